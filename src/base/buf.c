@@ -1,0 +1,156 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+static size_t grown(const struct buf *b, size_t need)
+{
+	size_t cap = b->cap ? b->cap : 256;
+
+	while (cap < need && cap <= SIZE_MAX / 2)
+		cap *= 2;
+	if (cap < need)
+		cap = need;
+	return b->max && cap > b->max ? b->max : cap;
+}
+
+char *buf_reserve(struct buf *b, size_t n)
+{
+	size_t cap;
+	char *p;
+
+	if (b->err != E_OK)
+		return NULL;
+	if (n > SIZE_MAX - b->n || (b->max && b->n + n > b->max)) {
+		b->err = E_LIMIT;
+		return NULL;
+	}
+	if (b->n + n <= b->cap && b->p)
+		return b->p + b->n;
+	cap = grown(b, b->n + n);
+	p = mem_realloc(b->p, cap);
+	if (!p) {
+		b->err = E_NOMEM;
+		return NULL;
+	}
+	b->p = p;
+	b->cap = cap;
+	return p + b->n;
+}
+
+void buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to = buf_reserve(b, n);
+
+	if (!to || n == 0)
+		return;
+	memcpy(to, p, n);
+	b->n += n;
+}
+
+void buf_str(struct buf *b, struct str s)
+{
+	buf_add(b, s.p, s.n);
+}
+
+void buf_char(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
+void buf_u64(struct buf *b, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	buf_add(b, digits + at, sizeof(digits) - at);
+}
+
+void buf_addf(struct buf *b, const char *format, ...)
+{
+	va_list args, again;
+	char *to;
+	int n;
+
+	va_start(args, format);
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	to = n >= 0 ? buf_reserve(b, (size_t)n + 1) : NULL;
+	if (to) {
+		(void)vsnprintf(to, (size_t)n + 1, format, again);
+		b->n += (size_t)n;
+	}
+	va_end(again);
+}
+
+static void json_byte(struct buf *b, unsigned char c)
+{
+	static const char escapes[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+
+	for (const char *e = escapes; *e; e += 2) {
+		if (c == (unsigned char)*e) {
+			buf_char(b, '\\');
+			buf_char(b, e[1]);
+			return;
+		}
+	}
+	if (c < 0x20 || c == 0x7f)
+		buf_addf(b, "\\u%04x", c);
+	else
+		buf_char(b, (char)c);
+}
+
+void buf_json(struct buf *b, struct str s)
+{
+	size_t i = 0;
+
+	buf_char(b, '"');
+	while (i < s.n) {
+		size_t len = 1;
+
+		if ((unsigned char)s.p[i] < 0x80) {
+			json_byte(b, (unsigned char)s.p[i]);
+			i++;
+			continue;
+		}
+		while (len < 4 && i + len < s.n && !str_is_utf8(str_sub(s, i, len)))
+			len++;
+		if (str_is_utf8(str_sub(s, i, len))) {
+			buf_add(b, s.p + i, len);
+			i += len;
+		} else {
+			buf_lit(b, "\xef\xbf\xbd");
+			i++;
+		}
+	}
+	buf_char(b, '"');
+}
+
+const char *buf_cstr(struct buf *b)
+{
+	char *end = buf_reserve(b, 1);
+
+	if (!end)
+		return NULL;
+	*end = '\0';
+	return b->p;
+}
+
+void buf_clear(struct buf *b)
+{
+	b->n = 0;
+	b->err = E_OK;
+}
+
+void buf_release(struct buf *b)
+{
+	mem_free(b->p);
+	*b = (struct buf){ .max = b->max };
+}

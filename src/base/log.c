@@ -1,0 +1,125 @@
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+static struct {
+	int fd;
+	enum log_level level;
+	bool text;
+	bool colour;
+} out = { .fd = STDERR_FILENO, .level = LOG_INFO };
+
+static const struct {
+	const char *name;
+	const char *colour; /* ECMA-48 SGR */
+} levels[] = {
+	[LOG_DEBUG] = { "debug", "\033[2m" },
+	[LOG_INFO] = { "info", "\033[32m" },
+	[LOG_WARN] = { "warn", "\033[33m" },
+	[LOG_ERROR] = { "error", "\033[31m" },
+};
+
+void log_setup(int fd, enum log_level level, enum log_format format)
+{
+	const char *no_colour = getenv("NO_COLOR"); /* no-color.org */
+
+	out.fd = fd;
+	out.level = level;
+	out.text = format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && isatty(fd));
+	out.colour = out.text && isatty(fd) && !(no_colour && *no_colour);
+}
+
+bool log_level_parse(struct str word, enum log_level *ret_level)
+{
+	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+		if (str_is(word, levels[i].name)) {
+			*ret_level = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level >= out.level;
+}
+
+static void add_value(struct buf *b, const struct log_field *f, bool quoted)
+{
+	switch (f->type) {
+	case LOG_STR:
+		if (quoted)
+			buf_json(b, f->s);
+		else
+			buf_str(b, f->s);
+		break;
+	case LOG_INT:
+		buf_addf(b, "%lld", (long long)f->i);
+		break;
+	case LOG_UINT:
+		buf_u64(b, f->u);
+		break;
+	case LOG_BOOL:
+		buf_str(b, f->u ? STR("true") : STR("false"));
+		break;
+	}
+}
+
+static void write_json(struct buf *b, enum log_level level, const char *ts, const char *logger, const char *msg,
+		       const struct log_field *fields, size_t n)
+{
+	buf_addf(b, "{\"level\":\"%s\",\"ts\":\"%s\",\"logger\":\"%s\",\"msg\":", levels[level].name, ts, logger);
+	buf_json(b, str_of(msg));
+	for (size_t i = 0; i < n; i++) {
+		if (!fields[i].key)
+			continue;
+		buf_addf(b, ",\"%s\":", fields[i].key);
+		add_value(b, &fields[i], /* quoted= */ true);
+	}
+	buf_lit(b, "}\n");
+}
+
+/* Plain words stand as they are; anything a terminal could misread is quoted. */
+static bool needs_quotes(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == '"' || (unsigned char)s.p[i] >= 0x7f)
+			return true;
+	return s.n == 0;
+}
+
+static void write_text(struct buf *b, enum log_level level, const char *ts, const char *logger, const char *msg,
+		       const struct log_field *fields, size_t n)
+{
+	const char *on = out.colour ? levels[level].colour : "", *off = out.colour ? "\033[0m" : "";
+
+	buf_addf(b, "%s %s%-5s%s %s: %s", ts, on, levels[level].name, off, logger, msg);
+	for (size_t i = 0; i < n; i++) {
+		if (!fields[i].key)
+			continue;
+		buf_addf(b, " %s%s=%s", out.colour ? "\033[2m" : "", fields[i].key, off);
+		add_value(b, &fields[i], fields[i].type == LOG_STR && needs_quotes(fields[i].s));
+	}
+	buf_char(b, '\n');
+}
+
+void log_write(enum log_level level, const char *logger, const char *msg, const struct log_field *fields, size_t n)
+{
+	struct buf b = { .max = 64 << 10 };
+	char ts[CLOCK_RFC3339_MAX];
+
+	if (!log_enabled(level))
+		return;
+	clock_rfc3339(clock_wall_ms() * 1000000, ts);
+	(out.text ? write_text : write_json)(&b, level, ts, logger, msg, fields, n);
+	if (b.err == E_OK && write(out.fd, b.p, b.n) < 0) {
+		/* There is nobody left to tell. */
+	}
+	buf_release(&b);
+}

@@ -1,0 +1,235 @@
+#include "base/metrics.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+const int64_t metric_latency_buckets[] = {
+	100000,    250000,    500000,    1000000,    2500000,    5000000,    10000000,    25000000, 50000000,
+	100000000, 250000000, 500000000, 1000000000, 2500000000, 5000000000, 10000000000, 0,
+};
+
+struct metrics {
+	pthread_mutex_t lock;
+	struct metric *first;
+	struct metric **last;
+	struct metric lost; /* what is counted when there is no memory for more */
+};
+
+struct metrics *metrics_new(void)
+{
+	struct metrics *m = mem_alloc(sizeof(*m));
+
+	if (!m)
+		return NULL;
+	pthread_mutex_init(&m->lock, NULL);
+	m->last = &m->first;
+	return m;
+}
+
+static size_t label_count(const struct metric_family *family)
+{
+	size_t n = 0;
+
+	while (n < METRIC_LABELS_MAX && family->labels[n])
+		n++;
+	return n;
+}
+
+static void metric_free(struct metric *metric)
+{
+	for (size_t i = 0; i < METRIC_LABELS_MAX; i++)
+		mem_free(metric->label_values[i]);
+	mem_free(metric);
+}
+
+void metrics_free(struct metrics *m)
+{
+	if (!m)
+		return;
+	while (m->first) {
+		struct metric *next = m->first->next;
+
+		metric_free(m->first);
+		m->first = next;
+	}
+	pthread_mutex_destroy(&m->lock);
+	mem_free(m);
+}
+
+static bool has_labels(const struct metric *metric, const char *const *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!str_eq(str_of(metric->label_values[i]), str_of(values[i])))
+			return false;
+	return true;
+}
+
+static struct metric *metric_new(const struct metric_family *family, const char *const *values, size_t n)
+{
+	struct metric *metric = mem_alloc(sizeof(*metric));
+
+	if (!metric)
+		return NULL;
+	metric->family = family;
+	for (size_t i = 0; i < n; i++) {
+		metric->label_values[i] = str_dup(str_of(values[i]));
+		if (!metric->label_values[i]) {
+			metric_free(metric);
+			return NULL;
+		}
+	}
+	return metric;
+}
+
+static struct metric *find_or_add(struct metrics *m, const struct metric_family *family, const char *const *values)
+{
+	size_t n = label_count(family);
+	struct metric *metric;
+
+	for (metric = m->first; metric; metric = metric->next)
+		if (metric->family == family && has_labels(metric, values, n))
+			return metric;
+	metric = metric_new(family, values, n);
+	if (!metric)
+		return &m->lost;
+	*m->last = metric;
+	m->last = &metric->next;
+	return metric;
+}
+
+struct metric *metrics_get(struct metrics *m, const struct metric_family *family, const char *const *label_values)
+{
+	struct metric *metric;
+
+	assert(label_values || !family->labels[0]);
+	pthread_mutex_lock(&m->lock);
+	metric = find_or_add(m, family, label_values);
+	pthread_mutex_unlock(&m->lock);
+	return metric;
+}
+
+void metric_observe(struct metric *m, int64_t value)
+{
+	const int64_t *bounds = m->family ? m->family->buckets : NULL;
+
+	for (size_t i = 0; bounds && bounds[i] && i < METRIC_BUCKETS_MAX; i++) {
+		if (value <= bounds[i]) {
+			atomic_fetch_add_explicit(&m->bucket[i], 1, memory_order_relaxed);
+			break;
+		}
+	}
+	atomic_fetch_add_explicit(&m->count, 1, memory_order_relaxed);
+	metric_add(m, value);
+}
+
+static void write_label(struct buf *b, const char *name, struct str value)
+{
+	buf_addf(b, "%s=\"", name);
+	for (size_t i = 0; i < value.n; i++) {
+		if (value.p[i] == '\n')
+			buf_lit(b, "\\n");
+		else if (value.p[i] == '"' || value.p[i] == '\\')
+			buf_addf(b, "\\%c", value.p[i]);
+		else
+			buf_char(b, value.p[i]);
+	}
+	buf_char(b, '"');
+}
+
+/* name{labels[,le="bound"]} and a space */
+static void write_name(struct buf *b, const struct metric *m, const char *suffix, const char *bound)
+{
+	size_t n = label_count(m->family);
+
+	buf_addf(b, "%s%s", m->family->name, suffix);
+	for (size_t i = 0; i < n; i++) {
+		buf_char(b, i ? ',' : '{');
+		write_label(b, m->family->labels[i], str_of(m->label_values[i]));
+	}
+	if (bound) {
+		buf_char(b, n ? ',' : '{');
+		write_label(b, "le", str_of(bound));
+	}
+	buf_str(b, n || bound ? STR("} ") : STR(" "));
+}
+
+static void write_number(struct buf *b, const struct metric_family *family, int64_t value)
+{
+	if (family->scale == 0)
+		buf_addf(b, "%lld\n", (long long)value);
+	else
+		buf_addf(b, "%.9g\n", (double)value * family->scale);
+}
+
+static void write_buckets(struct buf *b, const struct metric *m)
+{
+	double scale = m->family->scale ? m->family->scale : 1;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < METRIC_BUCKETS_MAX && m->family->buckets[i]; i++) {
+		char bound[32];
+
+		(void)snprintf(bound, sizeof(bound), "%.9g", (double)m->family->buckets[i] * scale);
+		sum += atomic_load_explicit(&m->bucket[i], memory_order_relaxed);
+		write_name(b, m, "_bucket", bound);
+		buf_addf(b, "%lld\n", (long long)sum);
+	}
+	write_name(b, m, "_bucket", "+Inf");
+	buf_addf(b, "%lld\n", (long long)atomic_load_explicit(&m->count, memory_order_relaxed));
+}
+
+static void write_metric(struct buf *b, const struct metric *m)
+{
+	enum metric_type type = m->family->type;
+
+	if (type == METRIC_HISTOGRAM)
+		write_buckets(b, m);
+	if (type == METRIC_HISTOGRAM || type == METRIC_SUMMARY) {
+		write_name(b, m, "_sum", NULL);
+		write_number(b, m->family, metric_value(m));
+		write_name(b, m, "_count", NULL);
+		buf_addf(b, "%lld\n", (long long)atomic_load_explicit(&m->count, memory_order_relaxed));
+		return;
+	}
+	write_name(b, m, "", NULL);
+	write_number(b, m->family, metric_value(m));
+}
+
+static void write_family(struct buf *b, const struct metric *first, bool openmetrics)
+{
+	static const char *const types[] = { "counter", "gauge", "histogram", "summary" };
+	const struct metric_family *family = first->family;
+	struct str name = str_of(family->name);
+
+	/* OpenMetrics names a counter's family without its suffix. */
+	if (openmetrics && family->type == METRIC_COUNTER && str_ends(name, STR("_total")))
+		name.n -= sizeof("_total") - 1;
+	buf_addf(b, "# HELP %.*s %s\n# TYPE %.*s %s\n", STR_ARG(name), family->help, STR_ARG(name),
+		 types[family->type]);
+	for (const struct metric *m = first; m; m = m->next)
+		if (m->family == family)
+			write_metric(b, m);
+}
+
+static bool is_first_of_family(const struct metrics *m, const struct metric *metric)
+{
+	const struct metric *other = m->first;
+
+	while (other->family != metric->family)
+		other = other->next;
+	return other == metric;
+}
+
+void metrics_write(struct metrics *m, bool openmetrics, struct buf *ret_text)
+{
+	pthread_mutex_lock(&m->lock);
+	for (const struct metric *metric = m->first; metric; metric = metric->next)
+		if (is_first_of_family(m, metric))
+			write_family(ret_text, metric, openmetrics);
+	pthread_mutex_unlock(&m->lock);
+	if (openmetrics)
+		buf_lit(ret_text, "# EOF\n");
+}

@@ -1,0 +1,51 @@
+/*
+ * bus.h -- where gateway events go, behind one small table.
+ *
+ * Shape     publish and be told: any number in flight; each publish is answered once, by ack, refusal or timeout.
+ * Units     times in ms.
+ * Owner     a bus_publish is the caller's and lent until on_done.
+ * Threads   bus_publish() from any thread; on_done and on_state in a thread of the bus: they must only hand over.
+ * Errors    E_UNAVAILABLE  not connected, or the connection went away before the ack: worth sending again
+ *           E_TIMEOUT      no ack in time: worth sending again, with the same msg_id
+ *           E_LIMIT        larger than the bus takes, E_MALFORMED  a subject it cannot have: never worth sending again
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/metrics.h"
+#include "base/str.h"
+#include "base/why.h"
+
+struct bus_publish {
+	struct str source;  /* EventSource name and */
+	struct str name;    /* event name: the subject */
+	struct str msg_id;  /* for the bus's own de-duplication */
+	struct str payload; /* CloudEvent JSON, upstream form */
+	uint32_t timeout_ms;
+	enum err err;   /* the outcome, set before on_done */
+	bool duplicate; /* the bus had this msg_id already */
+	struct why why; /* the reason, when err is not E_OK */
+	void (*on_done)(struct bus_publish *p);
+	void *impl; /* the bus's while in flight */
+};
+
+enum bus_state { BUS_DOWN, BUS_UP };
+
+/* Does the bus acknowledge before its disk has it? */
+enum bus_sync { BUS_SYNC_UNKNOWN, BUS_SYNC_ALWAYS, BUS_SYNC_LATER };
+
+struct bus;
+
+struct bus_ops {
+	const char *kind;                                        /* "embedded", "jetstream", "kafka" */
+	void (*publish)(struct bus *bus, struct bus_publish *p); /* never blocks */
+	enum bus_state (*state)(const struct bus *bus);
+	enum bus_sync (*sync)(const struct bus *bus);
+	size_t (*max_payload)(const struct bus *bus); /* bytes; 0: not known yet or no limit */
+	void (*close)(struct bus *bus);               /* every publish in flight is answered, then all is freed */
+};
+
+struct bus {
+	const struct bus_ops *ops;
+};

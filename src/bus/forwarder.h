@@ -1,0 +1,35 @@
+/*
+ * forwarder.h -- from the spool to the bus, in order, until the bus has confirmed.
+ *
+ * Shape     one thread of its own: reads the spool behind the bus's position, keeps a window in flight, moves the position
+ *           as acks come in, sends again with exponential backoff, sets aside as dead letters what the bus can never take.
+ * Owner     store and bus are borrowed and outlive it.
+ * Threads   start and stop from one thread; the rest runs in its own.
+ */
+#pragma once
+
+#include "bus/bus.h"
+#include "store/store.h"
+
+struct forwarder;
+
+struct forwarder_config {
+	const char *dir;      /* of the store, for its own reader */
+	const char *bus_name; /* the position's name in the store */
+	uint32_t window;      /* events in flight */
+	size_t window_bytes;
+	uint32_t timeout_ms; /* per publish */
+	struct metrics *metrics;
+};
+
+enum err forwarder_start(const struct forwarder_config *config, struct store *store, struct bus *bus, struct why *why,
+			 struct forwarder **ret_forwarder);
+
+/* Waits at most `flush_ms` for what waits to be forwarded, then stops; the position is handed to the store. Takes NULL. */
+void forwarder_stop(struct forwarder *f, uint32_t flush_ms);
+
+/* What still waits and since when (wall ms; 0: nothing), for status and readiness. Any thread. */
+uint64_t forwarder_waiting(const struct forwarder *f, int64_t *ret_oldest_ms);
+
+/* Wake up: the bus's state changed, or a dead letter was given another try. Any thread. */
+void forwarder_kick(struct forwarder *f);

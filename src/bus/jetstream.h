@@ -1,0 +1,45 @@
+/*
+ * jetstream.h -- NATS JetStream as the bus.
+ *
+ * Shape     one connection for all threads; many publishes in flight, each answered by its PubAck. Reconnects by itself
+ *           for ever, with backoff and jitter; one log line per state change.
+ * Source    facts argo-events 4.1 (subject, Nats-Msg-Id, stream), 4.0 (auth file); NATS ADR-1 (JetStream API)
+ */
+#pragma once
+
+#include "bus/bus.h"
+
+/* TLS toward a server. Paths of PEM files, read at each connect; NULL: not configured. */
+struct tls_client_config {
+	bool configured;           /* a tls block is there: TLS is required */
+	bool insecure_skip_verify; /* wins over the rest (facts 4.5) */
+	char *ca_path;             /* replaces the system's roots */
+	char *cert_path;
+	char *key_path;
+};
+
+struct jetstream_config {
+	char *url;              /* comma list */
+	char *auth_path;        /* YAML with username+password or token; NULL: none */
+	char *credentials_path; /* NATS .creds file; NULL: none */
+	struct tls_client_config tls;
+	/* stream creation when it is absent; -1 as NATS means it; an existing stream is used unchanged */
+	int64_t max_msgs;
+	int64_t max_bytes;
+	uint64_t max_age_ns;
+	uint64_t duplicates_ns;
+	int replicas;
+	int retention;      /* 0 limits, 1 interest, 2 workqueue */
+	int discard;        /* 0 old, 1 new */
+	bool strict;        /* refuse a server that acknowledges before it syncs, or does not say */
+	uint32_t in_flight; /* publishes that wait for their ack at a time; more answer E_UNAVAILABLE */
+};
+
+/*
+ * Starts connecting in the background and returns at once: a bus that is away is not an error. E_CONFIG: a file cannot be
+ * read or does not parse, a URL is malformed. `config` is copied. `on_state` (may be NULL) is called in a bus thread at
+ * each change of bus->ops->state().
+ */
+enum err jetstream_open(const struct jetstream_config *config, struct metrics *metrics,
+			void (*on_state)(void *ctx, enum bus_state state), void *ctx, struct why *why,
+			struct bus **ret_bus);

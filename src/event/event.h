@@ -1,0 +1,77 @@
+/*
+ * event.h -- the CloudEvent in memory.
+ *
+ * Shape     a value of borrowed strings: parsers point into their input or into an arena; nothing here is owned.
+ *           For storage and sending an event splits into `meta`, the JSON object of its context attributes, and `data`,
+ *           its bytes as they came: the two are joined to any form without being parsed again.
+ * Source    CloudEvents 1.0.2 (spec.md, formats/json-format.md, bindings/http-protocol-binding.md);
+ *           the upstream wire form: facts argo-events 3.1.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "base/why.h"
+
+/* The CloudEvents type system (spec.md, "Type System"). Attribute values keep their canonical text. */
+enum event_attr_type {
+	EVENT_ATTR_STRING,
+	EVENT_ATTR_BOOLEAN, /* "true" or "false" */
+	EVENT_ATTR_INTEGER, /* -2147483648 .. 2147483647 */
+	EVENT_ATTR_BINARY,  /* base64 (RFC 4648 4) */
+	EVENT_ATTR_URI,
+	EVENT_ATTR_URI_REF,
+	EVENT_ATTR_TIMESTAMP, /* RFC 3339 */
+};
+
+struct event_attr {
+	struct str name; /* [a-z0-9]+, never "data" */
+	struct str text;
+	enum event_attr_type type;
+};
+
+/* What the bytes of `data` are. The values are stored: never renumber. */
+enum event_data {
+	EVENT_DATA_NONE = 0,
+	EVENT_DATA_JSON = 1,   /* one valid JSON text: stands as "data": in JSON form */
+	EVENT_DATA_TEXT = 2,   /* UTF-8: stands as a JSON string */
+	EVENT_DATA_BINARY = 3, /* anything: stands as "data_base64": */
+};
+
+#define EVENT_EXTENSIONS_MAX 64
+
+struct event {
+	struct str id;     /* required, not empty; so are source and type */
+	struct str source; /* URI-reference */
+	struct str type;
+	struct str subject; /* absent when empty, as all below */
+	struct str datacontenttype;
+	struct str dataschema; /* absolute URI */
+	struct str time;       /* RFC 3339, as it came */
+	struct event_attr extensions[EVENT_EXTENSIONS_MAX];
+	size_t extension_count;
+	enum event_data data_kind;
+	struct str data;
+};
+
+/* Checks the event against the specification. E_MALFORMED: `why` names the attribute and the rule. */
+enum err event_check(const struct event *event, struct why *why);
+
+/* The type an extension or attribute name may have: [a-z0-9]+, not "data", not a core attribute. */
+bool event_extension_name_ok(struct str name);
+
+/*
+ * Appends `meta`: {"specversion":"1.0","id":..,"source":..,"type":..,"subject":..,"datacontenttype":..,"dataschema":..,
+ * "time":..,<extensions in order>}, absent attributes left out, strings escaped as Go's encoding/json does with HTML
+ * escaping on (facts argo-events 3.1). Errors are sticky in `ret_meta`.
+ */
+void event_write_meta(const struct event *event, struct buf *ret_meta);
+
+enum event_json_form {
+	EVENT_JSON_UPSTREAM, /* data always as "data_base64": facts argo-events 3.1, byte for byte */
+	EVENT_JSON_NATIVE,   /* JSON data as a JSON value, text as a string, the rest as base64 */
+};
+
+/* Appends the whole event in JSON from its stored parts. */
+void event_write_json(struct str meta, enum event_data kind, struct str data, enum event_json_form form,
+		      struct buf *ret_json);

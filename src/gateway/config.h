@@ -1,0 +1,94 @@
+/*
+ * config.h -- what the gateway is told to do: EventSource and EventBus manifests, read and checked.
+ *
+ * Shape     an immutable snapshot. Loops keep a reference while they use it; a reload makes a new one.
+ * Owner     reference counted; everything inside belongs to the snapshot.
+ * Source    facts argo-events 1.1, 2, 4.5, 5; our own keys under spec.holdfast: docs/reference/gateway-config.md
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "bus/jetstream.h"
+#include "config/doc.h"
+
+struct source_ops; /* gateway/sources/source.h */
+
+enum ack_mode { ACK_SPOOL, ACK_BUS };
+
+/* A secret selector {name, key}: a file that is read when it is needed. path NULL: not configured. */
+struct secret_ref {
+	char *name;
+	char *key;
+	char *path; /* <secretsDir>/<name>/<key> */
+};
+
+struct metadata_entry {
+	char *key;
+	char *value;
+};
+
+/* One event of one EventSource: an endpoint on a port. */
+struct route_config {
+	const struct source_ops *ops;
+	char *event_source; /* metadata.name */
+	char *namespace;    /* metadata.namespace, "default" when absent */
+	char *event_name;   /* the key under spec.<type> */
+	char *endpoint;     /* path template: literal, {var}, {var:regex} */
+	uint16_t port;
+	char *method; /* "" when absent */
+	char *url;
+	struct secret_ref auth;
+	struct secret_ref tls_cert;
+	struct secret_ref tls_key;
+	struct metadata_entry *metadata; /* sorted by key, bytewise */
+	size_t metadata_count;
+	uint64_t max_payload; /* bytes; 1 MiB by default */
+	enum ack_mode ack;
+	uint32_t deadline_ms;
+	uint32_t rate; /* requests per minute; 0: no limit */
+	uint32_t burst;
+	bool compat_strict; /* the upstream's own status codes */
+	void *settings;     /* of the source's kind; freed by ops->free_settings */
+	const char *file;   /* where it was written: for messages */
+	unsigned line;
+};
+
+enum bus_kind { BUS_EMBEDDED, BUS_JETSTREAM };
+
+/* EventBus spec.jetstreamExotic, spec.jetstream, or none of them: embedded. */
+struct bus_config {
+	enum bus_kind kind;
+	char *name;                        /* metadata.name; "embedded" */
+	struct jetstream_config jetstream; /* its strings belong to the snapshot */
+};
+
+/* Process-wide limits: rows of src/gateway/limits.h. */
+struct gateway_limits {
+#define X(field, key, type, min, max, dflt, unit, meaning) uint64_t field;
+#include "gateway/limits.h"
+#undef X
+};
+
+struct gateway_config {
+	atomic_int refs;
+	struct route_config *routes;
+	size_t route_count;
+	struct bus_config bus;
+	char *data_dir;         /* NULL: none given (then ack is bus everywhere) */
+	char *admin_host;       /* "" all addresses */
+	uint16_t admin_port;    /* 7777 */
+	char *admin_token_file; /* NULL: the events API is off */
+	struct gateway_limits limits;
+};
+
+/*
+ * Reads and checks all files. On any error E_CONFIG: `problems` has them all. Warnings alone do not refuse.
+ */
+enum err gateway_config_load(const char *const *paths, size_t count, struct problems *problems,
+			     struct gateway_config **ret_config);
+
+struct gateway_config *gateway_config_ref(struct gateway_config *c);
+void gateway_config_unref(struct gateway_config *c);

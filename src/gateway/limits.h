@@ -1,0 +1,23 @@
+/*
+ * limits.h -- every process-wide limit of the gateway, a row each (keys under spec.holdfast.limits).
+ * Included with X defined; the parser, check-config, the docs and the tests come from these rows.
+ */
+/* clang-format off */
+/* field               key                    type  min    max              default     unit    meaning */
+X(loops,               "loops",               COUNT, 0,    256,             0,          "",     "Event loops, each on a thread of its own; 0 is one per core.")
+X(body_memory,         "bodyMemory",          SIZE, 1 << 20, 1ull << 40,    64 << 20,   "bytes", "Bodies held in memory by all requests together; beyond it 503 with Retry-After.")
+X(head_max,            "headerSize",          SIZE, 1024,  1 << 20,         16 << 10,   "bytes", "Request line and header fields; more answers 431.")
+X(conns_max,           "connections",         COUNT, 1,    1000000,         10000,      "",     "Open connections over all ports; a further one is closed at once.")
+X(conns_per_addr_max,  "connectionsPerAddress", COUNT, 0,  1000000,         0,          "",     "Open connections of one client address; 0 is no limit.")
+X(head_ms,             "headerTimeout",       TIME, 100,   600000,          10000,      "ms",   "From the first byte of a request to the end of its header; more answers 408.")
+X(body_ms,             "bodyTimeout",         TIME, 100,   3600000,         30000,      "ms",   "From the end of the header to the end of the body; more answers 408.")
+X(idle_ms,             "idleTimeout",         TIME, 1000,  3600000,         120000,     "ms",   "Between two requests of a connection; then it is closed.")
+X(write_ms,            "writeTimeout",        TIME, 100,   600000,          10000,      "ms",   "For a client to take its answer; then the connection is closed.")
+X(drain_ms,            "drainTimeout",        TIME, 0,     600000,          10000,      "ms",   "After SIGTERM, for requests in flight; then they are cut.")
+X(store_max,           "storeSize",           SIZE, 1 << 20, 1ull << 46,    10ull << 30, "bytes", "Cap on the store. At 85 % a warning, at the cap new events are refused with 503.")
+X(retain_age_ms,       "retainAge",           TIME, 0,     31536000000ull,  259200000,  "ms",   "Events the bus has taken are kept this long; 0 keeps them for ever. The embedded bus keeps for ever unless this is set.")
+X(retain_bytes,        "retainSize",          SIZE, 0,     1ull << 46,      0,          "bytes", "Events the bus has taken are kept up to this size, oldest go first; 0 is half of storeSize. Not on the embedded bus unless set.")
+X(dedup_ms,            "dedupWindow",         TIME, 0,     31536000000ull,  259200000,  "ms",   "How long an id that a sender gave is remembered.")
+X(dedup_memory,        "dedupMemory",         SIZE, 1 << 16, 1ull << 34,    4 << 20,    "bytes", "Memory for recent ids.")
+X(in_flight,           "busInFlight",         COUNT, 1,    65536,           1024,       "",     "Publishes to the bus that wait for their acknowledgement at a time.")
+/* clang-format on */

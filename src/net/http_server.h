@@ -1,0 +1,98 @@
+/*
+ * http_server.h -- HTTP/1.1 for one listening socket in one loop.
+ *
+ * Shape     the head is parsed whole, the body is handed on in chunks as it comes, the answer is given once, at any later
+ *           time. Pipelined requests are handled one after another, in order.
+ * Units     sizes in bytes, times in ms.
+ * Owner     a request is the server's; it is valid from on_head to the return of on_close.
+ * Threads   the loop's thread only.
+ * Errors    what a client does wrong is answered by the server itself (400 408 413 414 431 505) with one line of text,
+ *           reported to on_refused, and the connection is closed.
+ * Source    RFC 9110, RFC 9112; every leniency that 9112 allows and smuggling uses is refused.
+ */
+#pragma once
+
+#include "base/str.h"
+#include "base/why.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+#define HTTP_FIELDS_MAX 100
+
+struct http_field {
+	struct str name;  /* as sent */
+	struct str value; /* without the white space around it */
+};
+
+struct http_request {
+	struct str method;
+	struct str target; /* as sent */
+	struct str path;   /* as sent, before '?' */
+	struct str query;  /* behind '?', or empty */
+	unsigned version;  /* 10 or 11 */
+	struct http_field fields[HTTP_FIELDS_MAX];
+	size_t field_count;
+	bool has_body;           /* a Content-Length over 0, or chunked */
+	uint64_t content_length; /* UINT64_MAX: chunked, not known */
+	uint64_t body_max;       /* the handler lowers or raises it in on_head; more is answered 413 */
+	const char *peer;        /* the client's address as text, without the port */
+	bool tls;
+	void *user; /* the handler's */
+};
+
+struct http_response {
+	unsigned status;
+	struct str content_type; /* empty: no Content-Type */
+	struct str headers;      /* more fields, each "Name: value\r\n" */
+	struct str body;         /* copied */
+	bool close;              /* end the connection after it */
+};
+
+struct http_handler {
+	/* The head is there. Either answer at once (the body is then not read), or return and take the body. */
+	void (*on_head)(void *ctx, struct http_request *r);
+	void (*on_body)(void *ctx, struct http_request *r, struct str chunk);
+	/* The body is complete: answer now or later with http_respond(). */
+	void (*on_end)(void *ctx, struct http_request *r);
+	/* The last call for this request: it was answered, or the client is gone. `r` must not be used afterwards. */
+	void (*on_close)(void *ctx, struct http_request *r);
+	/* The server refused something itself with `status`, before or without a request. May be NULL. */
+	void (*on_refused)(void *ctx, unsigned status);
+	void *ctx;
+};
+
+struct http_limits {
+	size_t head_max;           /* request line and fields; more is 431 (or 414) */
+	size_t conns_max;          /* per server; a new one beyond it is closed at once */
+	size_t conns_per_addr_max; /* per client address and server; 0: no limit */
+	uint32_t head_ms;          /* from the first byte of a head to its end; then 408 */
+	uint32_t body_ms;          /* from the end of the head to the end of the body; then 408 */
+	uint32_t idle_ms;          /* between requests; then closed */
+	uint32_t write_ms;         /* for the client to take the answer; then closed */
+};
+
+struct http_server;
+
+/*
+ * Serve on `fd`, a bound and listening socket (owned from here on). `tls` NULL: plain. `tls` is borrowed; its certificate
+ * may be replaced at any time.
+ */
+enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, const struct http_limits *limits,
+			   const struct http_handler *handler, struct why *why, struct http_server **ret_server);
+
+/* New limits for what comes from now on. */
+void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
+
+/*
+ * Stop: no new connections at once; idle ones are closed; each other one after its answer (with Connection: close).
+ * `on_stopped` comes when all are gone and the server is freed. With `now` nothing is waited for.
+ */
+void http_server_stop(struct http_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx);
+
+size_t http_server_connections(const struct http_server *s);
+
+/* Answer. Exactly once per request, between on_head and on_close. */
+void http_respond(struct http_request *r, const struct http_response *response);
+
+/* The first field of this name (compared without case), or {NULL, 0}; `count` (may be NULL) gets how many there are. */
+struct str http_field(const struct http_request *r, struct str name, size_t *count);

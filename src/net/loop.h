@@ -1,0 +1,50 @@
+/*
+ * loop.h -- one event loop per thread.
+ *
+ * Shape     a libuv loop, a queue of tasks from other threads, and timers in a heap behind one uv_timer.
+ *           A turn: handle what is ready, run tasks, run due timers.
+ * Owner     loop_init/loop_release embedded; tasks and timers belong to whoever embeds them.
+ * Threads   loop_post() from any thread, everything else in the loop's own.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "base/heap.h"
+#include "base/mpsc.h"
+#include "base/why.h"
+
+struct loop {
+	uv_loop_t uv;
+	uv_async_t wake;
+	uv_timer_t timer;
+	struct mpsc tasks;
+	struct heap timers;
+	uint64_t now_ms; /* monotonic, read once per turn */
+};
+
+struct loop_task {
+	struct mpsc_node node;
+	void (*run)(struct loop_task *task);
+};
+
+struct loop_timer {
+	struct heap_node node;
+	void (*on_due)(struct loop_timer *timer);
+};
+
+enum err loop_init(struct loop *loop, struct why *why);
+
+/* All handles must be closed or closing. */
+void loop_release(struct loop *loop);
+
+/* Runs until loop_stop(). */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* Run `task` in the loop's thread. Tasks posted by one thread run in order. */
+void loop_post(struct loop *loop, struct loop_task *task);
+
+/* Due `delay_ms` from now; a running timer is moved. E_NOMEM. */
+enum err loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
+void loop_timer_stop(struct loop *loop, struct loop_timer *timer);

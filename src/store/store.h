@@ -1,0 +1,150 @@
+/*
+ * store.h -- the spool: events on disk, before they are promised.
+ *
+ * Shape     one SQLite file `spool.db` in a data directory, WAL, synchronous=FULL. One writer thread commits everything
+ *           that waits as one group; an event's position is its rowid, rising without gaps in commit order.
+ * Units     positions from 1; times in ms of the wall clock; sizes in bytes.
+ * Owner     store_put() lends the caller's memory to the writer until on_stored; rows read lend theirs until the next step.
+ * Threads   store_put(), store_last(), store_state() from any thread. on_stored and on_commit run in the writer thread
+ *           and must only hand over. A reader belongs to one thread.
+ * Errors    E_FULL         the store holds its configured bytes; nothing was stored, nothing is discarded
+ *           E_UNAVAILABLE  the disk failed and the store has not come back yet
+ *           E_BUSY         another process writes this store
+ *           E_UNSUPPORTED  the file has a newer schema
+ *           E_CORRUPT      SQLite says the file is damaged
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/metrics.h"
+#include "base/mpsc.h"
+#include "base/str.h"
+#include "base/why.h"
+#include "event/event.h"
+
+struct store;
+
+struct store_config {
+	const char *dir;       /* made (0700) when missing */
+	uint64_t max_bytes;    /* cap on the file's pages in use; 0: none */
+	uint64_t dedup_ms;     /* how long a sender's id is remembered; default 72 h */
+	size_t dedup_memory;   /* bytes for recent ids in memory */
+	uint64_t retain_ms;    /* forwarded events older than this go; 0: kept */
+	uint64_t retain_bytes; /* forwarded events beyond this go, oldest first; 0: kept */
+	struct metrics *metrics;
+};
+
+/* One event as it is stored and read. */
+struct store_row {
+	uint64_t pos;      /* set by the store */
+	int64_t stored_ms; /* set by the store */
+	struct str source; /* EventSource name: with `name` the route and the bus subject */
+	struct str name;   /* event name */
+	struct str id;     /* CloudEvent id */
+	struct str key;    /* what makes it the same event again, when the sender gave an id; else empty */
+	struct str meta;   /* event.h */
+	enum event_data data_kind;
+	struct str data;
+};
+
+/* One request to store `count` rows, all or none. */
+struct store_put {
+	struct mpsc_node node;  /* the store's while it waits */
+	struct store_row *rows; /* borrowed until on_stored; pos and stored_ms are filled in */
+	size_t count;
+	bool *duplicates; /* NULL, or `count` flags set by the store: row i was stored before (its pos is the older one) */
+	enum err err;     /* the outcome, set before on_stored */
+	void (*on_stored)(struct store_put *put);
+};
+
+enum store_state {
+	STORE_OK,          /* takes writes */
+	STORE_NEARLY_FULL, /* over 85 % of the cap */
+	STORE_FULL,        /* refuses new events; forwarding and reading go on */
+	STORE_FAILED,      /* an I/O error or failed sync: refuses, tries to reopen with backoff */
+};
+
+/* Opens for writing, creating and migrating as needed; starts the writer. */
+enum err store_open(const struct store_config *config, struct why *why, struct store **ret_store);
+
+/* Commits what waits, stops the writer, closes. Takes NULL. No put may follow. */
+void store_close(struct store *s);
+
+/* Store and complete: on_stored comes exactly once, after the commit returned (or failed), also with E_FULL and the like. */
+void store_put(struct store *s, struct store_put *put);
+
+/* The last committed position (0: empty). */
+uint64_t store_last(const struct store *s);
+
+enum store_state store_state(const struct store *s);
+
+/* Bytes in use and the cap, for status. */
+uint64_t store_bytes(const struct store *s);
+
+/* New limits, after a reload. Any thread. */
+void store_set_limits(struct store *s, const struct store_config *config);
+
+/*
+ * Be told in the writer thread after each commit that brought new events: `last` is the new last position. One listener
+ * list, fixed by the caller before events flow. Several may be added; none is removed before store_close().
+ */
+struct store_listener {
+	void (*on_commit)(struct store_listener *l, uint64_t last);
+	struct store_listener *next;
+};
+void store_listen(struct store *s, struct store_listener *listener);
+
+/*
+ * Forwarding: per bus a position up to which every event was taken or set aside. Lazily durable: joins the next group,
+ * at the latest after 1 s or at close. After a crash an older position may be found, never a newer one.
+ */
+enum err store_forwarded(struct store *s, const char *bus, uint64_t *ret_pos, struct why *why);
+void store_set_forwarded(struct store *s, const char *bus, uint64_t pos);
+
+/* Dead letters: set aside with a reason, durable when on_done comes (writer thread). */
+struct store_dead_put {
+	struct mpsc_node node;
+	uint64_t pos;
+	const char *bus;
+	const char *reason; /* borrowed until on_done */
+	enum { STORE_DEAD_ADD, STORE_DEAD_REMOVE } what;
+	enum err err;
+	void (*on_done)(struct store_dead_put *put);
+};
+void store_dead(struct store *s, struct store_dead_put *put);
+
+/* ---- reading: any process, also while another one writes ------------------------------------------------------- */
+
+struct store_reader;
+
+/* E_NOT_FOUND: there is no store in `dir`. */
+enum err store_reader_open(const char *dir, struct why *why, struct store_reader **ret_reader);
+void store_reader_close(struct store_reader *r);
+
+/*
+ * Read rows with pos >= `from`, in order, at most `limit`; `on_row` returns false to stop early. Rows lend their memory
+ * during the call only. Empty `source`/`name` match all.
+ */
+struct store_query {
+	uint64_t from;
+	uint64_t to;  /* 0: no end */
+	size_t limit; /* 0: none */
+	struct str source;
+	struct str name;
+};
+enum err store_read(struct store_reader *r, const struct store_query *query,
+		    bool (*on_row)(void *ctx, const struct store_row *row), void *ctx, struct why *why);
+
+/* The first position stored at or after this time (last + 1 when all are older). */
+enum err store_pos_at(struct store_reader *r, int64_t wall_ms, uint64_t *ret_pos, struct why *why);
+
+struct store_dead_row {
+	uint64_t pos;
+	const char *bus;
+	const char *reason;
+	int64_t at_ms;
+	struct store_row event;
+};
+enum err store_read_dead(struct store_reader *r, bool (*on_row)(void *ctx, const struct store_dead_row *row), void *ctx,
+			 struct why *why);
