@@ -12,23 +12,11 @@
 
 #include "base/str.h"
 #include "bus/jetstream.h"
-#include "config/doc.h"
+#include "config/fields.h"
 
 struct source_ops; /* gateway/sources/source.h */
 
 enum ack_mode { ACK_SPOOL, ACK_BUS };
-
-/* A secret selector {name, key}: a file that is read when it is needed. path NULL: not configured. */
-struct secret_ref {
-	char *name;
-	char *key;
-	char *path; /* <secretsDir>/<name>/<key> */
-};
-
-struct metadata_entry {
-	char *key;
-	char *value;
-};
 
 /* One event of one EventSource: an endpoint on a port. */
 struct route_config {
@@ -43,7 +31,7 @@ struct route_config {
 	struct secret_ref auth;
 	struct secret_ref tls_cert;
 	struct secret_ref tls_key;
-	struct metadata_entry *metadata; /* sorted by key, bytewise */
+	struct text_pair *metadata; /* sorted by key, bytewise */
 	size_t metadata_count;
 	uint64_t max_payload; /* bytes; 1 MiB by default */
 	enum ack_mode ack;
@@ -51,8 +39,8 @@ struct route_config {
 	uint32_t rate; /* requests per minute; 0: no limit */
 	uint32_t burst;
 	bool compat_strict; /* the upstream's own status codes */
-	void *settings;     /* of the source's kind; freed by ops->free_settings */
-	const char *file;   /* where it was written: for messages */
+	void *settings;     /* of the source's kind: ops->settings_size bytes read by ops->settings */
+	char *file;         /* where it was written: for messages */
 	unsigned line;
 };
 

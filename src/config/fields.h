@@ -1,0 +1,104 @@
+/*
+ * fields.h -- tables of keys: what a map in a manifest may hold, a row each.
+ *
+ * Shape     a row names the key, its type, range, default and meaning, and where the value goes in a struct. One
+ *           function reads a map against the rows; everything that is wrong becomes a problem with its place and a fix.
+ *           The reference (help, docs, tests) is printed from the same rows.
+ * Units     sizes in bytes ("64k", "1MiB", 65536), times in ms ("500ms", "2s", "1h30m").
+ * Owner     fields_read() copies: the target owns its strings, fields_release() frees them. Nodes are borrowed.
+ * Errors    E_CONFIG  something was wrong; the problems say what
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/doc.h"
+
+/* A secret selector {name, key}: a file that is read when it is needed. path NULL: not configured. */
+struct secret_ref {
+	char *name;
+	char *key;
+	char *path; /* <secretsDir>/<name>/<key> */
+};
+
+struct text_list {
+	char **items;
+	size_t count;
+};
+
+struct text_pair {
+	char *key;
+	char *value;
+};
+
+struct text_map {
+	struct text_pair *items; /* sorted by key, bytewise */
+	size_t count;
+};
+
+/* The type in the target stands behind each. */
+enum field_type {
+	FIELD_STRING, /* char *; NULL when absent */
+	FIELD_PATH,   /* char *; a file or directory on this machine */
+	FIELD_BOOL,   /* bool */
+	FIELD_COUNT,  /* uint64_t */
+	FIELD_INT,    /* int64_t */
+	FIELD_SIZE,   /* uint64_t, bytes */
+	FIELD_TIME,   /* uint64_t, ms */
+	FIELD_PORT,   /* uint64_t; a number or a string, as upstream writes it */
+	FIELD_WORD,   /* int; the place in `words` */
+	FIELD_SECRET, /* struct secret_ref */
+	FIELD_LIST,   /* struct text_list; of strings */
+	FIELD_MAP,    /* struct text_map; strings to strings */
+	FIELD_TABLE,  /* a struct of its own at this place, read against `table` */
+	FIELD_NODE,   /* const struct node *; a map or list that someone else reads */
+	FIELD_ANY,    /* nothing: accepted and not looked at */
+};
+
+struct field {
+	const char *key;
+	enum field_type type;
+	size_t offset;
+	uint64_t min;          /* COUNT SIZE TIME PORT; INT as int64_t */
+	uint64_t max;          /* 0: no bound */
+	uint64_t dflt;         /* BOOL COUNT SIZE TIME PORT, WORD as place; INT as int64_t */
+	const char *dflt_text; /* for the reference, when the default is not a plain value */
+	const char *unit;
+	const char *meaning;
+	const char *const *words;        /* WORD: ended by NULL */
+	const struct field_table *table; /* TABLE */
+	const char *missing;             /* the key is required: what is said when it is absent or empty */
+	const char *fix;                 /* with `missing` */
+};
+
+struct field_table {
+	const struct field *rows;
+	size_t count;
+	const char *about; /* a sentence for the reference */
+	bool any_case;     /* keys are compared without case */
+};
+
+/* What reading needs beside the rows. */
+struct fields_ctx {
+	struct problems *problems;
+	const struct doc_file *file;
+	const char *secrets_dir; /* for FIELD_SECRET */
+};
+
+/* Set the defaults. `target` is zeroed memory. */
+void fields_defaults(const struct field_table *table, void *target);
+
+/* Read `map` (NULL: as if it were empty, at `parent`'s place) over the defaults into `target`, zeroed memory. */
+enum err fields_read(const struct fields_ctx *ctx, const struct field_table *table, const struct node *map,
+		     const struct node *parent, void *target);
+
+/* Free what fields_read() put there. Zeroed memory is fine. */
+void fields_release(const struct field_table *table, void *target);
+
+/*
+ * Append a Markdown table of the rows under `path` ("spec.holdfast"), tables inside it too:
+ * | `path.key` | type | default | meaning |
+ */
+void fields_reference(const struct field_table *table, const char *path, struct buf *ret_text);

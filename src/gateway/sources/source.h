@@ -1,0 +1,52 @@
+/*
+ * source.h -- the table that a provider fills: one file, one row.
+ *
+ * Shape     the manifest half is rows of keys plus what rows cannot say; the request half turns one HTTP request into an
+ *           event. config_route.c reads a manifest through the table, exchange.c drives a request through it.
+ * Owner     tables are static. route->settings is the snapshot's: allocated, filled, released by the reader of manifests
+ *           from `settings`.
+ * Threads   on_*() run in a loop's thread and never block; the table and route->settings are read only.
+ * Source    facts argo-events 1.0 (cross-source table), 2.1
+ */
+#pragma once
+
+#include "config/fields.h"
+#include "gateway/config.h"
+
+struct exchange; /* gateway/exchange.h: one request on its way to an answer */
+
+struct source_ops {
+	const char *kind;          /* the key under spec, and of holdfast's own ones under spec.holdfast */
+	const char *type;          /* the CloudEvents type */
+	const char *inactive_text; /* upstream's answer while the route is not active */
+	const char *headers_key;   /* "header" or "headers" in the payload; NULL: the payload has none */
+	bool own;                  /* not upstream's: stands under spec.holdfast */
+	bool inlined;              /* the webhook context's keys stand in the event itself, not under "webhook" */
+
+	/* The source's own keys beside the context, read into `settings_size` bytes at route->settings. NULL: none. */
+	const struct field_table *settings;
+	size_t settings_size;
+
+	/* What rows cannot say: reports through `m`. The route is complete otherwise. NULL: nothing to check. */
+	void (*check)(const struct fields_ctx *m, const struct node *event, const struct route_config *route);
+
+	/* The request: head, body in chunks, end; each may answer. */
+	void (*on_head)(struct exchange *x);
+	void (*on_body)(struct exchange *x, struct str chunk);
+	void (*on_end)(struct exchange *x);
+};
+
+/* Every source of this version, ended by NULL. */
+extern const struct source_ops *const sources[];
+
+extern const struct source_ops source_webhook;
+extern const struct source_ops source_cloudevents;
+
+/* The source with this key under spec (`own` false) or spec.holdfast (`own` true), or NULL. */
+const struct source_ops *source_find(struct str kind, bool own);
+
+/* Does upstream have an event source type of this name, served here or not? */
+bool source_is_upstream(struct str kind);
+
+/* The upstream type nearest to a misspelt name, or NULL. */
+const char *source_nearest(struct str kind);
