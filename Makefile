@@ -1,0 +1,57 @@
+# Short commands for people; the build itself is meson's. Each target installs what it needs first (scripts/install-deps;
+# DEPS=no leaves that out). `make help` lists them.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+DEPS    ?= yes
+# Seconds for each fuzz target of `make fuzz`.
+SECONDS_EACH ?= 60
+
+RELEASE := build/release
+deps = $(if $(filter yes,$(DEPS)),scripts/install-deps $(1),:)
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo check bench lint format install fuzz coverage clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' Makefile | column -t -s- 2>/dev/null
+
+build: ## the release build: build/release/src/cli/holdfast (also plain `make`)
+	@$(call deps,build)
+	@scripts/configure release
+	@meson compile -C $(RELEASE)
+
+demo: build ## the main job: webhooks under kill -9, nothing acknowledged is lost
+	@scripts/demo
+
+check: ## builds everything and runs all tests; ends with "N passed, N failed"
+	@$(call deps,build test lint)
+	@scripts/check
+
+bench: build ## measures, prints a table, writes build/bench.json
+	@$(call deps,bench)
+	@scripts/bench
+
+lint: ## static analysis, layout, banned functions, scripts
+	@$(call deps,build test lint)
+	@scripts/lint
+
+format: ## lays the C code out with clang-format
+	@$(call deps,lint)
+	@git ls-files -z -- '*.c' '*.h' | xargs -0 -r /usr/bin/clang-format -i
+
+install: ## installs under $(DESTDIR)$(PREFIX)
+	@$(call deps,build)
+	@scripts/configure release --prefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C $(RELEASE)
+
+fuzz: ## each fuzz target for SECONDS_EACH seconds (60)
+	@$(call deps,build test)
+	@scripts/fuzz $(SECONDS_EACH)
+
+coverage: ## line coverage of the unit tests: build/coverage/index.html
+	@$(call deps,build test lint)
+	@scripts/coverage
+
+clean: ## removes all builds
+	rm -rf build
