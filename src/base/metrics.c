@@ -166,7 +166,7 @@ static void write_number(struct buf *b, const struct metric_family *family, int6
 
 static void write_buckets(struct buf *b, const struct metric *m)
 {
-	double scale = m->family->scale ? m->family->scale : 1;
+	double scale = m->family->scale != 0 ? m->family->scale : 1;
 	int64_t sum = 0;
 
 	for (size_t i = 0; i < METRIC_BUCKETS_MAX && m->family->buckets[i]; i++) {
