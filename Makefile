@@ -32,7 +32,7 @@ bench: build ## measures, prints a table, writes build/bench.json
 	@$(call deps,bench)
 	@scripts/bench
 
-lint: ## static analysis, layout, banned functions, scripts
+lint: ## static analysis, layout, layers, scripts, man page
 	@$(call deps,build test lint)
 	@scripts/lint
 
