@@ -20,7 +20,8 @@ struct loop {
 	uv_timer_t timer;
 	struct mpsc tasks;
 	struct heap timers;
-	uint64_t now_ms; /* monotonic, read once per turn */
+	uint64_t now_ms;     /* monotonic; right in tasks, timers and the callbacks of net, see loop_tick() */
+	_Atomic int posting; /* threads inside loop_post() */
 };
 
 struct loop_task {
@@ -35,16 +36,25 @@ struct loop_timer {
 
 enum err loop_init(struct loop *loop, struct why *why);
 
-/* All handles must be closed or closing. */
+/*
+ * All handles must be closed or closing. Runs what was posted before; nobody may post any more, but a thread that is
+ * still inside loop_post() is waited for.
+ */
 void loop_release(struct loop *loop);
 
-/* Runs until loop_stop(). */
+/* Runs until loop_stop(), which ends the turn it is called in. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
+
+/* The first thing in a libuv callback: takes over the time that libuv read when this turn's wait ended. */
+void loop_tick(struct loop *loop);
 
 /* Run `task` in the loop's thread. Tasks posted by one thread run in order. */
 void loop_post(struct loop *loop, struct loop_task *task);
 
-/* Due `delay_ms` from now; a running timer is moved. E_NOMEM. */
+/*
+ * Due `delay_ms` from now; a running timer is moved. E_NOMEM, never for a running timer. A timer that starts itself
+ * again from on_due() waits for the next turn at least.
+ */
 enum err loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);

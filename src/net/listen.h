@@ -1,0 +1,42 @@
+/*
+ * listen.h -- sockets that wait for connections: made here, or handed over by systemd.
+ *
+ * Shape     descriptors, bound and listening, close-on-exec, for http_server_start().
+ * Errors    E_CONFIG       an address that does not parse or resolve
+ *           E_UNAVAILABLE  the kernel refuses: in use, not allowed, no such address
+ * Source    sd_listen_fds(3); socket(7), ip(7), ipv6(7); facts peers-and-standards 4.13; docs/why/systemd.md
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "base/why.h"
+
+#define LISTEN_NAME_MAX 256
+
+/* "host:port", "[2001:db8::1]:port" or ":port" (host is then empty: all addresses). Borrowed parts of `address`. */
+enum err listen_parse(struct str address, struct why *why, struct str *ret_host, uint16_t *ret_port);
+
+/*
+ * Bind and listen. `host` empty: all addresses, IPv6 and IPv4 in one socket. `port` 0: any free one. With `share` several
+ * sockets may listen on the same port (SO_REUSEPORT) and the kernel spreads connections over them: all of them must
+ * be asked for that way.
+ */
+enum err listen_open(struct str host, uint16_t port, bool share, struct why *why, int *ret_fd);
+
+/* The port `fd` is bound to; 0: not a bound IP socket. */
+uint16_t listen_port(int fd);
+
+struct listen_inherited {
+	int fd;
+	char name[LISTEN_NAME_MAX]; /* FileDescriptorName= of the socket unit; "unknown" when there is none */
+};
+
+/*
+ * The listening sockets that systemd passed to this process, at most `max`; 0 when there are none. The variables that
+ * announced them are cleared, so that no child takes them for its own and a second call finds nothing. E_CONFIG when one is no
+ * listening stream socket or there are more than `max`; all are closed then.
+ */
+enum err listen_inherit(struct listen_inherited *ret_fds, size_t max, struct why *why, size_t *ret_count);
