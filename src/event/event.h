@@ -57,8 +57,24 @@ struct event {
 /* Checks the event against the specification. E_MALFORMED: `why` names the attribute and the rule. */
 enum err event_check(const struct event *event, struct why *why);
 
-/* The type an extension or attribute name may have: [a-z0-9]+, not "data", not a core attribute. */
+/* The name an extension may have: [a-z0-9]+, not "data", not a core attribute. */
 bool event_extension_name_ok(struct str name);
+
+/*
+ * Sets the attribute `name`, for parsers: a core attribute of its own place, else one more extension of `type`; checks the
+ * name, not yet the text. E_MALFORMED: it has a value already, may not have this name, or "specversion" is not "1.0".
+ * E_LIMIT: more than EVENT_EXTENSIONS_MAX extensions.
+ */
+enum err event_set(struct event *event, struct str name, struct str text, enum event_attr_type type, struct why *why);
+
+/* The media type is JSON: application/json, text/json, or ends in +json, parameters aside. */
+bool event_type_is_json(struct str datacontenttype);
+
+/*
+ * The kind of bytes that came as they are: JSON when the content type says so (or says nothing) and they are one JSON text
+ * in UTF-8; TEXT for text types in UTF-8; else BINARY. NONE when empty.
+ */
+enum event_data event_data_kind(struct str datacontenttype, struct str data);
 
 /*
  * Appends `meta`: {"specversion":"1.0","id":..,"source":..,"type":..,"subject":..,"datacontenttype":..,"dataschema":..,
@@ -72,6 +88,9 @@ enum event_json_form {
 	EVENT_JSON_NATIVE,   /* JSON data as a JSON value, text as a string, the rest as base64 */
 };
 
-/* Appends the whole event in JSON from its stored parts. */
+/*
+ * Appends the whole event in JSON, in one line, from its stored parts. Sticky E_CORRUPT: `meta` is not an object, or
+ * `kind` is none of the above.
+ */
 void event_write_json(struct str meta, enum event_data kind, struct str data, enum event_json_form form,
 		      struct buf *ret_json);

@@ -234,6 +234,40 @@ static const char *begin_string(struct feed *f, const char *p, bool key)
 	return in_string(f, p + 1);
 }
 
+/* The quote that ends the string whose first byte is p, when nothing in it needs a look; else NULL. */
+static inline const char *plain_string(const char *p, const char *end)
+{
+	p = json_run(p, end);
+	return p < end && *p == '"' ? p : NULL;
+}
+
+/*
+ * At the quote of a key. The shape of nearly all input is "key":"text","key":.. in one piece: go through as much of that
+ * as there is without a state, and stop with the right one in front of anything else.
+ */
+static const char *members(struct feed *f, const char *p)
+{
+	const char *end = f->end, *q;
+
+	while ((q = plain_string(p + 1, end)) && end - q > 2 && q[1] == ':') {
+		p = q + 2;
+		if (*p != '"') {
+			f->s->state = VALUE;
+			return p;
+		}
+		q = plain_string(p + 1, end);
+		if (!q)
+			return begin_string(f, p, /* key= */ false);
+		p = q + 1;
+		if (end - p < 2 || p[0] != ',' || p[1] != '"') {
+			f->s->state = AFTER;
+			return p;
+		}
+		p++;
+	}
+	return begin_string(f, p, /* key= */ true);
+}
+
 static const char *in_escape(struct feed *f, const char *p)
 {
 	switch (*p) {
@@ -380,7 +414,7 @@ static const char *on_value(struct feed *f, const char *p)
 static const char *on_key(struct feed *f, const char *p)
 {
 	if (*p == '"')
-		return begin_string(f, p, /* key= */ true);
+		return members(f, p);
 	if (*p == '}' && f->s->state == KEY_OR_END)
 		return pop(f, p);
 	return fail(f, p, "looking for beginning of object key string");
