@@ -1,17 +1,21 @@
 /*
  * doc.h -- YAML documents whose every value knows its file and line.
  *
- * Shape     a tree of nodes per document, read by libyaml; JSON is YAML. Problems are collected, not thrown: a reader
- *           reports everything that is wrong in one pass.
- * Owner     doc_file owns its nodes and texts; problems own their texts.
- * Limits    anchors and aliases are refused, as are files over 4 MiB and depth over 64: what a stranger writes
+ * Shape     a tree of nodes per document, read by libyaml; JSON is YAML. Problems are collected (problem.h).
+ * Owner     doc_file owns its nodes and texts; every text is terminated by a zero and holds no other.
+ * Limits    anchors, aliases and tags are refused, as are files over 4 MiB and depth over 64: what a stranger writes
  *           cannot blow up.
+ * Source    YAML 1.1 as libyaml reads it
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/why.h"
+#include "config/problem.h"
+
+#define DOC_BYTES_MAX (4u << 20)
+#define DOC_DEPTH_MAX 64
 
 enum node_kind { NODE_SCALAR, NODE_MAP, NODE_LIST };
 
@@ -20,12 +24,15 @@ struct node {
 	unsigned line;   /* from 1 */
 	unsigned column; /* from 1 */
 	struct str text; /* scalar: its value */
-	bool quoted;     /* scalar: stood in quotes, so it is a string */
+	bool quoted;     /* scalar: stood in quotes or as a block, so it is a string */
+	bool block;      /* scalar: a block (| or >), which begins on the next line */
 	struct str key;  /* inside a map: its key */
 	unsigned key_line;
 	struct node *parent;
 	struct node *first; /* map, list: the children in order */
+	struct node *last;
 	struct node *next;
+	size_t count; /* map, list: children */
 };
 
 struct doc_file {
@@ -35,41 +42,24 @@ struct doc_file {
 	struct doc_arena *arena; /* doc.c */
 };
 
-/* One thing that is wrong. */
-struct problem {
-	char *file;
-	unsigned line; /* 0: the whole file */
-	char *path;    /* "spec.webhook.example.port", or "" */
-	char *text;    /* what is wrong */
-	char *fix;     /* what to do, or NULL */
-	bool warning;  /* true: the gateway starts all the same */
-	struct problem *next;
-};
-
-struct problems {
-	struct problem *first;
-	struct problem *last;
-	size_t errors;
-	size_t warnings;
-	bool lost; /* no memory for one more: counts as an error */
-};
-
-/* Reads all documents of one file. Syntax errors become problems (and E_CONFIG comes back). */
+/*
+ * Reads all documents of one file. What cannot be read on (syntax, limits) becomes a problem and E_CONFIG comes back; a key
+ * that stands twice is a problem too, but reading goes on (the first one counts).
+ */
 enum err doc_read(const char *path, struct problems *problems, struct doc_file **ret_file);
+
+/* The same from memory. Places name `path`, and count lines from `line_before` + 1. */
+enum err doc_parse(const char *path, struct str text, unsigned line_before, struct problems *problems,
+		   struct doc_file **ret_file);
+
+/* Takes NULL. */
 void doc_free(struct doc_file *f);
 
-/* The child of a map with this key, or NULL. */
+/* The child of a map with this key, or NULL (also for NULL and what is no map). */
 struct node *node_get(const struct node *map, const char *key);
+
+/* Nothing there: NULL, or a plain scalar that YAML reads as null. */
+bool node_is_null(const struct node *n);
 
 /* The path from the root: "spec.webhook.example.port", list places as "[0]". */
 void node_path(const struct node *n, struct buf *ret_path);
-
-/* Report against a node; `fix` may be NULL. The texts are formats. */
-void problem_at(struct problems *p, const struct doc_file *file, const struct node *n, const char *fix,
-		const char *format, ...) __attribute__((format(printf, 5, 6)));
-void warning_at(struct problems *p, const struct doc_file *file, const struct node *n, const char *fix,
-		const char *format, ...) __attribute__((format(printf, 5, 6)));
-
-/* "FILE:LINE: PATH: text (fix)", one line each. */
-void problems_write(const struct problems *p, struct buf *ret_text);
-void problems_release(struct problems *p);

@@ -90,15 +90,36 @@ struct fields_ctx {
 /* Set the defaults. `target` is zeroed memory. */
 void fields_defaults(const struct field_table *table, void *target);
 
-/* Read `map` (NULL: as if it were empty, at `parent`'s place) over the defaults into `target`, zeroed memory. */
+/*
+ * Read `map` into `target`; what the map does not hold stays as it is. An absent map (NULL) is an empty one: what it must
+ * hold is then missing at `parent`.
+ */
 enum err fields_read(const struct fields_ctx *ctx, const struct field_table *table, const struct node *map,
 		     const struct node *parent, void *target);
+
+/* The same for a map that several tables share: a key is unknown when none of them has it. */
+struct fields_part {
+	const struct field_table *table;
+	void *target;
+};
+enum err fields_read_parts(const struct fields_ctx *ctx, const struct fields_part *parts, size_t count,
+			   const struct node *map, const struct node *parent);
 
 /* Free what fields_read() put there. Zeroed memory is fine. */
 void fields_release(const struct field_table *table, void *target);
 
+/* Are two values of this row the same? */
+bool field_same(const struct field *row, const void *a, const void *b);
+
+/* A secret selector on its own: {name, key}. */
+enum err fields_read_secret(const struct fields_ctx *ctx, const struct node *map, struct secret_ref *ret_secret);
+void secret_release(struct secret_ref *s);
+
 /*
- * Append a Markdown table of the rows under `path` ("spec.holdfast"), tables inside it too:
+ * Append a line of Markdown for each row under `path` ("spec.holdfast"), tables inside it too:
  * | `path.key` | type | default | meaning |
  */
 void fields_reference(const struct field_table *table, const char *path, struct buf *ret_text);
+
+/* "time, 100ms to 60s": the type and the range of a row. */
+void field_write_type(const struct field *row, struct buf *ret_text);

@@ -1,0 +1,334 @@
+#include "config/doc.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "config/arena.h"
+
+#define CHUNK 65536
+
+/* Reading one file: the parser's events build the tree from the root down. */
+struct reader {
+	yaml_parser_t parser;
+	struct doc_file *file;
+	struct problems *problems;
+	struct str text;
+	unsigned line_before;
+	struct node *open; /* the map or list that is being filled; NULL: at the root */
+	unsigned depth;
+	struct str key; /* read, and its value not yet; p NULL: none */
+	unsigned key_line;
+};
+
+static enum err refuse(struct reader *r, const yaml_mark_t *at, const char *fix, const char *text)
+{
+	problem_in(r->problems, r->file->path, r->line_before + (unsigned)at->line + 1, fix, "%s", text);
+	return E_CONFIG;
+}
+
+static bool line_has_tab_indent(const struct reader *r, size_t line)
+{
+	struct str rest = r->text, head = str_cut(&rest, '\n');
+
+	while (line-- && rest.n)
+		head = str_cut(&rest, '\n');
+	for (size_t i = 0; i < head.n && (head.p[i] == ' ' || head.p[i] == '\t'); i++)
+		if (head.p[i] == '\t')
+			return true;
+	return false;
+}
+
+/* The line of a byte offset; libyaml's reader knows only that. */
+static size_t line_of(struct str text, size_t offset)
+{
+	struct str before = str_sub(text, 0, offset);
+	size_t line = 0;
+
+	for (size_t i = 0; i < before.n; i++)
+		line += before.p[i] == '\n';
+	return line;
+}
+
+static enum err refuse_syntax(struct reader *r)
+{
+	const yaml_parser_t *p = &r->parser;
+	const char *fix = NULL;
+	size_t line = p->problem_mark.line;
+
+	if (p->error == YAML_MEMORY_ERROR)
+		return problem_nomem(r->problems);
+	if (p->error == YAML_READER_ERROR)
+		line = line_of(r->text, p->problem_offset);
+	else if (line_has_tab_indent(r, line))
+		fix = "indent with spaces, not with tabs";
+	problem_in(r->problems, r->file->path, r->line_before + (unsigned)line + 1, fix, "not valid YAML: %s%s%s",
+		   p->problem ? p->problem : "it cannot be read", p->context ? " " : "", p->context ? p->context : "");
+	return E_CONFIG;
+}
+
+static struct node *node_new(struct reader *r, enum node_kind kind, const yaml_event_t *event)
+{
+	struct node *n = doc_arena_alloc(&r->file->arena, sizeof(*n));
+
+	if (!n)
+		return NULL;
+	*n = (struct node){ .kind = kind,
+			    .line = r->line_before + (unsigned)event->start_mark.line + 1,
+			    .column = (unsigned)event->start_mark.column + 1,
+			    .key = r->key,
+			    .key_line = r->key_line,
+			    .parent = r->open };
+	return n;
+}
+
+static enum err add_document(struct reader *r, struct node *root)
+{
+	struct doc_file *f = r->file;
+	struct node **documents = mem_realloc(f->documents, (f->count + 1) * sizeof(*documents));
+
+	if (!documents)
+		return problem_nomem(r->problems);
+	f->documents = documents;
+	f->documents[f->count++] = root;
+	return E_OK;
+}
+
+/* Put `n` where the reader stands: under the open map or list, or as a root. */
+static enum err place(struct reader *r, struct node *n)
+{
+	struct node *parent = r->open;
+
+	r->key = (struct str){ 0 };
+	if (!parent)
+		return node_is_null(n) ? E_OK : add_document(r, n);
+	if (parent->last)
+		parent->last->next = n;
+	else
+		parent->first = n;
+	parent->last = n;
+	parent->count++;
+	return E_OK;
+}
+
+/* Of two equal keys the first counts; the second is reported. */
+static enum err check_twice(struct reader *r, const struct node *map)
+{
+	struct map seen = { 0 };
+	enum err err = E_OK;
+
+	for (struct node *n = map->first; n && err == E_OK; n = n->next) {
+		const struct node *first = map_get(&seen, n->key);
+
+		if (first)
+			problem_at(r->problems, r->file, n, "remove one of them", "stands twice; first at line %u",
+				   first->key_line);
+		else
+			err = map_put(&seen, n->key, n);
+	}
+	map_release(&seen);
+	return err == E_OK ? E_OK : problem_nomem(r->problems);
+}
+
+static bool is_key_place(const struct reader *r)
+{
+	return r->open && r->open->kind == NODE_MAP && !r->key.p;
+}
+
+static enum err on_scalar(struct reader *r, const yaml_event_t *event)
+{
+	struct str value = { (const char *)event->data.scalar.value, event->data.scalar.length };
+	yaml_scalar_style_t style = event->data.scalar.style;
+	struct node *n;
+
+	if (str_find(value, '\0') != value.n)
+		return refuse(r, &event->start_mark, "remove it", "a text holds a NUL character");
+	if (is_key_place(r)) {
+		r->key_line = r->line_before + (unsigned)event->start_mark.line + 1;
+		return doc_arena_copy(&r->file->arena, value, &r->key) ? E_OK : problem_nomem(r->problems);
+	}
+	n = node_new(r, NODE_SCALAR, event);
+	if (!n || !doc_arena_copy(&r->file->arena, value, &n->text))
+		return problem_nomem(r->problems);
+	n->block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
+	n->quoted = style != YAML_PLAIN_SCALAR_STYLE;
+	return place(r, n);
+}
+
+static enum err on_open(struct reader *r, enum node_kind kind, const yaml_event_t *event)
+{
+	struct node *n;
+	enum err err;
+
+	if (is_key_place(r))
+		return refuse(r, &event->start_mark, "write a plain word before the colon", "a key is a map or a list");
+	if (++r->depth > DOC_DEPTH_MAX)
+		return refuse(r, &event->start_mark, NULL, "nested deeper than 64 levels");
+	n = node_new(r, kind, event);
+	if (!n)
+		return problem_nomem(r->problems);
+	err = place(r, n);
+	r->open = n;
+	return err;
+}
+
+static enum err on_close(struct reader *r)
+{
+	const struct node *n = r->open;
+
+	assert(n && r->depth);
+	r->open = n->parent;
+	r->depth--;
+	return n->kind == NODE_MAP ? check_twice(r, n) : E_OK;
+}
+
+static const yaml_char_t *anchor_of(const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return event->data.scalar.anchor;
+	case YAML_SEQUENCE_START_EVENT:
+		return event->data.sequence_start.anchor;
+	case YAML_MAPPING_START_EVENT:
+		return event->data.mapping_start.anchor;
+	case YAML_ALIAS_EVENT:
+		return event->data.alias.anchor;
+	default:
+		return NULL;
+	}
+}
+
+static const yaml_char_t *tag_of(const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return event->data.scalar.tag;
+	case YAML_SEQUENCE_START_EVENT:
+		return event->data.sequence_start.tag;
+	case YAML_MAPPING_START_EVENT:
+		return event->data.mapping_start.tag;
+	default:
+		return NULL;
+	}
+}
+
+static enum err on_event(struct reader *r, const yaml_event_t *event)
+{
+	if (anchor_of(event))
+		return refuse(
+			r, &event->start_mark, "write the value out",
+			"anchors and aliases (& and *) are not allowed; put a text that begins with one in quotes");
+	if (tag_of(event))
+		return refuse(r, &event->start_mark, "remove it", "tags (!) are not allowed");
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return on_scalar(r, event);
+	case YAML_SEQUENCE_START_EVENT:
+		return on_open(r, NODE_LIST, event);
+	case YAML_MAPPING_START_EVENT:
+		return on_open(r, NODE_MAP, event);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		return on_close(r);
+	default:
+		return E_OK;
+	}
+}
+
+static enum err read_events(struct reader *r)
+{
+	bool end = false;
+	enum err err = E_OK;
+
+	while (!end && err == E_OK) {
+		yaml_event_t event;
+
+		if (!yaml_parser_parse(&r->parser, &event))
+			return refuse_syntax(r);
+		end = event.type == YAML_STREAM_END_EVENT;
+		err = on_event(r, &event);
+		yaml_event_delete(&event);
+	}
+	return err;
+}
+
+DEFINE_FREEP(doc, struct doc_file, doc_free)
+
+enum err doc_parse(const char *path, struct str text, unsigned line_before, struct problems *problems,
+		   struct doc_file **ret_file)
+{
+	CLEANUP(doc_freep) struct doc_file *file = mem_alloc(sizeof(*file));
+	struct reader r = { .file = file, .problems = problems, .text = text, .line_before = line_before };
+	enum err err;
+
+	if (!file || !(file->path = str_dup(str_of(path))) || !yaml_parser_initialize(&r.parser))
+		return problem_nomem(problems);
+	yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.p ? text.p : ""), text.n);
+	err = read_events(&r);
+	yaml_parser_delete(&r.parser);
+	if (err == E_OK)
+		*ret_file = TAKE(file);
+	return err;
+}
+
+/* Up to one byte over the limit, so that more can be told from just enough. */
+static enum err read_all(const char *path, struct buf *ret_text, int *ret_errno)
+{
+	bool is_stdin = str_is(str_of(path), "-");
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : 1;
+	char *to;
+
+	while (n > 0 && ret_text->n <= DOC_BYTES_MAX) {
+		to = buf_reserve(ret_text, CHUNK);
+		if (!to) {
+			n = 0;
+			break;
+		}
+		do
+			n = read(fd, to, CHUNK);
+		while (n < 0 && errno == EINTR);
+		ret_text->n += n > 0 ? (size_t)n : 0;
+	}
+	*ret_errno = errno;
+	if (fd >= 0 && !is_stdin)
+		close(fd);
+	return n < 0 ? E_IO : ret_text->err;
+}
+
+enum err doc_read(const char *path, struct problems *problems, struct doc_file **ret_file)
+{
+	struct buf text = { 0 };
+	char reason[96];
+	int error = 0;
+	enum err err = read_all(path, &text, &error);
+
+	if (err == E_IO) {
+		problem_in(problems, path, 0, NULL, "cannot be read: %s", strerror_r(error, reason, sizeof(reason)));
+		err = E_CONFIG;
+	} else if (err != E_OK) {
+		err = problem_nomem(problems);
+	} else if (text.n > DOC_BYTES_MAX) {
+		problem_in(problems, path, 0, "split it", "larger than 4 MiB");
+		err = E_CONFIG;
+	} else {
+		err = doc_parse(path, buf_view(&text), /* line_before= */ 0, problems, ret_file);
+	}
+	buf_release(&text);
+	return err;
+}
+
+void doc_free(struct doc_file *f)
+{
+	if (!f)
+		return;
+	doc_arena_free(f->arena);
+	mem_free(f->documents);
+	mem_free(f->path);
+	mem_free(f);
+}

@@ -1,0 +1,26 @@
+/*
+ * reading.h -- one row being read: shared by the files that read fields.
+ *
+ * Shape     each function checks the node's kind, reports what is wrong, and sets the target only on success.
+ */
+#pragma once
+
+#include "config/fields.h"
+
+/* A row, the node behind its key, and where the value goes. */
+struct reading {
+	const struct fields_ctx *ctx;
+	const struct field *row;
+	const struct node *node;
+	void *to;
+};
+
+/* Report that the node is not what the row says. */
+void reading_wrong(const struct reading *r, const char *fix);
+
+void reading_scalar(const struct reading *r);
+void reading_list(const struct reading *r);
+void reading_map(const struct reading *r);
+
+void text_list_release(struct text_list *list);
+void text_map_release(struct text_map *map);
