@@ -1,0 +1,202 @@
+"""What the end-to-end tests share: the binary, ports, processes that end with the test, a real nats-server.
+
+Every test gets a directory (tmp_path) and ports of its own and waits for conditions, never for a time.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HOLDFAST = os.environ.get("HOLDFAST_BIN", str(ROOT / "build/release/src/cli/holdfast"))
+NATS_SERVER = "/usr/sbin/nats-server"
+
+
+def wait_until(condition, what, limit_s=20.0):
+    """Waits until condition() gives something true, and returns it; connection errors count as not yet."""
+    end = time.monotonic() + limit_s
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+        except (OSError, requests.exceptions.RequestException):
+            pass
+        if time.monotonic() > end:
+            pytest.fail(f"not within {limit_s} s: {what}")
+        time.sleep(0.01)
+
+
+class Process:
+    """One program under test. Its output stands in `log`; it is killed when the test ends."""
+
+    def __init__(self, command, log, env=None, **options):
+        self.command = [str(word) for word in command]
+        self.log = Path(log)
+        self.env = {**os.environ, **(env or {})}
+        self.options = options
+        self.child = None
+
+    def start(self):
+        with self.log.open("ab") as out:
+            self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env,
+                                          **self.options)
+        return self
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def send(self, number):
+        self.child.send_signal(number)
+
+    def wait(self, limit_s=20):
+        """The exit status."""
+        return self.child.wait(limit_s)
+
+    def kill(self):
+        """kill -9, and wait until it is gone."""
+        if self.running():
+            self.child.kill()
+            self.child.wait()
+
+    def stop(self, limit_s=20):
+        """SIGTERM; returns the exit status."""
+        if self.running():
+            self.child.send_signal(signal.SIGCONT)
+            self.child.terminate()
+        return self.child.wait(limit_s)
+
+    def output(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+@pytest.fixture
+def spawn(tmp_path):
+    """spawn(name, command): a started Process that ends with the test."""
+    started = []
+
+    def start(name, command, **options):
+        process = Process(command, tmp_path / (name + ".log"), **options)
+        started.append(process)
+        return process.start()
+
+    yield start
+    for process in reversed(started):
+        process.kill()
+
+
+@pytest.fixture
+def free_port():
+    """free_port(): a TCP port that nobody listens on and that this test was not given before."""
+    given = set()
+
+    def find():
+        while True:
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", 0))
+                port = s.getsockname()[1]
+            if port not in given:
+                given.add(port)
+                return port
+
+    return find
+
+
+class Gateway:
+    """A gateway with one webhook route, /hook, unless `manifest` says otherwise."""
+
+    def __init__(self, tmp_path, spawn, ports, name, holdfast, bus, manifest):
+        self.port, self.admin_port = ports
+        self.data = tmp_path / (name + "-data")
+        self.file = tmp_path / (name + ".yaml")
+        self.name, self.spawn, self.process = name, spawn, None
+        self.file.write_text((manifest or self.manifest(holdfast or "")) + bus)
+
+    def manifest(self, more):
+        return f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata:
+  name: webhook
+spec:
+  webhook:
+    example:
+      port: "{self.port}"
+      endpoint: /hook
+      method: POST
+  holdfast:
+    dataDir: {self.data}
+    admin:
+      port: {self.admin_port}
+{more}"""
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    @property
+    def admin(self):
+        return f"http://127.0.0.1:{self.admin_port}"
+
+    def start(self, **options):
+        """Starts it, or starts it again, and waits until it is ready."""
+        self.process = self.spawn(self.name, [HOLDFAST, "gateway", "-f", self.file], **options)
+        wait_until(self.ready, f"{self.name} ready:\n{self.process.output()}")
+        return self
+
+    def ready(self):
+        if not self.process.running():
+            pytest.fail(f"{self.name} ended: {self.process.output()}")
+        return requests.get(self.admin + "/readyz", timeout=5).status_code == 200
+
+    def post(self, body, **options):
+        return requests.post(self.url, data=body, timeout=10, **options)
+
+    def events(self, *options):
+        """The data of what is stored, as `holdfast tail` reads it."""
+        out = subprocess.run([HOLDFAST, "tail", "--data-dir", self.data, "--data", *options], check=True,
+                             capture_output=True, timeout=60)
+        return out.stdout.splitlines()
+
+
+@pytest.fixture
+def gateway(tmp_path, spawn, free_port):
+    """gateway(holdfast="", bus="", manifest=None, name="gateway"): a Gateway, not started yet.
+
+    `holdfast`: more lines under spec.holdfast (four spaces deep); `bus`: an EventBus document with its "---" in front.
+    """
+
+    def make(holdfast="", bus="", manifest=None, name="gateway"):
+        return Gateway(tmp_path, spawn, (free_port(), free_port()), name, holdfast, bus, manifest)
+
+    return make
+
+
+@pytest.fixture
+def nats(tmp_path, spawn, free_port):
+    """nats(more=""): a started nats-server with JetStream; .port, .url, .restart()."""
+
+    def make(more="", name="nats"):
+        port = free_port()
+        config = tmp_path / (name + ".conf")
+        config.write_text(f'listen: 127.0.0.1:{port}\njetstream {{ store_dir: "{tmp_path / name}" }}\n{more}\n')
+
+        def start():
+            process = spawn(name, [NATS_SERVER, "-c", config])
+            process.port, process.url, process.restart = port, f"nats://127.0.0.1:{port}", start
+            wait_until(lambda: socket.create_connection(("127.0.0.1", port), 1), f"{name} listens")
+            return process
+
+        return start()
+
+    return make
