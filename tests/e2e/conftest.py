@@ -137,7 +137,7 @@ spec:
   holdfast:
     dataDir: {self.data}
     admin:
-      port: {self.admin_port}
+      address: 127.0.0.1:{self.admin_port}
 {more}"""
 
     @property
