@@ -35,7 +35,7 @@ static const struct core *core_find(struct str name)
 	return NULL;
 }
 
-static bool is_name(struct str name)
+bool event_name_ok(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++)
 		if (!(name.p[i] >= 'a' && name.p[i] <= 'z') && !(name.p[i] >= '0' && name.p[i] <= '9'))
@@ -45,7 +45,7 @@ static bool is_name(struct str name)
 
 bool event_extension_name_ok(struct str name)
 {
-	return is_name(name) && !str_is(name, "data") && !str_is(name, "specversion") && !core_find(name);
+	return event_name_ok(name) && !str_is(name, "data") && !str_is(name, "specversion") && !core_find(name);
 }
 
 static bool has_extension(const struct event *event, struct str name)
@@ -58,7 +58,7 @@ static bool has_extension(const struct event *event, struct str name)
 
 static enum err set_extension(struct event *event, const struct event_attr *attr, struct why *why)
 {
-	if (!is_name(attr->name))
+	if (!event_name_ok(attr->name))
 		return why_set(why, E_MALFORMED, "an attribute name has other characters than a-z and 0-9");
 	if (!event_extension_name_ok(attr->name))
 		return why_set(why, E_MALFORMED, "%.*s: is not allowed here", STR_ARG(str_sub(attr->name, 0, 40)));

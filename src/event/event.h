@@ -57,6 +57,9 @@ struct event {
 /* Checks the event against the specification. E_MALFORMED: `why` names the attribute and the rule. */
 enum err event_check(const struct event *event, struct why *why);
 
+/* The name any attribute may have: [a-z0-9]+. */
+bool event_name_ok(struct str name);
+
 /* The name an extension may have: [a-z0-9]+, not "data", not a core attribute. */
 bool event_extension_name_ok(struct str name);
 
