@@ -84,3 +84,9 @@ enum http1_result http1_chunked(struct http1_chunked *c, struct str *in, struct 
 
 /* The first field of this name (compared without case), or {NULL, 0}; `count` (may be NULL) gets how many there are. */
 struct str http1_field(const struct http_field *fields, size_t n, struct str name, size_t *count);
+
+/* A byte of a name: letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 5.6.2). */
+bool http1_is_token(char c);
+
+/* A byte that may stand inside a line: everything but control characters; a tab may. */
+bool http1_is_text(char c);

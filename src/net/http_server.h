@@ -6,7 +6,7 @@
  * Units     sizes in bytes, times in ms.
  * Owner     a request is the server's; it is valid from on_head to the return of on_close.
  * Threads   the loop's thread only.
- * Errors    what a client does wrong is answered by the server itself (400 408 413 414 431 505) with one line of text,
+ * Errors    what a client does wrong is answered by the server itself (400 408 413 414 417 431 501 505) with one line of text,
  *           reported to on_refused, and the connection is closed.
  * Source    RFC 9110, RFC 9112; every leniency that 9112 allows and smuggling uses is refused.
  */
@@ -14,15 +14,11 @@
 
 #include "base/str.h"
 #include "base/why.h"
+#include "net/http1.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
-#define HTTP_FIELDS_MAX 100
-
-struct http_field {
-	struct str name;  /* as sent */
-	struct str value; /* without the white space around it */
-};
+#define HTTP_BODY_MAX (1 << 20) /* body_max before on_head */
 
 struct http_request {
 	struct str method;
@@ -49,14 +45,24 @@ struct http_response {
 };
 
 struct http_handler {
-	/* The head is there. Either answer at once (the body is then not read), or return and take the body. */
+	/*
+	 * The head is there. Either answer at once (the body is then not read), or return and take the body: a client that
+	 * waits for 100 Continue is told to send it.
+	 */
 	void (*on_head)(void *ctx, struct http_request *r);
 	void (*on_body)(void *ctx, struct http_request *r, struct str chunk);
 	/* The body is complete: answer now or later with http_respond(). */
 	void (*on_end)(void *ctx, struct http_request *r);
-	/* The last call for this request: it was answered, or the client is gone. `r` must not be used afterwards. */
+	/*
+	 * The last call for this request: it was answered, or the client is gone. `r` must not be used afterwards. For an
+	 * answer given inside on_head, on_body or on_end it comes right after that returns; for a later one it comes before
+	 * http_respond() returns.
+	 */
 	void (*on_close)(void *ctx, struct http_request *r);
-	/* The server refused something itself with `status`, before or without a request. May be NULL. */
+	/*
+	 * The server refused something itself with `status`, before or without a request; status 0: a connection beyond the
+	 * limits was closed. May be NULL.
+	 */
 	void (*on_refused)(void *ctx, unsigned status);
 	void *ctx;
 };
@@ -75,7 +81,7 @@ struct http_server;
 
 /*
  * Serve on `fd`, a bound and listening socket (owned from here on). `tls` NULL: plain. `tls` is borrowed; its certificate
- * may be replaced at any time.
+ * may be replaced at any time. `limits` and `handler` are copied. E_UNAVAILABLE, E_NOMEM: `fd` is closed then.
  */
 enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, const struct http_limits *limits,
 			   const struct http_handler *handler, struct why *why, struct http_server **ret_server);
@@ -85,13 +91,17 @@ void http_server_set_limits(struct http_server *s, const struct http_limits *lim
 
 /*
  * Stop: no new connections at once; idle ones are closed; each other one after its answer (with Connection: close).
- * `on_stopped` comes when all are gone and the server is freed. With `now` nothing is waited for.
+ * `on_stopped` comes when all are gone and the server is freed, never before this returns. With `now` nothing is waited
+ * for; a second call may turn a stop that waits into one that does not.
  */
 void http_server_stop(struct http_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx);
 
 size_t http_server_connections(const struct http_server *s);
 
-/* Answer. Exactly once per request, between on_head and on_close. */
+/*
+ * Answer. Exactly once per request, between on_head and on_close. Before the body is complete it is allowed too: what is
+ * left of a small body is read and dropped, else the connection is closed after the answer.
+ */
 void http_respond(struct http_request *r, const struct http_response *response);
 
 /* The first field of this name (compared without case), or {NULL, 0}; `count` (may be NULL) gets how many there are. */

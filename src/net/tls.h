@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/why.h"
 
 struct tls_server;
@@ -20,3 +21,40 @@ void tls_server_free(struct tls_server *t);
 
 /* Reads the files again. */
 enum err tls_server_reload(struct tls_server *t, struct why *why);
+
+/*
+ * One connection's session, without sockets: bytes from the wire go in, bytes for the wire come out.
+ *
+ *     tls_session_feed(s, from_wire);
+ *     while ((result = tls_session_read(s, plain, sizeof(plain), &n)) == TLS_DATA)
+ *             use(plain, n);
+ *     send(tls_session_output(s));
+ */
+struct tls_session;
+
+enum tls_result {
+	TLS_MORE,   /* all input is used; more is needed */
+	TLS_DATA,   /* plain bytes came out */
+	TLS_CLOSED, /* the peer has said that it sends no more */
+	TLS_FAILED, /* the peer broke the protocol, or no common version or cipher; what to tell it is in the output */
+};
+
+/* The server's side, with the certificate of this moment. NULL without memory. */
+struct tls_session *tls_session_new(struct tls_server *t);
+void tls_session_free(struct tls_session *s);
+
+/* Bytes from the wire; borrowed until tls_session_read() has returned something else than TLS_DATA. */
+void tls_session_feed(struct tls_session *s, struct str from_wire);
+enum tls_result tls_session_read(struct tls_session *s, char *p, size_t n, size_t *ret_n);
+
+/* The handshake is done: data may be written. */
+bool tls_session_established(const struct tls_session *s);
+
+/* Encrypt all of `plain` into the output. E_IO: the session has failed. */
+enum err tls_session_write(struct tls_session *s, struct str plain);
+
+/* Say that nothing more will be sent. */
+void tls_session_close(struct tls_session *s);
+
+/* Bytes for the wire; the caller sends and then clears (or releases) them. A sticky error means that some are missing. */
+struct buf *tls_session_output(struct tls_session *s);

@@ -1,0 +1,276 @@
+#include <arpa/inet.h>
+#include <assert.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/http_conn.h"
+
+static struct str addr_key(const struct http_addr *a)
+{
+	return (struct str){ (const char *)a->key, sizeof(a->key) };
+}
+
+/* The client's address as a key of 16 bytes and as text; both zero when it has none (a Unix socket). */
+static void read_peer(struct http_conn *c, struct http_addr *ret_addr)
+{
+	struct sockaddr_storage peer;
+	int n = sizeof(peer);
+
+	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &n) < 0)
+		return;
+	if (peer.ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
+
+		memcpy(ret_addr->key + 10, "\xff\xff", 2);
+		memcpy(ret_addr->key + 12, &in->sin_addr, 4);
+	} else if (peer.ss_family == AF_INET6) {
+		memcpy(ret_addr->key, &((const struct sockaddr_in6 *)&peer)->sin6_addr, 16);
+	} else {
+		return;
+	}
+	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ret_addr->key))
+		inet_ntop(AF_INET, ret_addr->key + 12, c->peer, sizeof(c->peer));
+	else
+		inet_ntop(AF_INET6, ret_addr->key, c->peer, sizeof(c->peer));
+}
+
+/* Count the connection to its address. */
+static enum err hold_addr(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+	struct http_addr wanted = { 0 };
+
+	read_peer(c, &wanted);
+	c->addr = map_get(&s->addrs, addr_key(&wanted));
+	if (!c->addr) {
+		CLEANUP(mem_freep) struct http_addr *a = mem_alloc(sizeof(*a));
+
+		if (!a)
+			return E_NOMEM;
+		*a = wanted;
+		if (map_put(&s->addrs, addr_key(a), a) != E_OK)
+			return E_NOMEM;
+		c->addr = TAKE(a);
+	}
+	c->addr->conns++;
+	return E_OK;
+}
+
+static void drop_addr(struct http_conn *c)
+{
+	if (c->addr && --c->addr->conns == 0) {
+		map_remove(&c->server->addrs, addr_key(c->addr));
+		mem_free(c->addr);
+	}
+	c->addr = NULL;
+}
+
+static bool over_limits(const struct http_conn *c)
+{
+	const struct http_limits *limits = &c->server->limits;
+
+	return c->server->conn_count > limits->conns_max ||
+	       (limits->conns_per_addr_max && c->addr->conns > limits->conns_per_addr_max);
+}
+
+static void link_conn(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	c->next = s->conns;
+	if (c->next)
+		c->next->prev = c;
+	s->conns = c;
+	s->conn_count++;
+}
+
+static void unlink_conn(struct http_conn *c)
+{
+	if (c->next)
+		c->next->prev = c->prev;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		c->server->conns = c->next;
+	c->server->conn_count--;
+}
+
+/* May this connection be served? Else it is closed at once. */
+static bool admit(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	if (!s->reserve || s->stopping || hold_addr(c) != E_OK)
+		return false;
+	if (over_limits(c)) {
+		if (s->handler.on_refused)
+			s->handler.on_refused(s->handler.ctx, /* status= */ 0);
+		return false;
+	}
+	if (s->tls)
+		c->tls = tls_session_new(s->tls);
+	return !s->tls || c->tls;
+}
+
+/*
+ * libuv hands over a connection that exists already and stops listening until it is taken. So it is taken into memory that was
+ * reserved before; if there is none for the one after it, this one is closed and its memory becomes the reserve.
+ */
+static void accept_one(struct http_server *s)
+{
+	struct http_conn *c = TAKE(s->reserve);
+	int rc;
+
+	if (!c) {
+		s->accept_owed = true;
+		return;
+	}
+	s->reserve = mem_alloc(sizeof(*s->reserve));
+	c->server = s;
+	rc = uv_tcp_init(&s->loop->uv, &c->tcp);
+	assert(rc == 0);
+	c->tcp.data = c;
+	link_conn(c);
+	rc = uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp);
+	if (rc == 0 && admit(c))
+		http_conn_start(c);
+	else
+		http_conn_close(c);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct http_server *s = listener->data;
+
+	loop_tick(s->loop);
+	if (status == 0)
+		accept_one(s);
+}
+
+static void server_free(struct http_server *s)
+{
+	while (s->spares) {
+		struct http_exchange *x = s->spares;
+
+		s->spares = x->next;
+		http_exchange_free(x);
+	}
+	mem_free(s->reserve);
+	map_release(&s->addrs);
+	buf_release(&s->out);
+	mem_free(s);
+}
+
+static void maybe_stopped(struct http_server *s)
+{
+	void (*on_stopped)(void *ctx) = s->on_stopped;
+	void *ctx = s->on_stopped_ctx;
+
+	if (!s->listener_closed || s->conn_count)
+		return;
+	server_free(s);
+	if (on_stopped)
+		on_stopped(ctx);
+}
+
+void http_server_forget(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	drop_addr(c);
+	unlink_conn(c);
+	if (s->reserve) {
+		mem_free(c);
+	} else {
+		*c = (struct http_conn){ 0 };
+		s->reserve = c;
+	}
+	if (s->accept_owed && !s->stopping) {
+		s->accept_owed = false;
+		accept_one(s);
+	}
+	maybe_stopped(s);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+	struct http_server *s = handle->data;
+
+	s->listener_closed = true;
+	maybe_stopped(s);
+}
+
+/* Makes the server around its listening socket; `fd` belongs to the handle afterwards. */
+static enum err listen_on(struct http_server *s, int fd, struct why *why)
+{
+	int rc;
+
+	rc = uv_tcp_open(&s->listener, fd);
+	if (rc < 0) {
+		close(fd);
+		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
+	}
+	/* Connections inherit it. An answer is one write; nothing is gained by waiting for more. */
+	uv_tcp_nodelay(&s->listener, 1);
+	rc = uv_listen((uv_stream_t *)&s->listener, SOMAXCONN, on_connection);
+	if (rc < 0)
+		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
+	return E_OK;
+}
+
+enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, const struct http_limits *limits,
+			   const struct http_handler *handler, struct why *why, struct http_server **ret_server)
+{
+	struct http_server *s = mem_alloc(sizeof(*s));
+	enum err err;
+
+	if (s)
+		s->reserve = mem_alloc(sizeof(*s->reserve));
+	if (!s || !s->reserve) {
+		mem_free(s);
+		close(fd);
+		return why_set(why, E_NOMEM, "start an HTTP server");
+	}
+	s->loop = loop;
+	s->tls = tls;
+	s->limits = *limits;
+	s->handler = *handler;
+	s->listener.data = s;
+	uv_tcp_init(&loop->uv, &s->listener);
+	err = listen_on(s, fd, why);
+	if (err != E_OK) {
+		http_server_stop(s, /* now= */ true, NULL, NULL);
+		return err;
+	}
+	*ret_server = s;
+	return E_OK;
+}
+
+void http_server_set_limits(struct http_server *s, const struct http_limits *limits)
+{
+	s->limits = *limits;
+}
+
+void http_server_stop(struct http_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx)
+{
+	struct http_conn *next;
+
+	s->on_stopped = on_stopped;
+	s->on_stopped_ctx = ctx;
+	if (!s->stopping)
+		uv_close((uv_handle_t *)&s->listener, on_listener_closed);
+	s->stopping = true;
+	for (struct http_conn *c = s->conns; c; c = next) {
+		next = c->next;
+		if (now)
+			http_conn_close(c);
+		else if (!c->busy)
+			http_conn_settle(c);
+	}
+}
+
+size_t http_server_connections(const struct http_server *s)
+{
+	return s->conn_count;
+}

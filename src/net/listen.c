@@ -1,0 +1,189 @@
+#include "net/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define INHERITED_FIRST 3 /* SD_LISTEN_FDS_START */
+
+static enum err bad_address(struct str address, struct why *why)
+{
+	return why_set(why, E_CONFIG, "address \"%.*s\": want host:port, [ipv6]:port or :port", STR_ARG(address));
+}
+
+enum err listen_parse(struct str address, struct why *why, struct str *ret_host, uint16_t *ret_port)
+{
+	struct str host = { 0 };
+	uint64_t port;
+	size_t colon = address.n;
+
+	while (colon && address.p[colon - 1] != ':')
+		colon--;
+	if (colon == 0 || !str_to_u64(str_sub(address, colon, address.n), 65535, &port))
+		return bad_address(address, why);
+	host = str_sub(address, 0, colon - 1);
+	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = str_sub(host, 1, host.n - 2);
+	else if (str_find(host, ':') < host.n || str_find(host, '[') < host.n)
+		return bad_address(address, why);
+	*ret_host = host;
+	*ret_port = (uint16_t)port;
+	return E_OK;
+}
+
+static enum err refuse(int fd, struct why *why, const char *what)
+{
+	int errno_value = errno;
+
+	if (fd >= 0)
+		close(fd);
+	return why_errno(why, E_UNAVAILABLE, errno_value, "%s", what);
+}
+
+static enum err open_at(const struct sockaddr *at, socklen_t n, bool share, struct why *why, int *ret_fd)
+{
+	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const int on = 1;
+	const int off = 0;
+
+	if (fd < 0)
+		return refuse(fd, why, "socket");
+	/* After a restart connections of the one before may still be in TIME_WAIT on this port. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return refuse(fd, why, "SO_REUSEADDR");
+	if (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+		return refuse(fd, why, "SO_REUSEPORT");
+	if (at->sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
+		return refuse(fd, why, "IPV6_V6ONLY");
+	if (bind(fd, at, n) < 0)
+		return refuse(fd, why, "bind");
+	if (listen(fd, SOMAXCONN) < 0)
+		return refuse(fd, why, "listen");
+	*ret_fd = fd;
+	return E_OK;
+}
+
+/* All addresses: one IPv6 socket takes both families; a kernel without IPv6 gets an IPv4 one. */
+static enum err open_all(uint16_t port, bool share, struct why *why, int *ret_fd)
+{
+	const struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	const struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct why six_why = { 0 };
+
+	if (open_at((const struct sockaddr *)&six, sizeof(six), share, &six_why, ret_fd) == E_OK)
+		return E_OK;
+	if (open_at((const struct sockaddr *)&four, sizeof(four), share, why, ret_fd) == E_OK)
+		return E_OK;
+	return why_add(why, "listen on port %u", port);
+}
+
+static enum err open_host(const char *host, uint16_t port, bool share, struct why *why, int *ret_fd)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+	struct addrinfo *found;
+	char service[8];
+	enum err err;
+	int rc;
+
+	(void)snprintf(service, sizeof(service), "%u", port);
+	rc = getaddrinfo(host, service, &hints, &found);
+	if (rc != 0)
+		return why_set(why, E_CONFIG, "listen on %s: %s", host, gai_strerror(rc));
+	err = open_at(found->ai_addr, found->ai_addrlen, share, why, ret_fd);
+	freeaddrinfo(found);
+	return err == E_OK ? E_OK : why_add(why, "listen on %s port %u", host, port);
+}
+
+enum err listen_open(struct str host, uint16_t port, bool share, struct why *why, int *ret_fd)
+{
+	CLEANUP(mem_freep) char *name = NULL;
+
+	if (host.n == 0)
+		return open_all(port, share, why, ret_fd);
+	name = str_dup(host);
+	if (!name)
+		return why_set(why, E_NOMEM, "listen on %.*s", STR_ARG(host));
+	return open_host(name, port, share, why, ret_fd);
+}
+
+uint16_t listen_port(int fd)
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t n = sizeof(at);
+
+	if (getsockname(fd, (struct sockaddr *)&at, &n) < 0)
+		return 0;
+	if (at.ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)&at)->sin_port);
+	if (at.ss_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)&at)->sin6_port);
+	return 0;
+}
+
+/* How many descriptors were passed to this very process; 0: none, or to another one. */
+static size_t inherited_count(void)
+{
+	uint64_t pid;
+	uint64_t count;
+
+	if (!str_to_u64(str_of(getenv("LISTEN_PID")), INT32_MAX, &pid) || (pid_t)pid != getpid())
+		return 0;
+	if (!str_to_u64(str_of(getenv("LISTEN_FDS")), INT32_MAX - INHERITED_FIRST, &count))
+		return 0;
+	return (size_t)count;
+}
+
+static enum err take_inherited(int fd, struct str name, struct why *why, struct listen_inherited *ret_fd)
+{
+	int listening = 0;
+	int type = 0;
+	socklen_t n = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || !listening || type != SOCK_STREAM)
+		return why_set(why, E_CONFIG, "descriptor %d from systemd is no listening stream socket", fd);
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return why_errno(why, E_CONFIG, errno, "descriptor %d from systemd", fd);
+	ret_fd->fd = fd;
+	if (name.n == 0)
+		name = STR("unknown");
+	(void)snprintf(ret_fd->name, sizeof(ret_fd->name), "%.*s", STR_ARG(name));
+	return E_OK;
+}
+
+static enum err take_all(size_t count, struct str names, struct listen_inherited *ret_fds, size_t max, struct why *why)
+{
+	if (count > max)
+		return why_set(why, E_CONFIG, "%zu sockets from systemd, want at most %zu", count, max);
+	for (size_t i = 0; i < count; i++) {
+		enum err err = take_inherited(INHERITED_FIRST + (int)i, str_cut(&names, ':'), why, &ret_fds[i]);
+
+		if (err != E_OK)
+			return err;
+	}
+	return E_OK;
+}
+
+enum err listen_inherit(struct listen_inherited *ret_fds, size_t max, struct why *why, size_t *ret_count)
+{
+	size_t count = inherited_count();
+	enum err err = take_all(count, str_of(getenv("LISTEN_FDNAMES")), ret_fds, max, why);
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (err != E_OK) {
+		if (count)
+			(void)close_range(INHERITED_FIRST, INHERITED_FIRST + (unsigned)count - 1, 0);
+		return why_add(why, "socket activation");
+	}
+	*ret_count = count;
+	return E_OK;
+}

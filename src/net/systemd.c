@@ -1,0 +1,106 @@
+#include "net/systemd.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+
+/* "@name" is a socket in the abstract namespace: its address begins with a zero byte and has no end mark. */
+static enum err address_of(struct str path, struct why *why, struct sockaddr_un *ret_at, socklen_t *ret_n)
+{
+	*ret_at = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if ((path.p[0] != '/' && path.p[0] != '@') || path.n < 2 || path.n >= sizeof(ret_at->sun_path))
+		return why_set(why, E_IO, "NOTIFY_SOCKET is no address of a Unix socket");
+	memcpy(ret_at->sun_path, path.p, path.n);
+	if (path.p[0] == '@')
+		ret_at->sun_path[0] = '\0';
+	*ret_n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.n + (path.p[0] == '/' ? 1 : 0));
+	return E_OK;
+}
+
+enum err systemd_notify(const char *lines, struct why *why)
+{
+	struct str path = str_of(getenv("NOTIFY_SOCKET"));
+	struct str text = str_of(lines);
+	struct sockaddr_un at;
+	socklen_t n;
+	ssize_t sent;
+	int errno_value;
+	int fd;
+
+	if (path.n == 0)
+		return E_OK;
+	if (address_of(path, why, &at, &n) != E_OK)
+		return E_IO;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return why_errno(why, E_IO, errno, "notify systemd: socket");
+	sent = sendto(fd, text.p, text.n, MSG_NOSIGNAL, (const struct sockaddr *)&at, n);
+	errno_value = errno;
+	close(fd);
+	if (sent < 0)
+		return why_errno(why, E_IO, errno_value, "notify systemd");
+	return E_OK;
+}
+
+/* A line break in the status would begin another assignment. */
+static enum err notify_status(const char *prefix, const char *status, struct why *why)
+{
+	char lines[512];
+	int n = snprintf(lines, sizeof(lines), "%sSTATUS=%s", prefix, status);
+
+	if (n < 0)
+		return why_set(why, E_IO, "notify systemd");
+	for (char *p = lines + strlen(prefix); *p; p++)
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+	return systemd_notify(lines, why);
+}
+
+enum err systemd_ready(const char *status, struct why *why)
+{
+	return notify_status("READY=1\n", status, why);
+}
+
+enum err systemd_status(const char *status, struct why *why)
+{
+	return notify_status("", status, why);
+}
+
+enum err systemd_reloading(struct why *why)
+{
+	char lines[64];
+
+	(void)snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		       (unsigned long long)(clock_mono_ns() / 1000));
+	return systemd_notify(lines, why);
+}
+
+enum err systemd_stopping(struct why *why)
+{
+	return systemd_notify("STOPPING=1", why);
+}
+
+enum err systemd_watchdog(struct why *why)
+{
+	return systemd_notify("WATCHDOG=1", why);
+}
+
+uint64_t systemd_watchdog_ms(void)
+{
+	const char *for_pid = getenv("WATCHDOG_PID");
+	uint64_t pid;
+	uint64_t us;
+
+	if (!str_to_u64(str_of(getenv("WATCHDOG_USEC")), UINT64_MAX, &us))
+		return 0;
+	if (for_pid && (!str_to_u64(str_of(for_pid), INT32_MAX, &pid) || (pid_t)pid != getpid()))
+		return 0;
+	return us / 2 < 1000 ? us > 0 : us / 2 / 1000;
+}
