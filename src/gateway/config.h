@@ -27,7 +27,7 @@ struct route_config {
 	char *endpoint;     /* path template: literal, {var}, {var:regex} */
 	uint16_t port;
 	char *method; /* "" when absent */
-	char *url;
+	char *url;    /* NULL when absent */
 	struct secret_ref auth;
 	struct secret_ref tls_cert;
 	struct secret_ref tls_key;
@@ -80,3 +80,6 @@ enum err gateway_config_load(const char *const *paths, size_t count, struct prob
 
 struct gateway_config *gateway_config_ref(struct gateway_config *c);
 void gateway_config_unref(struct gateway_config *c);
+
+/* Every key there is, as Markdown: a heading and a table each for what stands together. */
+void gateway_config_reference(struct buf *ret_text);

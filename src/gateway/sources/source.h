@@ -21,6 +21,7 @@ struct source_ops {
 	const char *inactive_text; /* upstream's answer while the route is not active */
 	const char *headers_key;   /* "header" or "headers" in the payload; NULL: the payload has none */
 	bool own;                  /* not upstream's: stands under spec.holdfast */
+	bool token_in_query;       /* authSecret is also taken from the access_token parameter */
 	bool inlined;              /* the webhook context's keys stand in the event itself, not under "webhook" */
 
 	/* The source's own keys beside the context, read into `settings_size` bytes at route->settings. NULL: none. */
@@ -29,6 +30,9 @@ struct source_ops {
 
 	/* What rows cannot say: reports through `m`. The route is complete otherwise. NULL: nothing to check. */
 	void (*check)(const struct fields_ctx *m, const struct node *event, const struct route_config *route);
+
+	/* Before authentication: true when it was a handshake and is answered. NULL: there is none. */
+	bool (*handshake)(struct exchange *x);
 
 	/* The request: head, body in chunks, end; each may answer. */
 	void (*on_head)(struct exchange *x);

@@ -1,4 +1,14 @@
+/* The generic webhook: facts argo-events 1.1. */
+#include "event/json_text.h"
+#include "gateway/exchange.h"
+#include "gateway/payload.h"
 #include "gateway/sources/source.h"
+
+enum mode {
+	MODE_QUERY, /* a method without a body: the query is the body */
+	MODE_FORM,  /* an urlencoded form, read whole */
+	MODE_JSON,  /* compacted as it comes */
+};
 
 static void check(const struct fields_ctx *m, const struct node *event, const struct route_config *route)
 {
@@ -8,6 +18,129 @@ static void check(const struct fields_ctx *m, const struct node *event, const st
 			   "method can't be empty: no request would ever match");
 }
 
+static void refuse_method(struct exchange *x)
+{
+	char space[128];
+	struct buf allow = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	buf_addf(&allow, "Allow: %.60s\r\n", x->route->config->method);
+	exchange_refuse_more(x, ANSWER_METHOD, &(struct answer_more){ .headers = buf_view(&allow) });
+}
+
+/*
+ * Upstream knows GET and POST only and answers 400 to the others ("unsupoorted method: PUT", its spelling). Here each
+ * method with a body is read like POST, each without one like GET.
+ */
+static bool refused_by_upstream(struct exchange *x)
+{
+	struct str method = x->request->method;
+	char space[128];
+	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	if (!x->route->config->compat_strict || str_is(method, "GET") || str_is(method, "POST"))
+		return false;
+	buf_addf(&text, "unsupoorted method: %.*s", STR_ARG(str_sub(method, 0, 60)));
+	exchange_refuse(x, ANSWER_MALFORMED, buf_view(&text));
+	return true;
+}
+
+/* Upstream knows the bare media type only; with parameters it takes the form for JSON, and fails. */
+static bool is_form(const struct exchange *x)
+{
+	struct str type = http_field(x->request, STR("Content-Type"), NULL);
+
+	if (!x->route->config->compat_strict)
+		type = str_trim(str_cut(&type, ';'));
+	return x->route->config->compat_strict ? str_is(type, "application/x-www-form-urlencoded")
+					       : str_eq_nocase(type, STR("application/x-www-form-urlencoded"));
+}
+
+static enum mode mode_of(const struct exchange *x)
+{
+	struct str method = x->request->method;
+
+	if (str_is(method, "GET") || str_is(method, "HEAD") || (str_is(method, "DELETE") && !x->request->has_body))
+		return MODE_QUERY;
+	return is_form(x) ? MODE_FORM : MODE_JSON;
+}
+
+static void on_head(struct exchange *x)
+{
+	if (!str_is(x->request->method, x->route->config->method)) {
+		refuse_method(x);
+		return;
+	}
+	if (refused_by_upstream(x))
+		return;
+	x->mode = (int)mode_of(x);
+	json_scan_init(&x->scan);
+	buf_lit(&x->payload, "{\"header\":");
+	payload_headers(x->request, &x->payload);
+	buf_lit(&x->payload, ",\"body\":");
+}
+
+/* The sentence of Go's encoding/json behind upstream's words; ours adds where and what to do. */
+static void refuse_json(struct exchange *x)
+{
+	char space[384];
+	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	if (x->route->config->compat_strict)
+		buf_lit(&text, "json: error calling MarshalJSON for type *json.RawMessage: ");
+	else
+		buf_lit(&text, "the body must be one JSON value: ");
+	json_explain(&x->scan, &text);
+	if (!x->route->config->compat_strict)
+		buf_addf(&text, " (byte %zu)", x->scan.offset);
+	exchange_refuse(x, ANSWER_MALFORMED, buf_view(&text));
+}
+
+static bool scanned(struct exchange *x, enum err err)
+{
+	if (err == E_OK)
+		return true;
+	if (err == E_MALFORMED)
+		refuse_json(x);
+	else
+		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
+	return false;
+}
+
+static void on_body(struct exchange *x, struct str chunk)
+{
+	if (x->mode == MODE_FORM)
+		exchange_collect(x, chunk);
+	else if (x->mode == MODE_JSON && scanned(x, json_scan_feed(&x->scan, chunk, &x->payload)))
+		exchange_charge(x);
+}
+
+static bool finish_body(struct exchange *x)
+{
+	enum err err;
+
+	if (x->mode == MODE_JSON)
+		return scanned(x, json_scan_finish(&x->scan, &x->payload));
+	err = x->mode == MODE_QUERY ? payload_form(x->request->query, /* lenient= */ true, &x->payload)
+				    : payload_form(buf_view(&x->body), /* lenient= */ false, &x->payload);
+	if (err == E_MALFORMED)
+		exchange_refuse(x, ANSWER_MALFORMED,
+				STR("the form has a bad % escape or a ';': encode it as the "
+				    "application/x-www-form-urlencoded format says"));
+	else if (err != E_OK)
+		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
+	return err == E_OK;
+}
+
+static void on_end(struct exchange *x)
+{
+	if (!finish_body(x))
+		return;
+	payload_metadata(x->route->config, &x->payload);
+	buf_char(&x->payload, '}');
+	if (exchange_charge(x))
+		exchange_emit(x, /* key= */ STR(""));
+}
+
 const struct source_ops source_webhook = {
 	.kind = "webhook",
 	.type = "webhook",
@@ -15,4 +148,7 @@ const struct source_ops source_webhook = {
 	.headers_key = "header",
 	.inlined = true,
 	.check = check,
+	.on_head = on_head,
+	.on_body = on_body,
+	.on_end = on_end,
 };

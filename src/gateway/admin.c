@@ -1,0 +1,283 @@
+#include "gateway/admin.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "gateway/process.h"
+#include "gateway/status.h"
+
+void admin_text(struct http_request *r, unsigned status, struct str text)
+{
+	http_respond(r, &(struct http_response){
+				.status = status, .content_type = STR("text/plain; charset=utf-8"), .body = text });
+}
+
+/* ---- what anybody may ask -------------------------------------------------------------------------------------------- */
+
+static void get_metrics(struct admin *a, struct http_request *r)
+{
+	struct str accept = http_field(r, STR("Accept"), NULL);
+	bool openmetrics = accept.n && memmem(accept.p, accept.n, "application/openmetrics-text", 28);
+	struct buf text = { 0 };
+
+	status_update_metrics(a->process);
+	metrics_write(a->process->gateway.registry, openmetrics, &text);
+	if (text.err != E_OK)
+		admin_text(r, 503, STR("no memory; try again later\n"));
+	else
+		http_respond(r,
+			     &(struct http_response){
+				     .status = 200,
+				     .content_type = openmetrics ? STR("application/openmetrics-text; version=1.0.0; "
+								       "charset=utf-8")
+								 : STR("text/plain; version=0.0.4; charset=utf-8"),
+				     .body = buf_view(&text) });
+	buf_release(&text);
+}
+
+static void get_healthz(struct admin *a, struct http_request *r)
+{
+	bool alive = health_alive(a->process);
+
+	admin_text(r, alive ? 200 : 503, alive ? STR("ok\n") : STR("an event loop does not turn\n"));
+}
+
+static void get_readyz(struct admin *a, struct http_request *r)
+{
+	struct buf text = { 0 };
+	bool ready = health_ready(a->process, &text);
+
+	admin_text(r, ready ? 200 : 503, buf_view(&text));
+	buf_release(&text);
+}
+
+/* ---- what needs the token -------------------------------------------------------------------------------------------- */
+
+static void get_status(struct admin *a, struct http_request *r)
+{
+	struct buf json = { 0 };
+
+	status_write_json(a->process, &json);
+	http_respond(r, &(struct http_response){ .status = json.err == E_OK ? 200 : 503,
+						 .content_type = STR("application/json"),
+						 .body = buf_view(&json) });
+	buf_release(&json);
+}
+
+static void get_events(struct admin *a, struct http_request *r)
+{
+	events_api_get(&a->events, r);
+}
+
+static void post_retry(struct admin *a, struct http_request *r)
+{
+	dead_api_retry(&a->dead, r);
+}
+
+static void post_drop(struct admin *a, struct http_request *r)
+{
+	dead_api_drop(&a->dead, r);
+}
+
+static const struct {
+	const char *method;
+	const char *path;
+	bool token;
+	void (*handle)(struct admin *a, struct http_request *r);
+} rows[] = {
+	{ "GET", "/metrics", false, get_metrics }, { "GET", "/healthz", false, get_healthz },
+	{ "GET", "/readyz", false, get_readyz },   { "GET", "/status", true, get_status },
+	{ "GET", "/events", true, get_events },    { "POST", "/dead/retry", true, post_retry },
+	{ "POST", "/dead/drop", true, post_drop },
+};
+
+static bool is_authorized(struct admin *a, const struct http_request *r)
+{
+	struct str value = http_field(r, STR("Authorization"), NULL), scheme = STR("Bearer ");
+	struct str token = str_sub(value, scheme.n, value.n);
+
+	if (!str_starts(value, scheme))
+		return false;
+	if (str_eq_secret(token, str_of(a->token)))
+		return true;
+	return a->token_file.path && secret_file_check(&a->token_file, token, a->process->loop.now_ms) == E_OK;
+}
+
+static void refuse_method(struct http_request *r, const char *method)
+{
+	char space[32];
+	struct buf allow = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	buf_addf(&allow, "Allow: %s\r\n", method);
+	http_respond(r, &(struct http_response){ .status = 405,
+						 .content_type = STR("text/plain; charset=utf-8"),
+						 .headers = buf_view(&allow),
+						 .body = STR("use the method in the Allow header\n") });
+}
+
+static void refuse_token(struct http_request *r)
+{
+	http_respond(r, &(struct http_response){ .status = 401,
+						 .content_type = STR("text/plain; charset=utf-8"),
+						 .headers = STR("WWW-Authenticate: Bearer\r\n"),
+						 .body = STR("send `Authorization: Bearer TOKEN` with the token of "
+							     "spec.holdfast.admin.tokenFile\n") });
+}
+
+static void on_head(void *ctx, struct http_request *r)
+{
+	struct admin *a = ctx;
+
+	r->user = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!str_is(r->path, rows[i].path))
+			continue;
+		if (!str_is(r->method, rows[i].method) && !(str_is(r->method, "HEAD") && rows[i].method[0] == 'G'))
+			refuse_method(r, rows[i].method);
+		else if (rows[i].token && !is_authorized(a, r))
+			refuse_token(r);
+		else
+			rows[i].handle(a, r);
+		return;
+	}
+	admin_text(r, 404, STR("404 page not found\n"));
+}
+
+static void on_body(void *ctx, struct http_request *r, struct str chunk)
+{
+	(void)ctx;
+	(void)r;
+	(void)chunk;
+}
+
+static void on_end(void *ctx, struct http_request *r)
+{
+	(void)ctx;
+	(void)r;
+}
+
+static void on_close(void *ctx, struct http_request *r)
+{
+	struct admin_call *call = r->user;
+
+	(void)ctx;
+	if (call)
+		call->on_closed(call);
+}
+
+/* ---- admin.json: how the commands of this machine find and enter -------------------------------------------------------- */
+
+static void make_token(struct admin *a)
+{
+	rand_uuid_hex(a->token);
+	rand_uuid_hex(a->token + 32);
+}
+
+static void write_description(const struct admin *a, struct buf *b)
+{
+	const struct gateway_config *c = a->process->config;
+	const char *host = c->admin_host[0] ? c->admin_host : "127.0.0.1";
+	bool v6 = str_find(str_of(host), ':') < str_of(host).n;
+
+	buf_addf(b, "{\"address\":\"http://%s%s%s:%u\",\"token\":\"%s\"}\n", v6 ? "[" : "", host, v6 ? "]" : "",
+		 c->admin_port, a->token);
+}
+
+/* Written beside and renamed, so that nobody reads half of it. */
+static enum err write_file(const struct admin *a, struct str text, struct why *why)
+{
+	struct buf beside = { 0 };
+	const char *path;
+	enum err err = E_OK;
+	int fd;
+
+	buf_addf(&beside, "%s.new", a->token_path);
+	path = buf_cstr(&beside);
+	fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n || rename(path, a->token_path) != 0)
+		err = why_errno(why, E_IO, errno, "write %s", a->token_path);
+	if (fd >= 0)
+		close(fd);
+	buf_release(&beside);
+	return err;
+}
+
+static enum err describe(struct admin *a, struct why *why)
+{
+	struct buf text = { 0 }, path = { 0 };
+	enum err err = E_OK;
+
+	if (!a->process->config->data_dir)
+		return E_OK;
+	buf_addf(&path, "%s/admin.json", a->process->config->data_dir);
+	a->token_path = str_dup(buf_view(&path));
+	write_description(a, &text);
+	if (!a->token_path || text.err != E_OK)
+		err = why_set(why, E_NOMEM, "write admin.json");
+	else
+		err = write_file(a, buf_view(&text), why);
+	buf_release(&text);
+	buf_release(&path);
+	return err;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------ */
+
+static const struct http_limits limits = {
+	.head_max = 16 << 10,
+	.conns_max = 1024,
+	.head_ms = 10000,
+	.body_ms = 10000,
+	.idle_ms = 120000,
+	.write_ms = 10000,
+};
+
+enum err admin_start(struct admin *a, struct process *p, struct why *why)
+{
+	const struct gateway_config *c = p->config;
+	struct http_handler handler = {
+		.on_head = on_head,
+		.on_body = on_body,
+		.on_end = on_end,
+		.on_close = on_close,
+		.ctx = a,
+	};
+	int fd;
+
+	a->process = p;
+	make_token(a);
+	if (c->admin_token_file)
+		secret_file_init(&a->token_file, c->admin_token_file);
+	events_api_init(&a->events, &p->loop, p->gateway.store, c->data_dir);
+	a->dead = (struct dead_api){
+		.loop = &p->loop,
+		.store = p->gateway.store,
+		.bus = p->gateway.bus,
+		.dir = c->data_dir,
+	};
+	if (listen_open(str_of(c->admin_host), c->admin_port, /* share= */ false, why, &fd) != E_OK)
+		return why_add(why, "admin address");
+	if (http_server_start(&p->loop, fd, NULL, &limits, &handler, why, &a->server) != E_OK)
+		return why_add(why, "admin address");
+	return describe(a, why);
+}
+
+static void on_stopped(void *ctx)
+{
+	struct admin *a = ctx;
+
+	events_api_release(&a->events);
+	secret_file_release(&a->token_file);
+}
+
+void admin_stop(struct admin *a)
+{
+	if (a->token_path)
+		(void)unlink(a->token_path);
+	mem_free(a->token_path);
+	a->token_path = NULL;
+	http_server_stop(a->server, /* now= */ true, on_stopped, a);
+}

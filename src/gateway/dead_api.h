@@ -1,0 +1,25 @@
+/*
+ * dead_api.h -- POST /dead/retry and /dead/drop: dead letters that get another try, or are forgotten.
+ *
+ *   pos=N      this one
+ *   pos=all    the oldest 1000
+ *
+ * Shape     the answer {"count":N,"failed":N} comes when the bus and the store have confirmed each of them. A retried event
+ *           keeps its place among the dead letters until the bus has taken it.
+ * Threads   the main thread; the bus and the writer only post tasks.
+ */
+#pragma once
+
+#include "bus/bus.h"
+#include "gateway/admin_call.h"
+#include "store/store.h"
+
+struct dead_api {
+	struct loop *loop;
+	struct store *store;
+	struct bus *bus;
+	const char *dir;
+};
+
+void dead_api_retry(struct dead_api *d, struct http_request *r);
+void dead_api_drop(struct dead_api *d, struct http_request *r);

@@ -1,0 +1,39 @@
+/*
+ * events_api.h -- GET /events: events behind a position, as lines of JSON, with long-poll.
+ *
+ *   after=N        events behind position N (default 0)
+ *   limit=N        at most N events (default 100, at most 1000), and at most 8 MiB of them
+ *   wait=SECONDS   when there is none yet, wait so long for one (at most 60)
+ *   source=, name= only of this EventSource, of this event name
+ *
+ * Shape     the answer has a line {"position","stored","event"} for each event, and Holdfast-Next-After: the position to
+ *           ask for next. Requests that wait are woken by the commit that brings an event; none polls.
+ * Owner     embedded in the admin listener.
+ * Threads   the main thread; the store's listener only posts a task.
+ */
+#pragma once
+
+#include "gateway/admin_call.h"
+#include "net/http_server.h"
+#include "store/store.h"
+
+struct events_api {
+	struct loop *loop;
+	struct store *store;
+	struct store_reader *reader; /* opened by the first request */
+	const char *dir;
+	struct store_listener listener;
+	struct loop_task wake;
+	atomic_bool waking;
+	struct events_wait *waits;
+	size_t wait_count;
+};
+
+/* `store` NULL: there are no events to read. */
+void events_api_init(struct events_api *e, struct loop *loop, struct store *store, const char *dir);
+
+/* Answers everybody who waits. */
+void events_api_release(struct events_api *e);
+
+/* Answers `r` now or later; r->user becomes a struct admin_call. */
+void events_api_get(struct events_api *e, struct http_request *r);

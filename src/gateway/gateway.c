@@ -1,0 +1,197 @@
+#include "gateway/gateway.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "gateway/process.h"
+#include "net/systemd.h"
+
+#define GRACE_MS 5000 /* after the drain timeout, for what was cut to be gone */
+
+/* ---- stop ------------------------------------------------------------------------------------------------------------- */
+
+static void finish(struct process *p)
+{
+	for (size_t i = 0; i < p->gateway.worker_count; i++)
+		pthread_join(p->gateway.workers[i].thread, NULL);
+	loop_timer_stop(&p->loop, &p->drain);
+	health_stop(p);
+	admin_stop(&p->admin);
+	for (size_t i = 0; i < ARRAY_LEN(p->signals); i++)
+		uv_close((uv_handle_t *)&p->signals[i], NULL);
+	loop_stop(&p->loop);
+}
+
+static void run_stopped(struct loop_task *task)
+{
+	struct worker *w = CONTAINER_OF(task, struct worker, stopped);
+	struct process *p = CONTAINER_OF(w->gateway, struct process, gateway);
+
+	if (--p->workers_running == 0)
+		finish(p);
+}
+
+/* In the worker's thread. */
+static void on_worker_stopped(struct worker *w)
+{
+	struct process *p = CONTAINER_OF(w->gateway, struct process, gateway);
+
+	w->stopped.run = run_stopped;
+	loop_post(&p->loop, &w->stopped);
+}
+
+static void on_drain(struct loop_timer *timer)
+{
+	struct process *p = CONTAINER_OF(timer, struct process, drain);
+
+	if (p->cut) {
+		/* Only a disk that does not come back holds an exchange that long: nothing unanswered is promised. */
+		log_error("gateway", "some requests are still held by the disk or the bus: giving up on them");
+		_exit(EXIT_FAILURE);
+	}
+	p->cut = true;
+	log_warn("gateway", "the drain timeout is over: cutting the requests in flight");
+	for (size_t i = 0; i < p->gateway.worker_count; i++)
+		worker_cut(&p->gateway.workers[i]);
+	(void)loop_timer_start(&p->loop, &p->drain, GRACE_MS);
+}
+
+static void drain(struct process *p)
+{
+	if (p->stopping)
+		return;
+	p->stopping = true;
+	atomic_store(&p->gateway.draining, true);
+	log_info("gateway", "stopping: no new connections, finishing what is in flight");
+	systemd_stopping(NULL);
+	p->drain.on_due = on_drain;
+	(void)loop_timer_start(&p->loop, &p->drain, p->config->limits.drain_ms);
+	for (size_t i = 0; i < p->gateway.worker_count; i++)
+		worker_stop(&p->gateway.workers[i]);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct process *p = handle->data;
+
+	if (number == SIGHUP && !p->stopping)
+		config_reload(p);
+	else if (number == SIGTERM || number == SIGINT)
+		drain(p);
+}
+
+/* ---- start ------------------------------------------------------------------------------------------------------------ */
+
+static void watch_signals(struct process *p)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+
+	_Static_assert(ARRAY_LEN(numbers) == ARRAY_LEN(p->signals), "a handle per signal");
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		uv_signal_init(&p->loop.uv, &p->signals[i]);
+		p->signals[i].data = p;
+		uv_signal_start(&p->signals[i], on_signal, numbers[i]);
+	}
+}
+
+static size_t worker_count_of(const struct gateway_config *config)
+{
+	return config->limits.loops ? (size_t)config->limits.loops : uv_available_parallelism();
+}
+
+/* Every connection is a descriptor: take what the hard limit gives. */
+static void raise_descriptor_limit(const struct gateway_config *config)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < config->limits.conns_max + 64)
+		log_warn("gateway", "the limit of open files is below limits.connections",
+			 LOG_U("open_files", limit.rlim_cur), LOG_U("connections", config->limits.conns_max));
+}
+
+static enum err start_workers(struct process *p, struct why *why)
+{
+	p->gateway.workers = mem_array(worker_count_of(p->config), sizeof(*p->gateway.workers));
+	if (!p->gateway.workers)
+		return why_set(why, E_NOMEM, "start the event loops");
+	for (size_t i = 0; i < worker_count_of(p->config); i++) {
+		p->gateway.workers[i].on_stopped = on_worker_stopped;
+		if (worker_start(&p->gateway.workers[i], &p->gateway, why) != E_OK)
+			return why->err;
+		p->gateway.worker_count++;
+		p->workers_running++;
+	}
+	return E_OK;
+}
+
+static enum err start(struct process *p, struct why *why)
+{
+	raise_descriptor_limit(p->config);
+	if (loop_init(&p->loop, why) != E_OK || ports_init(&p->ports, why) != E_OK || outlet_open(p, why) != E_OK)
+		return why->err;
+	outlet_set_limits(p);
+	watch_signals(p);
+	if (start_workers(p, why) != E_OK || config_apply(p, p->config, why) != E_OK ||
+	    admin_start(&p->admin, p, why) != E_OK)
+		return why->err;
+	health_start(p);
+	log_info("gateway", "serving", LOG_U("routes", p->table->route_count), LOG_U("ports", p->table->port_count),
+		 LOG_U("loops", p->gateway.worker_count), LOG_S("bus", p->gateway.bus->ops->kind));
+	systemd_ready("running", NULL);
+	return E_OK;
+}
+
+static void release(struct process *p)
+{
+	outlet_close(p);
+	loop_release(&p->loop);
+	ports_release(&p->ports);
+	route_table_unref(p->table);
+	gateway_config_unref(p->config);
+	mem_free(p->gateway.workers);
+	metrics_free(p->gateway.registry);
+	mem_free(p);
+}
+
+static int run(struct process *p)
+{
+	struct why why = { 0 };
+
+	if (start(p, &why) != E_OK) {
+		log_error("gateway", "cannot start", LOG_WHY(&why));
+		_exit(EXIT_FAILURE); /* threads that did start end with it; nothing was promised yet */
+	}
+	loop_run(&p->loop);
+	release(p);
+	log_info("gateway", "stopped");
+	return EXIT_SUCCESS;
+}
+
+int gateway_run(const struct gateway_options *options)
+{
+	struct process *p;
+
+	log_setup(STDERR_FILENO, options->level, options->format);
+	signal(SIGPIPE, SIG_IGN);
+	p = mem_alloc(sizeof(*p));
+	if (!p) {
+		log_error("gateway", "no memory to start");
+		return EXIT_FAILURE;
+	}
+	p->options = options;
+	p->gateway.registry = metrics_new();
+	if (!p->gateway.registry || config_read(options, &p->config) != E_OK) {
+		metrics_free(p->gateway.registry);
+		mem_free(p);
+		return EXIT_FAILURE;
+	}
+	gateway_metrics_init(&p->gateway.metrics, p->gateway.registry);
+	return run(p);
+}

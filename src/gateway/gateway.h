@@ -1,0 +1,39 @@
+/*
+ * gateway.h -- webhooks in, answered when they are stored.
+ *
+ * Shape     the main thread has signals, the admin listener and reloads; each worker thread has a loop with its own
+ *           listening sockets (SO_REUSEPORT) and shares nothing with the others but the store, the bus and counters.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "bus/bus.h"
+#include "bus/forwarder.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/route.h"
+#include "store/store.h"
+
+struct gateway_options {
+	const char *const *files;
+	size_t file_count;
+	enum log_level level;
+	enum log_format format;
+};
+
+/* What the workers share. Set up before they start; only the atomics change afterwards. */
+struct gateway {
+	struct metrics *registry;
+	struct gateway_metrics metrics;
+	struct store *store; /* NULL: no data directory, every route acknowledges by the bus */
+	struct bus *bus;
+	struct forwarder *forwarder; /* NULL: nothing to forward */
+	_Atomic uint64_t body_max;   /* budget of metrics.body_memory */
+	atomic_bool draining;
+	struct worker *workers;
+	size_t worker_count;
+};
+
+/* Runs until SIGTERM or SIGINT, then drains. Returns the exit code. */
+int gateway_run(const struct gateway_options *options);

@@ -1,0 +1,86 @@
+#include "base/clock.h"
+#include "base/mem.h"
+#include "gateway/process.h"
+#include "net/systemd.h"
+
+#define HEARTBEAT_MS 1000
+#define SILENT_MS    10000
+
+bool health_alive(const struct process *p)
+{
+	uint64_t now = clock_mono_ms();
+
+	for (size_t i = 0; i < p->gateway.worker_count; i++)
+		if (now - atomic_load(&p->gateway.workers[i].alive_ms) > SILENT_MS)
+			return false;
+	return true;
+}
+
+static const char *store_text(const struct gateway *g)
+{
+	static const char *const texts[] = {
+		[STORE_OK] = "store takes writes",
+		[STORE_NEARLY_FULL] = "store takes writes, nearly full",
+		[STORE_FULL] = "store is full",
+		[STORE_FAILED] = "store failed",
+	};
+
+	return g->store ? texts[store_state(g->store)] : "no store";
+}
+
+bool health_ready(const struct process *p, struct buf *ret_text)
+{
+	const struct gateway *g = &p->gateway;
+	bool bus_up = g->bus->ops->state(g->bus) == BUS_UP;
+	enum store_state state = g->store ? store_state(g->store) : STORE_OK;
+	bool outlet = g->store ? state == STORE_OK || state == STORE_NEARLY_FULL : bus_up;
+	bool ready = outlet && !p->stopping && health_alive(p);
+
+	buf_addf(ret_text, "%s: %s%s, bus %s is %s\n", ready ? "ready" : "not ready", p->stopping ? "draining, " : "",
+		 store_text(g), g->bus->ops->kind, bus_up ? "up" : "down");
+	return ready;
+}
+
+static void tell(struct process *p)
+{
+	struct buf text = { 0 };
+	bool ready = health_ready(p, &text);
+	struct str line = str_sub(buf_view(&text), 0, text.n ? text.n - 1 : 0);
+
+	metric_set(p->gateway.metrics.ready, ready);
+	if (p->said_ready && ready != p->was_ready) {
+		log_at(ready ? LOG_INFO : LOG_WARN, "gateway", ready ? "ready again" : "not ready",
+		       LOG_STRN("state", line));
+		systemd_status(text.err == E_OK ? buf_cstr(&text) : NULL, NULL);
+	}
+	p->said_ready = true;
+	p->was_ready = ready;
+	buf_release(&text);
+}
+
+static void on_heartbeat(struct loop_timer *timer)
+{
+	struct process *p = CONTAINER_OF(timer, struct process, heartbeat);
+
+	for (size_t i = 0; i < p->gateway.worker_count; i++)
+		worker_ping(&p->gateway.workers[i]);
+	if (health_alive(p))
+		systemd_watchdog(NULL);
+	tell(p);
+	if (loop_timer_start(&p->loop, &p->heartbeat, p->heartbeat_ms) != E_OK)
+		log_error("gateway", "no memory for the heartbeat: the watchdog will end this process");
+}
+
+void health_start(struct process *p)
+{
+	uint64_t watchdog_ms = systemd_watchdog_ms();
+
+	p->heartbeat_ms = watchdog_ms && watchdog_ms < HEARTBEAT_MS ? watchdog_ms : HEARTBEAT_MS;
+	p->heartbeat.on_due = on_heartbeat;
+	on_heartbeat(&p->heartbeat);
+}
+
+void health_stop(struct process *p)
+{
+	loop_timer_stop(&p->loop, &p->heartbeat);
+}

@@ -1,0 +1,94 @@
+#include "bus/embedded.h"
+#include "bus/jetstream.h"
+#include "gateway/process.h"
+
+#define FLUSH_MS        2000
+#define WINDOW_BYTES    (16 << 20)
+#define FORWARD_TIMEOUT 5000 /* ms; the upstream's own for one try: facts argo-events 4.1 */
+
+static struct store_config store_config_of(const struct process *p)
+{
+	const struct gateway_limits *l = &p->config->limits;
+	bool embedded = p->config->bus.kind == BUS_EMBEDDED;
+	uint64_t half = l->store_max / 2;
+
+	return (struct store_config){
+		.dir = p->config->data_dir,
+		.max_bytes = l->store_max,
+		.dedup_ms = l->dedup_ms,
+		.dedup_memory = l->dedup_memory,
+		.retain_ms = l->retain_age_ms,
+		.retain_bytes = embedded || l->retain_bytes ? l->retain_bytes : half,
+		.forward_all = embedded,
+		.metrics = p->gateway.registry,
+	};
+}
+
+static void on_bus_state(void *ctx, enum bus_state state)
+{
+	struct process *p = ctx;
+
+	(void)state;
+	if (p->gateway.forwarder)
+		forwarder_kick(p->gateway.forwarder);
+}
+
+static enum err open_bus(struct process *p, struct why *why)
+{
+	if (p->config->bus.kind == BUS_EMBEDDED) {
+		p->gateway.bus = embedded_open();
+		return p->gateway.bus ? E_OK : why_set(why, E_NOMEM, "open the embedded bus");
+	}
+	return jetstream_open(&p->config->bus.jetstream, p->gateway.registry, on_bus_state, p, why, &p->gateway.bus);
+}
+
+static enum err start_forwarder(struct process *p, struct why *why)
+{
+	struct forwarder_config config = {
+		.dir = p->config->data_dir,
+		.bus_name = p->config->bus.name,
+		.window = (uint32_t)p->config->limits.in_flight,
+		.window_bytes = WINDOW_BYTES,
+		.timeout_ms = FORWARD_TIMEOUT,
+		.metrics = p->gateway.registry,
+	};
+
+	if (!p->gateway.store || p->config->bus.kind == BUS_EMBEDDED)
+		return E_OK;
+	return forwarder_start(&config, p->gateway.store, p->gateway.bus, why, &p->gateway.forwarder);
+}
+
+enum err outlet_open(struct process *p, struct why *why)
+{
+	if (p->config->data_dir) {
+		struct store_config config = store_config_of(p);
+
+		if (store_open(&config, why, &p->gateway.store) != E_OK)
+			return why_add(why, "store in %s", p->config->data_dir);
+	}
+	if (open_bus(p, why) != E_OK)
+		return why_add(why, "bus %s", p->config->bus.name);
+	return start_forwarder(p, why);
+}
+
+void outlet_set_limits(struct process *p)
+{
+	struct store_config config = store_config_of(p);
+
+	atomic_store(&p->gateway.body_max, p->config->limits.body_memory);
+	if (p->gateway.store)
+		store_set_limits(p->gateway.store, &config);
+}
+
+void outlet_close(struct process *p)
+{
+	struct bus *bus = p->gateway.bus;
+
+	forwarder_stop(p->gateway.forwarder, FLUSH_MS);
+	p->gateway.forwarder = NULL;
+	if (bus)
+		bus->ops->close(bus);
+	p->gateway.bus = NULL;
+	store_close(p->gateway.store);
+	p->gateway.store = NULL;
+}

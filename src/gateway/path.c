@@ -1,0 +1,155 @@
+#include "gateway/path.h"
+
+bool path_is_template(struct str endpoint)
+{
+	return str_find(endpoint, '{') < endpoint.n || str_find(endpoint, '}') < endpoint.n;
+}
+
+static void add_literal(struct buf *b, char c)
+{
+	if (strchr("\\.^$|()[]*+?{}", c))
+		buf_char(b, '\\');
+	buf_char(b, c);
+}
+
+/* The length of "{...}" at the front of `s`, braces inside the expression balanced; 0: never closed. */
+static size_t variable_length(struct str s)
+{
+	size_t depth = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		depth += s.p[i] == '{';
+		if (s.p[i] == '}' && --depth == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+static enum err add_variable(struct buf *b, struct str variable, struct why *why)
+{
+	struct str rest = variable, name = str_cut(&rest, ':');
+
+	if (name.n == 0)
+		return why_set(why, E_MALFORMED, "a variable in braces has no name");
+	if (rest.n == 0 && name.n < variable.n)
+		return why_set(why, E_MALFORMED, "variable %.*s has an empty expression", STR_ARG(name));
+	buf_char(b, '(');
+	buf_str(b, rest.n ? rest : STR("[^/]+"));
+	buf_char(b, ')');
+	return E_OK;
+}
+
+static enum err write_expression(struct str endpoint, struct buf *b, struct why *why)
+{
+	buf_char(b, '^');
+	for (size_t i = 0; i < endpoint.n;) {
+		size_t n;
+
+		if (endpoint.p[i] == '}')
+			return why_set(why, E_MALFORMED, "a brace is closed that was never opened");
+		if (endpoint.p[i] != '{') {
+			add_literal(b, endpoint.p[i++]);
+			continue;
+		}
+		n = variable_length(str_sub(endpoint, i, endpoint.n));
+		if (n == 0)
+			return why_set(why, E_MALFORMED, "a brace is never closed");
+		if (add_variable(b, str_sub(endpoint, i + 1, n - 2), why) != E_OK)
+			return E_MALFORMED;
+		i += n;
+	}
+	buf_char(b, '$');
+	return b->err;
+}
+
+enum err path_template_compile(struct str endpoint, regex_t *ret_regex, struct why *why)
+{
+	struct buf expression = { .max = 8192 };
+	enum err err = write_expression(endpoint, &expression, why);
+	const char *text = err == E_OK ? buf_cstr(&expression) : NULL;
+	char reason[128];
+	int code;
+
+	if (err == E_OK && !text)
+		err = why_set(why, E_MALFORMED, "the template is too long");
+	if (err == E_OK) {
+		code = regcomp(ret_regex, text, REG_EXTENDED | REG_NOSUB);
+		if (code != 0) {
+			regerror(code, ret_regex, reason, sizeof(reason));
+			err = why_set(why, E_MALFORMED, "%s", reason);
+		}
+	}
+	buf_release(&expression);
+	return err;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+enum err path_decode(struct str path, struct buf *ret_path)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		int high, low;
+
+		if (path.p[i] != '%') {
+			buf_char(ret_path, path.p[i]);
+			continue;
+		}
+		if (path.n - i < 3)
+			return E_MALFORMED;
+		high = hex_digit(path.p[i + 1]);
+		low = hex_digit(path.p[i + 2]);
+		if (high < 0 || low < 0 || high + low == 0)
+			return E_MALFORMED;
+		buf_char(ret_path, (char)(high << 4 | low));
+		i += 2;
+	}
+	return ret_path->err;
+}
+
+bool path_is_clean(struct str path)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		struct str rest = str_sub(path, i, path.n);
+
+		if (rest.p[0] != '/')
+			continue;
+		if (str_starts(rest, STR("//")) || str_starts(rest, STR("/./")) || str_starts(rest, STR("/../")) ||
+		    str_eq(rest, STR("/.")) || str_eq(rest, STR("/..")))
+			return false;
+	}
+	return true;
+}
+
+/* Back to before the last segment. */
+static void drop_segment(struct buf *b, size_t start)
+{
+	while (b->n > start && b->p[b->n - 1] != '/')
+		b->n--;
+	if (b->n > start)
+		b->n--;
+}
+
+void path_clean(struct str path, struct buf *ret_clean)
+{
+	size_t start = ret_clean->n;
+	struct str rest = path, last = { 0 };
+
+	while (rest.n) {
+		last = str_cut(&rest, '/');
+		if (str_is(last, ".."))
+			drop_segment(ret_clean, start);
+		else if (last.n && !str_is(last, ".")) {
+			buf_char(ret_clean, '/');
+			buf_str(ret_clean, last);
+		}
+	}
+	if (ret_clean->n == start || path.p[path.n - 1] == '/')
+		buf_char(ret_clean, '/');
+}

@@ -1,0 +1,19 @@
+/*
+ * query.h -- parameters of an admin request.
+ *
+ * Owner     values point into the query; they are not percent-decoded but for source and name (query_text()).
+ * Errors    E_MALFORMED  not a number, or over its limit
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/str.h"
+
+/* The raw value of the first `name=`; {NULL, 0} when absent. */
+struct str query_raw(struct str query, const char *name);
+
+/* A number up to `max`; `dflt` when absent. */
+enum err query_u64(struct str query, const char *name, uint64_t max, uint64_t dflt, uint64_t *ret_value);
+
+/* The percent-decoded value, appended to `ret_text`; nothing when absent. */
+enum err query_text(struct str query, const char *name, struct buf *ret_text);

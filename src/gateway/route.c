@@ -1,0 +1,147 @@
+#include "gateway/route.h"
+
+#include "base/mem.h"
+#include "gateway/path.h"
+
+static void route_release(struct route *r)
+{
+	if (!r->config)
+		return;
+	secret_file_release(&r->auth);
+	pthread_mutex_destroy(&r->rate_lock);
+	if (r->is_template)
+		regfree(&r->expression);
+}
+
+static void table_free(struct route_table *t)
+{
+	for (size_t i = 0; i < t->route_count; i++)
+		route_release(&t->routes[i]);
+	for (size_t i = 0; i < t->port_count; i++) {
+		map_release(&t->ports[i].literals);
+		mem_free(t->ports[i].templates);
+	}
+	gateway_config_unref(t->config);
+	mem_free(t->routes);
+	mem_free(t->ports);
+	mem_free(t);
+}
+
+struct route_table *route_table_ref(struct route_table *t)
+{
+	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+	return t;
+}
+
+void route_table_unref(struct route_table *t)
+{
+	if (t && atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
+		table_free(t);
+}
+
+DEFINE_FREEP(route_table, struct route_table, route_table_unref)
+
+static struct route_port *port_of(struct route_table *t, uint16_t port)
+{
+	for (size_t i = 0; i < t->port_count; i++)
+		if (t->ports[i].port == port)
+			return &t->ports[i];
+	t->ports[t->port_count].port = port;
+	return &t->ports[t->port_count++];
+}
+
+static enum err add_template(struct route_port *port, struct route *r)
+{
+	struct route **templates = mem_realloc(port->templates, (port->template_count + 1) * sizeof(struct route *));
+
+	if (!templates)
+		return E_NOMEM;
+	port->templates = templates;
+	port->templates[port->template_count++] = r;
+	return E_OK;
+}
+
+static enum err add_route(struct route_table *t, struct route *r, const struct route_config *config,
+			  struct metrics *metrics, struct why *why)
+{
+	struct route_port *port = port_of(t, config->port);
+	struct str endpoint = str_of(config->endpoint);
+
+	r->config = config;
+	secret_file_init(&r->auth, config->auth.path);
+	pthread_mutex_init(&r->rate_lock, NULL);
+	rate_init(&r->rate, config->rate, config->burst, /* now_ms= */ 0);
+	route_metrics_init(&r->metrics, metrics, config);
+	if (config->tls_cert.path && !port->tls)
+		port->tls = config;
+	if (!path_is_template(endpoint))
+		return map_get(&port->literals, endpoint) ? E_OK : map_put(&port->literals, endpoint, r);
+	if (path_template_compile(endpoint, &r->expression, why) != E_OK)
+		return why_add(why, "endpoint %s", config->endpoint);
+	r->is_template = true;
+	return add_template(port, r);
+}
+
+enum err route_table_new(struct gateway_config *config, struct metrics *metrics, struct why *why,
+			 struct route_table **ret_table)
+{
+	CLEANUP(route_table_freep) struct route_table *t = mem_alloc(sizeof(*t));
+
+	if (!t)
+		return why_set(why, E_NOMEM, "build the route table");
+	t->refs = 1;
+	t->config = gateway_config_ref(config);
+	t->routes = mem_array(config->route_count, sizeof(*t->routes));
+	t->ports = mem_array(config->route_count, sizeof(*t->ports));
+	if (!t->routes || !t->ports)
+		return why_set(why, E_NOMEM, "build the route table");
+	for (size_t i = 0; i < config->route_count; i++) {
+		enum err err = add_route(t, &t->routes[t->route_count++], &config->routes[i], metrics, why);
+
+		if (err != E_OK)
+			return err == E_NOMEM ? why_set(why, E_NOMEM, "build the route table") : err;
+	}
+	*ret_table = TAKE(t);
+	return E_OK;
+}
+
+const struct route_port *route_table_port(const struct route_table *t, uint16_t port)
+{
+	for (size_t i = 0; i < t->port_count; i++)
+		if (t->ports[i].port == port)
+			return &t->ports[i];
+	return NULL;
+}
+
+static bool template_matches(const struct route *r, struct str path)
+{
+	regmatch_t whole = { .rm_so = 0, .rm_eo = (regoff_t)path.n };
+
+	return regexec(&r->expression, path.p, 1, &whole, REG_STARTEND) == 0;
+}
+
+struct route *route_find(const struct route_port *port, struct str path)
+{
+	struct route *literal = map_get(&port->literals, path);
+
+	/* Routes lie in the order of the manifests, so the earlier of two has the lower address. */
+	for (size_t i = 0; i < port->template_count; i++) {
+		if (literal && literal < port->templates[i])
+			break;
+		if (template_matches(port->templates[i], path))
+			return port->templates[i];
+	}
+	return literal;
+}
+
+bool route_take_rate(struct route *r, uint64_t now_ms, uint64_t *ret_wait_ms)
+{
+	bool taken;
+
+	if (r->config->rate == 0)
+		return true;
+	pthread_mutex_lock(&r->rate_lock);
+	taken = rate_take(&r->rate, now_ms, ret_wait_ms);
+	pthread_mutex_unlock(&r->rate_lock);
+	return taken;
+}

@@ -1,0 +1,312 @@
+#include "gateway/worker.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/path.h"
+
+/* ---- requests ------------------------------------------------------------------------------------------------------ */
+
+static void answer_plain(struct worker *w, struct http_request *r, unsigned status, struct str body, struct str headers)
+{
+	struct http_response response = {
+		.status = status,
+		.body = body,
+		.headers = headers,
+		.content_type = STR("text/plain; charset=utf-8"),
+	};
+
+	http_respond(r, &response);
+	gateway_count_answer(&w->gateway->metrics, status);
+}
+
+/* Facts argo-events 2.2: an unclean path is answered 301 to the clean one, the query is kept. */
+static void redirect(struct worker *w, struct http_request *r)
+{
+	struct buf location = { .max = 128 << 10 };
+
+	buf_lit(&location, "Location: ");
+	path_clean(r->path, &location);
+	if (r->query.p)
+		buf_char(&location, '?');
+	buf_str(&location, r->query);
+	buf_lit(&location, "\r\n");
+	answer_plain(w, r, 301, STR(""), buf_view(&location));
+	buf_release(&location);
+}
+
+static struct route *find_route(const struct listener *l, struct http_request *r)
+{
+	struct buf path = { .max = 128 << 10 };
+	struct route *route = NULL;
+
+	if (str_find(r->path, '%') == r->path.n)
+		return route_find(l->routes, r->path);
+	if (path_decode(r->path, &path) == E_OK)
+		route = route_find(l->routes, buf_view(&path));
+	buf_release(&path);
+	return route;
+}
+
+static void on_head(void *ctx, struct http_request *r)
+{
+	struct listener *l = ctx;
+	struct worker *w = l->worker;
+	struct route *route = NULL;
+
+	r->user = NULL;
+	if (!path_is_clean(r->path)) {
+		redirect(w, r);
+		return;
+	}
+	if (l->routes)
+		route = find_route(l, r);
+	if (route)
+		exchange_begin(w, w->table, route, r);
+	else if (str_is(r->path, "/health"))
+		answer_plain(w, r, 200, STR("OK"), STR(""));
+	else
+		gateway_count_answer(&w->gateway->metrics, answer_send(r, ANSWER_NOT_FOUND, /* strict= */ false, NULL));
+}
+
+static void on_body(void *ctx, struct http_request *r, struct str chunk)
+{
+	(void)ctx;
+	if (r->user)
+		exchange_body(r->user, chunk);
+}
+
+static void on_end(void *ctx, struct http_request *r)
+{
+	(void)ctx;
+	if (r->user)
+		exchange_end(r->user);
+}
+
+static void on_close(void *ctx, struct http_request *r)
+{
+	(void)ctx;
+	if (r->user)
+		exchange_closed(r->user);
+}
+
+static void on_refused(void *ctx, unsigned status)
+{
+	struct listener *l = ctx;
+
+	gateway_count_answer(&l->worker->gateway->metrics, status);
+}
+
+/* ---- listeners ------------------------------------------------------------------------------------------------------ */
+
+static struct http_limits limits_of(const struct gateway_limits *l, size_t workers)
+{
+	return (struct http_limits){
+		.head_max = l->head_max,
+		.conns_max = (l->conns_max + workers - 1) / workers,
+		.conns_per_addr_max = l->conns_per_addr_max,
+		.head_ms = (uint32_t)l->head_ms,
+		.body_ms = (uint32_t)l->body_ms,
+		.idle_ms = (uint32_t)l->idle_ms,
+		.write_ms = (uint32_t)l->write_ms,
+	};
+}
+
+static struct listener *find_listener(struct worker *w, uint16_t port)
+{
+	for (struct listener *l = w->listeners; l; l = l->next)
+		if (l->port == port && !l->given_up)
+			return l;
+	return NULL;
+}
+
+static void drop_listener(struct worker *w, struct listener *gone)
+{
+	struct listener **at = &w->listeners;
+
+	while (*at != gone)
+		at = &(*at)->next;
+	*at = gone->next;
+	mem_free(gone);
+}
+
+/* The store or the bus may still hold exchanges whose clients are gone: their answers come through this loop. */
+void worker_finish_if_done(struct worker *w)
+{
+	if (w->stopping && !w->listeners && w->live == 0)
+		loop_stop(&w->loop);
+}
+
+static void on_listener_stopped(void *ctx)
+{
+	struct listener *l = ctx;
+	struct worker *w = l->worker;
+
+	drop_listener(w, l);
+	worker_finish_if_done(w);
+}
+
+static void open_listener(struct worker *w, const struct worker_port *port, const struct http_limits *limits)
+{
+	struct listener *l = mem_alloc(sizeof(*l));
+	struct http_handler handler = {
+		.on_head = on_head,
+		.on_body = on_body,
+		.on_end = on_end,
+		.on_close = on_close,
+		.on_refused = on_refused,
+		.ctx = l,
+	};
+	struct why why = { 0 };
+
+	if (!l) {
+		close(port->fd);
+		log_error("gateway", "no memory for a listener", LOG_U("port", port->port));
+		return;
+	}
+	l->worker = w;
+	l->port = port->port;
+	if (http_server_start(&w->loop, port->fd, port->tls, limits, &handler, &why, &l->server) != E_OK) {
+		log_error("gateway", "cannot serve", LOG_U("port", port->port), LOG_WHY(&why));
+		mem_free(l);
+		return;
+	}
+	l->next = w->listeners;
+	w->listeners = l;
+}
+
+static void give_up_listener(struct listener *l, bool now)
+{
+	l->given_up = true;
+	http_server_stop(l->server, now, on_listener_stopped, l);
+}
+
+/* A port that is open already gets another certificate: the old connections end with their next answer. */
+static void replace_listener(struct worker *w, const struct worker_port *port, const struct http_limits *limits)
+{
+	struct listener *before = find_listener(w, port->port);
+
+	if (before)
+		give_up_listener(before, /* now= */ false);
+	open_listener(w, port, limits);
+}
+
+static void update_listeners(struct worker *w, const struct worker_update *u)
+{
+	struct http_limits limits = limits_of(&u->table->config->limits, w->gateway->worker_count);
+	struct listener *next;
+
+	for (size_t i = 0; i < u->port_count; i++)
+		if (u->ports[i].fd >= 0)
+			replace_listener(w, &u->ports[i], &limits);
+	for (struct listener *l = w->listeners; l; l = next) {
+		next = l->next;
+		l->routes = route_table_port(u->table, l->port);
+		http_server_set_limits(l->server, &limits);
+		if (!l->routes && !l->given_up)
+			give_up_listener(l, /* now= */ false);
+	}
+}
+
+static void run_update(struct loop_task *task)
+{
+	struct worker_update *u = CONTAINER_OF(task, struct worker_update, task);
+	struct worker *w = u->worker;
+	struct route_table *before = w->table;
+
+	update_listeners(w, u);
+	w->table = u->table;
+	route_table_unref(before);
+	mem_free(u);
+}
+
+void worker_apply(struct worker *w, struct worker_update *u)
+{
+	u->worker = w;
+	u->task.run = run_update;
+	loop_post(&w->loop, &u->task);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------ */
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	loop_run(&w->loop);
+	exchange_free_all(w);
+	route_table_unref(w->table);
+	w->table = NULL;
+	loop_release(&w->loop);
+	w->on_stopped(w);
+	return NULL;
+}
+
+enum err worker_start(struct worker *w, struct gateway *gateway, struct why *why)
+{
+	int code;
+
+	w->gateway = gateway;
+	atomic_store(&w->alive_ms, clock_mono_ms());
+	if (loop_init(&w->loop, why) != E_OK)
+		return why_add(why, "start an event loop");
+	code = pthread_create(&w->thread, NULL, worker_main, w);
+	if (code != 0) {
+		loop_release(&w->loop);
+		return why_errno(why, E_NOMEM, code, "start a thread for an event loop");
+	}
+	return E_OK;
+}
+
+static void run_ping(struct loop_task *task)
+{
+	struct worker *w = CONTAINER_OF(task, struct worker, ping);
+
+	atomic_store(&w->alive_ms, clock_mono_ms());
+	atomic_store(&w->pinged, false);
+}
+
+void worker_ping(struct worker *w)
+{
+	if (atomic_exchange(&w->pinged, true))
+		return; /* the last one has not been answered yet */
+	w->ping.run = run_ping;
+	loop_post(&w->loop, &w->ping);
+}
+
+static void stop_listeners(struct worker *w, bool now)
+{
+	struct listener *next;
+
+	w->stopping = true;
+	for (struct listener *l = w->listeners; l; l = next) {
+		next = l->next;
+		if (!l->given_up || now)
+			give_up_listener(l, now);
+	}
+	worker_finish_if_done(w);
+}
+
+static void run_stop(struct loop_task *task)
+{
+	stop_listeners(CONTAINER_OF(task, struct worker, stop), /* now= */ false);
+}
+
+static void run_cut(struct loop_task *task)
+{
+	stop_listeners(CONTAINER_OF(task, struct worker, cut), /* now= */ true);
+}
+
+void worker_stop(struct worker *w)
+{
+	w->stop.run = run_stop;
+	loop_post(&w->loop, &w->stop);
+}
+
+void worker_cut(struct worker *w)
+{
+	w->cut.run = run_cut;
+	loop_post(&w->loop, &w->cut);
+}

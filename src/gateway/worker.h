@@ -1,0 +1,74 @@
+/*
+ * worker.h -- one event loop with its listeners.
+ *
+ * Shape     a thread, a loop, one HTTP server per port of the route table, and a pool of exchanges.
+ * Threads   worker_start() to worker_join() from the main thread; a new table comes as a task.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "gateway/exchange.h"
+#include "net/http_server.h"
+
+struct listener {
+	struct worker *worker;
+	uint16_t port;
+	struct http_server *server;
+	const struct route_port *routes; /* of the worker's table; NULL when it does not name the port any more */
+	bool given_up;                   /* takes no new connections, ends with the last one */
+	struct listener *next;
+};
+
+struct worker {
+	struct gateway *gateway;
+	struct loop loop;
+	pthread_t thread;
+	struct route_table *table;
+	struct listener *listeners;
+	size_t live;           /* exchanges in use */
+	struct exchange *free; /* exchanges for later */
+	size_t free_count;
+	_Atomic uint64_t alive_ms; /* monotonic: the last time the loop answered a ping */
+	struct loop_task ping;
+	atomic_bool pinged;
+	struct loop_task stop;
+	struct loop_task cut;
+	bool stopping;
+	void (*on_stopped)(struct worker *w); /* in the worker's thread, its last act */
+	struct loop_task stopped;             /* for whoever gets on_stopped */
+};
+
+/* A port to listen on from now: the sockets were bound by the main thread, one per worker. */
+struct worker_port {
+	uint16_t port;
+	int fd; /* -1: the worker listens on it already */
+	struct tls_server *tls;
+};
+
+/* A new table for one worker; freed by the worker. */
+struct worker_update {
+	struct loop_task task;
+	struct worker *worker;
+	struct route_table *table; /* a reference of its own */
+	size_t port_count;
+	struct worker_port ports[];
+};
+
+/* Starts the thread. */
+enum err worker_start(struct worker *w, struct gateway *gateway, struct why *why);
+
+/* Hands over `update`: opens its ports, gives up those it does not name. Any thread. */
+void worker_apply(struct worker *w, struct worker_update *update);
+
+/* Asks the loop for a sign of life. */
+void worker_ping(struct worker *w);
+
+/* Stop: no new connections, finish what is in flight. on_stopped comes at the end; then pthread_join() its thread. */
+void worker_stop(struct worker *w);
+
+/* After worker_stop(): do not wait for clients any more. */
+void worker_cut(struct worker *w);
+
+/* For exchange.c: the last one of a stopping worker ends the loop. */
+void worker_finish_if_done(struct worker *w);
