@@ -54,6 +54,8 @@ class Ids:
 
 def payload_of(event):
     """The bytes or the tree that the sender's body is in."""
+    if isinstance(event.get("event"), dict) and "position" in event:
+        event = event["event"]  # as holdfast tail prints it
     if "data_base64" in event:
         return DECODE(binascii.a2b_base64(event["data_base64"], strict_mode=True).decode())
     if "specversion" in event:

@@ -42,6 +42,7 @@ ACKED = [f"A {i}" for i in IDS]
 @pytest.mark.parametrize("form", [
     pytest.param(cloud_event, id="data_base64"),
     pytest.param(payload, id="payload alone"),
+    pytest.param(lambda i: '{"position":1,"stored":"2024-05-01T12:00:00Z","event":' + cloud_event(i) + "}", id="holdfast tail"),
     pytest.param(lambda i: json.dumps({"specversion": "1.0", "id": "1", "data": {"id": i, "pad": "xx"}}), id="data is the body"),
     pytest.param(lambda i: json.dumps({"specversion": "1.0", "id": "1", "data": payload(i)}), id="data is text"),
 ])

@@ -1,0 +1,1 @@
+"""Parts of bench/run: processes.py starts and watches what is measured, series.py measures, report.py prints."""

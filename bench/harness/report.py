@@ -1,0 +1,87 @@
+"""The figures beside their targets: a table for people."""
+
+# What issue 2 asks of two cores with the load generator on the same machine: events a second, KiB.
+RATE = {("spool", 64): 60000, ("spool", 5): 30000, ("bus", 64): 45000, ("bus", 5): 30000}
+PEAK_KB = 20 * 1024
+OF_BARE = {("spool", 64): 0.5}
+BOX_RATE = (2000, 4000)
+BACKLOG_LOSS = 0.10
+
+
+def verdict(good):
+    return "ok" if good else "MISSED"
+
+
+def judge(result):
+    """Every target as (what, figure, target, met)."""
+    rows = []
+    bare = {r["connections"]: r["rate"] for r in result.get("http", []) if r["kind"] == "bare"}
+    for row in result.get("http", []):
+        key, name = (row["kind"], row["connections"]), f"{row['kind']}, {row['connections']} connections"
+        if key in RATE:
+            rows.append((f"{name}: stored events/s", f"{row['rate']:,.0f}", f"{RATE[key]:,}", row["rate"] >= RATE[key]))
+            rows.append((f"{name}: peak memory, MiB", f"{row['peak_kb'] / 1024:.1f}", "20.0", row["peak_kb"] <= PEAK_KB))
+        if key in OF_BARE and bare.get(row["connections"]):
+            ratio = row["rate"] / bare[row["connections"]]
+            rows.append((f"{name}: of the bare responder", f"{ratio:.0%}", f"{OF_BARE[key]:.0%}", ratio >= OF_BARE[key]))
+    for row in result.get("box") or []:
+        if row["kind"] == "bare":
+            continue
+        for target in BOX_RATE:
+            rows.append((f"box, {row['kind']}: stored events/s", f"{row['rate']:,.0f}", f"{target:,}", row["rate"] >= target))
+    levels = result.get("backlog") or []
+    for row in levels[1:]:
+        ratio = row["rate"] / levels[0]["rate"]
+        rows.append((f"{row['level']:,} waiting: of the rate with none", f"{ratio:.0%}", f"{1 - BACKLOG_LOSS:.0%}",
+                     ratio >= 1 - BACKLOG_LOSS))
+    return rows
+
+
+def table(head, rows):
+    """Columns as wide as they need to be; the first to the left, the rest to the right."""
+    cells = [head] + [["-" if c is None else str(c) for c in row] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    return ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
+            for row in cells]
+
+
+def http_table(rows):
+    out = []
+    for r in rows:
+        syscalls = r.get("syscalls")
+        out.append([f"{r['kind']} {r['connections']}", f"{r['rate']:,.0f}", f"{r['p50_us']:,.0f}", f"{r['p99_us']:,.0f}",
+                    f"{r['half_p50_us']:,.0f}", f"{r['half_p99_us']:,.0f}", f"{r['cpu_us']:.1f}",
+                    f"{syscalls['per_event']:.2f}" if syscalls else None, f"{r['peak_kb'] / 1024:.1f}",
+                    f"{r['anon_kb'] / 1024:.1f}"])
+    return table(["", "events/s", "p50 us", "p99 us", "half: p50", "p99", "CPU us", "syscalls", "peak MiB", "anon"], out)
+
+
+def text(result):
+    """Everything that was measured."""
+    lines = [f"{result['machine']['cores']} cores, {result['machine']['cpu']}, Linux {result['machine']['kernel']}", ""]
+    if result.get("http"):
+        lines += ["1 KB POSTs; CPU and system calls are the server's, for each event; half: at half that rate, open loop"]
+        lines += http_table(result["http"]) + [""]
+        tools = {r["syscalls"]["tool"] for r in result["http"] if r.get("syscalls")}
+        lines += [f"system calls counted with {', '.join(sorted(tools))}", ""] if tools else []
+    if result.get("disk"):
+        lines += ["raw fdatasync, 1 KB records"]
+        lines += table(["records a flush", "records/s", "p50 us", "p99 us"],
+                       [[g["group"], f"{g['records_s']:,.0f}", g["p50_us"], g["p99_us"]] for g in result["disk"]]) + [""]
+    if result.get("box"):
+        lines += ["in 50 milli-CPU and 50 MiB, 5 clients (upstream: 400/s)"]
+        lines += table(["", "events/s", "p50 us", "p99 us", "peak MiB", "cgroup peak"],
+                       [[r["kind"], f"{r['rate']:,.0f}", f"{r['p50_us']:,.0f}", f"{r['p99_us']:,.0f}",
+                         f"{r['peak_kb'] / 1024:.1f}", f"{r['cgroup_peak_kb'] / 1024:.1f}"] for r in result["box"]]) + [""]
+    if result.get("backlog"):
+        lines += ["cost against backlog, small bodies, 64 connections, the bus is away"]
+        lines += table(["waiting", "events/s", "CPU us", "anon MiB"],
+                       [[f"{r['level']:,}", f"{r['rate']:,.0f}", f"{r['cpu_us']:.1f}", f"{r['anon_kb'] / 1024:.1f}"]
+                        for r in result["backlog"]]) + [""]
+    for name, part in result.get("programs", {}).items():
+        lines += [name, *part["text"], ""]
+    targets = judge(result)
+    if targets:
+        lines += table(["target", "figure", "wanted", ""], [[w, f, t, verdict(good)] for w, f, t, good in targets]) + [""]
+    lines += [f"skipped: {name}: {reason}" for name, reason in result.get("skipped", {}).items()]
+    return "\n".join(lines).rstrip()
