@@ -213,6 +213,35 @@ static void release_row(const struct field *row, void *to)
 	}
 }
 
+static size_t size_of(const struct field *row)
+{
+	switch (row->type) {
+	case FIELD_STRING:
+	case FIELD_PATH:
+		return sizeof(char *);
+	case FIELD_BOOL:
+		return sizeof(bool);
+	case FIELD_WORD:
+		return sizeof(int);
+	case FIELD_SECRET:
+		return sizeof(struct secret_ref);
+	case FIELD_LIST:
+		return sizeof(struct text_list);
+	case FIELD_MAP:
+		return sizeof(struct text_map);
+	case FIELD_NODE:
+		return sizeof(const struct node *);
+	case FIELD_COUNT:
+	case FIELD_INT:
+	case FIELD_SIZE:
+	case FIELD_TIME:
+	case FIELD_PORT:
+		return sizeof(uint64_t);
+	default:
+		return 0;
+	}
+}
+
 void fields_release(const struct field_table *table, void *target)
 {
 	for (size_t i = 0; i < table->count; i++)
@@ -229,14 +258,15 @@ bool field_same(const struct field *row, const void *a, const void *b)
 		return *(const bool *)a == *(const bool *)b;
 	case FIELD_WORD:
 		return *(const int *)a == *(const int *)b;
-	case FIELD_COUNT:
-	case FIELD_INT:
-	case FIELD_SIZE:
-	case FIELD_TIME:
-	case FIELD_PORT:
-		return *(const uint64_t *)a == *(const uint64_t *)b;
 	default:
-		assert(!"single values only");
-		return false;
+		assert(size_of(row) == sizeof(uint64_t) && row->type != FIELD_NODE);
+		return *(const uint64_t *)a == *(const uint64_t *)b;
 	}
+}
+
+void field_move(const struct field *row, void *from, void *to)
+{
+	release_row(row, to);
+	memcpy(to, from, size_of(row));
+	memset(from, 0, size_of(row));
 }

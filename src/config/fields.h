@@ -108,12 +108,18 @@ enum err fields_read_parts(const struct fields_ctx *ctx, const struct fields_par
 /* Free what fields_read() put there. Zeroed memory is fine. */
 void fields_release(const struct field_table *table, void *target);
 
-/* Are two values of this row the same? */
+/* Are two values of this row (a text or a single value) the same? */
 bool field_same(const struct field *row, const void *a, const void *b);
+
+/* Hand a value of this row over; what stood at `to` is freed, `from` is zeroed. Not for TABLE. */
+void field_move(const struct field *row, void *from, void *to);
 
 /* A secret selector on its own: {name, key}. */
 enum err fields_read_secret(const struct fields_ctx *ctx, const struct node *map, struct secret_ref *ret_secret);
 void secret_release(struct secret_ref *s);
+
+void text_list_release(struct text_list *list);
+void text_map_release(struct text_map *map);
 
 /*
  * Append a line of Markdown for each row under `path` ("spec.holdfast"), tables inside it too:

@@ -21,6 +21,3 @@ void reading_wrong(const struct reading *r, const char *fix);
 void reading_scalar(const struct reading *r);
 void reading_list(const struct reading *r);
 void reading_map(const struct reading *r);
-
-void text_list_release(struct text_list *list);
-void text_map_release(struct text_map *map);

@@ -1,0 +1,146 @@
+#include <regex.h>
+
+#include "base/mem.h"
+#include "gateway/config_read.h"
+
+/* One "{name}" or "{name:regex}" of a template. */
+struct variable {
+	struct str name;
+	struct str regex; /* p NULL: none */
+	size_t length;    /* with the braces */
+};
+
+/* The variable that begins with the brace at the front of `s`; braces inside the regex pair up. False: no end. */
+static bool variable_at(struct str s, struct variable *ret_variable)
+{
+	size_t depth = 0, end = 0;
+	struct str inside;
+
+	do {
+		if (end == s.n)
+			return false;
+		depth += s.p[end] == '{';
+		depth -= s.p[end] == '}';
+		end++;
+	} while (depth);
+	inside = str_sub(s, 1, end - 2);
+	ret_variable->length = end;
+	ret_variable->name = str_cut(&inside, ':');
+	ret_variable->regex = ret_variable->name.n + 2 < end ? inside : (struct str){ 0 };
+	return true;
+}
+
+static const char *regex_problem(const struct fields_ctx *ctx, struct str pattern)
+{
+	char *text = str_dup(pattern);
+	regex_t regex;
+	int code;
+
+	if (!text) {
+		problem_nomem(ctx->problems);
+		return NULL;
+	}
+	code = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
+	mem_free(text);
+	if (code == 0)
+		regfree(&regex);
+	return code ? "is not a POSIX extended regular expression" : NULL;
+}
+
+/* What is wrong with a variable, or NULL. */
+static const char *variable_problem(const struct fields_ctx *ctx, const struct variable *v)
+{
+	if (v->name.n == 0)
+		return "has no name";
+	if (!v->regex.p)
+		return v->name.n + 2 == v->length ? NULL : "has an empty pattern";
+	if (v->regex.n == 0)
+		return "has an empty pattern";
+	return regex_problem(ctx, v->regex);
+}
+
+static bool name_before(struct str endpoint, size_t at, struct str name)
+{
+	struct variable v;
+
+	for (size_t i = 0; i < at; i++) {
+		if (endpoint.p[i] != '{' || !variable_at(str_sub(endpoint, i, endpoint.n), &v))
+			continue;
+		if (str_eq(v.name, name))
+			return true;
+		i += v.length - 1;
+	}
+	return false;
+}
+
+static void check_variables(const struct fields_ctx *ctx, const struct node *n)
+{
+	struct variable v;
+
+	for (size_t i = 0; i < n->text.n; i++) {
+		struct str rest = str_sub(n->text, i, n->text.n);
+		const char *what;
+
+		if (rest.p[0] == '}' || (rest.p[0] == '{' && !variable_at(rest, &v))) {
+			problem_at(ctx->problems, ctx->file, n, "pair the braces: {name} or {name:pattern}",
+				   "a brace in the endpoint has no partner");
+			return;
+		}
+		if (rest.p[0] != '{')
+			continue;
+		what = variable_problem(ctx, &v);
+		if (!what && name_before(n->text, i, v.name))
+			what = "stands twice";
+		if (what)
+			problem_at(ctx->problems, ctx->file, n, "write {name} or {name:pattern}", "variable %.*s %s",
+				   (int)(v.length < 80 ? v.length : 80), rest.p, what);
+		i += v.length - 1;
+	}
+}
+
+/* Requests come with a clean path and without their query: other templates can never match. */
+static const char *unreachable(struct str path)
+{
+	for (size_t i = 0; i < path.n; i++)
+		if ((unsigned char)path.p[i] <= ' ' || path.p[i] == '#')
+			return "a space or # cannot stand in a path";
+	if (!strchr(path.p, '{') && strchr(path.p, '?'))
+		return "the query is not part of the path";
+	if (strstr(path.p, "//") || strstr(path.p, "/./") || strstr(path.p, "/../") || str_ends(path, STR("/.")) ||
+	    str_ends(path, STR("/..")))
+		return "paths are cleaned of //, /. and /.. before they are compared";
+	return NULL;
+}
+
+void config_check_endpoint(const struct fields_ctx *ctx, const struct node *n)
+{
+	const char *what = NULL;
+
+	if (n->text.p[0] != '/')
+		problem_at(ctx->problems, ctx->file, n, "begin it with a slash", "the endpoint must begin with /");
+	else
+		what = unreachable(n->text);
+	if (what)
+		problem_at(ctx->problems, ctx->file, n, "write the bare path", "the endpoint can never match: %s",
+			   what);
+	check_variables(ctx, n);
+	if (str_is(n->text, "/health"))
+		warning_at(ctx->problems, ctx->file, n, "take another path",
+			   "takes the place of the health answer on this port");
+}
+
+void config_endpoint_shape(struct str endpoint, struct buf *ret_shape)
+{
+	struct variable v;
+
+	for (size_t i = 0; i < endpoint.n; i++) {
+		struct str rest = str_sub(endpoint, i, endpoint.n);
+
+		if (rest.p[0] != '{' || !variable_at(rest, &v)) {
+			buf_char(ret_shape, rest.p[0]);
+			continue;
+		}
+		buf_addf(ret_shape, "{%.*s}", STR_ARG(v.regex));
+		i += v.length - 1;
+	}
+}

@@ -1,0 +1,320 @@
+#include "base/mem.h"
+#include "gateway/config_read.h"
+
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
+
+struct tls_options {
+	struct secret_ref ca;
+	struct secret_ref cert;
+	struct secret_ref key;
+	bool insecure;
+	bool enabled;
+};
+
+struct exotic_options {
+	char *url;
+	struct secret_ref access;
+	const struct node *stream;
+	const struct node *tls;
+};
+
+struct bus_options {
+	char *credentials;
+	char *auth;
+	bool strict;
+};
+
+/* clang-format off */
+#define AT(member) offsetof(struct tls_options, member)
+static const struct field tls_rows[] = {
+	{ .key = "caCertSecret", .type = FIELD_SECRET, .offset = AT(ca),
+	  .meaning = "Certificate authorities (PEM) in place of the system's." },
+	{ .key = "clientCertSecret", .type = FIELD_SECRET, .offset = AT(cert), .meaning = "Certificate of the client (PEM)." },
+	{ .key = "clientKeySecret", .type = FIELD_SECRET, .offset = AT(key), .meaning = "Its private key (PEM)." },
+	{ .key = "insecureSkipVerify", .type = FIELD_BOOL, .offset = AT(insecure),
+	  .meaning = "Do not check the server's certificate; wins over the rest." },
+	{ .key = "enabled", .type = FIELD_BOOL, .offset = AT(enabled), .meaning = "Require TLS with the system's authorities." },
+};
+#undef AT
+#define AT(member) offsetof(struct exotic_options, member)
+static const struct field exotic_rows[] = {
+	{ .key = "url", .type = FIELD_STRING, .offset = AT(url), .missing = "url can't be empty",
+	  .fix = "add `url: nats://host:4222`", .meaning = "Servers, with commas between them." },
+	{ .key = "accessSecret", .type = FIELD_SECRET, .offset = AT(access),
+	  .meaning = "YAML with `username` and `password`, or `token`." },
+	{ .key = "streamConfig", .type = FIELD_ANY, .dflt_text = "see below",
+	  .meaning = "A text of YAML: how to make the stream when it is absent. An existing stream is used as it is." },
+	{ .key = "tls", .type = FIELD_NODE, .offset = AT(tls), .dflt_text = "none: TLS only when the server requires it",
+	  .meaning = "TLS toward the servers." },
+};
+#undef AT
+#define AT(member) offsetof(struct bus_options, member)
+static const struct field bus_rows[] = {
+	{ .key = "authFile", .type = FIELD_PATH, .offset = AT(auth),
+	  .meaning = "The file of `accessSecret`, when it lies elsewhere." },
+	{ .key = "credentialsFile", .type = FIELD_PATH, .offset = AT(credentials), .meaning = "A NATS credentials file (.creds)." },
+	{ .key = "strict", .type = FIELD_BOOL, .offset = AT(strict),
+	  .meaning = "As `strict` of the EventSource, for this bus." },
+	{ .key = "embedded", .type = FIELD_ANY, .dflt_text = "none",
+	  .meaning = "An empty map: the store itself is the bus, no server is needed." },
+};
+#undef AT
+
+/* What configures pods of a bus is not ours to look at. */
+static const struct field native_rows[] = {
+#define SKIP(name) { .key = name, .type = FIELD_ANY }
+	SKIP("version"), SKIP("replicas"), SKIP("containerTemplate"), SKIP("reloaderContainerTemplate"),
+	SKIP("metricsContainerTemplate"), SKIP("persistence"), SKIP("metadata"), SKIP("nodeSelector"), SKIP("tolerations"),
+	SKIP("securityContext"), SKIP("imagePullSecrets"), SKIP("priorityClassName"), SKIP("priority"), SKIP("affinity"),
+	SKIP("serviceAccountName"), SKIP("settings"), SKIP("startArgs"), SKIP("streamConfig"), SKIP("maxPayload"),
+#undef SKIP
+};
+
+static const struct field spec_rows[] = {
+	{ .key = "jetstreamExotic", .type = FIELD_ANY }, { .key = "jetstream", .type = FIELD_ANY },
+	{ .key = "nats", .type = FIELD_ANY }, { .key = "kafka", .type = FIELD_ANY }, { .key = "holdfast", .type = FIELD_ANY },
+};
+/* clang-format on */
+
+const struct field_table config_tls_table = { .rows = tls_rows, .count = ARRAY_LEN(tls_rows) };
+const struct field_table config_exotic_table = { .rows = exotic_rows, .count = ARRAY_LEN(exotic_rows) };
+const struct field_table config_bus_table = { .rows = bus_rows, .count = ARRAY_LEN(bus_rows) };
+static const struct field_table native_table = { .rows = native_rows, .count = ARRAY_LEN(native_rows) };
+static const struct field_table spec_table = { .rows = spec_rows, .count = ARRAY_LEN(spec_rows) };
+
+/* ---- one EventBus ------------------------------------------------------------------------------------------------- */
+
+/* What is read, and from where. */
+struct bus_draft {
+	const struct fields_ctx *ctx;
+	const struct manifest *manifest;
+	struct bus_config *bus;
+};
+
+static void check_tls(const struct bus_draft *d, const struct node *n, const struct tls_options *o)
+{
+	if (o->insecure)
+		return;
+	if (!o->cert.path != !o->key.path)
+		problem_at(d->ctx->problems, d->ctx->file, n, "give both or none",
+			   "clientCertSecret and clientKeySecret belong together");
+	else if (!o->enabled && !o->ca.path && !o->cert.path)
+		problem_at(d->ctx->problems, d->ctx->file, n, "add `enabled: true`, or remove tls",
+			   "tls says neither enabled, nor insecureSkipVerify, nor a secret");
+}
+
+static bool read_tls(const struct bus_draft *d, const struct node *n)
+{
+	struct tls_client_config *tls = &d->bus->jetstream.tls;
+	struct tls_options o = { 0 };
+	enum err err = fields_read(d->ctx, &config_tls_table, n, n, &o);
+
+	check_tls(d, n, &o);
+	tls->configured = true;
+	tls->insecure_skip_verify = o.insecure;
+	tls->ca_path = TAKE(o.ca.path);
+	tls->cert_path = TAKE(o.cert.path);
+	tls->key_path = TAKE(o.key.path);
+	fields_release(&config_tls_table, &o);
+	return err != E_NOMEM;
+}
+
+static bool url_ok(struct str urls)
+{
+	static const char *const schemes[] = { "nats://", "tls://" };
+
+	while (urls.n) {
+		struct str url = str_trim(str_cut(&urls, ','));
+		bool known = !memmem(url.p, url.n, "://", 3);
+
+		for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+			known |= str_starts_nocase(url, str_of(schemes[i])) && url.n > strlen(schemes[i]);
+		if (!known || !url.n || str_find(url, ' ') != url.n)
+			return false;
+	}
+	return true;
+}
+
+static bool read_exotic(const struct bus_draft *d, const struct node *n)
+{
+	struct exotic_options o = { 0 };
+	enum err err = fields_read(d->ctx, &config_exotic_table, n, d->manifest->root, &o);
+	bool ok = err != E_NOMEM;
+
+	if (o.url && !url_ok(str_of(o.url)))
+		problem_at(d->ctx->problems, d->ctx->file, node_get(n, "url"),
+			   "write nats://host:4222 or tls://host:4222", "\"%.80s\" is not a list of NATS servers",
+			   o.url);
+	if (ok)
+		ok = config_read_stream(d->ctx, node_get(n, "streamConfig"), &d->bus->jetstream);
+	if (ok && o.tls)
+		ok = read_tls(d, o.tls);
+	d->bus->kind = BUS_JETSTREAM;
+	d->bus->jetstream.url = TAKE(o.url);
+	d->bus->jetstream.auth_path = TAKE(o.access.path);
+	fields_release(&config_exotic_table, &o);
+	return ok;
+}
+
+/* A bus that the controller runs: where it is and how to log in follow from its name (facts argo-events 4.1). */
+static bool read_native(const struct bus_draft *d, const struct node *n)
+{
+	const struct manifest *m = d->manifest;
+	struct buf url = { 0 }, auth = { 0 };
+	char unused;
+
+	if (fields_read(d->ctx, &native_table, n, m->root, &unused) == E_NOMEM ||
+	    !config_read_stream(d->ctx, node_get(n, "streamConfig"), &d->bus->jetstream))
+		return false;
+	buf_addf(&url, "nats://eventbus-%s-js-svc.%s.svc:4222", m->name, m->namespace);
+	buf_addf(&auth, "%s/eventbus-%s-js-client-auth/client-auth", d->ctx->secrets_dir, m->name);
+	d->bus->kind = BUS_JETSTREAM;
+	d->bus->jetstream.url = url.err == E_OK ? str_dup(buf_view(&url)) : NULL;
+	d->bus->jetstream.auth_path = auth.err == E_OK ? str_dup(buf_view(&auth)) : NULL;
+	buf_release(&url);
+	buf_release(&auth);
+	return d->bus->jetstream.url && d->bus->jetstream.auth_path;
+}
+
+static bool read_own(const struct bus_draft *d)
+{
+	struct jetstream_config *js = &d->bus->jetstream;
+	struct bus_options o = { 0 };
+	enum err err = fields_read(d->ctx, &config_bus_table, d->manifest->holdfast, d->manifest->root, &o);
+
+	if (o.auth) {
+		mem_free(js->auth_path);
+		js->auth_path = TAKE(o.auth);
+	}
+	js->credentials_path = TAKE(o.credentials);
+	js->strict = o.strict;
+	fields_release(&config_bus_table, &o);
+	return err != E_NOMEM;
+}
+
+static void refuse(const struct bus_draft *d, const char *key, const char *fix, const char *text)
+{
+	const struct node *n = node_get(d->manifest->spec, key);
+
+	if (n)
+		problem_at(d->ctx->problems, d->ctx->file, n, fix, "%s", text);
+}
+
+static void check_kind(const struct bus_draft *d)
+{
+	static const char *const kinds[] = { "jetstreamExotic", "jetstream", "nats", "kafka" };
+	const struct manifest *m = d->manifest;
+	size_t n = node_get(m->holdfast, "embedded") != NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		n += node_get(m->spec, kinds[i]) != NULL;
+	if (n != 1)
+		problem_at(d->ctx->problems, d->ctx->file, m->spec ? m->spec : m->root,
+			   "write one of spec.jetstreamExotic, spec.jetstream and spec.holdfast.embedded",
+			   n ? "an EventBus is of one kind" : "the EventBus says no kind of bus");
+	refuse(d, "nats", "use jetstreamExotic or jetstream",
+	       "NATS Streaming reached its end of life in June 2023 and is not served");
+	refuse(d, "kafka", "use jetstreamExotic or jetstream", "Kafka is not served by this version");
+}
+
+static bool read_bus(struct config_reader *r, const struct manifest *m, struct bus_config *bus)
+{
+	struct fields_ctx ctx = config_ctx(r, m->file);
+	struct bus_draft d = { &ctx, m, bus };
+	const struct node *exotic = node_get(m->spec, "jetstreamExotic"), *native = node_get(m->spec, "jetstream");
+	char unused;
+
+	bus->name = str_dup(str_of(m->name));
+	if (!bus->name || fields_read(&ctx, &spec_table, m->spec, m->root, &unused) == E_NOMEM)
+		return false;
+	check_kind(&d);
+	if (exotic ? !read_exotic(&d, exotic) : native && !read_native(&d, native))
+		return false;
+	return read_own(&d);
+}
+
+static void report_twice(struct config_reader *r, const struct manifest *m)
+{
+	for (const struct manifest *other = r->buses.items; other < m; other++)
+		if (*m->name && str_eq(str_of(other->name), str_of(m->name)))
+			problem_at(r->problems, m->file, m->root, "give it another name, or remove one",
+				   "EventBus %.60s stands twice; first at %s:%u", m->name, other->file->path,
+				   other->root->line);
+}
+
+bool config_read_buses(struct config_reader *r)
+{
+	r->parsed = mem_array(r->buses.count, sizeof(*r->parsed));
+	if (!r->parsed)
+		return false;
+	for (size_t i = 0; i < r->buses.count; i++) {
+		report_twice(r, &r->buses.items[i]);
+		if (!read_bus(r, &r->buses.items[i], &r->parsed[i]))
+			return false;
+	}
+	return true;
+}
+
+/* ---- which one ------------------------------------------------------------------------------------------------------ */
+
+/* The bus that an EventSource names; SIZE_MAX: none of them, which is reported. */
+static size_t named_bus(struct config_reader *r, const struct manifest *m)
+{
+	const struct node *n = node_get(m->spec, "eventBusName");
+	const char *name = "default";
+
+	if (!node_is_null(n) && n->kind == NODE_SCALAR)
+		name = n->text.p;
+	else if (r->buses.count <= 1)
+		return 0;
+	for (size_t i = 0; i < r->buses.count; i++)
+		if (str_is(str_of(r->buses.items[i].name), name))
+			return i;
+	/* The name that stands for "the one there is" needs no document: the embedded bus takes its place. */
+	if (r->buses.count == 0 && str_is(str_of(name), "default"))
+		return 0;
+	problem_at(r->problems, m->file, n ? n : m->root, "give its manifest too, or name one that is given",
+		   "there is no EventBus %.60s among the files", name);
+	return SIZE_MAX;
+}
+
+bool config_choose_bus(struct config_reader *r)
+{
+	struct bus_config *bus = &r->config->bus;
+	size_t chosen = SIZE_MAX;
+
+	for (size_t i = 0; i < r->sources.count; i++) {
+		const struct manifest *m = &r->sources.items[i];
+		size_t at = named_bus(r, m);
+
+		if (at != SIZE_MAX && chosen != SIZE_MAX && at != chosen)
+			problem_at(r->problems, m->file, m->root, "run a gateway for each bus",
+				   "EventSources of one gateway must use one EventBus, and others use %s",
+				   r->buses.items[chosen].name);
+		chosen = chosen == SIZE_MAX ? at : chosen;
+	}
+	if (chosen < r->buses.count) {
+		*bus = r->parsed[chosen];
+		r->parsed[chosen] = (struct bus_config){ 0 };
+		bus->jetstream.strict |= r->process.strict;
+		bus->jetstream.in_flight = (uint32_t)r->process.limits.in_flight;
+		return true;
+	}
+	bus->kind = BUS_EMBEDDED;
+	bus->name = str_dup(STR("embedded"));
+	return bus->name != NULL;
+}
+
+void config_bus_release(struct bus_config *bus)
+{
+	struct jetstream_config *js = &bus->jetstream;
+
+	mem_free(bus->name);
+	mem_free(js->url);
+	mem_free(js->auth_path);
+	mem_free(js->credentials_path);
+	mem_free(js->tls.ca_path);
+	mem_free(js->tls.cert_path);
+	mem_free(js->tls.key_path);
+	*bus = (struct bus_config){ 0 };
+}

@@ -1,0 +1,97 @@
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "gateway/config_read.h"
+
+/* Keys of spec that are not types of sources; what configures a pod is not ours to look at. */
+static const char *const others[] = { "eventBusName", "holdfast", "replicas", "service", "template" };
+
+static bool is_other(struct str key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_is(key, others[i]))
+			return true;
+	return false;
+}
+
+static const char *nearest_other(struct str key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_distance(key, str_of(others[i])) < 3)
+			return others[i];
+	return NULL;
+}
+
+static void report_unknown(struct config_reader *r, const struct manifest *m, const struct node *n)
+{
+	const char *best = source_nearest(n->key);
+	char fix[96];
+
+	if (source_is_upstream(n->key)) {
+		problem_at(r->problems, m->file, n, "leave it to the Argo Events gateway, in an EventSource of its own",
+			   "type %.40s is not served by this version", n->key.p);
+		return;
+	}
+	if (source_find(n->key, /* own= */ true)) {
+		problem_at(r->problems, m->file, n, "move it under spec.holdfast", "is not a type of Argo Events");
+		return;
+	}
+	best = best ? best : nearest_other(n->key);
+	(void)snprintf(fix, sizeof(fix), "did you mean `%s`?", best ? best : "");
+	problem_at(r->problems, m->file, n, best ? fix : "types of sources served here: webhook", "unknown key");
+}
+
+static bool read_events(struct config_reader *r, const struct manifest *m, const struct source_ops *ops,
+			const struct node *events)
+{
+	if (node_is_null(events))
+		return true;
+	if (events->kind != NODE_MAP) {
+		problem_at(r->problems, m->file, events, "write an event's name, and its keys below it",
+			   "is not a map");
+		return true;
+	}
+	for (const struct node *event = events->first; event; event = event->next) {
+		if (event->key.n == 0)
+			problem_at(r->problems, m->file, event, "give the event a name", "the event has no name");
+		else if (event->kind != NODE_MAP && !node_is_null(event))
+			problem_at(r->problems, m->file, event, "write `key: value` lines below it", "is not a map");
+		else if (!config_read_route(r, m, ops, event))
+			return false;
+	}
+	return true;
+}
+
+static bool read_source(struct config_reader *r, const struct manifest *m)
+{
+	for (const struct node *n = m->spec ? m->spec->first : NULL; n; n = n->next) {
+		const struct source_ops *ops = source_find(n->key, /* own= */ false);
+
+		if (ops && !read_events(r, m, ops, n))
+			return false;
+		if (!ops && !is_other(n->key))
+			report_unknown(r, m, n);
+	}
+	for (size_t i = 0; sources[i]; i++) {
+		const struct node *n = sources[i]->own ? node_get(m->holdfast, sources[i]->kind) : NULL;
+
+		if (n && !read_events(r, m, sources[i], n))
+			return false;
+	}
+	return true;
+}
+
+bool config_read_sources(struct config_reader *r)
+{
+	for (size_t i = 0; i < r->sources.count; i++) {
+		const struct manifest *m = &r->sources.items[i];
+		size_t routes = r->config->route_count, errors = r->problems->errors;
+
+		if (!read_source(r, m))
+			return false;
+		if (r->config->route_count == routes && r->problems->errors == errors)
+			problem_at(r->problems, m->file, m->root, "add an event under spec.webhook",
+				   "the EventSource has no events");
+	}
+	return true;
+}

@@ -1,0 +1,49 @@
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "gateway/config_read.h"
+
+static const struct {
+	const char *heading;
+	const char *about;
+	const struct field_table *table;
+	const char *path;
+} parts[] = {
+	{ "An event", "Under `spec.webhook.<event>` of an EventSource.", &config_context_table,
+	  "spec.webhook.<event>" },
+	{ "Routes", "For all events of the EventSource under `spec.holdfast`; for one event under its own `holdfast`.",
+	  &config_option_table, "spec.holdfast" },
+	{ "The process", "Said in any EventSource; holds for the whole gateway.", &config_process_table,
+	  "spec.holdfast" },
+	{ "Sources of our own", "", &config_own_table, "spec.holdfast" },
+	{ "EventBus: JetStream", "", &config_exotic_table, "spec.jetstreamExotic" },
+	{ "EventBus: TLS", "", &config_tls_table, "spec.jetstreamExotic.tls" },
+	{ "EventBus: the stream", "Keys in the text of `streamConfig`, in any case.", &config_stream_table,
+	  "streamConfig" },
+	{ "EventBus: ours", "", &config_bus_table, "spec.holdfast" },
+};
+
+static void write_part(const char *heading, const char *about, const struct field_table *table, const char *path,
+		       struct buf *ret_text)
+{
+	buf_addf(ret_text, "%s### %s\n\n%s%s| key | value | default | meaning |\n|---|---|---|---|\n",
+		 ret_text->n ? "\n" : "", heading, about, *about ? "\n\n" : "");
+	fields_reference(table, path, ret_text);
+}
+
+void gateway_config_reference(struct buf *ret_text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		write_part(parts[i].heading, parts[i].about, parts[i].table, parts[i].path, ret_text);
+	for (size_t i = 0; sources[i]; i++) {
+		char path[96], heading[96];
+
+		if (!sources[i]->settings)
+			continue;
+		(void)snprintf(heading, sizeof(heading), "Source `%s`", sources[i]->kind);
+		(void)snprintf(path, sizeof(path), "spec.%s%s.<event>", sources[i]->own ? "holdfast." : "",
+			       sources[i]->kind);
+		write_part(heading, sources[i]->settings->about ? sources[i]->settings->about : "",
+			   sources[i]->settings, path, ret_text);
+	}
+}
