@@ -1,0 +1,106 @@
+"""make install: what arrives, and whether a program can be built on it."""
+
+import os
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+
+PROGRAM = r"""
+#include <stdio.h>
+#include <string.h>
+
+#include <holdfast/store.h>
+
+static bool show(void *ctx, const struct hf_record *record)
+{
+	size_t size;
+	const char *data = hf_event_data(record->event, NULL, &size);
+	(void)ctx;
+	printf("%llu %s %.*s\n", (unsigned long long)record->position, hf_event_get(record->event, "type"), (int)size, data);
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct hf_why why;
+	struct hf_store *store;
+	struct hf_event *event = hf_event_new();
+	uint64_t position;
+
+	if (argc != 2 || !event || hf_event_set(event, "id", "1") || hf_event_set(event, "source", "/app") ||
+	    hf_event_set(event, "type", "order.paid") || hf_event_set_data(event, HF_DATA_JSON, "{\"n\":1}", 7))
+		return 2;
+	if (hf_store_open(argv[1], NULL, &why, &store) ||
+	    hf_store_append(store, "app", "orders", NULL, event, &why, &position, NULL) ||
+	    hf_store_read(store, position, 0, show, NULL, &why)) {
+		fprintf(stderr, "%s (%s)\n", why.text, hf_strerror(why.error));
+		return 1;
+	}
+	hf_store_close(store);
+	hf_event_free(event);
+	return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """A tree as `make install DESTDIR=... PREFIX=/usr` leaves it."""
+    tree = tmp_path_factory.mktemp("stage")
+    subprocess.run(["make", "install", "DEPS=no", f"DESTDIR={tree}", "PREFIX=/usr"], cwd=ROOT, check=True,
+                   capture_output=True, timeout=300)
+    return tree
+
+
+def pkg_config(stage, *options):
+    libdir = next((stage / "usr/lib").rglob("holdfast.pc")).parent
+    env = {**os.environ, "PKG_CONFIG_SYSROOT_DIR": str(stage),
+           "PKG_CONFIG_PATH": str(libdir)}
+    return subprocess.run(["pkg-config", *options, "holdfast"], env=env, check=True, capture_output=True,
+                          text=True).stdout.split()
+
+
+def libdir(stage):
+    return next((stage / "usr/lib").rglob("libholdfast.so")).parent
+
+
+def test_everything_is_installed(stage):
+    for path in ["usr/bin/holdfast", "usr/include/holdfast/holdfast.h", "usr/include/holdfast/event.h",
+                 "usr/include/holdfast/store.h", "usr/share/man/man1/holdfast.1",
+                 "usr/share/bash-completion/completions/holdfast"]:
+        assert (stage / path).stat().st_size > 0, path
+    libraries = {p.name for p in libdir(stage).glob("libholdfast*")}
+    assert libraries == {"libholdfast.a", "libholdfast.so", "libholdfast.so.0", "libholdfast.so.0.1.0"}
+
+
+def test_nothing_else_is_installed(stage):
+    files = {str(p.relative_to(stage)) for p in stage.rglob("*") if p.is_file()}
+    assert all("holdfast" in f for f in files), files
+
+
+def test_the_installed_program_runs(stage):
+    out = subprocess.run([stage / "usr/bin/holdfast", "version"], check=True, capture_output=True, text=True).stdout
+    assert pkg_config(stage, "--modversion")[0] in out
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
+def test_a_program_built_with_pkg_config_stores_and_reads(stage, tmp_path, static):
+    (tmp_path / "app.c").write_text(PROGRAM)
+    flags = pkg_config(stage, "--cflags", "--libs", *(["--static"] if static else []))
+    if static:
+        flags = [str(libdir(stage) / "libholdfast.a") if f == "-lholdfast" else f for f in flags]
+    subprocess.run(["/usr/bin/gcc", "-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o", tmp_path / "app",
+                    tmp_path / "app.c", *flags], check=True)
+    env = {**os.environ, "LD_LIBRARY_PATH": str(libdir(stage))}
+    for position in [1, 2]:
+        out = subprocess.run([tmp_path / "app", tmp_path / "data"], env=env, check=True, capture_output=True, text=True)
+        assert out.stdout == f'{position} order.paid {{"n":1}}\n'
+
+
+def test_the_headers_are_c_plus_plus_too(stage, tmp_path):
+    for header in ["holdfast.h", "event.h", "store.h"]:
+        subprocess.run(["/usr/bin/clang", "-x", "c++", "-std=c++17", "-fsyntax-only", "-Wall", "-Werror",
+                        "-Wno-pragma-once-outside-header", stage / "usr/include/holdfast" / header,
+                        "-I", stage / "usr/include"], check=True)
