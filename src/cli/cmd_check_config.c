@@ -1,0 +1,96 @@
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/manifests.h"
+#include "gateway/config.h"
+
+struct check_args {
+	struct option_list files;
+	bool explain;
+};
+
+static const struct option_row options[] = {
+	MANIFESTS_OPTION(struct check_args),
+	{ "explain", 'e', OPTION_FLAG, offsetof(struct check_args, explain), NULL, NULL,
+	  "Print every key that a manifest may have, with type, default and meaning, and check nothing." },
+	{ 0 },
+};
+
+static void add_count(struct buf *b, size_t n, const char *noun)
+{
+	buf_addf(b, "%zu %s%s", n, noun, n == 1 ? "" : "s");
+}
+
+static void add_good(struct buf *b, const struct gateway_config *c)
+{
+	buf_lit(b, "ok: ");
+	add_count(b, c->route_count, "endpoint");
+	buf_addf(b, ", bus %s, %s%s\n", c->bus.name ? c->bus.name : "embedded",
+		 c->data_dir ? "data in " : "no data directory", c->data_dir ? c->data_dir : "");
+}
+
+/* "2 errors, 1 warning in 3 files". */
+static void add_bad(struct buf *b, const struct problems *p, size_t files)
+{
+	add_count(b, p->errors, "error");
+	if (p->warnings) {
+		buf_lit(b, ", ");
+		add_count(b, p->warnings, "warning");
+	}
+	buf_lit(b, " in ");
+	add_count(b, files, "file");
+	buf_lit(b, "; the gateway would not start\n");
+}
+
+static int check(const struct manifests *manifests)
+{
+	struct problems problems = { 0 };
+	struct gateway_config *config = NULL;
+	struct buf text = { 0 };
+	enum err err = gateway_config_load(manifests->files, manifests->n, &problems, &config);
+	int code;
+
+	problems_write(&problems, &text);
+	if (err == E_OK)
+		add_good(&text, config);
+	else
+		add_bad(&text, &problems, manifests->n);
+	gateway_config_unref(config);
+	problems_release(&problems);
+	code = help_print(&text);
+	return err == E_OK ? code : EXIT_FAILED;
+}
+
+static int run(const struct invocation *inv)
+{
+	const struct check_args *args = inv->args;
+	struct manifests manifests;
+	struct buf text = { 0 };
+
+	if (args->explain) {
+		gateway_config_reference(&text);
+		return help_print(&text);
+	}
+	if (manifests_collect(inv, &args->files, &manifests) != EXIT_DONE)
+		return EXIT_USAGE;
+	return check(&manifests);
+}
+
+const struct command cmd_check_config = {
+	.name = "check-config",
+	.operands = "[FILE...]",
+	.operands_max = OPTION_LIST_MAX,
+	.summary = "Report everything that is wrong with manifests",
+	.about = "Reads the files as the gateway would and prints each problem as FILE:LINE: PATH: text (what to do). "
+		 "Exits with 1 when the gateway would refuse to start; warnings alone do not.",
+	.examples = "  holdfast check-config sources.yaml bus.yaml\n"
+		    "      all files of one gateway together: endpoints may clash between files\n"
+		    "  helm template my-chart | holdfast check-config -\n"
+		    "      from standard input\n"
+		    "  holdfast check-config --explain\n"
+		    "      every key there is\n",
+	.options = options,
+	.args_size = sizeof(struct check_args),
+	.run = run,
+};

@@ -1,0 +1,178 @@
+#include <inttypes.h>
+#include <limits.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/commands.h"
+#include "cli/data_dir.h"
+#include "cli/interrupt.h"
+#include "cli/position.h"
+#include "cli/rows.h"
+#include "cli/watch.h"
+
+struct tail_args {
+	bool follow;
+	const char *from;
+	uint64_t limit;
+	const char *source;
+	const char *name;
+	bool json;
+	bool data;
+	const char *data_dir;
+};
+
+static const struct option_row options[] = {
+	{ "follow", 'F', OPTION_FLAG, offsetof(struct tail_args, follow), NULL, NULL,
+	  "Go on with new events as they are stored, until Ctrl-C. Waits for the store when there is none yet." },
+	{ "from", 'f', OPTION_TEXT, offsetof(struct tail_args, from), POSITION_WORDS, NULL,
+	  "Where to begin: a position, a time (2024-05-01T12:00:00Z), how long ago (90s, 15m, 2h, 3d), the start or "
+	  "the "
+	  "end. Default: start." },
+	{ "limit", 'n', OPTION_NUMBER, offsetof(struct tail_args, limit), "N", NULL,
+	  "Stop after N events. Default: no limit." },
+	{ "source", 's', OPTION_TEXT, offsetof(struct tail_args, source), "SOURCE", NULL,
+	  "Only events of this EventSource (metadata.name)." },
+	{ "name", 'N', OPTION_TEXT, offsetof(struct tail_args, name), "NAME", NULL,
+	  "Only events of this name (the key in the EventSource)." },
+	{ "json", 'j', OPTION_FLAG, offsetof(struct tail_args, json), NULL, NULL,
+	  "One line of JSON per event: {\"position\":N,\"stored\":\"TIME\",\"event\":{CloudEvent}}." },
+	{ "data", 'd', OPTION_FLAG, offsetof(struct tail_args, data), NULL, NULL,
+	  "Only the data of each event, byte for byte, and a line feed." },
+	DATA_DIR_OPTION(struct tail_args),
+	{ 0 },
+};
+
+struct tail {
+	struct position from;
+	struct store_query query; /* `from` moves on, `limit` counts down */
+	bool limited;
+	enum row_form form;
+	struct out out;
+	struct store_reader *reader;
+	bool stop; /* nobody reads, or Ctrl-C */
+};
+
+static bool on_row(void *ctx, const struct store_row *row)
+{
+	struct tail *t = ctx;
+
+	t->stop = !row_print(&t->out, t->form, row) || interrupted();
+	t->query.from = row->pos + 1;
+	if (t->limited)
+		t->query.limit--;
+	return !t->stop;
+}
+
+/* Prints what is there. */
+static enum err print(struct tail *t, struct why *why)
+{
+	struct store_query query = t->query;
+	enum err err = store_read(t->reader, &query, on_row, t, why);
+
+	if (!out_flush(&t->out) || (t->limited && t->query.limit == 0))
+		t->stop = true;
+	return err;
+}
+
+static enum err open_reader(struct tail *t, const char *dir, struct why *why)
+{
+	enum err err = store_reader_open(dir, why, &t->reader);
+
+	if (err == E_OK)
+		err = position_find(&t->from, t->reader, why, &t->query.from);
+	if (err != E_OK)
+		store_reader_close(TAKE(t->reader));
+	return err;
+}
+
+/* Another process opens, recovers or tidies the store just now. */
+static bool is_passing(enum err err)
+{
+	return err == E_BUSY || err == E_UNAVAILABLE;
+}
+
+static enum err follow_store(struct tail *t, struct watch *w, const char *dir, struct why *why)
+{
+	enum err err;
+
+	while (!t->stop) {
+		err = t->reader ? E_OK : open_reader(t, dir, why);
+		if (err == E_OK)
+			err = print(t, why);
+		else if (err == E_NOT_FOUND && t->from.kind == POSITION_END)
+			t->from = (struct position){ .kind = POSITION_AT, .pos = 1 }; /* all of it will be new */
+		if (err != E_OK && !is_passing(err) && !(err == E_NOT_FOUND && !t->reader))
+			return err;
+		if (!t->stop && (err = watch_wait(w, why)) != E_OK)
+			return err == E_CANCELLED ? E_OK : err;
+	}
+	return E_OK;
+}
+
+static enum err follow(struct tail *t, const char *dir, struct why *why)
+{
+	struct watch w;
+	enum err err = watch_open(&w, dir, why);
+
+	if (err != E_OK)
+		return err;
+	err = follow_store(t, &w, dir, why);
+	watch_close(&w);
+	return err;
+}
+
+static enum err tail(struct tail *t, const struct tail_args *args, const char *dir, struct why *why)
+{
+	enum err err;
+
+	if (args->follow)
+		return follow(t, dir, why);
+	err = open_reader(t, dir, why);
+	return err == E_OK ? print(t, why) : err;
+}
+
+static int run(const struct invocation *inv)
+{
+	const struct tail_args *args = inv->args;
+	struct tail t = { .query = { .source = str_of(args->source), .name = str_of(args->name) } };
+	struct why why = { 0 };
+	char dir[PATH_MAX];
+	enum err err;
+
+	if (args->json && args->data)
+		return command_misused(inv, "--json and --data exclude each other");
+	t.form = args->json ? ROW_JSON : args->data ? ROW_DATA : ROW_TEXT;
+	t.query.limit = args->limit;
+	t.limited = args->limit > 0;
+	if (position_parse("--from", args->from ? args->from : "start", clock_wall_ms(), &why, &t.from) != E_OK)
+		return command_misused(inv, "%s", why.text);
+	if (data_dir(args->data_dir, sizeof(dir), dir, &why) != E_OK)
+		return command_failed(inv, "%s", why.text);
+	interrupt_catch();
+	out_open(&t.out);
+	err = tail(&t, args, dir, &why);
+	store_reader_close(t.reader);
+	if (err == E_OK)
+		err = out_close(&t.out, &why);
+	else
+		(void)out_close(&t.out, NULL);
+	return err == E_OK ? EXIT_DONE : command_failed(inv, "%s", why.text);
+}
+
+const struct command cmd_tail = {
+	.name = "tail",
+	.summary = "Print stored events, and new ones as they come",
+	.about = "Reads the store itself: a gateway may run on it or not. Events come in the order in which they were "
+		 "stored; each has a position, which never changes. Without --json or --data a line is meant for "
+		 "people: "
+		 "position, time, source/name, id and the beginning of the data.",
+	.examples = "  holdfast tail --follow --from end\n"
+		    "      watch events as they arrive\n"
+		    "  holdfast tail --from 15m --source github --json | jq .event.type\n"
+		    "      the types of what a source brought in the last quarter of an hour\n"
+		    "  holdfast tail --from 1200 --limit 1 --data\n"
+		    "      the body of the event at position 1200\n",
+	.options = options,
+	.args_size = sizeof(struct tail_args),
+	.run = run,
+};

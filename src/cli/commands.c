@@ -1,0 +1,73 @@
+#include "cli/commands.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+const struct command *const commands[] = {
+	&cmd_gateway,      &cmd_check_config, &cmd_status,    &cmd_tail,        &cmd_replay,
+	&cmd_dead_list,    &cmd_dead_retry,   &cmd_dead_drop, &cmd_store_check, &cmd_store_dump,
+	&cmd_store_export, &cmd_store_vacuum, &cmd_help,      &cmd_version,     NULL,
+};
+
+const struct option_row common_options[] = {
+	{ "help", 'h', OPTION_FLAG, offsetof(struct common_args, help), NULL, NULL, "Show this help." },
+	{ "log-level", 0, OPTION_CHOICE, offsetof(struct common_args, log_level), "debug|info|warn|error", "LOG_LEVEL",
+	  "The least that is logged to standard error. Default: info for the gateway, warn elsewhere." },
+	{ "log-format", 0, OPTION_CHOICE, offsetof(struct common_args, log_format), "auto|json|text", NULL,
+	  "JSON lines or lines for people. Default: auto, which is text on a terminal and JSON elsewhere." },
+	{ 0 },
+};
+
+const struct command *command_find(struct str name)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (str_is(name, (*c)->name))
+			return *c;
+	return NULL;
+}
+
+bool command_in_group(const struct command *command, struct str group)
+{
+	struct str rest = str_of(command->name), first = str_cut(&rest, ' ');
+
+	return rest.n && str_eq(first, group);
+}
+
+bool command_is_group(struct str word)
+{
+	for (const struct command *const *c = commands; *c; c++)
+		if (command_in_group(*c, word))
+			return true;
+	return false;
+}
+
+static void say(const struct invocation *inv, const char *format, va_list args)
+{
+	char text[1024];
+
+	(void)vsnprintf(text, sizeof(text), format, args);
+	(void)fprintf(stderr, "holdfast %s: %s\n", inv->command->name, text);
+}
+
+int command_failed(const struct invocation *inv, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(inv, format, args);
+	va_end(args);
+	return EXIT_FAILED;
+}
+
+int command_misused(const struct invocation *inv, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(inv, format, args);
+	va_end(args);
+	(void)fprintf(stderr, "Try 'holdfast %s --help'.\n", inv->command->name);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,21 @@
+/*
+ * commands.h -- the rows of all commands; each lives in the file named after its first word: cmd_tail.c.
+ */
+#pragma once
+
+#include "cli/command.h"
+
+extern const struct command cmd_gateway;
+extern const struct command cmd_check_config;
+extern const struct command cmd_tail;
+extern const struct command cmd_replay;
+extern const struct command cmd_status;
+extern const struct command cmd_dead_list;
+extern const struct command cmd_dead_retry;
+extern const struct command cmd_dead_drop;
+extern const struct command cmd_store_check;
+extern const struct command cmd_store_dump;
+extern const struct command cmd_store_export;
+extern const struct command cmd_store_vacuum;
+extern const struct command cmd_help;
+extern const struct command cmd_version;

@@ -1,0 +1,29 @@
+#include "cli/data_dir.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int default_dir(size_t size, char *ret_dir)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (geteuid() == 0)
+		return snprintf(ret_dir, size, "/var/lib/holdfast");
+	if (state && state[0] == '/') /* the specification: relative paths are to be ignored */
+		return snprintf(ret_dir, size, "%s/holdfast", state);
+	if (home && *home)
+		return snprintf(ret_dir, size, "%s/.local/state/holdfast", home);
+	return -1;
+}
+
+enum err data_dir(const char *given, size_t size, char *ret_dir, struct why *why)
+{
+	int n = given ? snprintf(ret_dir, size, "%s", given) : default_dir(size, ret_dir);
+
+	if (n < 0)
+		return why_set(why, E_NOT_FOUND, "no data directory: HOME is not set; give --data-dir");
+	if ((size_t)n >= size)
+		return why_set(why, E_LIMIT, "the path of the data directory is too long");
+	return E_OK;
+}

@@ -1,0 +1,22 @@
+/*
+ * data_dir.h -- where the store is when nobody says.
+ *
+ * Source    XDG Base Directory Specification 0.8 ($XDG_STATE_HOME); Filesystem Hierarchy Standard 3.0 (/var/lib)
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/why.h"
+#include "cli/options.h"
+
+#define DATA_DIR_HELP "Directory of the store. Default: /var/lib/holdfast for root, else ~/.local/state/holdfast."
+
+/* The row of --data-dir for a command whose args have `const char *data_dir`. */
+#define DATA_DIR_OPTION(type)                                                                                     \
+	{                                                                                                         \
+		"data-dir", 'D', OPTION_TEXT, offsetof(type, data_dir), "DIR", "HOLDFAST_DATA_DIR", DATA_DIR_HELP \
+	}
+
+/* `given`, or the default. E_NOT_FOUND: neither is there a home directory. E_LIMIT: the path is too long. */
+enum err data_dir(const char *given, size_t size, char *ret_dir, struct why *why);

@@ -1,0 +1,19 @@
+#include "cli/manifests.h"
+
+int manifests_collect(const struct invocation *inv, const struct option_list *given, struct manifests *ret_manifests)
+{
+	struct manifests m = { 0 };
+
+	if (given->n + inv->operand_count > sizeof(m.files) / sizeof(m.files[0]))
+		return command_misused(inv, "too many files");
+	/* Operands on the command line win over the environment, as -f does. */
+	if (!(given->owned && inv->operand_count))
+		for (size_t i = 0; i < given->n; i++)
+			m.files[m.n++] = given->items[i];
+	for (size_t i = 0; i < inv->operand_count; i++)
+		m.files[m.n++] = inv->operands[i];
+	if (m.n == 0)
+		return command_misused(inv, "no configuration: give -f FILE or set HOLDFAST_CONFIG");
+	*ret_manifests = m;
+	return EXIT_DONE;
+}

@@ -1,0 +1,23 @@
+/*
+ * manifests.h -- which configuration files a command was given: -f, operands, or HOLDFAST_CONFIG.
+ */
+#pragma once
+
+#include "cli/command.h"
+
+/* The row of --file for a command whose args have `struct option_list files`. */
+#define MANIFESTS_OPTION(type)                                                                                        \
+	{                                                                                                             \
+		"file", 'f', OPTION_LIST, offsetof(type, files), "FILE", "HOLDFAST_CONFIG",                           \
+			"A file with EventSource and EventBus manifests, - for standard input. May be given several " \
+			"times; "                                                                                     \
+			"further files may follow without -f. In the environment ':' separates them."                 \
+	}
+
+struct manifests {
+	const char *files[2 * OPTION_LIST_MAX];
+	size_t n;
+};
+
+/* EXIT_USAGE: there is none, or there are too many; said on standard error. */
+int manifests_collect(const struct invocation *inv, const struct option_list *given, struct manifests *ret_manifests);

@@ -1,0 +1,256 @@
+#include "cli/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "cli/suggest.h"
+#include "cli/wrap.h"
+
+#define ROWS_MAX     48
+#define LONG_BASE    256 /* getopt's value of a row is LONG_BASE + its place: never a letter */
+#define HELP_COLUMN  28
+#define NAME_MAX_LEN 40
+
+/* All rows side by side, as getopt wants them. */
+struct table {
+	const struct option_row *rows[ROWS_MAX];
+	void *values[ROWS_MAX];
+	bool given[ROWS_MAX];
+	size_t n;
+	struct option longs[ROWS_MAX + 1];
+	char shorts[2 * ROWS_MAX + 2];
+};
+
+static void table_add(struct table *t, const struct option_row *row, void *values, size_t *shorts)
+{
+	int has_arg = row->kind == OPTION_FLAG ? no_argument : required_argument;
+
+	t->longs[t->n] = (struct option){ row->name, has_arg, NULL, LONG_BASE + (int)t->n };
+	if (row->letter)
+		t->shorts[(*shorts)++] = row->letter;
+	if (row->letter && has_arg == required_argument)
+		t->shorts[(*shorts)++] = ':';
+	t->rows[t->n] = row;
+	t->values[t->n++] = values;
+}
+
+static void table_init(struct table *t, const struct option_set *sets, size_t count)
+{
+	size_t shorts = 0;
+
+	*t = (struct table){ 0 };
+	t->shorts[shorts++] = ':'; /* a missing argument is told apart from an unknown option */
+	for (size_t i = 0; i < count; i++)
+		for (const struct option_row *row = sets[i].rows; row && row->name && t->n < ROWS_MAX; row++)
+			table_add(t, row, sets[i].values, &shorts);
+}
+
+/* The place of the row that getopt's `value` means, or t->n. */
+static size_t table_find(const struct table *t, int value)
+{
+	if (value >= LONG_BASE)
+		return (size_t)(value - LONG_BASE);
+	for (size_t i = 0; i < t->n; i++)
+		if (t->rows[i]->letter && t->rows[i]->letter == value)
+			return i;
+	return t->n;
+}
+
+/* The place of `text` among words that '|' separates, or -1. */
+static int choice_of(const char *words, const char *text)
+{
+	struct str rest = str_of(words);
+
+	for (int i = 0; rest.n; i++)
+		if (str_eq_nocase(str_cut(&rest, '|'), str_of(text)))
+			return i;
+	return -1;
+}
+
+static enum err set_number(uint64_t *ret_value, const char *name, const char *text, struct why *why)
+{
+	if (!str_to_u64(str_of(text), UINT64_MAX, ret_value))
+		return why_set(why, E_MALFORMED, "%s: '%s' is not a number", name, text);
+	return E_OK;
+}
+
+static enum err set_choice(int *ret_value, const struct option_row *row, const char *name, const char *text,
+			   struct why *why)
+{
+	int choice = choice_of(row->argument, text);
+
+	if (choice < 0)
+		return why_set(why, E_MALFORMED, "%s: '%s' is none of %s", name, text, row->argument);
+	*ret_value = choice;
+	return E_OK;
+}
+
+static enum err list_add(struct option_list *list, const char *name, const char *text, struct why *why)
+{
+	if (list->n == OPTION_LIST_MAX)
+		return why_set(why, E_MALFORMED, "%s: more than %d of them", name, OPTION_LIST_MAX);
+	list->items[list->n++] = text;
+	return E_OK;
+}
+
+static enum err set_value(const struct table *t, size_t i, const char *name, const char *text, struct why *why)
+{
+	const struct option_row *row = t->rows[i];
+	void *at = (char *)t->values[i] + row->at;
+
+	switch (row->kind) {
+	case OPTION_FLAG:
+		*(bool *)at = true;
+		return E_OK;
+	case OPTION_TEXT:
+		if (!*text)
+			return why_set(why, E_MALFORMED, "%s: empty", name);
+		*(const char **)at = text;
+		return E_OK;
+	case OPTION_NUMBER:
+		return set_number(at, name, text, why);
+	case OPTION_CHOICE:
+		return set_choice(at, row, name, text, why);
+	case OPTION_LIST:
+		return list_add(at, name, text, why);
+	}
+	return E_INTERNAL;
+}
+
+/* "a.yaml:b.yaml" becomes two items. */
+static enum err split_env(struct option_list *list, const char *name, const char *text, struct why *why)
+{
+	enum err err = E_OK;
+	char *rest, *item;
+
+	list->owned = rest = mem_dup(text, strlen(text));
+	if (!rest)
+		return why_set(why, E_NOMEM, "read the environment");
+	while (err == E_OK && (item = strsep(&rest, ":")))
+		if (*item)
+			err = list_add(list, name, item, why);
+	return err;
+}
+
+/* What was not given on the command line may stand in the environment; an empty variable is none. */
+static enum err take_env(const struct table *t, struct why *why)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct option_row *row = t->rows[i];
+		const char *text = row->env ? getenv(row->env) : NULL;
+		enum err err;
+
+		if (t->given[i] || !text || !*text)
+			continue;
+		if (row->kind == OPTION_LIST)
+			err = split_env((struct option_list *)((char *)t->values[i] + row->at), row->env, text, why);
+		else
+			err = set_value(t, i, row->env, text, why);
+		if (err != E_OK)
+			return why_add(why, "environment variable");
+	}
+	return E_OK;
+}
+
+/* "--log" could be --log-level and --log-format. */
+static bool is_ambiguous(const struct table *t, struct str word)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		n += str_starts(str_of(t->rows[i]->name), word);
+	return word.n && n > 1;
+}
+
+static enum err unknown_long(const struct table *t, const char *given, struct why *why)
+{
+	struct str word = str_of(given), name = str_cut(&word, '=');
+	struct suggest s = { .word = str_sub(name, 2, name.n) };
+	bool ambiguous = is_ambiguous(t, s.word);
+
+	for (size_t i = 0; i < t->n; i++)
+		suggest_try(&s, str_of(t->rows[i]->name));
+	why_set(why, E_MALFORMED, "%s option '%.*s'", ambiguous ? "ambiguous" : "unknown", STR_ARG(name));
+	if (s.best.n)
+		why_set(why, E_MALFORMED, "%s option '%.*s'; did you mean '--%.*s'?",
+			ambiguous ? "ambiguous" : "unknown", STR_ARG(name), STR_ARG(s.best));
+	return E_MALFORMED;
+}
+
+static enum err refuse(const struct table *t, int value, char **argv, struct why *why)
+{
+	size_t i = optopt ? table_find(t, optopt) : t->n;
+
+	if (value == ':')
+		return why_set(why, E_MALFORMED, "%s needs %s", argv[optind - 1], t->rows[i]->argument);
+	if (i < t->n)
+		return why_set(why, E_MALFORMED, "--%s takes no value", t->rows[i]->name);
+	if (optopt)
+		return why_set(why, E_MALFORMED, "unknown option '-%c'", optopt);
+	return unknown_long(t, argv[optind - 1], why);
+}
+
+enum err options_parse(const struct option_set *sets, size_t count, int argc, char **argv, struct why *why,
+		       size_t *ret_operands)
+{
+	char name[NAME_MAX_LEN];
+	struct table t;
+	int value;
+
+	table_init(&t, sets, count);
+	optind = 0; /* glibc: start over */
+	opterr = 0;
+	while ((value = getopt_long(argc, argv, t.shorts, t.longs, NULL)) != -1) {
+		size_t i;
+
+		if (value == '?' || value == ':')
+			return refuse(&t, value, argv, why);
+		i = table_find(&t, value);
+		t.given[i] = true;
+		(void)snprintf(name, sizeof(name), "--%s", t.rows[i]->name);
+		if (set_value(&t, i, name, optarg, why) != E_OK)
+			return E_MALFORMED;
+	}
+	*ret_operands = (size_t)optind;
+	return take_env(&t, why);
+}
+
+void options_release(const struct option_set *sets, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (const struct option_row *row = sets[i].rows; row && row->name; row++) {
+			struct option_list *list = (struct option_list *)((char *)sets[i].values + row->at);
+
+			if (row->kind == OPTION_LIST)
+				mem_free(TAKE(list->owned));
+		}
+	}
+}
+
+static void add_names(const struct option_row *row, struct buf *b)
+{
+	if (row->letter)
+		buf_addf(b, "  -%c, ", row->letter);
+	else
+		buf_lit(b, "      ");
+	buf_addf(b, "--%s", row->name);
+	if (row->argument)
+		buf_addf(b, " %s", row->argument);
+}
+
+void options_help(const struct option_row *rows, struct buf *ret_text)
+{
+	for (const struct option_row *row = rows; row && row->name; row++) {
+		struct buf help = { .max = 4096 };
+		size_t begin = ret_text->n;
+
+		add_names(row, ret_text);
+		buf_str(&help, str_of(row->help));
+		if (row->env)
+			buf_addf(&help, " [%s]", row->env);
+		wrap_column(ret_text, begin, HELP_COLUMN, buf_view(&help));
+		buf_release(&help);
+	}
+}
