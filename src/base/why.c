@@ -47,7 +47,8 @@ enum err why_add(struct why *why, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(why->text, sizeof(why->text), format, args);
 	va_end(args);
-	if (n >= 0 && (size_t)n < sizeof(why->text))
-		(void)snprintf(why->text + n, sizeof(why->text) - (size_t)n, ": %s", inner);
+	if (n >= 0 && (size_t)n + 3 < sizeof(why->text)) /* with a precision gcc's sanitizer builds see that it fits */
+		(void)snprintf(why->text + n, sizeof(why->text) - (size_t)n, ": %.*s", (int)sizeof(inner) - n - 3,
+			       inner);
 	return why->err;
 }
