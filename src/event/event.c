@@ -76,7 +76,9 @@ enum err event_set(struct event *event, struct str name, struct str text, enum e
 	struct str *place;
 
 	if (str_is(name, "specversion"))
-		return str_is(text, "1.0") ? E_OK : why_set(why, E_MALFORMED, "specversion: is not 1.0");
+		return type == EVENT_ATTR_STRING && str_is(text, "1.0")
+			       ? E_OK
+			       : why_set(why, E_MALFORMED, "specversion: is not \"1.0\"");
 	if (!core)
 		return set_extension(event, &(struct event_attr){ name, text, type }, why);
 	place = (struct str *)(void *)((char *)event + core->offset);
