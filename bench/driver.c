@@ -209,6 +209,20 @@ static void count_unsent(struct driver *d, uint64_t now_ns)
 	}
 }
 
+/* At the end of the time, or after a signal, nothing more is sent; returns until when answers are waited for. */
+static uint64_t end_sending(struct driver *d, uint64_t now_ns, uint64_t give_up_ns)
+{
+	bool stop = atomic_load_explicit(&d->plan->stop, memory_order_relaxed);
+
+	if (give_up_ns != SCHED_NEVER)
+		return stop && give_up_ns > now_ns + DRAIN_NS ? now_ns + DRAIN_NS : give_up_ns;
+	if (!stop && now_ns < d->sched.end_ns)
+		return SCHED_NEVER;
+	count_unsent(d, now_ns);
+	d->sched.end_ns = 0;
+	return now_ns + (stop ? DRAIN_NS : d->plan->timeout_ns);
+}
+
 /* What is still on its way has no answer. */
 static void abandon(struct driver *d)
 {
@@ -231,14 +245,7 @@ void driver_run(struct driver *d)
 		if (now_ns >= d->tick_ns)
 			tick(d, now_ns);
 		start_due(d, now_ns);
-		if (atomic_load_explicit(&d->plan->stop, memory_order_relaxed) && give_up_ns == SCHED_NEVER) {
-			count_unsent(d, now_ns);
-			d->sched.end_ns = 0;
-			give_up_ns = now_ns + DRAIN_NS;
-		} else if (now_ns >= d->sched.end_ns && give_up_ns == SCHED_NEVER) {
-			count_unsent(d, now_ns);
-			give_up_ns = now_ns + d->plan->timeout_ns;
-		}
+		give_up_ns = end_sending(d, now_ns, give_up_ns);
 		if ((sched_due(&d->sched, now_ns) == SCHED_NEVER && !d->waiting) || now_ns >= give_up_ns ||
 		    now_ns > d->down_since_ns + d->plan->give_up_ns)
 			break;
