@@ -32,6 +32,7 @@ struct store_config {
 	size_t dedup_memory;   /* bytes for recent ids in memory */
 	uint64_t retain_ms;    /* forwarded events older than this go; 0: kept */
 	uint64_t retain_bytes; /* forwarded events beyond this go, oldest first; 0: kept */
+	bool forward_all;      /* the store itself is the bus: what is stored is forwarded */
 	struct metrics *metrics;
 };
 

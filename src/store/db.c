@@ -1,0 +1,180 @@
+#include "store/db.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+
+static const char *const texts[] = {
+#define X(name, text) [SQL_##name] = text,
+	STORE_SQL(X)
+#undef X
+};
+
+/* SQLite's own memory statistics cost a global lock on each allocation. Once anything was opened this has no effect. */
+static void configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+enum err db_err(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return E_OK;
+	case SQLITE_FULL:
+		return E_FULL;
+	case SQLITE_NOMEM:
+		return E_NOMEM;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return E_BUSY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return E_CORRUPT;
+	case SQLITE_CANTOPEN:
+		return E_NOT_FOUND;
+	case SQLITE_TOOBIG:
+		return E_LIMIT;
+	case SQLITE_INTERRUPT:
+		return E_CANCELLED;
+	default:
+		return E_IO;
+	}
+}
+
+/* The kernel's words where it had some: SQLite's own do not tell a missing file from a missing right. */
+static void add_errno(struct db *db, struct why *why, const char *what, enum err err)
+{
+	int number = sqlite3_system_errno(db->handle);
+
+	if (number && (err == E_IO || err == E_NOT_FOUND || err == E_FULL))
+		why_errno(why, err, number, "%s: %s", what, sqlite3_errmsg(db->handle));
+	else
+		why_set(why, err, "%s: %s", what, sqlite3_errmsg(db->handle));
+}
+
+enum err db_why(struct db *db, int rc, struct why *why, const char *what)
+{
+	enum err err = db_err(rc);
+
+	if (err == E_OK)
+		return E_OK;
+	if (db->handle && sqlite3_errcode(db->handle) != SQLITE_OK)
+		add_errno(db, why, what, err);
+	else
+		why_set(why, err, "%s: %s", what, sqlite3_errstr(rc));
+	return err;
+}
+
+enum err db_open(const char *path, int flags, int busy_ms, struct why *why, struct db *ret_db)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct db db = { 0 };
+	int rc;
+
+	pthread_once(&once, configure);
+	rc = sqlite3_open_v2(path, &db.handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_extended_result_codes(db.handle, 1);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_busy_timeout(db.handle, busy_ms);
+	if (rc == SQLITE_OK) /* after a failed sync nothing may be copied behind our back */
+		rc = sqlite3_db_config(db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	if (rc != SQLITE_OK) {
+		enum err err = db_why(&db, rc, why, "open");
+
+		db_close(&db);
+		return err;
+	}
+	*ret_db = db;
+	return E_OK;
+}
+
+enum err db_prepare_all(struct db *db, struct why *why)
+{
+	for (size_t i = 0; i < SQL_COUNT; i++) {
+		int rc = sqlite3_prepare_v3(db->handle, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &db->stmt[i], NULL);
+
+		if (rc != SQLITE_OK)
+			return db_why(db, rc, why, texts[i]);
+	}
+	return E_OK;
+}
+
+void db_close(struct db *db)
+{
+	int rc;
+
+	for (size_t i = 0; i < SQL_COUNT; i++)
+		sqlite3_finalize(db->stmt[i]);
+	rc = sqlite3_close(db->handle);
+	assert(rc == SQLITE_OK); /* BUSY only: a statement of ours still open */
+	*db = (struct db){ 0 };
+}
+
+enum err db_exec(struct db *db, const char *sql, struct why *why)
+{
+	return db_why(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), why, sql);
+}
+
+enum err db_run(struct db *db, enum sql sql, struct why *why)
+{
+	int rc = sqlite3_step(db->stmt[sql]);
+	enum err err = E_OK;
+
+	if (rc != SQLITE_DONE)
+		err = db_why(db, rc, why, texts[sql]);
+	sqlite3_reset(db->stmt[sql]);
+	assert(rc != SQLITE_ROW);
+	return err;
+}
+
+bool db_row(struct db *db, enum sql sql)
+{
+	return sqlite3_step(db->stmt[sql]) == SQLITE_ROW;
+}
+
+enum err db_done(struct db *db, enum sql sql, struct why *why)
+{
+	return db_why(db, sqlite3_reset(db->stmt[sql]), why, texts[sql]);
+}
+
+enum err db_i64(struct db *db, const char *sql, struct why *why, int64_t *ret_value)
+{
+	sqlite3_stmt *stmt;
+	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
+
+	if (rc != SQLITE_OK)
+		return db_why(db, rc, why, sql);
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		*ret_value = sqlite3_column_int64(stmt, 0);
+	return db_why(db, sqlite3_finalize(stmt), why, sql);
+}
+
+enum err db_setting(struct db *db, const char *name, struct why *why, int64_t *ret_value)
+{
+	sqlite3_stmt *stmt = db->stmt[SQL_SETTING_GET];
+
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	if (db_row(db, SQL_SETTING_GET))
+		*ret_value = sqlite3_column_int64(stmt, 0);
+	return db_done(db, SQL_SETTING_GET, why);
+}
+
+enum err db_setting_set(struct db *db, const char *name, int64_t value, struct why *why)
+{
+	sqlite3_stmt *stmt = db->stmt[SQL_SETTING_SET];
+
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, value);
+	return db_run(db, SQL_SETTING_SET, why);
+}
+
+struct str db_column(sqlite3_stmt *stmt, int column)
+{
+	const void *p = sqlite3_column_blob(stmt, column);
+
+	return (struct str){ p, p ? (size_t)sqlite3_column_bytes(stmt, column) : 0 };
+}

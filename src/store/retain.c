@@ -1,0 +1,110 @@
+#include <assert.h>
+
+#include "base/clock.h"
+#include "store/store_impl.h"
+
+#define SLICE   1024 /* rows let go in a transaction */
+#define LOOK_MS 5000 /* between two looks at the oldest events */
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Committed and taken by every bus in use. */
+static uint64_t forwarded(struct store *s)
+{
+	uint64_t last = atomic_load(&s->last);
+
+	return s->forward_all ? last : min_u64(last, positions_forwarded(&s->positions));
+}
+
+bool retain_is_due(struct store *s, uint64_t now_mono)
+{
+	if (!atomic_load(&s->retain_ms) && !atomic_load(&s->retain_bytes))
+		return false;
+	return (s->retain_more || now_mono >= s->retain_mono) && forwarded(s) > s->removed_pos;
+}
+
+/* The last position of (removed_pos, end] before the first event that is too young to go. */
+static enum err end_by_age(struct store *s, uint64_t end, int64_t now_ms, struct why *why, uint64_t *ret_end)
+{
+	sqlite3_stmt *stmt = db_stmt(&s->db, SQL_RETAIN_YOUNGER);
+	uint64_t retain_ms = atomic_load(&s->retain_ms);
+
+	if (!retain_ms) {
+		*ret_end = s->removed_pos;
+		return E_OK;
+	}
+	sqlite3_bind_int64(stmt, 1, (int64_t)s->removed_pos);
+	sqlite3_bind_int64(stmt, 2, (int64_t)end);
+	sqlite3_bind_int64(stmt, 3, now_ms - (int64_t)retain_ms);
+	*ret_end = db_row(&s->db, SQL_RETAIN_YOUNGER) ? (uint64_t)sqlite3_column_int64(stmt, 0) - 1 : end;
+	return db_done(&s->db, SQL_RETAIN_YOUNGER, why);
+}
+
+/* The same by size. An event counts as large as the average of all: what each holds would have to be read. */
+static uint64_t end_by_size(const struct store *s, uint64_t end, uint64_t taken)
+{
+	uint64_t keep = atomic_load(&s->retain_bytes);
+	uint64_t rows = s->last_pos - s->removed_pos;
+	uint64_t average = rows ? space_used(&s->space) / rows + 1 : 1;
+	uint64_t kept = keep / average;
+
+	if (!keep || taken - s->removed_pos <= kept)
+		return s->removed_pos;
+	return min_u64(end, taken - kept);
+}
+
+static enum err let_go(struct store *s, uint64_t end, struct why *why)
+{
+	sqlite3_stmt *stmt = db_stmt(&s->db, SQL_RETAIN_DELETE);
+	enum err err;
+
+	sqlite3_bind_int64(stmt, 1, (int64_t)s->removed_pos);
+	sqlite3_bind_int64(stmt, 2, (int64_t)end);
+	err = db_run(&s->db, SQL_RETAIN_DELETE, why);
+	if (err != E_OK)
+		return why_add(why, "retention");
+	metric_add(s->metrics.removed, sqlite3_changes64(s->db.handle));
+	s->removed_pos = end;
+	s->space.freed = true;
+	return db_setting_set(&s->db, "removed_pos", (int64_t)end, why);
+}
+
+/* A key is forgotten by time alone: what is not in the table yet goes there before its row goes. */
+static uint64_t end_by_keys(struct store *s, uint64_t end, int64_t now_ms)
+{
+	if (end > s->dedup.merged_pos && !dedup_merging(&s->dedup))
+		dedup_freeze(&s->dedup, s->last_pos, now_ms);
+	return min_u64(end, max_u64(s->dedup.merged_pos, s->removed_pos));
+}
+
+enum err retain_step(struct store *s, int64_t now_ms, struct why *why)
+{
+	uint64_t now_mono = clock_mono_ms();
+	uint64_t taken, slice, by_age, end;
+	enum err err;
+
+	if (!retain_is_due(s, now_mono))
+		return E_OK;
+	taken = forwarded(s);
+	slice = min_u64(taken, s->removed_pos + SLICE);
+	err = end_by_age(s, slice, now_ms, why, &by_age);
+	if (err != E_OK)
+		return err;
+	end = max_u64(by_age, end_by_size(s, slice, taken));
+	assert(end >= s->removed_pos && end <= slice);
+	s->retain_more = end == slice && end < taken;
+	s->retain_mono = now_mono + LOOK_MS;
+	if (end == s->removed_pos)
+		return E_OK;
+	end = end_by_keys(s, end, now_ms);
+	s->retain_more |= end < slice && dedup_merging(&s->dedup);
+	return end > s->removed_pos ? let_go(s, end, why) : E_OK;
+}

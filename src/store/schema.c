@@ -1,0 +1,159 @@
+#include "store/schema.h"
+
+#include "base/mem.h"
+#include "base/rand.h"
+
+/* clang-format off */
+static const char *const steps[] = {
+	/* 1: `data` is TEXT for JSON and text, so that sqlite3 shows it, BLOB for the rest, NULL for none. */
+	"CREATE TABLE routes("
+	" route INTEGER PRIMARY KEY, source TEXT NOT NULL, name TEXT NOT NULL, UNIQUE(source, name)) STRICT;"
+	"CREATE TABLE events("
+	" pos INTEGER PRIMARY KEY, stored_ms INTEGER NOT NULL, route INTEGER NOT NULL REFERENCES routes(route),"
+	" id TEXT NOT NULL, key TEXT, kind INTEGER NOT NULL, meta TEXT NOT NULL, data ANY) STRICT;"
+	"CREATE TABLE buses(bus TEXT PRIMARY KEY, forwarded INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE dead("
+	" pos INTEGER NOT NULL, bus TEXT NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(pos, bus)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE dedup_gens("
+	" gen INTEGER PRIMARY KEY, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE dedup("
+	" gen INTEGER NOT NULL, fp BLOB NOT NULL, pos INTEGER NOT NULL, stored_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(gen, fp)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE settings(name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE VIEW readable AS"
+	" SELECT pos, strftime('%Y-%m-%dT%H:%M:%fZ', stored_ms / 1000.0, 'unixepoch') AS stored,"
+	" source, name, id, meta, data FROM events JOIN routes USING(route);",
+};
+/* clang-format on */
+
+_Static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step per version");
+
+/*
+ * 16 KB pages append half as fast again as 4 KB (DESIGN.md). The debian SQLite overwrites what is deleted; a spool that
+ * lets whole ranges go would write every page twice for that. Checkpoints are the writer's business.
+ */
+static enum err configure(struct db *db, struct why *why)
+{
+	return db_exec(db,
+		       "PRAGMA page_size = 16384;"
+		       "PRAGMA journal_mode = WAL;"
+		       "PRAGMA synchronous = FULL;"
+		       "PRAGMA secure_delete = OFF;"
+		       "PRAGMA temp_store = MEMORY;"
+		       "PRAGMA foreign_keys = OFF;"
+		       "PRAGMA trusted_schema = OFF;"
+		       "PRAGMA cache_size = -3072;"
+		       "PRAGMA wal_autocheckpoint = 0;"
+		       "PRAGMA journal_size_limit = 67108864;",
+		       why);
+}
+
+/* The version, and whether the file is ours. */
+static enum err identify(struct db *db, struct why *why, int64_t *ret_version)
+{
+	int64_t version = 0;
+	int64_t application = 0;
+	int64_t tables = 0;
+	enum err err = db_i64(db, "PRAGMA user_version", why, &version);
+
+	if (err == E_OK)
+		err = db_i64(db, "PRAGMA application_id", why, &application);
+	if (err == E_OK)
+		err = db_i64(db, "SELECT count(*) FROM sqlite_schema", why, &tables);
+	if (err != E_OK)
+		return err;
+	if (application != SCHEMA_APPLICATION_ID && (application || version || tables))
+		return why_set(why, E_UNSUPPORTED, "the file is another program's SQLite database");
+	if (version > SCHEMA_VERSION)
+		return why_set(why, E_UNSUPPORTED, "schema %lld is newer than %d, the newest this version knows",
+			       (long long)version, SCHEMA_VERSION);
+	*ret_version = version;
+	return E_OK;
+}
+
+/* The key of the fingerprints (dedup.h): secret, so that nobody can choose two keys with the same one. */
+static enum err write_secret(struct db *db, struct why *why)
+{
+	unsigned char secret[16];
+	sqlite3_stmt *stmt;
+	int rc = sqlite3_prepare_v2(
+		db->handle, "INSERT OR IGNORE INTO settings(name, value) VALUES('dedup_secret', ?1)", -1, &stmt, NULL);
+
+	if (rc != SQLITE_OK)
+		return db_why(db, rc, why, "secret");
+	rand_bytes(secret, sizeof(secret));
+	sqlite3_bind_blob(stmt, 1, secret, sizeof(secret), SQLITE_STATIC);
+	sqlite3_step(stmt);
+	return db_why(db, sqlite3_finalize(stmt), why, "secret");
+}
+
+static enum err run_step(struct db *db, int64_t version, struct why *why)
+{
+	char sql[80];
+	enum err err = db_exec(db, steps[version], why);
+
+	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA user_version = %lld; PRAGMA application_id = %d", version + 1,
+			 SCHEMA_APPLICATION_ID);
+	if (err == E_OK && version == 0)
+		err = write_secret(db, why);
+	if (err == E_OK)
+		err = db_exec(db, sql, why);
+	return err;
+}
+
+static enum err step(struct db *db, int64_t version, struct why *why)
+{
+	enum err err = db_exec(db, "BEGIN IMMEDIATE", why);
+
+	if (err != E_OK)
+		return err;
+	err = run_step(db, version, why);
+	if (err == E_OK)
+		err = db_exec(db, "COMMIT", why);
+	if (err != E_OK) {
+		(void)db_exec(db, "ROLLBACK", NULL); /* the story is the first failure's */
+		why_add(why, "migrate to schema %lld", (long long)version + 1);
+	}
+	return err;
+}
+
+/* The pragma answers with the mode that is, not with an error, where WAL cannot be had (no shared memory: NFS, say). */
+static enum err check_wal(struct db *db, struct why *why)
+{
+	int64_t is_wal = 0;
+	enum err err = db_i64(db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode()", why, &is_wal);
+
+	if (err == E_OK && !is_wal)
+		return why_set(why, E_UNSUPPORTED, "the file system cannot hold a write-ahead log");
+	return err;
+}
+
+enum err schema_prepare(struct db *db, struct why *why)
+{
+	int64_t version = 0;
+	enum err err = identify(db, why, &version); /* first of all: another program's file is left as it is */
+
+	if (err == E_OK)
+		err = configure(db, why);
+	if (err == E_OK)
+		err = check_wal(db, why);
+	while (err == E_OK && version < SCHEMA_VERSION)
+		err = step(db, version++, why);
+	return err;
+}
+
+enum err schema_check(struct db *db, struct why *why)
+{
+	int64_t version = 0;
+	enum err err = identify(db, why, &version);
+
+	if (err != E_OK)
+		return err;
+	if (version == 0)
+		return why_set(why, E_NOT_FOUND, "the store is empty: nothing has written to it yet");
+	if (version < SCHEMA_VERSION)
+		return why_set(why, E_UNSUPPORTED, "schema %lld is older than %d: start the gateway once to migrate it",
+			       (long long)version, SCHEMA_VERSION);
+	return E_OK;
+}

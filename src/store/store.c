@@ -1,0 +1,168 @@
+#include "store/store.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/lock.h"
+#include "store/store_impl.h"
+
+static void release(struct store *s)
+{
+	if (!s)
+		return;
+	conn_close(s);
+	positions_release(&s->positions);
+	store_metrics_release(&s->metrics);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+	if (s->dir_fd >= 0)
+		close(s->dir_fd);
+	mem_free(s->path);
+	mem_free(s->dir);
+	mem_free(s);
+}
+
+DEFINE_FREEP(release, struct store, release)
+
+static char *path_in(const char *dir, const char *name)
+{
+	struct buf path = { 0 };
+
+	buf_addf(&path, "%s/%s", dir, name);
+	if (!buf_cstr(&path))
+		buf_release(&path);
+	return path.p;
+}
+
+void store_set_limits(struct store *s, const struct store_config *config)
+{
+	atomic_store(&s->max_bytes, config->max_bytes);
+	atomic_store(&s->dedup_ms, config->dedup_ms);
+	atomic_store(&s->retain_ms, config->retain_ms);
+	atomic_store(&s->retain_bytes, config->retain_bytes);
+	wake_signal(&s->wake);
+}
+
+static enum err init(struct store *s, const struct store_config *config)
+{
+	s->lock_fd = s->dir_fd = -1;
+	positions_init(&s->positions);
+	wake_init(&s->wake);
+	queue_init(&s->puts);
+	queue_init(&s->deads);
+	s->dir = str_dup(str_of(config->dir));
+	s->path = path_in(config->dir, STORE_FILE);
+	if (!s->dir || !s->path)
+		return E_NOMEM;
+	s->forward_all = config->forward_all;
+	s->dedup_memory = config->dedup_memory;
+	store_set_limits(s, config);
+	return store_metrics_init(&s->metrics, config->metrics);
+}
+
+static enum err take_directory(struct store *s, struct why *why)
+{
+	enum err err = lock_dir_open(s->dir, /* create= */ true, why, &s->dir_fd);
+
+	if (err == E_OK)
+		err = lock_take(s->dir_fd, why, &s->lock_fd);
+	if (err == E_OK)
+		err = lock_create_file(s->dir_fd, STORE_FILE, why);
+	return err;
+}
+
+static enum err start(struct store *s, struct why *why)
+{
+	int number;
+
+	atomic_store(&s->last, s->last_pos);
+	atomic_store(&s->bytes, space_used(&s->space));
+	s->space.max = atomic_load(&s->max_bytes);
+	atomic_store(&s->state, (int)space_update(&s->space));
+	s->committed_mono = clock_mono_ms();
+	number = pthread_create(&s->thread, NULL, writer_main, s);
+	return number ? why_errno(why, E_NOMEM, number, "start the writer") : E_OK;
+}
+
+enum err store_open(const struct store_config *config, struct why *why, struct store **ret_store)
+{
+	CLEANUP(release_freep) struct store *s = mem_alloc(sizeof(*s));
+	enum err err;
+
+	if (!s || init(s, config) != E_OK)
+		return why_set(why, E_NOMEM, "store %s", config->dir);
+	err = take_directory(s, why);
+	if (err == E_OK)
+		err = conn_open(s, why);
+	if (err == E_OK)
+		err = start(s, why);
+	if (err != E_OK)
+		return why_add(why, "store %s", config->dir);
+	log_info("store", "store opened", LOG_S("dir", s->dir), LOG_U("last_position", store_last(s)),
+		 LOG_U("bytes", store_bytes(s)));
+	*ret_store = TAKE(s);
+	return E_OK;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	atomic_store(&s->stopping, true);
+	wake_signal(&s->wake);
+	pthread_join(s->thread, NULL);
+	if (s->db.handle)
+		(void)conn_checkpoint(s, /* truncate= */ true, NULL); /* for a quick start; what fails is in the log */
+	release(s);
+}
+
+void store_put(struct store *s, struct store_put *put)
+{
+	if (mpsc_put(&s->put_queue, &put->node))
+		wake_signal(&s->wake);
+}
+
+void store_dead(struct store *s, struct store_dead_put *put)
+{
+	if (mpsc_put(&s->dead_queue, &put->node))
+		wake_signal(&s->wake);
+}
+
+uint64_t store_last(const struct store *s)
+{
+	return atomic_load(&s->last);
+}
+
+enum store_state store_state(const struct store *s)
+{
+	return (enum store_state)atomic_load(&s->state);
+}
+
+uint64_t store_bytes(const struct store *s)
+{
+	return atomic_load(&s->bytes);
+}
+
+void store_listen(struct store *s, struct store_listener *listener)
+{
+	listener->next = atomic_load(&s->listeners);
+	atomic_store(&s->listeners, listener);
+}
+
+enum err store_forwarded(struct store *s, const char *bus, uint64_t *ret_pos, struct why *why)
+{
+	enum err err = positions_get(&s->positions, bus, ret_pos);
+
+	return err == E_OK ? E_OK : why_set(why, err, "position of bus %s", bus);
+}
+
+void store_set_forwarded(struct store *s, const char *bus, uint64_t pos)
+{
+	if (positions_set(&s->positions, bus, pos))
+		wake_signal(&s->wake);
+}
