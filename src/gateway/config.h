@@ -53,10 +53,10 @@ struct bus_config {
 	struct jetstream_config jetstream; /* its strings belong to the snapshot */
 };
 
-/* Process-wide limits: rows of src/gateway/limits.h. */
+/* Process-wide limits: rows of src/gateway/gateway_limits.h. */
 struct gateway_limits {
 #define X(field, key, type, min, max, dflt, unit, meaning) uint64_t field;
-#include "gateway/limits.h"
+#include "gateway/gateway_limits.h"
 #undef X
 };
 

@@ -1,5 +1,5 @@
 /*
- * limits.h -- every process-wide limit of the gateway, a row each (keys under spec.holdfast.limits).
+ * gateway_limits.h -- every process-wide limit of the gateway, a row each (keys under spec.holdfast.limits).
  * Included with X defined; the parser, check-config, the docs and the tests come from these rows.
  */
 /* clang-format off */
