@@ -4,7 +4,8 @@
  * Shape     publish and be told: any number in flight; each publish is answered once, by ack, refusal or timeout.
  * Units     times in ms.
  * Owner     a bus_publish is the caller's and lent until on_done.
- * Threads   bus_publish() from any thread; on_done and on_state in a thread of the bus: they must only hand over.
+ * Threads   publish() from any thread. on_done in a thread of the bus, or in the caller's before publish() returns (what
+ *           is refused at once); on_state in a thread of the bus. Both must only hand over; neither may close the bus.
  * Errors    E_UNAVAILABLE  not connected, or the connection went away before the ack: worth sending again
  *           E_TIMEOUT      no ack in time: worth sending again, with the same msg_id
  *           E_LIMIT        larger than the bus takes, E_MALFORMED  a subject it cannot have: never worth sending again
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/metrics.h"
+#include "base/mpsc.h"
 #include "base/str.h"
 #include "base/why.h"
 
@@ -27,7 +29,8 @@ struct bus_publish {
 	bool duplicate; /* the bus had this msg_id already */
 	struct why why; /* the reason, when err is not E_OK */
 	void (*on_done)(struct bus_publish *p);
-	void *impl; /* the bus's while in flight */
+	struct mpsc_node node; /* the bus's while in flight, as is impl */
+	void *impl;
 };
 
 enum bus_state { BUS_DOWN, BUS_UP };
@@ -42,7 +45,7 @@ struct bus_ops {
 	void (*publish)(struct bus *bus, struct bus_publish *p); /* never blocks */
 	enum bus_state (*state)(const struct bus *bus);
 	enum bus_sync (*sync)(const struct bus *bus);
-	size_t (*max_payload)(const struct bus *bus); /* bytes; 0: not known yet or no limit */
+	size_t (*max_payload)(const struct bus *bus); /* bytes, headers included; 0: not known yet or no limit */
 	void (*close)(struct bus *bus);               /* every publish in flight is answered, then all is freed */
 };
 

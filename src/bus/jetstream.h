@@ -32,6 +32,7 @@ struct jetstream_config {
 	int retention;      /* 0 limits, 1 interest, 2 workqueue */
 	int discard;        /* 0 old, 1 new */
 	bool strict;        /* refuse a server that acknowledges before it syncs, or does not say */
+	char *monitor_url;  /* http://host:8222, the server's monitoring port, asked for its sync policy; NULL: none */
 	uint32_t in_flight; /* publishes that wait for their ack at a time; more answer E_UNAVAILABLE */
 };
 

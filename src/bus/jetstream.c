@@ -1,0 +1,355 @@
+#include "bus/jetstream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "bus/js_bus.h"
+#include "bus/js_options.h"
+#include "bus/monitor.h"
+#include "bus/subject.h"
+
+/* "NATS/1.0\r\n" "Nats-Msg-Id: " "\r\n\r\n" around the id: the header counts against max_payload. */
+#define HEADER_BYTES      (10 + 13 + 4)
+
+#define IN_FLIGHT_DEFAULT 1024
+#define IN_FLIGHT_MAX     65536
+
+static const struct metric_family connected_family = {
+	.name = "holdfast_bus_connected",
+	.help = "1 while events can be published.",
+	.type = METRIC_GAUGE,
+};
+static const struct metric_family reconnects_family = {
+	.name = "holdfast_bus_reconnects_total",
+	.help = "Connections after the first.",
+	.type = METRIC_COUNTER,
+};
+static const struct metric_family sync_family = {
+	.name = "holdfast_bus_syncs_before_ack",
+	.help = "1: the bus syncs its disk before it acknowledges, 0: it does not, -1: unknown.",
+	.type = METRIC_GAUGE,
+};
+static const struct metric_family in_flight_family = {
+	.name = "holdfast_bus_in_flight",
+	.help = "Publishes that wait for their ack.",
+	.type = METRIC_GAUGE,
+};
+static const struct metric_family ack_family = {
+	.name = "holdfast_bus_ack_seconds",
+	.help = "From sending a publish to its ack.",
+	.type = METRIC_HISTOGRAM,
+	.scale = 1e-9,
+	.buckets = metric_latency_buckets,
+};
+static const struct metric_family published_family = {
+	.name = "holdfast_bus_publishes_total",
+	.help = "Publishes by how they were answered.",
+	.type = METRIC_COUNTER,
+	.labels = { "outcome" },
+};
+
+static const char *const outcomes[JS_OUTCOMES] = {
+	[JS_OK] = "ok",           [JS_DUPLICATE] = "duplicate",     [JS_REFUSED] = "refused",
+	[JS_TIMEOUT] = "timeout", [JS_UNAVAILABLE] = "unavailable",
+};
+
+static void count_in(struct js_metrics *m, struct metrics *metrics)
+{
+	m->connected = metrics_get(metrics, &connected_family, NULL);
+	m->reconnects = metrics_get(metrics, &reconnects_family, NULL);
+	m->sync = metrics_get(metrics, &sync_family, NULL);
+	m->in_flight = metrics_get(metrics, &in_flight_family, NULL);
+	m->ack_ns = metrics_get(metrics, &ack_family, NULL);
+	for (size_t i = 0; i < JS_OUTCOMES; i++)
+		m->published[i] = metrics_get(metrics, &published_family, &outcomes[i]);
+	metric_set(m->sync, -1);
+}
+
+/* ---- publish --------------------------------------------------------------------------------------------------------- */
+
+static enum err check_size(const struct jetstream *js, const struct bus_publish *p, struct why *why)
+{
+	uint64_t max = atomic_load_explicit(&js->max_payload, memory_order_relaxed);
+	uint64_t size = p->payload.n + (p->msg_id.n ? HEADER_BYTES + p->msg_id.n : 0);
+
+	if ((max && size > max) || size > INT_MAX / 2)
+		return why_set(why, E_LIMIT, "%llu bytes with the header; the server's max_payload is %llu",
+			       (unsigned long long)size, (unsigned long long)max);
+	return E_OK;
+}
+
+/* What is refused at once is answered in the caller's thread. */
+static enum err admit(struct jetstream *js, struct bus_publish *p)
+{
+	enum err err = subject_check(p->source, p->name, &p->why);
+
+	if (!err)
+		err = check_size(js, p, &p->why);
+	if (!err && atomic_load(&js->state) != BUS_UP)
+		err = why_set(&p->why, E_UNAVAILABLE, "the bus is not connected");
+	if (err)
+		return err;
+	uint32_t before = atomic_fetch_add(&js->in_flight, 1);
+
+	if (before < js->config.in_flight) {
+		metric_set(js->metrics.in_flight, (int64_t)before + 1);
+		return E_OK;
+	}
+	atomic_fetch_sub(&js->in_flight, 1);
+	return why_set(&p->why, E_UNAVAILABLE, "%u publishes wait for their ack already", js->config.in_flight);
+}
+
+static void jetstream_publish(struct bus *bus, struct bus_publish *p)
+{
+	struct jetstream *js = CONTAINER_OF(bus, struct jetstream, bus);
+	enum err err;
+
+	p->duplicate = false;
+	err = admit(js, p);
+	if (err) {
+		js_answer(js, p, err);
+		return;
+	}
+	(void)mpsc_put(&js->inbox, &p->node);
+	wake_up(&js->wake);
+}
+
+static enum bus_state jetstream_state(const struct bus *bus)
+{
+	return (enum bus_state)atomic_load(&CONTAINER_OF(bus, struct jetstream, bus)->state);
+}
+
+static enum bus_sync jetstream_sync(const struct bus *bus)
+{
+	return (enum bus_sync)atomic_load(&CONTAINER_OF(bus, struct jetstream, bus)->sync);
+}
+
+static size_t jetstream_max_payload(const struct bus *bus)
+{
+	return (size_t)atomic_load(&CONTAINER_OF(bus, struct jetstream, bus)->max_payload);
+}
+
+/* ---- open and close -------------------------------------------------------------------------------------------------- */
+
+static void config_release(struct jetstream_config *c)
+{
+	mem_free(c->url);
+	mem_free(c->auth_path);
+	mem_free(c->credentials_path);
+	mem_free(c->monitor_url);
+	mem_free(c->tls.ca_path);
+	mem_free(c->tls.cert_path);
+	mem_free(c->tls.key_path);
+}
+
+/* In place of a borrowed text its copy; false: no memory. */
+static bool own(char **text)
+{
+	const char *borrowed = *text;
+
+	*text = borrowed ? str_dup(str_of(borrowed)) : NULL;
+	return !borrowed || *text;
+}
+
+static enum err config_copy(const struct jetstream_config *from, struct jetstream_config *to)
+{
+	bool ok = true;
+
+	*to = *from;
+	ok &= own(&to->url);
+	ok &= own(&to->auth_path);
+	ok &= own(&to->credentials_path);
+	ok &= own(&to->monitor_url);
+	ok &= own(&to->tls.ca_path);
+	ok &= own(&to->tls.cert_path);
+	ok &= own(&to->tls.key_path);
+	if (to->in_flight == 0)
+		to->in_flight = IN_FLIGHT_DEFAULT;
+	if (to->in_flight > IN_FLIGHT_MAX)
+		to->in_flight = IN_FLIGHT_MAX;
+	if (to->replicas < 1)
+		to->replicas = 1;
+	return ok ? E_OK : E_NOMEM;
+}
+
+static void jetstream_free(struct jetstream *js)
+{
+	if (!js)
+		return;
+	window_release(&js->window);
+	wake_release(&js->wake);
+	if (js->epoll >= 0)
+		(void)close(js->epoll);
+	servers_release(&js->servers);
+	config_release(&js->config);
+	buf_release(&js->text);
+	mem_free(js->reported);
+	metrics_free(js->metrics.own);
+	pthread_cond_destroy(&js->changed);
+	pthread_mutex_destroy(&js->lock);
+	mem_free(js);
+}
+
+DEFINE_FREEP(jetstream_free, struct jetstream, jetstream_free)
+
+static void jetstream_close(struct bus *bus)
+{
+	struct jetstream *js = CONTAINER_OF(bus, struct jetstream, bus);
+	uint64_t running = atomic_load(&js->give_up_ms);
+
+	pthread_mutex_lock(&js->lock);
+	js->stop = true;
+	pthread_cond_broadcast(&js->changed);
+	pthread_mutex_unlock(&js->lock);
+	while (running && !atomic_compare_exchange_weak(&js->give_up_ms, &running, clock_mono_ms()))
+		;
+	wake_up(&js->wake);
+	(void)pthread_join(js->supervisor, NULL);
+	atomic_store(&js->stop_io, true);
+	wake_up(&js->wake);
+	(void)pthread_join(js->io, NULL);
+	jetstream_free(js);
+}
+
+static const struct bus_ops jetstream_ops = {
+	.kind = "jetstream",
+	.publish = jetstream_publish,
+	.state = jetstream_state,
+	.sync = jetstream_sync,
+	.max_payload = jetstream_max_payload,
+	.close = jetstream_close,
+};
+
+static void init_lock(struct jetstream *js)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&js->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&js->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static struct jetstream *jetstream_new(void)
+{
+	struct jetstream *js = mem_alloc(sizeof(*js));
+
+	if (!js)
+		return NULL;
+	js->bus.ops = &jetstream_ops;
+	js->wake.fd = -1;
+	js->epoll = -1;
+	js->logged_sync = -1;
+	init_lock(js);
+	return js;
+}
+
+static enum err check_files(const struct jetstream *js, struct why *why)
+{
+	enum err err = E_OK;
+
+	for (size_t i = 0; !err && i < js->servers.n; i++)
+		err = js_options_check(&js->config, &js->servers.list[i], why);
+	if (!err && js->config.monitor_url)
+		err = monitor_check(js->config.monitor_url, why);
+	return err;
+}
+
+static enum err read_config(struct jetstream *js, const struct jetstream_config *config, struct why *why)
+{
+	enum err err = config_copy(config, &js->config);
+
+	if (err)
+		return why_set(why, err, "open the bus");
+	err = servers_parse(js->config.url, &js->servers, why);
+	if (!err)
+		err = check_files(js, why);
+	servers_shuffle(&js->servers, rand_u64);
+	return err;
+}
+
+static enum err make_parts(struct jetstream *js, struct metrics *metrics, struct why *why)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+	enum err err = wake_init(&js->wake, why);
+
+	if (err)
+		return err;
+	js->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (js->epoll < 0 || epoll_ctl(js->epoll, EPOLL_CTL_ADD, js->wake.fd, &event))
+		return why_errno(why, E_UNAVAILABLE, errno, "open the bus: epoll");
+	if (!metrics)
+		metrics = js->metrics.own = metrics_new();
+	if (!metrics || window_init(&js->window, js->config.in_flight))
+		return why_set(why, E_NOMEM, "open the bus");
+	count_in(&js->metrics, metrics);
+	return E_OK;
+}
+
+static void on_urgent(int number)
+{
+	(void)number;
+}
+
+/* SIGURG ends a system call that the supervisor waits in (js_io.c); nobody else here uses it. */
+static void listen_to_interrupts(void)
+{
+	struct sigaction action = { .sa_handler = on_urgent };
+
+	sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGURG, &action, NULL);
+}
+
+/* Signals are for the program's own threads. */
+static enum err start_threads(struct jetstream *js, struct why *why)
+{
+	sigset_t all;
+	sigset_t before;
+	int failed;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGURG);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failed = pthread_create(&js->io, NULL, js_io_run, js);
+	if (!failed) {
+		failed = pthread_create(&js->supervisor, NULL, js_supervisor_run, js);
+		if (failed) {
+			atomic_store(&js->stop_io, true);
+			wake_up(&js->wake);
+			(void)pthread_join(js->io, NULL);
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return failed ? why_errno(why, E_UNAVAILABLE, failed, "open the bus: start a thread") : E_OK;
+}
+
+enum err jetstream_open(const struct jetstream_config *config, struct metrics *metrics,
+			void (*on_state)(void *ctx, enum bus_state state), void *ctx, struct why *why,
+			struct bus **ret_bus)
+{
+	CLEANUP(jetstream_free_freep) struct jetstream *js = jetstream_new();
+	enum err err;
+
+	if (!js)
+		return why_set(why, E_NOMEM, "open the bus");
+	js->on_state = on_state;
+	js->ctx = ctx;
+	listen_to_interrupts();
+	err = read_config(js, config, why);
+	if (!err)
+		err = make_parts(js, metrics, why);
+	if (!err)
+		err = start_threads(js, why);
+	if (err)
+		return err;
+	*ret_bus = &TAKE(js)->bus;
+	return E_OK;
+}

@@ -1,0 +1,181 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "bus/js_bus.h"
+#include "bus/js_options.h"
+
+#define CONNECT_MAX_MS 6000
+
+/* Called by the library at the end of a connect, with its lock held: hands the socket to the io thread. */
+static natsStatus on_attach(void **user, void *loop, natsConnection *nc, natsSock socket)
+{
+	struct js_link *link = loop;
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = link };
+
+	*user = link;
+	link->fd = fcntl((int)socket, F_DUPFD_CLOEXEC, 0);
+	if (link->fd < 0)
+		return NATS_SYS_ERROR;
+	atomic_store(&link->nc, nc);
+	atomic_store(&link->js->incoming, link);
+	if (epoll_ctl(link->js->epoll, EPOLL_CTL_ADD, link->fd, &event) == 0) {
+		wake_up(&link->js->wake);
+		return NATS_OK;
+	}
+	/* The library frees the connection. */
+	atomic_store(&link->js->incoming, NULL);
+	atomic_store(&link->nc, NULL);
+	(void)close(link->fd);
+	link->fd = -1;
+	return NATS_SYS_ERROR;
+}
+
+static natsStatus on_read(void *user, bool add)
+{
+	(void)user, (void)add;
+	return NATS_OK;
+}
+
+static natsStatus on_write(void *user, bool add)
+{
+	struct js_link *link = user;
+
+	atomic_store(&link->want_write, add);
+	if (add)
+		wake_up(&link->js->wake);
+	return NATS_OK;
+}
+
+static natsStatus on_detach(void *user)
+{
+	struct js_link *link = user;
+
+	atomic_store(&link->detached, true);
+	wake_up(&link->js->wake);
+	return NATS_OK;
+}
+
+static void link_free(struct js_link *link)
+{
+	natsConnection *nc;
+
+	if (!link)
+		return;
+	nc = atomic_load(&link->nc);
+	natsSubscription_Destroy(link->sub);
+	natsConnection_Destroy(nc);
+	if (link->fd >= 0)
+		(void)close(link->fd);
+	mem_free(link->inbox);
+	mem_free(link);
+}
+
+static void wait_until_gone(struct jetstream *js, struct js_link *link)
+{
+	(void)shutdown(link->fd, SHUT_RDWR);
+	pthread_mutex_lock(&js->lock);
+	while (!link->gone)
+		pthread_cond_wait(&js->changed, &js->lock);
+	pthread_mutex_unlock(&js->lock);
+}
+
+void js_link_close(struct js_link *link)
+{
+	if (!link)
+		return;
+	if (link->fd >= 0)
+		wait_until_gone(link->js, link);
+	link_free(link);
+}
+
+static enum err subscribe(struct js_link *link, struct why *why)
+{
+	CLEANUP(buf_release) struct buf wildcard = { 0 };
+	natsInbox *inbox = NULL;
+
+	if (natsInbox_Create(&inbox))
+		return why_set(why, E_NOMEM, "make an inbox");
+	link->inbox = str_dup(str_of(inbox));
+	natsInbox_Destroy(inbox);
+	buf_addf(&wildcard, "%s.*", link->inbox ? link->inbox : "");
+	if (!link->inbox || !buf_cstr(&wildcard))
+		return why_set(why, E_NOMEM, "make an inbox");
+	if (natsConnection_SubscribeSync(&link->sub, atomic_load(&link->nc), wildcard.p))
+		return why_set(why, E_UNAVAILABLE, "subscribe to the acks");
+	return E_OK;
+}
+
+static void free_options(natsOptions **o)
+{
+	natsOptions_Destroy(*o);
+}
+
+/* The TLS handshake of the library knows no deadline; the io thread interrupts it (js_io.c). */
+static natsStatus connect_within(struct jetstream *js, natsConnection **nc, natsOptions *o)
+{
+	natsStatus s;
+
+	atomic_store(&js->give_up_ms, clock_mono_ms() + CONNECT_MAX_MS);
+	wake_up(&js->wake);
+	s = natsConnection_Connect(nc, o);
+	atomic_store(&js->give_up_ms, 0);
+	return s;
+}
+
+static struct js_link *link_new(struct jetstream *js, bool tls)
+{
+	struct js_link *link = mem_alloc(sizeof(*link));
+
+	if (!link)
+		return NULL;
+	link->js = js;
+	link->fd = -1;
+	link->tls = tls;
+	return link;
+}
+
+static enum err explain(natsStatus s, struct why *why)
+{
+	natsStatus last = NATS_OK;
+	const char *text = nats_GetLastError(&last);
+
+	if (text && last == s && text[0])
+		return why_set(why, E_UNAVAILABLE, "%.300s", text);
+	return why_set(why, E_UNAVAILABLE, "%s", natsStatus_GetText(s));
+}
+
+enum err js_link_connect(struct jetstream *js, const struct server *server, bool tls, natsStatus *ret_status,
+			 struct js_link **ret_link, struct why *why)
+{
+	CLEANUP(free_options) natsOptions *o = NULL;
+	struct js_link *link;
+	natsConnection *nc = NULL;
+	enum err err = js_options(&js->config, server, tls, &o, why);
+
+	*ret_status = NATS_OK;
+	if (err)
+		return err;
+	link = link_new(js, tls || js->config.tls.configured || str_starts(str_of(server->url), STR("tls://")));
+	if (!link || natsOptions_SetEventLoop(o, link, on_attach, on_read, on_write, on_detach)) {
+		mem_free(link);
+		return why_set(why, E_NOMEM, "connect");
+	}
+	*ret_status = connect_within(js, &nc, o);
+	if (*ret_status) {
+		err = explain(*ret_status, why);
+		js_link_close(link);
+		return err;
+	}
+	err = subscribe(link, why);
+	if (err) {
+		js_link_close(link);
+		return err;
+	}
+	*ret_link = link;
+	return E_OK;
+}

@@ -1,0 +1,137 @@
+#include "bus/js_options.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "config/doc.h"
+
+#define CONNECT_TIMEOUT_MS 2000
+#define WRITE_TIMEOUT_MS   2000
+
+static void free_doc(struct doc_file **f)
+{
+	doc_free(*f);
+}
+
+static const char *scalar(const struct node *map, const char *key)
+{
+	const struct node *n = node_get(map, key);
+
+	return n && n->kind == NODE_SCALAR && n->text.n ? n->text.p : NULL;
+}
+
+static enum err set_auth(natsOptions *o, const char *path, struct why *why)
+{
+	CLEANUP(free_doc) struct doc_file *f = NULL;
+	CLEANUP(problems_release) struct problems problems = { 0 };
+	const struct node *root = NULL;
+
+	if (doc_read(path, &problems, &f) || problems_fatal(&problems) || f->count != 1)
+		return why_set(why, E_CONFIG, "%s: cannot be read as one YAML document (line %u)", path,
+			       problems.first ? problems.first->line : 0);
+	root = f->documents[0];
+	if (scalar(root, "token"))
+		return natsOptions_SetToken(o, scalar(root, "token")) ? E_NOMEM : E_OK;
+	if (scalar(root, "username") && scalar(root, "password"))
+		return natsOptions_SetUserInfo(o, scalar(root, "username"), scalar(root, "password")) ? E_NOMEM : E_OK;
+	return why_set(why, E_CONFIG, "%s: needs username: and password:, or token:", path);
+}
+
+static enum err readable(const char *path, struct why *why)
+{
+	return access(path, R_OK) ? why_errno(why, E_CONFIG, errno, "%s", path) : E_OK;
+}
+
+static enum err set_credentials(natsOptions *o, const char *path, struct why *why)
+{
+	enum err err = readable(path, why);
+
+	if (!err && natsOptions_SetUserCredentialsFromFiles(o, path, NULL))
+		err = why_set(why, E_CONFIG, "%s: not a NATS credentials file", path);
+	return err;
+}
+
+static enum err set_certificates(natsOptions *o, const struct tls_client_config *tls, struct why *why)
+{
+	enum err err = E_OK;
+
+	if (tls->ca_path) {
+		err = readable(tls->ca_path, why);
+		if (!err && natsOptions_LoadCATrustedCertificates(o, tls->ca_path))
+			err = why_set(why, E_CONFIG, "%s: no CA certificates in PEM form", tls->ca_path);
+	}
+	if (err || !tls->cert_path)
+		return err;
+	if (!tls->key_path)
+		return why_set(why, E_CONFIG, "%s: a client certificate needs its key", tls->cert_path);
+	err = readable(tls->cert_path, why);
+	if (!err)
+		err = readable(tls->key_path, why);
+	if (!err && natsOptions_LoadCertificatesChain(o, tls->cert_path, tls->key_path))
+		err = why_set(why, E_CONFIG, "%s, %s: not a certificate and its key in PEM form", tls->cert_path,
+			      tls->key_path);
+	return err;
+}
+
+static enum err set_tls(natsOptions *o, const struct jetstream_config *config, const struct server *server,
+			bool required, struct why *why)
+{
+	const struct tls_client_config *tls = &config->tls;
+	bool asked = tls->configured || str_starts(str_of(server->url), STR("tls://"));
+
+	if (!asked && !required)
+		return E_OK;
+	if (natsOptions_SetSecure(o, true))
+		return why_set(why, E_NOMEM, "set up TLS");
+	/* Nobody configured TLS but this server wants it: encrypted to whoever answers, as upstream (facts 4.1). */
+	if (!asked || tls->insecure_skip_verify)
+		return natsOptions_SkipServerVerification(o, true) ? E_NOMEM : E_OK;
+	if (natsOptions_SetExpectedHostname(o, server->host))
+		return why_set(why, E_NOMEM, "set up TLS");
+	return set_certificates(o, tls, why);
+}
+
+/* Reconnecting is ours: files are read anew, and nothing is kept back while the server is away. */
+static enum err set_basics(natsOptions *o, const struct server *server)
+{
+	bool bad = natsOptions_SetURL(o, server->url) || natsOptions_SetName(o, "holdfast") ||
+		   natsOptions_SetAllowReconnect(o, false) || natsOptions_SetTimeout(o, CONNECT_TIMEOUT_MS) ||
+		   natsOptions_SetWriteDeadline(o, WRITE_TIMEOUT_MS) || natsOptions_SetSendAsap(o, true) ||
+		   natsOptions_SetPingInterval(o, 0);
+
+	return bad ? E_CONFIG : E_OK;
+}
+
+static void free_options(natsOptions **o)
+{
+	natsOptions_Destroy(*o);
+}
+
+enum err js_options(const struct jetstream_config *config, const struct server *server, bool tls,
+		    natsOptions **ret_options, struct why *why)
+{
+	CLEANUP(free_options) natsOptions *o = NULL;
+	enum err err = natsOptions_Create(&o) ? E_NOMEM : set_basics(o, server);
+
+	if (err)
+		return why_set(why, err, "bus URL \"%s\": cannot be used", server->shown);
+	if (config->auth_path)
+		err = set_auth(o, config->auth_path, why);
+	if (!err && config->credentials_path)
+		err = set_credentials(o, config->credentials_path, why);
+	if (!err)
+		err = set_tls(o, config, server, tls, why);
+	if (err)
+		return err;
+	*ret_options = TAKE(o);
+	return E_OK;
+}
+
+enum err js_options_check(const struct jetstream_config *config, const struct server *server, struct why *why)
+{
+	CLEANUP(free_options) natsOptions *o = NULL;
+
+	return js_options(config, server, /* tls= */ false, &o, why);
+}
