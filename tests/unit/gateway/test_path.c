@@ -1,0 +1,124 @@
+#include "gateway/path.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+
+static void a_template_matches_as_its_variables_say(void **state)
+{
+	static const struct {
+		const char *endpoint, *path;
+		bool matches;
+	} rows[] = {
+		{ "/push/{repo}", "/push/a", true },
+		{ "/push/{repo}", "/push/a/b", false },
+		{ "/push/{repo}", "/push/", false },
+		{ "/push/{id:[0-9]+}", "/push/42", true },
+		{ "/push/{id:[0-9]+}", "/push/x42", false },
+		{ "/push/{id:[0-9]{2}}/end", "/push/42/end", true },
+		{ "/push/{id:[0-9]{2}}/end", "/push/421/end", false },
+		{ "/v1.0/{x}", "/v1.0/a", true },
+		{ "/v1.0/{x}", "/v1x0/a", false },
+		{ "/{a}-{b}", "/x-y", true },
+		{ "/{rest:.*}", "/any/thing", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct why why = { 0 };
+		regex_t regex;
+
+		assert_true(path_is_template(str_of(rows[i].endpoint)));
+		assert_int_equal(path_template_compile(str_of(rows[i].endpoint), &regex, &why), E_OK);
+		assert_int_equal(regexec(&regex, rows[i].path, 0, NULL, 0) == 0, rows[i].matches);
+		regfree(&regex);
+	}
+}
+
+static void a_bad_template_says_what_is_wrong(void **state)
+{
+	static const struct {
+		const char *endpoint, *says;
+	} rows[] = {
+		{ "/a/{b", "a brace is never closed" },
+		{ "/a/b}", "a brace is closed that was never opened" },
+		{ "/a/{}", "a variable in braces has no name" },
+		{ "/a/{x:}", "variable x has an empty expression" },
+		{ "/a/{x:[}", NULL },
+		{ "/a/{x:(}", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct why why = { 0 };
+		regex_t regex;
+
+		assert_int_equal(path_template_compile(str_of(rows[i].endpoint), &regex, &why), E_MALFORMED);
+		if (rows[i].says)
+			assert_string_equal(why.text, rows[i].says);
+		assert_true(why.text[0]);
+	}
+}
+
+static void a_path_is_decoded_once(void **state)
+{
+	static const struct {
+		const char *path, *decoded; /* NULL: refused */
+	} rows[] = {
+		{ "/a", "/a" },     { "/a%20b", "/a b" }, { "/%C3%a4", "/\xc3\xa4" }, { "/a%2525", "/a%25" },
+		{ "/a%2", NULL },   { "/a%", NULL },      { "/a%zz", NULL },          { "/a%00b", NULL },
+		{ "/a+b", "/a+b" }, { "/a%2Fb", "/a/b" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = { 0 };
+		enum err err = path_decode(str_of(rows[i].path), &b);
+
+		assert_int_equal(err, rows[i].decoded ? E_OK : E_MALFORMED);
+		if (rows[i].decoded)
+			assert_true(str_is(buf_view(&b), rows[i].decoded));
+		buf_release(&b);
+	}
+}
+
+/* Facts argo-events 2.2. */
+static void an_unclean_path_is_cleaned(void **state)
+{
+	static const struct {
+		const char *path, *clean; /* NULL: it is clean */
+	} rows[] = {
+		{ "/a", NULL },       { "/a/", NULL },     { "/", NULL },         { "/a..b/.c", NULL },
+		{ "//a", "/a" },      { "/a//b", "/a/b" }, { "/a/./b", "/a/b" },  { "/a/../b", "/b" },
+		{ "/../../a", "/a" }, { "/a/b/..", "/a" }, { "/a/b/../", "/a/" }, { "/.", "/" },
+		{ "/a/.", "/a" },     { "//", "/" },       { "/%2e/a", NULL },    { "/a/b/../../c/", "/c/" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = { 0 };
+
+		assert_int_equal(path_is_clean(str_of(rows[i].path)), rows[i].clean == NULL);
+		path_clean(str_of(rows[i].path), &b);
+		assert_true(str_is(buf_view(&b), rows[i].clean ? rows[i].clean : rows[i].path));
+		assert_true(path_is_clean(buf_view(&b)));
+		buf_release(&b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_template_matches_as_its_variables_say),
+		cmocka_unit_test(a_bad_template_says_what_is_wrong),
+		cmocka_unit_test(a_path_is_decoded_once),
+		cmocka_unit_test(an_unclean_path_is_cleaned),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
