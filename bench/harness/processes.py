@@ -45,7 +45,7 @@ spec:
 
 
 class BenchError(Exception):
-    """Something that is measured did not do what it should."""
+    """This cannot be measured here, or what is measured did not work."""
 
 
 def free_port():
@@ -245,10 +245,12 @@ class Box:
     """A cgroup with a CPU quota and a memory limit, version 1 or 2, whichever is mounted and writable."""
 
     PERIOD_US = 100000  # the kernel's and Kubernetes' default
+    made = 0
 
     def __init__(self, milli_cpu, memory_bytes):
         quota = self.PERIOD_US * milli_cpu // 1000
-        name, root = f"holdfast-bench-{os.getpid()}", pathlib.Path("/sys/fs/cgroup")
+        Box.made += 1
+        name, root = f"holdfast-bench-{os.getpid()}-{Box.made}", pathlib.Path("/sys/fs/cgroup")
         if os.geteuid() != 0:
             raise BenchError("a cgroup needs root")
         if (root / "cpu").is_dir() and (root / "memory").is_dir():
@@ -290,8 +292,17 @@ class Box:
 
     def remove(self):
         for directory in self.dirs:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(BenchError):
+                wait_until(lambda gone=directory: self.removed(gone), 5, f"{directory} is empty")
+
+    @staticmethod
+    def removed(directory):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            try:
                 directory.rmdir()
+            except OSError:
+                return False  # a process is still on its way out
+        return True
 
     def __enter__(self):
         return self

@@ -31,6 +31,8 @@ def judge(result):
             rows.append((f"box, {row['kind']}: stored events/s", f"{row['rate']:,.0f}", f"{target:,}", row["rate"] >= target))
     levels = result.get("backlog") or []
     for row in levels[1:]:
+        if levels[0]["level"]:
+            break  # without the rate at zero there is nothing to compare with
         ratio = row["rate"] / levels[0]["rate"]
         rows.append((f"{row['level']:,} waiting: of the rate with none", f"{ratio:.0%}", f"{1 - BACKLOG_LOSS:.0%}",
                      ratio >= 1 - BACKLOG_LOSS))
@@ -70,8 +72,8 @@ def text(result):
                        [[g["group"], f"{g['records_s']:,.0f}", g["p50_us"], g["p99_us"]] for g in result["disk"]]) + [""]
     if result.get("box"):
         lines += ["in 50 milli-CPU and 50 MiB, 5 clients (upstream: 400/s)"]
-        lines += table(["", "events/s", "p50 us", "p99 us", "peak MiB", "cgroup peak"],
-                       [[r["kind"], f"{r['rate']:,.0f}", f"{r['p50_us']:,.0f}", f"{r['p99_us']:,.0f}",
+        lines += table(["", "events/s", "p50 us", "p99 us", "max us", "peak MiB", "cgroup peak"],
+                       [[r["kind"], f"{r['rate']:,.0f}", f"{r['p50_us']:,.0f}", f"{r['p99_us']:,.0f}", f"{r['max_us']:,.0f}",
                          f"{r['peak_kb'] / 1024:.1f}", f"{r['cgroup_peak_kb'] / 1024:.1f}"] for r in result["box"]]) + [""]
     if result.get("backlog"):
         lines += ["cost against backlog, small bodies, 64 connections, the bus is away"]
@@ -83,5 +85,6 @@ def text(result):
     targets = judge(result)
     if targets:
         lines += table(["target", "figure", "wanted", ""], [[w, f, t, verdict(good)] for w, f, t, good in targets]) + [""]
-    lines += [f"skipped: {name}: {reason}" for name, reason in result.get("skipped", {}).items()]
+    lines += [f"skipped: {name}: {reason}" for name, reason in result["skipped"].items()]
+    lines += [f"FAILED: {what}" for what in result["failed"]]
     return "\n".join(lines).rstrip()

@@ -21,6 +21,16 @@ class Setup:
         self.programs, self.scratch, self.quick, self.say = programs, scratch, quick, say
         self.rounds = 1 if quick else 5
         self.seconds = 1 if quick else 4
+        self.failed = []
+
+    def attempt(self, what, function, *args):
+        """A round in a list, or none when it failed: the others go on, and the report names it."""
+        self.say(what)
+        try:
+            return [function(self, *args)]
+        except (BenchError, OSError, ValueError) as error:
+            self.failed.append(f"{what}: {error}")
+            return []
 
     @contextlib.contextmanager
     def directory(self):
@@ -31,9 +41,9 @@ class Setup:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def median(rounds, key):
-    values = [r[key] for r in rounds if r.get(key) is not None]
-    return statistics.median(values) if values else None
+def summary(rounds, **names):
+    """The median of each figure, and the rounds it comes from."""
+    return {**names, **{key: statistics.median(r[key] for r in rounds) for key in rounds[0]}, "rounds": rounds}
 
 
 @contextlib.contextmanager
@@ -90,16 +100,14 @@ def http(setup, kinds):
     rounds = {variant: [] for variant in variants}
     for number in range(setup.rounds):
         for kind, connections in variants:
-            setup.say(f"http: {kind}, {connections} connections, round {number + 1} of {setup.rounds}")
-            rounds[kind, connections].append(http_round(setup, kind, connections))
+            what = f"http: {kind}, {connections} connections, round {number + 1} of {setup.rounds}"
+            rounds[kind, connections] += setup.attempt(what, http_round, kind, connections)
     rows = []
     for (kind, connections), done in rounds.items():
-        setup.say(f"system calls: {kind}, {connections} connections")
-        row = {"kind": kind, "connections": connections, "rounds": done}
-        row.update({key: median(done, key) for key in done[0]})
-        with contextlib.suppress(BenchError):
-            row["syscalls"] = count_syscalls(setup, kind, connections)
-        rows.append(row)
+        if done:
+            what = f"system calls: {kind}, {connections} connections"
+            counted = setup.attempt(what, count_syscalls, kind, connections)
+            rows.append(summary(done, kind=kind, connections=connections, syscalls=counted[0] if counted else None))
     return rows
 
 
@@ -113,24 +121,25 @@ def disk(setup):
 
 
 def box_round(setup, kind, seconds):
-    with Box(milli_cpu=50, memory_bytes=50 << 20) as box, server(setup, kind, box) as (process, count_stored):
-        before = box.throttled()
+    with Box(milli_cpu=50, memory_bytes=50 << 20) as limits, server(setup, kind, limits) as (process, count_stored):
+        before = limits.throttled()
         result = load(setup.programs, process.url, 5, duration=seconds, warmup=1)
         check_stored(f"box, {kind}", count_stored, result["acked"])
         return {"rate": result["rate"], "p50_us": result["latency_us"]["p50"], "p99_us": result["latency_us"]["p99"],
-                "refused": result["refused"], "unanswered": result["unanswered"],
-                "throttled": box.throttled() - before, "cgroup_peak_kb": box.peak_memory() // 1024, **process.memory()}
+                "max_us": result["latency_us"]["max"], "refused": result["refused"], "unanswered": result["unanswered"],
+                "throttled": limits.throttled() - before, "cgroup_peak_kb": limits.peak_memory() // 1024, **process.memory()}
 
 
 def box(setup, kinds):
     """50 milli-CPU and 50 MiB, 5 clients, the load generator and the bus outside."""
     seconds = 4 if setup.quick else 11
     rounds = {kind: [] for kind in kinds}
+    with Box(milli_cpu=50, memory_bytes=50 << 20):
+        pass  # where it cannot be made, the series is skipped once
     for number in range(1 if setup.quick else 3):
         for kind in kinds:
-            setup.say(f"box of 50 milli-CPU: {kind}, round {number + 1}")
-            rounds[kind].append(box_round(setup, kind, seconds))
-    return [{"kind": kind, "rounds": done, **{key: median(done, key) for key in done[0]}} for kind, done in rounds.items()]
+            rounds[kind] += setup.attempt(f"box of 50 milli-CPU: {kind}, round {number + 1}", box_round, kind, seconds)
+    return [summary(done, kind=kind) for kind, done in rounds.items() if done]
 
 
 SMALL = {"body": '{"id":"{id}"}', "size": 0}
@@ -159,13 +168,12 @@ def backlog(setup):
                 load(setup.programs, gateway.url, 64, count=level, **SMALL)
         for number in range(3 if setup.quick else 7):
             for level in levels:
-                setup.say(f"backlog: {level} waiting, round {number + 1}")
                 data = directory / str(level)
                 if level == 0:
                     shutil.rmtree(data, ignore_errors=True)
-                rounds[level].append(backlog_round(setup, directory, data, count))
-    return [{"level": level, "rounds": done, **{key: median(done, key) for key in done[0]}}
-            for level, done in rounds.items()]
+                what = f"backlog: {level} waiting, round {number + 1}"
+                rounds[level] += setup.attempt(what, backlog_round, directory, data, count)
+    return [summary(done, level=level) for level, done in rounds.items() if done]
 
 
 def program(setup, path):
