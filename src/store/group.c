@@ -361,8 +361,10 @@ static void count(struct store *s, const struct group *g)
 
 static void tell_listeners(struct store *s)
 {
-	for (struct store_listener *l = atomic_load(&s->listeners); l; l = l->next)
+	pthread_mutex_lock(&s->listeners_lock);
+	for (struct store_listener *l = s->listeners; l; l = l->next)
 		l->on_commit(l, s->last_pos);
+	pthread_mutex_unlock(&s->listeners_lock);
 }
 
 static void committed(struct store *s, struct group *g)

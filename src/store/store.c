@@ -17,6 +17,7 @@ static void release(struct store *s)
 		return;
 	conn_close(s);
 	positions_release(&s->positions);
+	pthread_mutex_destroy(&s->listeners_lock);
 	store_metrics_release(&s->metrics);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
@@ -52,6 +53,7 @@ static enum err init(struct store *s, const struct store_config *config)
 {
 	s->lock_fd = s->dir_fd = -1;
 	positions_init(&s->positions);
+	pthread_mutex_init(&s->listeners_lock, NULL);
 	wake_init(&s->wake);
 	queue_init(&s->puts);
 	queue_init(&s->deads);
@@ -150,8 +152,22 @@ uint64_t store_bytes(const struct store *s)
 
 void store_listen(struct store *s, struct store_listener *listener)
 {
-	listener->next = atomic_load(&s->listeners);
-	atomic_store(&s->listeners, listener);
+	pthread_mutex_lock(&s->listeners_lock);
+	listener->next = s->listeners;
+	s->listeners = listener;
+	pthread_mutex_unlock(&s->listeners_lock);
+}
+
+void store_unlisten(struct store *s, struct store_listener *listener)
+{
+	pthread_mutex_lock(&s->listeners_lock);
+	for (struct store_listener **l = &s->listeners; *l; l = &(*l)->next) {
+		if (*l == listener) {
+			*l = listener->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&s->listeners_lock);
 }
 
 enum err store_forwarded(struct store *s, const char *bus, uint64_t *ret_pos, struct why *why)

@@ -87,14 +87,17 @@ uint64_t store_bytes(const struct store *s);
 void store_set_limits(struct store *s, const struct store_config *config);
 
 /*
- * Be told in the writer thread after each commit that brought new events: `last` is the new last position. One listener
- * list, fixed by the caller before events flow. Several may be added; none is removed before store_close().
+ * Be told in the writer thread after each commit that brought new events: `last` is the new last position. Any number of
+ * listeners; on_commit must not add or remove one.
  */
 struct store_listener {
 	void (*on_commit)(struct store_listener *l, uint64_t last);
 	struct store_listener *next;
 };
 void store_listen(struct store *s, struct store_listener *listener);
+
+/* When this returns, on_commit neither runs nor will run again. */
+void store_unlisten(struct store *s, struct store_listener *listener);
 
 /*
  * Forwarding: per bus a position up to which every event was taken or set aside. Lazily durable: joins the next group,

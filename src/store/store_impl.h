@@ -58,7 +58,8 @@ struct store {
 	struct mpsc dead_queue;
 	struct wake wake;
 	struct positions positions;
-	_Atomic(struct store_listener *) listeners;
+	pthread_mutex_t listeners_lock;
+	struct store_listener *listeners;
 	_Atomic uint64_t last;
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t max_bytes, dedup_ms, retain_ms, retain_bytes;
