@@ -118,7 +118,7 @@ static void jetstream_publish(struct bus *bus, struct bus_publish *p)
 		return;
 	}
 	(void)mpsc_put(&js->inbox, &p->node);
-	wake_up(&js->wake);
+	bell_ring(&js->bell);
 }
 
 static enum bus_state jetstream_state(const struct bus *bus)
@@ -184,7 +184,7 @@ static void jetstream_free(struct jetstream *js)
 	if (!js)
 		return;
 	window_release(&js->window);
-	wake_release(&js->wake);
+	bell_release(&js->bell);
 	if (js->epoll >= 0)
 		(void)close(js->epoll);
 	servers_release(&js->servers);
@@ -210,10 +210,10 @@ static void jetstream_close(struct bus *bus)
 	pthread_mutex_unlock(&js->lock);
 	while (running && !atomic_compare_exchange_weak(&js->give_up_ms, &running, clock_mono_ms()))
 		;
-	wake_up(&js->wake);
+	bell_ring(&js->bell);
 	(void)pthread_join(js->supervisor, NULL);
 	atomic_store(&js->stop_io, true);
-	wake_up(&js->wake);
+	bell_ring(&js->bell);
 	(void)pthread_join(js->io, NULL);
 	jetstream_free(js);
 }
@@ -245,7 +245,7 @@ static struct jetstream *jetstream_new(void)
 	if (!js)
 		return NULL;
 	js->bus.ops = &jetstream_ops;
-	js->wake.fd = -1;
+	js->bell.fd = -1;
 	js->epoll = -1;
 	js->logged_sync = -1;
 	init_lock(js);
@@ -279,12 +279,12 @@ static enum err read_config(struct jetstream *js, const struct jetstream_config 
 static enum err make_parts(struct jetstream *js, struct metrics *metrics, struct why *why)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
-	enum err err = wake_init(&js->wake, why);
+	enum err err = bell_init(&js->bell, why);
 
 	if (err)
 		return err;
 	js->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (js->epoll < 0 || epoll_ctl(js->epoll, EPOLL_CTL_ADD, js->wake.fd, &event))
+	if (js->epoll < 0 || epoll_ctl(js->epoll, EPOLL_CTL_ADD, js->bell.fd, &event))
 		return why_errno(why, E_UNAVAILABLE, errno, "open the bus: epoll");
 	if (!metrics)
 		metrics = js->metrics.own = metrics_new();
@@ -323,7 +323,7 @@ static enum err start_threads(struct jetstream *js, struct why *why)
 		failed = pthread_create(&js->supervisor, NULL, js_supervisor_run, js);
 		if (failed) {
 			atomic_store(&js->stop_io, true);
-			wake_up(&js->wake);
+			bell_ring(&js->bell);
 			(void)pthread_join(js->io, NULL);
 		}
 	}

@@ -23,7 +23,7 @@
 #include "base/mpsc.h"
 #include "bus/jetstream.h"
 #include "bus/servers.h"
-#include "bus/wake.h"
+#include "bus/bell.h"
 #include "bus/window.h"
 
 struct jetstream;
@@ -73,7 +73,7 @@ struct jetstream {
 	_Atomic uint64_t max_payload;
 	_Atomic uint32_t in_flight;
 	struct mpsc inbox; /* publishes on their way to the io thread */
-	struct wake wake;
+	struct bell bell;
 	_Atomic bool stop_io;
 	_Atomic(struct js_link *) incoming; /* supervisor to io */
 	_Atomic uint64_t give_up_ms; /* a connect that lasts longer is interrupted by the io thread; 0: none runs */

@@ -390,9 +390,9 @@ static const void *wait_turn(struct jetstream *js)
 	const void *readable = NULL;
 	int n;
 
-	wake_announce(&js->wake);
+	bell_announce(&js->bell);
 	n = epoll_wait(js->epoll, events, ARRAY_LEN(events), is_idle(js) ? sleep_ms(js, clock_mono_ms()) : 0);
-	wake_clear(&js->wake);
+	bell_clear(&js->bell);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.ptr && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 			readable = events[i].data.ptr;

@@ -24,7 +24,7 @@ static natsStatus on_attach(void **user, void *loop, natsConnection *nc, natsSoc
 	atomic_store(&link->nc, nc);
 	atomic_store(&link->js->incoming, link);
 	if (epoll_ctl(link->js->epoll, EPOLL_CTL_ADD, link->fd, &event) == 0) {
-		wake_up(&link->js->wake);
+		bell_ring(&link->js->bell);
 		return NATS_OK;
 	}
 	/* The library frees the connection. */
@@ -47,7 +47,7 @@ static natsStatus on_write(void *user, bool add)
 
 	atomic_store(&link->want_write, add);
 	if (add)
-		wake_up(&link->js->wake);
+		bell_ring(&link->js->bell);
 	return NATS_OK;
 }
 
@@ -56,7 +56,7 @@ static natsStatus on_detach(void *user)
 	struct js_link *link = user;
 
 	atomic_store(&link->detached, true);
-	wake_up(&link->js->wake);
+	bell_ring(&link->js->bell);
 	return NATS_OK;
 }
 
@@ -121,7 +121,7 @@ static natsStatus connect_within(struct jetstream *js, natsConnection **nc, nats
 	natsStatus s;
 
 	atomic_store(&js->give_up_ms, clock_mono_ms() + CONNECT_MAX_MS);
-	wake_up(&js->wake);
+	bell_ring(&js->bell);
 	s = natsConnection_Connect(nc, o);
 	atomic_store(&js->give_up_ms, 0);
 	return s;

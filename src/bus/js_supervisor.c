@@ -186,7 +186,7 @@ static struct js_link *connect_any(struct jetstream *js)
 static void suspend(struct jetstream *js, struct js_link *link)
 {
 	atomic_store(&link->ready, false);
-	wake_up(&js->wake);
+	bell_ring(&js->bell);
 	while (link->is_up && !link->gone)
 		pthread_cond_wait(&js->changed, &js->lock);
 }
@@ -194,7 +194,7 @@ static void suspend(struct jetstream *js, struct js_link *link)
 static void resume(struct jetstream *js, struct js_link *link)
 {
 	atomic_store(&link->ready, true);
-	wake_up(&js->wake);
+	bell_ring(&js->bell);
 }
 
 /*

@@ -1,8 +1,8 @@
 /*
- * wake.h -- how other threads end the sleep of one.
+ * bell.h -- how other threads end the sleep of one.
  *
  * Shape     an eventfd that is written only while the thread sleeps, so that a busy thread costs its callers nothing.
- * Threads   wake_up() from any; the rest from the one that sleeps: announce, look at everything once more, sleep, clear.
+ * Threads   bell_ring() from any; the rest from the one that sleeps: announce, look at everything once more, sleep, clear.
  */
 #pragma once
 
@@ -11,19 +11,19 @@
 
 #include "base/why.h"
 
-struct wake {
+struct bell {
 	int fd;
 	_Atomic bool asleep;
 };
 
-enum err wake_init(struct wake *w, struct why *why);
-void wake_release(struct wake *w);
+enum err bell_init(struct bell *w, struct why *why);
+void bell_release(struct bell *b);
 
 /* What was put before this call is seen by the thread before it sleeps, or ends its sleep. */
-void wake_up(struct wake *w);
+void bell_ring(struct bell *b);
 
 /* "About to sleep": what is put after this writes to the fd. */
-void wake_announce(struct wake *w);
+void bell_announce(struct bell *b);
 
 /* Awake again. */
-void wake_clear(struct wake *w);
+void bell_clear(struct bell *b);

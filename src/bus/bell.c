@@ -1,24 +1,24 @@
-#include "bus/wake.h"
+#include "bus/bell.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum err wake_init(struct wake *w, struct why *why)
+enum err bell_init(struct bell *w, struct why *why)
 {
 	atomic_init(&w->asleep, false);
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return w->fd < 0 ? why_errno(why, E_UNAVAILABLE, errno, "eventfd") : E_OK;
 }
 
-void wake_release(struct wake *w)
+void bell_release(struct bell *w)
 {
 	if (w->fd >= 0)
 		(void)close(w->fd);
 	w->fd = -1;
 }
 
-void wake_up(struct wake *w)
+void bell_ring(struct bell *w)
 {
 	static const uint64_t one = 1;
 
@@ -28,13 +28,13 @@ void wake_up(struct wake *w)
 			;
 }
 
-void wake_announce(struct wake *w)
+void bell_announce(struct bell *w)
 {
 	atomic_store(&w->asleep, true);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-void wake_clear(struct wake *w)
+void bell_clear(struct bell *w)
 {
 	uint64_t count;
 
