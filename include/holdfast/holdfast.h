@@ -57,6 +57,12 @@ HF_API const char *hf_version(void);
 /* What `error` means, in a few words. Static, never NULL, also for numbers that are no error. */
 HF_API const char *hf_strerror(enum hf_error error);
 
+/*
+ * Where the library's own log goes: JSON lines, one per state change (opened, disk failed, disk back), to the descriptor `fd`;
+ * -1 is nowhere, which is also the default. The first call counts, when it comes before the first store is opened.
+ */
+HF_API void hf_log_to(int fd);
+
 /* Frees text that the library allocated for the caller. Takes NULL. */
 HF_API void hf_free(void *p);
 

@@ -37,6 +37,7 @@ enum hf_error hf_store_open(const char *dir, const struct hf_store_options *opti
 		return lib_misuse(why, "hf_store_open: a directory and a place for the handle are required");
 	options = options ? options : &defaults;
 
+	lib_log();
 	struct why story = { 0 };
 	struct hf_store *s = mem_alloc(sizeof(*s));
 	if (!s) {

@@ -1,7 +1,9 @@
 #include "holdfast/holdfast.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "lib/lib.h"
 
@@ -34,6 +36,25 @@ const char *hf_strerror(enum hf_error error)
 	if ((unsigned)error >= ARRAY_LEN(texts))
 		return "unknown error";
 	return texts[error];
+}
+
+static pthread_once_t log_is_set = PTHREAD_ONCE_INIT;
+static int log_fd = -1;
+
+static void set_log(void)
+{
+	log_setup(log_fd, log_fd < 0 ? LOG_ERROR : LOG_INFO, LOG_FORMAT_JSON);
+}
+
+void lib_log(void)
+{
+	pthread_once(&log_is_set, set_log);
+}
+
+void hf_log_to(int fd)
+{
+	log_fd = fd;
+	lib_log();
 }
 
 void hf_free(void *p)

@@ -1,4 +1,4 @@
-/* holdfast.h: version, errors and their texts. */
+/* holdfast.h: version, errors and their texts, the log. */
 #include "holdfast/holdfast.h"
 
 #include <setjmp.h>
@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "lib/lib.h"
 
 static void every_error_of_ours_has_a_public_number(void **state)
@@ -51,6 +53,22 @@ static void the_story_reaches_the_caller_who_wants_it(void **state)
 	assert_int_equal(lib_misuse(NULL, "x"), HF_BAD_ARGUMENT);
 }
 
+static void the_log_goes_where_it_is_told_once(void **state)
+{
+	char line[256] = "";
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	hf_log_to(fds[1]);
+	hf_log_to(-1); /* too late: the first word counts */
+	log_info("test", "one thing");
+	assert_true(read(fds[0], line, sizeof(line) - 1) > 0);
+	assert_non_null(strstr(line, "\"msg\":\"one thing\""));
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -58,6 +76,7 @@ int main(void)
 		cmocka_unit_test(every_public_error_has_its_own_text),
 		cmocka_unit_test(the_version_is_that_of_the_headers),
 		cmocka_unit_test(the_story_reaches_the_caller_who_wants_it),
+		cmocka_unit_test(the_log_goes_where_it_is_told_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
