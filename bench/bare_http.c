@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || argc > 3 || !str_to_u64(str_of(argv[1]), 65535, &port) || !port ||
 	    (argc == 3 && !str_to_u64(str_of(argv[2]), LOOPS_MAX, &loops)) || !loops) {
-		fputs("usage: bare_http PORT [LOOPS]\n", stderr);
+		(void)fputs("usage: bare_http PORT [LOOPS]\n", stderr);
 		return 2;
 	}
 	loops = loops < LOOPS_MAX ? loops : LOOPS_MAX;

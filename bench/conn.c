@@ -90,23 +90,31 @@ enum conn_step conn_send(struct conn *c)
 	return CONN_DONE;
 }
 
+/* The header at the start of `in`, without the interim ones (100 Continue and the like) before it. */
+static enum answer_state final_head(struct conn *c, struct answer *ret)
+{
+	enum answer_state state = answer_parse(c->in, c->in_n, ret);
+
+	while (state == ANSWER_HEAD && ret->status < 200) {
+		c->in_n -= ret->size;
+		memmove(c->in, c->in + ret->size, c->in_n);
+		state = answer_parse(c->in, c->in_n, ret);
+	}
+	return state;
+}
+
 /* `in` holds new bytes and no header was complete before. */
 static enum conn_step take_head(struct conn *c)
 {
 	struct answer a;
 
-	switch (answer_parse(c->in, c->in_n, &a)) {
+	switch (final_head(c, &a)) {
 	case ANSWER_MORE:
 		return c->in_n < sizeof(c->in) ? CONN_MORE : CONN_LOST;
 	case ANSWER_BAD:
 		return CONN_LOST;
 	case ANSWER_HEAD:
 		break;
-	}
-	if (a.status < 200) { /* 100 Continue and the like: the answer follows */
-		c->in_n -= a.size;
-		memmove(c->in, c->in + a.size, c->in_n);
-		return take_head(c);
 	}
 	if (c->in_n > a.size)
 		return CONN_LOST; /* more than one answer to one request */

@@ -17,7 +17,7 @@
 #include "hist.h"
 #include "idlog.h"
 #include "request.h"
-#include "sched.h"
+#include "schedule.h"
 
 #define DRIVER_STATUS_MAX 600
 

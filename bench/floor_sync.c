@@ -31,7 +31,7 @@ struct result {
 
 static void fail(const char *what)
 {
-	fprintf(stderr, "floor_sync: %s: ", what);
+	(void)fprintf(stderr, "floor_sync: %s: ", what);
 	perror(NULL);
 	exit(1);
 }
@@ -105,7 +105,7 @@ static uint64_t number(int argc, char **argv, int i, uint64_t max, uint64_t othe
 	if (i >= argc)
 		return otherwise;
 	if (!str_to_u64(str_of(argv[i]), max, &value) || !value) {
-		fprintf(stderr, "floor_sync: %s: expected a number from 1 to %llu\n", argv[i], (unsigned long long)max);
+		(void)fprintf(stderr, "floor_sync: %s: expected a number from 1 to %llu\n", argv[i], (unsigned long long)max);
 		exit(2);
 	}
 	return value;
@@ -123,7 +123,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc < 2 || n > GROUPS_MAX) {
-		fputs("usage: floor_sync FILE [BYTES] [SECONDS] [GROUP...]\n", stderr);
+		(void)fputs("usage: floor_sync FILE [BYTES] [SECONDS] [GROUP...]\n", stderr);
 		return 2;
 	}
 	for (size_t i = 0; i < n; i++) {

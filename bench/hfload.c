@@ -84,14 +84,14 @@ static void show_progress(const struct load *l)
 	}
 	done = fraction_done(l, sent);
 	fill = (int)(done * BAR_WIDTH);
-	fprintf(stderr, "\r[%-*.*s] %3.0f %%  %llu acknowledged, %llu refused, %llu without answer ", BAR_WIDTH, fill,
+	(void)fprintf(stderr, "\r[%-*.*s] %3.0f %%  %llu acknowledged, %llu refused, %llu without answer ", BAR_WIDTH, fill,
 		bar, done * 100, (unsigned long long)acked, (unsigned long long)refused, (unsigned long long)lost);
 }
 
 static void clear_progress(const struct load *l)
 {
 	if (!l->options.quiet && isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%100s\r", "");
+		(void)fprintf(stderr, "\r%100s\r", "");
 }
 
 /* Until every worker has finished; the first signal stops them. */
@@ -247,14 +247,14 @@ static bool print_report(const struct load *l)
 		good = good && !l->workers[i].driver->err;
 	}
 	if (!good)
-		fprintf(stderr, "hfload: %s: ids could not be written\n", o->ids);
+		(void)fprintf(stderr, "hfload: %s: ids could not be written\n", o->ids);
 	if (r->acked)
 		r->cpu_us = cpu_us() / (double)r->acked;
 	if (!o->quiet)
 		report_table(r, o->json ? stderr : stdout);
 	if (o->json) {
 		report_json(r, &line);
-		fputs(buf_cstr(&line) ? line.p : "{}\n", stdout);
+		(void)fputs(buf_cstr(&line) ? line.p : "{}\n", stdout);
 		buf_release(&line);
 	}
 	return good && r->acked > 0;
@@ -269,13 +269,26 @@ static void load_release(struct load *l)
 	options_release(&l->options);
 }
 
-static enum err run(struct load *l, int signals, struct why *why)
+/* The exit status. */
+static int run(struct load *l, int signals, struct why *why)
 {
 	if (make_plan(l, why) != E_OK || open_ids(l, why) != E_OK || make_workers(l, why) != E_OK)
-		return why->err;
+		return EXIT_MISUSE;
 	start_workers(l, why);
 	wait_for_workers(l, signals);
-	return why->err;
+	if (why->err)
+		return EXIT_MISUSE;
+	return print_report(l) ? 0 : 1;
+}
+
+static int parse_and_run(int argc, char **argv, struct load *l, int signals, struct why *why)
+{
+	if (options_parse(argc, argv, why, &l->options) != E_OK)
+		return EXIT_MISUSE;
+	if (!l->options.help)
+		return run(l, signals, why);
+	options_help();
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -283,22 +296,15 @@ int main(int argc, char **argv)
 	struct load load = { 0 };
 	struct why why = { 0 };
 	sigset_t set;
-	int status = EXIT_MISUSE;
+	int status;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	if (options_parse(argc, argv, &why, &load.options) != E_OK) {
-		fprintf(stderr, "hfload: %s\n", why.text);
-	} else if (load.options.help) {
-		options_help();
-		status = 0;
-	} else if (run(&load, signalfd(-1, &set, SFD_CLOEXEC), &why) != E_OK) {
-		fprintf(stderr, "hfload: %s\n", why.text);
-	} else {
-		status = print_report(&load) ? 0 : 1;
-	}
+	status = parse_and_run(argc, argv, &load, signalfd(-1, &set, SFD_CLOEXEC), &why);
+	if (why.err)
+		(void)fprintf(stderr, "hfload: %s\n", why.text);
 	load_release(&load);
 	return status;
 }

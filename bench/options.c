@@ -198,7 +198,7 @@ void options_help(void)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char name[40];
 
-		snprintf(name, sizeof(name), "--%s%s", rows[i].name, takes_value(&rows[i]) ? " VALUE" : "");
+		(void)snprintf(name, sizeof(name), "--%s%s", rows[i].name, takes_value(&rows[i]) ? " VALUE" : "");
 		printf("  %c%c %-24s %s\n", rows[i].letter ? '-' : ' ', rows[i].letter ? rows[i].letter : ' ', name,
 		       rows[i].meaning);
 	}

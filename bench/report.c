@@ -41,33 +41,33 @@ double report_rate(const struct report *r)
 
 static void row(FILE *to, const char *name, uint64_t value, const char *meaning)
 {
-	fprintf(to, "  %-14s %12llu  %s\n", name, (unsigned long long)value, meaning);
+	(void)fprintf(to, "  %-14s %12llu  %s\n", name, (unsigned long long)value, meaning);
 }
 
 void report_table(const struct report *r, FILE *to)
 {
-	fprintf(to, "hfload run %s, %llu connections, ", r->run, (unsigned long long)r->connections);
+	(void)fprintf(to, "hfload run %s, %llu connections, ", r->run, (unsigned long long)r->connections);
 	if (r->rate)
-		fprintf(to, "open loop at %llu/s\n", (unsigned long long)r->rate);
+		(void)fprintf(to, "open loop at %llu/s\n", (unsigned long long)r->rate);
 	else
-		fprintf(to, "closed loop\n");
+		(void)fprintf(to, "closed loop\n");
 	row(to, "sent", r->sent, "");
 	row(to, "acknowledged", r->acked, "answered 2xx");
 	row(to, "refused", r->refused, "answered something else");
 	for (size_t i = 0; i < DRIVER_STATUS_MAX; i++) {
-		if (r->statuses[i] && (i < 200 || i > 299))
-			fprintf(to, "    %-12zu %12llu\n", i, (unsigned long long)r->statuses[i]);
+		if ((i < 200 || i > 299) && r->statuses[i])
+			(void)fprintf(to, "    %-12zu %12llu\n", i, (unsigned long long)r->statuses[i]);
 	}
 	row(to, "no answer", r->lost, "connection lost or time-out; the outcome is unknown");
 	row(to, "sent again", r->retried, "with the same id");
 	if (r->rate)
 		row(to, "never sent", r->unsent, "due, but every connection was busy to the end");
 	row(to, "connections", r->opened, "opened");
-	fprintf(to, "  %-14s %12.0f  acknowledged a second, over %.2f s\n", "rate", report_rate(r), seconds_of(r));
+	(void)fprintf(to, "  %-14s %12.0f  acknowledged a second, over %.2f s\n", "rate", report_rate(r), seconds_of(r));
 	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
-		fprintf(to, "  %-14s %12.1f  us\n", percentiles[i].name,
+		(void)fprintf(to, "  %-14s %12.1f  us\n", percentiles[i].name,
 			(double)hist_at(&r->latency, percentiles[i].percent) / 1e3);
-	fprintf(to, "  %-14s %12.2f  us of this process per acknowledged request\n", "generator CPU", r->cpu_us);
+	(void)fprintf(to, "  %-14s %12.2f  us of this process per acknowledged request\n", "generator CPU", r->cpu_us);
 }
 
 void report_json(const struct report *r, struct buf *ret_line)

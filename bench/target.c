@@ -39,8 +39,8 @@ enum err target_parse(const char *url, struct why *why, struct target *ret)
 	host = split_port(t.host, &port);
 	if (!host.n || host.n >= sizeof(host_text) || port.n >= sizeof(port_text))
 		return why_set(why, E_CONFIG, "%s: expected http://host:port/path", url);
-	snprintf(host_text, sizeof(host_text), "%.*s", STR_ARG(host));
-	snprintf(port_text, sizeof(port_text), "%.*s", STR_ARG(port));
+	(void)snprintf(host_text, sizeof(host_text), "%.*s", STR_ARG(host));
+	(void)snprintf(port_text, sizeof(port_text), "%.*s", STR_ARG(port));
 	error = getaddrinfo(host_text, port_text, &hints, &found);
 	if (error)
 		return why_set(why, E_UNAVAILABLE, "%s: %s", url, gai_strerror(error));

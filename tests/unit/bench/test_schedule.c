@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "sched.h"
+#include "schedule.h"
 
 #define START 1000u
 

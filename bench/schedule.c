@@ -1,4 +1,4 @@
-#include "sched.h"
+#include "schedule.h"
 
 #define NS_PER_S 1000000000ull
 

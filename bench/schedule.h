@@ -1,5 +1,5 @@
 /*
- * sched.h -- when each request is meant to leave.
+ * schedule.h -- when each request is meant to leave.
  *
  * Shape     open loop: request k is due at start + k / rate, whatever became of the ones before it, so that a stalled
  *           server cannot hide its stall from the latencies. Closed loop (rate 0): the next one is always due.
