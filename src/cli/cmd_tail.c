@@ -76,7 +76,7 @@ static enum err print(struct tail *t, struct why *why)
 
 static enum err open_reader(struct tail *t, const char *dir, struct why *why)
 {
-	enum err err = store_reader_open(dir, why, &t->reader);
+	enum err err = data_dir_read(dir, why, &t->reader);
 
 	if (err == E_OK)
 		err = position_find(&t->from, t->reader, why, &t->query.from);

@@ -27,3 +27,12 @@ enum err data_dir(const char *given, size_t size, char *ret_dir, struct why *why
 		return why_set(why, E_LIMIT, "the path of the data directory is too long");
 	return E_OK;
 }
+
+enum err data_dir_read(const char *dir, struct why *why, struct store_reader **ret_reader)
+{
+	enum err err = store_reader_open(dir, why, ret_reader);
+
+	if (err == E_NOT_FOUND)
+		why_set(why, err, "there is no store in %s: give --data-dir, or start the gateway first", dir);
+	return err;
+}

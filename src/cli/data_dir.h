@@ -9,6 +9,7 @@
 
 #include "base/why.h"
 #include "cli/options.h"
+#include "store/store.h"
 
 #define DATA_DIR_HELP "Directory of the store. Default: /var/lib/holdfast for root, else ~/.local/state/holdfast."
 
@@ -20,3 +21,6 @@
 
 /* `given`, or the default. E_NOT_FOUND: neither is there a home directory. E_LIMIT: the path is too long. */
 enum err data_dir(const char *given, size_t size, char *ret_dir, struct why *why);
+
+/* store_reader_open(), whose story of a missing store says what to do. */
+enum err data_dir_read(const char *dir, struct why *why, struct store_reader **ret_reader);

@@ -7,6 +7,14 @@
 #define DATA_MIN     16
 #define TIME_COLUMNS 24 /* 2024-05-01T12:00:00.123Z */
 
+void row_position(struct buf *b, uint64_t pos)
+{
+	for (uint64_t edge = 10000000; edge > pos && edge > 1; edge /= 10)
+		buf_char(b, ' ');
+	buf_u64(b, pos);
+	buf_lit(b, "  ");
+}
+
 void row_time(struct buf *b, int64_t wall_ms)
 {
 	char text[CLOCK_RFC3339_MAX];
@@ -26,6 +34,16 @@ static size_t utf8_length(struct str s)
 	return n <= s.n && str_is_utf8(str_sub(s, 0, n)) ? n : 0;
 }
 
+/* The printable ASCII at the front, which is most of what comes. */
+static size_t plain_length(struct str s, size_t max)
+{
+	size_t n = 0;
+
+	while (n < s.n && n < max && s.p[n] >= ' ' && s.p[n] < 0x7f)
+		n++;
+	return n;
+}
+
 static bool is_control(struct str c)
 {
 	unsigned char first = (unsigned char)c.p[0];
@@ -35,23 +53,35 @@ static bool is_control(struct str c)
 	return c.n == 2 && first == 0xc2 && (unsigned char)c.p[1] < 0xa0; /* U+0080 to U+009F: C1 controls */
 }
 
-void row_printable(struct buf *b, struct str s, size_t columns)
+/* One character, or one byte of what is none, as an escape if need be. Returns its bytes. */
+static size_t add_character(struct buf *b, struct str s, size_t *columns)
 {
 	static const char hex[] = "0123456789abcdef";
+	size_t n = utf8_length(s);
+	unsigned char byte = (unsigned char)s.p[0];
 
+	if (n && !is_control(str_sub(s, 0, n))) {
+		buf_add(b, s.p, n);
+		--*columns;
+		return n;
+	}
+	buf_lit(b, "\\x");
+	buf_char(b, hex[byte >> 4]);
+	buf_char(b, hex[byte & 15]);
+	*columns -= 4;
+	return 1;
+}
+
+void row_printable(struct buf *b, struct str s, size_t columns)
+{
 	while (s.n && columns > 4) {
-		size_t n = utf8_length(s);
-		unsigned char byte = (unsigned char)s.p[0];
+		size_t n = plain_length(s, columns - 4);
 
-		if (n && !is_control(str_sub(s, 0, n))) {
+		if (n) {
 			buf_add(b, s.p, n);
-			columns--;
+			columns -= n;
 		} else {
-			n = 1;
-			buf_lit(b, "\\x");
-			buf_char(b, hex[byte >> 4]);
-			buf_char(b, hex[byte & 15]);
-			columns -= 4;
+			n = add_character(b, s, &columns);
 		}
 		s = str_sub(s, n, s.n);
 	}
@@ -64,7 +94,7 @@ static void row_text(struct out *out, const struct store_row *row)
 	struct buf *b = &out->text;
 	size_t begin = b->n, columns = out->columns ? out->columns : TEXT_COLUMNS, used;
 
-	buf_addf(b, "%8llu  ", (unsigned long long)row->pos);
+	row_position(b, row->pos);
 	row_time(b, row->stored_ms);
 	buf_lit(b, "  ");
 	row_printable(b, row->source, columns);

@@ -15,6 +15,9 @@ enum row_form {
 /* One line. False: stop, as out_next(). */
 bool row_print(struct out *out, enum row_form form, const struct store_row *row);
 
+/* Appends the position, eight columns wide, and two spaces. */
+void row_position(struct buf *b, uint64_t pos);
+
 /* Appends the time as RFC 3339, filled up with spaces so that columns stand below each other. */
 void row_time(struct buf *b, int64_t wall_ms);
 

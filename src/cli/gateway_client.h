@@ -1,9 +1,9 @@
 /*
- * admin.h -- the running gateway of a data directory, asked over HTTP.
+ * gateway_client.h -- the running gateway of a data directory, asked over HTTP.
  *
  * Shape     the gateway writes <dataDir>/admin.json {"address":"http://127.0.0.1:7777","token":"..."}, readable by its
  *           owner only, while it runs. One request at a time, with libcurl.
- * Owner     admin_init/admin_release; the answer's bytes are the caller's.
+ * Owner     gateway_client_init/gateway_client_release; the answer's bytes are the caller's.
  * Errors    E_NOT_FOUND        there is no such file: no gateway runs, or it has no admin address
  *           E_FORBIDDEN        the file belongs to somebody else, or the gateway did not take the token
  *           E_UNAVAILABLE      nobody listens there: the gateway was killed
@@ -15,13 +15,14 @@
 #include "base/buf.h"
 #include "base/why.h"
 
-struct admin {
+struct gateway_client {
 	char *address;
 	char *token;
 };
 
-enum err admin_init(struct admin *a, const char *dir, struct why *why);
-void admin_release(struct admin *a);
+enum err gateway_client_init(struct gateway_client *c, const char *dir, struct why *why);
+void gateway_client_release(struct gateway_client *c);
 
 /* `method` is "GET" or "POST", `path` begins with a slash and may have a query. Appends the body to `ret_body`. */
-enum err admin_call(const struct admin *a, const char *method, const char *path, struct why *why, struct buf *ret_body);
+enum err gateway_client_call(const struct gateway_client *c, const char *method, const char *path, struct why *why,
+			     struct buf *ret_body);

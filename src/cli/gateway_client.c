@@ -1,4 +1,4 @@
-#include "cli/admin.h"
+#include "cli/gateway_client.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -43,32 +43,32 @@ static char *take_text(json_object *object, const char *key)
 	return str_dup(str_of(json_object_get_string(value)));
 }
 
-enum err admin_init(struct admin *a, const char *dir, struct why *why)
+enum err gateway_client_init(struct gateway_client *c, const char *dir, struct why *why)
 {
 	char path[PATH_MAX], text[FILE_MAX_BYTES];
 	json_object *object;
 	enum err err;
 
-	*a = (struct admin){ 0 };
+	*c = (struct gateway_client){ 0 };
 	if (snprintf(path, sizeof(path), "%s/admin.json", dir) >= (int)sizeof(path))
 		return why_set(why, E_NOT_FOUND, "the path of the data directory is too long");
 	err = read_file(path, text, why);
 	if (err != E_OK)
 		return err;
 	object = json_tokener_parse(text);
-	a->address = take_text(object, "address");
-	a->token = take_text(object, "token");
+	c->address = take_text(object, "address");
+	c->token = take_text(object, "token");
 	json_object_put(object);
-	if (a->address && a->token)
+	if (c->address && c->token)
 		return E_OK;
-	admin_release(a);
+	gateway_client_release(c);
 	return why_set(why, E_NOT_FOUND, "%s is not what a gateway writes", path);
 }
 
-void admin_release(struct admin *a)
+void gateway_client_release(struct gateway_client *c)
 {
-	mem_free(TAKE(a->address));
-	mem_free(TAKE(a->token));
+	mem_free(TAKE(c->address));
+	mem_free(TAKE(c->token));
 }
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
@@ -121,11 +121,12 @@ static void prepare(CURL *curl, const char *method, const char *url, struct curl
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
 }
 
-static enum err perform(CURL *curl, const struct admin *a, const char *path, const struct buf *body, struct why *why)
+static enum err perform(CURL *curl, const struct gateway_client *c, const char *path, const struct buf *body,
+			struct why *why)
 {
 	size_t before = body->n;
 	long status = 0;
-	enum err err = judge_transport(curl_easy_perform(curl), a->address, why);
+	enum err err = judge_transport(curl_easy_perform(curl), c->address, why);
 
 	if (err != E_OK)
 		return err;
@@ -133,7 +134,8 @@ static enum err perform(CURL *curl, const struct admin *a, const char *path, con
 	return judge_status(status, path, str_sub(buf_view(body), before, SIZE_MAX), why);
 }
 
-enum err admin_call(const struct admin *a, const char *method, const char *path, struct why *why, struct buf *ret_body)
+enum err gateway_client_call(const struct gateway_client *c, const char *method, const char *path, struct why *why,
+			     struct buf *ret_body)
 {
 	struct buf url = { .max = 4096 }, header = { .max = 4096 };
 	struct curl_slist *headers = NULL;
@@ -141,13 +143,13 @@ enum err admin_call(const struct admin *a, const char *method, const char *path,
 	enum err err = E_NOMEM;
 
 	ret_body->max = ANSWER_MAX;
-	buf_addf(&url, "%s%s", a->address, path);
-	buf_addf(&header, "Authorization: Bearer %s", a->token);
+	buf_addf(&url, "%s%s", c->address, path);
+	buf_addf(&header, "Authorization: Bearer %s", c->token);
 	if (buf_cstr(&header))
 		headers = curl_slist_append(NULL, header.p);
 	if (curl && headers && buf_cstr(&url)) {
 		prepare(curl, method, url.p, headers, ret_body);
-		err = perform(curl, a, path, ret_body, why);
+		err = perform(curl, c, path, ret_body, why);
 	} else {
 		why_set(why, err, "ask the gateway: %s", err_text(err));
 	}

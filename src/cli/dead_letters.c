@@ -1,0 +1,213 @@
+#include "cli/dead_letters.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <semaphore.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "cli/data_dir.h"
+
+/* What a store is opened with that only forgets a few rows: the gateway's defaults. */
+#define DEDUP_MS    (72 * 3600000ull)
+#define DEDUP_BYTES (4 << 20)
+
+/* ---- through the gateway ------------------------------------------------------------------------------------------ */
+
+static bool read_number(json_object *object, const char *key, uint64_t *ret_value)
+{
+	json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_int))
+		return false;
+	*ret_value = json_object_get_uint64(value);
+	return true;
+}
+
+/* {"count":n,"failed":n} */
+static bool read_counts(struct buf *answer, struct dead_counts *ret_counts)
+{
+	json_object *object = buf_cstr(answer) ? json_tokener_parse(answer->p) : NULL;
+	struct dead_counts counts = { 0 };
+	bool ok = read_number(object, "count", &counts.changed);
+
+	(void)read_number(object, "failed", &counts.failed);
+	json_object_put(object);
+	if (ok)
+		*ret_counts = counts;
+	return ok;
+}
+
+/* Adds to `counts`; `*ret_more` says whether the same request could change more. */
+static enum err call(const struct gateway_client *client, enum dead_change what, const char *pos, struct why *why,
+		     struct dead_counts *counts, bool *ret_more)
+{
+	struct buf answer = { 0 };
+	struct dead_counts now = { 0 };
+	char path[64];
+	enum err err;
+
+	(void)snprintf(path, sizeof(path), "/dead/%s?pos=%s", what == DEAD_DROP ? "drop" : "retry", pos);
+	err = gateway_client_call(client, "POST", path, why, &answer);
+	if (err == E_OK && !read_counts(&answer, &now))
+		err = why_set(why, E_UNSUPPORTED, "the gateway's answer to %s has no count", path);
+	buf_release(&answer);
+	counts->changed += now.changed;
+	counts->failed += now.failed;
+	*ret_more = now.changed && !now.failed;
+	return err;
+}
+
+/* The gateway takes a thousand or so at a time. */
+static enum err call_for_all(const struct gateway_client *client, enum dead_change what, struct why *why,
+			     struct dead_counts *counts)
+{
+	bool more = true;
+	enum err err = E_OK;
+
+	while (err == E_OK && more)
+		err = call(client, what, "all", why, counts, &more);
+	return err;
+}
+
+enum err dead_change_gateway(const struct gateway_client *client, enum dead_change what, const uint64_t *positions,
+			     size_t count, struct why *why, struct dead_counts *ret_counts)
+{
+	struct dead_counts counts = { 0 };
+	enum err err = count ? E_OK : call_for_all(client, what, why, &counts);
+	char pos[24];
+	bool more;
+
+	for (size_t i = 0; i < count && err == E_OK; i++) {
+		(void)snprintf(pos, sizeof(pos), "%" PRIu64, positions[i]);
+		err = call(client, what, pos, why, &counts, &more);
+	}
+	if (err == E_OK)
+		*ret_counts = counts;
+	return err;
+}
+
+/* ---- without one -------------------------------------------------------------------------------------------------- */
+
+/* One dead letter that was chosen. */
+struct letter {
+	uint64_t pos;
+	char *bus;
+};
+
+struct letters {
+	const uint64_t *chosen;
+	size_t chosen_count; /* 0: all */
+	struct letter *items;
+	size_t n, cap;
+	bool no_memory;
+};
+
+static bool is_chosen(const struct letters *l, uint64_t pos)
+{
+	for (size_t i = 0; i < l->chosen_count; i++)
+		if (l->chosen[i] == pos)
+			return true;
+	return l->chosen_count == 0;
+}
+
+static bool grow(struct letters *l)
+{
+	size_t cap = l->cap ? 2 * l->cap : 64;
+	struct letter *items = mem_realloc(l->items, cap * sizeof(*items));
+
+	if (!items)
+		return false;
+	l->items = items;
+	l->cap = cap;
+	return true;
+}
+
+static bool on_dead(void *ctx, const struct store_dead_row *row)
+{
+	struct letters *l = ctx;
+	char *bus;
+
+	if (!is_chosen(l, row->pos))
+		return true;
+	bus = l->n < l->cap || grow(l) ? str_dup(str_of(row->bus)) : NULL;
+	l->no_memory = !bus;
+	if (bus)
+		l->items[l->n++] = (struct letter){ row->pos, bus };
+	return bus != NULL;
+}
+
+static void letters_release(struct letters *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		mem_free(l->items[i].bus);
+	mem_free(l->items);
+}
+
+static enum err letters_read(struct letters *l, const char *dir, struct why *why)
+{
+	struct store_reader *reader;
+	enum err err = data_dir_read(dir, why, &reader);
+
+	if (err != E_OK)
+		return err;
+	err = store_read_dead(reader, on_dead, l, why);
+	store_reader_close(reader);
+	return l->no_memory ? why_set(why, E_NOMEM, "read dead letters: %s", err_text(E_NOMEM)) : err;
+}
+
+struct removal {
+	struct store_dead_put put;
+	sem_t done;
+};
+
+static void on_done(struct store_dead_put *put)
+{
+	sem_post(&CONTAINER_OF(put, struct removal, put)->done);
+}
+
+static enum err remove_one(struct store *store, const struct letter *letter, struct why *why)
+{
+	struct removal r = { .put = { .pos = letter->pos, .bus = letter->bus, .on_done = on_done } };
+
+	r.put.what = STORE_DEAD_REMOVE;
+	(void)sem_init(&r.done, /* pshared= */ 0, 0);
+	store_dead(store, &r.put);
+	while (sem_wait(&r.done) != 0) {
+		/* A signal came: the writer still has what we lent it. */
+	}
+	(void)sem_destroy(&r.done);
+	if (r.put.err == E_OK)
+		return E_OK;
+	return why_set(why, r.put.err, "drop dead letter %" PRIu64 ": %s", letter->pos, err_text(r.put.err));
+}
+
+static enum err remove_all(const char *dir, const struct letters *l, struct why *why)
+{
+	struct store_config config = { .dir = dir, .dedup_ms = DEDUP_MS, .dedup_memory = DEDUP_BYTES };
+	struct store *store;
+	enum err err = store_open(&config, why, &store);
+
+	if (err == E_BUSY)
+		why_set(why, err, "another process writes %s, and it is no gateway that answers", dir);
+	if (err != E_OK)
+		return err;
+	for (size_t i = 0; i < l->n && err == E_OK; i++)
+		err = remove_one(store, &l->items[i], why);
+	store_close(store);
+	return err;
+}
+
+enum err dead_drop_offline(const char *dir, const uint64_t *positions, size_t count, struct why *why,
+			   struct dead_counts *ret_counts)
+{
+	struct letters l = { .chosen = positions, .chosen_count = count };
+	enum err err = letters_read(&l, dir, why);
+
+	if (err == E_OK && l.n)
+		err = remove_all(dir, &l, why);
+	if (err == E_OK)
+		*ret_counts = (struct dead_counts){ .changed = l.n };
+	letters_release(&l);
+	return err;
+}
