@@ -529,15 +529,14 @@ enum err json_scan_feed(struct json_scan *s, struct str chunk, struct buf *out)
 	return outcome(s, out);
 }
 
+/* As encoding/json: a space ends a number, and shows what an unfinished token lacks. */
 enum err json_scan_finish(struct json_scan *s, struct buf *out)
 {
-	bool number = s->state == ZERO || s->state == INTEGER || s->state == FRACTION || s->state == EXPONENT_DIGITS;
+	size_t offset = s->offset;
 
-	if (s->state == FAILED)
-		return outcome(s, out);
-	if (number && s->depth == 0)
-		s->state = DONE;
-	if (s->state != DONE) {
+	(void)json_scan_feed(s, STR(" "), NULL);
+	s->offset = offset;
+	if (s->state != DONE && s->state != FAILED) {
 		s->error = "unexpected end of JSON input";
 		s->ended = true;
 		s->state = FAILED;
