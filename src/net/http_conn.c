@@ -162,7 +162,7 @@ static void shut(struct http_conn *c)
 	if (c->state == HTTP_CLOSING || c->writes)
 		return;
 	c->shut = true;
-	if (c->brief || uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0)
+	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0)
 		http_conn_close(c);
 	else
 		shutdown(fd, SHUT_WR);

@@ -85,7 +85,6 @@ struct http_conn {
 	bool peer_eof;
 	bool said_goodbye; /* in TLS */
 	bool shut;         /* our side of the connection was ended */
-	bool brief;        /* the client has asked for the end: no need to linger */
 	char peer[INET6_ADDRSTRLEN];
 };
 

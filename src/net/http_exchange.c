@@ -119,7 +119,6 @@ static void finish(struct http_conn *c)
 		http_conn_move(c, HTTP_DRAIN);
 		return;
 	}
-	c->brief = x->body_done && !x->keep_alive;
 	if (x->last)
 		http_conn_linger(c);
 	else
