@@ -1,0 +1,106 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "store/tool_file.h"
+
+#define STEP_PAGES 512 /* 8 MB between two calls of on_progress */
+
+static bool go_on(const struct store_progress *progress, sqlite3_backup *backup)
+{
+	uint64_t total = (uint64_t)sqlite3_backup_pagecount(backup);
+
+	if (!progress)
+		return true;
+	return progress->on_progress(progress->ctx, total - (uint64_t)sqlite3_backup_remaining(backup), total);
+}
+
+/* The source's open read transaction keeps all steps at one moment, whatever the gateway writes meanwhile. */
+static enum err copy(struct db *from, struct db *to, const struct store_progress *progress, struct why *why)
+{
+	sqlite3_backup *backup = sqlite3_backup_init(to->handle, "main", from->handle, "main");
+	bool cancelled = false;
+	int rc;
+
+	if (!backup)
+		return db_why(to, sqlite3_errcode(to->handle), why, "copy");
+	do {
+		rc = sqlite3_backup_step(backup, STEP_PAGES);
+		cancelled = (rc == SQLITE_OK || rc == SQLITE_DONE) && !go_on(progress, backup);
+	} while (rc == SQLITE_OK && !cancelled);
+	rc = sqlite3_backup_finish(backup);
+	if (cancelled)
+		return why_set(why, E_CANCELLED, "copy");
+	return db_why(to, rc, why, "copy");
+}
+
+static enum err copy_to(struct db *from, const char *to, const struct store_progress *progress, struct why *why)
+{
+	struct db copy_db;
+	int64_t one = 0;
+	enum err err = db_open(to, SQLITE_OPEN_READWRITE, 0, why, &copy_db);
+
+	if (err != E_OK)
+		return err;
+	err = db_exec(from, "BEGIN", why);
+	if (err == E_OK)
+		err = db_i64(from, "SELECT count(*) FROM buses", why, &one); /* the transaction begins to read */
+	if (err == E_OK)
+		err = copy(from, &copy_db, progress, why);
+	db_close(&copy_db);
+	return err;
+}
+
+static enum err sync_name(const char *to, struct why *why)
+{
+	CLEANUP(mem_freep) char *path = mem_dup(to, strlen(to));
+	int fd;
+	int rc;
+
+	if (!path)
+		return why_set(why, E_NOMEM, "sync");
+	fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return why_errno(why, E_IO, errno, "sync directory");
+	rc = fsync(fd);
+	close(fd);
+	return rc == 0 ? E_OK : why_errno(why, E_IO, errno, "sync directory");
+}
+
+static enum err create(const char *to, struct why *why)
+{
+	int fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return why_errno(why, errno == EEXIST ? E_EXISTS : E_IO, errno, "create");
+	close(fd);
+	return E_OK;
+}
+
+static enum err export_to(struct db *from, const char *to, const struct store_progress *progress, struct why *why)
+{
+	enum err err = create(to, why);
+
+	if (err != E_OK)
+		return err;
+	err = copy_to(from, to, progress, why);
+	if (err == E_OK)
+		err = sync_name(to, why);
+	if (err != E_OK)
+		(void)unlink(to); /* half a copy is worse than none */
+	return err;
+}
+
+enum err store_export(const char *dir, const char *to, const struct store_progress *progress, struct why *why)
+{
+	struct db from;
+	enum err err = tool_open(dir, SQLITE_OPEN_READONLY, why, &from);
+
+	if (err != E_OK)
+		return err;
+	err = export_to(&from, to, progress, why);
+	db_close(&from);
+	return err == E_OK ? E_OK : why_add(why, "export to %s", to);
+}

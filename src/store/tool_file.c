@@ -1,0 +1,48 @@
+#include "store/tool_file.h"
+
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "store/schema.h"
+
+#define BUSY_MS  5000
+#define TICK_OPS 200000 /* of SQLite's machine: some milliseconds */
+
+static enum err open_path(const char *path, int flags, struct why *why, struct db *ret_db)
+{
+	struct stat st;
+	enum err err;
+
+	if (stat(path, &st) != 0)
+		return why_set(why, E_NOT_FOUND, "there is no store");
+	err = db_open(path, flags, BUSY_MS, why, ret_db);
+	if (err == E_OK)
+		err = schema_check(ret_db, why);
+	if (err != E_OK)
+		db_close(ret_db);
+	return err;
+}
+
+enum err tool_open(const char *dir, int flags, struct why *why, struct db *ret_db)
+{
+	CLEANUP(buf_release) struct buf path = { 0 };
+	enum err err;
+
+	*ret_db = (struct db){ 0 };
+	buf_addf(&path, "%s/%s", dir, STORE_FILE);
+	err = buf_cstr(&path) ? open_path(path.p, flags, why, ret_db) : why_set(why, E_NOMEM, "open");
+	return err == E_OK ? E_OK : why_add(why, "store %s", dir);
+}
+
+static int tick(void *ctx)
+{
+	const struct tool_ticker *t = ctx;
+
+	return t->progress->on_progress(t->progress->ctx, t->done, t->total) ? 0 : 1;
+}
+
+void tool_tick(struct db *db, struct tool_ticker *ticker)
+{
+	if (ticker->progress)
+		sqlite3_progress_handler(db->handle, TICK_OPS, tick, ticker);
+}

@@ -1,0 +1,20 @@
+/*
+ * tool_file.h -- a store's database as the tools open it.
+ *
+ * Shape     the file of a directory, its schema checked, with a progress callback that may interrupt statements.
+ * Owner     the caller closes with db_close(); `progress` lives as long as the database is open.
+ */
+#pragma once
+
+#include "store/db.h"
+#include "store/store_tool.h"
+
+/* E_NOT_FOUND: there is no store in `dir`. `flags` are SQLite's. */
+enum err tool_open(const char *dir, int flags, struct why *why, struct db *ret_db);
+
+/* Interrupt the statements of `db` when on_progress says so; `done` of `total` is read at each call. */
+struct tool_ticker {
+	const struct store_progress *progress; /* NULL: nobody looks */
+	uint64_t done, total;
+};
+void tool_tick(struct db *db, struct tool_ticker *ticker);
