@@ -92,7 +92,7 @@ static void next_on(struct driver *d, struct conn *c, uint64_t now_ns)
 
 	if (c->again)
 		start(d, c, 0, now_ns);
-	else if (sched_take(&d->sched, now_ns, &intended_ns))
+	else if (schedule_take(&d->sched, now_ns, &intended_ns))
 		start(d, c, intended_ns, now_ns);
 	else
 		put_idle(d, c);
@@ -156,7 +156,7 @@ static void on_ready(struct driver *d, struct conn *c, uint32_t events)
 
 static void start_due(struct driver *d, uint64_t now_ns)
 {
-	while (d->idle_count && sched_due(&d->sched, now_ns) <= now_ns) {
+	while (d->idle_count && schedule_due(&d->sched, now_ns) <= now_ns) {
 		struct conn *c = take_idle(d);
 
 		if (c)
@@ -183,7 +183,7 @@ static void tick(struct driver *d, uint64_t now_ns)
 
 static void wait_and_handle(struct driver *d, uint64_t now_ns)
 {
-	uint64_t due = d->idle_count ? sched_due(&d->sched, now_ns) : SCHED_NEVER;
+	uint64_t due = d->idle_count ? schedule_due(&d->sched, now_ns) : SCHEDULE_NEVER;
 	uint64_t until = due < d->tick_ns ? due : d->tick_ns;
 	uint64_t wait = until > now_ns ? until - now_ns : 0;
 	struct timespec timeout = { (time_t)(wait / 1000000000), (long)(wait % 1000000000) };
@@ -197,13 +197,13 @@ static void wait_and_handle(struct driver *d, uint64_t now_ns)
 /* Open loop: what was due and found no connection until the end has waited at least until now. */
 static void count_unsent(struct driver *d, uint64_t now_ns)
 {
-	struct sched rest = d->sched;
-	uint64_t late = sched_late(&rest, now_ns);
+	struct schedule rest = d->sched;
+	uint64_t late = schedule_late(&rest, now_ns);
 	uint64_t intended_ns;
 
 	d->unsent = late;
-	rest.end_ns = SCHED_NEVER;
-	while (late-- && sched_take(&rest, SCHED_NEVER - 1, &intended_ns)) {
+	rest.end_ns = SCHEDULE_NEVER;
+	while (late-- && schedule_take(&rest, SCHEDULE_NEVER - 1, &intended_ns)) {
 		if (intended_ns >= rest.start_ns + d->plan->warmup_ns && now_ns > intended_ns)
 			hist_add(&d->latency, now_ns - intended_ns);
 	}
@@ -214,10 +214,10 @@ static uint64_t end_sending(struct driver *d, uint64_t now_ns, uint64_t give_up_
 {
 	bool stop = atomic_load_explicit(&d->plan->stop, memory_order_relaxed);
 
-	if (give_up_ns != SCHED_NEVER)
+	if (give_up_ns != SCHEDULE_NEVER)
 		return stop && give_up_ns > now_ns + DRAIN_NS ? now_ns + DRAIN_NS : give_up_ns;
 	if (!stop && now_ns < d->sched.end_ns)
-		return SCHED_NEVER;
+		return SCHEDULE_NEVER;
 	count_unsent(d, now_ns);
 	d->sched.end_ns = 0;
 	return now_ns + (stop ? DRAIN_NS : d->plan->timeout_ns);
@@ -238,7 +238,7 @@ static void abandon(struct driver *d)
 void driver_run(struct driver *d)
 {
 	uint64_t now_ns = clock_mono_ns();
-	uint64_t give_up_ns = SCHED_NEVER; /* of waiting for answers */
+	uint64_t give_up_ns = SCHEDULE_NEVER; /* of waiting for answers */
 
 	d->down_since_ns = now_ns;
 	for (;;) {
@@ -246,7 +246,7 @@ void driver_run(struct driver *d)
 			tick(d, now_ns);
 		start_due(d, now_ns);
 		give_up_ns = end_sending(d, now_ns, give_up_ns);
-		if ((sched_due(&d->sched, now_ns) == SCHED_NEVER && !d->waiting) || now_ns >= give_up_ns ||
+		if ((schedule_due(&d->sched, now_ns) == SCHEDULE_NEVER && !d->waiting) || now_ns >= give_up_ns ||
 		    now_ns > d->down_since_ns + d->plan->give_up_ns)
 			break;
 		wait_and_handle(d, now_ns);
@@ -257,7 +257,7 @@ void driver_run(struct driver *d)
 
 DEFINE_FREEP(driver, struct driver, driver_free)
 
-enum err driver_new(struct plan *plan, const struct sched *sched, unsigned first_conn, size_t conn_count, int ids_fd,
+enum err driver_new(struct plan *plan, const struct schedule *sched, unsigned first_conn, size_t conn_count, int ids_fd,
 		    struct why *why, struct driver **ret_driver)
 {
 	CLEANUP(driver_freep) struct driver *d = mem_alloc(sizeof(*d));

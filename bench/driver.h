@@ -48,7 +48,7 @@ struct conn;
 
 struct driver {
 	struct plan *plan;
-	struct sched sched;
+	struct schedule sched;
 	struct seen seen;
 	struct hist latency; /* of acknowledged requests, and of those never sent as far as they had waited; ns */
 	uint64_t measured;   /* acknowledged ones meant to leave after the warm-up */
@@ -71,7 +71,7 @@ struct driver {
 };
 
 /* `first_conn` is the index of its first connection; `ids_fd` -1 records none. */
-enum err driver_new(struct plan *plan, const struct sched *sched, unsigned first_conn, size_t conn_count, int ids_fd,
+enum err driver_new(struct plan *plan, const struct schedule *sched, unsigned first_conn, size_t conn_count, int ids_fd,
 		    struct why *why, struct driver **ret_driver);
 void driver_free(struct driver *d);
 

@@ -105,7 +105,8 @@ static uint64_t number(int argc, char **argv, int i, uint64_t max, uint64_t othe
 	if (i >= argc)
 		return otherwise;
 	if (!str_to_u64(str_of(argv[i]), max, &value) || !value) {
-		(void)fprintf(stderr, "floor_sync: %s: expected a number from 1 to %llu\n", argv[i], (unsigned long long)max);
+		(void)fprintf(stderr, "floor_sync: %s: expected a number from 1 to %llu\n", argv[i],
+			      (unsigned long long)max);
 		exit(2);
 	}
 	return value;

@@ -84,8 +84,9 @@ static void show_progress(const struct load *l)
 	}
 	done = fraction_done(l, sent);
 	fill = (int)(done * BAR_WIDTH);
-	(void)fprintf(stderr, "\r[%-*.*s] %3.0f %%  %llu acknowledged, %llu refused, %llu without answer ", BAR_WIDTH, fill,
-		bar, done * 100, (unsigned long long)acked, (unsigned long long)refused, (unsigned long long)lost);
+	(void)fprintf(stderr, "\r[%-*.*s] %3.0f %%  %llu acknowledged, %llu refused, %llu without answer ", BAR_WIDTH,
+		      fill, bar, done * 100, (unsigned long long)acked, (unsigned long long)refused,
+		      (unsigned long long)lost);
 }
 
 static void clear_progress(const struct load *l)
@@ -186,12 +187,12 @@ static enum err make_workers(struct load *l, struct why *why)
 		return why_set(why, E_NOMEM, "make the threads");
 	l->start_ns = clock_mono_ns() + START_GAP_NS;
 	for (size_t i = 0; i < o->threads; i++) {
-		struct sched sched = { .start_ns = l->start_ns,
-				       .end_ns = SCHED_NEVER,
-				       .rate = o->rate,
-				       .next = i,
-				       .step = o->threads,
-				       .requests = o->count };
+		struct schedule sched = { .start_ns = l->start_ns,
+					  .end_ns = SCHEDULE_NEVER,
+					  .rate = o->rate,
+					  .next = i,
+					  .step = o->threads,
+					  .requests = o->count };
 		uint64_t first;
 		uint64_t conns = part(o->connections, i, o->threads, &first);
 

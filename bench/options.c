@@ -153,7 +153,7 @@ static enum err read_body(struct options *o, struct why *why)
 	}
 	if (ferror(f) || o->file.err || o->file.n > FILE_MAX)
 		why_set(why, E_IO, "read %s: it fails, or is over %u bytes", o->body + 1, FILE_MAX);
-	fclose(f);
+	(void)fclose(f);
 	while (o->file.n && o->file.p[o->file.n - 1] == '\n')
 		o->file.n--; /* what editors add */
 	return why->err;

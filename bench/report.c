@@ -63,10 +63,11 @@ void report_table(const struct report *r, FILE *to)
 	if (r->rate)
 		row(to, "never sent", r->unsent, "due, but every connection was busy to the end");
 	row(to, "connections", r->opened, "opened");
-	(void)fprintf(to, "  %-14s %12.0f  acknowledged a second, over %.2f s\n", "rate", report_rate(r), seconds_of(r));
+	(void)fprintf(to, "  %-14s %12.0f  acknowledged a second, over %.2f s\n", "rate", report_rate(r),
+		      seconds_of(r));
 	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
 		(void)fprintf(to, "  %-14s %12.1f  us\n", percentiles[i].name,
-			(double)hist_at(&r->latency, percentiles[i].percent) / 1e3);
+			      (double)hist_at(&r->latency, percentiles[i].percent) / 1e3);
 	(void)fprintf(to, "  %-14s %12.2f  us of this process per acknowledged request\n", "generator CPU", r->cpu_us);
 }
 

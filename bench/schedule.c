@@ -3,36 +3,36 @@
 #define NS_PER_S 1000000000ull
 
 /* start + k / rate without overflow for any k. */
-static uint64_t time_of(const struct sched *s, uint64_t k)
+static uint64_t time_of(const struct schedule *s, uint64_t k)
 {
 	return s->start_ns + k / s->rate * NS_PER_S + k % s->rate * NS_PER_S / s->rate;
 }
 
-uint64_t sched_due(const struct sched *s, uint64_t now_ns)
+uint64_t schedule_due(const struct schedule *s, uint64_t now_ns)
 {
 	uint64_t due;
 
 	if (s->requests && s->next >= s->requests)
-		return SCHED_NEVER;
+		return SCHEDULE_NEVER;
 	if (s->rate)
 		due = time_of(s, s->next);
 	else
 		due = now_ns > s->start_ns ? now_ns : s->start_ns;
-	return due < s->end_ns ? due : SCHED_NEVER;
+	return due < s->end_ns ? due : SCHEDULE_NEVER;
 }
 
-bool sched_take(struct sched *s, uint64_t now_ns, uint64_t *ret_intended_ns)
+bool schedule_take(struct schedule *s, uint64_t now_ns, uint64_t *ret_intended_ns)
 {
-	uint64_t due = sched_due(s, now_ns);
+	uint64_t due = schedule_due(s, now_ns);
 
-	if (due == SCHED_NEVER || due > now_ns)
+	if (due == SCHEDULE_NEVER || due > now_ns)
 		return false;
 	s->next += s->step;
 	*ret_intended_ns = due;
 	return true;
 }
 
-uint64_t sched_late(const struct sched *s, uint64_t now_ns)
+uint64_t schedule_late(const struct schedule *s, uint64_t now_ns)
 {
 	uint64_t until = now_ns < s->end_ns ? now_ns : s->end_ns;
 	uint64_t due_by_then; /* requests 0 .. due_by_then - 1 have time_of() < until */

@@ -12,22 +12,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SCHED_NEVER UINT64_MAX
+#define SCHEDULE_NEVER UINT64_MAX
 
-struct sched {
+struct schedule {
 	uint64_t start_ns;
-	uint64_t end_ns;   /* nothing is due at or after this time; SCHED_NEVER: no end */
+	uint64_t end_ns;   /* nothing is due at or after this time; SCHEDULE_NEVER: no end */
 	uint64_t rate;     /* of the whole schedule; 0: closed loop */
 	uint64_t next;     /* the request this thread takes next, from 0 */
 	uint64_t step;     /* number of threads */
 	uint64_t requests; /* of the whole schedule; 0: no limit */
 };
 
-/* When the next request of this thread is due (at most `now_ns` when it may leave at once), or SCHED_NEVER: no more. */
-uint64_t sched_due(const struct sched *s, uint64_t now_ns);
+/* When the next request of this thread is due (at most `now_ns` when it may leave at once), or SCHEDULE_NEVER: no more. */
+uint64_t schedule_due(const struct schedule *s, uint64_t now_ns);
 
 /* Takes the next request if it is due; its time goes to `ret_intended_ns`. */
-bool sched_take(struct sched *s, uint64_t now_ns, uint64_t *ret_intended_ns);
+bool schedule_take(struct schedule *s, uint64_t now_ns, uint64_t *ret_intended_ns);
 
 /* Requests of this thread that were due before `now_ns` and not taken: what a slow server left unsent. Open loop only. */
-uint64_t sched_late(const struct sched *s, uint64_t now_ns);
+uint64_t schedule_late(const struct schedule *s, uint64_t now_ns);
