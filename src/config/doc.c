@@ -90,8 +90,13 @@ static struct node *node_new(struct reader *r, enum node_kind kind, const yaml_e
 static enum err add_document(struct reader *r, struct node *root)
 {
 	struct doc_file *f = r->file;
-	struct node **documents = mem_realloc(f->documents, (f->count + 1) * sizeof(*documents));
+	struct node **documents;
 
+	if (f->count == DOC_COUNT_MAX) {
+		problem_in(r->problems, f->path, root->line, "split the file", "more than 1000 documents");
+		return E_CONFIG;
+	}
+	documents = mem_realloc(f->documents, (f->count + 1) * sizeof(*documents));
 	if (!documents)
 		return problem_nomem(r->problems);
 	f->documents = documents;

@@ -3,8 +3,8 @@
  *
  * Shape     a tree of nodes per document, read by libyaml; JSON is YAML. Problems are collected (problem.h).
  * Owner     doc_file owns its nodes and texts; every text is terminated by a zero and holds no other.
- * Limits    anchors, aliases and tags are refused, as are files over 4 MiB and depth over 64: what a stranger writes
- *           cannot blow up.
+ * Limits    anchors, aliases and tags are refused, as are files over 4 MiB, depth over 64 and more than 1000 documents
+ *           in a file: what a stranger writes cannot blow up.
  * Source    YAML 1.1 as libyaml reads it
  */
 #pragma once
@@ -16,6 +16,7 @@
 
 #define DOC_BYTES_MAX (4u << 20)
 #define DOC_DEPTH_MAX 64
+#define DOC_COUNT_MAX 1000
 
 enum node_kind { NODE_SCALAR, NODE_MAP, NODE_LIST };
 

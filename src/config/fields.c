@@ -127,6 +127,8 @@ static void report_unknown(const struct fields_ctx *ctx, const struct fields_par
 			continue;
 		write_fix(parts, count, n->key, &fix);
 		problem_at(ctx->problems, ctx->file, n, buf_cstr(&fix), "unknown key");
+		if (fix.err != E_OK)
+			problem_nomem(ctx->problems);
 		buf_release(&fix);
 	}
 }

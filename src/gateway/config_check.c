@@ -92,7 +92,7 @@ static void check_tls_on_port(struct config_reader *r, struct index *x, const st
 			   first->file, first->line);
 }
 
-/* An event's subject on the bus, its CloudEvent source and subject: source and name tell it from all others. */
+/* Source and event name are the subject on the bus: within an EventSource a name stands once, whatever the type. */
 static void check_name_twice(struct config_reader *r, struct index *x, const struct route_config *route)
 {
 	const struct route_place *place = place_of(r, route);
@@ -132,18 +132,35 @@ static bool can_be_subject(const char *token)
 	return *token;
 }
 
-static void check_subject(struct config_reader *r, const struct route_config *route)
+static void check_event_name(struct config_reader *r, const struct route_config *route)
 {
 	const struct route_place *place = place_of(r, route);
 
-	if (r->config->bus.kind != BUS_JETSTREAM)
-		return;
-	if (!can_be_subject(route->event_name))
+	if (r->config->bus.kind == BUS_JETSTREAM && !can_be_subject(route->event_name))
 		problem_at(r->problems, place->file, place->event, "rename it: without . * > and spaces",
 			   "\"%.60s\" cannot be part of a NATS subject", route->event_name);
-	if (*route->event_source && !can_be_subject(route->event_source))
-		problem_at(r->problems, place->file, place->event, "rename the EventSource: without . * > and spaces",
-			   "metadata.name \"%.60s\" cannot be part of a NATS subject", route->event_source);
+}
+
+static void check_source_name(struct config_reader *r, const struct manifest *m)
+{
+	if (r->config->bus.kind == BUS_JETSTREAM && *m->name && !can_be_subject(m->name))
+		problem_at(r->problems, m->file, node_get(node_get(m->root, "metadata"), "name"),
+			   "rename it: without . * > and spaces", "\"%.60s\" cannot be part of a NATS subject",
+			   m->name);
+}
+
+/* The name is the CloudEvents source: two of one name could not be told apart. */
+static void check_source_twice(struct config_reader *r, const struct manifest *m)
+{
+	for (const struct manifest *other = r->sources.items; other < m; other++) {
+		if (!*m->name || !str_eq(str_of(other->name), str_of(m->name)))
+			continue;
+		problem_at(r->problems, m->file, node_get(node_get(m->root, "metadata"), "name"),
+			   "give it another name, or put the events into one",
+			   "EventSource %.60s stands twice; first at %s:%u", m->name, other->file->path,
+			   other->root->line);
+		return;
+	}
 }
 
 static void check_store(struct config_reader *r, const struct route_config *route)
@@ -171,8 +188,12 @@ static void check_sizes(struct config_reader *r, const struct route_config *rout
 
 bool config_check(struct config_reader *r)
 {
+	for (size_t i = 0; i < r->sources.count; i++) {
+		check_source_name(r, &r->sources.items[i]);
+		check_source_twice(r, &r->sources.items[i]);
+	}
 	for (size_t i = 0; i < r->config->route_count; i++) {
-		check_subject(r, &r->config->routes[i]);
+		check_event_name(r, &r->config->routes[i]);
 		check_store(r, &r->config->routes[i]);
 		check_sizes(r, &r->config->routes[i]);
 	}

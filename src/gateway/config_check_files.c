@@ -43,6 +43,18 @@ static void check_bus_files(struct config_reader *r)
 	check_readable(r, m->file, m->spec, js->tls.key_path, needed);
 }
 
+static void check_token(struct config_reader *r)
+{
+	for (size_t i = 0; i < r->sources.count; i++) {
+		const struct manifest *m = &r->sources.items[i];
+		const struct node *n = node_get(node_get(m->holdfast, "admin"), "tokenFile");
+
+		if (!node_is_null(n))
+			check_readable(r, m->file, n, r->config->admin_token_file,
+				       "the events API refuses everybody without it");
+	}
+}
+
 /* The directory, or where it would be made: the nearest one above it that is there. 0, or an errno. */
 static int writable(char *path)
 {
@@ -109,5 +121,6 @@ void config_check_files(struct config_reader *r)
 		check_secret(r, i, &route->tls_key, "serverKeySecret", tls);
 	}
 	check_bus_files(r);
+	check_token(r);
 	check_data_dir(r);
 }

@@ -38,7 +38,7 @@ static const struct field limit_rows[] = {
 #define X(field, name, kind, least, most, normal, units, text)                                     \
 	{ .key = name, .type = FIELD_##kind, .offset = offsetof(struct gateway_limits, field),     \
 	  .min = least, .max = most, .dflt = normal, .unit = units, .meaning = text },
-#include "gateway/limits.h"
+#include "gateway/gateway_limits.h"
 #undef X
 };
 static const struct field_table limit_table = { .rows = limit_rows, .count = ARRAY_LEN(limit_rows) };
@@ -106,9 +106,10 @@ static bool read_one(struct config_reader *r, struct manifest *m)
 	struct fields_ctx ctx = config_ctx(r, m->file);
 	enum err err;
 
+	fields_defaults(&config_process_table, &process); /* what is said wrongly is as if it were not said */
 	fields_defaults(&config_option_table, &m->options);
 	err = fields_read_parts(&ctx, parts, ARRAY_LEN(parts), m->holdfast, m->root);
-	if (err == E_OK)
+	if (err != E_NOMEM)
 		unite(r, m->file, &config_process_table, m->holdfast, (char *)&process, (char *)&r->process);
 	fields_release(&config_process_table, &process);
 	return err != E_NOMEM;
