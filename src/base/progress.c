@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 
 #define FIRST_DRAW_MS 500
@@ -20,21 +19,26 @@ void progress_start(struct progress *p, int fd, const char *label, const char *u
 	p->due_ms = p->start_ms + (p->terminal ? FIRST_DRAW_MS : LINE_MS);
 }
 
-static void add_amount(struct buf *b, const struct progress *p, uint64_t amount)
+static bool is_bytes(const char *unit)
+{
+	return strcmp(unit, "bytes") == 0;
+}
+
+void progress_amount(struct buf *b, const char *unit, uint64_t amount)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
 	double scaled = (double)amount;
-	size_t unit = 0;
+	size_t i = 0;
 
-	if (strcmp(p->unit, "bytes") != 0) {
+	if (!is_bytes(unit)) {
 		buf_u64(b, amount);
 		return;
 	}
-	while (scaled >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+	while (scaled >= 1024 && i + 1 < sizeof(units) / sizeof(units[0])) {
 		scaled /= 1024;
-		unit++;
+		i++;
 	}
-	buf_addf(b, unit ? "%.1f %s" : "%.0f %s", scaled, units[unit]);
+	buf_addf(b, i ? "%.1f %s" : "%.0f %s", scaled, units[i]);
 }
 
 static unsigned cells(const struct progress *p)
@@ -59,18 +63,18 @@ static void add_numbers(struct buf *b, const struct progress *p, uint64_t now_ms
 	double rate = seconds > 0 ? (double)p->done / seconds : 0;
 
 	buf_char(b, ' ');
-	add_amount(b, p, p->done);
+	progress_amount(b, p->unit, p->done);
 	if (p->total) {
 		buf_lit(b, " of ");
-		add_amount(b, p, p->total);
+		progress_amount(b, p->unit, p->total);
 	}
-	if (strcmp(p->unit, "bytes") != 0)
+	if (!is_bytes(p->unit))
 		buf_addf(b, " %s", p->unit);
 	if (p->total)
 		buf_addf(b, ", %u %%", (unsigned)((double)p->done * 100 / (double)p->total));
 	if (rate >= 1) {
 		buf_lit(b, ", ");
-		add_amount(b, p, (uint64_t)rate);
+		progress_amount(b, p->unit, (uint64_t)rate);
 		buf_lit(b, "/s");
 	}
 	if (p->total && rate > 0)

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 struct progress {
 	int fd;
 	bool terminal;
@@ -34,3 +36,6 @@ void progress_of(struct progress *p, uint64_t done, uint64_t total);
 
 /* Take the line off the terminal, before other text and at the end. */
 void progress_clear(struct progress *p);
+
+/* Appends an amount as the line shows it: "12", and for "bytes" "1.5 MiB". */
+void progress_amount(struct buf *b, const char *unit, uint64_t amount);

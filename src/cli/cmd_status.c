@@ -25,14 +25,23 @@ static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why
 	struct store_info info;
 	enum err err = store_info(dir, &info, why);
 
+	if (err == E_NOT_FOUND)
+		return why_set(why, err, "no gateway runs on %s, and there is no store in it", dir);
 	if (err != E_OK)
 		return err;
-	buf_lit(ret_json, "{\"gateway\":\"not running\",\"dataDir\":");
+	buf_lit(ret_json,
+		"{\"ready\":false,\"state\":\"no gateway runs; this is what the store says\",\"store\":{\"dir\":");
 	buf_json(ret_json, str_of(dir));
 	buf_addf(ret_json,
-		 ",\"events\":%" PRIu64 ",\"firstPosition\":%" PRIu64 ",\"lastPosition\":%" PRIu64 ",\"bytes\":%" PRIu64
-		 ",\"deadLetters\":%" PRIu64 "}",
+		 ",\"events\":%" PRIu64 ",\"first\":%" PRIu64 ",\"last\":%" PRIu64 ",\"bytes\":%" PRIu64
+		 ",\"dead\":%" PRIu64 "},\"buses\":[",
 		 info.events, info.first, info.last, info.bytes, info.dead);
+	for (size_t i = 0; i < info.bus_count; i++) {
+		buf_str(ret_json, i ? STR(",{\"name\":") : STR("{\"name\":"));
+		buf_json(ret_json, str_of(info.buses[i].name));
+		buf_addf(ret_json, ",\"forwarded\":%" PRIu64 "}", info.buses[i].forwarded);
+	}
+	buf_lit(ret_json, "]}");
 	return ret_json->err;
 }
 
@@ -87,7 +96,7 @@ const struct command cmd_status = {
 	.about = "Asks the running gateway; when none runs, looks into the store and says so.",
 	.examples = "  holdfast status\n"
 		    "      for people\n"
-		    "  holdfast status --json | jq .lastPosition\n"
+		    "  holdfast status --json | jq .store.last\n"
 		    "      for scripts\n",
 	.options = options,
 	.args_size = sizeof(struct status_args),

@@ -5,11 +5,24 @@
 
 #include "base/log.h"
 
+/* clang-format off */
 const struct command *const commands[] = {
-	&cmd_gateway,      &cmd_check_config, &cmd_status,    &cmd_tail,        &cmd_replay,
-	&cmd_dead_list,    &cmd_dead_retry,   &cmd_dead_drop, &cmd_store_check, &cmd_store_dump,
-	&cmd_store_export, &cmd_store_vacuum, &cmd_help,      &cmd_version,     NULL,
+	&cmd_gateway,
+	&cmd_check_config,
+	&cmd_status,
+	&cmd_tail,
+	&cmd_dead_list,
+	&cmd_dead_retry,
+	&cmd_dead_drop,
+	&cmd_store_check,
+	&cmd_store_dump,
+	&cmd_store_export,
+	&cmd_store_vacuum,
+	&cmd_help,
+	&cmd_version,
+	NULL,
 };
+/* clang-format on */
 
 const struct option_row common_options[] = {
 	{ "help", 'h', OPTION_FLAG, offsetof(struct common_args, help), NULL, NULL, "Show this help." },

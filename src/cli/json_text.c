@@ -6,17 +6,11 @@
 
 static void add_value(struct buf *b, json_object *value, unsigned depth);
 
-/* lastPosition and last_position become "last position": words for people. */
+/* last_position becomes "last position": words for people. */
 static void add_key(struct buf *b, const char *key)
 {
-	for (; *key; key++) {
-		if (*key >= 'A' && *key <= 'Z') {
-			buf_char(b, ' ');
-			buf_char(b, (char)(*key - 'A' + 'a'));
-		} else {
-			buf_char(b, *key == '_' ? ' ' : *key);
-		}
-	}
+	for (; *key; key++)
+		buf_char(b, *key == '_' ? ' ' : *key);
 }
 
 static void add_object(struct buf *b, json_object *object, unsigned depth)

@@ -1,0 +1,264 @@
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cli/data_dir.h"
+#include "cli/help.h"
+#include "cli/interrupt.h"
+#include "cli/rows.h"
+#include "store/store_tool.h"
+
+struct store_args {
+	const char *data_dir;
+};
+
+static const struct option_row options[] = {
+	DATA_DIR_OPTION(struct store_args),
+	{ 0 },
+};
+
+/* What the four commands share: the directory, a progress bar that Ctrl-C stops, and the story of a failure. */
+struct task {
+	const struct invocation *inv;
+	char dir[PATH_MAX];
+	struct progress bar;
+	struct store_progress progress;
+	struct why why;
+};
+
+static bool on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct task *t = ctx;
+
+	progress_of(&t->bar, done, total);
+	return !interrupted();
+}
+
+static enum err task_begin(struct task *t, const struct invocation *inv, const char *unit)
+{
+	const struct store_args *args = inv->args;
+
+	*t = (struct task){ .inv = inv, .progress.on_progress = on_progress };
+	t->progress.ctx = t;
+	interrupt_catch();
+	progress_start(&t->bar, STDERR_FILENO, inv->command->name, unit, /* total= */ 0);
+	return data_dir(args->data_dir, sizeof(t->dir), t->dir, &t->why);
+}
+
+/* The exit code; on success `text` is what there is to say. */
+static int task_end(struct task *t, enum err err, struct buf *text)
+{
+	progress_clear(&t->bar);
+	if (err == E_OK)
+		return help_print(text);
+	buf_release(text);
+	if (err == E_CANCELLED)
+		return command_failed(t->inv, "interrupted");
+	return command_failed(t->inv, "%s", t->why.text);
+}
+
+static void add_events(struct buf *b, const struct store_info *info)
+{
+	buf_addf(b, "%" PRIu64 " event%s", info->events, info->events == 1 ? "" : "s");
+	if (info->events)
+		buf_addf(b, ", positions %" PRIu64 " to %" PRIu64, info->first, info->last);
+}
+
+/* ---- store check -------------------------------------------------------------------------------------------------- */
+
+static void on_problem(void *ctx, const char *problem)
+{
+	struct task *t = ctx;
+
+	progress_clear(&t->bar);
+	(void)printf("%s\n", problem);
+}
+
+static int run_check(const struct invocation *inv)
+{
+	struct task t;
+	struct store_info info;
+	struct buf text = { 0 };
+	enum err err = task_begin(&t, inv, "checks");
+
+	if (err == E_OK)
+		err = store_check(t.dir, &t.progress, on_problem, &t, &t.why);
+	if (err == E_OK)
+		err = store_info(t.dir, &info, &t.why);
+	if (err == E_OK) {
+		buf_lit(&text, "ok: ");
+		add_events(&text, &info);
+		buf_char(&text, '\n');
+	}
+	return task_end(&t, err, &text);
+}
+
+const struct command cmd_store_check = {
+	.name = "store check",
+	.summary = "Check that the store is whole",
+	.about = "Reads everything: the database file and what must hold between its tables. Prints a line per problem "
+		 "and "
+		 "exits with 1 when there is one. Works while a gateway runs.",
+	.examples = "  holdfast store check --data-dir /var/lib/holdfast\n",
+	.options = options,
+	.args_size = sizeof(struct store_args),
+	.run = run_check,
+};
+
+/* ---- store dump --------------------------------------------------------------------------------------------------- */
+
+struct dump {
+	struct task *task;
+	struct out out;
+	uint64_t first;
+};
+
+static bool dump_row(void *ctx, const struct store_row *row)
+{
+	struct dump *d = ctx;
+
+	if (!d->out.terminal)
+		progress_at(&d->task->bar, row->pos - d->first + 1);
+	return row_print(&d->out, ROW_JSON, row) && !interrupted();
+}
+
+static enum err dump(struct task *t, struct dump *d)
+{
+	struct store_query all = { .from = 0 };
+	struct store_reader *reader;
+	struct store_info info;
+	enum err err = data_dir_read(t->dir, &t->why, &reader);
+
+	if (err != E_OK)
+		return err;
+	err = store_info(t->dir, &info, &t->why);
+	if (err == E_OK) {
+		d->first = info.first;
+		t->bar.total = info.last - info.first + 1;
+		err = store_read(reader, &all, dump_row, d, &t->why);
+	}
+	store_reader_close(reader);
+	return err;
+}
+
+static int run_dump(const struct invocation *inv)
+{
+	struct task t;
+	struct dump d = { .task = &t };
+	struct buf text = { 0 };
+	enum err err = task_begin(&t, inv, "events");
+
+	out_open(&d.out);
+	if (err == E_OK)
+		err = dump(&t, &d);
+	if (err == E_OK)
+		err = out_close(&d.out, &t.why);
+	else
+		(void)out_close(&d.out, NULL);
+	if (err == E_OK && interrupted())
+		err = E_CANCELLED;
+	return task_end(&t, err, &text);
+}
+
+const struct command cmd_store_dump = {
+	.name = "store dump",
+	.summary = "Print all events as JSON lines",
+	.about = "The lines are those of 'holdfast tail --json'. Works while a gateway runs; what is stored after the "
+		 "start "
+		 "may or may not be in it.",
+	.examples = "  holdfast store dump | gzip > events.jsonl.gz\n",
+	.options = options,
+	.args_size = sizeof(struct store_args),
+	.run = run_dump,
+};
+
+/* ---- store export ------------------------------------------------------------------------------------------------- */
+
+static int run_export(const struct invocation *inv)
+{
+	const char *to = inv->operands[0];
+	struct buf text = { 0 };
+	struct stat st;
+	struct task t;
+	enum err err = task_begin(&t, inv, "pages");
+
+	if (err == E_OK)
+		err = store_export(t.dir, to, &t.progress, &t.why);
+	if (err == E_OK && stat(to, &st) == 0) {
+		buf_addf(&text, "wrote %s, ", to);
+		progress_amount(&text, "bytes", (uint64_t)st.st_size);
+		buf_char(&text, '\n');
+	}
+	return task_end(&t, err, &text);
+}
+
+const struct command cmd_store_export = {
+	.name = "store export",
+	.operands = "FILE",
+	.operands_min = 1,
+	.operands_max = 1,
+	.summary = "Write a consistent copy of the store to a file",
+	.about = "Works while a gateway writes: the copy holds everything up to some moment and nothing behind it. It "
+		 "is a "
+		 "SQLite database that opens as a store when it is named spool.db in a directory of its own. FILE must "
+		 "not "
+		 "exist; a copy that could not be finished is removed.",
+	.examples = "  holdfast store export /backup/holdfast-monday.db\n"
+		    "      a backup\n"
+		    "  sqlite3 /backup/holdfast-monday.db 'SELECT * FROM readable LIMIT 3'\n"
+		    "      look inside with SQLite's own tool\n",
+	.options = options,
+	.args_size = sizeof(struct store_args),
+	.run = run_export,
+};
+
+/* ---- store vacuum ------------------------------------------------------------------------------------------------- */
+
+/* Bytes of the database file, 0 when it cannot be asked. */
+static uint64_t file_bytes(const char *dir)
+{
+	char path[PATH_MAX + 16];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/spool.db", dir);
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static int run_vacuum(const struct invocation *inv)
+{
+	struct task t;
+	struct buf text = { 0 };
+	enum err err = task_begin(&t, inv, "pages");
+	uint64_t before = file_bytes(t.dir);
+
+	if (err == E_OK)
+		err = store_vacuum(t.dir, &t.progress, &t.why);
+	if (err == E_BUSY)
+		why_set(&t.why, err, "another process writes %s: stop the gateway first", t.dir);
+	if (err == E_OK) {
+		buf_lit(&text, "the file had ");
+		progress_amount(&text, "bytes", before);
+		buf_lit(&text, " and has ");
+		progress_amount(&text, "bytes", file_bytes(t.dir));
+		buf_char(&text, '\n');
+	}
+	return task_end(&t, err, &text);
+}
+
+const struct command cmd_store_vacuum = {
+	.name = "store vacuum",
+	.summary = "Give the room of removed events back to the file system",
+	.about = "The file of a store keeps its size when retention removes events; the room is used again for new "
+		 "ones. "
+		 "This makes the file as small as what is in it. The gateway must be stopped, and as much free room as "
+		 "the "
+		 "store has is needed meanwhile.",
+	.examples = "  systemctl stop holdfast && holdfast store vacuum && systemctl start holdfast\n",
+	.options = options,
+	.args_size = sizeof(struct store_args),
+	.run = run_vacuum,
+};
