@@ -54,7 +54,7 @@ static enum err init(struct store *s, const struct store_config *config)
 	s->lock_fd = s->dir_fd = -1;
 	positions_init(&s->positions);
 	pthread_mutex_init(&s->listeners_lock, NULL);
-	wake_prepare(&s->wake);
+	wake_init(&s->wake);
 	queue_init(&s->puts);
 	queue_init(&s->deads);
 	s->dir = str_dup(str_of(config->dir));

@@ -9,7 +9,7 @@
 
 enum { IDLE, SIGNALLED, SLEEPING };
 
-void wake_prepare(struct wake *w)
+void wake_init(struct wake *w)
 {
 	atomic_init(&w->word, IDLE);
 	w->spins = 0;

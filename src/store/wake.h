@@ -19,7 +19,7 @@ struct wake {
 
 #define WAKE_FOREVER UINT32_MAX
 
-void wake_prepare(struct wake *w);
+void wake_init(struct wake *w);
 
 /* Whoever waits, or waits next, returns. */
 void wake_signal(struct wake *w);
