@@ -21,9 +21,9 @@
 #include <pthread.h>
 
 #include "base/mpsc.h"
+#include "bus/bell.h"
 #include "bus/jetstream.h"
 #include "bus/servers.h"
-#include "bus/bell.h"
 #include "bus/window.h"
 
 struct jetstream;

@@ -1,0 +1,178 @@
+#include "bus/replay.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <semaphore.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "bus/outgoing.h"
+#include "delivery/backoff.h"
+
+#define BATCH       64
+#define BATCH_BYTES (8u << 20)
+#define RUN_MAX     64
+
+struct item {
+	struct outgoing out;
+	uint64_t pos;
+	sem_t *back;
+	bool done;
+};
+
+struct batch {
+	const struct replay_config *config;
+	struct item items[BATCH];
+	size_t n;
+	size_t bytes;
+	sem_t back;
+	enum err err;
+	char suffix[RUN_MAX + 2];
+};
+
+static void on_done(struct bus_publish *p)
+{
+	(void)sem_post(CONTAINER_OF(p, struct item, out.publish)->back);
+}
+
+static bool on_row(void *ctx, const struct store_row *row)
+{
+	struct batch *b = ctx;
+	struct item *item = &b->items[b->n];
+
+	b->err = outgoing_build(row, str_of(b->suffix), &item->out);
+	if (b->err)
+		return false;
+	item->out.publish.timeout_ms = b->config->timeout_ms;
+	item->out.publish.on_done = on_done;
+	item->pos = row->pos;
+	item->back = &b->back;
+	item->done = false;
+	b->bytes += item->out.block.n;
+	return ++b->n < BATCH && b->bytes < BATCH_BYTES;
+}
+
+static void batch_clear(struct batch *b)
+{
+	while (b->n)
+		outgoing_release(&b->items[--b->n].out);
+	b->bytes = 0;
+}
+
+static void wait_back(struct batch *b)
+{
+	while (sem_wait(&b->back) < 0 && errno == EINTR)
+		;
+}
+
+/* Everything that is not done, in order; true when all is done then. */
+static bool send_open(struct batch *b, struct bus *bus, struct replay_progress *progress, struct why *why)
+{
+	size_t sent = 0;
+	bool all = true;
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->items[i].done)
+			continue;
+		sent++;
+		bus->ops->publish(bus, &b->items[i].out.publish);
+	}
+	while (sent--)
+		wait_back(b);
+	for (size_t i = 0; i < b->n; i++) {
+		struct item *item = &b->items[i];
+		enum err err = item->out.publish.err;
+
+		if (item->done)
+			continue;
+		item->done = !err || err == E_LIMIT || err == E_MALFORMED;
+		progress->taken += !err;
+		progress->refused += item->done && err;
+		if (!item->done && all)
+			(void)why_set(why, err, "position %llu: %s", (unsigned long long)item->pos,
+				      item->out.publish.why.text);
+		all &= item->done;
+	}
+	return all;
+}
+
+static void pause_ms(uint64_t ms)
+{
+	struct timespec rest = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	while (nanosleep(&rest, &rest) < 0 && errno == EINTR)
+		;
+}
+
+static enum err send_batch(struct batch *b, struct bus *bus, struct replay_progress *progress, struct why *why)
+{
+	struct backoff backoff = { .base_ms = 20, .factor = 2, .cap_ms = 1000 };
+	uint64_t until = clock_mono_ms() + b->config->give_up_ms;
+	struct why last = { 0 };
+
+	while (!send_open(b, bus, progress, &last)) {
+		if (clock_mono_ms() >= until)
+			return why_set(why, last.err, "replay: %s", last.text);
+		pause_ms(backoff_next(&backoff, rand_u64()));
+	}
+	progress->last_pos = b->items[b->n - 1].pos;
+	return E_OK;
+}
+
+static enum err read_batch(struct batch *b, struct store_reader *reader, const struct store_query *query,
+			   struct why *why)
+{
+	enum err err = store_read(reader, query, on_row, b, why);
+
+	if (!err && b->err)
+		err = why_set(why, b->err, "replay: %s", err_text(b->err));
+	return err;
+}
+
+static enum err run(struct batch *b, struct store_reader *reader, struct bus *bus,
+		    bool (*on_progress)(void *ctx, const struct replay_progress *progress), void *ctx, struct why *why,
+		    struct replay_progress *progress)
+{
+	struct store_query query = b->config->range;
+	enum err err = E_OK;
+
+	for (;;) {
+		batch_clear(b);
+		err = read_batch(b, reader, &query, why);
+		if (err || b->n == 0)
+			return err;
+		err = send_batch(b, bus, progress, why);
+		if (err)
+			return err;
+		if (on_progress && !on_progress(ctx, progress))
+			return why_set(why, E_CANCELLED, "replay: stopped");
+		query.from = progress->last_pos + 1;
+		if (b->config->range.limit && (query.limit -= b->n) == 0)
+			return E_OK;
+		if (query.to && query.from > query.to)
+			return E_OK;
+	}
+}
+
+enum err replay_run(const struct replay_config *config, struct store_reader *reader, struct bus *bus,
+		    bool (*on_progress)(void *ctx, const struct replay_progress *progress), void *ctx, struct why *why,
+		    struct replay_progress *ret_progress)
+{
+	struct batch *b = mem_alloc(sizeof(*b));
+	enum err err;
+
+	assert(config->run.n <= RUN_MAX);
+	*ret_progress = (struct replay_progress){ 0 };
+	if (!b)
+		return why_set(why, E_NOMEM, "replay");
+	b->config = config;
+	if (config->run.n)
+		(void)snprintf(b->suffix, sizeof(b->suffix), ".%.*s", STR_ARG(config->run));
+	(void)sem_init(&b->back, 0, 0);
+	err = run(b, reader, bus, on_progress, ctx, why, ret_progress);
+	batch_clear(b);
+	(void)sem_destroy(&b->back);
+	mem_free(b);
+	return err;
+}
