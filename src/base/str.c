@@ -130,6 +130,20 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* How many bytes at the front are ASCII, in whole groups of eight. */
+static size_t ascii_groups(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+	uint64_t group;
+
+	for (; n - i >= sizeof(group); i += sizeof(group)) {
+		memcpy(&group, p + i, sizeof(group));
+		if (group & 0x8080808080808080u)
+			break;
+	}
+	return i;
+}
+
 bool str_is_utf8(struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
@@ -141,6 +155,7 @@ bool str_is_utf8(struct str s)
 		if (len == 0)
 			return false;
 		i += len;
+		i += ascii_groups(p + i, s.n - i);
 	}
 	return true;
 }
