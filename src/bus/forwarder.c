@@ -248,6 +248,7 @@ static bool read_rows(struct forwarder *f, const struct store_query *query,
 
 	if (f->read_again_ms > clock_mono_ms())
 		return false;
+	f->read_again_ms = 0;
 	if (!f->reader)
 		err = store_reader_open(f->dir, &why, &f->reader);
 	if (!err)
@@ -257,7 +258,6 @@ static bool read_rows(struct forwarder *f, const struct store_query *query,
 		return false;
 	}
 	f->read_failed = false;
-	f->read_again_ms = 0;
 	return true;
 }
 
@@ -545,7 +545,7 @@ enum err forwarder_start(const struct forwarder_config *config, struct store *st
 	f->store = store;
 	f->bus = bus;
 	f->listener.on_commit = on_commit;
-	wake_prepare(&f->wake);
+	wake_init(&f->wake);
 	err = prepare(f, why);
 	if (err)
 		return err;
