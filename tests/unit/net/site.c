@@ -60,7 +60,10 @@ static void answer_big(struct http_request *r)
 {
 	char *body = mem_alloc(SITE_BIG);
 
-	assert_non_null(body);
+	if (!body) {
+		answer(r, 503);
+		return;
+	}
 	memset(body, 'b', SITE_BIG);
 	http_respond(r, &(struct http_response){ .status = 200, .body = { body, SITE_BIG } });
 	mem_free(body);
