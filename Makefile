@@ -30,7 +30,7 @@ check: ## builds everything and runs all tests; ends with "N passed, N failed"
 
 bench: build ## measures, prints a table, writes build/bench.json
 	@$(call deps,bench)
-	@scripts/bench
+	@bench/run
 
 lint: ## static analysis, layout, layers, scripts, man page
 	@$(call deps,build test lint)
