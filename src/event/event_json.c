@@ -17,41 +17,34 @@ static bool have_room(struct event_json *j)
 	return j->strings.p || buf_reserve(&j->strings, j->text.n);
 }
 
-static enum err decode(struct event_json *j, const char *what, struct str raw, struct str *ret_text, struct why *why)
+static enum err decode(struct event_json *j, struct str what, struct str raw, struct str *ret_text, struct why *why)
 {
 	if (str_find(raw, '\\') < raw.n && !have_room(j))
-		return why_set(why, E_NOMEM, "%s: %s", what, err_text(E_NOMEM));
+		return why_set(why, E_NOMEM, "%.*s: %s", STR_ARG(what), err_text(E_NOMEM));
 	if (!json_decode(raw, &j->strings, ret_text))
-		return why_set(why, E_MALFORMED, "%s: has half of a surrogate pair", what);
+		return why_set(why, E_MALFORMED, "%.*s: has half of a surrogate pair", STR_ARG(what));
 	return E_OK;
 }
 
 static enum err read_attribute(struct event_json *j, struct event *event, struct str name, struct str raw,
 			       struct why *why)
 {
-	struct str text = raw;
-	enum event_attr_type type;
-	enum err err = E_OK;
+	struct str text = raw, shown = event_name_ok(name) ? str_sub(name, 0, 40) : STR("an attribute");
+	enum event_attr_type type = EVENT_ATTR_INTEGER;
+	char first = raw.p[0];
 
-	switch (raw.p[0]) {
-	case '"':
-		type = EVENT_ATTR_STRING;
-		err = decode(j, "a value", raw, &text, why);
-		break;
-	case 't':
-	case 'f':
+	if (first == '{' || first == '[')
+		return why_set(why, E_MALFORMED, "%.*s: is not a string, a boolean or a number", STR_ARG(shown));
+	if (first == 't' || first == 'f')
 		type = EVENT_ATTR_BOOLEAN;
-		break;
-	case '{':
-	case '[':
-		if (!event_name_ok(name))
-			name = STR("an attribute");
-		return why_set(why, E_MALFORMED, "%.*s: is not a string, a boolean or a number",
-			       STR_ARG(str_sub(name, 0, 40)));
-	default:
-		type = EVENT_ATTR_INTEGER;
+	if (first == '"') {
+		enum err err = decode(j, shown, raw, &text, why);
+
+		if (err != E_OK)
+			return err;
+		type = EVENT_ATTR_STRING;
 	}
-	return err == E_OK ? event_set(event, name, text, type, why) : err;
+	return event_set(event, name, text, type, why);
 }
 
 static enum err set_once(struct str *place, struct str raw, const char *name, struct why *why)
@@ -66,7 +59,7 @@ static enum err read_member(struct event_json *j, struct event *event, struct pa
 			    struct why *why)
 {
 	struct str name, raw;
-	enum err err = decode(j, "an attribute name", json_walk_key(&j->at), &name, why);
+	enum err err = decode(j, STR("an attribute name"), json_walk_key(&j->at), &name, why);
 
 	if (err != E_OK)
 		return err;
@@ -95,7 +88,7 @@ static enum err read_base64(struct event_json *j, struct event *event, struct st
 		return why_set(why, E_MALFORMED, "data_base64: is not a string");
 	if (!have_room(j))
 		return why_set(why, E_NOMEM, "data_base64: %s", err_text(E_NOMEM));
-	err = decode(j, "data_base64", raw, &text, why);
+	err = decode(j, STR("data_base64"), raw, &text, why);
 	if (err != E_OK)
 		return err;
 	/* Over the text itself when that had escapes and lies there: the bytes are shorter and never overtake it. */
@@ -122,7 +115,7 @@ static enum err read_payload(struct event_json *j, struct event *event, const st
 	if (type.n == 0 || event_type_is_json(type) || raw.p[0] != '"')
 		return E_OK;
 	event->data_kind = EVENT_DATA_TEXT;
-	return decode(j, "data", raw, &event->data, why);
+	return decode(j, STR("data"), raw, &event->data, why);
 }
 
 /* The object that is next. */
