@@ -8,7 +8,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
+
+void fixture_quiet(void)
+{
+	if (!getenv("HOLDFAST_TEST_LOG"))
+		log_setup(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_ERROR, LOG_FORMAT_JSON);
+}
 
 struct fixture *fixture_new(void)
 {

@@ -23,6 +23,9 @@ struct fixture {
 	struct why why;
 };
 
+/* The store's log lines go nowhere, unless HOLDFAST_TEST_LOG is set. */
+void fixture_quiet(void);
+
 struct fixture *fixture_new(void);
 void fixture_free(struct fixture *f);
 

@@ -334,5 +334,6 @@ int main(void)
 		T(what_waits_is_committed_by_close),
 	};
 
+	fixture_quiet();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
