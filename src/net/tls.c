@@ -21,9 +21,12 @@ struct tls_server {
 /* The oldest OpenSSL error, which is the cause, as the end of the story. */
 static enum err why_tls(struct why *why, enum err err, const char *what, const char *path)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	unsigned long code = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(code);
 
 	ERR_clear_error();
+	if (ERR_SYSTEM_ERROR(code))
+		return why_errno(why, err, ERR_GET_REASON(code), "%s %s", what, path);
 	return why_set(why, err, "%s %s: %s", what, path, reason ? reason : "unknown error");
 }
 

@@ -1,0 +1,163 @@
+#include "net/systemd.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+
+/* The service manager's end: a socket at `path`, which is announced. "@" is the abstract namespace. */
+static int manager(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	socklen_t n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	memcpy(at.sun_path, path, strlen(path));
+	if (path[0] == '@')
+		at.sun_path[0] = '\0';
+	assert_int_equal(0, bind(fd, (const struct sockaddr *)&at, n));
+	setenv("NOTIFY_SOCKET", path, 1);
+	return fd;
+}
+
+static void heard(int fd, char *ret_text, size_t max)
+{
+	ssize_t n = recv(fd, ret_text, max - 1, MSG_DONTWAIT);
+
+	ret_text[n > 0 ? n : 0] = '\0';
+}
+
+static void each_message_is_what_the_protocol_says(void **state)
+{
+	char path[64];
+	char text[600];
+	struct why why;
+	uint64_t us = 0;
+	int fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "@holdfast-test-%d", (int)getpid());
+	fd = manager(path);
+	assert_int_equal(E_OK, systemd_ready("two ports", &why));
+	heard(fd, text, sizeof(text));
+	assert_string_equal("READY=1\nSTATUS=two ports", text);
+	assert_int_equal(E_OK, systemd_status("a\nREADY=0\rb", &why));
+	heard(fd, text, sizeof(text));
+	assert_string_equal("STATUS=a READY=0 b", text);
+	assert_int_equal(E_OK, systemd_stopping(&why));
+	heard(fd, text, sizeof(text));
+	assert_string_equal("STOPPING=1", text);
+	assert_int_equal(E_OK, systemd_watchdog(&why));
+	heard(fd, text, sizeof(text));
+	assert_string_equal("WATCHDOG=1", text);
+	assert_int_equal(E_OK, systemd_reloading(&why));
+	heard(fd, text, sizeof(text));
+	assert_true(str_starts(str_of(text), STR("RELOADING=1\nMONOTONIC_USEC=")));
+	assert_true(str_to_u64(str_of(text + 27), UINT64_MAX, &us));
+	assert_true(us <= clock_mono_ns() / 1000 && us + 10000000 > clock_mono_ns() / 1000);
+	close(fd);
+}
+
+static void a_long_status_is_cut(void **state)
+{
+	char path[64];
+	char text[600];
+	char status[599];
+	int fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "@holdfast-long-%d", (int)getpid());
+	fd = manager(path);
+	memset(status, 'x', sizeof(status) - 1);
+	status[sizeof(status) - 1] = '\0';
+	assert_int_equal(E_OK, systemd_status(status, NULL));
+	heard(fd, text, sizeof(text));
+	assert_true(str_starts(str_of(text), STR("STATUS=xxx")));
+	assert_true(strlen(text) < 520);
+	close(fd);
+}
+
+static void a_socket_in_the_file_system_works_too(void **state)
+{
+	char dir[] = "/tmp/holdfast-systemd-XXXXXX";
+	char path[64];
+	char text[64];
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/notify", dir);
+	fd = manager(path);
+	assert_int_equal(E_OK, systemd_notify("X=1", NULL));
+	heard(fd, text, sizeof(text));
+	assert_string_equal("X=1", text);
+	close(fd);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void nobody_to_tell_is_no_error_but_a_bad_address_is(void **state)
+{
+	static const char *const bad[] = { "relative", "/", "@", "/nowhere/notify", "@nobody-listens-here" };
+	char longest[200];
+	struct why why;
+
+	(void)state;
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(E_OK, systemd_watchdog(&why));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		setenv("NOTIFY_SOCKET", bad[i], 1);
+		assert_int_equal(E_IO, systemd_watchdog(&why));
+	}
+	memset(longest, '/', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	setenv("NOTIFY_SOCKET", longest, 1);
+	assert_int_equal(E_IO, systemd_watchdog(&why));
+	unsetenv("NOTIFY_SOCKET");
+}
+
+static void the_watchdog_is_fed_twice_as_often_as_asked(void **state)
+{
+	char own[16];
+	const struct {
+		const char *usec, *pid;
+		uint64_t ms;
+	} rows[] = {
+		{ NULL, NULL, 0 },      { "30000000", NULL, 15000 }, { "30000000", own, 15000 },
+		{ "30000000", "1", 0 }, { "30000000", "", 0 },       { "x", NULL, 0 },
+		{ "0", NULL, 0 },       { "1500", NULL, 1 },
+	};
+
+	(void)state;
+	(void)snprintf(own, sizeof(own), "%d", (int)getpid());
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rows[i].usec ? setenv("WATCHDOG_USEC", rows[i].usec, 1) : unsetenv("WATCHDOG_USEC");
+		rows[i].pid ? setenv("WATCHDOG_PID", rows[i].pid, 1) : unsetenv("WATCHDOG_PID");
+		assert_int_equal(rows[i].ms, systemd_watchdog_ms());
+	}
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_message_is_what_the_protocol_says),
+		cmocka_unit_test(a_long_status_is_cut),
+		cmocka_unit_test(a_socket_in_the_file_system_works_too),
+		cmocka_unit_test(nobody_to_tell_is_no_error_but_a_bad_address_is),
+		cmocka_unit_test(the_watchdog_is_fed_twice_as_often_as_asked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
