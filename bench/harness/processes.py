@@ -167,7 +167,9 @@ class Nats(Process):
         self.wait_ready(lambda: get(f"http://127.0.0.1:{self.monitor}/healthz")[0] == 200, 20)
 
     def stored(self):
-        return json.loads(get(f"http://127.0.0.1:{self.monitor}/jsz")[1])["messages"]
+        """Events ever stored: a stream as the upstream makes it keeps the newest 50,000 only."""
+        accounts = json.loads(get(f"http://127.0.0.1:{self.monitor}/jsz?streams=true")[1])["account_details"]
+        return sum(s["state"]["last_seq"] for a in accounts for s in a.get("stream_detail", []))
 
 
 class BareHttp(Process):
