@@ -82,7 +82,7 @@ static bool is_known(const struct fields_part *parts, size_t count, struct str k
 
 static const char *nearest(const struct fields_part *parts, size_t count, struct str key)
 {
-	unsigned least = key.n < 4 ? 2 : 4; /* further away it is another word */
+	unsigned least = (unsigned)(key.n < 9 ? key.n / 3 + 1 : 4); /* further away it is another word */
 	const char *best = NULL;
 
 	for (size_t p = 0; p < count; p++) {

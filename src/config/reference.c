@@ -3,14 +3,21 @@
 #include "config/value.h"
 
 static const char *const names[] = {
-	[FIELD_STRING] = "a text",        [FIELD_PATH] = "a path",
-	[FIELD_BOOL] = "true or false",   [FIELD_COUNT] = "a number",
-	[FIELD_INT] = "a number",         [FIELD_SIZE] = "a size",
-	[FIELD_TIME] = "a time",          [FIELD_PORT] = "a port",
-	[FIELD_WORD] = "one of",          [FIELD_SECRET] = "a secret `{name, key}`",
-	[FIELD_LIST] = "a list of texts", [FIELD_MAP] = "a map of texts",
-	[FIELD_TABLE] = "a map",          [FIELD_NODE] = "a map",
-	[FIELD_ANY] = "anything",
+	[FIELD_STRING] = "a text",
+	[FIELD_PATH] = "a path",
+	[FIELD_BOOL] = "true or false",
+	[FIELD_COUNT] = "a number",
+	[FIELD_INT] = "a number",
+	[FIELD_SIZE] = "a size",
+	[FIELD_TIME] = "a time",
+	[FIELD_PORT] = "a port",
+	[FIELD_WORD] = "one of",
+	[FIELD_SECRET] = "a secret `{name, key}`",
+	[FIELD_LIST] = "a list of texts",
+	[FIELD_MAP] = "a map of texts",
+	[FIELD_TABLE] = "a map",
+	[FIELD_NODE] = "a map",
+	[FIELD_ANY] = "a map",
 };
 
 static void write_value(const struct field *row, uint64_t value, struct buf *ret_text)
@@ -75,7 +82,7 @@ static void write_row(const struct field *row, const char *path, struct buf *ret
 {
 	buf_addf(ret_text, "| `%s.%s` | ", path, row->key);
 	field_write_type(row, ret_text);
-	if (row->unit && row->type == FIELD_COUNT)
+	if (row->unit && *row->unit && row->type == FIELD_COUNT)
 		buf_addf(ret_text, " %s", row->unit);
 	buf_lit(ret_text, " | ");
 	write_default(row, ret_text);

@@ -1,7 +1,5 @@
-#include <regex.h>
-
-#include "base/mem.h"
 #include "gateway/config_read.h"
+#include "gateway/path.h"
 
 /* One "{name}" or "{name:regex}" of a template. */
 struct variable {
@@ -30,25 +28,21 @@ static bool variable_at(struct str s, struct variable *ret_variable)
 	return true;
 }
 
-static const char *regex_problem(const struct fields_ctx *ctx, struct str pattern)
+/* Does the variable compile as it will when requests are matched? */
+static const char *regex_problem(const struct fields_ctx *ctx, struct str variable)
 {
-	char *text = str_dup(pattern);
 	regex_t regex;
-	int code;
+	enum err err = path_template_compile(variable, &regex, NULL);
 
-	if (!text) {
-		problem_nomem(ctx->problems);
-		return NULL;
-	}
-	code = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
-	mem_free(text);
-	if (code == 0)
+	if (err == E_OK)
 		regfree(&regex);
-	return code ? "is not a POSIX extended regular expression" : NULL;
+	else if (err == E_NOMEM)
+		problem_nomem(ctx->problems);
+	return err == E_OK || err == E_NOMEM ? NULL : "is not a POSIX extended regular expression";
 }
 
 /* What is wrong with a variable, or NULL. */
-static const char *variable_problem(const struct fields_ctx *ctx, const struct variable *v)
+static const char *variable_problem(const struct fields_ctx *ctx, const struct variable *v, struct str text)
 {
 	if (v->name.n == 0)
 		return "has no name";
@@ -56,7 +50,7 @@ static const char *variable_problem(const struct fields_ctx *ctx, const struct v
 		return v->name.n + 2 == v->length ? NULL : "has an empty pattern";
 	if (v->regex.n == 0)
 		return "has an empty pattern";
-	return regex_problem(ctx, v->regex);
+	return regex_problem(ctx, str_sub(text, 0, v->length));
 }
 
 static bool name_before(struct str endpoint, size_t at, struct str name)
@@ -88,7 +82,7 @@ static void check_variables(const struct fields_ctx *ctx, const struct node *n)
 		}
 		if (rest.p[0] != '{')
 			continue;
-		what = variable_problem(ctx, &v);
+		what = variable_problem(ctx, &v, rest);
 		if (!what && name_before(n->text, i, v.name))
 			what = "stands twice";
 		if (what)

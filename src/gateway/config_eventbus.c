@@ -14,7 +14,7 @@ struct tls_options {
 struct exotic_options {
 	char *url;
 	struct secret_ref access;
-	const struct node *stream;
+	char *stream;
 	const struct node *tls;
 };
 
@@ -42,7 +42,7 @@ static const struct field exotic_rows[] = {
 	  .fix = "add `url: nats://host:4222`", .meaning = "Servers, with commas between them." },
 	{ .key = "accessSecret", .type = FIELD_SECRET, .offset = AT(access),
 	  .meaning = "YAML with `username` and `password`, or `token`." },
-	{ .key = "streamConfig", .type = FIELD_ANY, .dflt_text = "see below",
+	{ .key = "streamConfig", .type = FIELD_STRING, .offset = AT(stream), .dflt_text = "see below",
 	  .meaning = "A text of YAML: how to make the stream when it is absent. An existing stream is used as it is." },
 	{ .key = "tls", .type = FIELD_NODE, .offset = AT(tls), .dflt_text = "none: TLS only when the server requires it",
 	  .meaning = "TLS toward the servers." },
@@ -66,8 +66,9 @@ static const struct field native_rows[] = {
 	SKIP("version"), SKIP("replicas"), SKIP("containerTemplate"), SKIP("reloaderContainerTemplate"),
 	SKIP("metricsContainerTemplate"), SKIP("persistence"), SKIP("metadata"), SKIP("nodeSelector"), SKIP("tolerations"),
 	SKIP("securityContext"), SKIP("imagePullSecrets"), SKIP("priorityClassName"), SKIP("priority"), SKIP("affinity"),
-	SKIP("serviceAccountName"), SKIP("settings"), SKIP("startArgs"), SKIP("streamConfig"), SKIP("maxPayload"),
+	SKIP("serviceAccountName"), SKIP("settings"), SKIP("startArgs"), SKIP("maxPayload"),
 #undef SKIP
+	{ .key = "streamConfig", .type = FIELD_STRING },
 };
 
 static const struct field spec_rows[] = {
@@ -161,10 +162,11 @@ static bool read_native(const struct bus_draft *d, const struct node *n)
 {
 	const struct manifest *m = d->manifest;
 	struct buf url = { 0 }, auth = { 0 };
-	char unused;
+	char *stream = NULL;
+	enum err err = fields_read(d->ctx, &native_table, n, m->root, &stream);
 
-	if (fields_read(d->ctx, &native_table, n, m->root, &unused) == E_NOMEM ||
-	    !config_read_stream(d->ctx, node_get(n, "streamConfig"), &d->bus->jetstream))
+	mem_free(stream);
+	if (err == E_NOMEM || !config_read_stream(d->ctx, node_get(n, "streamConfig"), &d->bus->jetstream))
 		return false;
 	buf_addf(&url, "nats://eventbus-%s-js-svc.%s.svc:4222", m->name, m->namespace);
 	buf_addf(&auth, "%s/eventbus-%s-js-client-auth/client-auth", d->ctx->secrets_dir, m->name);

@@ -60,7 +60,7 @@ bool config_read_stream(const struct fields_ctx *ctx, const struct node *text, s
 	struct doc_file *file = NULL;
 	enum err err = E_OK;
 
-	if (node_is_null(text)) {
+	if (node_is_null(text) || text->kind != NODE_SCALAR) { /* the latter is reported */
 		set(&o, js);
 		return true;
 	}

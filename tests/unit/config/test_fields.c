@@ -279,7 +279,7 @@ static void the_reference_has_a_line_for_each_row(void **state)
 					     "| `spec.x.map` | a map of texts | none | Map. |\n"
 					     "| `spec.x.inner.deep` | a number from 0 to 9 | 4 | Deep. |\n"
 					     "| `spec.x.node` | a map | none | Node. |\n"
-					     "| `spec.x.any` | anything | whatever | Any. |\n");
+					     "| `spec.x.any` | a map | whatever | Any. |\n");
 	buf_release(&text);
 }
 
