@@ -9,7 +9,7 @@ _holdfast() {
 	local group=("${COMP_WORDS[@]:1:COMP_CWORD-1}") words
 
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="$("$program" --help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\).*/\1/p')"
+		words="$("$program" --help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\).*/\1/p' | uniq)"
 	elif [[ $current == -* ]]; then
 		words="$("$program" "${group[0]}" --help 2>/dev/null | _holdfast_words --)"
 		[ "$COMP_CWORD" -le 2 ] || words+=" $("$program" "${group[0]}" "${group[1]}" --help 2>/dev/null | _holdfast_words --)"
