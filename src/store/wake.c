@@ -1,7 +1,6 @@
 #include "store/wake.h"
 
 #include <linux/futex.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -12,7 +11,6 @@ enum { IDLE, SIGNALLED, SLEEPING };
 void wake_init(struct wake *w)
 {
 	atomic_init(&w->word, IDLE);
-	w->spins = 0;
 }
 
 void wake_signal(struct wake *w)

@@ -1,9 +1,9 @@
 /*
  * wake.h -- one thread sleeps until others have something for it.
  *
- * Shape     a word and futex(2). A signal while nobody sleeps costs one atomic exchange. The sleeper first looks for a
- *           short while: below a certain load two system calls per hand-over cost more than the look. It learns whether
- *           that pays: each look that finds nothing makes the next ones rarer.
+ * Shape     a word and futex(2). A signal while nobody sleeps costs one atomic exchange: under load the sleeper is busy
+ *           with a sync when the next request comes. Looking before sleeping was left out on purpose: on two cores it
+ *           takes the time of whoever would bring the next request.
  * Units     ms
  * Threads   wake_signal() from any, wake_wait() from one.
  */
@@ -14,7 +14,6 @@
 
 struct wake {
 	_Atomic uint32_t word;
-	uint32_t spins; /* rounds of the next look; the sleeper's */
 };
 
 #define WAKE_FOREVER UINT32_MAX

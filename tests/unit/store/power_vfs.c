@@ -487,9 +487,11 @@ void power_disk_size(uint64_t bytes)
 
 static void write_file(const struct node *node)
 {
-	int fd = open(node->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	sqlite3_int64 done = 0;
+	int fd;
 
+	(void)unlink(node->path); /* file systems flush a file that was cut to nothing and written again */
+	fd = open(node->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	assert(fd >= 0);
 	while (done < node->certain.n) {
 		ssize_t n = write(fd, node->certain.p + done, (size_t)(node->certain.n - done));
