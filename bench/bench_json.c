@@ -152,9 +152,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	in.n = fread(payload, 1, sizeof(payload), file);
-	fclose(file);
+	(void)fclose(file);
 	if (!json_valid(in)) {
-		fprintf(stderr, "%s: is not JSON\n", path);
+		(void)fprintf(stderr, "%s: is not JSON\n", path);
 		return 1;
 	}
 	measure(in, ns);

@@ -58,7 +58,7 @@ static enum err set_once(struct str *place, struct str raw, const char *name, st
 static enum err read_member(struct event_json *j, struct event *event, struct payload *payload, bool *ret_version,
 			    struct why *why)
 {
-	struct str name, raw;
+	struct str name = { 0 }, raw;
 	enum err err = decode(j, STR("an attribute name"), json_walk_key(&j->at), &name, why);
 
 	if (err != E_OK)
