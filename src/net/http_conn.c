@@ -25,13 +25,6 @@ void http_conn_move(struct http_conn *c, enum http_state state)
 	c->timed = false;
 }
 
-/* What the kernel did not take at once. */
-struct rest {
-	uv_write_t req;
-	struct http_conn *conn;
-	char bytes[];
-};
-
 static void on_closed(uv_handle_t *handle)
 {
 	struct http_conn *c = handle->data;
@@ -50,92 +43,7 @@ void http_conn_close(struct http_conn *c)
 	loop_timer_stop(c->server->loop, &c->timer);
 	uv_close((uv_handle_t *)&c->tcp, on_closed);
 	if (!c->busy)
-		http_exchange_abort(c);
-}
-
-static void on_written(uv_write_t *req, int status)
-{
-	struct rest *rest = req->data;
-	struct http_conn *c = rest->conn;
-
-	mem_free(rest);
-	loop_tick(c->server->loop);
-	c->writes--;
-	if (c->state == HTTP_CLOSING)
-		return;
-	if (status < 0)
-		http_conn_close(c);
-	else
-		http_conn_resume(c);
-}
-
-/* `head` and `body` without their first `skip` bytes, which were sent. */
-static void send_later(struct http_conn *c, struct str head, struct str body, size_t skip)
-{
-	struct str first = str_sub(head, skip, head.n);
-	struct str second = str_sub(body, skip > head.n ? skip - head.n : 0, body.n);
-	struct rest *rest = mem_alloc(sizeof(*rest) + first.n + second.n);
-	uv_buf_t buf;
-
-	if (!rest) {
-		http_conn_close(c);
-		return;
-	}
-	if (first.n)
-		memcpy(rest->bytes, first.p, first.n);
-	if (second.n)
-		memcpy(rest->bytes + first.n, second.p, second.n);
-	buf = uv_buf_init(rest->bytes, (unsigned)(first.n + second.n));
-	rest->conn = c;
-	rest->req.data = rest;
-	if (uv_write(&rest->req, (uv_stream_t *)&c->tcp, &buf, 1, on_written) < 0) {
-		mem_free(rest);
-		http_conn_close(c);
-		return;
-	}
-	c->writes++;
-}
-
-static void send_raw(struct http_conn *c, struct str head, struct str body)
-{
-	uv_buf_t bufs[2] = { { (char *)(uintptr_t)head.p, head.n }, { (char *)(uintptr_t)body.p, body.n } };
-	int sent = UV_EAGAIN;
-
-	if (c->state == HTTP_CLOSING || head.n + body.n == 0)
-		return;
-	if (head.n + body.n > INT32_MAX) {
-		http_conn_close(c);
-		return;
-	}
-	if (c->writes == 0)
-		sent = uv_try_write((uv_stream_t *)&c->tcp, bufs, body.n ? 2 : 1);
-	if (sent < 0 && sent != UV_EAGAIN)
-		http_conn_close(c);
-	else if (sent < 0 || (size_t)sent < head.n + body.n)
-		send_later(c, head, body, sent < 0 ? 0 : (size_t)sent);
-}
-
-static void send_tls_output(struct http_conn *c)
-{
-	struct buf *out = tls_session_output(c->tls);
-
-	if (out->err != E_OK)
-		http_conn_close(c);
-	else
-		send_raw(c, buf_view(out), (struct str){ 0 });
-	buf_release(out);
-}
-
-void http_conn_send(struct http_conn *c, struct str head, struct str body)
-{
-	if (!c->tls) {
-		send_raw(c, head, body);
-		return;
-	}
-	if (tls_session_write(c->tls, head) != E_OK || tls_session_write(c->tls, body) != E_OK)
-		http_conn_close(c);
-	else
-		send_tls_output(c);
+		http_exchange_retire(c);
 }
 
 void http_conn_linger(struct http_conn *c)
@@ -157,7 +65,7 @@ static void shut(struct http_conn *c)
 	if (c->tls && !c->said_goodbye) {
 		c->said_goodbye = true;
 		tls_session_close(c->tls);
-		send_tls_output(c);
+		http_conn_flush_tls(c);
 	}
 	if (c->state == HTTP_CLOSING || c->writes)
 		return;
@@ -184,7 +92,7 @@ static void run_kept(struct http_conn *c)
 	struct str rest = buf_view(&work);
 
 	c->in = (struct buf){ 0 };
-	http_exchange_run(c, &rest);
+	http_intake_run(c, &rest);
 	if (rest.n == 0 || c->state == HTTP_LINGER || c->state == HTTP_CLOSING) {
 		buf_release(&work);
 		return;
@@ -205,7 +113,7 @@ static void take_plain(struct http_conn *c, struct str in)
 		if (c->state != HTTP_CLOSING)
 			run_kept(c);
 	} else {
-		http_exchange_run(c, &in);
+		http_intake_run(c, &in);
 		keep(c, in);
 	}
 }
@@ -226,11 +134,13 @@ static void take_tls(struct http_conn *c, struct str in)
 	}
 	if (c->state == HTTP_HANDSHAKE && tls_session_established(c->tls))
 		http_conn_move(c, HTTP_IDLE);
-	send_tls_output(c);
+	http_conn_flush_tls(c);
 	if (result == TLS_CLOSED)
 		c->peer_eof = true;
+	else if (result == TLS_FAILED && c->state == HTTP_HANDSHAKE)
+		http_conn_linger(c); /* so that the client gets the alert that says why */
 	else if (result == TLS_FAILED)
-		http_conn_linger(c);
+		http_conn_close(c);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)

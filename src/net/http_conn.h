@@ -1,7 +1,8 @@
 /*
  * http_conn.h -- one connection of an HTTP server: its bytes, its deadlines, its end. Internal to net.
  *
- * Shape     http_server.c accepts and counts; http_conn.c moves bytes and keeps time; http_exchange.c speaks HTTP.
+ * Shape     http_server.c accepts and counts; http_conn.c reads and keeps time; http_send.c writes; http_intake.c turns bytes into
+ *           requests; http_exchange.c answers them.
  *
  *     HANDSHAKE --> IDLE --first byte--> HEAD --whole head--> BODY --whole body--> HANDLING
  *                    ^                                         |                      |
@@ -120,9 +121,6 @@ void http_conn_start(struct http_conn *c);
 /* The next state; checked against the drawing. */
 void http_conn_move(struct http_conn *c, enum http_state state);
 
-/* Send `head` and `body`, copied when the kernel does not take all at once. A failure closes the connection. */
-void http_conn_send(struct http_conn *c, struct str head, struct str body);
-
 /* After anything that may have changed the state: deadline, reading, and the end when it is reached. */
 void http_conn_settle(struct http_conn *c);
 
@@ -135,16 +133,32 @@ void http_conn_linger(struct http_conn *c);
 /* End it at once. */
 void http_conn_close(struct http_conn *c);
 
-/* http_exchange.c */
+/* http_send.c */
+
+/* Send `head` and `body`, copied when the kernel does not take all at once. A failure closes the connection. */
+void http_conn_send(struct http_conn *c, struct str head, struct str body);
+
+/* Send what TLS has to say by itself: handshake, alerts, the goodbye. */
+void http_conn_flush_tls(struct http_conn *c);
+
+/* http_intake.c */
 
 /* Take from the front of `in` what can be handled now. */
-void http_exchange_run(struct http_conn *c, struct str *in);
+void http_intake_run(struct http_conn *c, struct str *in);
+
+/* http_exchange.c */
+
+/* An exchange of this connection, not yet its current one; NULL without memory. */
+struct http_exchange *http_exchange_new(struct http_conn *c);
 
 /* Answer for the handler, and end the connection. */
 void http_exchange_refuse(struct http_conn *c, unsigned status, const char *text);
 
-/* The connection is gone. */
-void http_exchange_abort(struct http_conn *c);
+/* The current exchange was answered: call on_close and go to what follows. */
+void http_exchange_finish(struct http_conn *c);
+
+/* The current exchange, if any, is over: call on_close unless that was done; keep the memory for the next one. */
+void http_exchange_retire(struct http_conn *c);
 
 void http_exchange_free(struct http_exchange *x);
 

@@ -70,18 +70,27 @@ static enum err open_at(const struct sockaddr *at, socklen_t n, bool share, stru
 	return E_OK;
 }
 
+static bool kernel_has_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* All addresses: one IPv6 socket takes both families; a kernel without IPv6 gets an IPv4 one. */
 static enum err open_all(uint16_t port, bool share, struct why *why, int *ret_fd)
 {
 	const struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	const struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct why six_why = { 0 };
+	enum err err;
 
-	if (open_at((const struct sockaddr *)&six, sizeof(six), share, &six_why, ret_fd) == E_OK)
-		return E_OK;
-	if (open_at((const struct sockaddr *)&four, sizeof(four), share, why, ret_fd) == E_OK)
-		return E_OK;
-	return why_add(why, "listen on port %u", port);
+	if (kernel_has_ipv6())
+		err = open_at((const struct sockaddr *)&six, sizeof(six), share, why, ret_fd);
+	else
+		err = open_at((const struct sockaddr *)&four, sizeof(four), share, why, ret_fd);
+	return err == E_OK ? E_OK : why_add(why, "listen on port %u", port);
 }
 
 static enum err open_host(const char *host, uint16_t port, bool share, struct why *why, int *ret_fd)

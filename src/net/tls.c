@@ -71,8 +71,7 @@ static enum err ctx_new(struct tls_server *t, struct why *why, SSL_CTX **ret_ctx
 	if (!ctx)
 		return why_set(why, E_NOMEM, "set up TLS");
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-					 SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1)
 		return why_tls(why, E_CONFIG, "TLS ciphers", CIPHERS);
