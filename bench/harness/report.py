@@ -58,6 +58,13 @@ def http_table(rows):
     return table(["", "events/s", "p50 us", "p99 us", "half: p50", "p99", "CPU us", "syscalls", "peak MiB", "anon"], out)
 
 
+def of_disk(result):
+    """What spool makes of the disk: a group is at most one event per connection."""
+    floor = {g["group"]: g["records_s"] for g in result.get("disk") or []}
+    return [f"spool {r['connections']}: {r['rate'] / floor[r['connections']]:.0%}" for r in result["http"]
+            if r["kind"] == "spool" and r["connections"] in floor]
+
+
 def text(result):
     """Everything that was measured."""
     lines = [f"{result['machine']['cores']} cores, {result['machine']['cpu']}, Linux {result['machine']['kernel']}", ""]
@@ -66,6 +73,8 @@ def text(result):
         lines += http_table(result["http"]) + [""]
         tools = {r["syscalls"]["tool"] for r in result["http"] if r.get("syscalls")}
         lines += [f"system calls counted with {', '.join(sorted(tools))}", ""] if tools else []
+        shares = of_disk(result)
+        lines += [f"of the disk's floor at as many records a flush: {', '.join(shares)}", ""] if shares else []
     if result.get("disk"):
         lines += ["raw fdatasync, 1 KB records"]
         lines += table(["records a flush", "records/s", "p50 us", "p99 us"],
