@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <errno.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -186,6 +187,7 @@ enum err conn_checkpoint(struct store *s, bool truncate, struct why *why)
 
 	assert(s->db.handle);
 	sqlite3_busy_timeout(s->db.handle, 0); /* readers are not waited for: the rest is for next time */
+	errno = 0;
 	rc = sqlite3_wal_checkpoint_v2(s->db.handle, NULL, mode, NULL, NULL);
 	sqlite3_busy_timeout(s->db.handle, BUSY_MS);
 	s->wal_frames_checked = s->wal_frames;
@@ -193,6 +195,5 @@ enum err conn_checkpoint(struct store *s, bool truncate, struct why *why)
 		s->wal_frames = s->wal_frames_checked = 0;
 	if (rc == SQLITE_OK || db_err(rc) == E_BUSY)
 		return E_OK;
-	db_why(&s->db, rc, why, "checkpoint");
-	return db_err(rc);
+	return db_why(&s->db, rc, why, "checkpoint");
 }

@@ -1,6 +1,7 @@
 #include "store/db.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -44,15 +45,23 @@ enum err db_err(int rc)
 	}
 }
 
-/* The kernel's words where it had some: SQLite's own do not tell a missing file from a missing right. */
-static void add_errno(struct db *db, struct why *why, const char *what, enum err err)
+static bool means_full(int number)
 {
-	int number = sqlite3_system_errno(db->handle);
+	return number == ENOSPC || number == EDQUOT || number == EFBIG;
+}
 
+/* The kernel's words where it had some: SQLite's own do not tell a missing file from a missing right. */
+static enum err why_system(struct db *db, struct why *why, const char *what, enum err err)
+{
+	int number = errno; /* SQLite keeps none for a commit; each call that can fail starts with 0 */
+
+	if (sqlite3_system_errno(db->handle))
+		number = sqlite3_system_errno(db->handle);
+	if (err == E_IO && means_full(number))
+		err = E_FULL;
 	if (number && (err == E_IO || err == E_NOT_FOUND || err == E_FULL))
-		why_errno(why, err, number, "%s: %s", what, sqlite3_errmsg(db->handle));
-	else
-		why_set(why, err, "%s: %s", what, sqlite3_errmsg(db->handle));
+		return why_errno(why, err, number, "%s: %s", what, sqlite3_errmsg(db->handle));
+	return why_set(why, err, "%s: %s", what, sqlite3_errmsg(db->handle));
 }
 
 enum err db_why(struct db *db, int rc, struct why *why, const char *what)
@@ -62,10 +71,8 @@ enum err db_why(struct db *db, int rc, struct why *why, const char *what)
 	if (err == E_OK)
 		return E_OK;
 	if (db->handle && sqlite3_errcode(db->handle) != SQLITE_OK)
-		add_errno(db, why, what, err);
-	else
-		why_set(why, err, "%s: %s", what, sqlite3_errstr(rc));
-	return err;
+		return why_system(db, why, what, err);
+	return why_set(why, err, "%s: %s", what, sqlite3_errstr(rc));
 }
 
 enum err db_open(const char *path, int flags, int busy_ms, struct why *why, struct db *ret_db)
@@ -75,6 +82,7 @@ enum err db_open(const char *path, int flags, int busy_ms, struct why *why, stru
 	int rc;
 
 	pthread_once(&once, configure);
+	errno = 0;
 	rc = sqlite3_open_v2(path, &db.handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_extended_result_codes(db.handle, 1);
@@ -116,14 +124,17 @@ void db_close(struct db *db)
 
 enum err db_exec(struct db *db, const char *sql, struct why *why)
 {
+	errno = 0;
 	return db_why(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), why, sql);
 }
 
 enum err db_run(struct db *db, enum sql sql, struct why *why)
 {
-	int rc = sqlite3_step(db->stmt[sql]);
 	enum err err = E_OK;
+	int rc;
 
+	errno = 0;
+	rc = sqlite3_step(db->stmt[sql]);
 	if (rc != SQLITE_DONE)
 		err = db_why(db, rc, why, texts[sql]);
 	sqlite3_reset(db->stmt[sql]);
@@ -133,6 +144,7 @@ enum err db_run(struct db *db, enum sql sql, struct why *why)
 
 bool db_row(struct db *db, enum sql sql)
 {
+	errno = 0;
 	return sqlite3_step(db->stmt[sql]) == SQLITE_ROW;
 }
 

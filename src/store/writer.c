@@ -7,7 +7,7 @@
 
 #define WAL_FRAMES     512  /* a checkpoint is due: 8 MB of pages to copy, and a start reads no more than that */
 #define IDLE_MS        1000 /* without a commit the log is emptied */
-#define BACKOFF_MS     20  /* before the first try to come back; doubles */
+#define BACKOFF_MS     20   /* before the first try to come back; doubles */
 #define BACKOFF_MAX_MS 10000
 
 void queue_init(struct queue *q)

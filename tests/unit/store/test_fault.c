@@ -1,0 +1,387 @@
+/*
+ * Faults: each operation of the disk and each allocation fails once, in turn, counted on a clean pass. Never a success
+ * for what is not durable (a power cut after each pass shows it), never a crash, and the store comes back by itself.
+ */
+#include "fixture.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include <sqlite3.h>
+
+#include "base/mem.h"
+#include "power_vfs.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STEP 7 /* every so many points; all of them in a plain build */
+#else
+#define STEP 1
+#endif
+
+#define KEYS 24
+#define BIG  4000
+
+struct scenario {
+	struct fixture *f;
+	uint64_t acked[KEYS]; /* position, 0: no answer */
+	char data[BIG];
+	size_t next;
+};
+
+static void scenario_init(struct scenario *s)
+{
+	*s = (struct scenario){ .f = fixture_new() };
+	s->f->config.dedup_memory = 1; /* the least there is */
+	memset(s->data, 'x', sizeof(s->data));
+	s->data[0] = s->data[BIG - 1] = '"';
+}
+
+static enum err put(struct scenario *s, size_t key)
+{
+	char id[16];
+	struct store_row row;
+	enum err err;
+
+	snprintf(id, sizeof(id), "key-%zu", key);
+	row = fixture_row(id, id, NULL);
+	row.data = (struct str){ s->data, sizeof(s->data) };
+	err = fixture_put(s->f, &row, 1, NULL);
+	if (err == E_OK)
+		s->acked[key] = row.pos;
+	return err;
+}
+
+/* A bit of everything, whatever fails. */
+static void act(struct scenario *s)
+{
+	if (fixture_open(s->f) != E_OK)
+		return;
+	for (size_t i = 0; i < 8; i++)
+		(void)put(s, s->next++);
+	(void)fixture_dead(s->f, 2, "bus", "too large");
+	store_set_forwarded(s->f->store, "bus", 4);
+	(void)put(s, s->next++);
+	(void)fixture_dead_remove(s->f, 2, "bus");
+	(void)put(s, s->next++);
+	fixture_close(s->f);
+}
+
+static bool is_well(struct fixture *f)
+{
+	return fixture_put_one(f, "probe", NULL, NULL, NULL) == E_OK;
+}
+
+static bool look_at_row(void *ctx, const struct store_row *row)
+{
+	struct scenario *s = ctx;
+	uint64_t key;
+
+	if (!row->key.n)
+		return true;
+	assert_true(str_to_u64(str_sub(row->key, 4, 8), KEYS, &key));
+	assert_true(s->acked[key] == 0 || s->acked[key] == row->pos);
+	assert_int_equal(row->data.n, BIG);
+	s->acked[key] = 0; /* seen */
+	return true;
+}
+
+/* Everything that was acknowledged is there. */
+static void check(struct scenario *s)
+{
+	struct scenario copy = *s;
+	struct store_query query = { 0 };
+	struct store_reader *r;
+
+	assert_int_equal(store_reader_open(s->f->dir, &s->f->why, &r), E_OK);
+	assert_int_equal(store_read(r, &query, look_at_row, &copy, &s->f->why), E_OK);
+	store_reader_close(r);
+	for (size_t i = 0; i < KEYS; i++)
+		assert_int_equal(copy.acked[i], 0);
+}
+
+/* After the fault is over it works, without and with a power cut in between. */
+static void recover(struct scenario *s)
+{
+	power_fail(POWER_ALL, 0, 0);
+	mem_fail_at(0);
+	power_restore();
+	if (fixture_open(s->f) != E_OK)
+		fail_msg("%s", s->f->why.text);
+	check(s);
+	for (size_t i = 0; i < s->next; i++) {
+		uint64_t pos = s->acked[i];
+
+		assert_int_equal(put(s, i), E_OK);
+		assert_true(pos == 0 || pos == s->acked[i]); /* sent again: the same event */
+	}
+	check(s);
+	fixture_close(s->f);
+}
+
+static uint64_t count_points(unsigned ops)
+{
+	struct scenario s;
+	uint64_t n;
+
+	power_reset(1);
+	power_fail(ops, 0, 0);
+	scenario_init(&s);
+	act(&s);
+	n = power_count();
+	for (size_t i = 0; i < s.next; i++)
+		assert_true(s.acked[i]);
+	recover(&s);
+	fixture_free(s.f);
+	return n;
+}
+
+static void fail_each(unsigned ops, uint64_t times)
+{
+	uint64_t points = count_points(ops);
+
+	assert_true(points > 0);
+	for (uint64_t n = 1; n <= points; n += STEP) {
+		struct scenario s;
+
+		power_reset(n);
+		scenario_init(&s);
+		power_fail(ops, n, times);
+		act(&s);
+		recover(&s);
+		fixture_free(s.f);
+	}
+}
+
+static void each_operation_of_the_disk_may_fail_once(void **state)
+{
+	(void)state;
+	fail_each(POWER_ALL, 1);
+}
+
+static void each_sync_may_fail_and_its_writes_be_lost(void **state)
+{
+	(void)state;
+	fail_each(POWER_SYNC, 1);
+}
+
+static void writes_may_fail_from_some_point_on(void **state)
+{
+	(void)state;
+	fail_each(POWER_WRITE | POWER_SYNC, 1000000);
+}
+
+/* ---- the store that stays open -------------------------------------------------------------------------------------- */
+
+static bool failed(struct fixture *f)
+{
+	return store_state(f->store) == STORE_FAILED;
+}
+
+static void a_store_that_failed_refuses_and_comes_back(void **state)
+{
+	struct scenario s;
+
+	(void)state;
+	power_reset(7);
+	scenario_init(&s);
+	assert_int_equal(fixture_open(s.f), E_OK);
+	assert_int_equal(put(&s, s.next++), E_OK);
+	power_fail(POWER_SYNC, 1, 1000000);
+	assert_int_equal(put(&s, s.next++), E_UNAVAILABLE);
+	assert_true(failed(s.f));
+	assert_int_equal(put(&s, s.next++), E_UNAVAILABLE);
+	power_fail(POWER_ALL, 0, 0);
+	fixture_until(s.f, is_well);
+	assert_int_equal(store_state(s.f->store), STORE_OK);
+	for (size_t i = 0; i < s.next; i++)
+		assert_int_equal(put(&s, i), E_OK);
+	check(&s);
+	fixture_close(s.f);
+	recover(&s);
+	fixture_free(s.f);
+}
+
+/*
+ * The sync fails, the process ends, the next one finds in memory what the disk never got: it must not build on it.
+ */
+static void what_a_failed_sync_lost_does_not_take_later_events_with_it(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 40; seed++) {
+		struct scenario s;
+
+		power_reset(seed);
+		scenario_init(&s);
+		assert_int_equal(fixture_open(s.f), E_OK);
+		assert_int_equal(put(&s, s.next++), E_OK);
+		power_fail(POWER_SYNC, 1, 1000000);
+		assert_int_equal(put(&s, s.next++), E_UNAVAILABLE);
+		fixture_close(s.f);
+		power_fail(POWER_ALL, 0, 0);
+		assert_int_equal(fixture_open(s.f), E_OK);
+		assert_int_equal(put(&s, s.next++), E_OK);
+		power_cut_after(1);
+		fixture_close(s.f);
+		recover(&s);
+		fixture_free(s.f);
+	}
+}
+
+static void a_full_disk_refuses_and_loses_nothing(void **state)
+{
+	struct scenario s;
+	enum err err = E_OK;
+
+	(void)state;
+	power_reset(3);
+	scenario_init(&s);
+	power_disk_size(600 << 10);
+	assert_int_equal(fixture_open(s.f), E_OK);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(put(&s, s.next++), E_OK);
+	while (err == E_OK)
+		err = fixture_put_one(s.f, "filler", NULL, NULL, NULL);
+	assert_int_equal(err, E_FULL);
+	assert_true(failed(s.f));
+	check(&s); /* reading goes on */
+	power_disk_size(0);
+	fixture_until(s.f, is_well);
+	check(&s);
+	fixture_close(s.f);
+	recover(&s);
+	fixture_free(s.f);
+}
+
+/* ---- a limit of the kernel's ---------------------------------------------------------------------------------------- */
+
+static void a_file_size_limit_refuses_and_loses_nothing(void **state)
+{
+	struct rlimit old;
+	struct rlimit low;
+	struct scenario s;
+	enum err err = E_OK;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	power_reset(5);
+	scenario_init(&s);
+	assert_int_equal(fixture_open(s.f), E_OK);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(put(&s, s.next++), E_OK);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	low = (struct rlimit){ 400 << 10, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	while (err == E_OK)
+		err = fixture_put_one(s.f, "filler", NULL, NULL, NULL);
+	assert_int_equal(err, E_FULL);
+	check(&s);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	fixture_until(s.f, is_well);
+	check(&s);
+	fixture_free(s.f);
+}
+
+/* ---- memory --------------------------------------------------------------------------------------------------------- */
+
+static void each_allocation_of_ours_may_fail(void **state)
+{
+	struct scenario s;
+	long points;
+
+	(void)state;
+	power_reset(1);
+	scenario_init(&s);
+	mem_fail_at(0);
+	act(&s);
+	points = mem_count();
+	fixture_free(s.f);
+	assert_true(points > 10);
+	for (long n = 1; n <= points; n += STEP) {
+		power_reset((uint64_t)n);
+		scenario_init(&s);
+		mem_fail_at(n);
+		act(&s);
+		recover(&s);
+		fixture_free(s.f);
+	}
+}
+
+/* SQLite's allocator, with a counter in front. */
+static sqlite3_mem_methods real_memory;
+static _Atomic long sqlite_count, sqlite_fail_at;
+
+static bool sqlite_fails(void)
+{
+	return atomic_fetch_add(&sqlite_count, 1) + 1 == atomic_load(&sqlite_fail_at);
+}
+
+static void *fault_malloc(int n)
+{
+	return sqlite_fails() ? NULL : real_memory.xMalloc(n);
+}
+
+static void *fault_realloc(void *p, int n)
+{
+	return sqlite_fails() ? NULL : real_memory.xRealloc(p, n);
+}
+
+static void sqlite_fail(long n)
+{
+	atomic_store(&sqlite_count, 0);
+	atomic_store(&sqlite_fail_at, n);
+}
+
+static void allocations_of_sqlite_may_fail(void **state)
+{
+	struct scenario s;
+	long points;
+
+	(void)state;
+	power_reset(1);
+	scenario_init(&s);
+	sqlite_fail(0);
+	act(&s);
+	points = atomic_load(&sqlite_count);
+	fixture_free(s.f);
+	assert_true(points > 100);
+	for (long n = 1; n <= points; n += 1 + points * STEP / 400) {
+		power_reset((uint64_t)n);
+		scenario_init(&s);
+		sqlite_fail(n);
+		act(&s);
+		sqlite_fail(0);
+		recover(&s);
+		fixture_free(s.f);
+	}
+}
+
+static void hook_memory(void)
+{
+	sqlite3_mem_methods mine;
+
+	assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory), SQLITE_OK);
+	mine = real_memory;
+	mine.xMalloc = fault_malloc;
+	mine.xRealloc = fault_realloc;
+	assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &mine), SQLITE_OK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_operation_of_the_disk_may_fail_once),
+		cmocka_unit_test(each_sync_may_fail_and_its_writes_be_lost),
+		cmocka_unit_test(writes_may_fail_from_some_point_on),
+		cmocka_unit_test(a_store_that_failed_refuses_and_comes_back),
+		cmocka_unit_test(what_a_failed_sync_lost_does_not_take_later_events_with_it),
+		cmocka_unit_test(a_full_disk_refuses_and_loses_nothing),
+		cmocka_unit_test(a_file_size_limit_refuses_and_loses_nothing),
+		cmocka_unit_test(each_allocation_of_ours_may_fail),
+		cmocka_unit_test(allocations_of_sqlite_may_fail),
+	};
+
+	fixture_quiet();
+	hook_memory();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
