@@ -23,6 +23,8 @@ struct item {
 
 struct batch {
 	const struct replay_config *config;
+	bool (*on_progress)(void *ctx, const struct replay_progress *progress);
+	void *ctx;
 	struct item items[BATCH];
 	size_t n;
 	size_t bytes;
@@ -105,6 +107,13 @@ static void pause_ms(uint64_t ms)
 		;
 }
 
+static enum err report(const struct batch *b, const struct replay_progress *progress, struct why *why)
+{
+	if (b->on_progress && !b->on_progress(b->ctx, progress))
+		return why_set(why, E_CANCELLED, "replay: stopped");
+	return E_OK;
+}
+
 static enum err send_batch(struct batch *b, struct bus *bus, struct replay_progress *progress, struct why *why)
 {
 	struct backoff backoff = { .base_ms = 20, .factor = 2, .cap_ms = 1000 };
@@ -114,6 +123,8 @@ static enum err send_batch(struct batch *b, struct bus *bus, struct replay_progr
 	while (!send_open(b, bus, progress, &last)) {
 		if (clock_mono_ms() >= until)
 			return why_set(why, last.err, "replay: %s", last.text);
+		if (report(b, progress, why))
+			return E_CANCELLED;
 		pause_ms(backoff_next(&backoff, rand_u64()));
 	}
 	progress->last_pos = b->items[b->n - 1].pos;
@@ -130,8 +141,7 @@ static enum err read_batch(struct batch *b, struct store_reader *reader, const s
 	return err;
 }
 
-static enum err run(struct batch *b, struct store_reader *reader, struct bus *bus,
-		    bool (*on_progress)(void *ctx, const struct replay_progress *progress), void *ctx, struct why *why,
+static enum err run(struct batch *b, struct store_reader *reader, struct bus *bus, struct why *why,
 		    struct replay_progress *progress)
 {
 	struct store_query query = b->config->range;
@@ -145,8 +155,8 @@ static enum err run(struct batch *b, struct store_reader *reader, struct bus *bu
 		err = send_batch(b, bus, progress, why);
 		if (err)
 			return err;
-		if (on_progress && !on_progress(ctx, progress))
-			return why_set(why, E_CANCELLED, "replay: stopped");
+		if (report(b, progress, why))
+			return E_CANCELLED;
 		query.from = progress->last_pos + 1;
 		if (b->config->range.limit && (query.limit -= b->n) == 0)
 			return E_OK;
@@ -167,10 +177,12 @@ enum err replay_run(const struct replay_config *config, struct store_reader *rea
 	if (!b)
 		return why_set(why, E_NOMEM, "replay");
 	b->config = config;
+	b->on_progress = on_progress;
+	b->ctx = ctx;
 	if (config->run.n)
 		(void)snprintf(b->suffix, sizeof(b->suffix), ".%.*s", STR_ARG(config->run));
 	(void)sem_init(&b->back, 0, 0);
-	err = run(b, reader, bus, on_progress, ctx, why, ret_progress);
+	err = run(b, reader, bus, why, ret_progress);
 	batch_clear(b);
 	(void)sem_destroy(&b->back);
 	mem_free(b);

@@ -29,7 +29,7 @@ struct replay_progress {
 	uint64_t last_pos; /* everything in the range up to here is taken or refused */
 };
 
-/* `on_progress` (may be NULL) is called after each batch; false ends the run. */
+/* `on_progress` (may be NULL) is called after each batch and between the tries of one; false ends the run. */
 enum err replay_run(const struct replay_config *config, struct store_reader *reader, struct bus *bus,
 		    bool (*on_progress)(void *ctx, const struct replay_progress *progress), void *ctx, struct why *why,
 		    struct replay_progress *ret_progress);
