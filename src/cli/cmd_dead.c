@@ -18,9 +18,9 @@ struct list_args {
 
 static const struct option_row list_options[] = {
 	{ "json", 'j', OPTION_FLAG, offsetof(struct list_args, json), NULL, NULL,
-	  "One line of JSON per dead letter: "
-	  "{\"position\":N,\"bus\":\"B\",\"at\":\"TIME\",\"reason\":\"R\",\"source\":\"S\","
-	  "\"name\":\"N\",\"id\":\"I\"}. Its event: holdfast tail --from N --limit 1." },
+	  "One line of JSON per dead letter: position, bus, at, reason, source, name, id. Its event: holdfast tail "
+	  "--from "
+	  "POSITION --limit 1." },
 	DATA_DIR_OPTION(struct list_args),
 	{ 0 },
 };

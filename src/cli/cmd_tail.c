@@ -23,8 +23,10 @@ struct tail_args {
 
 static const struct option_row options[] = {
 	{ "follow", 'F', OPTION_FLAG, offsetof(struct tail_args, follow), NULL, NULL,
-	  "Go on with new events as they are stored, until Ctrl-C. Waits for the store when there is none yet." },
-	{ "from", 'f', OPTION_TEXT, offsetof(struct tail_args, from), POSITION_WORDS, NULL,
+	  "Go on with new events as they are stored, until Ctrl-C. Waits for the store when there is none yet. -f does "
+	  "the same.",
+	  'f' },
+	{ "from", 0, OPTION_TEXT, offsetof(struct tail_args, from), POSITION_WORDS, NULL,
 	  "Where to begin: a position, a time (2024-05-01T12:00:00Z), how long ago (90s, 15m, 2h, 3d), the start or "
 	  "the "
 	  "end. Default: start." },

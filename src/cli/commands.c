@@ -11,6 +11,7 @@ const struct command *const commands[] = {
 	&cmd_check_config,
 	&cmd_status,
 	&cmd_tail,
+	&cmd_replay,
 	&cmd_dead_list,
 	&cmd_dead_retry,
 	&cmd_dead_drop,

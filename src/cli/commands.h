@@ -8,6 +8,7 @@
 extern const struct command cmd_gateway;
 extern const struct command cmd_check_config;
 extern const struct command cmd_tail;
+extern const struct command cmd_replay;
 extern const struct command cmd_status;
 extern const struct command cmd_dead_list;
 extern const struct command cmd_dead_retry;

@@ -71,8 +71,9 @@ void help_command(const struct command *command, struct buf *ret_text)
 
 int help_print(struct buf *text)
 {
-	bool ok = text->err == E_OK && fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0;
+	bool ok = text->err == E_OK && (!text->n || fwrite(text->p, 1, text->n, stdout) == text->n);
 
+	ok = fflush(stdout) == 0 && ok;
 	buf_release(text);
 	return ok ? EXIT_DONE : EXIT_FAILED;
 }

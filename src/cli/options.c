@@ -20,18 +20,24 @@ struct table {
 	bool given[ROWS_MAX];
 	size_t n;
 	struct option longs[ROWS_MAX + 1];
-	char shorts[2 * ROWS_MAX + 2];
+	char shorts[4 * ROWS_MAX + 2];
 };
+
+static void add_letter(struct table *t, char letter, int has_arg, size_t *shorts)
+{
+	if (letter)
+		t->shorts[(*shorts)++] = letter;
+	if (letter && has_arg == required_argument)
+		t->shorts[(*shorts)++] = ':';
+}
 
 static void table_add(struct table *t, const struct option_row *row, void *values, size_t *shorts)
 {
 	int has_arg = row->kind == OPTION_FLAG ? no_argument : required_argument;
 
 	t->longs[t->n] = (struct option){ row->name, has_arg, NULL, LONG_BASE + (int)t->n };
-	if (row->letter)
-		t->shorts[(*shorts)++] = row->letter;
-	if (row->letter && has_arg == required_argument)
-		t->shorts[(*shorts)++] = ':';
+	add_letter(t, row->letter, has_arg, shorts);
+	add_letter(t, row->also, has_arg, shorts);
 	t->rows[t->n] = row;
 	t->values[t->n++] = values;
 }
@@ -47,13 +53,13 @@ static void table_init(struct table *t, const struct option_set *sets, size_t co
 			table_add(t, row, sets[i].values, &shorts);
 }
 
-/* The place of the row that getopt's `value` means, or t->n. */
+/* The place of the row that getopt's `value`, never 0, means, or t->n. */
 static size_t table_find(const struct table *t, int value)
 {
 	if (value >= LONG_BASE)
 		return (size_t)(value - LONG_BASE);
 	for (size_t i = 0; i < t->n; i++)
-		if (t->rows[i]->letter && t->rows[i]->letter == value)
+		if (t->rows[i]->letter == value || t->rows[i]->also == value)
 			return i;
 	return t->n;
 }

@@ -39,6 +39,7 @@ struct option_row {
 	const char *argument; /* "DIR"; a choice: its words; a flag: NULL */
 	const char *env;      /* stands in when the option is absent; NULL: nothing does */
 	const char *help;     /* what it does, a sentence or two */
+	char also;            /* a second letter that people try; 0: none */
 };
 
 /* Rows, ended by one without a name, and the struct they are written into. */

@@ -23,7 +23,7 @@ struct values {
 static const struct option_row rows[] = {
 	{ "follow", 'F', OPTION_FLAG, offsetof(struct values, follow), NULL, NULL, "Go on." },
 	{ "from", 'f', OPTION_TEXT, offsetof(struct values, from), "POS", "TEST_FROM", "Where to begin." },
-	{ "limit", 'n', OPTION_NUMBER, offsetof(struct values, limit), "N", NULL, "Stop after N." },
+	{ "limit", 'n', OPTION_NUMBER, offsetof(struct values, limit), "N", NULL, "Stop after N.", 'l' },
 	{ "log-level", 0, OPTION_CHOICE, offsetof(struct values, level), "debug|info|warn", "TEST_LEVEL", "How much." },
 	{ "file", 0, OPTION_LIST, offsetof(struct values, files), "FILE", "TEST_FILES", "A file." },
 	{ "log-format", 0, OPTION_FLAG, offsetof(struct values, follow), NULL, NULL, "For ambiguity." },
@@ -68,9 +68,8 @@ static void each_kind_is_read_and_operands_may_stand_between(void **state)
 	char operands[200];
 
 	(void)state;
-	assert_int_equal(
-		parse("x a -F --from 7 b --limit=12 --log-level WARN --file p --file q -- -z", &v, &why, operands),
-		E_OK);
+	assert_int_equal(parse("x a -F --from 7 b -l 12 --log-level WARN --file p --file q -- -z", &v, &why, operands),
+			 E_OK);
 	assert_true(v.follow);
 	assert_string_equal(v.from, "7");
 	assert_int_equal(v.limit, 12);

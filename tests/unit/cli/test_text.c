@@ -70,7 +70,8 @@ static void json_becomes_lines_for_people(void **state)
 
 	(void)state;
 	assert_int_equal(json_text(STR("{\"state\":\"ok\",\"last_position\":12,\"bus\":{\"up\":true,\"url\":null},"
-				       "\"routes\":[{\"path\":\"/a\"},3],\"none\":{}}"),
+				       "\"max_bytes\":1572864,\"routes\":[{\"path\":\"/a\",\"port\":1},3],"
+				       "\"none\":{},\"nor\":[]}"),
 				   &b),
 			 E_OK);
 	assert_string_equal(buf_cstr(&b), "state: ok\n"
@@ -78,11 +79,13 @@ static void json_becomes_lines_for_people(void **state)
 					  "bus:\n"
 					  "  up: yes\n"
 					  "  url: -\n"
+					  "max bytes: 1.5 MiB\n"
 					  "routes:\n"
-					  "  -\n"
-					  "    path: /a\n"
+					  "  - path: /a\n"
+					  "    port: 1\n"
 					  "  - 3\n"
-					  "none: { }\n");
+					  "none: none\n"
+					  "nor: none\n");
 	buf_release(&b);
 	assert_int_equal(json_text(STR("[1]"), &b), E_MALFORMED);
 	assert_int_equal(json_text(STR("{\"a\":"), &b), E_MALFORMED);

@@ -1,0 +1,743 @@
+"""The command line: help, usage errors, and what reads and tends a store, on real stores and beside a real gateway."""
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import HOLDFAST, ROOT, wait_until
+
+STOREFILL = str(Path(HOLDFAST).parents[2] / "tests/tools/storefill")
+
+COMMANDS = ["gateway", "check-config", "status", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
+            "store dump", "store export", "store vacuum", "help", "version"]
+
+
+def run(*words, env=None, **options):
+    """One command; never inherits HOLDFAST_* or LOG_LEVEL."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("HOLDFAST_") and k != "LOG_LEVEL"}
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run([HOLDFAST, *map(str, words)], capture_output=True, text=True, timeout=60,
+                          env={**clean, **(env or {})}, **options)
+
+
+def ok(*words, **options):
+    """The standard output of a command that must succeed and have nothing to complain about."""
+    done = run(*words, **options)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+class Filler:
+    """A process that holds a store open for writing and does as it is told."""
+
+    def __init__(self, directory):
+        self.dir = Path(directory)
+        self.child = subprocess.Popen([STOREFILL, self.dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True)
+        assert self.child.stdout.readline() == "open\n", self.child.stderr.read()
+
+    def tell(self, line):
+        self.child.stdin.write(line + "\n")
+        self.child.stdin.flush()
+        answer = self.child.stdout.readline().strip()
+        assert answer, self.child.stderr.read()
+        return answer
+
+    def put(self, data='{"n":1}', source="github", name="push", id=None, kind="json"):
+        self.count = getattr(self, "count", 0) + 1
+        return int(self.tell(f"put {source} {name} {id or f'id-{self.count}'} {kind} {data}"))
+
+    def close(self):
+        if self.child.poll() is None:
+            self.child.stdin.close()
+            assert self.child.wait(20) == 0, self.child.stderr.read()
+
+
+@pytest.fixture
+def filler(tmp_path):
+    """filler(): a Filler on tmp_path/data; closed at the end of the test."""
+    started = []
+
+    def make(name="data"):
+        started.append(Filler(tmp_path / name))
+        return started[-1]
+
+    yield make
+    for f in started:
+        if f.child.poll() is None:
+            f.close()
+
+
+@pytest.fixture
+def data(filler):
+    """The directory of a closed store with five events of three routes: JSON, text, binary, none."""
+    f = filler()
+    f.put('{"a": 1.50, "a":2}')
+    f.put("hello world", source="slack", name="msg", kind="text")
+    f.put("[]", source="slack", name="cmd")
+    f.put("x\x01y", source="raw", name="bytes", kind="binary")
+    f.put("", source="github", name="ping", kind="none")
+    f.close()
+    return f.dir
+
+
+# ---- help and usage ---------------------------------------------------------------------------------------------------
+
+
+def test_without_a_word_it_says_what_it_is_and_what_it_can_do():
+    text = ok()
+    assert text == ok("--help") == ok("help") == ok("-h")
+    listed = re.findall(r"^  ([a-z][a-z-]*(?: [a-z]+)?)  +[A-Z]", text, re.MULTILINE)
+    assert listed == COMMANDS
+    assert "First steps:" in text
+
+
+def test_the_version_is_that_of_the_build():
+    expected = re.search(r"version: '([^']+)'", (ROOT / "meson.build").read_text())[1]
+    assert ok("--version") == ok("version") == ok("-V") == f"holdfast {expected}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_each_command(command):
+    text = ok(*command.split(), "--help")
+    assert text == ok("help", *command.split())
+    assert text.startswith(f"Usage: holdfast {command} [OPTIONS]")
+    assert "--log-level" in text and "Exit status:" in text
+    assert max(map(len, text.splitlines())) <= 100
+    if command != "version":
+        assert f"holdfast {command}" in text.split("Examples:")[1]
+
+
+def test_the_reference_in_the_docs_is_what_help_prints():
+    page = (ROOT / "docs/reference/cli.md").read_text()
+    for command in COMMANDS:
+        assert f"```\n{ok(*command.split(), '--help')}```\n" in page, f"{command}: run tests/tools/cli_reference"
+
+
+def test_a_group_lists_its_commands():
+    text = ok("store", "--help")
+    assert text == ok("help", "store")
+    for command in ("check", "dump", "export", "vacuum"):
+        assert f"  store {command}" in text
+    done = run("dead")
+    assert done.returncode == 2
+    assert "which of its commands?" in done.stderr and "dead list" in done.stderr
+
+
+@pytest.mark.parametrize("words, said", [
+    (["tial"], "unknown command 'tial'; did you mean 'tail'?"),
+    (["checkconfig"], "unknown command 'checkconfig'; did you mean 'check-config'?"),
+    (["frobnicate"], "unknown command 'frobnicate'\n"),
+    (["store", "chekc"], "unknown command 'chekc'; did you mean 'store check'?"),
+    (["help", "tial"], "unknown command 'tial'; did you mean 'tail'?"),
+    (["--data-dir", "x", "tail"], "options stand behind the command"),
+    (["tail", "--folow"], "unknown option '--folow'; did you mean '--follow'?"),
+    (["tail", "-z"], "unknown option '-z'"),
+    (["tail", "--from"], "--from needs POS"),
+    (["tail", "--from", "yesterday"], "--from: 'yesterday' is neither a position (1200), a time"),
+    (["tail", "--limit", "many"], "--limit: 'many' is not a number"),
+    (["tail", "--json", "--data"], "--json and --data exclude each other"),
+    (["tail", "extra"], "'extra' is too much"),
+    (["tail", "--log-level", "loud"], "--log-level: 'loud' is none of debug|info|warn|error"),
+    (["tail", "--log"], "ambiguous option '--log'"),
+    (["gateway"], "no configuration: give -f FILE or set HOLDFAST_CONFIG"),
+    (["check-config"], "no configuration"),
+    (["store", "export"], "FILE is missing"),
+    (["store", "export", "a", "b"], "'b' is too much"),
+    (["dead", "drop"], "give either positions or --all"),
+    (["dead", "drop", "1", "--all"], "give either positions or --all"),
+    (["dead", "retry", "x"], "'x' is not a position"),
+    (["replay", "--from", "1"], "no configuration"),
+])
+def test_a_usage_error_says_what_is_wrong_and_where_help_is(words, said):
+    done = run(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Try 'holdfast " in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_bad_environment_is_named():
+    done = run("tail", env={"LOG_LEVEL": "loud"})
+    assert done.returncode == 2
+    assert "environment variable: LOG_LEVEL: 'loud' is none of" in done.stderr
+
+
+# ---- check-config -----------------------------------------------------------------------------------------------------
+
+
+def test_check_config_reports_every_problem_with_its_place(tmp_path, gateway):
+    good = gateway()
+    assert ok("check-config", good.file).startswith("ok: 1 endpoint")
+    assert ok("check-config", env={"HOLDFAST_CONFIG": str(good.file)}).startswith("ok: 1 endpoint")
+    assert ok("check-config", "-", input=good.file.read_text(), stdin=None).startswith("ok: 1 endpoint")
+
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(good.file.read_text().replace("endpoint: /hook", "endpiont: /hook").replace(str(good.port), "99999"))
+    done = run("check-config", bad)
+    assert done.returncode == 1
+    assert re.search(rf"^{bad}:8: spec\.webhook\.example\.port: .*\(.*\)$", done.stdout, re.MULTILINE)
+    assert re.search(rf"^{bad}:9: spec\.webhook\.example\.endpiont: .*did you mean", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ errors in 1 file; the gateway would not start$", done.stdout, re.MULTILINE)
+
+    refused = run("gateway", "-f", bad)
+    assert refused.returncode != 0 and f"{bad}:8: " in refused.stderr
+
+
+def test_check_config_explains_every_key():
+    text = ok("check-config", "--explain")
+    for key in ("dataDir", "ack", "storeSize", "headerTimeout", "endpoint"):
+        assert key in text
+
+
+# ---- tail -------------------------------------------------------------------------------------------------------------
+
+
+def test_tail_prints_lines_for_people(data):
+    lines = ok("tail", "--data-dir", data).splitlines()
+    assert len(lines) == 5
+    assert re.fullmatch(r' {7}1  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*Z +github/push  id-1  {"a": 1.50, "a":2}', lines[0])
+    assert lines[1].endswith("slack/msg  id-2  hello world")
+    assert lines[3].endswith("x\\x01y")  # nothing that a terminal obeys
+    assert lines == ok("tail", env={"HOLDFAST_DATA_DIR": str(data)}).splitlines()
+
+
+def test_tail_json_is_one_cloudevent_a_line_with_its_data_untouched(data):
+    lines = ok("tail", "-D", data, "--json").splitlines()
+    for position, line in enumerate(lines, 1):
+        row = json.loads(line)
+        assert list(row) == ["position", "stored", "event"]
+        assert row["position"] == position and row["event"]["id"] == f"id-{position}"
+    assert '"data":{"a": 1.50, "a":2}' in lines[0]
+    assert json.loads(lines[1])["event"]["data"] == "hello world"
+    assert json.loads(lines[3])["event"]["data_base64"] == "eAF5"
+    assert "data" not in json.loads(lines[4])["event"]
+
+
+def test_tail_data_is_the_bytes_and_a_line_feed(data):
+    assert ok("tail", "-D", data, "--data") == '{"a": 1.50, "a":2}\nhello world\n[]\nx\x01y\n\n'
+
+
+@pytest.mark.parametrize("options, positions", [
+    (["--from", "start"], [1, 2, 3, 4, 5]),
+    (["--from", "3"], [3, 4, 5]),
+    (["--from", "end"], []),
+    (["--from", "99"], []),
+    (["--from", "1h"], [1, 2, 3, 4, 5]),
+    (["--from", "2000-01-01T00:00:00Z"], [1, 2, 3, 4, 5]),
+    (["--from", "2200-01-01T00:00:00+02:00"], []),
+    (["--limit", "2"], [1, 2]),
+    (["--from", "2", "-n", "2"], [2, 3]),
+    (["--source", "slack"], [2, 3]),
+    (["--name", "ping"], [5]),
+    (["--source", "slack", "--name", "cmd"], [3]),
+    (["--source", "slack", "--limit", "1", "--from", "3"], [3]),
+    (["--source", "nobody"], []),
+])
+def test_tail_selects(data, options, positions):
+    lines = ok("tail", "-D", data, "--json", *options).splitlines()
+    assert [json.loads(line)["position"] for line in lines] == positions
+
+
+def test_tail_from_a_time_begins_at_the_first_event_stored_then(data):
+    stored = [json.loads(line)["stored"] for line in ok("tail", "-D", data, "--json").splitlines()]
+    first = json.loads(ok("tail", "-D", data, "--json", "--from", stored[2]).splitlines()[0])
+    assert first["stored"] == stored[2]
+
+
+def test_without_a_store_it_says_what_to_do(tmp_path):
+    done = run("tail", "-D", tmp_path / "nothing")
+    assert done.returncode == 1
+    assert f"there is no store in {tmp_path}/nothing: give --data-dir, or start the gateway first" in done.stderr
+
+
+def test_the_default_directory_is_in_the_home_of_the_user(data):
+    nobody = 65534 if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory() as home:  # pytest's own directories are closed to others
+        shutil.copytree(data, f"{home}/.local/state/holdfast")
+        shutil.copytree(data, f"{home}/xdg/holdfast")
+        subprocess.run(["chmod", "-R", "a+rwX", home], check=True)
+        binary = shutil.copy(HOLDFAST, home)
+
+        def tail(**env):
+            return subprocess.run([binary, "tail", "--limit", "1", "--data"], env=env, user=nobody, capture_output=True,
+                                  text=True, timeout=20)
+
+        first = '{"a": 1.50, "a":2}\n'
+        assert tail(HOME=home).stdout == first
+        shutil.rmtree(f"{home}/.local")
+        assert tail(HOME=home, XDG_STATE_HOME=f"{home}/xdg").stdout == first
+        assert f"there is no store in {home}/.local/state/holdfast" in tail(HOME=home, XDG_STATE_HOME="xdg").stderr
+        assert "HOME is not set" in tail().stderr
+
+
+def test_a_reader_that_goes_away_is_no_failure(filler):
+    f = filler()
+    f.tell("fill 20000 200")
+    tail = subprocess.Popen([HOLDFAST, "tail", "-D", f.dir, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert json.loads(tail.stdout.readline())["position"] == 1
+    tail.stdout.close()
+    assert tail.wait(20) == 0
+    assert tail.stderr.read() == b""
+
+
+def test_a_full_disk_behind_the_output_is_a_failure(data):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([HOLDFAST, "tail", "-D", data], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+    assert done.returncode == 1
+    assert "write to standard output: No space left on device" in done.stderr
+
+
+class Follower:
+    """tail --follow in the background; its lines as they come."""
+
+    def __init__(self, directory, *options):
+        self.child = subprocess.Popen([HOLDFAST, "tail", "-D", str(directory), "--follow", "--json", *options],
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.rows = []
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        for line in self.child.stdout:
+            self.rows.append(json.loads(line))
+
+    def positions(self):
+        return [row["position"] for row in self.rows]
+
+    def interrupt(self):
+        self.child.send_signal(signal.SIGINT)
+        code = self.child.wait(20)
+        self.thread.join(20)
+        return code, self.child.stderr.read()
+
+
+@pytest.fixture
+def follow():
+    started = []
+
+    def start(*words):
+        started.append(Follower(*words))
+        return started[-1]
+
+    yield start
+    for f in started:
+        f.child.kill()
+        f.child.wait()
+
+
+def watching(follower):
+    """It has its watch and sleeps: what is stored from now on is new to it."""
+    process = Path(f"/proc/{follower.child.pid}")
+    has_watch = any(os.readlink(fd) == "anon_inode:inotify" for fd in (process / "fd").iterdir())
+    return has_watch and (process / "stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+def test_follow_shows_events_of_another_process_as_they_are_stored(filler, follow):
+    f = filler()
+    f.put()
+    tail = follow(f.dir)
+    wait_until(lambda: tail.positions() == [1], "the first event")
+    for n in range(2, 30):
+        start = time.monotonic()
+        assert f.put() == n
+        wait_until(lambda: tail.positions() == list(range(1, n + 1)), f"event {n}", limit_s=5)
+    assert f.tell("fill 3000 50") == "3029"
+    wait_until(lambda: len(tail.rows) == 3029, "all of a burst")
+    assert tail.positions() == list(range(1, 3030))
+    assert tail.interrupt() == (0, "")
+
+
+def test_follow_from_the_end_shows_only_what_is_new(filler, follow):
+    f = filler()
+    f.put()
+    tail = follow(f.dir, "--from", "end", "--source", "slack")
+    wait_until(lambda: watching(tail), "watching")
+    f.put()
+    f.put(source="slack", id="mine")
+    wait_until(lambda: tail.rows, "the new one")
+    assert [row["event"]["id"] for row in tail.rows] == ["mine"]
+    assert tail.interrupt() == (0, "")
+
+
+def test_follow_waits_for_a_store_that_is_made_later(tmp_path, filler, follow):
+    tail = follow(tmp_path / "a/b/data", "--from", "end")
+    wait_until(lambda: watching(tail), "watching")
+    (tmp_path / "a/b").mkdir(parents=True)
+    f = filler("a/b/data")
+    f.put()
+    wait_until(lambda: tail.positions() == [1], "the first event of the new store")
+    assert tail.interrupt() == (0, "")
+
+
+def test_follow_ends_after_its_limit(filler, follow):
+    f = filler()
+    f.put()
+    tail = follow(f.dir, "--limit", "2")
+    f.put()
+    assert tail.child.wait(20) == 0
+    tail.thread.join(20)
+    assert tail.positions() == [1, 2]
+
+
+def test_follow_goes_on_when_the_writer_is_replaced(filler, follow):
+    first = filler()
+    first.put()
+    tail = follow(first.dir)
+    first.close()
+    second = filler()
+    second.put(id="after")
+    wait_until(lambda: tail.positions() == [1, 2], "the event of the second writer")
+    second.child.kill()
+    second.child.wait()
+    third = filler()
+    third.put(id="again")
+    wait_until(lambda: tail.positions() == [1, 2, 3], "the event of the third writer")
+    assert tail.interrupt() == (0, "")
+
+
+def test_follow_says_that_the_store_was_removed(filler, follow):
+    f = filler()
+    f.put()
+    tail = follow(f.dir)
+    wait_until(lambda: tail.positions() == [1], "the first event")
+    shutil.rmtree(f.dir)
+    assert tail.child.wait(20) == 1
+    assert "was removed" in tail.child.stderr.read()
+    f.child.kill()
+    f.child.wait()
+
+
+def test_follow_costs_nothing_while_nothing_happens(filler, follow):
+    f = filler()
+    f.put()
+    f.close()
+    tail = follow(f.dir)
+    wait_until(lambda: tail.positions() == [1], "the first event")
+
+    def switches():
+        status = Path(f"/proc/{tail.child.pid}/status").read_text()
+        return sum(int(n) for n in re.findall(r"ctxt_switches:\s+(\d+)", status))
+
+    def is_quiet():
+        before = switches()
+        time.sleep(0.3)
+        return switches() == before
+
+    wait_until(is_quiet, "no wake-up for 0.3 s")
+    assert tail.interrupt() == (0, "")
+
+
+# ---- store ------------------------------------------------------------------------------------------------------------
+
+
+def test_dump_is_all_events_as_json_lines(data):
+    assert ok("store", "dump", "-D", data) == ok("tail", "--json", "-D", data)
+
+
+def test_export_while_writing_is_a_consistent_copy(filler, tmp_path):
+    f = filler()
+    f.tell("fill 5000 300")
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            f.tell("fill 200 300")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        said = ok("store", "export", "-D", f.dir, tmp_path / "copy.db")
+    finally:
+        stop.set()
+        writer.join()
+    assert re.fullmatch(rf"wrote {tmp_path}/copy\.db, [\d.]+ MiB\n", said)
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
+    with sqlite3.connect(tmp_path / "copy.db") as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        count, first, last = db.execute("SELECT count(*), min(pos), max(pos) FROM events").fetchone()
+    assert count >= 5000 and (first, last) == (1, count)
+
+    (tmp_path / "restored").mkdir()
+    (tmp_path / "copy.db").rename(tmp_path / "restored/spool.db")
+    assert len(ok("tail", "-D", tmp_path / "restored", "--data").splitlines()) == count
+    assert ok("store", "check", "-D", tmp_path / "restored") == f"ok: {count} events, positions 1 to {count}\n"
+
+
+def test_export_never_overwrites(data, tmp_path):
+    (tmp_path / "copy.db").write_text("precious")
+    done = run("store", "export", "-D", data, tmp_path / "copy.db")
+    assert done.returncode == 1 and "copy.db" in done.stderr
+    assert (tmp_path / "copy.db").read_text() == "precious"
+
+
+def test_check_of_a_whole_store_counts_it(data):
+    assert ok("store", "check", "-D", data) == "ok: 5 events, positions 1 to 5\n"
+
+
+def test_check_finds_flipped_bytes(filler):
+    f = filler()
+    f.tell("fill 2000 300")
+    f.close()
+    file = f.dir / "spool.db"
+    with sqlite3.connect(file) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = file.read_bytes()
+    page = 16384
+    assert len(whole) > 30 * page
+    for at in (page * 20, page * 20 + 3, page * 20 + 40):  # a leaf's kind, its number of cells, its cells' places
+        file.write_bytes(whole[:at] + bytes(b ^ 0xFF for b in whole[at:at + 64]) + whole[at + 64:])
+        done = run("store", "check", "-D", f.dir)
+        assert done.returncode == 1, f"byte {at}"
+        assert done.stdout.strip() or "corrupt" in done.stderr or "damaged" in done.stderr or "malformed" in done.stderr
+
+
+def test_vacuum_makes_the_file_small(filler):
+    f = filler()
+    f.tell("fill 5000 500")
+    f.close()
+    with sqlite3.connect(f.dir / "spool.db") as db:
+        db.execute("DELETE FROM events WHERE pos <= 4990")
+    before = (f.dir / "spool.db").stat().st_size
+    said = ok("store", "vacuum", "-D", f.dir)
+    assert re.fullmatch(r"the file had [\d.]+ MiB and has [\d.]+ [KM]iB\n", said)
+    assert (f.dir / "spool.db").stat().st_size < before / 4
+    assert [json.loads(line)["position"] for line in ok("tail", "--json", "-D", f.dir).splitlines()] == list(
+        range(4991, 5001))
+
+
+def test_vacuum_beside_a_writer_is_refused(filler):
+    f = filler()
+    f.put()
+    done = run("store", "vacuum", "-D", f.dir)
+    assert done.returncode == 1
+    assert "stop the gateway first" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "dump", "vacuum"])
+def test_store_commands_say_when_there_is_no_store(tmp_path, command):
+    done = run("store", command, "-D", tmp_path / "nothing")
+    assert done.returncode == 1
+    assert f"{tmp_path}/nothing" in done.stderr
+    assert not (tmp_path / "nothing").exists()
+
+
+# ---- dead letters and status ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def letters(filler):
+    """A closed store with three events, the last two of them dead letters."""
+    f = filler()
+    for _ in range(3):
+        f.put()
+    f.tell("dead 2 nats larger than max_payload (1048576 bytes)")
+    f.tell("dead 3 nats subject not possible")
+    f.close()
+    return f.dir
+
+
+def test_dead_list_says_what_was_set_aside_and_why(letters):
+    lines = ok("dead", "list", "-D", letters).splitlines()
+    assert len(lines) == 2
+    assert re.fullmatch(r" {7}2  \S+Z +nats  github/push  id-2  larger than max_payload \(1048576 bytes\)", lines[0])
+    rows = [json.loads(line) for line in ok("dead", "list", "--json", "-D", letters).splitlines()]
+    assert [(r["position"], r["bus"], r["id"], r["reason"]) for r in rows] == [
+        (2, "nats", "id-2", "larger than max_payload (1048576 bytes)"), (3, "nats", "id-3", "subject not possible")]
+
+
+def test_dead_drop_without_a_gateway(letters):
+    assert ok("dead", "drop", "2", "-D", letters) == "1 dead letter dropped\n"
+    assert len(ok("dead", "list", "-D", letters).splitlines()) == 1
+    done = run("dead", "drop", "3", "1", "-D", letters)
+    assert done.returncode == 1 and "1 of 2 done: the others are no dead letters" in done.stderr
+    assert ok("dead", "list", "-D", letters) == ""
+    assert ok("dead", "drop", "--all", "-D", letters) == "0 dead letters dropped\n"
+    assert len(ok("tail", "-D", letters).splitlines()) == 3  # the events themselves stay
+
+
+def test_dead_retry_needs_a_gateway(letters):
+    done = run("dead", "retry", "--all", "-D", letters)
+    assert done.returncode == 1
+    assert "only a running gateway is connected to the bus" in done.stderr
+    assert len(ok("dead", "list", "-D", letters).splitlines()) == 2
+
+
+def test_dead_drop_beside_another_writer_is_refused(filler, letters):
+    f = filler()
+    done = run("dead", "drop", "--all", "-D", f.dir)
+    assert done.returncode == 1 and "another process writes" in done.stderr
+
+
+def test_dead_letters_of_a_running_gateway_are_its_own_to_change(gateway, filler):
+    f = filler("gateway-data")
+    for _ in range(3):
+        f.put()
+    f.tell("dead 2 embedded why not")
+    f.tell("dead 3 embedded why not")
+    f.close()
+    g = gateway().start()
+    assert ok("dead", "drop", "2", "-D", g.data) == "1 dead letter dropped\n"
+    assert ok("dead", "retry", "--all", "-D", g.data) == "1 dead letter taken by the bus\n"
+    assert ok("dead", "list", "-D", g.data) == ""
+
+
+def test_a_killed_gateway_does_not_stand_in_the_way(gateway, filler):
+    g = gateway().start()
+    g.process.kill()
+    assert (g.data / "admin.json").exists()
+    assert ok("dead", "drop", "--all", "-D", g.data) == "0 dead letters dropped\n"
+    assert "no gateway runs" in ok("status", "-D", g.data)
+
+
+def test_status_of_a_running_gateway(gateway):
+    g = gateway().start()
+    assert g.post(b"{}").status_code == 200
+    text = ok("status", "-D", g.data)
+    assert "ready: yes" in text and "last: 1" in text
+    status = json.loads(ok("status", "--json", "-D", g.data))
+    assert status["ready"] is True and status["store"]["last"] == 1
+    assert (g.data / "admin.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_status_without_a_gateway_reads_the_store(letters, tmp_path):
+    text = ok("status", "-D", letters)
+    assert "no gateway runs" in text and "last: 3" in text and "dead: 2" in text
+    assert json.loads(ok("status", "--json", "-D", letters))["store"]["events"] == 3
+    done = run("status", "-D", tmp_path / "nothing")
+    assert done.returncode == 1 and "there is no store in it" in done.stderr
+
+
+def test_a_gateway_that_does_not_like_the_token_is_said(gateway):
+    g = gateway().start()
+    admin = json.loads((g.data / "admin.json").read_text())
+    (g.data / "admin.json").write_text(json.dumps({**admin, "token": "wrong"}))
+    done = run("status", "-D", g.data)
+    assert done.returncode == 1 and "did not take the token" in done.stderr
+
+
+def test_a_broken_description_of_the_gateway_is_no_gateway(letters):
+    for text in ("", "{", "[]", '{"address":1,"token":2}', "\0" * 5000):
+        (letters / "admin.json").write_text(text)
+        assert "no gateway runs" in ok("status", "-D", letters)
+
+
+# ---- replay -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def jetstream(tmp_path, nats):
+    """(server, file): a nats-server, and a manifest that names it as the bus."""
+    server = nats()
+    file = tmp_path / "bus.yaml"
+    file.write_text(f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata:
+  name: default
+spec:
+  jetstreamExotic:
+    url: {server.url}
+""")
+    return server, file
+
+
+def messages(tmp_path):
+    """How many messages the stream has, read from the files of the server."""
+    return sum(1 for f in (tmp_path / "nats").rglob("*.blk") for _ in re.finditer(rb"Nats-Msg-Id", f.read_bytes()))
+
+
+def test_replay_sends_a_range_and_says_how_much(data, jetstream, tmp_path, gateway):
+    bus = jetstream[1]
+    g = gateway()
+    words = ["replay", "-f", bus, "-f", g.file, "-D", data, "--log-level", "error"]
+    assert "would send 5 of positions 1 to 5 to bus default" in ok(*words, "--from", "start", "--dry-run")
+    assert "would send 2 of positions 1 to 5" in ok(*words, "--from", "start", "--source", "slack", "--dry-run")
+    assert messages(tmp_path) == 0
+
+    assert ok(*words, "--from", "2", "--to", "4") == "sent 3 of positions 2 to 4 to bus default\n"
+    wait_until(lambda: messages(tmp_path) == 3, "three messages in the stream")
+    assert ok(*words, "--from", "2", "--to", "4") == "sent 3 of positions 2 to 4 to bus default\n"
+    wait_until(lambda: messages(tmp_path) == 6, "the range once more")
+
+    assert ok(*words, "--from", "1", "--to", "1", "--keep-ids") == ok(*words, "--from", "1", "--to", "1", "--keep-ids")
+    wait_until(lambda: messages(tmp_path) == 7, "the same id is taken once")
+    assert ok(*words, "--from", "end") == "nothing to send: the range is empty\n"
+    assert ok(*words, "--from", "3", "--to", "2") == "nothing to send: the range is empty\n"
+    assert "positions 1 to 5" in ok(*words, "--from", "1h", "--to", "2200-01-01T00:00:00Z", "--dry-run")
+    assert ok(*words, "--from", "1", "--to", "1h") == "nothing to send: the range is empty\n"
+
+
+def test_replay_to_the_embedded_bus_is_refused(gateway):
+    done = run("replay", "-f", gateway().file, "--from", "1")
+    assert done.returncode == 1
+    assert "the bus of these manifests is the store itself" in done.stderr
+
+
+def test_replay_needs_a_beginning_and_a_good_configuration(tmp_path, jetstream):
+    done = run("replay", "-f", jetstream[1])
+    assert done.returncode == 2 and "--from is missing" in done.stderr
+    (tmp_path / "bad.yaml").write_text("kind: EventSource\n")
+    done = run("replay", tmp_path / "bad.yaml", "--from", "1")
+    assert done.returncode == 1 and "nothing was sent" in done.stderr
+
+
+def minds_interrupts(pid):
+    """Does it have a handler for SIGINT?"""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s+([0-9a-f]+)", status)[1], 16) >> (signal.SIGINT - 1) & 1
+
+
+def test_an_interrupted_replay_says_where_to_go_on(filler, jetstream, gateway):
+    server, bus = jetstream
+    f = filler()
+    f.put()
+    f.put()
+    f.close()
+    server.kill()
+    child = subprocess.Popen([HOLDFAST, "replay", "-f", bus, "-f", gateway().file, "-D", f.dir, "--from", "2"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: minds_interrupts(child.pid), "a handler for Ctrl-C")
+    child.send_signal(signal.SIGINT)
+    assert child.wait(20) == 1
+    assert "interrupted; 0 sent; go on with --from 2" in child.stderr.read()
+
+
+# ---- on a terminal ----------------------------------------------------------------------------------------------------
+
+
+def on_terminal(*words):
+    """What a command shows on a terminal of 60 columns."""
+    child, fd = pty.fork()
+    if child == 0:
+        os.environ["TERM"] = "xterm"
+        os.execv(HOLDFAST, [HOLDFAST, *map(str, words)])
+    shown = b""
+    try:
+        while chunk := os.read(fd, 4096):
+            shown += chunk
+    except OSError:
+        pass  # EIO: the last one has closed it
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), shown.decode()
+
+
+def test_on_a_terminal_lines_fit_and_quick_tasks_draw_nothing(filler):
+    f = filler()
+    f.put("x" * 500, kind="text")
+    f.close()
+    code, shown = on_terminal("tail", "-D", f.dir)
+    assert code == 0
+    assert len(shown.rstrip("\r\n")) <= 80 and shown.rstrip().endswith("...")
+    assert on_terminal("store", "check", "-D", f.dir) == (0, "ok: 1 event, positions 1 to 1\r\n")
