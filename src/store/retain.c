@@ -24,11 +24,16 @@ static uint64_t forwarded(struct store *s)
 	return s->forward_all ? last : min_u64(last, positions_forwarded(&s->positions));
 }
 
+bool retain_waits(struct store *s)
+{
+	bool wanted = atomic_load(&s->retain_ms) || atomic_load(&s->retain_bytes);
+
+	return wanted && forwarded(s) > s->removed_pos;
+}
+
 bool retain_is_due(struct store *s, uint64_t now_mono)
 {
-	if (!atomic_load(&s->retain_ms) && !atomic_load(&s->retain_bytes))
-		return false;
-	return (s->retain_more || now_mono >= s->retain_mono) && forwarded(s) > s->removed_pos;
+	return (s->retain_more || now_mono >= s->retain_mono) && retain_waits(s);
 }
 
 /* The last position of (removed_pos, end] before the first event that is too young to go. */

@@ -91,6 +91,9 @@ bool group_is_due(struct store *s, uint64_t now_mono);
 /* retain.c: inside a transaction, let a slice of old forwarded events go. */
 enum err retain_step(struct store *s, int64_t now_ms, struct why *why);
 
+/* retain.c: is there anything that may go, once its time has come? */
+bool retain_waits(struct store *s);
+
 /* retain.c: does a slice have work? */
 bool retain_is_due(struct store *s, uint64_t now_mono);
 

@@ -199,7 +199,7 @@ static uint32_t sleep_ms(struct store *s)
 		ms = least(ms, until(s->positions_mono + 1000, now));
 	if (s->wal_frames > 0 && !idle_checkpoint_is_due(s, now))
 		ms = least(ms, until(s->committed_mono + IDLE_MS, now));
-	if (atomic_load(&s->retain_ms) || atomic_load(&s->retain_bytes))
+	if (retain_waits(s))
 		ms = least(ms, until(s->retain_mono, now));
 	return ms;
 }
