@@ -40,7 +40,7 @@ char *buf_reserve(struct buf *b, size_t n)
 	return p + b->n;
 }
 
-void buf_add(struct buf *b, const void *p, size_t n)
+void buf_add_growing(struct buf *b, const void *p, size_t n)
 {
 	char *to = buf_reserve(b, n);
 
@@ -48,16 +48,6 @@ void buf_add(struct buf *b, const void *p, size_t n)
 		return;
 	memcpy(to, p, n);
 	b->n += n;
-}
-
-void buf_str(struct buf *b, struct str s)
-{
-	buf_add(b, s.p, s.n);
-}
-
-void buf_char(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
 }
 
 void buf_u64(struct buf *b, uint64_t value)
@@ -83,6 +73,8 @@ void buf_addf(struct buf *b, const char *format, ...)
 	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
 	to = n >= 0 ? buf_reserve(b, (size_t)n + 1) : NULL;
+	if (n < 0 && b->err == E_OK)
+		b->err = E_LIMIT; /* longer than printf can count */
 	if (to) {
 		(void)vsnprintf(to, (size_t)n + 1, format, again);
 		b->n += (size_t)n;
@@ -107,6 +99,15 @@ static void json_byte(struct buf *b, unsigned char c)
 		buf_char(b, (char)c);
 }
 
+/* A character over 0x7f; the control characters among them could steer a terminal. */
+static void json_sequence(struct buf *b, const char *p, size_t n)
+{
+	if (n == 2 && (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0)
+		buf_addf(b, "\\u%04x", (unsigned char)p[1]);
+	else
+		buf_add(b, p, n);
+}
+
 void buf_json(struct buf *b, struct str s)
 {
 	size_t i = 0;
@@ -123,7 +124,7 @@ void buf_json(struct buf *b, struct str s)
 		while (len < 4 && i + len < s.n && !str_is_utf8(str_sub(s, i, len)))
 			len++;
 		if (str_is_utf8(str_sub(s, i, len))) {
-			buf_add(b, s.p + i, len);
+			json_sequence(b, s.p + i, len);
 			i += len;
 		} else {
 			buf_lit(b, "\xef\xbf\xbd");

@@ -24,10 +24,31 @@ struct buf {
 /* Room for `n` more bytes: returns where to write them, or NULL (and `err` is set). Then add to `b->n` what was written. */
 char *buf_reserve(struct buf *b, size_t n);
 
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_str(struct buf *b, struct str s);
-void buf_char(struct buf *b, char c);
+/* buf_add() when there is no room yet. */
+void buf_add_growing(struct buf *b, const void *p, size_t n);
+
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (b->err != E_OK || n > b->cap - b->n || n == 0) {
+		buf_add_growing(b, p, n);
+		return;
+	}
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+}
+
+static inline void buf_str(struct buf *b, struct str s)
+{
+	buf_add(b, s.p, s.n);
+}
+
+static inline void buf_char(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
+}
+
 void buf_u64(struct buf *b, uint64_t value);
+/* Needs room for a terminating zero below `max`, which is not counted; so does buf_cstr(). */
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #define buf_lit(b, literal) buf_add((b), "" literal, sizeof(literal) - 1)
 

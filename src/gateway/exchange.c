@@ -378,23 +378,31 @@ void exchange_closed(struct exchange *x)
 
 /* ---- store, then answer ------------------------------------------------------------------------------------------ */
 
-static void add_event_headers(struct exchange *x, struct buf *headers)
+/* The specification lets an id hold any character; only what is safe in a field goes out as it is. */
+static void add_id(struct buf *headers, struct str id)
 {
-	if (x->count != 1)
-		return;
-	/* The specification lets an id hold any character; only what is safe in a field goes out. */
-	buf_lit(headers, "Holdfast-Event-Id: ");
-	for (size_t i = 0; i < x->rows[0].id.n && i < 256; i++) {
-		unsigned char c = (unsigned char)x->rows[0].id.p[i];
+	for (size_t i = 0; i < id.n && i < 256; i++) {
+		unsigned char c = (unsigned char)id.p[i];
 
 		if (c > ' ' && c < 0x7f && c != '%')
 			buf_char(headers, (char)c);
 		else
 			buf_addf(headers, "%%%02X", c);
 	}
+}
+
+static void add_event_headers(struct exchange *x, struct buf *headers)
+{
+	if (x->count != 1)
+		return;
+	buf_lit(headers, "Holdfast-Event-Id: ");
+	add_id(headers, x->rows[0].id);
 	buf_lit(headers, "\r\n");
-	if (x->rows[0].pos)
-		buf_addf(headers, "Holdfast-Position: %llu\r\n", (unsigned long long)x->rows[0].pos);
+	if (!x->rows[0].pos)
+		return;
+	buf_lit(headers, "Holdfast-Position: ");
+	buf_u64(headers, x->rows[0].pos);
+	buf_lit(headers, "\r\n");
 }
 
 static void count_stored(struct exchange *x)

@@ -37,14 +37,18 @@ static int canonical_cmp(struct str a, struct str b)
 
 static void write_canonical(struct buf *b, struct str name)
 {
+	char *to = buf_reserve(b, name.n + 2);
 	bool upper = true;
 
-	buf_char(b, '"');
+	if (!to)
+		return;
+	*to++ = '"';
 	for (size_t i = 0; i < name.n; i++) {
-		buf_char(b, canonical_byte(name.p[i], upper));
+		*to++ = canonical_byte(name.p[i], upper);
 		upper = name.p[i] == '-';
 	}
-	buf_char(b, '"');
+	*to = '"';
+	b->n += name.n + 2;
 }
 
 static bool is_left_out(struct str name)
