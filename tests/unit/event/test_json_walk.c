@@ -88,6 +88,7 @@ static const struct {
 	{ "\"\\ud800\\n12345\"", NULL },
 	{ "\"\\ud800\\ud800\"", NULL },
 	{ "\"\\udc00\"", NULL },
+	{ "\"\\udc00\\udc00\"", NULL },
 };
 
 static void strings_say_what_they_say(void **state)
