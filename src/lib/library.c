@@ -97,7 +97,8 @@ enum hf_error lib_fail(const struct why *why, struct hf_why *ret_why)
 	enum hf_error error = lib_error(why->err);
 	if (ret_why) {
 		ret_why->error = error;
-		(void)snprintf(ret_why->text, sizeof(ret_why->text), "%s", why->text[0] ? why->text : hf_strerror(error));
+		(void)snprintf(ret_why->text, sizeof(ret_why->text), "%s",
+			       why->text[0] ? why->text : hf_strerror(error));
 	}
 	return error;
 }
