@@ -68,7 +68,7 @@ static void add_events(struct buf *b, const struct store_info *info)
 		buf_addf(b, ", positions %" PRIu64 " to %" PRIu64, info->first, info->last);
 }
 
-/* ---- store check -------------------------------------------------------------------------------------------------- */
+/* ---- store check ------------------------------------------------------------------------------------------------- */
 
 static void on_problem(void *ctx, const char *problem)
 {
@@ -109,7 +109,7 @@ const struct command cmd_store_check = {
 	.run = run_check,
 };
 
-/* ---- store dump --------------------------------------------------------------------------------------------------- */
+/* ---- store dump -------------------------------------------------------------------------------------------------- */
 
 struct dump {
 	struct task *task;
@@ -176,7 +176,7 @@ const struct command cmd_store_dump = {
 	.run = run_dump,
 };
 
-/* ---- store export ------------------------------------------------------------------------------------------------- */
+/* ---- store export ------------------------------------------------------------------------------------------------ */
 
 static int run_export(const struct invocation *inv)
 {
@@ -216,7 +216,7 @@ const struct command cmd_store_export = {
 	.run = run_export,
 };
 
-/* ---- store vacuum ------------------------------------------------------------------------------------------------- */
+/* ---- store vacuum ------------------------------------------------------------------------------------------------ */
 
 /* Bytes of the database file, 0 when it cannot be asked. */
 static uint64_t file_bytes(const char *dir)

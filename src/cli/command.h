@@ -1,8 +1,8 @@
 /*
  * command.h -- a subcommand: what it is called, what it takes, what it does.
  *
- * Shape     one constant row per command, one file per group of commands (cmd_*.c), one table of rows (commands.c). Help,
- *           parser and usage errors all come from the row.
+ * Shape     one constant row per command, one file per group of commands (cmd_*.c), one table of rows (commands.c).
+ *           Help, parser and usage errors all come from the row.
  *           A name may have two words: "store check" belongs to the group "store".
  * Owner     rows are static; an invocation borrows everything from argv, the environment and the stack of main().
  */

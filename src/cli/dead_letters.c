@@ -12,7 +12,7 @@
 #define DEDUP_MS    (72 * 3600000ull)
 #define DEDUP_BYTES (4 << 20)
 
-/* ---- through the gateway ------------------------------------------------------------------------------------------ */
+/* ---- through the gateway ----------------------------------------------------------------------------------------- */
 
 static bool read_number(json_object *object, const char *key, uint64_t *ret_value)
 {
@@ -87,7 +87,7 @@ enum err dead_change_gateway(const struct gateway_client *client, enum dead_chan
 	return err;
 }
 
-/* ---- without one -------------------------------------------------------------------------------------------------- */
+/* ---- without one ------------------------------------------------------------------------------------------------- */
 
 /* One dead letter that was chosen. */
 struct letter {

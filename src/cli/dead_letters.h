@@ -1,8 +1,8 @@
 /*
  * dead_letters.h -- another try for what was set aside, or its end.
  *
- * Shape     the process that writes the store does it: the running gateway, asked over HTTP. Without one, dropping is done
- *           here; sending again is not, because only a gateway is connected to the bus.
+ * Shape     the process that writes the store does it: the running gateway, asked over HTTP. Without one, dropping is
+ *           done here; sending again is not, because only a gateway is connected to the bus.
  * Errors    as gateway_client.h and store.h; what is no dead letter is no error, it is not counted
  */
 #pragma once

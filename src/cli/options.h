@@ -1,9 +1,9 @@
 /*
  * options.h -- the options of a command, a row each.
  *
- * Shape     a row says the name, the letter, the kind, where the value goes, the environment variable that stands in for
- *           it, and the sentence of the help. getopt_long(3) does the parsing: options and operands mix, "--" ends the
- *           options, unambiguous abbreviations work.
+ * Shape     a row says the name, the letter, the kind, where the value goes, the environment variable that stands in
+ *           for it, and the sentence of the help. getopt_long(3) does the parsing: options and operands mix, "--" ends
+ *           the options, unambiguous abbreviations work.
  * Owner     texts are borrowed from argv and the environment; options_release() frees what a list had to copy.
  */
 #pragma once

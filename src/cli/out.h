@@ -1,7 +1,8 @@
 /*
  * out.h -- standard output in large writes.
  *
- * Shape     append a line to `text`, then out_next(). Whole lines are written, 64 KiB at a time; out_flush() before waiting.
+ * Shape     append a line to `text`, then out_next(). Whole lines are written, 64 KiB at a time; out_flush() before
+ *           waiting.
  * Owner     embedded; out_close() frees.
  * Errors    a reader that went away (EPIPE) is not an error: `gone` turns true and nothing more is worth writing.
  *           E_IO  the disk behind it is full, or the like
