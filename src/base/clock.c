@@ -158,8 +158,10 @@ static bool to_ns(int64_t seconds, int64_t ns, int64_t *ret_wall_ns)
 		seconds++;
 		ns -= NS_PER_S;
 	}
-	return !__builtin_mul_overflow(seconds, NS_PER_S, &seconds) &&
-	       !__builtin_add_overflow(seconds, ns, ret_wall_ns);
+	if (__builtin_mul_overflow(seconds, NS_PER_S, &seconds) || __builtin_add_overflow(seconds, ns, &seconds))
+		return false;
+	*ret_wall_ns = seconds;
+	return true;
 }
 
 bool clock_parse_rfc3339(struct str s, int64_t *ret_wall_ns)

@@ -27,5 +27,5 @@ int64_t clock_wall_ns(void);
  */
 size_t clock_rfc3339(int64_t wall_ns, char ret_text[static CLOCK_RFC3339_MAX]);
 
-/* Parses RFC 3339 with any offset. False: not a valid time, or outside 1678..2262 (the range of 64-bit ns). */
+/* Parses RFC 3339 with any offset. False: not a valid time, or outside 1677-09-21..2262-04-11 (64-bit ns). */
 bool clock_parse_rfc3339(struct str s, int64_t *ret_wall_ns);

@@ -118,6 +118,10 @@ void log_write(enum log_level level, const char *logger, const char *msg, const 
 		return;
 	clock_rfc3339(clock_wall_ms() * 1000000, ts);
 	(out.text ? write_text : write_json)(&b, level, ts, logger, msg, fields, n);
+	if (b.err == E_LIMIT) { /* better a line without its fields than none */
+		buf_clear(&b);
+		(out.text ? write_text : write_json)(&b, level, ts, logger, msg, NULL, 0);
+	}
 	if (b.err == E_OK && write(out.fd, b.p, b.n) < 0) {
 		/* There is nobody left to tell. */
 	}

@@ -35,7 +35,9 @@ void *mem_alloc(size_t size)
 
 void *mem_array(size_t n, size_t size)
 {
-	return must_fail() ? NULL : calloc(n ? n : 1, size ? size : 1);
+	size_t total;
+
+	return __builtin_mul_overflow(n, size, &total) ? NULL : mem_alloc(total);
 }
 
 void *mem_realloc(void *p, size_t size)

@@ -161,13 +161,14 @@ static void write_number(struct buf *b, const struct metric_family *family, int6
 	if (family->scale == 0)
 		buf_addf(b, "%lld\n", (long long)value);
 	else
-		buf_addf(b, "%.9g\n", (double)value * family->scale);
+		buf_addf(b, "%.15g\n", (double)value * family->scale);
 }
 
-static void write_buckets(struct buf *b, const struct metric *m)
+/* Writes the buckets and returns the number of observations: what is added meanwhile must not make it less than a bucket. */
+static int64_t write_buckets(struct buf *b, const struct metric *m)
 {
 	double scale = m->family->scale != 0 ? m->family->scale : 1;
-	int64_t sum = 0;
+	int64_t sum = 0, count;
 
 	for (size_t i = 0; i < METRIC_BUCKETS_MAX && m->family->buckets[i]; i++) {
 		char bound[32];
@@ -177,25 +178,28 @@ static void write_buckets(struct buf *b, const struct metric *m)
 		write_name(b, m, "_bucket", bound);
 		buf_addf(b, "%lld\n", (long long)sum);
 	}
+	count = atomic_load_explicit(&m->count, memory_order_relaxed);
+	count = count > sum ? count : sum;
 	write_name(b, m, "_bucket", "+Inf");
-	buf_addf(b, "%lld\n", (long long)atomic_load_explicit(&m->count, memory_order_relaxed));
+	buf_addf(b, "%lld\n", (long long)count);
+	return count;
 }
 
 static void write_metric(struct buf *b, const struct metric *m)
 {
 	enum metric_type type = m->family->type;
+	int64_t count;
 
-	if (type == METRIC_HISTOGRAM)
-		write_buckets(b, m);
-	if (type == METRIC_HISTOGRAM || type == METRIC_SUMMARY) {
-		write_name(b, m, "_sum", NULL);
+	if (type == METRIC_COUNTER || type == METRIC_GAUGE) {
+		write_name(b, m, "", NULL);
 		write_number(b, m->family, metric_value(m));
-		write_name(b, m, "_count", NULL);
-		buf_addf(b, "%lld\n", (long long)atomic_load_explicit(&m->count, memory_order_relaxed));
 		return;
 	}
-	write_name(b, m, "", NULL);
+	count = type == METRIC_HISTOGRAM ? write_buckets(b, m) : atomic_load_explicit(&m->count, memory_order_relaxed);
+	write_name(b, m, "_sum", NULL);
 	write_number(b, m->family, metric_value(m));
+	write_name(b, m, "_count", NULL);
+	buf_addf(b, "%lld\n", (long long)count);
 }
 
 static void write_family(struct buf *b, const struct metric *first, bool openmetrics)

@@ -75,5 +75,5 @@ bool str_is_utf8(struct str s);
 /* A terminated copy on the heap (mem_free), or NULL. */
 char *str_dup(struct str s);
 
-/* Levenshtein distance of two short words (at most 64 bytes each are looked at), for "did you mean". */
+/* Levenshtein distance of two short words (at most 64 bytes each are looked at, case is not), for "did you mean". */
 unsigned str_distance(struct str a, struct str b);

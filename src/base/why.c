@@ -43,6 +43,8 @@ enum err why_add(struct why *why, const char *format, ...)
 
 	if (!why)
 		return E_INTERNAL;
+	if (why->err == E_OK) /* who failed told nothing: it must not turn into a success */
+		*why = (struct why){ .err = E_INTERNAL, .text = "failed without a reason" };
 	memcpy(inner, why->text, sizeof(inner));
 	va_start(args, format);
 	n = vsnprintf(why->text, sizeof(why->text), format, args);

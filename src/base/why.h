@@ -21,5 +21,8 @@ enum err why_set(struct why *why, enum err err, const char *format, ...) __attri
 enum err why_errno(struct why *why, enum err err, int errno_value, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Put "format: " in front of the story so far. Returns the error already set, so that it ends a function. */
+/*
+ * Put "format: " in front of the story so far. Returns the error already set, so that it ends a function. Never E_OK: when
+ * nothing was set, or `why` is NULL and the error is not known here, it is E_INTERNAL.
+ */
 enum err why_add(struct why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
