@@ -33,14 +33,15 @@ static enum err read_file(const char *path, char *ret_text, struct why *why)
 	return E_OK;
 }
 
-/* A copy of the text under `key`, or NULL. */
-static char *take_text(json_object *object, const char *key)
+/* A copy of the text under `key`. */
+static enum err take_text(json_object *object, const char *key, char **ret_text)
 {
 	json_object *value;
 
 	if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_string))
-		return NULL;
-	return str_dup(str_of(json_object_get_string(value)));
+		return E_NOT_FOUND;
+	*ret_text = str_dup(str_of(json_object_get_string(value)));
+	return *ret_text ? E_OK : E_NOMEM;
 }
 
 enum err gateway_client_init(struct gateway_client *c, const char *dir, struct why *why)
@@ -56,13 +57,15 @@ enum err gateway_client_init(struct gateway_client *c, const char *dir, struct w
 	if (err != E_OK)
 		return err;
 	object = json_tokener_parse(text);
-	c->address = take_text(object, "address");
-	c->token = take_text(object, "token");
+	err = take_text(object, "address", &c->address);
+	if (err == E_OK)
+		err = take_text(object, "token", &c->token);
 	json_object_put(object);
-	if (c->address && c->token)
+	if (err == E_OK)
 		return E_OK;
 	gateway_client_release(c);
-	return why_set(why, E_NOT_FOUND, "%s is not what a gateway writes", path);
+	return why_set(why, err, "read %s: %s", path,
+		       err == E_NOMEM ? err_text(err) : "it is not what a gateway writes");
 }
 
 void gateway_client_release(struct gateway_client *c)

@@ -2,9 +2,9 @@
  * watch.h -- wakes up when another process writes the store.
  *
  * Shape     inotify on the data directory, or on the nearest directory above it while it does not exist.
- *           A commit is seen in two steps: the log file is written first, which wakes us, and the commit counts a moment
- *           later (after its sync), which the kernel tells nobody. So a wake-up is followed by looks at growing distances,
- *           1 ms to 1 s, for ten seconds after the last write. A store that nobody writes costs nothing.
+ *           A commit is seen in two steps: the log file is written first, which wakes us, and the commit counts a
+ *           moment later (after its sync), which the kernel tells nobody. So a wake-up is followed by looks at growing
+ *           distances, 1 ms to 1 s, for ten seconds after the last write. A store that nobody writes costs nothing.
  * Errors    E_NOT_FOUND  the store was removed or moved away
  *           E_CANCELLED  SIGINT or SIGTERM
  *           E_IO         inotify failed

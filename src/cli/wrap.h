@@ -8,8 +8,8 @@
 #define WRAP_WIDTH 100
 
 /*
- * Finishes the line that begins at `begin` of `b`: `text` stands from `column` on, its words wrapped and indented; on a line
- * of its own when the left side is too wide. Ends with a line feed.
+ * Finishes the line that begins at `begin` of `b`: `text` stands from `column` on, its words wrapped and indented; on a
+ * line of its own when the left side is too wide. Ends with a line feed.
  */
 void wrap_column(struct buf *b, size_t begin, size_t column, struct str text);
 
