@@ -57,6 +57,8 @@ bool command_is_group(struct str word)
 	return false;
 }
 
+static void say(const struct invocation *inv, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+
 static void say(const struct invocation *inv, const char *format, va_list args)
 {
 	char text[1024];
