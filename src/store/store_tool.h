@@ -38,7 +38,7 @@ enum err store_info(const char *dir, struct store_info *ret_info, struct why *wh
 
 /*
  * Is the store whole? SQLite's own check, then what must hold between our tables. Each finding goes to `on_problem`.
- * E_CORRUPT: there were some. `progress` counts checks; it may be NULL.
+ * E_CORRUPT: there were some. `progress` counts checks. Both may be NULL.
  */
 enum err store_check(const char *dir, const struct store_progress *progress,
 		     void (*on_problem)(void *ctx, const char *problem), void *ctx, struct why *why);

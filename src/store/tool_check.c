@@ -50,7 +50,8 @@ static void report(struct checking *c, const char *text)
 	if (!text || strcmp(text, "ok") == 0)
 		return;
 	c->problems++;
-	c->on_problem(c->ctx, text);
+	if (c->on_problem)
+		c->on_problem(c->ctx, text);
 }
 
 static enum err check(struct checking *c, const char *sql, struct why *why)

@@ -1,0 +1,273 @@
+#include "fixture.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "power_vfs.h"
+
+static int setup(void **state)
+{
+	power_reset(1);
+	*state = fixture_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
+}
+
+static struct store_reader *reader(struct fixture *f)
+{
+	struct store_reader *r;
+
+	assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_OK);
+	return r;
+}
+
+/* `n` events in requests of a thousand; every third on route other/second; ids count from 1. */
+static void fill(struct fixture *f, size_t n)
+{
+	static struct store_row rows[1000];
+	static char ids[1000][12];
+
+	for (size_t at = 0; at < n; at += ARRAY_LEN(rows)) {
+		size_t some = n - at < ARRAY_LEN(rows) ? n - at : ARRAY_LEN(rows);
+
+		for (size_t i = 0; i < some; i++) {
+			snprintf(ids[i], sizeof(ids[i]), "%zu", at + i + 1);
+			rows[i] = fixture_row(ids[i], NULL, "{}");
+			if ((at + i + 1) % 3 == 0) {
+				rows[i].source = STR("other");
+				rows[i].name = STR("second");
+			}
+		}
+		assert_int_equal(fixture_put(f, rows, some, NULL), E_OK);
+	}
+}
+
+struct sum {
+	size_t rows;
+	uint64_t first, last;
+	size_t stop_at;
+};
+
+static bool add(void *ctx, const struct store_row *row)
+{
+	struct sum *sum = ctx;
+	uint64_t id;
+
+	assert_true(str_to_u64(row->id, UINT32_MAX, &id));
+	assert_int_equal(id, row->pos);
+	assert_true(row->pos > sum->last);
+	sum->first = sum->first ? sum->first : row->pos;
+	sum->last = row->pos;
+	return ++sum->rows != sum->stop_at;
+}
+
+#define N 40000 /* more than one chunk, and more than one window */
+
+static const struct {
+	struct store_query query;
+	struct sum want;
+} queries[] = {
+	{ { 0 }, { N, 1, N, 0 } },
+	{ { .from = 17 }, { N - 16, 17, N, 0 } },
+	{ { .from = 17, .to = 20 }, { 4, 17, 20, 0 } },
+	{ { .from = 20, .to = 17 }, { 0, 0, 0, 0 } },
+	{ { .to = N + 5 }, { N, 1, N, 0 } },
+	{ { .from = N + 1 }, { 0, 0, 0, 0 } },
+	{ { .from = UINT64_MAX }, { 0, 0, 0, 0 } },
+	{ { .limit = 1 }, { 1, 1, 1, 0 } },
+	{ { .limit = 256 }, { 256, 1, 256, 0 } },
+	{ { .limit = 1000 }, { 1000, 1, 1000, 0 } },
+	{ { 0 }, { 300, 1, 300, 300 } },
+	{ { .source = { "other", 5 } }, { N / 3, 3, N / 3 * 3, 0 } },
+	{ { .name = { "second", 6 }, .limit = 2 }, { 2, 3, 6, 0 } },
+	{ { .source = { "other", 5 }, .name = { "example", 7 } }, { 0, 0, 0, 0 } },
+	{ { .source = { "webhook", 7 }, .from = 3, .limit = 2 }, { 2, 4, 5, 0 } },
+};
+
+static void a_query_gives_exactly_its_rows_in_order(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *r;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, N);
+	r = reader(f);
+	for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+		struct sum sum = { .stop_at = queries[i].want.stop_at };
+
+		assert_int_equal(store_read(r, &queries[i].query, add, &sum, &f->why), E_OK);
+		assert_int_equal(sum.rows, queries[i].want.rows);
+		assert_int_equal(sum.first, queries[i].want.first);
+		assert_int_equal(sum.last, queries[i].want.last);
+	}
+	store_reader_close(r);
+}
+
+static void a_row_larger_than_a_chunk_is_read(void **state)
+{
+	struct fixture *f = *state;
+	size_t n = 3u << 20;
+	char *data = mem_alloc(n);
+	struct store_row row = fixture_row("1", NULL, NULL);
+	struct store_reader *r;
+	struct store_query query = { 0 };
+	struct sum sum = { 0 };
+
+	memset(data, 'x', n);
+	row.data = (struct str){ data, n };
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
+	r = reader(f);
+	assert_int_equal(store_read(r, &query, add, &sum, &f->why), E_OK);
+	assert_int_equal(sum.rows, 1);
+	store_reader_close(r);
+	mem_free(data);
+}
+
+static bool put_more(void *ctx, const struct store_row *row)
+{
+	struct fixture *f = ctx;
+
+	(void)row;
+	return fixture_put_one(f, "more", NULL, NULL, NULL) ==
+	       E_OK; /* a transaction of the reader's would not matter */
+}
+
+static void what_comes_while_reading_waits_for_the_next_read(void **state)
+{
+	struct fixture *f = *state;
+	struct store_query query = { 0 };
+	struct store_reader *r;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, 600);
+	r = reader(f);
+	assert_int_equal(store_read(r, &query, put_more, f, &f->why), E_OK);
+	store_reader_close(r);
+	assert_int_equal(store_last(f->store), 1200);
+}
+
+static void a_time_finds_its_position(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *r;
+	uint64_t pos;
+	int64_t before = clock_wall_ms();
+
+	assert_int_equal(fixture_open(f), E_OK);
+	r = reader(f);
+	assert_int_equal(store_pos_at(r, 0, &pos, &f->why), E_OK);
+	assert_int_equal(pos, 1); /* empty */
+	fill(f, 1000);
+	assert_int_equal(store_pos_at(r, before, &pos, &f->why), E_OK);
+	assert_int_equal(pos, 1);
+	assert_int_equal(store_pos_at(r, clock_wall_ms() + 1, &pos, &f->why), E_OK);
+	assert_int_equal(pos, 1001);
+	store_reader_close(r);
+}
+
+static void without_a_store_there_is_nothing_to_read(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *r;
+
+	assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_NOT_FOUND);
+	assert_non_null(strstr(f->why.text, "there is no store"));
+	assert_int_equal(store_reader_open("/nonexistent", &f->why, &r), E_NOT_FOUND);
+}
+
+static void a_reader_survives_the_writers_end_and_start(void **state)
+{
+	struct fixture *f = *state;
+	struct store_query query = { 0 };
+	struct sum sum = { 0 };
+	struct store_reader *r;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, 10);
+	r = reader(f);
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, 0);
+	assert_int_equal(store_read(r, &query, add, &sum, &f->why), E_OK);
+	assert_int_equal(sum.rows, 10);
+	store_reader_close(r);
+}
+
+/* ---- threads -------------------------------------------------------------------------------------------------------- */
+
+#define PRODUCERS 4
+#define EACH      200
+
+static void *produce(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	for (int i = 0; i < EACH; i++) {
+		struct store_row row = fixture_row("x", NULL, "{}");
+		struct waiting w;
+
+		waiting_start(&w, f->store, &row, 1, NULL);
+		if (waiting_end(&w) != E_OK)
+			return ctx;
+		store_set_forwarded(f->store, "bus", row.pos);
+	}
+	return NULL;
+}
+
+static bool rises(void *ctx, const struct store_row *row)
+{
+	uint64_t *last = ctx;
+
+	assert_int_equal(row->pos, *last + 1);
+	*last = row->pos;
+	return true;
+}
+
+static void producers_and_readers_do_not_disturb_each_other(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t threads[PRODUCERS];
+	struct store_reader *r;
+	uint64_t last = 0;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	r = reader(f);
+	for (int i = 0; i < PRODUCERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, produce, f), 0);
+	while (last < PRODUCERS * EACH) { /* no gaps, ever */
+		struct store_query query = { .from = last + 1 };
+
+		assert_int_equal(store_read(r, &query, rises, &last, &f->why), E_OK);
+		assert_true(store_last(f->store) >= last || store_state(f->store) == STORE_OK);
+	}
+	for (int i = 0; i < PRODUCERS; i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+	assert_int_equal(store_last(f->store), PRODUCERS * EACH);
+	store_reader_close(r);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_query_gives_exactly_its_rows_in_order),          T(a_row_larger_than_a_chunk_is_read),
+		T(what_comes_while_reading_waits_for_the_next_read), T(a_time_finds_its_position),
+		T(without_a_store_there_is_nothing_to_read),         T(a_reader_survives_the_writers_end_and_start),
+		T(producers_and_readers_do_not_disturb_each_other),
+	};
+
+	fixture_quiet();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

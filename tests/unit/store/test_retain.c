@@ -1,0 +1,331 @@
+/* What may go and what may not: retention, the cap, positions and dead letters. */
+#include "fixture.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "power_vfs.h"
+#include "store/space.h"
+#include "store/store_tool.h"
+
+static char big[8000];
+
+static int setup(void **state)
+{
+	power_reset(1);
+	*state = fixture_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
+}
+
+static enum err put_big(struct fixture *f, const char *key)
+{
+	struct store_row row = fixture_row("big", key, NULL);
+
+	row.data = (struct str){ big, sizeof(big) };
+	return fixture_put(f, &row, 1, NULL);
+}
+
+static struct store_info info_of(struct fixture *f)
+{
+	struct store_info info;
+
+	assert_int_equal(store_info(f->dir, &info, &f->why), E_OK);
+	return info;
+}
+
+static uint64_t wanted_first;
+
+static bool first_is_wanted(struct fixture *f)
+{
+	(void)put_big(f, NULL); /* each group may take a slice with it */
+	return info_of(f).first >= wanted_first;
+}
+
+/* ---- retention ------------------------------------------------------------------------------------------------------ */
+
+static void what_was_forwarded_goes_by_size_oldest_first(void **state)
+{
+	struct fixture *f = *state;
+	struct store_info info;
+
+	f->config.forward_all = true;
+	f->config.retain_bytes = 400 << 10;
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	wanted_first = 40;
+	store_set_limits(f->store, &f->config);
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK);
+	fixture_until(f, first_is_wanted);
+	info = info_of(f);
+	assert_true(info.events >= 20 && info.events == info.last - info.first + 1);
+}
+
+static void what_no_bus_has_taken_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.retain_bytes = 1;
+	f->config.retain_ms = 1;
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(fixture_open(f), E_OK);
+		for (int i = 0; i < 10; i++)
+			assert_int_equal(put_big(f, NULL), E_OK);
+		fixture_close(f);
+	}
+	assert_int_equal(info_of(f).events, 30);
+	assert_int_equal(info_of(f).first, 1);
+}
+
+static void the_slowest_bus_decides(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t pos;
+
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(store_forwarded(f->store, "slow", &pos, &f->why), E_OK);
+	store_set_forwarded(f->store, "fast", 20);
+	store_set_forwarded(f->store, "slow", 7);
+	wanted_first = 8;
+	fixture_until(f, first_is_wanted);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(info_of(f).first, 8);
+}
+
+static void dead_letters_keep_their_events(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(put_big(f, "k1"), E_OK);
+	assert_int_equal(fixture_dead(f, 1, "bus", "too large"), E_OK);
+	fixture_close(f);
+	f->config.forward_all = true;
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK); /* a start looks at once */
+	assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(info_of(f).first, 1);
+	assert_int_equal(info_of(f).dead, 1);
+	assert_true(info_of(f).events < 12);
+	assert_int_equal(store_check(f->dir, NULL, NULL, NULL, &f->why), E_OK);
+}
+
+static void positions_go_on_when_every_event_has_gone(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t pos;
+
+	f->config.forward_all = true;
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	for (int i = 0; i < 4; i++) { /* each close and start looks again */
+		fixture_close(f);
+		assert_int_equal(fixture_open(f), E_OK);
+		assert_int_equal(fixture_dead_remove(f, 1, "bus"), E_OK); /* a group without events */
+	}
+	assert_int_equal(info_of(f).events, 0);
+	assert_int_equal(info_of(f).last, 5);
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_last(f->store), 5);
+	assert_int_equal(fixture_put_one(f, "a", NULL, &pos, NULL), E_OK);
+	assert_int_equal(pos, 6);
+}
+
+static void a_key_outlives_its_event(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t pos;
+	bool duplicate;
+
+	f->config.forward_all = true;
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(put_big(f, "k"), E_OK);
+	for (int i = 0; i < 4; i++) {
+		fixture_close(f);
+		assert_int_equal(fixture_open(f), E_OK);
+		assert_int_equal(fixture_dead_remove(f, 1, "bus"), E_OK);
+		assert_int_equal(fixture_put_one(f, "other", NULL, NULL, NULL), E_OK);
+	}
+	assert_true(info_of(f).first > 1);
+	assert_int_equal(fixture_put_one(f, "again", "k", &pos, &duplicate), E_OK);
+	assert_true(duplicate && pos == 1);
+}
+
+/* ---- the cap -------------------------------------------------------------------------------------------------------- */
+
+static bool takes_writes(struct fixture *f)
+{
+	return put_big(f, NULL) == E_OK;
+}
+
+static void a_full_store_refuses_new_events_and_keeps_the_old(void **state)
+{
+	struct fixture *f = *state;
+	enum err err = E_OK;
+	bool warned = false;
+	size_t stored = 0;
+	bool duplicate;
+
+	f->config.max_bytes = 1 << 20;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(put_big(f, "k"), E_OK);
+	for (stored = 1; err == E_OK; stored += err == E_OK) {
+		err = put_big(f, NULL);
+		warned |= store_state(f->store) == STORE_NEARLY_FULL;
+	}
+	assert_int_equal(err, E_FULL);
+	assert_true(warned);
+	assert_true(stored > 80 && stored < 140);
+	assert_int_equal(store_state(f->store), STORE_FULL);
+	assert_int_equal(fixture_count(f), stored);
+	assert_int_equal(fixture_dead(f, 1, "bus", "reason"), E_OK); /* forwarding goes on */
+	assert_int_equal(fixture_put_one(f, "big", "k", NULL, &duplicate), E_OK);
+	assert_true(duplicate); /* it is stored: that is the truth */
+	assert_true(store_bytes(f->store) >= 1 << 20);
+	f->config.max_bytes = 2 << 20;
+	store_set_limits(f->store, &f->config);
+	fixture_until(f, takes_writes);
+}
+
+static const struct {
+	uint64_t used;
+	enum store_state from, to;
+} moves[] = {
+	{ 0, STORE_OK, STORE_OK },
+	{ 849, STORE_OK, STORE_OK },
+	{ 850, STORE_OK, STORE_NEARLY_FULL },
+	{ 999, STORE_NEARLY_FULL, STORE_NEARLY_FULL },
+	{ 1000, STORE_NEARLY_FULL, STORE_FULL },
+	{ 1000, STORE_OK, STORE_FULL },
+	{ 950, STORE_FULL, STORE_FULL },
+	{ 949, STORE_FULL, STORE_NEARLY_FULL },
+	{ 800, STORE_NEARLY_FULL, STORE_NEARLY_FULL },
+	{ 799, STORE_NEARLY_FULL, STORE_OK },
+	{ 799, STORE_FULL, STORE_OK },
+};
+
+static void the_state_does_not_flutter(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(moves); i++) {
+		struct space s = { .max = 100000, .measured = moves[i].used * 100, .state = moves[i].from };
+
+		assert_int_equal(space_update(&s), moves[i].to);
+	}
+}
+
+/* ---- positions and dead letters ------------------------------------------------------------------------------------- */
+
+static void positions_are_kept_and_only_rise(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t pos;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	assert_int_equal(pos, 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+	store_set_forwarded(f->store, "bus", 2);
+	store_set_forwarded(f->store, "bus", 1);
+	fixture_close(f);
+	assert_int_equal(info_of(f).bus_count, 1);
+	assert_string_equal(info_of(f).buses[0].name, "bus");
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	assert_int_equal(pos, 2);
+}
+
+static bool position_is_on_disk(struct fixture *f)
+{
+	return info_of(f).bus_count == 1;
+}
+
+static void a_position_reaches_the_disk_without_another_event(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+	store_set_forwarded(f->store, "bus", 1);
+	fixture_until(f, position_is_on_disk);
+}
+
+struct dead_seen {
+	char text[512];
+	size_t n;
+};
+
+static bool on_dead(void *ctx, const struct store_dead_row *row)
+{
+	struct dead_seen *seen = ctx;
+	int n = snprintf(seen->text + seen->n, sizeof(seen->text) - seen->n, "%llu %s %s %.*s; ",
+			 (unsigned long long)row->pos, row->bus, row->reason, STR_ARG(row->event.id));
+
+	assert_true(row->at_ms > 1600000000000);
+	seen->n += (size_t)n;
+	return true;
+}
+
+static void dead_letters_are_listed_with_their_events(void **state)
+{
+	struct fixture *f = *state;
+	struct dead_seen seen = { .n = 0 };
+	struct store_reader *r;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fixture_put_one(f, i == 1 ? "b" : "a", NULL, NULL, NULL), E_OK);
+	assert_int_equal(fixture_dead(f, 2, "nats", "too large"), E_OK);
+	assert_int_equal(fixture_dead(f, 2, "kafka", "bad subject"), E_OK);
+	assert_int_equal(fixture_dead(f, 1, "nats", "x"), E_OK);
+	assert_int_equal(fixture_dead(f, 2, "nats", "larger still"), E_OK);
+	assert_int_equal(fixture_dead_remove(f, 1, "nats"), E_OK);
+	assert_int_equal(fixture_dead_remove(f, 3, "nats"), E_OK);
+	assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_OK);
+	assert_int_equal(store_read_dead(r, on_dead, &seen, &f->why), E_OK);
+	store_reader_close(r);
+	assert_string_equal(seen.text, "2 kafka bad subject b; 2 nats larger still b; ");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(what_was_forwarded_goes_by_size_oldest_first),
+		T(what_no_bus_has_taken_stays),
+		T(the_slowest_bus_decides),
+		T(dead_letters_keep_their_events),
+		T(positions_go_on_when_every_event_has_gone),
+		T(a_key_outlives_its_event),
+		T(a_full_store_refuses_new_events_and_keeps_the_old),
+		T(the_state_does_not_flutter),
+		T(positions_are_kept_and_only_rise),
+		T(a_position_reaches_the_disk_without_another_event),
+		T(dead_letters_are_listed_with_their_events),
+	};
+
+	memset(big, 'x', sizeof(big));
+	big[0] = big[sizeof(big) - 1] = '"';
+	fixture_quiet();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

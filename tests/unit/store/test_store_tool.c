@@ -1,0 +1,236 @@
+#include "fixture.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/mem.h"
+#include "store/row_json.h"
+#include "store/store_tool.h"
+
+static int setup(void **state)
+{
+	struct fixture *f = fixture_new();
+
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(fixture_put_one(f, "a", i % 2 ? "k" : NULL, NULL, NULL), E_OK);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_free(*state);
+	return 0;
+}
+
+static void exec_in(const char *dir, const char *sql)
+{
+	char path[192];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/spool.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void collect(void *ctx, const char *problem)
+{
+	struct buf *b = ctx;
+
+	buf_str(b, str_of(problem));
+	buf_char(b, '\n');
+}
+
+static void a_whole_store_has_no_problems(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_release) struct buf problems = { 0 };
+
+	assert_int_equal(store_check(f->dir, NULL, collect, &problems, &f->why), E_OK); /* while it is written */
+	assert_int_equal(problems.n, 0);
+}
+
+static const struct {
+	const char *sql;
+	const char *problem;
+} damages[] = {
+	{ "UPDATE events SET route = 99 WHERE pos = 3", "event 3: no route 99" },
+	{ "UPDATE events SET data = x'00' WHERE pos = 3", "event 3: data of kind 1 is blob" },
+	{ "DELETE FROM events WHERE pos = 3", "positions 1 to 11: 10 events" },
+	{ "INSERT INTO dead VALUES(77, 'bus', 'why', 1)", "dead letter 77 of bus bus: no such event" },
+	{ "INSERT INTO buses VALUES('bus', 88)", "bus bus: position 88 is behind the last event" },
+	{ "INSERT INTO dedup VALUES(1, x'00', 1, 1)", "key of event 1: the event has none" },
+	{ "DELETE FROM settings WHERE name = 'dedup_secret'", "setting dedup_secret: missing" },
+};
+
+static void each_damage_is_named(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+		CLEANUP(buf_release) struct buf problems = { 0 };
+		void *one;
+		struct fixture *f;
+
+		setup(&one);
+		f = one;
+		fixture_close(f);
+		exec_in(f->dir, damages[i].sql);
+		assert_int_equal(store_check(f->dir, NULL, collect, &problems, &f->why), E_CORRUPT);
+		assert_non_null(strstr(buf_cstr(&problems), damages[i].problem));
+		teardown(&one);
+	}
+}
+
+static void a_broken_page_is_found(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP(buf_release) struct buf problems = { 0 };
+	char path[192];
+	FILE *file;
+
+	fixture_close(f);
+	snprintf(path, sizeof(path), "%s/spool.db", f->dir);
+	file = fopen(path, "r+");
+	for (long page = 3; page < 8; page++) {
+		fseek(file, page * 16384, SEEK_SET);
+		fputs("broken", file);
+	}
+	fclose(file);
+	assert_int_equal(store_check(f->dir, NULL, collect, &problems, &f->why), E_CORRUPT);
+	assert_true(problems.n > 0);
+}
+
+struct progress {
+	struct store_progress progress;
+	uint64_t calls, done, total;
+	bool go_on;
+};
+
+static bool on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct progress *p = ctx;
+
+	p->calls++;
+	p->done = done;
+	p->total = total;
+	return p->go_on;
+}
+
+static void a_copy_of_a_running_store_is_a_store(void **state)
+{
+	struct fixture *f = *state;
+	struct progress p = { .progress = { on_progress, &p }, .go_on = true };
+	struct fixture *copy = fixture_new();
+	char to[128];
+	struct stat st;
+
+	snprintf(to, sizeof(to), "%s/spool.db", copy->dir);
+	assert_int_equal(store_export(f->dir, to, &p.progress, &f->why), E_OK);
+	assert_true(p.calls > 0 && p.done == p.total && p.total > 0);
+	assert_int_equal(stat(to, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(fixture_put_one(f, "later", NULL, NULL, NULL), E_OK);
+	assert_int_equal(fixture_count(copy), 11);
+	assert_int_equal(store_check(copy->dir, NULL, NULL, NULL, &f->why), E_OK);
+	assert_int_equal(fixture_open(copy), E_OK);
+	assert_int_equal(store_last(copy->store), 11);
+	fixture_free(copy);
+}
+
+static void nothing_is_overwritten_by_a_copy(void **state)
+{
+	struct fixture *f = *state;
+	char to[128];
+
+	snprintf(to, sizeof(to), "%s/spool.lock", f->dir);
+	assert_int_equal(store_export(f->dir, to, NULL, &f->why), E_EXISTS);
+	assert_int_equal(store_export(f->dir, "/nonexistent/x", NULL, &f->why), E_IO);
+}
+
+static void a_copy_given_up_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct progress p = { .progress = { on_progress, &p }, .go_on = false };
+	char to[128];
+
+	snprintf(to, sizeof(to), "%s/copy", f->dir);
+	assert_int_equal(store_export(f->dir, to, &p.progress, &f->why), E_CANCELLED);
+	assert_int_equal(access(to, F_OK), -1);
+}
+
+static void vacuum_waits_for_nobody_and_shrinks_the_file(void **state)
+{
+	struct fixture *f = *state;
+	struct store_row row = fixture_row("big", NULL, NULL);
+	size_t n = 1 << 20;
+	char *data = mem_alloc(n);
+	char path[128];
+	struct stat before, after;
+
+	memset(data, 'x', n);
+	row.data = (struct str){ data, n };
+	assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
+	mem_free(data);
+	assert_int_equal(store_vacuum(f->dir, NULL, &f->why), E_BUSY);
+	assert_non_null(strstr(f->why.text, "in use by process"));
+	fixture_close(f);
+	exec_in(f->dir, "UPDATE events SET data = '1' WHERE id = 'big'; PRAGMA wal_checkpoint(TRUNCATE)");
+	snprintf(path, sizeof(path), "%s/spool.db", f->dir);
+	assert_int_equal(stat(path, &before), 0);
+	assert_int_equal(store_vacuum(f->dir, NULL, &f->why), E_OK);
+	assert_int_equal(stat(path, &after), 0);
+	assert_true(after.st_size + (900 << 10) < before.st_size);
+	assert_int_equal(store_check(f->dir, NULL, NULL, NULL, &f->why), E_OK);
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_last(f->store), 12);
+}
+
+static void tools_say_when_there_is_no_store(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct store_info info;
+
+	(void)state;
+	assert_int_equal(store_info(f->dir, &info, &f->why), E_NOT_FOUND);
+	assert_int_equal(store_check(f->dir, NULL, NULL, NULL, &f->why), E_NOT_FOUND);
+	assert_int_equal(store_export(f->dir, "/nonexistent/x", NULL, &f->why), E_NOT_FOUND);
+	assert_int_equal(store_vacuum("/nonexistent", NULL, &f->why), E_NOT_FOUND);
+	fixture_free(f);
+}
+
+static void a_row_prints_as_one_line(void **state)
+{
+	struct store_row row = fixture_row("a", NULL, "{\"x\":1}");
+	CLEANUP(buf_release) struct buf line = { 0 };
+
+	(void)state;
+	row.pos = 7;
+	row.stored_ms = 1700000000123;
+	store_row_json(&row, &line);
+	assert_string_equal(buf_cstr(&line), "{\"position\":7,\"stored\":\"2023-11-14T22:13:20.123Z\",\"event\":"
+					     "{\"specversion\":\"1.0\",\"data\":{\"x\":1}}}");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_whole_store_has_no_problems),
+		cmocka_unit_test(each_damage_is_named),
+		T(a_broken_page_is_found),
+		T(a_copy_of_a_running_store_is_a_store),
+		T(nothing_is_overwritten_by_a_copy),
+		T(a_copy_given_up_leaves_nothing),
+		T(vacuum_waits_for_nobody_and_shrinks_the_file),
+		cmocka_unit_test(tools_say_when_there_is_no_store),
+		cmocka_unit_test(a_row_prints_as_one_line),
+	};
+
+	fixture_quiet();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
