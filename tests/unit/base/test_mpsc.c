@@ -64,7 +64,7 @@ static void what_many_threads_put_one_takes_in_each_ones_order(void **state)
 
 static void only_the_first_put_needs_a_wake_up(void **state)
 {
-	struct mpsc q = { 0 };
+	struct mpsc q = { NULL };
 	struct mpsc_node a, b;
 
 	(void)state;
