@@ -57,33 +57,29 @@ bool command_is_group(struct str word)
 	return false;
 }
 
-static void say(const struct invocation *inv, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
-
-static void say(const struct invocation *inv, const char *format, va_list args)
-{
-	char text[1024];
-
-	(void)vsnprintf(text, sizeof(text), format, args);
-	(void)fprintf(stderr, "holdfast %s: %s\n", inv->command->name, text);
-}
+#define SAID_MAX 1024
 
 int command_failed(const struct invocation *inv, const char *format, ...)
 {
+	char text[SAID_MAX];
 	va_list args;
 
 	va_start(args, format);
-	say(inv, format, args);
+	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	(void)fprintf(stderr, "holdfast %s: %s\n", inv->command->name, text);
 	return EXIT_FAILED;
 }
 
 int command_misused(const struct invocation *inv, const char *format, ...)
 {
+	char text[SAID_MAX];
 	va_list args;
 
 	va_start(args, format);
-	say(inv, format, args);
+	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	(void)command_failed(inv, "%s", text);
 	(void)fprintf(stderr, "Try 'holdfast %s --help'.\n", inv->command->name);
 	return EXIT_USAGE;
 }

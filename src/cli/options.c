@@ -1,5 +1,6 @@
 #include "cli/options.h"
 
+#include <assert.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +190,7 @@ static enum err refuse(const struct table *t, int value, char **argv, struct why
 {
 	size_t i = optopt ? table_find(t, optopt) : t->n;
 
+	assert(value != ':' || i < t->n); /* it knows the option whose argument is missing */
 	if (value == ':')
 		return why_set(why, E_MALFORMED, "%s needs %s", argv[optind - 1], t->rows[i]->argument);
 	if (i < t->n)
@@ -214,6 +216,7 @@ enum err options_parse(const struct option_set *sets, size_t count, int argc, ch
 		if (value == '?' || value == ':')
 			return refuse(&t, value, argv, why);
 		i = table_find(&t, value);
+		assert(i < t.n); /* getopt gives back only what it was given */
 		t.given[i] = true;
 		(void)snprintf(name, sizeof(name), "--%s", t.rows[i]->name);
 		if (set_value(&t, i, name, optarg, why) != E_OK)
