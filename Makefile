@@ -44,6 +44,7 @@ install: ## installs under $(DESTDIR)$(PREFIX)
 	@$(call deps,build)
 	@scripts/configure release --prefix=$(PREFIX)
 	@DESTDIR=$(DESTDIR) meson install -C $(RELEASE)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 fuzz: ## each fuzz target for SECONDS_EACH seconds (60)
 	@$(call deps,build test)
