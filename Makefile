@@ -14,7 +14,7 @@ deps = $(if $(filter yes,$(DEPS)),scripts/install-deps $(1),:)
 .PHONY: help build demo check bench lint format install fuzz coverage clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' Makefile | column -t -s- 2>/dev/null
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  %-14s %s\n' "$$t" "$$w"; done
 
 build: ## the release build: build/release/src/cli/holdfast (also plain `make`)
 	@$(call deps,build)
