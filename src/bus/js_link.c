@@ -143,7 +143,10 @@ static enum err explain(natsStatus s, struct why *why)
 {
 	natsStatus last = NATS_OK;
 	const char *text = nats_GetLastError(&last);
+	const char *place_end = text ? strstr(text, "): ") : NULL;
 
+	if (text && text[0] == '(' && place_end) /* "(conn.c:123): " is of no use to anybody here */
+		text = place_end + 3;
 	if (text && last == s && text[0])
 		return why_set(why, E_UNAVAILABLE, "%.300s", text);
 	return why_set(why, E_UNAVAILABLE, "%s", natsStatus_GetText(s));
