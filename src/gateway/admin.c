@@ -201,27 +201,32 @@ static enum err write_file(const struct admin *a, struct str text, struct why *w
 		err = why_errno(why, E_IO, errno, "write %s", a->token_path);
 	if (fd >= 0)
 		close(fd);
+	if (fd >= 0 && err != E_OK)
+		(void)unlink(path);
 	buf_release(&beside);
 	return err;
 }
 
-static enum err describe(struct admin *a, struct why *why)
+/* The gateway serves without it: a full disk must not keep it from reading and forwarding. */
+static void describe(struct admin *a)
 {
+	struct why why = { 0 };
 	struct buf text = { 0 }, path = { 0 };
-	enum err err = E_OK;
+	enum err err;
 
 	if (!a->process->config->data_dir)
-		return E_OK;
+		return;
 	buf_addf(&path, "%s/admin.json", a->process->config->data_dir);
 	a->token_path = str_dup(buf_view(&path));
 	write_description(a, &text);
 	if (!a->token_path || text.err != E_OK)
-		err = why_set(why, E_NOMEM, "write admin.json");
+		err = why_set(&why, E_NOMEM, "write admin.json");
 	else
-		err = write_file(a, buf_view(&text), why);
+		err = write_file(a, buf_view(&text), &why);
+	if (err != E_OK)
+		log_error("gateway", "the commands of this machine will not find this gateway", LOG_WHY(&why));
 	buf_release(&text);
 	buf_release(&path);
-	return err;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
@@ -262,7 +267,8 @@ enum err admin_start(struct admin *a, struct process *p, struct why *why)
 		return why_add(why, "admin address");
 	if (http_server_start(&p->loop, fd, NULL, &limits, &handler, why, &a->server) != E_OK)
 		return why_add(why, "admin address");
-	return describe(a, why);
+	describe(a);
+	return E_OK;
 }
 
 static void on_stopped(void *ctx)

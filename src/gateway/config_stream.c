@@ -52,9 +52,12 @@ static void set(const struct stream_options *o, struct jetstream_config *js)
 /* YAML inside YAML: its lines are counted on from where the text stands. */
 bool config_read_stream(const struct fields_ctx *ctx, const struct node *text, struct jetstream_config *js)
 {
-	/* What the Argo Events controller writes by default, on one server instead of three. */
+	/*
+	 * What the Argo Events controller writes by default, with two changes: one server instead of three, and no limit
+	 * of messages. Its 50000 with "discard old" would drop events nobody has read, silently, in the first second of load.
+	 */
 	struct stream_options o = {
-		.max_msgs = 50000, .max_bytes = -1, .max_age_ms = 7 * DAY_MS, .duplicates_ms = 300000, .replicas = 1
+		.max_msgs = -1, .max_bytes = -1, .max_age_ms = 7 * DAY_MS, .duplicates_ms = 300000, .replicas = 1
 	};
 	struct fields_ctx inner = *ctx;
 	struct doc_file *file = NULL;

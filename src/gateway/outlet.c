@@ -3,6 +3,7 @@
 #include "gateway/process.h"
 
 #define FLUSH_MS        2000
+#define RETAIN_MS       259200000 /* 72 h: what was forwarded can be replayed over a long weekend */
 #define WINDOW_BYTES    (16 << 20)
 #define FORWARD_TIMEOUT 5000 /* ms; the upstream's own for one try: facts argo-events 4.1 */
 
@@ -10,15 +11,14 @@ static struct store_config store_config_of(const struct process *p)
 {
 	const struct gateway_limits *l = &p->config->limits;
 	bool embedded = p->config->bus.kind == BUS_EMBEDDED;
-	uint64_t half = l->store_max / 2;
 
 	return (struct store_config){
 		.dir = p->config->data_dir,
 		.max_bytes = l->store_max,
 		.dedup_ms = l->dedup_ms,
 		.dedup_memory = l->dedup_memory,
-		.retain_ms = l->retain_age_ms,
-		.retain_bytes = embedded || l->retain_bytes ? l->retain_bytes : half,
+		.retain_ms = embedded || l->retain_age_ms ? l->retain_age_ms : RETAIN_MS,
+		.retain_bytes = embedded || l->retain_bytes ? l->retain_bytes : l->store_max / 2,
 		.forward_all = embedded,
 		.metrics = p->gateway.registry,
 	};

@@ -11,7 +11,7 @@ enum err config_read(const struct gateway_options *options, struct gateway_confi
 	struct buf text = { 0 };
 
 	problems_write(&problems, &text);
-	if (text.err == E_OK)
+	if (text.err == E_OK && text.n)
 		(void)fwrite(text.p, 1, text.n, stderr);
 	buf_release(&text);
 	problems_release(&problems);

@@ -55,7 +55,7 @@ void route_table_unref(struct route_table *t);
 /* The port's part of the table, or NULL. */
 const struct route_port *route_table_port(const struct route_table *t, uint16_t port);
 
-/* The route of a decoded path, or NULL. */
+/* The route of a decoded path, or NULL. On a port with templates the path must be terminated (for regexec). */
 struct route *route_find(const struct route_port *port, struct str path);
 
 /* Takes a token of the route's rate. False: none left, wait so long. */

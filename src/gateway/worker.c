@@ -25,7 +25,7 @@ static void answer_plain(struct worker *w, struct http_request *r, unsigned stat
 /* Facts argo-events 2.2: an unclean path is answered 301 to the clean one, the query is kept. */
 static void redirect(struct worker *w, struct http_request *r)
 {
-	struct buf location = { .max = 128 << 10 };
+	struct buf location = { 0 }; /* as long as a head can be */
 
 	buf_lit(&location, "Location: ");
 	path_clean(r->path, &location);
@@ -33,18 +33,21 @@ static void redirect(struct worker *w, struct http_request *r)
 		buf_char(&location, '?');
 	buf_str(&location, r->query);
 	buf_lit(&location, "\r\n");
-	answer_plain(w, r, 301, STR(""), buf_view(&location));
+	if (location.err == E_OK)
+		answer_plain(w, r, 301, STR(""), buf_view(&location));
+	else
+		gateway_count_answer(&w->gateway->metrics, answer_send(r, ANSWER_OVERLOAD, /* strict= */ false, NULL));
 	buf_release(&location);
 }
 
 static struct route *find_route(const struct listener *l, struct http_request *r)
 {
-	struct buf path = { .max = 128 << 10 };
+	struct buf path = { 0 };
 	struct route *route = NULL;
 
-	if (str_find(r->path, '%') == r->path.n)
+	if (l->routes->template_count == 0 && str_find(r->path, '%') == r->path.n)
 		return route_find(l->routes, r->path);
-	if (path_decode(r->path, &path) == E_OK)
+	if (path_decode(r->path, &path) == E_OK && buf_cstr(&path))
 		route = route_find(l->routes, buf_view(&path));
 	buf_release(&path);
 	return route;

@@ -213,7 +213,7 @@ static void a_stream_without_config_is_made_as_the_controller_does_on_one_server
 	assert_string_equal(js->url, "nats://h");
 	assert_null(js->auth_path);
 	assert_false(js->tls.configured);
-	assert_int_equal(js->max_msgs, 50000);
+	assert_int_equal(js->max_msgs, -1);
 	assert_int_equal(js->max_bytes, -1);
 	assert_int_equal(js->max_age_ns, 604800000000000);
 	assert_int_equal(js->duplicates_ns, 300000000000);
