@@ -133,12 +133,25 @@ static enum err open_all(struct store *s, struct why *why)
 	return err;
 }
 
+/* Room for the log may be missing: what is stored can be read and forwarded all the same, and the first commit says it. */
+static enum err try_checkpoint(struct store *s, struct why *why)
+{
+	struct why full = { 0 };
+	enum err err = conn_checkpoint(s, /* truncate= */ false, &full);
+
+	if (err == E_FULL)
+		return E_OK;
+	if (err != E_OK)
+		*why = full;
+	return err;
+}
+
 enum err conn_open(struct store *s, struct why *why)
 {
 	enum err err = open_all(s, why);
 
 	if (err == E_OK)
-		err = conn_checkpoint(s, /* truncate= */ false, why);
+		err = try_checkpoint(s, why);
 	if (err != E_OK)
 		conn_close(s);
 	return err;
@@ -167,11 +180,12 @@ static enum err probe(struct store *s, struct why *why)
 
 enum err conn_reopen(struct store *s, struct why *why)
 {
-	enum err err = conn_open(s, why);
+	enum err err = open_all(s, why);
 
-	if (err != E_OK)
-		return err;
-	err = probe(s, why);
+	if (err == E_OK)
+		err = conn_checkpoint(s, /* truncate= */ false, why);
+	if (err == E_OK)
+		err = probe(s, why);
 	if (err != E_OK) {
 		conn_close(s);
 		return err;
