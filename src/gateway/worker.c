@@ -234,11 +234,17 @@ void worker_apply(struct worker *w, struct worker_update *u)
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
+static void on_turn_end(uv_check_t *handle)
+{
+	exchange_submit_all(handle->data);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 
 	loop_run(&w->loop);
+	uv_close((uv_handle_t *)&w->turn_end, NULL);
 	exchange_free_all(w);
 	route_table_unref(w->table);
 	w->table = NULL;
@@ -255,8 +261,13 @@ enum err worker_start(struct worker *w, struct gateway *gateway, struct why *why
 	atomic_store(&w->alive_ms, clock_mono_ms());
 	if (loop_init(&w->loop, why) != E_OK)
 		return why_add(why, "start an event loop");
+	w->last_ready = &w->ready;
+	w->turn_end.data = w;
+	uv_check_init(&w->loop.uv, &w->turn_end);
+	uv_check_start(&w->turn_end, on_turn_end);
 	code = pthread_create(&w->thread, NULL, worker_main, w);
 	if (code != 0) {
+		uv_close((uv_handle_t *)&w->turn_end, NULL);
 		loop_release(&w->loop);
 		return why_errno(why, E_NOMEM, code, "start a thread for an event loop");
 	}

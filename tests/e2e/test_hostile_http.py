@@ -22,19 +22,23 @@ spec:
   holdfast:
     dataDir: {data}
     secretsDir: {secrets}
-    limits: {{bodyTimeout: 60s, headerTimeout: 60s}}
+    limits: {{bodyTimeout: 60s, headerTimeout: 60s{limits}}}
     admin: {{address: "127.0.0.1:{admin}"}}
 """
 
 
-@pytest.fixture
-def served(gateway, tmp_path):
+def serve(gateway, tmp_path, limits=""):
     secrets = tmp_path / "secrets" / "hook"
     secrets.mkdir(parents=True)
     (secrets / "token").write_text("s3cret")
     g = gateway()
-    g.file.write_text(MANIFEST.format(port=g.port, data=g.data, admin=g.admin_port, secrets=tmp_path / "secrets"))
+    g.file.write_text(MANIFEST.format(port=g.port, data=g.data, admin=g.admin_port, secrets=tmp_path / "secrets", limits=limits))
     return g.start()
+
+
+@pytest.fixture
+def served(gateway, tmp_path):
+    return serve(gateway, tmp_path)
 
 
 def head(*lines, body=b"{}"):
@@ -374,6 +378,19 @@ def test_a_request_split_anywhere_is_the_same_request(served, whole):
         assert p.answer()[0] == 200
     events = served.events()
     assert len(events) == len(whole) and len(set(events)) == 1
+
+
+def test_long_paths_that_the_operator_allows_are_as_good_as_short_ones(gateway, tmp_path):
+    g = serve(gateway, tmp_path, limits=", headerSize: 1Mi")
+    long = b"a" * 300_000
+    with Peer(g.port) as p:
+        for path, status in ((b"/t/%b/x" % long, 200), (b"/t/%%61%b/x" % long, 200), (b"//t/%b" % long, 301), (b"/" + long, 404)):
+            p.send(request(path=path))
+            answer = p.answer()
+            assert answer[0] == status
+            if status == 301:
+                assert answer[1]["location"].encode() == b"/t/" + long
+    assert stored(g) == [{}, {}]
 
 
 def test_a_cut_request_is_neither_answered_nor_stored(served):
