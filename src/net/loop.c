@@ -71,7 +71,7 @@ enum err loop_init(struct loop *loop, struct why *why)
 
 	*loop = (struct loop){ 0 };
 	/* Writing to a connection that the client has closed is an error to handle, not a reason to die. */
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	rc = uv_loop_init(&loop->uv);
 	if (rc < 0)
 		return why_set(why, E_UNAVAILABLE, "open an event loop: %s", uv_strerror(rc));

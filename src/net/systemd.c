@@ -29,7 +29,7 @@ enum err systemd_notify(const char *lines, struct why *why)
 	struct str path = str_of(getenv("NOTIFY_SOCKET"));
 	struct str text = str_of(lines);
 	struct sockaddr_un at;
-	socklen_t n;
+	socklen_t n = 0;
 	ssize_t sent;
 	int errno_value;
 	int fd;

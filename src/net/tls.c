@@ -85,7 +85,7 @@ static enum err ctx_new(struct tls_server *t, struct why *why, SSL_CTX **ret_ctx
 
 enum err tls_server_reload(struct tls_server *t, struct why *why)
 {
-	SSL_CTX *ctx;
+	SSL_CTX *ctx = NULL;
 	SSL_CTX *before;
 	enum err err = ctx_new(t, why, &ctx);
 

@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -205,6 +205,26 @@ static void a_client_that_waits_for_100_gets_it(void **state)
 	site_end(&s);
 }
 
+/* It may still send the body or not: nobody knows what its next bytes are. */
+static void a_client_that_waits_for_100_and_is_refused_cannot_go_on(void **state)
+{
+	struct http_limits limits = site_limits();
+	struct site s;
+	char *heard;
+	int fd;
+
+	(void)state;
+	site_start(&s, &limits, NULL);
+	fd = dial(&s);
+	say(fd, STR("POST /refuse HTTP/1.1\r\n" H "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+	heard = hear_all(fd);
+	assert_true(str_starts(str_of(heard), STR("HTTP/1.1 401 ")));
+	assert_non_null(strstr(heard, "\r\nConnection: close\r\n"));
+	mem_free(heard);
+	close(fd);
+	site_end(&s);
+}
+
 static void a_refusal_says_why_in_one_line(void **state)
 {
 	static const char body[] = "\r\n\r\n400 Bad Request: missing required Host header";
@@ -284,21 +304,21 @@ static void what_is_sent_ahead_is_bounded(void **state)
 	size_t sent = 0;
 	ssize_t n;
 	char block[4096];
-	int fd;
-	int small = 4096;
+	struct pollfd writable;
 
 	(void)state;
 	memset(block, 'x', sizeof(block));
 	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	say(fd, STR("GET /hold HTTP/1.1\r\n" H "\r\n"));
+	writable = (struct pollfd){ .fd = dial(&s), .events = POLLOUT };
+	say(writable.fd, STR("GET /hold HTTP/1.1\r\n" H "\r\n"));
 	site_wait(&s, &s.holding, 1);
-	/* The kernel's buffers take some; a server that went on reading would take all of it. */
-	while ((n = send(fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0 && sent < (64u << 20))
-		sent += (size_t)n;
+	/* The kernel's buffers take some, then it stops; a server that went on reading would take all of it. */
+	while (sent < (64u << 20) && poll(&writable, 1, /* timeout_ms= */ 300) == 1) {
+		n = send(writable.fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+	}
 	assert_true(sent < (64u << 20));
-	close(fd);
+	close(writable.fd);
 	site_end(&s);
 }
 
@@ -374,6 +394,7 @@ int main(void)
 		cmocka_unit_test(head_gets_the_length_but_no_body),
 		cmocka_unit_test(http_1_0_is_told_that_the_connection_stays),
 		cmocka_unit_test(a_client_that_waits_for_100_gets_it),
+		cmocka_unit_test(a_client_that_waits_for_100_and_is_refused_cannot_go_on),
 		cmocka_unit_test(a_refusal_says_why_in_one_line),
 		cmocka_unit_test(the_client_reads_the_refusal_of_a_body_it_is_still_sending),
 		cmocka_unit_test(pipelined_requests_wait_for_the_one_before),

@@ -372,6 +372,49 @@ static void running_out_of_memory_hurts_only_the_connection_it_hits(void **state
 	site_end(&s);
 }
 
+struct pause {
+	struct loop_task task;
+	sem_t reached;
+	sem_t go_on;
+};
+
+static void on_pause(struct loop_task *task)
+{
+	struct pause *p = CONTAINER_OF(task, struct pause, task);
+
+	sem_post(&p->reached);
+	sem_wait(&p->go_on);
+}
+
+/* Both wait in the kernel's queue; there is no memory when the first is taken, so the second finds nothing reserved. */
+static void a_connection_that_came_while_memory_was_short_is_taken_later(void **state)
+{
+	struct http_limits limits = site_limits();
+	struct pause p = { .task = { .run = on_pause } };
+	struct site s;
+	int fds[2];
+
+	(void)state;
+	sem_init(&p.reached, 0, 0);
+	sem_init(&p.go_on, 0, 0);
+	site_start(&s, &limits, NULL);
+	loop_post(&s.loop, &p.task);
+	sem_wait(&p.reached);
+	fds[0] = dial(&s);
+	fds[1] = dial(&s);
+	mem_fail_at(1);
+	sem_post(&p.go_on);
+	assert_true(hears_end(fds[0]));
+	mem_fail_at(0);
+	say(fds[1], GET("/"));
+	expect_answer(fds[1], "200 OK");
+	close(fds[0]);
+	close(fds[1]);
+	site_end(&s);
+	sem_destroy(&p.reached);
+	sem_destroy(&p.go_on);
+}
+
 static void a_server_without_memory_does_not_start(void **state)
 {
 	const struct http_handler handler = { 0 };
@@ -412,6 +455,7 @@ int main(void)
 		cmocka_unit_test(stopping_now_waits_for_nothing),
 		cmocka_unit_test(a_stopped_server_takes_no_connection),
 		cmocka_unit_test(running_out_of_memory_hurts_only_the_connection_it_hits),
+		cmocka_unit_test(a_connection_that_came_while_memory_was_short_is_taken_later),
 		cmocka_unit_test(a_server_without_memory_does_not_start),
 	};
 

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -133,6 +135,33 @@ static void the_loop_may_go_away_as_soon_as_the_task_has_run(void **state)
 		pthread_join(thread, NULL);
 		assert_int_equal(E_OK, loop_init(&loop, &why));
 	}
+}
+
+static atomic_bool posted;
+
+static void *leave_post(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 1000; i++)
+		sched_yield();
+	atomic_store(&posted, true);
+	atomic_fetch_sub(&loop.posting, 1);
+	return NULL;
+}
+
+/* The gap in the test above is too short to be hit at will: here a thread stays in it. */
+static void the_release_waits_for_a_thread_that_is_still_posting(void **state)
+{
+	struct why why;
+	pthread_t thread;
+
+	(void)state;
+	atomic_fetch_add(&loop.posting, 1);
+	assert_int_equal(0, pthread_create(&thread, NULL, leave_post, NULL));
+	loop_release(&loop);
+	assert_true(atomic_load(&posted));
+	pthread_join(thread, NULL);
+	assert_int_equal(E_OK, loop_init(&loop, &why));
 }
 
 static int ran;
@@ -278,6 +307,7 @@ int main(void)
 		loop_test(tasks_of_many_threads_all_run_and_each_threads_in_order),
 		loop_test(a_task_may_post_itself_again),
 		loop_test(the_loop_may_go_away_as_soon_as_the_task_has_run),
+		loop_test(the_release_waits_for_a_thread_that_is_still_posting),
 		loop_test(what_was_posted_before_the_release_still_runs),
 		loop_test(timers_run_in_order_of_time_and_never_early),
 		loop_test(a_running_timer_is_moved),

@@ -47,7 +47,7 @@ static void write_pem(const char *path, X509 *cert, EVP_PKEY *key)
 
 	assert_non_null(f);
 	assert_int_equal(1, cert ? PEM_write_X509(f, cert) : PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL));
-	fclose(f);
+	assert_int_equal(0, fclose(f));
 }
 
 /* A certificate for `name` and its key, in the two files. */
@@ -96,6 +96,10 @@ static struct tls_server *tls_new(void)
 	return t;
 }
 
+/* Names of protocols as on the wire: length, name. */
+#define HTTP_1_1 "\x08http/1.1"
+#define HTTP_2   "\x02h2"
+
 /* A client that has shaken hands. */
 struct caller {
 	SSL_CTX *ctx;
@@ -107,16 +111,12 @@ struct caller {
 static struct caller call_with(const struct site *s, int min_version, int max_version, const char *alpn)
 {
 	struct caller c = { .ctx = SSL_CTX_new(TLS_client_method()), .fd = dial(s) };
-	unsigned char wire[32];
-	size_t n = strlen(alpn);
 
-	wire[0] = (unsigned char)n;
-	memcpy(wire + 1, alpn, n);
 	SSL_CTX_set_security_level(c.ctx, 0);
 	SSL_CTX_set_min_proto_version(c.ctx, min_version);
 	SSL_CTX_set_max_proto_version(c.ctx, max_version);
 	c.ssl = SSL_new(c.ctx);
-	SSL_set_alpn_protos(c.ssl, wire, (unsigned)n + 1);
+	SSL_set_alpn_protos(c.ssl, (const unsigned char *)alpn, (unsigned)strlen(alpn));
 	SSL_set_fd(c.ssl, c.fd);
 	c.connected = SSL_connect(c.ssl);
 	return c;
@@ -124,7 +124,7 @@ static struct caller call_with(const struct site *s, int min_version, int max_ve
 
 static struct caller call(const struct site *s)
 {
-	struct caller c = call_with(s, TLS1_2_VERSION, TLS1_3_VERSION, "http/1.1");
+	struct caller c = call_with(s, TLS1_2_VERSION, TLS1_3_VERSION, HTTP_1_1);
 
 	assert_int_equal(1, c.connected);
 	return c;
@@ -180,7 +180,7 @@ static void requests_are_served_over_each_version_of_tls(void **state)
 	(void)state;
 	site_start(&s, &limits, t);
 	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
-		struct caller c = call_with(&s, versions[i], versions[i], "http/1.1");
+		struct caller c = call_with(&s, versions[i], versions[i], HTTP_1_1);
 		const unsigned char *alpn;
 		unsigned n;
 		char list[32];
@@ -241,9 +241,9 @@ static void bad_handshakes_end_only_their_own_connection(void **state)
 	(void)state;
 	site_start(&s, &limits, t);
 	good = call(&s);
-	old = call_with(&s, TLS1_1_VERSION, TLS1_1_VERSION, "http/1.1");
+	old = call_with(&s, TLS1_1_VERSION, TLS1_1_VERSION, HTTP_1_1);
 	assert_true(old.connected <= 0);
-	alpn = call_with(&s, TLS1_2_VERSION, TLS1_3_VERSION, "h2");
+	alpn = call_with(&s, TLS1_2_VERSION, TLS1_3_VERSION, HTTP_2);
 	assert_true(alpn.connected <= 0);
 	plain = dial(&s);
 	say(plain, STR(GET));
@@ -373,7 +373,7 @@ static void no_allocation_that_fails_hurts_another_connection(void **state)
 		size_t written;
 
 		mem_fail_at(n);
-		c = call_with(&s, TLS1_2_VERSION, TLS1_3_VERSION, "http/1.1");
+		c = call_with(&s, TLS1_2_VERSION, TLS1_3_VERSION, HTTP_1_1);
 		if (c.connected == 1)
 			(void)SSL_write_ex(c.ssl, GET, sizeof(GET) - 1, &written);
 		mem_fail_at(0);
