@@ -123,13 +123,13 @@ static void run_wake(struct loop_task *task)
 	}
 }
 
-/* In the store's writer thread: one task, however many commits. */
+/* In the store's writer thread: nothing when nobody waits, else one task, however many commits. */
 static void on_commit(struct store_listener *l, uint64_t last)
 {
 	struct events_api *e = CONTAINER_OF(l, struct events_api, listener);
 
 	(void)last;
-	if (!atomic_exchange(&e->waking, true))
+	if (atomic_load(&e->wait_count) && !atomic_exchange(&e->waking, true))
 		loop_post(e->loop, &e->wake);
 }
 

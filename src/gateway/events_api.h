@@ -26,7 +26,7 @@ struct events_api {
 	struct loop_task wake;
 	atomic_bool waking;
 	struct events_wait *waits;
-	size_t wait_count;
+	_Atomic size_t wait_count; /* raised before the store is looked at, so that no commit goes unseen */
 };
 
 /* `store` NULL: there are no events to read. */

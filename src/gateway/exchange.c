@@ -20,7 +20,7 @@ static struct exchange *exchange_take(struct worker *w)
 	struct exchange *x = w->free;
 
 	if (x) {
-		w->free = x->next_free;
+		w->free = x->next;
 		w->free_count--;
 	} else {
 		x = mem_alloc(sizeof(*x));
@@ -83,7 +83,7 @@ static void exchange_keep(struct worker *w, struct exchange *x)
 		return;
 	}
 	exchange_reset(x);
-	x->next_free = w->free;
+	x->next = w->free;
 	w->free = x;
 	w->free_count++;
 }
@@ -124,7 +124,7 @@ static void leave(struct exchange *x)
 void exchange_free_all(struct worker *w)
 {
 	while (w->free) {
-		struct exchange *next = w->free->next_free;
+		struct exchange *next = w->free->next;
 
 		exchange_free(w->free);
 		w->free = next;
@@ -534,6 +534,7 @@ static void submit_to_bus(struct exchange *x)
 		bus->ops->publish(bus, &x->publishes[i].publish);
 }
 
+/* Queued until the loop has handled all that is ready: one group for the disk, one wake-up for the writer. */
 static void submit(struct exchange *x)
 {
 	bool to_bus = x->route->config->ack == ACK_BUS;
@@ -545,10 +546,24 @@ static void submit(struct exchange *x)
 		return;
 	}
 	x->pending = true;
-	if (to_bus)
-		submit_to_bus(x);
-	else
-		submit_to_spool(x);
+	x->next = NULL;
+	*x->worker->last_ready = x;
+	x->worker->last_ready = &x->next;
+}
+
+void exchange_submit_all(struct worker *w)
+{
+	struct exchange *next;
+
+	for (struct exchange *x = w->ready; x; x = next) {
+		next = x->next; /* the answer may come before the call returns */
+		if (x->route->config->ack == ACK_BUS)
+			submit_to_bus(x);
+		else
+			submit_to_spool(x);
+	}
+	w->ready = NULL;
+	w->last_ready = &w->ready;
 }
 
 void exchange_emit_rows(struct exchange *x, struct store_row *rows, bool *duplicates, size_t count)

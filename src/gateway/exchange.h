@@ -59,7 +59,7 @@ struct exchange {
 	_Atomic size_t publishes_left;
 	struct loop_task done;
 	struct loop_timer deadline;
-	struct exchange *next_free;
+	struct exchange *next; /* ready for the store, or free for later */
 };
 
 /* A request for `route` has its head: passes the gates and hands it to the source, or answers. */
@@ -67,6 +67,9 @@ void exchange_begin(struct worker *worker, struct route_table *table, struct rou
 void exchange_body(struct exchange *x, struct str chunk);
 void exchange_end(struct exchange *x);
 void exchange_closed(struct exchange *x);
+
+/* The turn is over: hands what became ready in it to the store and the bus. */
+void exchange_submit_all(struct worker *worker);
 
 /* Frees the exchanges that a worker keeps for later. */
 void exchange_free_all(struct worker *worker);
