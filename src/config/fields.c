@@ -62,7 +62,7 @@ static void read_table(const struct fields_ctx *ctx, const struct fields_part *p
 	for (size_t i = 0; i < part->table->count; i++) {
 		const struct field *row = &part->table->rows[i];
 		const struct node *n = find(part->table, row, map);
-		bool empty = node_is_null(n) || (row->missing && n->kind == NODE_SCALAR && n->text.n == 0);
+		bool empty = !n || node_is_null(n) || (row->missing && n->kind == NODE_SCALAR && n->text.n == 0);
 
 		if (empty && row->missing)
 			problem_at(ctx->problems, ctx->file, n ? n : map ? map : parent, row->fix, "%s", row->missing);

@@ -36,7 +36,7 @@ static size_t place_in(const struct node *list, const struct node *child)
 
 void node_path(const struct node *n, struct buf *ret_path)
 {
-	const struct node *way[DOC_DEPTH_MAX + 1];
+	const struct node *way[DOC_DEPTH_MAX + 1] = { NULL };
 	size_t depth = 0;
 
 	for (; n->parent && depth < ARRAY_LEN(way); n = n->parent)
