@@ -1,0 +1,531 @@
+/* The forwarder and replay: a real store, toward a scripted bus and toward a real nats-server. */
+#include "peer.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "../store/fixture.h"
+#include "base/clock.h"
+#include "bus/embedded.h"
+#include "bus/forwarder.h"
+#include "bus/replay.h"
+
+/* ---- a bus that does what the test says ------------------------------------------------------------------------------ */
+
+#define LOG_MAX 4096
+
+struct script_bus {
+	struct bus bus;
+	_Atomic int state;
+	_Atomic size_t calls;
+	enum err (*answer)(struct script_bus *b, const struct bus_publish *p);
+	size_t refusals_left;
+	pthread_mutex_t lock;
+	char taken[LOG_MAX][24]; /* ids, in order */
+	size_t taken_count;
+	char last_payload[512];
+};
+
+static enum err take(struct script_bus *b, const struct bus_publish *p)
+{
+	if (b->taken_count < LOG_MAX)
+		snprintf(b->taken[b->taken_count++], sizeof(b->taken[0]), "%.*s", STR_ARG(p->msg_id));
+	snprintf(b->last_payload, sizeof(b->last_payload), "%.*s", STR_ARG(p->payload));
+	return E_OK;
+}
+
+static void script_publish(struct bus *bus, struct bus_publish *p)
+{
+	struct script_bus *b = CONTAINER_OF(bus, struct script_bus, bus);
+
+	atomic_fetch_add(&b->calls, 1);
+	pthread_mutex_lock(&b->lock);
+	p->err = atomic_load(&b->state) == BUS_UP ? b->answer(b, p) : E_UNAVAILABLE;
+	pthread_mutex_unlock(&b->lock);
+	if (p->err)
+		(void)why_set(&p->why, p->err, "because the test says so");
+	p->on_done(p);
+}
+
+static enum bus_state script_state(const struct bus *bus)
+{
+	return (enum bus_state)atomic_load(&CONTAINER_OF(bus, struct script_bus, bus)->state);
+}
+
+static const struct bus_ops script_ops = { .kind = "script", .publish = script_publish, .state = script_state };
+
+static void script_init(struct script_bus *b, enum err (*answer)(struct script_bus *b, const struct bus_publish *p))
+{
+	memset(b, 0, sizeof(*b));
+	b->bus.ops = &script_ops;
+	b->answer = answer;
+	atomic_store(&b->state, BUS_UP);
+	pthread_mutex_init(&b->lock, NULL);
+}
+
+/* ---- rig ------------------------------------------------------------------------------------------------------------- */
+
+static struct script_bus script;
+
+static struct fixture *open_store(void)
+{
+	struct fixture *f = fixture_new();
+
+	assert_int_equal(fixture_open(f), E_OK);
+	return f;
+}
+
+static void put(struct fixture *f, const char *name, const char *id, const char *key)
+{
+	struct store_row row = fixture_row(id, key, "{}");
+
+	row.name = str_of(name);
+	assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
+}
+
+static struct forwarder *start(struct fixture *f, struct bus *bus, uint32_t window)
+{
+	struct forwarder_config config = {
+		.dir = f->dir,
+		.bus_name = "test",
+		.window = window,
+		.window_bytes = 1 << 20,
+		.timeout_ms = 1000,
+	};
+	struct forwarder *forwarder = NULL;
+	struct why why = { 0 };
+
+	if (forwarder_start(&config, f->store, bus, &why, &forwarder))
+		fail_msg("%s", why.text);
+	return forwarder;
+}
+
+static void wait_until_forwarded(struct forwarder *f)
+{
+	uint64_t until = clock_mono_ms() + 2 * DEADLINE_MS;
+	int64_t oldest;
+
+	while (forwarder_waiting(f, &oldest)) {
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+	assert_int_equal(oldest, 0);
+}
+
+static bool on_dead_row(void *ctx, const struct store_dead_row *row)
+{
+	snprintf(ctx, 200, "%llu %s %s: %s", (unsigned long long)row->pos, row->bus, row->event.id.p ? "event" : "none",
+		 row->reason);
+	return true;
+}
+
+static void read_dead(struct fixture *f, char ret_text[static 200])
+{
+	struct store_reader *r = NULL;
+
+	ret_text[0] = 0;
+	assert_int_equal(store_reader_open(f->dir, NULL, &r), E_OK);
+	assert_int_equal(store_read_dead(r, on_dead_row, ret_text, NULL), E_OK);
+	store_reader_close(r);
+}
+
+/* ---- toward a script ------------------------------------------------------------------------------------------------- */
+
+static void what_is_stored_is_forwarded_in_order_under_its_id_or_its_senders_key(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+
+	(void)state;
+	script_init(&script, take);
+	put(f, "a", "id-1", "");
+	forwarder = start(f, &script.bus, 64);
+	put(f, "a", "id-2", "key-2");
+	put(f, "b", "id-3", "");
+	wait_until_forwarded(forwarder);
+	assert_int_equal(script.taken_count, 3);
+	assert_string_equal(script.taken[0], "id-1");
+	assert_string_equal(script.taken[1], "key-2");
+	assert_string_equal(script.taken[2], "id-3");
+	assert_string_equal(script.last_payload, "{\"specversion\":\"1.0\",\"data_base64\":\"e30=\"}");
+	forwarder_stop(forwarder, 0);
+	fixture_free(f);
+}
+
+static void nothing_is_forwarded_again_after_a_restart(void **state)
+{
+	struct fixture *f = open_store();
+
+	(void)state;
+	script_init(&script, take);
+	for (int i = 0; i < 3; i++) {
+		struct forwarder *forwarder = start(f, &script.bus, 4);
+
+		put(f, "a", "id", "");
+		wait_until_forwarded(forwarder);
+		forwarder_stop(forwarder, 0);
+		fixture_close(f);
+		assert_int_equal(fixture_open(f), E_OK);
+	}
+	assert_int_equal(script.taken_count, 3);
+	fixture_free(f);
+}
+
+static void while_the_bus_is_down_nothing_is_tried(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	int64_t oldest = 0;
+
+	(void)state;
+	script_init(&script, take);
+	atomic_store(&script.state, BUS_DOWN);
+	forwarder = start(f, &script.bus, 4);
+	put(f, "a", "1", "");
+	put(f, "a", "2", "");
+	while (oldest == 0)
+		assert_int_equal(forwarder_waiting(forwarder, &oldest), 2);
+	assert_true(oldest <= clock_wall_ms() && oldest > clock_wall_ms() - DEADLINE_MS);
+	assert_int_equal(atomic_load(&script.calls), 0);
+	atomic_store(&script.state, BUS_UP);
+	forwarder_kick(forwarder);
+	wait_until_forwarded(forwarder);
+	assert_int_equal(script.taken_count, 2);
+	forwarder_stop(forwarder, 0);
+	fixture_free(f);
+}
+
+static enum err refuse_b_some_times(struct script_bus *b, const struct bus_publish *p)
+{
+	if (str_is(p->name, "b") && b->refusals_left) {
+		b->refusals_left--;
+		return E_TIMEOUT;
+	}
+	return take(b, p);
+}
+
+static void a_route_in_trouble_keeps_its_order_and_holds_nobody_up(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	unsigned next_b = 0;
+	size_t first_b = 0;
+
+	(void)state;
+	script_init(&script, refuse_b_some_times);
+	script.refusals_left = 4;
+	for (unsigned i = 0; i < 300; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "%c%u", i % 3 ? 'a' : 'b', i);
+		put(f, i % 3 ? "a" : "b", id, "");
+	}
+	forwarder = start(f, &script.bus, 8);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 300);
+	for (size_t i = 0; i < script.taken_count; i++) {
+		char id[16];
+
+		if (script.taken[i][0] != 'b')
+			continue;
+		snprintf(id, sizeof(id), "b%u", next_b);
+		assert_string_equal(script.taken[i], id);
+		first_b = next_b ? first_b : i;
+		next_b += 3;
+	}
+	assert_int_equal(next_b, 300);
+	assert_int_equal(first_b, 200); /* all of a went by */
+	fixture_free(f);
+}
+
+static enum err refuse_b(struct script_bus *b, const struct bus_publish *p)
+{
+	return str_is(p->name, "b") ? E_LIMIT : take(b, p);
+}
+
+static void what_can_never_be_taken_is_set_aside_with_its_reason(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	char dead[200];
+
+	(void)state;
+	script_init(&script, refuse_b);
+	forwarder = start(f, &script.bus, 8);
+	put(f, "a", "1", "");
+	put(f, "b", "2", "");
+	put(f, "a", "3", "");
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 2);
+	read_dead(f, dead);
+	assert_string_equal(dead, "2 test event: because the test says so");
+	fixture_free(f);
+}
+
+static void stopping_waits_for_what_waits_but_not_for_ever(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t forwarded = 0;
+
+	(void)state;
+	script_init(&script, take);
+	forwarder = start(f, &script.bus, 8);
+	for (int i = 0; i < 50; i++)
+		put(f, "a", "1", "");
+	forwarder_stop(forwarder, DEADLINE_MS);
+	assert_int_equal(script.taken_count, 50);
+	assert_int_equal(store_forwarded(f->store, "test", &forwarded, NULL), E_OK);
+	assert_int_equal(forwarded, 50);
+	atomic_store(&script.state, BUS_DOWN);
+	forwarder = start(f, &script.bus, 8);
+	put(f, "a", "1", "");
+	uint64_t before = clock_mono_ms();
+
+	forwarder_stop(forwarder, 100);
+	assert_true(clock_mono_ms() - before < 5000);
+	assert_int_equal(script.taken_count, 50);
+	fixture_free(f);
+}
+
+static void the_embedded_bus_takes_everything(void **state)
+{
+	struct fixture *f = open_store();
+	struct bus *bus = embedded_open();
+	struct forwarder *forwarder = start(f, bus, 8);
+
+	(void)state;
+	assert_int_equal(bus->ops->state(bus), BUS_UP);
+	assert_int_equal(bus->ops->sync(bus), BUS_SYNC_ALWAYS);
+	assert_int_equal(bus->ops->max_payload(bus), 0);
+	put(f, "a.b", "1", "");
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	bus->ops->close(bus);
+	fixture_free(f);
+}
+
+static void no_allocation_failure_loses_an_event(void **state)
+{
+	struct fixture *f = open_store();
+	size_t expected = 0;
+
+	(void)state;
+	script_init(&script, take);
+	for (long at = 1; at < 40; at++) {
+		struct forwarder_config config = { f->dir, "test", 8, 1 << 20, 1000, NULL };
+		struct forwarder *forwarder = NULL;
+
+		put(f, "a", "1", "");
+		put(f, "b", "2", "");
+		expected += 2;
+		mem_fail_at(at);
+		enum err err = forwarder_start(&config, f->store, &script.bus, &f->why, &forwarder);
+
+		if (err) {
+			assert_int_equal(err, E_NOMEM);
+			mem_fail_at(0);
+			forwarder = start(f, &script.bus, 8);
+		}
+		wait_until_forwarded(forwarder);
+		mem_fail_at(0);
+		forwarder_stop(forwarder, 0);
+		assert_int_equal(script.taken_count, expected);
+	}
+	fixture_free(f);
+}
+
+/* ---- toward a real server -------------------------------------------------------------------------------------------- */
+
+static const char *const routes[] = { "r0", "r1", "r2" };
+
+/* `n` events on three routes in turn, ids <route>-<number in the route>. */
+static void put_many(struct fixture *f, unsigned from, unsigned n)
+{
+	struct store_row *rows = mem_array(n, sizeof(*rows));
+	char(*ids)[24] = mem_array(n, sizeof(*ids));
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(ids[i], sizeof(ids[i]), "%s-%u", routes[(from + i) % 3], (from + i) / 3);
+		rows[i] = fixture_row(ids[i], "", "{\"x\":1}");
+		rows[i].name = str_of(routes[(from + i) % 3]);
+	}
+	assert_int_equal(fixture_put(f, rows, n, NULL), E_OK);
+	mem_free(ids);
+	mem_free(rows);
+}
+
+static void check_stream(const char *url, unsigned n)
+{
+	struct seen seen;
+	unsigned next[3] = { 0 };
+
+	seen_read(&seen, url);
+	assert_int_equal(seen.n, n);
+	for (size_t i = 0; i < seen.n; i++) {
+		unsigned route = (unsigned)(seen.ids[i][1] - '0');
+		char id[24];
+
+		assert_in_range(route, 0, 2);
+		snprintf(id, sizeof(id), "r%u-%u", route, next[route]++);
+		assert_string_equal(seen.ids[i], id);
+	}
+	seen_release(&seen);
+}
+
+static void a_server_that_stops_and_returns_gets_all_once_and_in_order(void **state)
+{
+	static const struct {
+		int signal;
+		bool frozen;
+	} ways[] = { { SIGKILL, false }, { SIGTERM, false }, { SIGSTOP, true } };
+	struct nats *nats = nats_new(NULL);
+	struct fixture *f = open_store();
+	struct peer peer;
+	struct forwarder *forwarder;
+	unsigned n = 0;
+
+	(void)state;
+	peer_init(&peer, nats->url);
+	assert_int_equal(peer_open(&peer), E_OK);
+	forwarder = start(f, peer.bus, 64);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		int64_t oldest;
+
+		assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
+		forwarder_kick(forwarder);
+		put_many(f, n, 900);
+		n += 900;
+		while (forwarder_waiting(forwarder, &oldest) > 600)
+			poll(NULL, 0, 1);
+		if (ways[i].frozen)
+			nats_freeze(nats);
+		else
+			nats_stop(nats, ways[i].signal);
+		put_many(f, n, 300);
+		n += 300;
+		if (!ways[i].frozen) {
+			assert_true(peer_wait(&peer, BUS_DOWN, DEADLINE_MS));
+			nats_start(nats);
+			assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
+		} else {
+			poll(NULL, 0, 1200); /* longer than a publish waits */
+			kill(nats->pid, SIGCONT);
+		}
+		forwarder_kick(forwarder);
+		wait_until_forwarded(forwarder);
+	}
+	check_stream(nats->url, n);
+	forwarder_stop(forwarder, 0);
+	peer_release(&peer);
+	fixture_free(f);
+	nats_free(nats);
+}
+
+static void our_own_restart_in_the_middle_leaves_no_gap(void **state)
+{
+	struct nats *nats = nats_new(NULL);
+	struct fixture *f = open_store();
+	struct peer peer;
+
+	(void)state;
+	peer_init(&peer, nats->url);
+	put_many(f, 0, 3000);
+	for (int i = 0; i < 4; i++) {
+		struct forwarder *forwarder;
+
+		assert_int_equal(peer_open(&peer), E_OK);
+		assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
+		forwarder = start(f, peer.bus, 64);
+		if (i == 3)
+			wait_until_forwarded(forwarder);
+		forwarder_stop(forwarder, 5);
+		peer_close(&peer);
+		fixture_close(f);
+		assert_int_equal(fixture_open(f), E_OK);
+	}
+	check_stream(nats->url, 3000);
+	peer_release(&peer);
+	fixture_free(f);
+	nats_free(nats);
+}
+
+static bool on_progress(void *ctx, const struct replay_progress *progress)
+{
+	*(struct replay_progress *)ctx = *progress;
+	return progress->last_pos < 1000;
+}
+
+static void a_replay_is_not_swallowed_by_the_de_duplication_of_the_bus(void **state)
+{
+	struct nats *nats = nats_new(NULL);
+	struct fixture *f = open_store();
+	struct peer peer;
+	struct forwarder *forwarder;
+	struct store_reader *reader = NULL;
+	struct replay_config config = { .range = { .from = 11, .to = 110 }, .timeout_ms = 1000, .give_up_ms = 10000 };
+	struct replay_progress progress;
+	struct replay_progress heard = { 0 };
+
+	(void)state;
+	put_many(f, 0, 300);
+	put(f, "bad.name", "x", "");
+	peer_init(&peer, nats->url);
+	assert_int_equal(peer_open(&peer), E_OK);
+	assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
+	forwarder = start(f, peer.bus, 64);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(stream_messages(nats->url), 300);
+	assert_int_equal(store_reader_open(f->dir, NULL, &reader), E_OK);
+	/* With the first ids the bus knows them all. */
+	assert_int_equal(replay_run(&config, reader, peer.bus, NULL, NULL, NULL, &progress), E_OK);
+	assert_int_equal(progress.taken, 100);
+	assert_int_equal(stream_messages(nats->url), 300);
+	config.run = STR("run1");
+	assert_int_equal(replay_run(&config, reader, peer.bus, on_progress, &heard, NULL, &progress), E_OK);
+	assert_int_equal(progress.taken, 100);
+	assert_int_equal(heard.last_pos, 110);
+	assert_int_equal(stream_messages(nats->url), 400);
+	/* A limit, one route, and an event that no bus takes. */
+	config.range = (struct store_query){ .from = 1, .limit = 70, .name = STR("r1") };
+	config.run = STR("run2");
+	assert_int_equal(replay_run(&config, reader, peer.bus, NULL, NULL, NULL, &progress), E_OK);
+	assert_int_equal(progress.taken, 70);
+	config.range = (struct store_query){ .from = 300 };
+	assert_int_equal(replay_run(&config, reader, peer.bus, NULL, NULL, NULL, &progress), E_OK);
+	assert_int_equal(progress.taken, 1);
+	assert_int_equal(progress.refused, 1);
+	assert_int_equal(progress.last_pos, 301);
+	nats_stop(nats, SIGKILL);
+	assert_true(peer_wait(&peer, BUS_DOWN, DEADLINE_MS));
+	config.give_up_ms = 50;
+	assert_int_equal(replay_run(&config, reader, peer.bus, NULL, NULL, NULL, &progress), E_UNAVAILABLE);
+	store_reader_close(reader);
+	peer_release(&peer);
+	fixture_free(f);
+	nats_free(nats);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_stored_is_forwarded_in_order_under_its_id_or_its_senders_key),
+		cmocka_unit_test(nothing_is_forwarded_again_after_a_restart),
+		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
+		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
+		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
+		cmocka_unit_test(stopping_waits_for_what_waits_but_not_for_ever),
+		cmocka_unit_test(the_embedded_bus_takes_everything),
+		cmocka_unit_test(no_allocation_failure_loses_an_event),
+		cmocka_unit_test(a_server_that_stops_and_returns_gets_all_once_and_in_order),
+		cmocka_unit_test(our_own_restart_in_the_middle_leaves_no_gap),
+		cmocka_unit_test(a_replay_is_not_swallowed_by_the_de_duplication_of_the_bus),
+	};
+
+	peer_quiet();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
