@@ -1,0 +1,121 @@
+/* The gates before a body is read: cheap ones first, none blocks. */
+#include "base/mem.h"
+#include "gateway/exchange_impl.h"
+#include "gateway/query.h"
+#include "gateway/sources/source.h"
+#include "gateway/worker.h"
+
+struct refusal {
+	enum answer answer; /* SUCCESS: pass */
+	uint32_t retry_after_s;
+};
+
+static struct refusal gate_draining(struct exchange *x)
+{
+	bool draining = atomic_load_explicit(&x->worker->gateway->draining, memory_order_relaxed);
+
+	return (struct refusal){ draining ? ANSWER_DRAINING : ANSWER_SUCCESS };
+}
+
+static struct refusal check_token(struct exchange *x, struct str token)
+{
+	switch (secret_file_check(&x->route->auth, token, x->worker->loop.now_ms)) {
+	case E_OK:
+		return (struct refusal){ ANSWER_SUCCESS };
+	case E_UNAUTHENTICATED:
+		return (struct refusal){ ANSWER_AUTH_WRONG };
+	default:
+		return (struct refusal){ ANSWER_AUTH_UNREADABLE };
+	}
+}
+
+/* RFC 6750 2.3, which Web Hooks for event delivery asks receivers to take. */
+static struct refusal check_query_token(struct exchange *x)
+{
+	struct buf token = { .max = 16 << 10 };
+	struct refusal refusal = { ANSWER_AUTH_MISSING };
+
+	if (query_text(x->request->query, "access_token", &token) == E_OK && token.n)
+		refusal = check_token(x, buf_view(&token));
+	if (token.p)
+		explicit_bzero(token.p, token.cap);
+	buf_release(&token);
+	return refusal;
+}
+
+/* Facts argo-events 2.3: the scheme is compared with its case. */
+static struct refusal gate_auth(struct exchange *x)
+{
+	struct str value, scheme = STR("Bearer ");
+
+	if (!x->route->auth.path)
+		return (struct refusal){ ANSWER_SUCCESS };
+	value = http_field(x->request, STR("Authorization"), NULL);
+	if (str_starts(value, scheme))
+		return check_token(x, str_sub(value, scheme.n, value.n));
+	if (!value.p && x->route->config->ops->token_in_query)
+		return check_query_token(x);
+	return (struct refusal){ ANSWER_AUTH_MISSING };
+}
+
+static struct refusal gate_rate(struct exchange *x)
+{
+	uint64_t wait_ms = 0;
+
+	if (route_take_rate(x->route, x->worker->loop.now_ms, &wait_ms))
+		return (struct refusal){ ANSWER_SUCCESS };
+	return (struct refusal){ ANSWER_RATE, (uint32_t)(wait_ms / 1000 + 1) };
+}
+
+static struct refusal gate_size(struct exchange *x)
+{
+	uint64_t length = x->request->content_length;
+	bool too_large = length != UINT64_MAX && length > x->route->config->max_payload;
+
+	return (struct refusal){ too_large ? ANSWER_TOO_LARGE : ANSWER_SUCCESS };
+}
+
+static struct refusal gate_memory(struct exchange *x)
+{
+	uint64_t length = x->request->content_length;
+
+	return (struct refusal){ length == UINT64_MAX || exchange_charge_to(x, length) ? ANSWER_SUCCESS
+										       : ANSWER_OVERLOAD };
+}
+
+/* A body that could not be stored anyway is not worth reading. */
+static struct refusal gate_outlet(struct exchange *x)
+{
+	struct gateway *g = x->worker->gateway;
+
+	if (x->route->config->ack == ACK_BUS)
+		return (struct refusal){ g->bus->ops->state(g->bus) == BUS_UP ? ANSWER_SUCCESS : ANSWER_BUS_FAILED };
+	switch (store_state(g->store)) {
+	case STORE_FULL:
+		return (struct refusal){ ANSWER_FULL };
+	case STORE_FAILED:
+		return (struct refusal){ ANSWER_UNAVAILABLE };
+	default:
+		return (struct refusal){ ANSWER_SUCCESS };
+	}
+}
+
+bool exchange_admit(struct exchange *x)
+{
+	static struct refusal (*const gates[])(struct exchange *) = {
+		gate_draining, gate_auth, gate_rate, gate_size, gate_outlet, gate_memory,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(gates); i++) {
+		struct refusal refusal = gates[i](x);
+
+		if (refusal.answer == ANSWER_SUCCESS)
+			continue;
+		if (gates[i] == gate_outlet)
+			metric_inc(x->route->metrics.sent_failed);
+		exchange_refuse_more(x, refusal.answer,
+				     &(struct answer_more){ .retry_after_s = refusal.retry_after_s });
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,23 @@
+/*
+ * exchange_impl.h -- what the three files of the exchange share: exchange.c (its life and the request), admission.c (the
+ * gates before a body is read) and submit.c (store, then answer).
+ */
+#pragma once
+
+#include "gateway/exchange.h"
+
+/*
+ * Answering may end the request inside the call, and with it the exchange: every way in goes through enter and leave,
+ * and only the outermost leave releases.
+ */
+void exchange_enter(struct exchange *x);
+void exchange_leave(struct exchange *x);
+
+/* Answers unless it is answered, or nobody waits any more. `more` may be NULL. */
+void exchange_answer(struct exchange *x, enum answer answer, const struct answer_more *more);
+
+/* Raises what is charged to the memory budget to `total`. False: over the budget. */
+bool exchange_charge_to(struct exchange *x, size_t total);
+
+/* admission.c: passes all gates, or answers. */
+bool exchange_admit(struct exchange *x);

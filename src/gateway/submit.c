@@ -1,0 +1,236 @@
+/* Store, then answer: the one path of every event, to the spool or to the bus. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "gateway/exchange_impl.h"
+#include "gateway/sources/source.h"
+#include "gateway/worker.h"
+
+#define HEADERS_ROOM 1024
+
+/* The specification lets an id hold any character; only what is safe in a field goes out as it is. */
+static void add_id(struct buf *headers, struct str id)
+{
+	for (size_t i = 0; i < id.n && i < 256; i++) {
+		unsigned char c = (unsigned char)id.p[i];
+
+		if (c > ' ' && c < 0x7f && c != '%')
+			buf_char(headers, (char)c);
+		else
+			buf_addf(headers, "%%%02X", c);
+	}
+}
+
+static void add_event_headers(struct exchange *x, struct buf *headers)
+{
+	if (x->count != 1)
+		return;
+	buf_lit(headers, "Holdfast-Event-Id: ");
+	add_id(headers, x->rows[0].id);
+	buf_lit(headers, "\r\n");
+	if (!x->rows[0].pos)
+		return;
+	buf_lit(headers, "Holdfast-Position: ");
+	buf_u64(headers, x->rows[0].pos);
+	buf_lit(headers, "\r\n");
+}
+
+static void count_stored(struct exchange *x)
+{
+	int64_t duplicates = 0;
+
+	for (size_t i = 0; i < x->count; i++)
+		duplicates += x->duplicates[i];
+	metric_add(x->route->metrics.sent, (int64_t)x->count - duplicates);
+	metric_add(x->route->metrics.duplicates, duplicates);
+}
+
+static void answer_stored(struct exchange *x)
+{
+	char space[HEADERS_ROOM];
+	struct buf headers = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	count_stored(x);
+	add_event_headers(x, &headers);
+	exchange_answer(x, ANSWER_SUCCESS, &(struct answer_more){ .headers = buf_view(&headers) });
+}
+
+static void settle(struct exchange *x, enum err err, enum answer failed)
+{
+	exchange_enter(x);
+	x->pending = false;
+	loop_timer_stop(&x->worker->loop, &x->deadline);
+	if (err == E_OK) {
+		answer_stored(x);
+	} else {
+		metric_add(x->route->metrics.sent_failed, (int64_t)x->count);
+		exchange_refuse(x, failed, STR(""));
+	}
+	exchange_leave(x);
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+	struct exchange *x = CONTAINER_OF(timer, struct exchange, deadline);
+
+	/* The event goes its way; a sender that tries again with its own id meets it as a duplicate. */
+	exchange_enter(x);
+	exchange_refuse(x, x->route->config->ack == ACK_BUS ? ANSWER_BUS_FAILED : ANSWER_TIMEOUT, STR(""));
+	exchange_leave(x);
+}
+
+/* In the loop again, after the writer committed. */
+static void spool_done(struct loop_task *task)
+{
+	struct exchange *x = CONTAINER_OF(task, struct exchange, done);
+
+	settle(x, x->put.err, answer_for_store(x->put.err));
+}
+
+/* In the writer's thread. */
+static void on_stored(struct store_put *put)
+{
+	struct exchange *x = CONTAINER_OF(put, struct exchange, put);
+
+	loop_post(&x->worker->loop, &x->done);
+}
+
+static void submit_to_spool(struct exchange *x)
+{
+	x->put = (struct store_put){
+		.rows = x->rows,
+		.count = x->count,
+		.duplicates = x->duplicates,
+		.on_stored = on_stored,
+	};
+	x->done.run = spool_done;
+	store_put(x->worker->gateway->store, &x->put);
+}
+
+static void bus_done(struct loop_task *task)
+{
+	struct exchange *x = CONTAINER_OF(task, struct exchange, done);
+	enum err err = E_OK;
+
+	for (size_t i = 0; i < x->count; i++) {
+		x->duplicates[i] = x->publishes[i].publish.duplicate;
+		if (err == E_OK)
+			err = x->publishes[i].publish.err;
+	}
+	settle(x, err, answer_for_bus(err));
+}
+
+/* In a thread of the bus. */
+static void on_published(struct bus_publish *p)
+{
+	struct exchange *x = CONTAINER_OF(p, struct exchange_publish, publish)->exchange;
+
+	if (atomic_fetch_sub_explicit(&x->publishes_left, 1, memory_order_acq_rel) == 1)
+		loop_post(&x->worker->loop, &x->done);
+}
+
+static bool prepare_publishes(struct exchange *x)
+{
+	x->publishes = x->count == 1 ? &x->one_publish : mem_array(x->count, sizeof(*x->publishes));
+	if (!x->publishes)
+		return false;
+	for (size_t i = 0; i < x->count; i++) {
+		struct exchange_publish *p = &x->publishes[i];
+		const struct store_row *row = &x->rows[i];
+
+		event_write_json(row->meta, row->data_kind, row->data, EVENT_JSON_UPSTREAM, &p->wire);
+		if (p->wire.err != E_OK)
+			return false;
+		p->exchange = x;
+		p->publish = (struct bus_publish){
+			.source = row->source,
+			.name = row->name,
+			.msg_id = row->key.n ? row->key : row->id,
+			.payload = buf_view(&p->wire),
+			.timeout_ms = x->route->config->deadline_ms,
+			.on_done = on_published,
+		};
+	}
+	return true;
+}
+
+static void submit_to_bus(struct exchange *x)
+{
+	struct bus *bus = x->worker->gateway->bus;
+
+	x->done.run = bus_done;
+	atomic_store(&x->publishes_left, x->count);
+	for (size_t i = 0; i < x->count; i++)
+		bus->ops->publish(bus, &x->publishes[i].publish);
+}
+
+/* Queued until the loop has handled all that is ready: one group for the disk, one wake-up for the writer. */
+static void submit(struct exchange *x)
+{
+	bool to_bus = x->route->config->ack == ACK_BUS;
+
+	x->deadline.on_due = on_deadline;
+	if ((to_bus && !prepare_publishes(x)) ||
+	    loop_timer_start(&x->worker->loop, &x->deadline, x->route->config->deadline_ms) != E_OK) {
+		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
+		return;
+	}
+	x->pending = true;
+	x->next = NULL;
+	*x->worker->last_ready = x;
+	x->worker->last_ready = &x->next;
+}
+
+void exchange_submit_all(struct worker *w)
+{
+	struct exchange *next;
+
+	for (struct exchange *x = w->ready; x; x = next) {
+		next = x->next; /* the answer may come before the call returns */
+		if (x->route->config->ack == ACK_BUS)
+			submit_to_bus(x);
+		else
+			submit_to_spool(x);
+	}
+	w->ready = NULL;
+	w->last_ready = &w->ready;
+}
+
+void exchange_emit_rows(struct exchange *x, struct store_row *rows, bool *duplicates, size_t count)
+{
+	x->rows = rows;
+	x->duplicates = duplicates;
+	x->count = count;
+	submit(x);
+}
+
+void exchange_emit(struct exchange *x, struct str key)
+{
+	const struct route_config *config = x->route->config;
+	char time[CLOCK_RFC3339_MAX];
+	struct event event = {
+		.source = str_of(config->event_source),
+		.type = str_of(config->ops->type),
+		.subject = str_of(config->event_name),
+		.datacontenttype = STR("application/json"),
+	};
+
+	rand_uuid_hex(x->id);
+	event.id = key.n ? key : (struct str){ x->id, 32 };
+	event.time = (struct str){ time, clock_rfc3339(clock_wall_ns(), time) };
+	event_write_meta(&event, &x->meta);
+	if (x->meta.err != E_OK || x->payload.err != E_OK) {
+		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
+		return;
+	}
+	x->one = (struct store_row){
+		.source = event.source,
+		.name = event.subject,
+		.id = event.id,
+		.key = key,
+		.meta = buf_view(&x->meta),
+		.data_kind = EVENT_DATA_JSON,
+		.data = buf_view(&x->payload),
+	};
+	exchange_emit_rows(x, &x->one, &x->one_duplicate, 1);
+}
