@@ -1,8 +1,11 @@
 #include "net/loop.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -24,10 +27,20 @@ static void run_tasks(struct loop *loop)
 	}
 }
 
-static void on_wake(uv_async_t *async)
+/*
+ * Not a uv_async: its receiver waits for the sender to leave uv_async_send(), spinning and yielding, and with a writer
+ * thread beside each loop that happens at every hand-over.
+ */
+static void on_wake(uv_poll_t *wake, int status, int events)
 {
-	struct loop *loop = async->data;
+	struct loop *loop = wake->data;
+	uint64_t count;
 
+	(void)status;
+	(void)events;
+	if (read(loop->wake_fd, &count, sizeof(count)) < 0) {
+		/* Nothing was written: whoever did the reading runs the tasks. */
+	}
 	loop_tick(loop);
 	run_tasks(loop);
 }
@@ -75,11 +88,15 @@ enum err loop_init(struct loop *loop, struct why *why)
 	rc = uv_loop_init(&loop->uv);
 	if (rc < 0)
 		return why_set(why, E_UNAVAILABLE, "open an event loop: %s", uv_strerror(rc));
-	rc = uv_async_init(&loop->uv, &loop->wake, on_wake);
-	if (rc < 0) {
+	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake_fd < 0) {
+		rc = errno;
 		uv_loop_close(&loop->uv);
-		return why_set(why, E_UNAVAILABLE, "open an event loop: wake-up: %s", uv_strerror(rc));
+		return why_errno(why, E_UNAVAILABLE, rc, "open an event loop: wake-up");
 	}
+	rc = uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd);
+	assert(rc == 0); /* a descriptor of our own that is not watched yet */
+	uv_poll_start(&loop->wake, UV_READABLE, on_wake);
 	uv_timer_init(&loop->uv, &loop->timer);
 	loop->wake.data = loop;
 	loop->timer.data = loop;
@@ -100,6 +117,7 @@ void loop_release(struct loop *loop)
 	rc = uv_loop_close(&loop->uv);
 	assert(rc == 0);
 	(void)rc;
+	close(loop->wake_fd);
 	heap_release(&loop->timers);
 }
 
@@ -115,6 +133,15 @@ void loop_stop(struct loop *loop)
 	uv_stop(&loop->uv);
 }
 
+static void wake_up(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	if (write(loop->wake_fd, &one, sizeof(one)) < 0) {
+		/* Full: it is readable, which is all that is wanted. */
+	}
+}
+
 /*
  * Only the first task in an empty queue wakes the loop: the loop takes all there is in one go, so whoever comes after
  * that finds the queue empty again and wakes it itself. `posting` covers the gap between put and send, in which the loop
@@ -124,7 +151,7 @@ void loop_post(struct loop *loop, struct loop_task *task)
 {
 	atomic_fetch_add_explicit(&loop->posting, 1, memory_order_acquire);
 	if (mpsc_put(&loop->tasks, &task->node))
-		uv_async_send(&loop->wake);
+		wake_up(loop);
 	atomic_fetch_sub_explicit(&loop->posting, 1, memory_order_release);
 }
 

@@ -16,7 +16,8 @@
 
 struct loop {
 	uv_loop_t uv;
-	uv_async_t wake;
+	uv_poll_t wake;
+	int wake_fd; /* an eventfd: written by the first task in an empty queue */
 	uv_timer_t timer;
 	struct mpsc tasks;
 	struct heap timers;
