@@ -33,7 +33,7 @@ struct js_link {
 	struct jetstream *js;
 	_Atomic(natsConnection *) nc; /* set at attach */
 	int fd;                   /* a duplicate of its socket, ours: for epoll and for shutdown(2); -1: not attached */
-	bool tls;                 /* supervisor: the library may block in a read or write */
+	bool tls;                 /* supervisor: TLS is asked for, so the library may block in a read or write */
 	natsSubscription *sub;    /* acks; set before ready */
 	char *inbox;              /* "_INBOX.x"; set before ready */
 	_Atomic bool want_write;  /* the library holds bytes to send */
@@ -101,8 +101,7 @@ struct jetstream {
 };
 
 /* js_link.c: called in the supervisor's thread, but for the callbacks of the library */
-enum err js_link_connect(struct jetstream *js, const struct server *server, bool tls, natsStatus *ret_status,
-			 struct js_link **ret_link, struct why *why);
+enum err js_link_connect(struct jetstream *js, const struct server *server, struct js_link **ret_link, struct why *why);
 /* Waits for the io thread to let go of it, then frees it. Takes NULL. */
 void js_link_close(struct js_link *link);
 

@@ -152,25 +152,24 @@ static enum err explain(natsStatus s, struct why *why)
 	return why_set(why, E_UNAVAILABLE, "%s", natsStatus_GetText(s));
 }
 
-enum err js_link_connect(struct jetstream *js, const struct server *server, bool tls, natsStatus *ret_status,
-			 struct js_link **ret_link, struct why *why)
+enum err js_link_connect(struct jetstream *js, const struct server *server, struct js_link **ret_link, struct why *why)
 {
 	CLEANUP(free_options) natsOptions *o = NULL;
 	struct js_link *link;
 	natsConnection *nc = NULL;
-	enum err err = js_options(&js->config, server, tls, &o, why);
+	natsStatus s;
+	enum err err = js_options(&js->config, server, &o, why);
 
-	*ret_status = NATS_OK;
 	if (err)
 		return err;
-	link = link_new(js, tls || js->config.tls.configured || str_starts(str_of(server->url), STR("tls://")));
+	link = link_new(js, js_options_tls(&js->config, server));
 	if (!link || natsOptions_SetEventLoop(o, link, on_attach, on_read, on_write, on_detach)) {
 		mem_free(link);
 		return why_set(why, E_NOMEM, "connect");
 	}
-	*ret_status = connect_within(js, &nc, o);
-	if (*ret_status) {
-		err = explain(*ret_status, why);
+	s = connect_within(js, &nc, o);
+	if (s) {
+		err = explain(s, why);
 		js_link_close(link);
 		return err;
 	}

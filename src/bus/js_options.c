@@ -75,22 +75,25 @@ static enum err set_certificates(natsOptions *o, const struct tls_client_config 
 	return err;
 }
 
-static enum err set_tls(natsOptions *o, const struct jetstream_config *config, const struct server *server,
-			bool required, struct why *why)
+bool js_options_tls(const struct jetstream_config *config, const struct server *server)
 {
-	const struct tls_client_config *tls = &config->tls;
-	bool asked = tls->configured || str_starts(str_of(server->url), STR("tls://"));
+	return config->tls.configured || str_starts(str_of(server->url), STR("tls://"));
+}
 
-	if (!asked && !required)
-		return E_OK;
-	if (natsOptions_SetSecure(o, true))
+static enum err set_tls(natsOptions *o, const struct jetstream_config *config, const struct server *server,
+			struct why *why)
+{
+	bool asked = js_options_tls(config, server);
+
+	if (asked && natsOptions_SetSecure(o, true))
 		return why_set(why, E_NOMEM, "set up TLS");
-	/* Nobody configured TLS but this server wants it: encrypted to whoever answers, as upstream (facts 4.1). */
-	if (!asked || tls->insecure_skip_verify)
-		return natsOptions_SkipServerVerification(o, true) ? E_NOMEM : E_OK;
+	if ((!asked || config->tls.insecure_skip_verify) && natsOptions_SkipServerVerification(o, true))
+		return why_set(why, E_NOMEM, "set up TLS");
+	if (!asked || config->tls.insecure_skip_verify)
+		return E_OK;
 	if (natsOptions_SetExpectedHostname(o, server->host))
 		return why_set(why, E_NOMEM, "set up TLS");
-	return set_certificates(o, tls, why);
+	return set_certificates(o, &config->tls, why);
 }
 
 /* Reconnecting is ours: files are read anew, and nothing is kept back while the server is away. */
@@ -109,8 +112,8 @@ static void free_options(natsOptions **o)
 	natsOptions_Destroy(*o);
 }
 
-enum err js_options(const struct jetstream_config *config, const struct server *server, bool tls,
-		    natsOptions **ret_options, struct why *why)
+enum err js_options(const struct jetstream_config *config, const struct server *server, natsOptions **ret_options,
+		    struct why *why)
 {
 	CLEANUP(free_options) natsOptions *o = NULL;
 	enum err err = natsOptions_Create(&o) ? E_NOMEM : set_basics(o, server);
@@ -122,7 +125,7 @@ enum err js_options(const struct jetstream_config *config, const struct server *
 	if (!err && config->credentials_path)
 		err = set_credentials(o, config->credentials_path, why);
 	if (!err)
-		err = set_tls(o, config, server, tls, why);
+		err = set_tls(o, config, server, why);
 	if (err)
 		return err;
 	*ret_options = TAKE(o);
@@ -133,5 +136,5 @@ enum err js_options_check(const struct jetstream_config *config, const struct se
 {
 	CLEANUP(free_options) natsOptions *o = NULL;
 
-	return js_options(config, server, /* tls= */ false, &o, why);
+	return js_options(config, server, &o, why);
 }

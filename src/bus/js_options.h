@@ -11,9 +11,15 @@
 #include "bus/jetstream.h"
 #include "bus/servers.h"
 
-/* Options for one server. `tls`: use TLS although it is not configured, because this server requires it. */
-enum err js_options(const struct jetstream_config *config, const struct server *server, bool tls,
-		    natsOptions **ret_options, struct why *why);
+/*
+ * Options for one server. TLS when it is configured or the URL asks for it; the library also turns to TLS when the server
+ * requires it, then encrypted to whoever answers, as upstream (facts 4.1).
+ */
+enum err js_options(const struct jetstream_config *config, const struct server *server, natsOptions **ret_options,
+		    struct why *why);
+
+/* Is TLS configured, or asked for by the URL? */
+bool js_options_tls(const struct jetstream_config *config, const struct server *server);
 
 /* Can every file of the configuration be read and used? */
 enum err js_options_check(const struct jetstream_config *config, const struct server *server, struct why *why);

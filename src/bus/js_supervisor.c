@@ -116,22 +116,11 @@ static enum err prepare(struct jetstream *js, struct js_link *link, struct why *
 	return E_OK;
 }
 
-/* A server that requires TLS gets it, also when nobody configured it. */
-static enum err dial(struct jetstream *js, const struct server *server, struct js_link **ret_link, struct why *why)
-{
-	natsStatus s;
-	enum err err = js_link_connect(js, server, /* tls= */ false, &s, ret_link, why);
-
-	if (s == NATS_SECURE_CONNECTION_WANTED)
-		err = js_link_connect(js, server, /* tls= */ true, &s, ret_link, why);
-	return err;
-}
-
 static enum err connect_one(struct jetstream *js, const struct server *server, struct js_link **ret_link,
 			    struct why *why)
 {
 	struct js_link *link = NULL;
-	enum err err = dial(js, server, &link, why);
+	enum err err = js_link_connect(js, server, &link, why);
 
 	if (!err)
 		err = prepare(js, link, why);
@@ -224,12 +213,15 @@ static enum err ping(struct js_link *link, struct why *why)
 	return s == NATS_TIMEOUT ? why_set(why, E_TIMEOUT, "the server does not answer pings") : E_OK;
 }
 
-/* In TLS the library waits inside a read for the rest of a record, without a deadline. */
+/*
+ * In TLS the library waits inside a read for the rest of a record, without a deadline. Looked at often where TLS is asked
+ * for, else with the pings.
+ */
 static enum err watch(const struct js_link *link, struct why *why)
 {
 	uint64_t busy = atomic_load(&link->busy_ms);
 
-	if (!link->tls || !busy || clock_mono_ms() < busy + STUCK_MS)
+	if (!busy || clock_mono_ms() < busy + STUCK_MS)
 		return E_OK;
 	return why_set(why, E_TIMEOUT, "the server stopped in the middle of a TLS record");
 }

@@ -292,7 +292,7 @@ static void a_handshake_that_never_ends_does_not_hold_the_close_up(void **state)
 	liar_start(&liar, url);
 	peer_init(&peer, url);
 	assert_int_equal(peer_open(&peer), E_OK);
-	wait_for_connections(&liar, 2); /* the second one is the one with TLS */
+	wait_for_connections(&liar, 1);
 	before = clock_mono_ms();
 	peer_release(&peer);
 	assert_true(clock_mono_ms() - before < 3000);
@@ -432,6 +432,7 @@ static void a_server_that_stops_reading_in_tls_times_publishes_out(void **state)
 
 	(void)state;
 	peer_init(&peer, nats->url);
+	peer.config.tls = (struct tls_client_config){ .configured = true, .insecure_skip_verify = true };
 	assert_int_equal(peer_open(&peer), E_OK);
 	assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
 	nats_freeze(nats);
