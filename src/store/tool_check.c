@@ -32,8 +32,8 @@ static const char *const checks[] = {
 	"SELECT 'key of event ' || d.pos || ': the event has none' FROM dedup d JOIN events e ON e.pos = d.pos"
 	" WHERE e.key IS NULL LIMIT " PROBLEMS_MAX,
 
-	"SELECT 'setting dedup_secret: missing' WHERE"
-	" coalesce((SELECT length(value) FROM settings WHERE name = 'dedup_secret'), 0) <> 16",
+	("SELECT 'setting dedup_secret: missing' WHERE"
+	 " coalesce((SELECT length(value) FROM settings WHERE name = 'dedup_secret'), 0) <> 16"),
 };
 /* clang-format on */
 

@@ -25,13 +25,6 @@ void queue_append(struct queue *q, struct mpsc_node *list)
 
 /* ---- states --------------------------------------------------------------------------------------------------------- */
 
-static const char *const state_names[] = {
-	[STORE_OK] = "ok",
-	[STORE_NEARLY_FULL] = "nearly full",
-	[STORE_FULL] = "full",
-	[STORE_FAILED] = "failed",
-};
-
 static void log_state(struct store *s, enum store_state state)
 {
 	uint64_t used = space_used(&s->space);
@@ -59,7 +52,7 @@ void writer_set_state(struct store *s, enum store_state state)
 {
 	enum store_state old = (enum store_state)atomic_exchange(&s->state, (int)state);
 
-	assert((size_t)state < sizeof(state_names) / sizeof(state_names[0]));
+	assert(state <= STORE_FAILED);
 	metric_set(s->metrics.state, (int64_t)state);
 	if (state != old)
 		log_state(s, state);
