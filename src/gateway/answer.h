@@ -37,12 +37,12 @@ enum answer {
 #define X(name, status, text, strict_status, strict_text, retry) ANSWER_##name,
 	ANSWERS(X)
 #undef X
-	ANSWER_COUNT,
+		ANSWER_COUNT,
 };
 
 struct answer_more {
-	struct str detail;     /* stands in place of the row's text, when not empty */
-	struct str headers;    /* more fields, each "Name: value\r\n" */
+	struct str detail;      /* stands in place of the row's text, when not empty */
+	struct str headers;     /* more fields, each "Name: value\r\n" */
 	uint32_t retry_after_s; /* in place of the row's, when not 0 */
 	bool close;
 };
