@@ -75,12 +75,16 @@ static struct refusal gate_size(struct exchange *x)
 	return (struct refusal){ too_large ? ANSWER_TOO_LARGE : ANSWER_SUCCESS };
 }
 
+/* Charged is what has come: who announces a body and sends none must not take the memory of others. */
 static struct refusal gate_memory(struct exchange *x)
 {
+	struct gateway *g = x->worker->gateway;
 	uint64_t length = x->request->content_length;
+	uint64_t held = (uint64_t)metric_value(g->metrics.body_memory);
+	uint64_t max = atomic_load_explicit(&g->body_max, memory_order_relaxed);
+	bool fits = length == UINT64_MAX || (held <= max && length <= max - held);
 
-	return (struct refusal){ length == UINT64_MAX || exchange_charge_to(x, length) ? ANSWER_SUCCESS
-										       : ANSWER_OVERLOAD };
+	return (struct refusal){ fits ? ANSWER_SUCCESS : ANSWER_OVERLOAD };
 }
 
 /* A body that could not be stored anyway is not worth reading. */

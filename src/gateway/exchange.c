@@ -167,7 +167,7 @@ void exchange_reply(struct exchange *x, const struct http_response *response)
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
-bool exchange_charge_to(struct exchange *x, size_t total)
+static bool charge(struct exchange *x, size_t total)
 {
 	struct gateway *g = x->worker->gateway;
 	int64_t delta = (int64_t)total - (int64_t)x->charged;
@@ -182,7 +182,7 @@ bool exchange_charge_to(struct exchange *x, size_t total)
 
 bool exchange_charge(struct exchange *x)
 {
-	if (exchange_charge_to(x, x->body.cap + x->payload.cap))
+	if (charge(x, x->body.cap + x->payload.cap))
 		return true;
 	exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
 	return false;

@@ -16,8 +16,5 @@ void exchange_leave(struct exchange *x);
 /* Answers unless it is answered, or nobody waits any more. `more` may be NULL. */
 void exchange_answer(struct exchange *x, enum answer answer, const struct answer_more *more);
 
-/* Raises what is charged to the memory budget to `total`. False: over the budget. */
-bool exchange_charge_to(struct exchange *x, size_t total);
-
 /* admission.c: passes all gates, or answers. */
 bool exchange_admit(struct exchange *x);

@@ -1,0 +1,276 @@
+"""Clients that are slow, silent, or many: each limit of `spec.holdfast.limits` holds, and everyone else is served."""
+
+import json
+import resource
+import select
+import socket
+import time
+
+import pytest
+from conftest import wait_until
+from rawhttp import Peer, chunk, request
+
+HEALTH = request(method=b"GET", path=b"/health", body=b"", length=b"")
+POST = b"POST /hook HTTP/1.1\r\nHost: test\r\nContent-Length: "
+
+
+@pytest.fixture
+def served(gateway):
+    def start(limits, **options):
+        return gateway(holdfast="    limits: {%s}\n" % limits).start(**options)
+
+    return start
+
+
+@pytest.fixture
+def many_files():
+    """As many descriptors as this user may have."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    if before[1] < 4096:
+        pytest.skip("fewer than 4096 descriptors")
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def is_served(g):
+    with Peer(g.port) as p:
+        p.send(request(body=b'"served"'))
+        answer = p.answer()
+        return answer is not None and answer[0] == 200
+
+
+def dribble(p, first, piece, every_s=0.02):
+    """Sends `first`, then a piece now and then, until there is an answer or the end; how long that took."""
+    start = time.monotonic()
+    p.send(first)
+    while not select.select([p.socket], [], [], every_s)[0]:
+        p.send(piece)
+        assert time.monotonic() - start < 20, "nobody stops it"
+    return time.monotonic() - start
+
+
+# What stands still, and what comes a byte at a time: the header's time counts from the first byte, the body's from the header's end.
+SLOW = [
+    # name, first, then now and then, the answer
+    ("header", b"POST", None, b"408 Request Timeout: send the header faster"),
+    ("header without its last byte", request()[:-3], None, b"408 Request Timeout: send the header faster"),
+    ("header byte by byte", b"POST /hook HTTP/1.1\r\nX: ", b"x", b"408 Request Timeout: send the header faster"),
+    ("header field by field", b"POST /hook HTTP/1.1\r\n", b"X: x\r\n", b"408 Request Timeout: send the header faster"),
+    ("body", POST + b"10\r\n\r\n", None, b"408 Request Timeout: send the body faster"),
+    ("body byte by byte", POST + b"10000\r\n\r\n", b" ", b"408 Request Timeout: send the body faster"),
+    ("body chunk by chunk", request(body=b"", length=b"Transfer-Encoding: chunked\r\n"), chunk(b" "),
+     b"408 Request Timeout: send the body faster"),
+    ("trailer", request(body=b"2\r\n{}\r\n0\r\n", length=b"Transfer-Encoding: chunked\r\n"), b"X: y\r\n",
+     b"408 Request Timeout: send the body faster"),
+    ("100 Continue without a body", request(fields=b"Expect: 100-continue\r\n", body=b"", length=b"Content-Length: 2\r\n"), None,
+     b"408 Request Timeout: send the body faster"),
+]
+
+
+@pytest.mark.parametrize("name, first, piece, text", SLOW, ids=[row[0] for row in SLOW])
+def test_slow_senders_are_told_so_in_time(served, name, first, piece, text):
+    g = served("headerTimeout: 300ms, bodyTimeout: 300ms")
+    with Peer(g.port) as p:
+        start = time.monotonic()
+        if piece:
+            dribble(p, first, piece)
+        else:
+            p.send(first)
+        assert is_served(g)
+        status, fields, body = p.answer()
+        if status == 100:
+            status, fields, body = p.answer()
+        took = time.monotonic() - start
+        assert (status, body, fields["connection"]) == (408, text, "close")
+        assert 0.29 < took < 3
+        p.end()
+        p.gone()
+    assert [json.loads(event)["body"] for event in g.events()] == ["served"]
+
+
+def test_a_dribbled_body_that_nobody_wants_ends_too(served):
+    g = served("bodyTimeout: 300ms")
+    with Peer(g.port) as p:
+        p.send(request(path=b"/none", length=b"Content-Length: 9999\r\n", body=b""))
+        assert p.answer()[0] == 404
+        assert dribble(p, b"", b"x") < 3
+        assert p.gone() < 1
+
+
+def test_idle_connections_are_closed_without_a_word(served):
+    g = served("idleTimeout: 1s, headerTimeout: 10s")
+    silent, used = Peer(g.port), Peer(g.port)
+    used.send(HEALTH)
+    assert used.answer()[0] == 200
+    for p in (silent, used):
+        assert p.ended()
+
+
+def test_who_does_not_read_the_answers_is_cut_and_costs_little(served):
+    g = served("writeTimeout: 500ms, loops: 1")
+    assert is_served(g)
+    before = rss_kib(g)
+    p = Peer(g.port)
+    p.socket.setblocking(False)
+    poll = select.poll()
+    poll.register(p.socket, select.POLLOUT)
+    peak, cut, end = before, False, time.monotonic() + 20
+    while not cut and time.monotonic() < end:
+        try:
+            poll.poll(50)
+            p.socket.send(HEALTH * 200)
+        except BlockingIOError:
+            assert is_served(g)  # nothing more fits: the server has stopped reading this one
+        except ConnectionError:
+            cut = True
+        peak = max(peak, rss_kib(g))
+    assert cut and is_served(g)
+    if "asan" not in g.process.command[0]:
+        assert peak - before < 2048, (before, peak)
+
+
+# ---- many ---------------------------------------------------------------------------------------------------------------
+
+
+def rss_kib(g):
+    with open(f"/proc/{g.process.pid}/statm") as f:
+        return int(f.read().split()[1]) * resource.getpagesize() // 1024
+
+
+def open_files(g):
+    import os
+    return len(os.listdir(f"/proc/{g.process.pid}/fd"))
+
+
+@pytest.mark.parametrize("what, first, bound", [("silent", b"", 2.0), ("in a header", b"POST /hook HTTP/1.1\r\nX: " + b"x" * 200, 3.0)],
+                         ids=["silent", "header"])
+def test_1000_idle_connections_cost_little_and_delay_nobody(served, many_files, record_property, what, first, bound):
+    g = served("")
+    for _ in range(50):
+        assert is_served(g)
+    before, files = rss_kib(g), open_files(g)
+    idle = [Peer(g.port) for _ in range(1000)]
+    for p in idle:
+        p.send(first)
+    wait_until(lambda: open_files(g) >= files + 1000, "all are accepted")
+    start = time.monotonic()
+    for _ in range(50):
+        assert is_served(g)
+    took = time.monotonic() - start
+    each = (rss_kib(g) - before) / 1000
+    record_property("kib_per_idle_connection", each)
+    print(f"{each:.2f} KiB per connection that is {what}; 50 requests beside them in {took:.3f} s")
+    if "asan" not in g.process.command[0]:
+        assert each < bound
+    assert took < 5
+    for p in idle:
+        p.close()
+    wait_until(lambda: open_files(g) <= files, "all are closed")
+
+
+def refused(g, **options):
+    try:
+        with Peer(g.port, **options) as p:
+            p.send(HEALTH)
+            return p.answer() is None
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("loops", [1, 4])
+def test_connections_beyond_the_limit_are_closed_at_once(served, loops):
+    g = served(f"connections: 8, loops: {loops}")
+    held = [Peer(g.port) for _ in range(8)]
+    for p in held:
+        p.send(HEALTH)
+        assert p.answer()[0] == 200
+    for _ in range(20):
+        assert refused(g)
+    held[3].close()
+    wait_until(lambda: not refused(g), "the free place is given")
+    for p in held[:3] + held[4:]:
+        p.send(HEALTH)
+        assert p.answer()[0] == 200
+
+
+@pytest.mark.parametrize("loops", [1, 4])
+def test_one_address_has_its_own_limit(served, loops):
+    g = served(f"connectionsPerAddress: 3, loops: {loops}")
+    held = [Peer(g.port) for _ in range(3)]
+    for p in held:
+        p.send(HEALTH)
+        assert p.answer()[0] == 200
+    for _ in range(20):
+        assert refused(g)
+    assert not refused(g, source="127.0.0.2")
+    held.pop().close()
+    wait_until(lambda: not refused(g), "the free place is given")
+
+
+def test_without_descriptors_the_gateway_waits_for_better_times(served):
+    g = served("", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)))
+    held = []
+    for _ in range(100):
+        try:
+            held.append(Peer(g.port))
+        except ConnectionError:
+            pass
+    for p in held:
+        p.close()
+    wait_until(lambda: is_served(g), "served again")
+    assert g.process.running()
+
+
+# ---- memory -------------------------------------------------------------------------------------------------------------
+
+
+def body_status(g, body):
+    with Peer(g.port) as p:
+        p.send(request(body=body))
+        return p.answer()
+
+
+def test_bodies_beyond_the_memory_are_refused_for_a_while(served):
+    g = served("bodyMemory: 1Mi")
+    body = b'"' + b"x" * 700_000 + b'"'
+    with Peer(g.port) as p:
+        p.send(POST + b"%d\r\n\r\n" % len(body), body[:-1])  # all but the last byte
+        status, fields, text = wait_until(lambda: (a := body_status(g, body))[0] == 503 and a, "the memory is full")
+        assert int(fields["retry-after"]) >= 1 and b"too many requests are in flight" in text
+        p.send(body[-1:])
+        assert p.answer()[0] == 200
+    wait_until(lambda: body_status(g, body)[0] == 200, "memory is free again")
+
+
+def test_who_announces_a_body_and_sends_none_takes_no_memory(served):
+    g = served("bodyMemory: 1Mi")
+    liars = [Peer(g.port) for _ in range(20)]
+    for p in liars:
+        p.send(POST + b"1000000\r\n\r\n", b'"x')
+    p.send(b"x")
+    assert all(body_status(g, b'"' + b"x" * 100_000 + b'"')[0] == 200 for _ in range(10))
+
+
+def test_many_large_bodies_at_once_stay_within_the_memory(served):
+    g = served("bodyMemory: 4Mi")
+    body = b'"' + b"x" * 900_000 + b'"'
+    peers = [Peer(g.port) for _ in range(40)]
+    before, answers = rss_kib(g), []
+    for p in peers:
+        try:
+            p.send(POST + b"%d\r\n\r\n" % len(body), body[:-1])
+        except ConnectionError:
+            pass  # refused on the way
+    peak = rss_kib(g)
+    for p in peers:
+        try:
+            p.send(body[-1:])
+            answers.append(p.answer()[0])
+        except (ConnectionError, TypeError, socket.timeout):
+            answers.append(None)
+    assert answers.count(200) >= 1 and set(answers) <= {200, 503, None}, answers
+    if "asan" not in g.process.command[0]:
+        assert peak - before < 24 * 1024, (before, peak)
+    wait_until(lambda: body_status(g, body)[0] == 200, "memory is free again")
+    assert len(g.events()) == answers.count(200) + 1
