@@ -1,21 +1,10 @@
 #include "bus/forwarder.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "base/rand.h"
-#include "bus/lanes.h"
-#include "bus/outgoing.h"
-#include "store/wake.h"
-
-#define BATCH         256
-#define READ_AGAIN_MS 1000
-
-/* Entries kept in memory, done or not: how far others go on past an event that the bus does not take. */
-#define SPAN_MAX      65536
+#include "bus/forwarder_impl.h"
 
 static const struct metric_family waiting_family = {
 	.name = "holdfast_forwarder_waiting",
@@ -44,309 +33,6 @@ static const struct metric_family dead_family = {
 	.type = METRIC_COUNTER,
 };
 
-struct forwarder {
-	struct forwarder_config config;
-	char *dir;
-	char *bus_name;
-	struct store *store;
-	struct bus *bus;
-	struct store_listener listener;
-	pthread_t thread;
-
-	/* any thread */
-	struct wake wake;
-	struct mpsc returned;       /* flights that came back */
-	_Atomic uint64_t stop_ms;   /* 0: go on; else stop then, or earlier when nothing waits */
-	_Atomic uint64_t forwarded; /* position */
-	_Atomic int64_t oldest_ms;  /* wall clock; 0: not known or none */
-
-	/* its own thread */
-	struct store_reader *reader;
-	struct lanes lanes;
-	size_t flying_bytes;
-	bool bus_up;
-	bool read_failed; /* said so already */
-	uint64_t read_again_ms;
-	uint64_t peeked;     /* position whose time stands in oldest_ms */
-	struct metrics *own; /* when the caller counts nothing */
-	struct metric *waiting_metric;
-	struct metric *oldest_metric;
-	struct metric *forwarded_metric;
-	struct metric *failed_metric;
-	struct metric *dead_metric;
-};
-
-/* One publish, or the dead letter that it became. */
-struct flight {
-	struct outgoing out;
-	struct store_dead_put dead;
-	struct mpsc_node node;
-	struct forwarder *f;
-	struct entry *entry;
-	enum { FLIGHT_TO_BUS, FLIGHT_TO_DEAD } to;
-};
-
-/* ---- out and back ---------------------------------------------------------------------------------------------------- */
-
-static void give_back(struct flight *flight)
-{
-	struct forwarder *f = flight->f;
-
-	if (mpsc_put(&f->returned, &flight->node))
-		wake_signal(&f->wake);
-}
-
-static void on_published(struct bus_publish *p)
-{
-	give_back(CONTAINER_OF(p, struct flight, out.publish));
-}
-
-static void on_dead(struct store_dead_put *dead)
-{
-	give_back(CONTAINER_OF(dead, struct flight, dead));
-}
-
-static void failed(struct forwarder *f, struct entry *e, const struct why *why)
-{
-	struct lane *lane = e->lane;
-	bool first = lanes_failed(&f->lanes, e, clock_mono_ms(), rand_u64());
-
-	metric_inc(f->failed_metric);
-	/* While the bus is down, that is the news, and the bus tells it. */
-	if (first && f->bus->ops->state(f->bus) == BUS_UP)
-		log_warn("forwarder", "a route's events are not taken; they wait", LOG_S("route", lane->key),
-			 LOG_S("event_name", lane->key + strlen(lane->key) + 1), LOG_WHY(why));
-}
-
-static void flight_free(struct flight *flight)
-{
-	flight->f->flying_bytes -= flight->out.block.n;
-	outgoing_release(&flight->out);
-	mem_free(flight);
-}
-
-static void send_row(struct forwarder *f, struct entry *e, const struct store_row *row)
-{
-	struct flight *flight = mem_alloc(sizeof(*flight));
-	struct why why = { 0 };
-
-	if (!flight || outgoing_build(row, (struct str){ 0 }, &flight->out)) {
-		mem_free(flight);
-		(void)why_set(&why, E_NOMEM, "forward an event");
-		failed(f, e, &why);
-		return;
-	}
-	flight->f = f;
-	flight->entry = e;
-	flight->out.publish.timeout_ms = f->config.timeout_ms;
-	flight->out.publish.on_done = on_published;
-	f->flying_bytes += flight->out.block.n;
-	f->bus->ops->publish(f->bus, &flight->out.publish);
-}
-
-static bool never_taken(enum err err)
-{
-	return err == E_LIMIT || err == E_MALFORMED;
-}
-
-static void set_aside(struct forwarder *f, struct flight *flight)
-{
-	const struct bus_publish *p = &flight->out.publish;
-
-	log_warn("forwarder", "the bus can never take this event; set aside as a dead letter",
-		 LOG_U("position", flight->entry->pos), LOG_STRN("event_source", p->source),
-		 LOG_STRN("event_name", p->name), LOG_WHY(&p->why));
-	flight->to = FLIGHT_TO_DEAD;
-	flight->dead = (struct store_dead_put){
-		.pos = flight->entry->pos,
-		.bus = f->bus_name,
-		.reason = p->why.text,
-		.what = STORE_DEAD_ADD,
-		.on_done = on_dead,
-	};
-	store_dead(f->store, &flight->dead);
-}
-
-static void taken(struct forwarder *f, struct entry *e)
-{
-	struct lane *lane = e->lane;
-
-	if (lanes_done(&f->lanes, e))
-		log_info("forwarder", "a route's events are taken again", LOG_S("route", lane->key),
-			 LOG_S("event_name", lane->key + strlen(lane->key) + 1));
-}
-
-static void back_from_bus(struct forwarder *f, struct flight *flight)
-{
-	const struct bus_publish *p = &flight->out.publish;
-
-	if (never_taken(p->err)) {
-		set_aside(f, flight);
-		return;
-	}
-	if (p->err)
-		failed(f, flight->entry, &p->why);
-	else {
-		metric_inc(f->forwarded_metric);
-		taken(f, flight->entry);
-	}
-	flight_free(flight);
-}
-
-static void back_from_store(struct forwarder *f, struct flight *flight)
-{
-	struct why why = { 0 };
-
-	if (flight->dead.err) {
-		(void)why_set(&why, flight->dead.err, "store a dead letter: %s", err_text(flight->dead.err));
-		failed(f, flight->entry, &why);
-	} else {
-		metric_inc(f->dead_metric);
-		taken(f, flight->entry);
-	}
-	flight_free(flight);
-}
-
-static void take_returned(struct forwarder *f)
-{
-	struct mpsc_node *node = mpsc_take(&f->returned);
-
-	while (node) {
-		struct flight *flight = CONTAINER_OF(node, struct flight, node);
-
-		node = node->next;
-		if (flight->to == FLIGHT_TO_DEAD)
-			back_from_store(f, flight);
-		else
-			back_from_bus(f, flight);
-	}
-}
-
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
-
-static bool has_room(const struct forwarder *f)
-{
-	return f->lanes.flying < f->config.window && f->lanes.count < SPAN_MAX &&
-	       (f->flying_bytes < f->config.window_bytes || f->lanes.flying == 0);
-}
-
-static void read_trouble(struct forwarder *f, const struct why *why)
-{
-	if (!f->read_failed)
-		log_error("forwarder", "the store cannot be read; trying again", LOG_WHY(why));
-	f->read_failed = true;
-	f->read_again_ms = clock_mono_ms() + READ_AGAIN_MS;
-	store_reader_close(f->reader);
-	f->reader = NULL;
-}
-
-static bool read_rows(struct forwarder *f, const struct store_query *query,
-		      bool (*on_row)(void *ctx, const struct store_row *row), void *ctx)
-{
-	struct why why = { 0 };
-	enum err err = E_OK;
-
-	if (f->read_again_ms > clock_mono_ms())
-		return false;
-	f->read_again_ms = 0;
-	if (!f->reader)
-		err = store_reader_open(f->dir, &why, &f->reader);
-	if (!err)
-		err = store_read(f->reader, query, on_row, ctx, &why);
-	if (err) {
-		read_trouble(f, &why);
-		return false;
-	}
-	f->read_failed = false;
-	return true;
-}
-
-struct reading {
-	struct forwarder *f;
-	bool stopped; /* before the end of what is there */
-};
-
-static bool on_next_row(void *ctx, const struct store_row *row)
-{
-	struct reading *r = ctx;
-	struct forwarder *f = r->f;
-	struct entry *e = NULL;
-
-	r->stopped = lanes_append(&f->lanes, row->pos, row->stored_ms, row->source, row->name, &e) != E_OK;
-	if (r->stopped) {
-		f->read_again_ms = clock_mono_ms() + READ_AGAIN_MS;
-		return false;
-	}
-	if (e->flying)
-		send_row(f, e, row);
-	r->stopped = !has_room(f) || f->bus->ops->state(f->bus) != BUS_UP;
-	return !r->stopped;
-}
-
-/* Past rows that are no longer there. */
-static void skip_to(struct forwarder *f, uint64_t pos)
-{
-	if (!f->lanes.first && pos > f->lanes.read_pos)
-		f->lanes.read_pos = pos;
-}
-
-/* True: there may be more to read at once. */
-static bool read_next(struct forwarder *f)
-{
-	uint64_t last = store_last(f->store);
-	uint64_t before = f->lanes.read_pos;
-	struct store_query query = { .from = before + 1, .limit = BATCH };
-	struct reading r = { .f = f };
-
-	if (before >= last || !has_room(f))
-		return false;
-	if (!read_rows(f, &query, on_next_row, &r))
-		return false;
-	if (!r.stopped && f->lanes.read_pos == before)
-		skip_to(f, last);
-	return !r.stopped && f->lanes.read_pos > before;
-}
-
-struct loading {
-	struct forwarder *f;
-	struct entry *entry;
-	bool found;
-};
-
-static bool on_loaded(void *ctx, const struct store_row *row)
-{
-	struct loading *l = ctx;
-
-	l->found = true;
-	send_row(l->f, l->entry, row);
-	return false;
-}
-
-static void send_again(struct forwarder *f, struct entry *e)
-{
-	struct store_query query = { .from = e->pos, .to = e->pos, .limit = 1 };
-	struct loading l = { .f = f, .entry = e };
-	struct why why = { 0 };
-
-	if (!read_rows(f, &query, on_loaded, &l)) {
-		(void)why_set(&why, E_UNAVAILABLE, "the store cannot be read");
-		failed(f, e, &why);
-	} else if (!l.found) {
-		log_error("forwarder", "an event is no longer in the store", LOG_U("position", e->pos));
-		taken(f, e);
-	}
-}
-
-static void send_all(struct forwarder *f)
-{
-	struct entry *e;
-
-	while (has_room(f) && (e = lanes_resend(&f->lanes, clock_mono_ms())))
-		send_again(f, e);
-	while (read_next(f))
-		;
-}
-
 /* ---- what others see ------------------------------------------------------------------------------------------------- */
 
 static bool on_peeked(void *ctx, const struct store_row *row)
@@ -367,7 +53,7 @@ static int64_t oldest_ms(struct forwarder *f, uint64_t forwarded)
 		return 0;
 	if (f->peeked == forwarded + 1)
 		return atomic_load(&f->oldest_ms);
-	if (read_rows(f, &query, on_peeked, &oldest))
+	if (forwarder_read(f, &query, on_peeked, &oldest))
 		f->peeked = forwarded + 1;
 	return oldest;
 }
@@ -426,7 +112,7 @@ static uint32_t sleep_ms(const struct forwarder *f)
 
 	earlier(&until, atomic_load(&f->stop_ms));
 	if (f->bus_up) {
-		if (has_room(f) && lanes_next_ms(&f->lanes) < until)
+		if (forwarder_has_room(f) && lanes_next_ms(&f->lanes) < until)
 			until = lanes_next_ms(&f->lanes);
 		earlier(&until, f->read_again_ms);
 	}
@@ -438,10 +124,10 @@ static uint32_t sleep_ms(const struct forwarder *f)
 /* What is in flight comes back within its timeout; its memory is ours until then. */
 static void land_all(struct forwarder *f)
 {
-	take_returned(f);
+	forwarder_take_returned(f);
 	while (f->lanes.flying) {
 		wake_wait(&f->wake, WAKE_FOREVER);
-		take_returned(f);
+		forwarder_take_returned(f);
 	}
 	report(f);
 }
@@ -451,10 +137,10 @@ static void *run(void *arg)
 	struct forwarder *f = arg;
 
 	for (;;) {
-		take_returned(f);
+		forwarder_take_returned(f);
 		look_at_bus(f);
 		if (f->bus_up)
-			send_all(f);
+			forwarder_send_all(f);
 		report(f);
 		if (stopping(f))
 			break;

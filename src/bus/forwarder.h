@@ -2,7 +2,13 @@
  * forwarder.h -- from the spool to the bus, in order, until the bus has confirmed.
  *
  * Shape     one thread of its own: reads the spool behind the bus's position, keeps a window in flight, moves the position
- *           as acks come in, sends again with exponential backoff, sets aside as dead letters what the bus can never take.
+ *           as acks come in, sends again with exponential backoff (100 ms x 2 up to 30 s, full jitter; at once when the bus
+ *           comes back), sets aside as dead letters what the bus can never take.
+ * Order     per route, also under re-sends (lanes.h). A re-send has the id of the first try, so the bus stores it once as long
+ *           as its de-duplication window is open. After a crash at most what is behind the position is sent again: as
+ *           long as nothing is in trouble, the window.
+ * Cost      nothing looks at what waits: reading begins at the position. A route in trouble is passed by; other routes
+ *           go on past it for 65536 events.
  * Owner     store and bus are borrowed and outlive it.
  * Threads   start and stop from one thread; the rest runs in its own.
  */
@@ -25,11 +31,14 @@ struct forwarder_config {
 enum err forwarder_start(const struct forwarder_config *config, struct store *store, struct bus *bus, struct why *why,
 			 struct forwarder **ret_forwarder);
 
-/* Waits at most `flush_ms` for what waits to be forwarded, then stops; the position is handed to the store. Takes NULL. */
+/*
+ * Waits at most `flush_ms` for what waits to be forwarded, then until what is in flight has come back (at most timeout_ms),
+ * then stops; the position is handed to the store. Takes NULL.
+ */
 void forwarder_stop(struct forwarder *f, uint32_t flush_ms);
 
 /* What still waits and since when (wall ms; 0: nothing), for status and readiness. Any thread. */
 uint64_t forwarder_waiting(const struct forwarder *f, int64_t *ret_oldest_ms);
 
-/* Wake up: the bus's state changed, or a dead letter was given another try. Any thread. */
+/* Wake up: the bus's state changed (from its on_state). Any thread. */
 void forwarder_kick(struct forwarder *f);

@@ -1,8 +1,15 @@
 /*
  * jetstream.h -- NATS JetStream as the bus.
  *
- * Shape     one connection for all threads; many publishes in flight, each answered by its PubAck. Reconnects by itself
- *           for ever, with backoff and jitter; one log line per state change.
+ * Shape     one connection for all threads; many publishes in flight, each answered by its PubAck, by its timeout, or at
+ *           once when the connection goes. Nothing is kept back while the server is away: publishes are refused, and a new
+ *           connection is made for ever, with backoff and jitter. One log line per state change.
+ *           NATS ends the connection of a client that breaks a rule, so what a server can never take is refused before
+ *           it is sent.
+ * Errors    E_LIMIT       over max_payload (INFO), or error 10054 or 10097 of the stream
+ *           E_MALFORMED   a name with '.', '*', '>', white space or control characters; names over 2048 bytes
+ *           E_UNAVAILABLE not connected, connection lost, in_flight reached, or any other refusal of the server
+ *           E_TIMEOUT     no ack within timeout_ms
  * Source    facts argo-events 4.1 (subject, Nats-Msg-Id, stream), 4.0 (auth file); NATS ADR-1 (JetStream API)
  */
 #pragma once

@@ -1,0 +1,135 @@
+/*
+ * forwarder_read.c -- rows of the store for the forwarder: the next ones, and those to send again.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "bus/forwarder_impl.h"
+
+#define BATCH         256
+#define READ_AGAIN_MS 1000
+
+/* Entries kept in memory, done or not: how far others go on past an event that the bus does not take. */
+#define SPAN_MAX      65536
+
+bool forwarder_has_room(const struct forwarder *f)
+{
+	return f->lanes.flying < f->config.window && f->lanes.count < SPAN_MAX &&
+	       (f->flying_bytes < f->config.window_bytes || f->lanes.flying == 0);
+}
+
+static void read_trouble(struct forwarder *f, const struct why *why)
+{
+	if (!f->read_failed)
+		log_error("forwarder", "the store cannot be read; trying again", LOG_WHY(why));
+	f->read_failed = true;
+	f->read_again_ms = clock_mono_ms() + READ_AGAIN_MS;
+	store_reader_close(f->reader);
+	f->reader = NULL;
+}
+
+bool forwarder_read(struct forwarder *f, const struct store_query *query,
+		    bool (*on_row)(void *ctx, const struct store_row *row), void *ctx)
+{
+	struct why why = { 0 };
+	enum err err = E_OK;
+
+	if (f->read_again_ms > clock_mono_ms())
+		return false;
+	f->read_again_ms = 0;
+	if (!f->reader)
+		err = store_reader_open(f->dir, &why, &f->reader);
+	if (!err)
+		err = store_read(f->reader, query, on_row, ctx, &why);
+	if (err) {
+		read_trouble(f, &why);
+		return false;
+	}
+	f->read_failed = false;
+	return true;
+}
+
+struct reading {
+	struct forwarder *f;
+	bool stopped; /* before the end of what is there */
+};
+
+static bool on_next_row(void *ctx, const struct store_row *row)
+{
+	struct reading *r = ctx;
+	struct forwarder *f = r->f;
+	struct entry *e = NULL;
+
+	r->stopped = lanes_append(&f->lanes, row->pos, row->stored_ms, row->source, row->name, &e) != E_OK;
+	if (r->stopped) {
+		f->read_again_ms = clock_mono_ms() + READ_AGAIN_MS;
+		return false;
+	}
+	if (e->flying)
+		forwarder_send(f, e, row);
+	r->stopped = !forwarder_has_room(f) || f->bus->ops->state(f->bus) != BUS_UP;
+	return !r->stopped;
+}
+
+/* Past rows that are no longer there. */
+static void skip_to(struct forwarder *f, uint64_t pos)
+{
+	if (!f->lanes.first && pos > f->lanes.read_pos)
+		f->lanes.read_pos = pos;
+}
+
+/* True: there may be more to read at once. */
+static bool read_next(struct forwarder *f)
+{
+	uint64_t last = store_last(f->store);
+	uint64_t before = f->lanes.read_pos;
+	struct store_query query = { .from = before + 1, .limit = BATCH };
+	struct reading r = { .f = f };
+
+	if (before >= last || !forwarder_has_room(f))
+		return false;
+	if (!forwarder_read(f, &query, on_next_row, &r))
+		return false;
+	if (!r.stopped && f->lanes.read_pos == before)
+		skip_to(f, last);
+	return !r.stopped && f->lanes.read_pos > before;
+}
+
+struct loading {
+	struct forwarder *f;
+	struct entry *entry;
+	bool found;
+};
+
+static bool on_loaded(void *ctx, const struct store_row *row)
+{
+	struct loading *l = ctx;
+
+	l->found = true;
+	forwarder_send(l->f, l->entry, row);
+	return false;
+}
+
+static void send_again(struct forwarder *f, struct entry *e)
+{
+	struct store_query query = { .from = e->pos, .to = e->pos, .limit = 1 };
+	struct loading l = { .f = f, .entry = e };
+	struct why why = { 0 };
+
+	if (!forwarder_read(f, &query, on_loaded, &l)) {
+		(void)why_set(&why, E_UNAVAILABLE, "the store cannot be read");
+		forwarder_failed(f, e, &why);
+	} else if (!l.found) {
+		log_error("forwarder", "an event is no longer in the store", LOG_U("position", e->pos));
+		forwarder_taken(f, e);
+	}
+}
+
+void forwarder_send_all(struct forwarder *f)
+{
+	struct entry *e;
+
+	while (forwarder_has_room(f) && (e = lanes_resend(&f->lanes, clock_mono_ms())))
+		send_again(f, e);
+	while (read_next(f))
+		;
+}
