@@ -84,7 +84,7 @@ struct jetstream {
 	struct js_link *link;
 	struct window window;
 	struct buf text;            /* subject, reply and id of the publish at hand */
-	natsMsg *graves[JS_GRAVES]; /* messages done with: bury() in js_io.c */
+	natsMsg *graves[JS_GRAVES]; /* messages done with: bury() in js_flow.c */
 	size_t grave_count;
 	size_t grave_bytes;
 
@@ -107,7 +107,20 @@ void js_link_close(struct js_link *link);
 
 /* js_io.c */
 void *js_io_run(void *js);
+
+/* js_flow.c: in the io thread */
+void js_send_unsent(struct jetstream *js);
+void js_take_acks(struct jetstream *js);
+void js_finish(struct jetstream *js, struct window_slot *slot, enum err err);
+/* Gives the messages done with back to the library. */
+void js_dig_up(struct jetstream *js);
+/* Any thread: counts the outcome and tells the owner. */
 void js_answer(struct jetstream *js, struct bus_publish *p, enum err err);
+
+static inline bool js_is_up(const struct jetstream *js)
+{
+	return atomic_load(&js->state) == BUS_UP;
+}
 
 /* js_supervisor.c */
 void *js_supervisor_run(void *js);

@@ -1,10 +1,9 @@
 /*
  * js_io.c -- the io thread of the JetStream bus: one turn after another, none of which waits for the server.
  *
- * A turn: adopt or lose a link, read, take acks, take what callers put, send, flush once, follow the supervisor, expire.
+ * A turn: adopt or lose a link, take what callers put, read, take acks, follow the supervisor, send, flush once, expire.
  */
 #include <assert.h>
-#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -12,50 +11,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bus/js_bus.h"
-#include "bus/puback.h"
-#include "bus/subject.h"
 
-/* Bytes that the library may hold unsent; the rest waits with its owner. */
-#define UNSENT_MAX         (1 << 20)
-#define GRAVE_BYTES_MAX    (256u << 10)
 #define INTERRUPT_EVERY_MS 100
 
-static bool is_up(const struct jetstream *js)
-{
-	return atomic_load(&js->state) == BUS_UP;
-}
-
-/* ---- answers --------------------------------------------------------------------------------------------------------- */
-
-static enum js_outcome outcome_of(const struct bus_publish *p, enum err err)
-{
-	switch (err) {
-	case E_OK:
-		return p->duplicate ? JS_DUPLICATE : JS_OK;
-	case E_LIMIT:
-	case E_MALFORMED:
-		return JS_REFUSED;
-	case E_TIMEOUT:
-		return JS_TIMEOUT;
-	default:
-		return JS_UNAVAILABLE;
-	}
-}
-
-void js_answer(struct jetstream *js, struct bus_publish *p, enum err err)
-{
-	p->err = err;
-	metric_inc(js->metrics.published[outcome_of(p, err)]);
-	p->on_done(p);
-}
-
-static void finish(struct jetstream *js, struct window_slot *slot, enum err err)
-{
-	struct bus_publish *p = window_take(&js->window, slot);
-
-	metric_set(js->metrics.in_flight, (int64_t)atomic_fetch_sub(&js->in_flight, 1) - 1);
-	js_answer(js, p, err);
-}
+/* ---- the link -------------------------------------------------------------------------------------------------------- */
 
 static void finish_all(struct jetstream *js, const char *reason)
 {
@@ -63,187 +22,9 @@ static void finish_all(struct jetstream *js, const char *reason)
 
 	while ((slot = window_first(&js->window))) {
 		(void)why_set(&slot->publish->why, E_UNAVAILABLE, "%s", reason);
-		finish(js, slot, E_UNAVAILABLE);
+		js_finish(js, slot, E_UNAVAILABLE);
 	}
 }
-
-/* ---- messages of the library ----------------------------------------------------------------------------------------- */
-
-static void dig_up(struct jetstream *js)
-{
-	for (size_t i = 0; i < js->grave_count; i++)
-		natsMsg_Destroy(js->graves[i]);
-	js->grave_count = 0;
-	js->grave_bytes = 0;
-}
-
-/*
- * The library frees messages in a thread of its own and wakes that for each one it is given while it sleeps. Given many at
- * once it is woken once: measured 5.3 instead of 7.5 us of CPU a publish.
- */
-static void bury(struct jetstream *js, natsMsg *msg)
-{
-	js->graves[js->grave_count++] = msg;
-	js->grave_bytes += (size_t)natsMsg_GetDataLength(msg);
-	if (js->grave_count == JS_GRAVES || js->grave_bytes > GRAVE_BYTES_MAX)
-		dig_up(js);
-}
-
-/* ---- sending --------------------------------------------------------------------------------------------------------- */
-
-/* Subject, reply and id one behind the other in js->text, each terminated. */
-static enum err write_texts(struct jetstream *js, const struct window_slot *slot, size_t *ret_reply, size_t *ret_id)
-{
-	const struct bus_publish *p = slot->publish;
-	char token[WINDOW_TOKEN_MAX];
-
-	buf_clear(&js->text);
-	subject_write(p->source, p->name, &js->text);
-	buf_char(&js->text, 0);
-	*ret_reply = js->text.n;
-	window_token(&js->window, slot, token);
-	buf_str(&js->text, str_of(js->link->inbox));
-	buf_char(&js->text, '.');
-	buf_add(&js->text, token, sizeof(token));
-	*ret_id = js->text.n;
-	msg_id_write(p->msg_id, &js->text);
-	buf_char(&js->text, 0);
-	return js->text.err;
-}
-
-static enum err make_message(struct jetstream *js, const struct window_slot *slot, natsMsg **ret_msg)
-{
-	const struct bus_publish *p = slot->publish;
-	size_t reply = 0;
-	size_t id = 0;
-	natsMsg *msg = NULL;
-
-	if (write_texts(js, slot, &reply, &id))
-		return E_NOMEM;
-	if (natsMsg_Create(&msg, js->text.p, js->text.p + reply, p->payload.p, (int)p->payload.n))
-		return E_NOMEM;
-	if (p->msg_id.n && natsMsgHeader_Set(msg, "Nats-Msg-Id", js->text.p + id)) {
-		natsMsg_Destroy(msg);
-		return E_NOMEM;
-	}
-	*ret_msg = msg;
-	return E_OK;
-}
-
-static enum err send_failed(natsStatus s, struct why *why)
-{
-	if (s == NATS_MAX_PAYLOAD)
-		return why_set(why, E_LIMIT, "larger than the server's max_payload");
-	if (s == NATS_NO_MEMORY)
-		return why_set(why, E_NOMEM, "publish");
-	return why_set(why, E_UNAVAILABLE, "publish: %s", natsStatus_GetText(s));
-}
-
-static void send_one(struct jetstream *js, struct window_slot *slot)
-{
-	natsMsg *msg = NULL;
-	enum err err = make_message(js, slot, &msg);
-	natsStatus s;
-
-	if (err) {
-		finish(js, slot, why_set(&slot->publish->why, err, "publish"));
-		return;
-	}
-	s = natsConnection_PublishMsg(atomic_load(&js->link->nc), msg);
-	bury(js, msg);
-	if (s)
-		finish(js, slot, send_failed(s, &slot->publish->why));
-	else
-		window_mark_sent(&js->window, slot, clock_mono_ns());
-}
-
-static void send_unsent(struct jetstream *js)
-{
-	while (js->window.unsent.first && natsConnection_Buffered(atomic_load(&js->link->nc)) < UNSENT_MAX)
-		send_one(js, js->window.unsent.first);
-}
-
-static void poll_for_room(struct jetstream *js, bool on)
-{
-	struct epoll_event event = { .events = on ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = js->link };
-
-	if (js->link->polling_out != on && epoll_ctl(js->epoll, EPOLL_CTL_MOD, js->link->fd, &event) == 0)
-		js->link->polling_out = on;
-}
-
-static void flush(struct jetstream *js)
-{
-	struct js_link *link = js->link;
-	natsConnection *nc = atomic_load(&link->nc);
-
-	/* Without bytes to write the library would take the 0 of send(2) for a closed connection. */
-	if (atomic_load(&link->want_write) && natsConnection_Buffered(nc) > 0)
-		natsConnection_ProcessWriteEvent(nc);
-	poll_for_room(js, atomic_load(&link->want_write));
-}
-
-/* ---- acks ------------------------------------------------------------------------------------------------------------ */
-
-static struct str token_of(const struct js_link *link, const natsMsg *msg)
-{
-	struct str subject = str_of(natsMsg_GetSubject(msg));
-
-	return str_sub(subject, strlen(link->inbox) + 1, subject.n);
-}
-
-static void take_ack(struct jetstream *js, natsMsg *msg)
-{
-	struct window_slot *slot = window_find(&js->window, token_of(js->link, msg));
-	struct str json = { natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg) };
-	struct puback ack;
-	enum err err;
-
-	if (!slot)
-		return;
-	err = puback_parse(json, &ack, &slot->publish->why);
-	slot->publish->duplicate = ack.duplicate;
-	if (ack.stream_gone)
-		js_supervisor_recheck(js);
-	if (!err)
-		metric_observe(js->metrics.ack_ns, (int64_t)(clock_mono_ns() - slot->sent_ns));
-	finish(js, slot, err);
-}
-
-/*
- * "No responders": no stream takes a subject. The library does not say whose answer it is. The oldest takes it: when the
- * stream is gone that is right, and otherwise the worst is one publish sent again, under an id that the stream knows.
- */
-static void no_stream(struct jetstream *js)
-{
-	struct window_slot *slot = js->window.sent.first;
-
-	js_supervisor_recheck(js);
-	if (slot)
-		finish(js, slot, why_set(&slot->publish->why, E_UNAVAILABLE, "no stream takes the subject"));
-}
-
-static void take_acks(struct jetstream *js)
-{
-	int n = 0;
-
-	if (!is_up(js) || natsSubscription_GetPending(js->link->sub, &n, NULL))
-		return;
-	while (n-- > 0) {
-		natsMsg *msg = NULL;
-		natsStatus s = natsSubscription_NextMsg(&msg, js->link->sub, 0);
-
-		if (s == NATS_NO_RESPONDERS)
-			no_stream(js);
-		else if (s)
-			return;
-		else {
-			take_ack(js, msg);
-			bury(js, msg);
-		}
-	}
-}
-
-/* ---- the link -------------------------------------------------------------------------------------------------------- */
 
 /* Down: callers are refused first, then what is in flight is answered. */
 static void set_state(struct jetstream *js, enum bus_state state, const char *reason)
@@ -271,7 +52,7 @@ static void follow(struct jetstream *js)
 {
 	bool ready = atomic_load(&js->link->ready);
 
-	if (ready == is_up(js))
+	if (ready == js_is_up(js))
 		return;
 	set_state(js, ready ? BUS_UP : BUS_DOWN, "the stream is gone; it is created again");
 	tell(js, js->link, ready, /* gone= */ false);
@@ -288,6 +69,25 @@ static void lose(struct jetstream *js)
 	tell(js, link, /* up= */ false, /* gone= */ true);
 }
 
+static void poll_for_room(struct jetstream *js, bool on)
+{
+	struct epoll_event event = { .events = on ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = js->link };
+
+	if (js->link->polling_out != on && epoll_ctl(js->epoll, EPOLL_CTL_MOD, js->link->fd, &event) == 0)
+		js->link->polling_out = on;
+}
+
+static void flush(struct jetstream *js)
+{
+	struct js_link *link = js->link;
+	natsConnection *nc = atomic_load(&link->nc);
+
+	/* Without bytes to write the library would take the 0 of send(2) for a closed connection. */
+	if (atomic_load(&link->want_write) && natsConnection_Buffered(nc) > 0)
+		natsConnection_ProcessWriteEvent(nc);
+	poll_for_room(js, atomic_load(&link->want_write));
+}
+
 static void use_link(struct jetstream *js, bool readable)
 {
 	struct js_link *link = js->link;
@@ -295,13 +95,13 @@ static void use_link(struct jetstream *js, bool readable)
 	atomic_store(&link->busy_ms, clock_mono_ms());
 	if (readable)
 		natsConnection_ProcessReadEvent(atomic_load(&link->nc));
-	take_acks(js);
+	js_take_acks(js);
 	follow(js);
 	do {
-		if (is_up(js))
-			send_unsent(js);
+		if (js_is_up(js))
+			js_send_unsent(js);
 		flush(js);
-	} while (js->window.unsent.first && is_up(js) && !atomic_load(&link->want_write));
+	} while (js->window.unsent.first && js_is_up(js) && !atomic_load(&link->want_write));
 	atomic_store(&link->busy_ms, 0);
 	if (atomic_load(&link->detached))
 		lose(js);
@@ -311,7 +111,7 @@ static void use_link(struct jetstream *js, bool readable)
 
 static void accept_one(struct jetstream *js, struct bus_publish *p, uint64_t now_ms)
 {
-	enum err err = is_up(js) ? window_add(&js->window, p, now_ms) : E_UNAVAILABLE;
+	enum err err = js_is_up(js) ? window_add(&js->window, p, now_ms) : E_UNAVAILABLE;
 
 	if (!err)
 		return;
@@ -348,9 +148,9 @@ static void expire(struct jetstream *js, uint64_t now_ms)
 	while ((slot = window_due(&js->window, now_ms))) {
 		const char *said = server_said(js);
 
-		finish(js, slot,
-		       why_set(&slot->publish->why, E_TIMEOUT, "no ack in %u ms%s%.200s", slot->publish->timeout_ms,
-			       *said ? "; the server said: " : "", said));
+		js_finish(js, slot,
+			  why_set(&slot->publish->why, E_TIMEOUT, "no ack in %u ms%s%.200s", slot->publish->timeout_ms,
+				  *said ? "; the server said: " : "", said));
 	}
 }
 
@@ -380,7 +180,7 @@ static bool is_idle(struct jetstream *js)
 {
 	return !atomic_load(&js->inbox.head) && !atomic_load(&js->incoming) && !atomic_load(&js->stop_io) &&
 	       !(js->link && (atomic_load(&js->link->want_write) != js->link->polling_out ||
-			      atomic_load(&js->link->ready) != is_up(js) || atomic_load(&js->link->detached)));
+			      atomic_load(&js->link->ready) != js_is_up(js) || atomic_load(&js->link->detached)));
 }
 
 /* Sleeps until there is something to do; the link whose socket has something, to be compared only. */
@@ -425,6 +225,6 @@ void *js_io_run(void *arg)
 		interrupt_connect(js, now);
 	}
 	accept_all(js, clock_mono_ms());
-	dig_up(js);
+	js_dig_up(js);
 	return NULL;
 }
