@@ -156,6 +156,7 @@ static void release(struct process *p)
 	route_table_unref(p->table);
 	gateway_config_unref(p->config);
 	mem_free(p->gateway.workers);
+	http_quota_release(&p->gateway.connections);
 	metrics_free(p->gateway.registry);
 	mem_free(p);
 }
@@ -193,5 +194,6 @@ int gateway_run(const struct gateway_options *options)
 		return EXIT_FAILURE;
 	}
 	gateway_metrics_init(&p->gateway.metrics, p->gateway.registry);
+	http_quota_init(&p->gateway.connections);
 	return run(p);
 }

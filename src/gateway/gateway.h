@@ -13,6 +13,7 @@
 #include "bus/forwarder.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/route.h"
+#include "net/http_quota.h"
 #include "store/store.h"
 
 struct gateway_options {
@@ -31,6 +32,7 @@ struct gateway {
 	struct forwarder *forwarder; /* NULL: nothing to forward */
 	_Atomic uint64_t body_max;   /* budget of metrics.body_memory */
 	atomic_bool draining;
+	struct http_quota connections; /* of all workers and ports */
 	struct worker *workers;
 	size_t worker_count;
 };

@@ -19,9 +19,9 @@
 #include <netinet/in.h>
 
 #include "base/buf.h"
-#include "base/map.h"
 #include "net/http1.h"
 #include "net/http_answer.h"
+#include "net/http_quota.h"
 #include "net/http_server.h"
 
 #define HTTP_READ_SIZE  (32 << 10) /* bytes per read; also the most that one connection can pipeline ahead */
@@ -60,11 +60,6 @@ struct http_exchange {
 	bool closed; /* on_close was called */
 };
 
-struct http_addr {
-	unsigned char key[16]; /* IPv6, or IPv4 mapped into it */
-	size_t conns;
-};
-
 struct http_conn {
 	uv_tcp_t tcp;
 	struct loop_timer timer;
@@ -72,8 +67,8 @@ struct http_conn {
 	struct http_conn *prev, *next;
 	struct http_exchange *exchange;
 	struct tls_session *tls; /* NULL: plain */
-	struct http_addr *addr;
-	struct buf in; /* bytes for later: part of a head, or requests sent ahead */
+	struct http_addr *addr;  /* its place in the quota */
+	struct buf in;           /* bytes for later: part of a head, or requests sent ahead */
 	struct http1_scan scan;
 	uint64_t deadline_ms; /* UINT64_MAX: none */
 	size_t lingered;      /* bytes */
@@ -99,7 +94,8 @@ struct http_server {
 	size_t conn_count;
 	struct http_conn *reserve; /* for the next connection, so that accepting cannot fail */
 	bool accept_owed;          /* a connection waits until there is a reserve again */
-	struct map addrs;          /* struct http_addr by key */
+	struct http_quota own_quota;
+	struct http_quota *quota; /* own_quota, or the one that was lent */
 	struct http_exchange *spares;
 	size_t spare_count;
 	struct buf out; /* the answer that is being made */

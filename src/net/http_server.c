@@ -6,13 +6,8 @@
 #include "base/mem.h"
 #include "net/http_conn.h"
 
-static struct str addr_key(const struct http_addr *a)
-{
-	return (struct str){ (const char *)a->key, sizeof(a->key) };
-}
-
 /* The client's address as a key of 16 bytes and as text; both zero when it has none (a Unix socket). */
-static void read_peer(struct http_conn *c, struct http_addr *ret_addr)
+static void read_peer(struct http_conn *c, unsigned char ret_key[static 16])
 {
 	struct sockaddr_storage peer;
 	int n = sizeof(peer);
@@ -22,56 +17,26 @@ static void read_peer(struct http_conn *c, struct http_addr *ret_addr)
 	if (peer.ss_family == AF_INET) {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
 
-		memcpy(ret_addr->key + 10, "\xff\xff", 2);
-		memcpy(ret_addr->key + 12, &in->sin_addr, 4);
+		memcpy(ret_key + 10, "\xff\xff", 2);
+		memcpy(ret_key + 12, &in->sin_addr, 4);
 	} else if (peer.ss_family == AF_INET6) {
-		memcpy(ret_addr->key, &((const struct sockaddr_in6 *)&peer)->sin6_addr, 16);
+		memcpy(ret_key, &((const struct sockaddr_in6 *)&peer)->sin6_addr, 16);
 	} else {
 		return;
 	}
-	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ret_addr->key))
-		inet_ntop(AF_INET, ret_addr->key + 12, c->peer, sizeof(c->peer));
+	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ret_key))
+		inet_ntop(AF_INET, ret_key + 12, c->peer, sizeof(c->peer));
 	else
-		inet_ntop(AF_INET6, ret_addr->key, c->peer, sizeof(c->peer));
+		inet_ntop(AF_INET6, ret_key, c->peer, sizeof(c->peer));
 }
 
-/* Count the connection to its address. */
-static enum err hold_addr(struct http_conn *c)
-{
-	struct http_server *s = c->server;
-	struct http_addr wanted = { 0 };
-
-	read_peer(c, &wanted);
-	c->addr = map_get(&s->addrs, addr_key(&wanted));
-	if (!c->addr) {
-		CLEANUP(mem_freep) struct http_addr *a = mem_alloc(sizeof(*a));
-
-		if (!a)
-			return E_NOMEM;
-		*a = wanted;
-		if (map_put(&s->addrs, addr_key(a), a) != E_OK)
-			return E_NOMEM;
-		c->addr = TAKE(a);
-	}
-	c->addr->conns++;
-	return E_OK;
-}
-
-static void drop_addr(struct http_conn *c)
-{
-	if (c->addr && --c->addr->conns == 0) {
-		map_remove(&c->server->addrs, addr_key(c->addr));
-		mem_free(c->addr);
-	}
-	c->addr = NULL;
-}
-
-static bool over_limits(const struct http_conn *c)
+static enum err take_place(struct http_conn *c)
 {
 	const struct http_limits *limits = &c->server->limits;
+	unsigned char key[16] = { 0 };
 
-	return c->server->conn_count > limits->conns_max ||
-	       (limits->conns_per_addr_max && c->addr->conns > limits->conns_per_addr_max);
+	read_peer(c, key);
+	return http_quota_take(c->server->quota, key, limits->conns_max, limits->conns_per_addr_max, &c->addr);
 }
 
 static void link_conn(struct http_conn *c)
@@ -100,14 +65,15 @@ static void unlink_conn(struct http_conn *c)
 static bool admit(struct http_conn *c)
 {
 	struct http_server *s = c->server;
+	enum err err;
 
-	if (!s->reserve || s->stopping || hold_addr(c) != E_OK)
+	if (!s->reserve || s->stopping)
 		return false;
-	if (over_limits(c)) {
-		if (s->handler.on_refused)
-			s->handler.on_refused(s->handler.ctx, /* status= */ 0);
+	err = take_place(c);
+	if (err == E_LIMIT && s->handler.on_refused)
+		s->handler.on_refused(s->handler.ctx, /* status= */ 0);
+	if (err != E_OK)
 		return false;
-	}
 	if (s->tls)
 		c->tls = tls_session_new(s->tls);
 	return !s->tls || c->tls;
@@ -157,7 +123,7 @@ static void server_free(struct http_server *s)
 		http_exchange_free(x);
 	}
 	mem_free(s->reserve);
-	map_release(&s->addrs);
+	http_quota_release(&s->own_quota);
 	buf_release(&s->out);
 	mem_free(s);
 }
@@ -178,7 +144,7 @@ void http_server_forget(struct http_conn *c)
 {
 	struct http_server *s = c->server;
 
-	drop_addr(c);
+	http_quota_give(s->quota, TAKE(c->addr));
 	unlink_conn(c);
 	if (s->reserve) {
 		mem_free(c);
@@ -235,6 +201,8 @@ enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, co
 	s->loop = loop;
 	s->tls = tls;
 	s->limits = *limits;
+	http_quota_init(&s->own_quota);
+	s->quota = limits->quota ? limits->quota : &s->own_quota;
 	s->handler = *handler;
 	s->listener.data = s;
 	uv_tcp_init(&loop->uv, &s->listener);

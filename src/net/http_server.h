@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "base/why.h"
 #include "net/http1.h"
+#include "net/http_quota.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
@@ -69,8 +70,9 @@ struct http_handler {
 
 struct http_limits {
 	size_t head_max;           /* request line and fields; more is 431 (or 414) */
-	size_t conns_max;          /* per server; a new one beyond it is closed at once */
-	size_t conns_per_addr_max; /* per client address and server; 0: no limit */
+	struct http_quota *quota;  /* counts the connections of several servers together; NULL: of this one only */
+	size_t conns_max;          /* in the quota; a new one beyond it is closed at once */
+	size_t conns_per_addr_max; /* of one client address in the quota; 0: no limit */
 	uint32_t head_ms;          /* from the first byte of a head to its end; then 408 */
 	uint32_t body_ms;          /* from the end of the head to the end of the body; then 408 */
 	uint32_t idle_ms;          /* between requests; then closed */
@@ -86,7 +88,7 @@ struct http_server;
 enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, const struct http_limits *limits,
 			   const struct http_handler *handler, struct why *why, struct http_server **ret_server);
 
-/* New limits for what comes from now on. */
+/* New limits for what comes from now on. The quota stays. */
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
 
 /*

@@ -51,7 +51,7 @@ static void without_a_limit_one_address_may_have_all(void **state)
 static void without_memory_no_place_is_taken(void **state)
 {
 	(void)state;
-	for (unsigned long at = 1;; at++) {
+	for (long at = 1;; at++) {
 		struct http_addr *held = NULL;
 		struct http_quota q;
 		enum err err;
