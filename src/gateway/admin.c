@@ -23,7 +23,6 @@ static void get_metrics(struct admin *a, struct http_request *r)
 	bool openmetrics = accept.n && memmem(accept.p, accept.n, "application/openmetrics-text", 28);
 	struct buf text = { 0 };
 
-	status_update_metrics(a->process);
 	metrics_write(a->process->gateway.registry, openmetrics, &text);
 	if (text.err != E_OK)
 		admin_text(r, 503, STR("no memory; try again later\n"));

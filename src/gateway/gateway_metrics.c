@@ -84,6 +84,18 @@ static const struct metric_family ready = {
 	.help = "1 when the gateway takes events: what /readyz says.",
 };
 
+static const struct metric_family loops = {
+	.name = "holdfast_gateway_loops",
+	.type = METRIC_GAUGE,
+	.help = "Event loops that serve requests.",
+};
+
+static const struct metric_family connections = {
+	.name = "holdfast_gateway_connections",
+	.type = METRIC_GAUGE,
+	.help = "Open connections over all ports, looked at once a second.",
+};
+
 static const struct metric_family reloads = {
 	.name = "holdfast_config_reloads_total",
 	.type = METRIC_COUNTER,
@@ -120,6 +132,8 @@ void gateway_metrics_init(struct gateway_metrics *ret_metrics, struct metrics *m
 		.registry = m,
 		.body_memory = metrics_get(m, &body_memory, NULL),
 		.ready = metrics_get(m, &ready, NULL),
+		.loops = metrics_get(m, &loops, NULL),
+		.connections = metrics_get(m, &connections, NULL),
 		.reloads_ok = metrics_get(m, &reloads, (const char *[]){ "ok" }),
 		.reloads_refused = metrics_get(m, &reloads, (const char *[]){ "refused" }),
 	};

@@ -26,10 +26,12 @@ struct route_metrics {
 /* Handles of the whole gateway. */
 struct gateway_metrics {
 	struct metrics *registry;
-	_Atomic(struct metric *)
-		answers[GATEWAY_STATUS_MAX]; /* holdfast_gateway_answers_total, by status; NULL: not used yet */
-	struct metric *body_memory;          /* holdfast_gateway_body_memory_bytes */
-	struct metric *ready;                /* holdfast_ready */
+	/* holdfast_gateway_answers_total, by status; NULL: not used yet */
+	_Atomic(struct metric *) answers[GATEWAY_STATUS_MAX];
+	struct metric *body_memory; /* holdfast_gateway_body_memory_bytes */
+	struct metric *ready;       /* holdfast_ready */
+	struct metric *loops;       /* holdfast_gateway_loops */
+	struct metric *connections; /* holdfast_gateway_connections, as of the last heartbeat */
 	struct metric *reloads_ok;
 	struct metric *reloads_refused;
 };

@@ -61,9 +61,13 @@ static void tell(struct process *p)
 static void on_heartbeat(struct loop_timer *timer)
 {
 	struct process *p = CONTAINER_OF(timer, struct process, heartbeat);
+	size_t connections = 0;
 
-	for (size_t i = 0; i < p->gateway.worker_count; i++)
+	for (size_t i = 0; i < p->gateway.worker_count; i++) {
+		connections += atomic_load(&p->gateway.workers[i].connections);
 		worker_ping(&p->gateway.workers[i]);
+	}
+	metric_set(p->gateway.metrics.connections, (int64_t)connections);
 	if (health_alive(p))
 		systemd_watchdog(NULL);
 	tell(p);
@@ -76,6 +80,7 @@ void health_start(struct process *p)
 	uint64_t watchdog_ms = systemd_watchdog_ms();
 
 	p->heartbeat_ms = watchdog_ms && watchdog_ms < HEARTBEAT_MS ? watchdog_ms : HEARTBEAT_MS;
+	metric_set(p->gateway.metrics.loops, (int64_t)p->gateway.worker_count);
 	p->heartbeat.on_due = on_heartbeat;
 	on_heartbeat(&p->heartbeat);
 }

@@ -4,25 +4,6 @@
 #include "gateway/process.h"
 #include "gateway/sources/source.h"
 
-static const struct metric_family loops = {
-	.name = "holdfast_gateway_loops",
-	.type = METRIC_GAUGE,
-	.help = "Event loops that serve requests.",
-};
-
-static const struct metric_family waiting = {
-	.name = "holdfast_forward_waiting",
-	.type = METRIC_GAUGE,
-	.help = "Stored events that the bus has not confirmed yet.",
-};
-
-static const struct metric_family oldest = {
-	.name = "holdfast_forward_oldest_seconds",
-	.type = METRIC_GAUGE,
-	.scale = 1e-3,
-	.help = "Age of the oldest event that the bus has not confirmed yet; 0 when none waits.",
-};
-
 static const char *sync_text(enum bus_sync sync)
 {
 	static const char *const texts[] = {
@@ -111,14 +92,4 @@ void status_write_json(const struct process *p, struct buf *b)
 	write_routes(p, b);
 	buf_lit(b, "}\n");
 	buf_release(&text);
-}
-
-void status_update_metrics(const struct process *p)
-{
-	struct metrics *m = p->gateway.registry;
-	int64_t age_ms;
-
-	metric_set(metrics_get(m, &loops, NULL), (int64_t)p->gateway.worker_count);
-	metric_set(metrics_get(m, &waiting, NULL), (int64_t)waiting_for(p, &age_ms));
-	metric_set(metrics_get(m, &oldest, NULL), age_ms);
 }

@@ -1,5 +1,5 @@
 /*
- * status.h -- the gateway's state as numbers: for `holdfast status` and for the metrics that are read, not counted.
+ * status.h -- the gateway's state for `holdfast status`.
  */
 #pragma once
 
@@ -11,6 +11,3 @@ struct process;
  * Appends {"ready","state","bus":{..},"store":{..},"forwarding":{..},"routes":[..]}: docs/reference/cli.md. Threads: main.
  */
 void status_write_json(const struct process *p, struct buf *ret_json);
-
-/* Sets the gauges whose value is looked up at a scrape. */
-void status_update_metrics(const struct process *p);

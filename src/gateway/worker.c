@@ -104,11 +104,12 @@ static void on_refused(void *ctx, unsigned status)
 
 /* ---- listeners ------------------------------------------------------------------------------------------------------ */
 
-static struct http_limits limits_of(const struct gateway_limits *l, size_t workers)
+static struct http_limits limits_of(struct worker *w, const struct gateway_limits *l)
 {
 	return (struct http_limits){
 		.head_max = l->head_max,
-		.conns_max = (l->conns_max + workers - 1) / workers,
+		.quota = &w->gateway->connections,
+		.conns_max = l->conns_max,
 		.conns_per_addr_max = l->conns_per_addr_max,
 		.head_ms = (uint32_t)l->head_ms,
 		.body_ms = (uint32_t)l->body_ms,
@@ -198,7 +199,7 @@ static void replace_listener(struct worker *w, const struct worker_port *port, c
 
 static void update_listeners(struct worker *w, const struct worker_update *u)
 {
-	struct http_limits limits = limits_of(&u->table->config->limits, w->gateway->worker_count);
+	struct http_limits limits = limits_of(w, &u->table->config->limits);
 	struct listener *next;
 
 	for (size_t i = 0; i < u->port_count; i++)
@@ -277,7 +278,11 @@ enum err worker_start(struct worker *w, struct gateway *gateway, struct why *why
 static void run_ping(struct loop_task *task)
 {
 	struct worker *w = CONTAINER_OF(task, struct worker, ping);
+	size_t connections = 0;
 
+	for (const struct listener *l = w->listeners; l; l = l->next)
+		connections += http_server_connections(l->server);
+	atomic_store(&w->connections, connections);
 	atomic_store(&w->alive_ms, clock_mono_ms());
 	atomic_store(&w->pinged, false);
 }

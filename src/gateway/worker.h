@@ -32,7 +32,8 @@ struct worker {
 	size_t live;           /* exchanges in use */
 	struct exchange *free; /* exchanges for later */
 	size_t free_count;
-	_Atomic uint64_t alive_ms; /* monotonic: the last time the loop answered a ping */
+	_Atomic uint64_t alive_ms;  /* monotonic: the last time the loop answered a ping */
+	_Atomic size_t connections; /* open at that time */
 	struct loop_task ping;
 	atomic_bool pinged;
 	struct loop_task stop;

@@ -1,0 +1,175 @@
+"""The examples of the documents are run, and the reference lists what there is. UPDATE_DOCS=1 rewrites its tables."""
+
+import json
+import os
+import re
+import subprocess
+import urllib.request
+
+import pytest
+import requests
+from conftest import HOLDFAST, ROOT, wait_until
+
+ANSWERS = ROOT / "docs/reference/answers.md"
+METRICS = ROOT / "docs/reference/metrics.md"
+
+
+# ---- examples --------------------------------------------------------------------------------------------------------
+
+
+def blocks(page, language):
+    """The fenced blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+
+
+def localised(text, port, admin):
+    """The same example on ports that are free here."""
+    text = text.replace("12000", str(port)).replace("build/release/src/cli/holdfast", HOLDFAST)
+    address = f'admin: {{address: "127.0.0.1:{admin}"}}'
+    text = text.replace("{dataDir: ./data}", f"{{dataDir: ./data, {address}}}")
+    return re.sub(r"^( +)dataDir: ./data$", rf"\1dataDir: ./data\n\1{address}", text, flags=re.M)
+
+
+class Shell:
+    """A directory in which examples run, with `holdfast` on the path; what they leave running ends with the test."""
+
+    def __init__(self, directory, port, admin):
+        self.directory, self.port, self.admin = directory, port, admin
+        (directory / "bin").mkdir()
+        (directory / "bin/holdfast").symlink_to(HOLDFAST)
+        self.env = {**os.environ, "PATH": f"{directory / 'bin'}:{os.environ['PATH']}"}
+        self.gateway = None
+
+    def serve(self, command):
+        words = localised(command, self.port, self.admin).rstrip("& ").split()
+        self.gateway = subprocess.Popen(words, cwd=self.directory, env=self.env, stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        wait_until(lambda: requests.get(f"http://127.0.0.1:{self.admin}/readyz", timeout=5).status_code == 200,
+                   "the gateway of the example is ready")
+
+    def run(self, command):
+        done = subprocess.run(["bash", "-ec", localised(command, self.port, self.admin)], cwd=self.directory, env=self.env,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, (command, done.stderr)
+        return done.stdout
+
+    def end(self):
+        if self.gateway:
+            self.gateway.kill()
+            self.gateway.wait()
+
+
+@pytest.fixture
+def shell(tmp_path, free_port):
+    s = Shell(tmp_path, free_port(), free_port())
+    yield s
+    s.end()
+
+
+def test_the_readme_does_what_it_shows(shell):
+    use = next(block for block in blocks("README.md", "sh") if "hooks.yaml" in block)
+    manifest, commands = re.search(r"<<'END'\n(.*?)^END\n(.*)", use, re.M | re.S).groups()
+    (shell.directory / "hooks.yaml").write_text(localised(manifest, shell.port, shell.admin))
+    gateway, post, tail = commands.strip().split("\n")
+    shell.serve(gateway)
+    assert shell.run(post) == "success"
+    assert '"body":{"hello":"world"}' in shell.run(tail)
+
+
+def test_the_first_steps_do_what_they_show(shell):
+    manifest = blocks("docs/guide/first-steps.md", "yaml")[0]
+    (shell.directory / "hooks.yaml").write_text(localised(manifest, shell.port, shell.admin))
+    posts, reads = blocks("docs/guide/first-steps.md", "console")[:2]
+    for line in posts.strip().split("\n"):
+        if not line.startswith("$ "):
+            assert shell.out == line
+        elif line.endswith("&"):
+            shell.serve(line[2:])
+        else:
+            shell.out = shell.run(line[2:]).strip()
+    for line in reads.strip().split("\n"):
+        command = line[2:].split("#")[0].replace("--follow", "")
+        assert '"header"' in shell.run(command), command
+
+
+def test_the_cloudevents_guide_does_what_it_shows(shell):
+    page = "docs/guide/cloudevents.md"
+    (shell.directory / "events.yaml").write_text(localised(blocks(page, "yaml")[0], shell.port, shell.admin))
+    shell.serve("holdfast gateway -f events.yaml &")
+    for block in blocks(page, "sh"):
+        assert shell.run(block).strip() == "success", block
+    events = [json.loads(line)["event"] for line in shell.run("holdfast tail --data-dir ./data --json").splitlines()]
+    assert [event["id"] for event in events] == ["r-1", "r-2", "r-3", "r-4"]
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_passes_check_config(example, tmp_path):
+    done = subprocess.run([HOLDFAST, "check-config", example], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_link_between_documents_leads_somewhere():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
+
+
+# ---- reference --------------------------------------------------------------------------------------------------------
+
+
+def table(rows):
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def compare(page, header, rows):
+    """The page's table holds exactly these rows; with UPDATE_DOCS it is written."""
+    expected = table([header, ["---"] * len(header), *rows])
+    text = page.read_text()
+    found = re.search(r"^\|(?:.*\n\|)*.*\n", text, re.M)
+    if os.environ.get("UPDATE_DOCS"):
+        page.write_text(text.replace(found.group(0), expected))
+    else:
+        assert found.group(0) == expected, f"{page.name} is behind: run this test with UPDATE_DOCS=1"
+
+
+def answer_rows():
+    source = (ROOT / "src/gateway/answer.h").read_text().replace("\\\n", "")
+    pattern = r'X\((\w+),\s*(\d+),\s*"((?:[^"\\]|\\.)*)",\s*(\d+),\s*"((?:[^"\\]|\\.)*)",\s*(\d+)\)'
+    return [(name, status, text.replace("\\n", ""), strict, strict_text.replace("\\n", ""), retry)
+            for name, status, text, strict, strict_text, retry in re.findall(pattern, source)]
+
+
+def test_the_reference_lists_every_answer():
+    rows = answer_rows()
+    assert len(rows) > 15
+    compare(ANSWERS, ["status", "text", "`compat: strict`", "its text", "Retry-After"],
+            [[status, f"`{text}`", strict, f"`{strict_text}`", f"{retry} s" if retry != "0" and status in ("503", "429") else ""]
+             for _, status, text, strict, strict_text, retry in rows])
+
+
+def scrape(g):
+    with urllib.request.urlopen(g.admin + "/metrics", timeout=10) as answer:
+        return answer.read().decode()
+
+
+def test_the_reference_lists_every_metric(gateway, nats):
+    server = nats()
+    g = gateway(bus=f"""---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: {{name: default}}
+spec:
+  jetstreamExotic: {{url: "{server.url}"}}
+""").start()
+    assert g.post("{}").status_code == 200
+    wait_until(lambda: "bus jetstream is up" in requests.get(g.admin + "/readyz", timeout=5).text, "the bus is up")
+    text = scrape(g)
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.M))
+    labels = {}
+    for name, fields in re.findall(r"^(\w+?)(?:_bucket|_sum|_count)?\{(.*?)\} ", text, re.M):
+        labels.setdefault(name, re.findall(r"(\w+)=", fields))
+    compare(METRICS, ["metric", "type", "labels", "meaning"],
+            [[f"`{name}`", kinds[name], ", ".join(f"`{l}`" for l in labels.get(name, []) if l != "le"),
+              re.sub(r" https://\S+", "", meaning)]
+             for name, meaning in sorted(re.findall(r"^# HELP (\S+) (.*)$", text, re.M))])
