@@ -14,7 +14,7 @@
 
 struct bytes {
 	char *p;
-	sqlite3_int64 n;
+	sqlite3_int64 n, cap;
 };
 
 struct change {
@@ -147,8 +147,11 @@ static void add_change(struct node *node, sqlite3_int64 at, const void *data, sq
 
 static void resize(struct bytes *b, sqlite3_int64 n)
 {
-	b->p = realloc(b->p, (size_t)n + 1);
-	assert(b->p);
+	if (n > b->cap || !b->p) {
+		b->cap = n * 2 + 1;
+		b->p = realloc(b->p, (size_t)b->cap);
+		assert(b->p);
+	}
 	if (n > b->n)
 		memset(b->p + b->n, 0, (size_t)(n - b->n));
 	b->n = n;
