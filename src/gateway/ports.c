@@ -60,8 +60,9 @@ static enum err add_tls(struct ports *p, const struct route_port *port, struct w
 	t->port = port->port;
 	t->cert_path = str_dup(str_of(port->tls->tls_cert.path));
 	t->key_path = str_dup(str_of(port->tls->tls_key.path));
-	err = t->cert_path && t->key_path ? tls_server_new(t->cert_path, t->key_path, "http/1.1", why, &t->server)
-					  : why_set(why, E_NOMEM, "read the certificate");
+	err = t->cert_path && t->key_path
+		      ? tls_server_new(t->cert_path, t->key_path, "http/1.1,http/1.0", why, &t->server)
+		      : why_set(why, E_NOMEM, "read the certificate");
 	if (err != E_OK) {
 		tls_free(t);
 		return why_add(why, "port %u", port->port);

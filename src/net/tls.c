@@ -1,5 +1,6 @@
 #include "net/tls.h"
 
+#include <assert.h>
 #include <openssl/err.h>
 #include <pthread.h>
 
@@ -15,7 +16,8 @@ struct tls_server {
 	SSL_CTX *ctx;
 	char *cert_path;
 	char *key_path;
-	unsigned char alpn[256]; /* as on the wire: length, name; [0] == 0: none */
+	unsigned char alpn[64]; /* as on the wire: length, name, and so on */
+	unsigned alpn_n;        /* bytes; 0: none */
 };
 
 /* The oldest OpenSSL error, which is the cause, as the end of the story. */
@@ -36,13 +38,10 @@ static int on_alpn(SSL *ssl, const unsigned char **ret_p, unsigned char *ret_n, 
 	const struct tls_server *t = arg;
 
 	(void)ssl;
-	for (unsigned at = 0; at < n && at + 1 + offered[at] <= n; at += 1u + offered[at]) {
-		if (offered[at] != t->alpn[0] || memcmp(offered + at + 1, t->alpn + 1, t->alpn[0]) != 0)
-			continue;
-		*ret_p = offered + at + 1;
-		*ret_n = offered[at];
+	/* It returns a pointer into `offered` or the list, either of which lives long enough. */
+	if (SSL_select_next_proto((unsigned char **)(uintptr_t)ret_p, ret_n, t->alpn, t->alpn_n, offered, n) ==
+	    OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_OK;
-	}
 	return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
 }
 
@@ -75,7 +74,7 @@ static enum err ctx_new(struct tls_server *t, struct why *why, SSL_CTX **ret_ctx
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	if (SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1)
 		return why_tls(why, E_CONFIG, "TLS ciphers", CIPHERS);
-	if (t->alpn[0])
+	if (t->alpn_n)
 		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, t);
 	err = load_files(ctx, t, why);
 	if (err == E_OK)
@@ -126,11 +125,23 @@ void tls_server_free(struct tls_server *t)
 
 DEFINE_FREEP(tls_server, struct tls_server, tls_server_free)
 
+/* The names come from the program, never from outside. */
+static void set_alpn(struct tls_server *t, struct str names)
+{
+	while (names.n) {
+		struct str name = str_cut(&names, ',');
+
+		assert(name.n && name.n < sizeof(t->alpn) - t->alpn_n);
+		t->alpn[t->alpn_n++] = (unsigned char)name.n;
+		memcpy(t->alpn + t->alpn_n, name.p, name.n);
+		t->alpn_n += (unsigned)name.n;
+	}
+}
+
 enum err tls_server_new(const char *cert_path, const char *key_path, const char *alpn, struct why *why,
 			struct tls_server **ret_tls)
 {
 	CLEANUP(tls_server_freep) struct tls_server *t = mem_alloc(sizeof(*t));
-	struct str name = str_of(alpn);
 	enum err err;
 
 	if (!t)
@@ -140,11 +151,7 @@ enum err tls_server_new(const char *cert_path, const char *key_path, const char 
 	t->key_path = str_dup(str_of(key_path));
 	if (!t->cert_path || !t->key_path)
 		return why_set(why, E_NOMEM, "set up TLS");
-	if (name.n >= sizeof(t->alpn))
-		return why_set(why, E_CONFIG, "the ALPN name is longer than 255 bytes");
-	t->alpn[0] = (unsigned char)name.n;
-	if (name.n)
-		memcpy(t->alpn + 1, name.p, name.n);
+	set_alpn(t, str_of(alpn));
 	err = tls_server_reload(t, why);
 	if (err == E_OK)
 		*ret_tls = TAKE(t);

@@ -14,7 +14,7 @@
 
 struct tls_server;
 
-/* Reads PEM files. ALPN offers `alpn` ("http/1.1"; NULL: none). */
+/* Reads PEM files. ALPN takes the first of `alpn` that the client offers ("http/1.1,http/1.0"; NULL: no ALPN). */
 enum err tls_server_new(const char *cert_path, const char *key_path, const char *alpn, struct why *why,
 			struct tls_server **ret_tls);
 void tls_server_free(struct tls_server *t);
