@@ -427,5 +427,5 @@ bool group_is_due(struct store *s, uint64_t now_mono)
 		if (now_mono - s->positions_mono >= POSITIONS_MS || atomic_load(&s->stopping))
 			return true;
 	}
-	return dedup_busy(&s->dedup, clock_wall_ms()) || retain_is_due(s, now_mono);
+	return dedup_busy(&s->dedup, clock_wall_ms()) || retain_wait_ms(s, now_mono) == 0;
 }

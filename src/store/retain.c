@@ -31,9 +31,15 @@ bool retain_waits(struct store *s)
 	return wanted && forwarded(s) > s->removed_pos;
 }
 
-bool retain_is_due(struct store *s, uint64_t now_mono)
+uint32_t retain_wait_ms(struct store *s, uint64_t now_mono)
 {
-	return (s->retain_more || now_mono >= s->retain_mono) && retain_waits(s);
+	if (!atomic_load(&s->retain_ms) && !atomic_load(&s->retain_bytes))
+		return WAKE_FOREVER;
+	if (forwarded(s) <= s->removed_pos)
+		return WAKE_FOREVER; /* a commit or a position comes first, and wakes the writer */
+	if (s->retain_more || now_mono >= s->retain_mono)
+		return 0;
+	return (uint32_t)(s->retain_mono - now_mono);
 }
 
 /* The last position of (removed_pos, end] before the first event that is too young to go. */
@@ -96,7 +102,7 @@ enum err retain_step(struct store *s, int64_t now_ms, struct why *why)
 	uint64_t taken, slice, by_age, end;
 	enum err err;
 
-	if (!retain_is_due(s, now_mono))
+	if (retain_wait_ms(s, now_mono) > 0)
 		return E_OK;
 	taken = forwarded(s);
 	slice = min_u64(taken, s->removed_pos + SLICE);

@@ -85,7 +85,7 @@ static enum err start(struct store *s, struct why *why)
 	atomic_store(&s->last, s->last_pos);
 	atomic_store(&s->bytes, space_used(&s->space));
 	s->space.max = atomic_load(&s->max_bytes);
-	atomic_store(&s->state, (int)space_update(&s->space));
+	writer_set_state(s, space_update(&s->space));
 	s->committed_mono = clock_mono_ms();
 	number = pthread_create(&s->thread, NULL, writer_main, s);
 	return number ? why_errno(why, E_NOMEM, number, "start the writer") : E_OK;

@@ -94,8 +94,8 @@ enum err retain_step(struct store *s, int64_t now_ms, struct why *why);
 /* retain.c: is there anything that may go, once its time has come? */
 bool retain_waits(struct store *s);
 
-/* retain.c: does a slice have work? */
-bool retain_is_due(struct store *s, uint64_t now_mono);
+/* retain.c: when a slice has work: 0 now, WAKE_FOREVER not before something else happens. */
+uint32_t retain_wait_ms(struct store *s, uint64_t now_mono);
 
 /* writer.c */
 void *writer_main(void *store);

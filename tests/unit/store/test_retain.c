@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "power_vfs.h"
@@ -170,6 +171,31 @@ static void a_key_outlives_its_event(void **state)
 	assert_true(duplicate && pos == 1);
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Time goes by while nothing can happen: nothing may happen. */
+static void waiting_for_something_to_let_go_costs_nothing(void **state)
+{
+	static const struct timespec a_while = { .tv_nsec = 300000000 };
+	struct fixture *f = *state;
+	uint64_t pos, before;
+
+	f->config.retain_ms = 1000000;
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	assert_int_equal(put_big(f, NULL), E_OK);
+	before = cpu_ns();
+	nanosleep(&a_while, NULL);
+	assert_true(cpu_ns() - before < 60000000);
+}
+
 /* ---- the cap -------------------------------------------------------------------------------------------------------- */
 
 static bool takes_writes(struct fixture *f)
@@ -317,6 +343,7 @@ int main(void)
 		T(dead_letters_keep_their_events),
 		T(positions_go_on_when_every_event_has_gone),
 		T(a_key_outlives_its_event),
+		T(waiting_for_something_to_let_go_costs_nothing),
 		T(a_full_store_refuses_new_events_and_keeps_the_old),
 		T(the_state_does_not_flutter),
 		T(positions_are_kept_and_only_rise),
