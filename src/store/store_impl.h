@@ -1,7 +1,7 @@
 /*
  * store_impl.h -- the open store, as its own files see it.
  *
- * Shape     store.c opens, closes and answers; writer.c is the thread; group.c the transaction; conn.c the connection and
+ * Shape     store.c opens, closes and answers; writer.c is the thread; group.c and put.c the transaction; conn.c the connection and
  *           what is read at open; retain.c lets old events go; space.h, dedup.h, routes.h, positions.h keep their part.
  * Threads   fields under "shared" from any thread; the rest belongs to the writer once it runs.
  */
