@@ -36,18 +36,28 @@ static void sift_down(struct heap *h, size_t at, struct heap_node *node)
 	place(h, at, node);
 }
 
+enum err heap_reserve(struct heap *h, size_t n)
+{
+	size_t cap = h->cap ? h->cap : 16;
+	struct heap_node **nodes;
+
+	if (n <= h->cap)
+		return E_OK;
+	while (cap < n)
+		cap *= 2;
+	nodes = mem_realloc(h->nodes, cap * sizeof(*nodes));
+	if (!nodes)
+		return E_NOMEM;
+	h->nodes = nodes;
+	h->cap = cap;
+	return E_OK;
+}
+
 enum err heap_put(struct heap *h, struct heap_node *node, uint64_t key)
 {
 	assert(!heap_holds(node));
-	if (h->n == h->cap) {
-		size_t cap = h->cap ? 2 * h->cap : 16;
-		struct heap_node **nodes = mem_realloc(h->nodes, cap * sizeof(*nodes));
-
-		if (!nodes)
-			return E_NOMEM;
-		h->nodes = nodes;
-		h->cap = cap;
-	}
+	if (heap_reserve(h, h->n + 1) != E_OK)
+		return E_NOMEM;
 	node->key = key;
 	h->n++;
 	sift_up(h, h->n - 1, node);

@@ -3,7 +3,7 @@
  *
  * Shape     a binary min-heap of embedded nodes ordered by `key` (a time, usually); equal keys in any order.
  * Owner     the heap owns its array of pointers; nodes belong to whoever embeds them. A zeroed struct heap is empty.
- * Errors    E_NOMEM from heap_put() only.
+ * Errors    E_NOMEM from heap_put() and heap_reserve() only.
  */
 #pragma once
 
@@ -23,6 +23,9 @@ struct heap {
 	size_t n;
 	size_t cap;
 };
+
+/* Room for `n` nodes in all: up to that many heap_put() cannot fail. */
+enum err heap_reserve(struct heap *h, size_t n);
 
 /* Put `node` (in no heap) with `key`. */
 enum err heap_put(struct heap *h, struct heap_node *node, uint64_t key);

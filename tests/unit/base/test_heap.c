@@ -106,9 +106,29 @@ static void without_memory_the_heap_stays_as_it_was(void **state)
 	heap_release(&h);
 }
 
+static void what_was_reserved_can_be_put_without_memory(void **state)
+{
+	struct heap h = { 0 };
+	struct heap_node nodes[40] = { 0 };
+
+	(void)state;
+	mem_fail_at(1);
+	assert_int_equal(heap_reserve(&h, 40), E_NOMEM);
+	mem_fail_at(0);
+	assert_int_equal(heap_reserve(&h, 40), E_OK);
+	for (size_t i = 0; i < 40; i++) {
+		mem_fail_at(1);
+		assert_int_equal(heap_put(&h, &nodes[i], 40 - i), E_OK);
+	}
+	mem_fail_at(0);
+	assert_ptr_equal(heap_first(&h), &nodes[39]);
+	heap_release(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_reserved_can_be_put_without_memory),
 		cmocka_unit_test(the_first_is_always_the_least_of_those_that_are_in),
 		cmocka_unit_test(taking_the_first_again_and_again_gives_rising_keys),
 		cmocka_unit_test(without_memory_the_heap_stays_as_it_was),
