@@ -1,5 +1,6 @@
 #include "bus/forwarder.h"
 
+#include <sched.h>
 #include <signal.h>
 
 #include "base/clock.h"
@@ -129,6 +130,8 @@ static void land_all(struct forwarder *f)
 		wake_wait(&f->wake, WAKE_FOREVER);
 		forwarder_take_returned(f);
 	}
+	while (atomic_load(&f->returning))
+		sched_yield();
 	report(f);
 }
 

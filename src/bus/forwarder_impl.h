@@ -26,6 +26,7 @@ struct forwarder {
 	/* any thread */
 	struct wake wake;
 	struct mpsc returned;       /* flights that came back */
+	_Atomic unsigned returning; /* threads that give one back just now */
 	_Atomic uint64_t stop_ms;   /* 0: go on; else stop then, or earlier when nothing waits */
 	_Atomic uint64_t forwarded; /* position */
 	_Atomic int64_t oldest_ms;  /* wall clock; 0: not known or none */

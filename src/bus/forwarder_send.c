@@ -17,12 +17,18 @@ struct flight {
 	enum { FLIGHT_TO_BUS, FLIGHT_TO_DEAD } to;
 };
 
+/*
+ * The forwarder may see the flight and end before its waker is done with the wake: `returning` tells it to wait. Its last
+ * use of the forwarder is the one that takes it back.
+ */
 static void give_back(struct flight *flight)
 {
 	struct forwarder *f = flight->f;
 
+	atomic_fetch_add(&f->returning, 1);
 	if (mpsc_put(&f->returned, &flight->node))
 		wake_signal(&f->wake);
+	atomic_fetch_sub(&f->returning, 1);
 }
 
 static void on_published(struct bus_publish *p)

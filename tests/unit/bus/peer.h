@@ -57,7 +57,7 @@ struct peer {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	enum bus_state state;
-	unsigned ups;
+	_Atomic unsigned ups;
 };
 
 /* Options as upstream has them, toward `url`. */
