@@ -19,5 +19,5 @@ X(retain_age_ms,       "retainAge",           TIME, 0,     315360000000ull, 0,  
 X(retain_bytes,        "retainSize",          SIZE, 0,     1ull << 46,      0,          "bytes", "Events the bus has taken are kept up to this size, oldest go first. 0 is half of storeSize; on the embedded bus no limit.")
 X(dedup_ms,            "dedupWindow",         TIME, 0,     31536000000ull,  259200000,  "ms",   "How long an id that a sender gave is remembered.")
 X(dedup_memory,        "dedupMemory",         SIZE, 1 << 16, 1ull << 34,    4 << 20,    "bytes", "Memory for recent ids.")
-X(in_flight,           "busInFlight",         COUNT, 1,    65536,           1024,       "",     "Publishes to the bus that wait for their acknowledgement at a time.")
+X(in_flight,           "busInFlight",         COUNT, 1,    65536,           1024,       "",     "Publishes to the bus that wait for their acknowledgement at a time; what was stored takes at most half of it.")
 /* clang-format on */

@@ -47,7 +47,7 @@ static enum err start_forwarder(struct process *p, struct why *why)
 	struct forwarder_config config = {
 		.dir = p->config->data_dir,
 		.bus_name = p->config->bus.name,
-		.window = (uint32_t)p->config->limits.in_flight,
+		.window = (uint32_t)(p->config->limits.in_flight + 1) / 2, /* the rest is for routes with `ack: bus` */
 		.window_bytes = WINDOW_BYTES,
 		.timeout_ms = FORWARD_TIMEOUT,
 		.metrics = p->gateway.registry,

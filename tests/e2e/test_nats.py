@@ -232,6 +232,25 @@ def test_a_kill_between_the_ack_and_the_position_stores_nothing_twice(nats, netw
     assert_as_stored(g, messages, ["example"])
 
 
+# ---- both in one gateway ------------------------------------------------------------------------------------------------
+
+def test_a_drain_leaves_room_for_requests_that_wait_for_the_bus(nats, network, on_bus, senders):
+    """What was spooled during an outage must not make `ack: bus` fail when the bus is back."""
+    server = nats()
+    link = network(server)
+    g = on_bus(link.url, events={"a": "spool", "b": "bus"}, more="    limits: {busInFlight: 64}\n", deadline_s=2).start().wait_for_bus()
+    link.cut()
+    load = senders(g.port, ["a"])
+    load.wait_for(200, more=1500)
+    load.stop()
+    link.slow(400_000)
+    g.wait_for_bus()
+    answers = []
+    while g.waiting() > 200:
+        answers.append(g.post_to("b", '{"id":"b%d"}' % len(answers)).status_code)
+    assert len(answers) >= 3 and set(answers) == {200}, answers
+
+
 # ---- a network that goes away without a word: a link that is taken down -------------------------------------------------
 
 @pytest.fixture
