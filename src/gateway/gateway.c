@@ -16,7 +16,7 @@
 static void finish(struct process *p)
 {
 	for (size_t i = 0; i < p->gateway.worker_count; i++)
-		pthread_join(p->gateway.workers[i].thread, NULL);
+		worker_join(&p->gateway.workers[i]);
 	loop_timer_stop(&p->loop, &p->drain);
 	health_stop(p);
 	admin_stop(&p->admin);
@@ -30,6 +30,7 @@ static void run_stopped(struct loop_task *task)
 	struct worker *w = CONTAINER_OF(task, struct worker, stopped);
 	struct process *p = CONTAINER_OF(w->gateway, struct process, gateway);
 
+	w->ended = true;
 	if (--p->workers_running == 0)
 		finish(p);
 }

@@ -10,9 +10,12 @@ bool health_alive(const struct process *p)
 {
 	uint64_t now = clock_mono_ms();
 
-	for (size_t i = 0; i < p->gateway.worker_count; i++)
-		if (now - atomic_load(&p->gateway.workers[i].alive_ms) > SILENT_MS)
+	for (size_t i = 0; i < p->gateway.worker_count; i++) {
+		const struct worker *w = &p->gateway.workers[i];
+
+		if (!w->ended && now - atomic_load(&w->alive_ms) > SILENT_MS)
 			return false;
+	}
 	return true;
 }
 

@@ -245,13 +245,20 @@ static void *worker_main(void *arg)
 	struct worker *w = arg;
 
 	loop_run(&w->loop);
+	atomic_store(&w->connections, 0);
+	w->on_stopped(w);
+	return NULL;
+}
+
+/* Until here others may post: what came after the last turn runs in loop_release(). */
+void worker_join(struct worker *w)
+{
+	pthread_join(w->thread, NULL);
 	uv_close((uv_handle_t *)&w->turn_end, NULL);
 	exchange_free_all(w);
 	route_table_unref(w->table);
 	w->table = NULL;
 	loop_release(&w->loop);
-	w->on_stopped(w);
-	return NULL;
 }
 
 enum err worker_start(struct worker *w, struct gateway *gateway, struct why *why)
@@ -315,7 +322,10 @@ static void run_stop(struct loop_task *task)
 
 static void run_cut(struct loop_task *task)
 {
-	stop_listeners(CONTAINER_OF(task, struct worker, cut), /* now= */ true);
+	struct worker *w = CONTAINER_OF(task, struct worker, cut);
+
+	if (w->listeners) /* else the loop has ended, or ends with its last exchange */
+		stop_listeners(w, /* now= */ true);
 }
 
 void worker_stop(struct worker *w)

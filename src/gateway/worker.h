@@ -41,6 +41,7 @@ struct worker {
 	bool stopping;
 	void (*on_stopped)(struct worker *w); /* in the worker's thread, its last act */
 	struct loop_task stopped;             /* for whoever gets on_stopped */
+	bool ended;                           /* the same: its loop turns no more */
 };
 
 /* A port to listen on from now: the sockets were bound by the main thread, one per worker. */
@@ -68,8 +69,11 @@ void worker_apply(struct worker *w, struct worker_update *update);
 /* Asks the loop for a sign of life. */
 void worker_ping(struct worker *w);
 
-/* Stop: no new connections, finish what is in flight. on_stopped comes at the end; then pthread_join() its thread. */
+/* Stop: no new connections, finish what is in flight. on_stopped comes at the end; then worker_join(). */
 void worker_stop(struct worker *w);
+
+/* Waits for the thread and releases what it had. Whoever still posts to the worker must be this thread. */
+void worker_join(struct worker *w);
 
 /* After worker_stop(): do not wait for clients any more. */
 void worker_cut(struct worker *w);
