@@ -142,14 +142,14 @@ static struct worker_update **updates_new(struct route_table *table, size_t work
 	return updates;
 }
 
-/* The port in every update: bound anew unless it is open with the same certificate. */
+/* The port in every update. One that is open stays so: connections that wait in its queue would be reset. */
 static enum err prepare_port(struct ports *p, const struct route_port *port, struct worker_update **updates,
 			     size_t workers, struct why *why)
 {
 	struct port_tls *tls = find_tls(p, port->port);
-	bool same = is_open(p, port->port) && (port->tls ? tls && has_paths(tls, port->tls) : !tls);
+	bool open = is_open(p, port->port);
 
-	if (!same && port->tls) {
+	if (port->tls && !(open && tls && has_paths(tls, port->tls))) {
 		if (add_tls(p, port, why) != E_OK)
 			return why->err;
 		tls = p->tls;
@@ -158,7 +158,7 @@ static enum err prepare_port(struct ports *p, const struct route_port *port, str
 		struct worker_port *to = &updates[w]->ports[updates[w]->port_count];
 
 		*to = (struct worker_port){ .port = port->port, .fd = -1, .tls = port->tls ? tls->server : NULL };
-		if (!same && open_socket(p, port->port, why, &to->fd) != E_OK)
+		if (!open && open_socket(p, port->port, why, &to->fd) != E_OK)
 			return why_add(why, "listen on port %u", port->port);
 		updates[w]->port_count++;
 	}

@@ -187,14 +187,13 @@ static void give_up_listener(struct listener *l, bool now)
 	http_server_stop(l->server, now, on_listener_stopped, l);
 }
 
-/* A port that is open already gets another certificate: the old connections end with their next answer. */
-static void replace_listener(struct worker *w, const struct worker_port *port, const struct http_limits *limits)
+/* Its connections go on with the certificate they began with. */
+static void set_certificate(struct worker *w, const struct worker_port *port)
 {
-	struct listener *before = find_listener(w, port->port);
+	struct listener *l = find_listener(w, port->port);
 
-	if (before)
-		give_up_listener(before, /* now= */ false);
-	open_listener(w, port, limits);
+	if (l)
+		http_server_set_tls(l->server, port->tls);
 }
 
 static void update_listeners(struct worker *w, const struct worker_update *u)
@@ -202,9 +201,12 @@ static void update_listeners(struct worker *w, const struct worker_update *u)
 	struct http_limits limits = limits_of(w, &u->table->config->limits);
 	struct listener *next;
 
-	for (size_t i = 0; i < u->port_count; i++)
+	for (size_t i = 0; i < u->port_count; i++) {
 		if (u->ports[i].fd >= 0)
-			replace_listener(w, &u->ports[i], &limits);
+			open_listener(w, &u->ports[i], &limits);
+		else
+			set_certificate(w, &u->ports[i]);
+	}
 	for (struct listener *l = w->listeners; l; l = next) {
 		next = l->next;
 		l->routes = route_table_port(u->table, l->port);

@@ -220,6 +220,11 @@ void http_server_set_limits(struct http_server *s, const struct http_limits *lim
 	s->limits = *limits;
 }
 
+void http_server_set_tls(struct http_server *s, struct tls_server *tls)
+{
+	s->tls = tls;
+}
+
 void http_server_stop(struct http_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx)
 {
 	struct http_conn *next;

@@ -91,6 +91,9 @@ enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, co
 /* New limits for what comes from now on. The quota stays. */
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
 
+/* Another certificate, or none, for connections from now on; `tls` is borrowed. Older ones keep theirs, which must live on. */
+void http_server_set_tls(struct http_server *s, struct tls_server *tls);
+
 /*
  * Stop: no new connections at once; idle ones are closed; each other one after its answer (with Connection: close).
  * `on_stopped` comes when all are gone and the server is freed, never before this returns. With `now` nothing is waited

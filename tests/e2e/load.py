@@ -1,5 +1,6 @@
 """Load from the load generator, and the judgement of bench/hfcheck.py on what became of every event."""
 
+import itertools
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from conftest import HOLDFAST, ROOT, wait_until
 HFLOAD = os.environ.get("HFLOAD_BIN", str(ROOT / "build/release/bench/hfload"))
 HFCHECK = ["/usr/bin/python3", ROOT / "bench/hfcheck.py"]
 
+NUMBERS = itertools.count()
+
 # The sender's id makes an event of the cloudevents source: sent again it is the same event.
 CLOUDEVENT = ["-H", "ce-specversion: 1.0", "-H", "ce-id: {id}", "-H", "ce-source: /load", "-H", "ce-type: test",
               "-H", "Content-Type: application/json"]
@@ -21,15 +24,16 @@ class Load:
 
     def __init__(self, spawn, name, url, ids, *options, connections=16, size=200):
         self.ids = ids
-        self.process = spawn(name, [HFLOAD, "-q", "-d", 600, "--give-up", 60, "-c", connections, "-s", size, "--ids", ids,
+        self.process = spawn(name, [HFLOAD, "-q", "-j", "-d", 600, "--give-up", 60, "-c", connections, "-s", size, "--ids", ids,
                                     *options, url])
 
     def stop(self):
-        """No more requests; waits for the answers that are still due."""
+        """No more requests; waits for the answers that are still due. Returns the load generator's counts."""
         if self.process.running():
             self.process.send(signal.SIGINT)
         status = self.process.wait()
         assert status in (0, 1), self.process.output()
+        return json.loads(self.process.output())
 
     def outcomes(self):
         """{id: [kind, ...]} in the order of events, for instance {"...": ["U", "A"]}; for a load that has ended."""
@@ -53,6 +57,11 @@ def wait_for_events(gateway, count):
 
     goal = stored() + count
     wait_until(lambda: stored() >= goal, f"{count} more events stored:\n{gateway.process.output()[-3000:]}")
+
+
+def foreign():
+    """The body of an event that is none of the load's: the judge counts it, and no more."""
+    return json.dumps({"id": f"foreign--00000-{next(NUMBERS):010d}"})
 
 
 def metric(gateway, name):

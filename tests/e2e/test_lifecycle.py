@@ -1,0 +1,382 @@
+"""Start, reload and end: signals, the service manager, sockets it hands over, the file that tells commands where we are."""
+
+import json
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+import requests
+from conftest import HOLDFAST, wait_until
+from load import Load, judge, metric, wait_for_events
+from rawhttp import Peer, request
+
+
+def post(body=b"{}", path=b"/hook"):
+    """The bytes of a request: its head, its body."""
+    head, end, rest = request(path=path, body=body).partition(b"\r\n\r\n")
+    return head + end, rest
+
+
+def reload_counts(g):
+    text = requests.get(g.admin + "/metrics", timeout=10).text
+    return tuple(int(next((line.rsplit(" ", 1)[1] for line in text.splitlines() if
+                           line.startswith(f'holdfast_config_reloads_total{{outcome="{outcome}"}}')), 0))
+                 for outcome in ("ok", "refused"))
+
+
+def reload(g, text):
+    """Writes the manifest, sends SIGHUP, waits until it is taken or refused; the (taken, refused) counts."""
+    before = reload_counts(g)
+    g.file.write_text(text)
+    g.process.send(signal.SIGHUP)
+    return wait_until(lambda: (now := reload_counts(g)) != before and now, "the reload is over")
+
+
+def refuses(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+# ---- the end --------------------------------------------------------------------------------------------------------------
+
+def test_sigterm_answers_what_is_in_flight_and_ends_with_0(gateway):
+    g = gateway().start()
+    head, body = post(b'"in flight"')
+    begun, unborn, idle = [Peer(g.port) for _ in range(8)], Peer(g.port), Peer(g.port)
+    for p in begun:
+        p.send(head, body[:3])
+    unborn.send(head[:10])
+    idle.send(head, body)
+    assert idle.answer()[0] == 200
+    wait_until(lambda: metric(g, "holdfast_store_events_total") == 1, "served")
+
+    g.process.send(signal.SIGTERM)
+    assert idle.ended(), "an idle connection ends at once"
+    wait_until(lambda: refuses(g.port), "no new connections")
+    ready = requests.get(g.admin + "/readyz", timeout=5)
+    assert ready.status_code == 503 and "draining" in ready.text
+    # A loop that had nothing to finish has ended by now; the heart still beats for the others.
+    wait_until(lambda: metric(g, "holdfast_ready") == 0, "a heartbeat later")
+    assert requests.get(g.admin + "/healthz", timeout=5).status_code == 200
+
+    unborn.send(head[10:], body)
+    status, fields, text = unborn.answer()
+    assert (status, fields["connection"]) == (503, "close") and int(fields["retry-after"]) > 0 and b"going down" in text
+    for p in begun:
+        p.send(body[3:])
+        status, fields, _ = p.answer()
+        assert (status, fields["connection"]) == (200, "close")
+        assert p.ended()
+    unborn.close()
+    assert g.process.wait() == 0
+    assert len(g.events()) == 9
+
+
+def test_sigterm_under_load_loses_nothing_that_was_answered(gateway, spawn, tmp_path):
+    g = gateway().start()
+    load = Load(spawn, "load", g.url, tmp_path / "ids")
+    for _ in range(5):
+        wait_for_events(g, 200)
+        assert g.process.stop() == 0
+        log = g.data / "spool.db-wal"
+        assert not log.exists() or log.stat().st_size == 0, "a clean end leaves nothing to read at the next start"
+        g.start()
+    load.stop()
+    assert load.statuses() <= {503}
+    judge(g, [load.ids])
+
+
+def test_who_never_finishes_is_cut_after_the_drain_timeout(gateway):
+    g = gateway(holdfast="    limits: {drainTimeout: 300ms}\n").start()
+    head, body = post()
+    with Peer(g.port) as never:
+        never.send(head, body[:1])
+        with Peer(g.port) as p:  # the same loop or another one: both are served
+            p.send(head, body)
+            assert p.answer()[0] == 200
+        wait_until(lambda: metric(g, "holdfast_gateway_connections") >= 1, "the request is being read")
+        g.process.send(signal.SIGTERM)
+        assert never.ended()
+    assert g.process.wait() == 0
+    assert "the drain timeout is over" in g.process.output()
+    assert len(g.events()) == 1
+
+
+def test_a_second_sigterm_changes_nothing(gateway):
+    g = gateway().start()
+    head, body = post()
+    with Peer(g.port) as p:
+        p.send(head, body[:1])
+        wait_until(lambda: metric(g, "holdfast_gateway_connections") >= 1, "connected")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            g.process.send(number)
+        wait_until(lambda: refuses(g.port), "no new connections")
+        p.send(body[1:])
+        assert p.answer()[0] == 200
+    assert g.process.wait() == 0
+
+
+# ---- reload ---------------------------------------------------------------------------------------------------------------
+
+def with_route(g, name, port=None):
+    """The manifest with one more route, /name."""
+    route = f'    {name}: {{port: "{port or g.port}", endpoint: /{name}, method: POST}}\n'
+    return g.first.replace("  webhook:\n", "  webhook:\n" + route)
+
+
+@pytest.fixture
+def served(gateway):
+    g = gateway()
+    g.first = g.file.read_text()
+    return g.start()
+
+
+def status_of(g, path, port=None):
+    return requests.post(f"http://127.0.0.1:{port or g.port}{path}", data="{}", timeout=10).status_code
+
+
+def test_20_reloads_under_load_fail_no_request_and_cut_no_connection(served, spawn, tmp_path):
+    g = served
+    load = Load(spawn, "load", g.url, tmp_path / "ids", connections=16)
+    wait_for_events(g, 100)
+    for n in range(10):
+        assert reload(g, with_route(g, f"new{n}")) == (2 * n + 1, 0)
+        wait_until(lambda n=n: status_of(g, f"/new{n}") == 200, "the new route")
+        assert reload(g, g.first) == (2 * n + 2, 0)
+        wait_until(lambda n=n: status_of(g, f"/new{n}") == 404, "the route is gone")
+        wait_for_events(g, 20)
+    counts = load.stop()
+    assert (counts["refused"], counts["unanswered"], counts["opened"]) == (0, 0, 16), counts
+    assert counts["acked"] == counts["sent"] > 200
+    judge_names(g, load)
+
+
+def judge_names(g, load):
+    """Everything the load sent is there; what else the test posted has other names."""
+    out = subprocess.run([HOLDFAST, "tail", "--data-dir", g.data, "--name", "example", "--data"], check=True,
+                         capture_output=True, timeout=60).stdout
+    stored = [json.loads(line)["body"]["id"].encode() for line in out.splitlines()]
+    assert len(stored) == len(set(stored)) and set(stored) == set(load.outcomes())
+
+
+def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(served):
+    g = served
+    for bad in ("no: manifest\n", "{", g.first.replace("method: POST", "methud: POST"), with_route(g, "x", port=99999),
+                with_route(g, "x").replace("endpoint: /x", "endpoint: /hook")):
+        assert reload(g, bad)[0] == 0, bad
+        assert status_of(g, "/hook") == 200
+    assert reload_counts(g) == (0, 5)
+    log = [json.loads(line) for line in g.process.output().splitlines() if line.startswith("{")]
+    assert len([m for m in log if m["msg"].startswith("the new configuration was refused")]) == 5
+    assert f"{g.file}:" in g.process.output(), "the problems are listed with their place"
+    assert reload(g, with_route(g, "x")) == (1, 5)
+    wait_until(lambda: status_of(g, "/x") == 200, "a good one is taken after all")
+
+
+def test_ports_come_and_go(served, free_port):
+    g, port = served, free_port()
+    with Peer(g.port) as old:
+        head, body = post()
+        old.send(head, body)
+        assert old.answer()[0] == 200
+        assert refuses(port)
+        assert reload(g, with_route(g, "more", port)) == (1, 0)
+        wait_until(lambda: status_of(g, "/more", port) == 200, "the new port")
+        begun = Peer(port)
+        head, body = post(path=b"/more")
+        begun.send(head, body[:1])
+        wait_until(lambda: metric(g, "holdfast_gateway_connections") >= 2, "a request is being read on the new port")
+
+        assert reload(g, g.first) == (2, 0)
+        wait_until(lambda: refuses(port), "the port is closed")
+        begun.send(body[1:])
+        status, fields, _ = begun.answer()
+        assert (status, fields["connection"]) == (200, "close"), "what began on the old port is finished"
+        head, body = post()
+        old.send(head, body)
+        assert old.answer()[0] == 200, "connections of the other port live on"
+
+
+def test_a_port_that_is_taken_refuses_the_reload(served):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert reload(served, with_route(served, "more", port)) == (0, 1)
+    assert f"listen on port {port}" in served.process.output() and "Address already in use" in served.process.output()
+    assert status_of(served, "/hook") == 200
+    assert reload(served, with_route(served, "more", port)) == (1, 1)
+    wait_until(lambda: status_of(served, "/more", port) == 200, "free now")
+
+
+def test_another_certificate_file_resets_nobody_who_connects_meanwhile(gateway, tmp_path):
+    for name in ("one", "two"):
+        secret = tmp_path / "secrets" / name
+        secret.mkdir(parents=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", f"/CN={name}", "-keyout", secret / "key", "-out", secret / "crt"], check=True, capture_output=True)
+    g = gateway(holdfast=f"    secretsDir: {tmp_path}/secrets\n")
+
+    def manifest(name):
+        tls = f'serverCertSecret: {{name: {name}, key: crt}}\n      serverKeySecret: {{name: {name}, key: key}}\n'
+        return plain.replace("endpoint: /hook\n", "endpoint: /hook\n      " + tls)
+
+    plain = g.file.read_text()
+    g.file.write_text(manifest("one"))
+    g.start()
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    head, body = post()
+    done, failures, statuses = threading.Event(), [], []
+
+    def connect():
+        while not done.is_set():
+            try:
+                with Peer(g.port, tls=context) as p:
+                    p.send(head, body)
+                    statuses.append(p.answer()[0])
+            except (OSError, TypeError) as error:
+                failures.append(repr(error))
+
+    threads = [threading.Thread(target=connect) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for n in range(6):
+        certificate = (tmp_path / "secrets" / ("two", "one")[n % 2] / "crt").read_text()
+        assert reload(g, manifest(("two", "one")[n % 2])) == (n + 1, 0)
+        wait_until(lambda: ssl.get_server_certificate(("127.0.0.1", g.port)) == certificate, "the new certificate")
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200} and not failures, failures[:5]
+
+
+# ---- the service manager --------------------------------------------------------------------------------------------------
+
+class Manager:
+    """What systemd would hear."""
+
+    def __init__(self, path):
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.settimeout(20)
+
+    def hear(self):
+        """The next message that is no watchdog ping, as a dictionary."""
+        while True:
+            lines = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
+            if lines != {"WATCHDOG": "1"}:
+                return lines
+
+    def hear_watchdog(self):
+        while self.socket.recv(4096) != b"WATCHDOG=1":
+            pass
+
+
+@pytest.fixture
+def manager(tmp_path):
+    m = Manager(tmp_path / "notify")
+    yield m
+    m.socket.close()
+
+
+def test_systemd_hears_of_start_reload_and_end(gateway, manager):
+    g = gateway()
+    process = g.process = g.spawn(g.name, [HOLDFAST, "gateway", "-f", g.file], env={"NOTIFY_SOCKET": str(manager.path)})
+    assert manager.hear() == {"READY": "1", "STATUS": "running"}
+    assert g.post("{}").status_code == 200 and g.ready(), "READY means that it serves"
+
+    process.send(signal.SIGHUP)
+    reloading = manager.hear()
+    assert reloading["RELOADING"] == "1" and int(reloading["MONOTONIC_USEC"]) > 0
+    assert manager.hear() == {"READY": "1", "STATUS": "running"}
+
+    good = g.file.read_text()
+    g.file.write_text("{")
+    process.send(signal.SIGHUP)
+    assert "RELOADING" in manager.hear()
+    refused = manager.hear()
+    assert refused["READY"] == "1" and "refused" in refused["STATUS"], "else systemd would wait for the end of the reload"
+    g.file.write_text(good)
+
+    process.send(signal.SIGTERM)
+    assert manager.hear() == {"STOPPING": "1"}
+    assert process.wait() == 0
+
+
+def test_the_watchdog_hears_from_a_loop_that_turns(gateway, manager):
+    g = gateway()
+    g.process = g.spawn(g.name, [HOLDFAST, "gateway", "-f", g.file],
+                        env={"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "200000"})
+    assert manager.hear()["READY"] == "1"
+    for _ in range(3):
+        manager.hear_watchdog()
+    g.process.send(signal.SIGSTOP)
+    manager.socket.settimeout(0.4)
+    with pytest.raises(TimeoutError):
+        while True:  # what was on its way
+            manager.hear_watchdog()
+    g.process.send(signal.SIGCONT)
+    manager.socket.settimeout(20)
+    manager.hear_watchdog()
+
+
+LAUNCHER = """\
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="hooks")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_socket_activation_keeps_connections_while_the_program_is_replaced(gateway):
+    g = gateway()
+    with socket.create_server(("127.0.0.1", g.port)) as listening:
+        def start():
+            number = listening.fileno()
+            g.process = g.spawn(g.name, [sys.executable, "-c", LAUNCHER, number, HOLDFAST, "gateway", "-f", g.file],
+                                pass_fds=[number])
+            wait_until(g.ready, f"ready:\n{g.process.output()}")
+
+        early = Peer(g.port)  # nobody is there yet: the connection waits
+        head, body = post(b'"early"')
+        early.send(head, body)
+        start()
+        assert early.answer()[0] == 200
+
+        for end in ("stop", "kill"):
+            getattr(g.process, end)()
+            waiting = [Peer(g.port) for _ in range(8)]
+            for p in waiting:
+                p.send(*post(b'"waited"'))
+            start()
+            assert [p.answer()[0] for p in waiting] == [200] * 8
+        assert len(g.events()) == 17
+        assert g.process.stop() == 0
+
+
+# ---- admin.json -----------------------------------------------------------------------------------------------------------
+
+def test_the_description_for_commands_is_private_and_goes_with_the_gateway(gateway):
+    g = gateway().start()
+    path = g.data / "admin.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(p.stat().st_mode) & 0o077 for p in [g.data, *g.data.iterdir()]} == {0}
+    described = json.loads(path.read_text())
+    assert described["address"] == g.admin and len(described["token"]) >= 32
+    assert requests.get(g.admin + "/status", timeout=5).status_code == 401
+    answer = requests.get(g.admin + "/status", headers={"Authorization": "Bearer " + described["token"]}, timeout=5)
+    assert answer.json()["ready"] is True
+    assert described["token"] not in g.process.output()
+
+    assert g.process.stop() == 0
+    assert not path.exists()
+    g.start()
+    assert json.loads(path.read_text())["token"] != described["token"], "a token lives as long as its gateway"
