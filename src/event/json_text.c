@@ -123,20 +123,37 @@ static size_t sequence(struct str s)
 	return str_is_utf8(str_sub(s, 0, n)) ? n : 0;
 }
 
+/* Printable ASCII that needs no escape, as nearly every name and value of a header is. */
+static bool is_plain(struct str s)
+{
+	unsigned char bits = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		bits |= (unsigned char)s.p[i];
+	return bits < 0x80 && json_run(s.p, s.p + s.n) == s.p + s.n;
+}
+
+static void write_repaired(struct buf *b, struct str s)
+{
+	while (s.n) {
+		size_t n = sequence(s);
+
+		if (n)
+			write_utf8(b, str_sub(s, 0, n));
+		else
+			buf_lit(b, "\\ufffd");
+		s = str_sub(s, n ? n : 1, s.n);
+	}
+}
+
 void json_write_string(struct buf *b, struct str s)
 {
 	buf_char(b, '"');
-	if (s.n && str_is_utf8(s))
+	if (is_plain(s))
+		buf_str(b, s);
+	else if (str_is_utf8(s))
 		write_utf8(b, s);
 	else
-		while (s.n) {
-			size_t n = sequence(s);
-
-			if (n)
-				write_utf8(b, str_sub(s, 0, n));
-			else
-				buf_lit(b, "\\ufffd");
-			s = str_sub(s, n ? n : 1, s.n);
-		}
+		write_repaired(b, s);
 	buf_char(b, '"');
 }

@@ -8,16 +8,22 @@
 
 #define HEADERS_ROOM 1024
 
+static bool is_safe(char c)
+{
+	return c > ' ' && c < 0x7f && c != '%';
+}
+
 /* The specification lets an id hold any character; only what is safe in a field goes out as it is. */
 static void add_id(struct buf *headers, struct str id)
 {
-	for (size_t i = 0; i < id.n && i < 256; i++) {
-		unsigned char c = (unsigned char)id.p[i];
+	for (size_t i = 0; i < id.n && i < 256;) {
+		size_t from = i;
 
-		if (c > ' ' && c < 0x7f && c != '%')
-			buf_char(headers, (char)c);
-		else
-			buf_addf(headers, "%%%02X", c);
+		while (i < id.n && i < 256 && is_safe(id.p[i]))
+			i++;
+		buf_add(headers, id.p + from, i - from);
+		if (i < id.n && i < 256)
+			buf_addf(headers, "%%%02X", (unsigned char)id.p[i++]);
 	}
 }
 
