@@ -130,7 +130,7 @@ static bool is_plain(struct str s)
 
 	for (size_t i = 0; i < s.n; i++)
 		bits |= (unsigned char)s.p[i];
-	return bits < 0x80 && json_run(s.p, s.p + s.n) == s.p + s.n;
+	return s.n == 0 || (bits < 0x80 && json_run(s.p, s.p + s.n) == s.p + s.n);
 }
 
 static void write_repaired(struct buf *b, struct str s)
