@@ -67,7 +67,9 @@ static int64_t get_int(struct json_object *o, const char *key)
 {
 	struct json_object *value;
 
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_int64(value) : 0;
+	if (!json_object_object_get_ex(o, key, &value) || !json_object_is_type(value, json_type_int))
+		return 0; /* the library would make a number of a text, too */
+	return json_object_get_int64(value);
 }
 
 static const char *get_string(struct json_object *o, const char *key)
@@ -105,6 +107,20 @@ static enum err read_object(struct json_object *o, struct puback *ack, struct wh
 	return E_OK;
 }
 
+/* NULL: not one JSON value and nothing else. */
+static struct json_object *parse_whole(struct json_tokener *t, struct str json)
+{
+	struct json_object *o;
+
+	if (json.n == 0 || json.n >= INT_MAX)
+		return NULL;
+	o = json_tokener_parse_ex(t, json.p, (int)json.n);
+	if (str_trim(str_sub(json, json_tokener_get_parse_end(t), json.n)).n == 0)
+		return o;
+	json_object_put(o);
+	return NULL;
+}
+
 enum err puback_parse(struct str json, struct puback *ret_ack, struct why *why)
 {
 	CLEANUP(free_tokener) struct json_tokener *t = NULL;
@@ -117,8 +133,7 @@ enum err puback_parse(struct str json, struct puback *ret_ack, struct why *why)
 	t = json_tokener_new();
 	if (!t)
 		return why_set(why, E_NOMEM, "read the server's answer");
-	if (json.n && json.n < INT_MAX)
-		o = json_tokener_parse_ex(t, json.p, (int)json.n);
+	o = parse_whole(t, json);
 	if (!o || !json_object_is_type(o, json_type_object))
 		return why_set(why, E_UNAVAILABLE, "the server's answer is not a JSON object");
 	return read_object(o, ret_ack, why);

@@ -142,7 +142,7 @@ class Nats:
 
     # ---- JetStream ----
 
-    def api(self, name, **body):
+    def api(self, name, /, **body):
         answer = json.loads(self.request("$JS.API." + name, json.dumps(body).encode() if body else b""))
         if "error" in answer:
             raise NatsError(answer["error"]["description"], answer["error"].get("err_code", 0))
