@@ -39,6 +39,13 @@ static enum err add_variable(struct buf *b, struct str variable, struct why *why
 	return E_OK;
 }
 
+static enum err why_full(const struct buf *b, struct why *why)
+{
+	if (b->err == E_LIMIT)
+		return why_set(why, E_MALFORMED, "the template is too long");
+	return why_set(why, b->err, "%s", err_text(b->err));
+}
+
 static enum err write_expression(struct str endpoint, struct buf *b, struct why *why)
 {
 	buf_char(b, '^');
@@ -59,24 +66,21 @@ static enum err write_expression(struct str endpoint, struct buf *b, struct why 
 		i += n;
 	}
 	buf_char(b, '$');
-	return b->err;
+	return buf_cstr(b) ? E_OK : why_full(b, why);
 }
 
 enum err path_template_compile(struct str endpoint, regex_t *ret_regex, struct why *why)
 {
 	struct buf expression = { .max = 8192 };
 	enum err err = write_expression(endpoint, &expression, why);
-	const char *text = err == E_OK ? buf_cstr(&expression) : NULL;
 	char reason[128];
 	int code;
 
-	if (err == E_OK && !text)
-		err = why_set(why, E_MALFORMED, "the template is too long");
 	if (err == E_OK) {
-		code = regcomp(ret_regex, text, REG_EXTENDED | REG_NOSUB);
+		code = regcomp(ret_regex, expression.p, REG_EXTENDED | REG_NOSUB);
 		if (code != 0) {
 			regerror(code, ret_regex, reason, sizeof(reason));
-			err = why_set(why, E_MALFORMED, "%s", reason);
+			err = why_set(why, code == REG_ESPACE ? E_NOMEM : E_MALFORMED, "%s", reason);
 		}
 	}
 	buf_release(&expression);

@@ -65,6 +65,34 @@ static void a_bad_template_says_what_is_wrong(void **state)
 	}
 }
 
+static void a_template_that_is_too_long_or_finds_no_memory_says_so(void **state)
+{
+	struct buf longest = { 0 };
+	struct why why = { 0 };
+	enum err err = E_NOMEM;
+	regex_t regex;
+
+	(void)state;
+	buf_lit(&longest, "/{a}/");
+	for (size_t i = 0; i < 9000; i++)
+		buf_char(&longest, 'x');
+	assert_int_equal(path_template_compile(buf_view(&longest), &regex, &why), E_MALFORMED);
+	assert_string_equal(why.text, "the template is too long");
+	for (long at = 1; err != E_OK; at++) {
+		why = (struct why){ 0 };
+		mem_fail_at(at);
+		err = path_template_compile(STR("/{a}/{b:[0-9]+}/a.long.literal.text.behind.the.variables/{c}"), &regex,
+					    &why);
+		mem_fail_at(0);
+		if (err != E_OK) {
+			assert_int_equal(err, E_NOMEM);
+			assert_string_equal(why.text, "out of memory");
+		}
+	}
+	regfree(&regex);
+	buf_release(&longest);
+}
+
 static void a_path_is_decoded_once(void **state)
 {
 	static const struct {
@@ -116,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_template_matches_as_its_variables_say),
 		cmocka_unit_test(a_bad_template_says_what_is_wrong),
+		cmocka_unit_test(a_template_that_is_too_long_or_finds_no_memory_says_so),
 		cmocka_unit_test(a_path_is_decoded_once),
 		cmocka_unit_test(an_unclean_path_is_cleaned),
 	};
