@@ -1,0 +1,131 @@
+#include <assert.h>
+
+#include "delivery/outbox_impl.h"
+
+#define MAY(state) (1U << ITEM_##state)
+
+/* The drawing in outbox.h as a table: where each state may lead. */
+static const unsigned allowed[ITEM_STATES] = {
+	[ITEM_NEW] = MAY(WAITING) | MAY(RETRYING),
+	[ITEM_WAITING] = MAY(TAKEN) | MAY(RETRYING) | MAY(QUARANTINED) | MAY(GONE),
+	[ITEM_TAKEN] = MAY(SENT) | MAY(RECEIVED) | MAY(WAITING) | MAY(RETRYING) | MAY(QUARANTINED) | MAY(GONE),
+	[ITEM_SENT] = MAY(RECEIVED) | MAY(WAITING) | MAY(RETRYING) | MAY(QUARANTINED) | MAY(GONE),
+	[ITEM_RECEIVED] = MAY(WAITING) | MAY(RETRYING) | MAY(QUARANTINED) | MAY(GONE),
+	[ITEM_RETRYING] = MAY(WAITING) | MAY(QUARANTINED) | MAY(GONE),
+	[ITEM_QUARANTINED] = MAY(GONE),
+};
+
+struct item *item_new(const struct delivery_event *e, uint64_t now_ms)
+{
+	struct item *item = mem_alloc(sizeof(*item) + e->event_id.n);
+
+	if (!item)
+		return NULL;
+	item->type = e->type;
+	item->bytes = blob_ref(e->bytes);
+	item->since_ms = now_ms;
+	item->event_id_n = (uint32_t)e->event_id.n;
+	memcpy(item->event_id, e->event_id.p, e->event_id.n);
+	return item;
+}
+
+void item_free(struct item *item)
+{
+	if (!item)
+		return;
+	blob_unref(item->bytes);
+	mem_free(item->reason);
+	mem_free(item);
+}
+
+void item_move(struct outbox *o, struct item *item, enum item_state to)
+{
+	uint64_t n = blob_view(item->bytes).n;
+	bool flew = item_flying(item);
+
+	assert(allowed[item->state] & (1U << to));
+	o->states[item->state]--;
+	o->states[to]++;
+	item->state = to;
+	if (item_flying(item) != flew)
+		o->flying_bytes += flew ? -n : n;
+}
+
+void item_ground(struct outbox *o, struct item *item)
+{
+	struct resource *r = item->resource;
+
+	list_remove(&item->in_group);
+	heap_remove(&o->timers, &item->timer);
+	if (r->unsent[item->type] == item)
+		r->unsent[item->type] = NULL;
+}
+
+void item_drop(struct outbox *o, struct item *item)
+{
+	struct resource *r = item->resource;
+
+	item_ground(o, item);
+	if (link_held(&item->in_line))
+		r->line->holds[delivery_lane_of(item->type)]--;
+	list_remove(&item->in_line);
+	list_remove(&item->in_resource);
+	list_remove(&item->in_age);
+	item_move(o, item, ITEM_GONE);
+	o->states[ITEM_GONE]--;
+	o->items--;
+	o->bytes -= blob_view(item->bytes).n;
+	item_free(item);
+}
+
+static void put_instead(struct link *older, struct link *newer)
+{
+	list_remove(newer);
+	list_put_behind(older, newer);
+}
+
+void item_replace(struct outbox *o, struct item *older, struct item *newer)
+{
+	struct resource *r = newer->resource;
+	struct line *line = r->line;
+
+	assert(older->resource == r && older->type == newer->type && !item_flying(older));
+	if (!link_held(&newer->in_line))
+		line->holds[delivery_lane_of(newer->type)]++;
+	put_instead(&older->in_line, &newer->in_line);
+	put_instead(&older->in_resource, &newer->in_resource);
+	put_instead(&older->in_age, &newer->in_age);
+	if (line->newest_state == newer->seq || line->newest_state == older->seq)
+		line->newest_state = newer->seq;
+	newer->before = older->before;
+	newer->since_ms = older->since_ms;
+	newer->attempts = older->attempts;
+	if (older->state == ITEM_RETRYING) {
+		uint64_t until_ms = older->timer.key;
+
+		heap_remove(&o->timers, &older->timer);
+		(void)heap_put(&o->timers, &newer->timer, until_ms);
+		if (newer->state != ITEM_RETRYING)
+			item_move(o, newer, ITEM_RETRYING);
+	} else if (newer->state == ITEM_NEW) {
+		item_move(o, newer, ITEM_WAITING);
+	}
+	item_drop(o, older);
+	r->unsent[newer->type] = newer;
+	o->total.coalesced++;
+}
+
+void item_return(struct outbox *o, struct item *item, enum item_state to, uint64_t until_ms)
+{
+	struct resource *r = item->resource;
+	struct item *newer = item_coalesces(item->type) ? r->unsent[item->type] : NULL;
+
+	item_ground(o, item);
+	item_move(o, item, to);
+	if (to == ITEM_RETRYING)
+		(void)heap_put(&o->timers, &item->timer, until_ms);
+	if (newer && newer != item && newer->before == item->seq)
+		item_replace(o, item, newer);
+	else if (item_coalesces(item->type) && !newer)
+		r->unsent[item->type] = item;
+}

@@ -1,0 +1,115 @@
+#include "delivery/outbox_impl.h"
+
+/* The first of its line, when it was sent and the answer means it; else NULL. */
+static struct item *answered(const struct outbox *o, const struct delivery_answer *a)
+{
+	struct resource *r = map_get(&o->resources, a->resource_id);
+	struct item *item = r ? line_head(r->line) : NULL;
+
+	if (!item || item->resource != r || item->first == 0 || !str_eq(item_event_id(item), a->event_id))
+		return NULL;
+	if (a->order && (a->order < item->first || a->order > item->last))
+		return NULL;
+	return item;
+}
+
+/* Dropped; the next of its line may go. */
+static void finish(struct outbox *o, struct item *item)
+{
+	struct resource *r = item->resource;
+	struct line *line = r->line;
+
+	item_drop(o, item);
+	line_settle(o, line, /* first= */ false);
+	resource_settle(o, r);
+}
+
+static enum outbox_effect received(struct outbox *o, struct item *item)
+{
+	if (item->state != ITEM_TAKEN && item->state != ITEM_SENT)
+		return OUTBOX_NOTHING;
+	heap_remove(&o->timers, &item->timer);
+	item_move(o, item, ITEM_RECEIVED);
+	return OUTBOX_HELD;
+}
+
+static enum outbox_effect again(struct outbox *o, struct item *item, uint64_t now_ms, uint64_t random)
+{
+	struct line *line = item->resource->line;
+
+	if (item->state == ITEM_RETRYING)
+		return OUTBOX_NOTHING;
+	o->total.rejected_retryable++;
+	item_return(o, item, ITEM_RETRYING, now_ms + outbox_backoff(o, item, random));
+	line_settle(o, line, /* first= */ false);
+	return OUTBOX_AGAIN;
+}
+
+static enum outbox_effect quarantine(struct outbox *o, struct item *item, struct str reason, uint64_t now_ms)
+{
+	struct resource *r = item->resource;
+
+	reason = delivery_reason_cut(reason);
+	item_ground(o, item);
+	list_remove(&item->in_line);
+	list_remove(&item->in_resource);
+	list_remove(&item->in_age);
+	r->line->holds[delivery_lane_of(item->type)]--;
+	item_move(o, item, ITEM_QUARANTINED);
+	list_put_last(&o->quarantined, &item->in_group);
+	list_put_last(&r->quarantined, &item->in_resource);
+	item->since_ms = now_ms;
+	item->reason = reason.n ? mem_dup(reason.p, reason.n) : NULL;
+	line_settle(o, r->line, /* first= */ false);
+	return OUTBOX_QUARANTINED;
+}
+
+/* A newer version waits already: nobody needs to see the old one. */
+static bool overtaken(const struct item *item)
+{
+	return item_coalesces(item->type) && item->resource->unsent[item->type] &&
+	       item->resource->unsent[item->type] != item;
+}
+
+static enum outbox_effect rejected(struct outbox *o, struct item *item, const struct delivery_answer *a,
+				   uint64_t now_ms, uint64_t random)
+{
+	if (a->retryable)
+		return again(o, item, now_ms, random);
+	o->total.rejected++;
+	if (item->type != DELIVERY_REQUEST && !overtaken(item))
+		return quarantine(o, item, a->reason, now_ms);
+	finish(o, item);
+	return OUTBOX_REFUSED;
+}
+
+static enum outbox_effect effect_of(struct outbox *o, struct item *item, const struct delivery_answer *a,
+				    uint64_t now_ms, uint64_t random)
+{
+	switch (a->outcome) {
+	case DELIVERY_RECEIVED:
+		return received(o, item);
+	case DELIVERY_APPLIED:
+		o->total.confirmed++;
+		finish(o, item);
+		return OUTBOX_CONFIRMED;
+	case DELIVERY_REJECTED:
+		return rejected(o, item, a, now_ms, random);
+	}
+	return OUTBOX_NOTHING;
+}
+
+enum outbox_effect outbox_answer(struct outbox *o, uint64_t epoch, const struct delivery_answer *a, uint64_t now_ms,
+				 uint64_t random, enum delivery_type *ret_type)
+{
+	bool current = o->connected && epoch == o->epoch;
+	struct item *item = current ? answered(o, a) : NULL;
+	enum delivery_type type = item ? item->type : DELIVERY_TYPE_COUNT;
+	enum outbox_effect effect = item ? effect_of(o, item, a, now_ms, random) : OUTBOX_NOTHING;
+
+	if (effect == OUTBOX_NOTHING)
+		o->total.answers_ignored++;
+	else if (ret_type)
+		*ret_type = type;
+	return effect;
+}
