@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "bus/monitor.h"
 #include "gateway/config_read.h"
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
@@ -21,6 +22,7 @@ struct exotic_options {
 struct bus_options {
 	char *credentials;
 	char *auth;
+	char *monitor;
 	bool strict;
 };
 
@@ -53,6 +55,8 @@ static const struct field bus_rows[] = {
 	{ .key = "authFile", .type = FIELD_PATH, .offset = AT(auth),
 	  .meaning = "The file of `accessSecret`, when it lies elsewhere." },
 	{ .key = "credentialsFile", .type = FIELD_PATH, .offset = AT(credentials), .meaning = "A NATS credentials file (.creds)." },
+	{ .key = "monitorUrl", .type = FIELD_STRING, .offset = AT(monitor), .dflt_text = "none: only the connection is asked",
+	  .meaning = "The server's monitoring port, `http://host:8222`: asked whether the server syncs before it acknowledges." },
 	{ .key = "strict", .type = FIELD_BOOL, .offset = AT(strict),
 	  .meaning = "As `strict` of the EventSource, for this bus." },
 	{ .key = "embedded", .type = FIELD_ANY, .dflt_text = "none",
@@ -188,7 +192,11 @@ static bool read_own(const struct bus_draft *d)
 		mem_free(js->auth_path);
 		js->auth_path = TAKE(o.auth);
 	}
+	if (o.monitor && monitor_check(o.monitor, NULL) != E_OK)
+		problem_at(d->ctx->problems, d->ctx->file, node_get(d->manifest->holdfast, "monitorUrl"),
+			   "write http://host:8222", "\"%.80s\" is not a monitoring URL", o.monitor);
 	js->credentials_path = TAKE(o.credentials);
+	js->monitor_url = TAKE(o.monitor);
 	js->strict = o.strict;
 	fields_release(&config_bus_table, &o);
 	return err != E_NOMEM;
@@ -315,6 +323,7 @@ void config_bus_release(struct bus_config *bus)
 	mem_free(js->url);
 	mem_free(js->auth_path);
 	mem_free(js->credentials_path);
+	mem_free(js->monitor_url);
 	mem_free(js->tls.ca_path);
 	mem_free(js->tls.cert_path);
 	mem_free(js->tls.key_path);
