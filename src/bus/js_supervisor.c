@@ -104,10 +104,10 @@ static enum err probe_sync(struct jetstream *js, struct js_link *link, struct wh
 
 static enum err prepare(struct jetstream *js, struct js_link *link, struct why *why)
 {
-	enum err err = ensure_stream(js, link, why);
+	enum err err = probe_sync(js, link, why); /* a server that is refused gets no stream either */
 
 	if (!err)
-		err = probe_sync(js, link, why);
+		err = ensure_stream(js, link, why);
 	if (err)
 		return err;
 	int64_t max = natsConnection_GetMaxPayload(atomic_load(&link->nc));
