@@ -139,7 +139,8 @@ static struct js_link *link_new(struct jetstream *js, bool tls)
 	return link;
 }
 
-static enum err explain(natsStatus s, struct why *why)
+/* `anonymous`: TLS without a certificate of ours, which a server of TLS 1.3 misses only after the handshake. */
+static enum err explain(natsStatus s, bool anonymous, struct why *why)
 {
 	natsStatus last = NATS_OK;
 	const char *text = nats_GetLastError(&last);
@@ -147,6 +148,9 @@ static enum err explain(natsStatus s, struct why *why)
 
 	if (text && text[0] == '(' && place_end) /* "(conn.c:123): " is of no use to anybody here */
 		text = place_end + 3;
+	if (text && str_is(str_of(text), "Expected 'PONG', got ''"))
+		return why_set(why, E_UNAVAILABLE, "the server closed the connection at the login%s",
+			       anonymous ? "; perhaps it wants a client certificate" : "");
 	if (text && last == s && text[0])
 		return why_set(why, E_UNAVAILABLE, "%.300s", text);
 	return why_set(why, E_UNAVAILABLE, "%s", natsStatus_GetText(s));
@@ -169,7 +173,7 @@ enum err js_link_connect(struct jetstream *js, const struct server *server, stru
 	}
 	s = connect_within(js, &nc, o);
 	if (s) {
-		err = explain(s, why);
+		err = explain(s, link->tls && !js->config.tls.cert_path, why);
 		js_link_close(link);
 		return err;
 	}
