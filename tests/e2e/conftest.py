@@ -4,6 +4,7 @@ Every test gets a directory (tmp_path) and ports of its own and waits for condit
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOLDFAST = os.environ.get("HOLDFAST_BIN", str(ROOT / "build/release/src/cli/holdfast"))
 NATS_SERVER = "/usr/sbin/nats-server"
+FINDING = re.compile(r"runtime error: |(ERROR|WARNING): \w+Sanitizer")  # of a binary that was built with sanitizers
 
 
 def wait_until(condition, what, limit_s=20.0):
@@ -93,6 +95,8 @@ def spawn(tmp_path):
     yield start
     for process in reversed(started):
         process.kill()
+    for process in started:
+        assert not FINDING.search(process.output()), process.output()
 
 
 @pytest.fixture

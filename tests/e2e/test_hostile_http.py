@@ -38,7 +38,9 @@ def serve(gateway, tmp_path, limits=""):
 
 @pytest.fixture
 def served(gateway, tmp_path):
-    return serve(gateway, tmp_path)
+    g = serve(gateway, tmp_path)
+    yield g
+    assert g.process.stop() == 0  # with sanitizers: nothing leaked
 
 
 def head(*lines, body=b"{}"):
