@@ -126,6 +126,14 @@ static void dead_letters_keep_their_events(void **state)
 	assert_int_equal(store_check(f->dir, NULL, NULL, NULL, &f->why), E_OK);
 }
 
+/* Retention looks at every start, in a turn of the writer of its own: a group without events makes it turn. */
+static void look_again(struct fixture *f)
+{
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(fixture_dead_remove(f, 1, "bus"), E_OK);
+}
+
 static void positions_go_on_when_every_event_has_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -136,12 +144,8 @@ static void positions_go_on_when_every_event_has_gone(void **state)
 	assert_int_equal(fixture_open(f), E_OK);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(put_big(f, NULL), E_OK);
-	for (int i = 0; i < 4; i++) { /* each close and start looks again */
-		fixture_close(f);
-		assert_int_equal(fixture_open(f), E_OK);
-		assert_int_equal(fixture_dead_remove(f, 1, "bus"), E_OK); /* a group without events */
-	}
-	assert_int_equal(info_of(f).events, 0);
+	while (info_of(f).events)
+		look_again(f);
 	assert_int_equal(info_of(f).last, 5);
 	fixture_close(f);
 	assert_int_equal(fixture_open(f), E_OK);
@@ -160,13 +164,10 @@ static void a_key_outlives_its_event(void **state)
 	f->config.retain_bytes = 1;
 	assert_int_equal(fixture_open(f), E_OK);
 	assert_int_equal(put_big(f, "k"), E_OK);
-	for (int i = 0; i < 4; i++) {
-		fixture_close(f);
-		assert_int_equal(fixture_open(f), E_OK);
-		assert_int_equal(fixture_dead_remove(f, 1, "bus"), E_OK);
+	while (info_of(f).first == 1) {
+		look_again(f);
 		assert_int_equal(fixture_put_one(f, "other", NULL, NULL, NULL), E_OK);
 	}
-	assert_true(info_of(f).first > 1);
 	assert_int_equal(fixture_put_one(f, "again", "k", &pos, &duplicate), E_OK);
 	assert_true(duplicate && pos == 1);
 }
