@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include "bus/embedded.h"
 #include "bus/jetstream.h"
 #include "gateway/process.h"
@@ -24,13 +26,30 @@ static struct store_config store_config_of(const struct process *p)
 	};
 }
 
+/* The bus comes up and goes down in a thread of its own, also while the forwarder starts and ends. */
+static pthread_mutex_t kick_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void on_bus_state(void *ctx, enum bus_state state)
 {
 	struct process *p = ctx;
 
 	(void)state;
+	pthread_mutex_lock(&kick_lock);
 	if (p->gateway.forwarder)
 		forwarder_kick(p->gateway.forwarder);
+	pthread_mutex_unlock(&kick_lock);
+}
+
+/* For on_bus_state(); returns the one before. */
+static struct forwarder *set_forwarder(struct process *p, struct forwarder *f)
+{
+	struct forwarder *before;
+
+	pthread_mutex_lock(&kick_lock);
+	before = p->gateway.forwarder;
+	p->gateway.forwarder = f;
+	pthread_mutex_unlock(&kick_lock);
+	return before;
 }
 
 static enum err open_bus(struct process *p, struct why *why)
@@ -53,9 +72,17 @@ static enum err start_forwarder(struct process *p, struct why *why)
 		.metrics = p->gateway.registry,
 	};
 
+	struct forwarder *f = NULL;
+	enum err err;
+
 	if (!p->gateway.store || p->config->bus.kind == BUS_EMBEDDED)
 		return E_OK;
-	return forwarder_start(&config, p->gateway.store, p->gateway.bus, why, &p->gateway.forwarder);
+	err = forwarder_start(&config, p->gateway.store, p->gateway.bus, why, &f);
+	if (err)
+		return err;
+	(void)set_forwarder(p, f);
+	forwarder_kick(f); /* the bus may have come up since the forwarder looked at it */
+	return E_OK;
 }
 
 enum err outlet_open(struct process *p, struct why *why)
@@ -84,8 +111,7 @@ void outlet_close(struct process *p)
 {
 	struct bus *bus = p->gateway.bus;
 
-	forwarder_stop(p->gateway.forwarder, FLUSH_MS);
-	p->gateway.forwarder = NULL;
+	forwarder_stop(set_forwarder(p, NULL), FLUSH_MS);
 	if (bus)
 		bus->ops->close(bus);
 	p->gateway.bus = NULL;
