@@ -31,6 +31,19 @@ static const char *store_text(const struct gateway *g)
 	return g->store ? texts[store_state(g->store)] : "no store";
 }
 
+/* Why the bus may be down although its server is there. */
+static const char *strict_text(const struct process *p)
+{
+	static const char *const texts[] = {
+		[BUS_SYNC_UNKNOWN] = " (strict: no server has said that it syncs before it acknowledges)",
+		[BUS_SYNC_LATER] = " (strict: the server acknowledges before it syncs)",
+		[BUS_SYNC_ALWAYS] = "",
+	};
+	const struct bus *bus = p->gateway.bus;
+
+	return p->config->bus.jetstream.strict ? texts[bus->ops->sync(bus)] : "";
+}
+
 bool health_ready(const struct process *p, struct buf *ret_text)
 {
 	const struct gateway *g = &p->gateway;
@@ -39,8 +52,8 @@ bool health_ready(const struct process *p, struct buf *ret_text)
 	bool outlet = g->store ? state == STORE_OK || state == STORE_NEARLY_FULL : bus_up;
 	bool ready = outlet && !p->stopping && health_alive(p);
 
-	buf_addf(ret_text, "%s: %s%s, bus %s is %s\n", ready ? "ready" : "not ready", p->stopping ? "draining, " : "",
-		 store_text(g), g->bus->ops->kind, bus_up ? "up" : "down");
+	buf_addf(ret_text, "%s: %s%s, bus %s is %s%s\n", ready ? "ready" : "not ready", p->stopping ? "draining, " : "",
+		 store_text(g), g->bus->ops->kind, bus_up ? "up" : "down", bus_up ? "" : strict_text(p));
 	return ready;
 }
 

@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+import requests
 from conftest import HOLDFAST, wait_until
 from fakenats import FakeNats
 from load import metric
@@ -303,6 +304,9 @@ def test_strict_refuses_a_server_that_does_not_sync_first_and_spools_on(config, 
         assert g.post_to("example", '{"id":"%d"}' % n).status_code == 200
     assert not g.bus_up() and g.waiting() == 3
     assert g.status()["bus"] == {"kind": "jetstream", "name": "default", "state": "down", "sync": "later" if config else "unknown"}
+    ready = requests.get(g.admin + "/readyz", timeout=5)
+    assert ready.status_code == 200, "the store takes events"
+    assert "bus jetstream is down (strict: " + (NOT_YET if config else "no server has said that it syncs") in ready.text
     with Nats(server.port) as client:
         assert client.stream() is None, "a refused server gets no stream either"
 
