@@ -140,18 +140,6 @@ static void drop_segment(struct buf *b, size_t start)
 		b->n--;
 }
 
-/* A backslash goes out escaped, as Go does: browsers read "/\\host" as "//host". */
-static void add_segment(struct buf *b, struct str segment)
-{
-	buf_char(b, '/');
-	for (size_t i = 0; i < segment.n; i++) {
-		if (segment.p[i] == '\\')
-			buf_lit(b, "%5C");
-		else
-			buf_char(b, segment.p[i]);
-	}
-}
-
 void path_clean(struct str path, struct buf *ret_clean)
 {
 	size_t start = ret_clean->n;
@@ -161,8 +149,10 @@ void path_clean(struct str path, struct buf *ret_clean)
 		last = str_cut(&rest, '/');
 		if (str_is(last, ".."))
 			drop_segment(ret_clean, start);
-		else if (last.n && !str_is(last, "."))
-			add_segment(ret_clean, last);
+		else if (last.n && !str_is(last, ".")) {
+			buf_char(ret_clean, '/');
+			buf_str(ret_clean, last);
+		}
 	}
 	if (ret_clean->n == start || path.p[path.n - 1] == '/')
 		buf_char(ret_clean, '/');

@@ -121,11 +121,10 @@ static void an_unclean_path_is_cleaned(void **state)
 	static const struct {
 		const char *path, *clean; /* NULL: it is clean */
 	} rows[] = {
-		{ "/a", NULL },        { "/a/", NULL },     { "/", NULL },         { "/a..b/.c", NULL },
-		{ "//a", "/a" },       { "/a//b", "/a/b" }, { "/a/./b", "/a/b" },  { "/a/../b", "/b" },
-		{ "/../../a", "/a" },  { "/a/b/..", "/a" }, { "/a/b/../", "/a/" }, { "/.", "/" },
-		{ "/a/.", "/a" },      { "//", "/" },       { "/%2e/a", NULL },    { "/a/b/../../c/", "/c/" },
-		{ "/./\\x", "/%5Cx" },
+		{ "/a", NULL },       { "/a/", NULL },     { "/", NULL },         { "/a..b/.c", NULL },
+		{ "//a", "/a" },      { "/a//b", "/a/b" }, { "/a/./b", "/a/b" },  { "/a/../b", "/b" },
+		{ "/../../a", "/a" }, { "/a/b/..", "/a" }, { "/a/b/../", "/a/" }, { "/.", "/" },
+		{ "/a/.", "/a" },     { "//", "/" },       { "/%2e/a", NULL },    { "/a/b/../../c/", "/c/" },
 	};
 
 	(void)state;
