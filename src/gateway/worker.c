@@ -22,21 +22,34 @@ static void answer_plain(struct worker *w, struct http_request *r, unsigned stat
 	gateway_count_answer(&w->gateway->metrics, status);
 }
 
+/* As Go does: browsers read "/\\host" as "//host". */
+static void add_escaped(struct buf *location, struct str path)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		if (path.p[i] == '\\')
+			buf_lit(location, "%5C");
+		else
+			buf_char(location, path.p[i]);
+	}
+}
+
 /* Facts argo-events 2.2: an unclean path is answered 301 to the clean one, the query is kept. */
 static void redirect(struct worker *w, struct http_request *r)
 {
-	struct buf location = { 0 }; /* as long as a head can be */
+	struct buf location = { 0 }, clean = { 0 };
 
+	path_clean(r->path, &clean);
 	buf_lit(&location, "Location: ");
-	path_clean(r->path, &location);
+	add_escaped(&location, buf_view(&clean));
 	if (r->query.p)
 		buf_char(&location, '?');
 	buf_str(&location, r->query);
 	buf_lit(&location, "\r\n");
-	if (location.err == E_OK)
+	if (clean.err == E_OK && location.err == E_OK)
 		answer_plain(w, r, 301, STR(""), buf_view(&location));
 	else
 		gateway_count_answer(&w->gateway->metrics, answer_send(r, ANSWER_OVERLOAD, /* strict= */ false, NULL));
+	buf_release(&clean);
 	buf_release(&location);
 }
 

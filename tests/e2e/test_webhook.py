@@ -151,7 +151,8 @@ def test_health_and_unclean_paths_answer_as_upstream(served):
     g = served()
     assert send(g, "GET", "/health")[::2] == (200, "OK")
     assert send(g, "POST", "/health", JSON, b"{}")[::2] == (200, "OK")
-    for path, clean in (("//post", "/post"), ("/a/../post?x=1", "/post?x=1"), ("/./post/", "/post/")):
+    for path, clean in (("//post", "/post"), ("/a/../post?x=1", "/post?x=1"), ("/./post/", "/post/"),
+                        ("/./\\other.example", "/%5Cother.example")):
         status, fields, text = send(g, "POST", path, JSON, b"{}")
         assert (status, fields["Location"], text) == (301, clean, "")
 
