@@ -61,11 +61,19 @@ void item_ground(struct outbox *o, struct item *item)
 		r->unsent[item->type] = NULL;
 }
 
+void item_forget(struct item *item)
+{
+	for (enum track t = 0; t < TRACKS; t++)
+		if (item->resource->newest[t] == item)
+			item->resource->newest[t] = NULL;
+}
+
 void item_drop(struct outbox *o, struct item *item)
 {
 	struct resource *r = item->resource;
 
 	item_ground(o, item);
+	item_forget(item);
 	if (link_held(&item->in_line))
 		r->line->holds[delivery_lane_of(item->type)]--;
 	list_remove(&item->in_line);
@@ -95,8 +103,12 @@ void item_replace(struct outbox *o, struct item *older, struct item *newer)
 	put_instead(&older->in_line, &newer->in_line);
 	put_instead(&older->in_resource, &newer->in_resource);
 	put_instead(&older->in_age, &newer->in_age);
-	if (line->newest_state == newer->seq || line->newest_state == older->seq)
-		line->newest_state = newer->seq;
+	for (enum track t = 0; t < TRACKS; t++) {
+		if (r->newest[t] == older)
+			r->newest[t] = newer;
+		if (line->newest[t] == older->seq)
+			line->newest[t] = newer->seq;
+	}
 	newer->before = older->before;
 	newer->since_ms = older->since_ms;
 	newer->attempts = older->attempts;

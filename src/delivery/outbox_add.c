@@ -1,10 +1,5 @@
 #include "delivery/outbox_impl.h"
 
-static bool is_state(enum delivery_type type)
-{
-	return type != DELIVERY_COMMAND && type != DELIVERY_REQUEST;
-}
-
 /* A newer event of type `newer` lets a quarantined one of type `older` go. */
 static bool releases(enum delivery_type newer, enum delivery_type older)
 {
@@ -18,11 +13,6 @@ static bool releases(enum delivery_type newer, enum delivery_type older)
 static bool same_version(const struct item *item, const struct delivery_event *e)
 {
 	return item->type == e->type && str_eq(item_event_id(item), e->event_id);
-}
-
-static struct item *newest_item(const struct resource *r)
-{
-	return list_empty(&r->items) ? NULL : ITEM_OF(r->items.prev, in_resource);
 }
 
 static struct item *oldest_item(const struct resource *r)
@@ -47,20 +37,21 @@ static bool quarantined_already(const struct resource *r, const struct delivery_
 }
 
 /*
- * The same version is here already and nothing came after it: adding it again changes nothing. Creates, commands and
- * requests repeat only what is quarantined.
+ * The same version is here already and nothing came after it: adding it again changes nothing. A create serves for the
+ * spec of its version. Creates, commands and requests repeat only what is quarantined.
  */
 static bool is_repeat(const struct resource *r, const struct delivery_event *e)
 {
-	const struct item *newest = newest_item(r);
+	enum track track = track_of(e->type);
+	const struct item *newest = r->newest[track];
 
 	if (quarantined_already(r, e))
 		return true;
-	if (e->type == DELIVERY_DELETE)
-		return newest && newest == flying_delete(r);
-	if (e->type != DELIVERY_SPEC && e->type != DELIVERY_STATUS)
+	if (!newest || newest->seq != r->line->newest[track] || !str_eq(item_event_id(newest), e->event_id))
 		return false;
-	return newest && newest->seq == r->line->newest_state && same_version(newest, e);
+	if (e->type == DELIVERY_SPEC)
+		return newest->type == DELIVERY_SPEC || newest->type == DELIVERY_CREATE;
+	return e->type == DELIVERY_STATUS && newest->type == DELIVERY_STATUS;
 }
 
 /* A delete makes everything of its resource pointless but requests, and itself when it is in flight. */
@@ -126,14 +117,17 @@ static void append(struct outbox *o, struct item *item)
 	list_put_last(&r->items, &item->in_resource);
 	list_put_last(&o->age, &item->in_age);
 	r->line->holds[delivery_lane_of(item->type)]++;
-	if (is_state(item->type))
-		r->line->newest_state = item->seq;
+	for (enum track t = 0; t < TRACKS; t++)
+		if (on_track(item->type, t)) {
+			r->line->newest[t] = item->seq;
+			r->newest[t] = item;
+		}
 	item_move(o, item, ITEM_WAITING);
 }
 
 /*
- * The older unsent one of its type gives up its place when only commands and requests stand behind it, so that these still
- * follow the state they were given for; otherwise the newer goes to the end, so that it overrides what stands between.
+ * The older unsent one of its type gives up its place, so that commands behind it still follow the state they were given
+ * for; unless there is a create or a delete behind it, of whatever resource: then the newer goes to the end.
  */
 static void place(struct outbox *o, struct item *item)
 {
@@ -142,8 +136,8 @@ static void place(struct outbox *o, struct item *item)
 
 	if (item_coalesces(item->type))
 		older = r->unsent[item->type];
-	item->before = r->line->newest_state;
-	if (older && (older->seq == r->line->newest_state || item->type == DELIVERY_DELETE)) {
+	item->before = r->line->newest[track_of(item->type)];
+	if (older && (older->seq == item->before || item->type == DELIVERY_DELETE)) {
 		item_replace(o, older, item);
 		return;
 	}

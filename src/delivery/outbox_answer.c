@@ -51,6 +51,7 @@ static enum outbox_effect quarantine(struct outbox *o, struct item *item, struct
 
 	reason = delivery_reason_cut(reason);
 	item_ground(o, item);
+	item_forget(item);
 	list_remove(&item->in_line);
 	list_remove(&item->in_resource);
 	list_remove(&item->in_age);

@@ -29,6 +29,12 @@ enum item_state {
 	ITEM_STATES,
 };
 
+/*
+ * Spec and status are different fields of an object: each replaces the older one of its kind whatever lies between, but
+ * never across a create or a delete, which are on both tracks. Commands and requests are on none.
+ */
+enum track { TRACK_DESIRED, TRACK_OBSERVED, TRACKS };
+
 struct item {
 	struct link in_line;     /* in order; not while quarantined */
 	struct link in_resource; /* in order of adding; while quarantined: in the resource's other list */
@@ -39,7 +45,7 @@ struct item {
 	struct blob *bytes;
 	char *reason;      /* quarantined; NULL: none, or no memory for it */
 	uint64_t seq;      /* when it was added */
-	uint64_t before;   /* seq of the line's newest state event when this one was added */
+	uint64_t before;   /* seq of the newest on its track when this one was added */
 	uint64_t first;    /* order of its first sending; 0: never sent */
 	uint64_t last;     /* order of its latest sending */
 	uint64_t since_ms; /* waiting since; quarantined since */
@@ -55,6 +61,7 @@ struct resource {
 	struct link items; /* not quarantined */
 	struct link quarantined;
 	struct item *unsent[DELIVERY_TYPE_COUNT]; /* the newest unsent one; of DELETE, SPEC and STATUS only */
+	struct item *newest[TRACKS];              /* the newest of `items` on each track, unless it is gone */
 	size_t id_n;
 	char id[];
 };
@@ -62,7 +69,7 @@ struct resource {
 struct line {
 	struct link items; /* in order; only the first may be in flight */
 	struct link in_ring;
-	uint64_t newest_state; /* seq of the newest event that is neither command nor request */
+	uint64_t newest[TRACKS]; /* seq of the newest event on each track that was added */
 	uint64_t resources;
 	uint32_t holds[LANE_COUNT]; /* items by lane */
 	enum delivery_lane ring;    /* where it stands, if it does */
@@ -125,6 +132,19 @@ static inline bool item_unsent(const struct item *item)
 	return item->state == ITEM_WAITING || item->state == ITEM_RETRYING;
 }
 
+/* The one on which it replaces, or is replaced. */
+static inline enum track track_of(enum delivery_type type)
+{
+	return type == DELIVERY_STATUS ? TRACK_OBSERVED : TRACK_DESIRED;
+}
+
+static inline bool on_track(enum delivery_type type, enum track track)
+{
+	if (type == DELIVERY_CREATE || type == DELIVERY_DELETE)
+		return true;
+	return type == (track == TRACK_OBSERVED ? DELIVERY_STATUS : DELIVERY_SPEC);
+}
+
 /* Only these are replaced by newer ones of their type. */
 static inline bool item_coalesces(enum delivery_type type)
 {
@@ -138,6 +158,9 @@ static inline struct str item_event_id(const struct item *item)
 
 /* Leaves the place that stands for its state: a group, the timers, the resource's pointer to its newest unsent. */
 void item_ground(struct outbox *o, struct item *item);
+
+/* No longer the newest of its resource. */
+void item_forget(struct item *item);
 
 /* Gone: out of every list, freed; its resource and line with it when they hold nothing more. The line is not settled. */
 void item_drop(struct outbox *o, struct item *item);
