@@ -122,8 +122,9 @@ static enum err open_all(struct store *s, struct why *why)
 	if (err != E_OK)
 		return err;
 	s->wal_frames = s->wal_frames_checked = 0;
-	sqlite3_wal_hook(s->db.handle, on_wal, s);
 	err = schema_prepare(&s->db, why);
+	/* Only after its pragmas: wal_autocheckpoint takes the place of any hook. */
+	sqlite3_wal_hook(s->db.handle, on_wal, s);
 	if (err == E_OK)
 		err = rewrite_wal(s, why);
 	if (err == E_OK)

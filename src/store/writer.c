@@ -165,7 +165,7 @@ static void turn(struct store *s)
 	if (group_is_due(s, now))
 		group_commit(s);
 	if (!is_failed(s))
-		keep_house(s, now);
+		keep_house(s, clock_mono_ms()); /* not `now`: the commit lies behind it */
 }
 
 static uint32_t until(uint64_t then, uint64_t now)

@@ -321,6 +321,21 @@ def test_a_stuck_disk_does_not_hold_the_end_for_ever(gateway, faults):
     assert g.process.wait() == 1
 
 
+# ---- the log of the store -------------------------------------------------------------------------------------------------
+
+def test_the_log_moves_into_the_store_under_load_and_is_empty_when_idle(started, spawn, tmp_path):
+    g = started()
+    log = g.data / "spool.db-wal"
+    load = Load(spawn, "load", g.url, tmp_path / "ids", size=4000)
+    wait_for_events(g, 10000)  # 40 MB and more
+    assert metric(g, "holdfast_store_wal_bytes") > 0
+    assert log.stat().st_size < 32 << 20 < (g.data / "spool.db").stat().st_size
+    load.stop()
+    wait_until(lambda: log.stat().st_size == 0, "the log is emptied")
+    wait_until(lambda: metric(g, "holdfast_store_wal_bytes") == 0, "and the metric says so")
+    judge(g, [load.ids])
+
+
 # ---- the store's own cap --------------------------------------------------------------------------------------------------
 
 CAP = """\
@@ -400,7 +415,7 @@ def test_a_bus_that_takes_the_events_brings_room_back(gateway, nats):
     bus.restart()
     wait_until(g.ready, "the bus has the events, retention lets some go, the store takes new ones", limit_s=40)
     assert g.post('"after"').status_code == 200
-    wait_until(lambda: metric(g, "holdfast_forward_waiting") == 0, "all is forwarded")
     with Nats(bus.port) as client:
+        wait_until(lambda: len(client.messages()) > len(taken), "all is forwarded")
         assert [m.body for m in client.messages()] == [*taken, "after"]
     assert metric(g, "holdfast_store_removed_total") > 0
