@@ -1,7 +1,7 @@
 /*
- * tls.h -- TLS of one listener: certificate, key, and their replacement while it runs.
+ * tls.h -- TLS of a listener or of a client: certificate, key, authorities, and their replacement while it runs.
  *
- * Shape     an OpenSSL context behind a reference; tls_server_reload() swaps it, connections keep the one they began with.
+ * Shape     an OpenSSL context behind a reference; a reload swaps it, connections keep the one they began with.
  * Threads   reload from any thread; sessions in their loop's.
  * Errors    E_CONFIG  a file is missing or does not parse, or key and certificate do not belong together; what was
  *                     there before stays in use
@@ -11,16 +11,44 @@
 
 #include "base/buf.h"
 #include "base/why.h"
+#include "net/tls_peer.h"
+
+/* What is asked of the other side's certificate. */
+enum tls_verify {
+	TLS_VERIFY_NONE,     /* server: none is asked for; client: anybody may answer ("insecure") */
+	TLS_VERIFY_IF_GIVEN, /* server: none, or a good one */
+	TLS_VERIFY_REQUIRED, /* a good one; for a client it also carries the server's name */
+};
+
+/* PEM files. Strings are copied. */
+struct tls_options {
+	const char *cert_path; /* our certificate, with its chain; NULL: a client without one */
+	const char *key_path;
+	const char *ca_path; /* who may have signed the other's; NULL: the system's authorities */
+	const char *
+		alpn; /* "h2"; a server takes the first of a list ("http/1.1,http/1.0") that is offered; NULL: no ALPN */
+	enum tls_verify verify;
+};
 
 struct tls_server;
 
-/* Reads PEM files. ALPN takes the first of `alpn` that the client offers ("http/1.1,http/1.0"; NULL: no ALPN). */
+enum err tls_server_open(const struct tls_options *options, struct why *why, struct tls_server **ret_tls);
+
+/* The same without client certificates. */
 enum err tls_server_new(const char *cert_path, const char *key_path, const char *alpn, struct why *why,
 			struct tls_server **ret_tls);
 void tls_server_free(struct tls_server *t);
 
 /* Reads the files again. */
 enum err tls_server_reload(struct tls_server *t, struct why *why);
+
+struct tls_client;
+
+enum err tls_client_open(const struct tls_options *options, struct why *why, struct tls_client **ret_tls);
+void tls_client_free(struct tls_client *t);
+
+/* Reads the files again. */
+enum err tls_client_reload(struct tls_client *t, struct why *why);
 
 /*
  * One connection's session, without sockets: bytes from the wire go in, bytes for the wire come out.
@@ -41,6 +69,10 @@ enum tls_result {
 
 /* The server's side, with the certificate of this moment. NULL without memory. */
 struct tls_session *tls_session_new(struct tls_server *t);
+
+/* The client's side. `name`: the server's, a DNS name or an address, as its certificate must say it. NULL without memory. */
+struct tls_session *tls_session_new_client(struct tls_client *t, const char *name);
+
 void tls_session_free(struct tls_session *s);
 
 /* Bytes from the wire; borrowed until tls_session_read() has returned something else than TLS_DATA. */
@@ -58,3 +90,12 @@ void tls_session_close(struct tls_session *s);
 
 /* Bytes for the wire; the caller sends and then clears (or releases) them. A sticky error means that some are missing. */
 struct buf *tls_session_output(struct tls_session *s);
+
+/* What the other side's verified certificate says; once established. E_NOT_FOUND: it showed none. E_NOMEM. */
+enum err tls_session_peer(const struct tls_session *s, struct tls_peer *ret_peer);
+
+/* After TLS_FAILED: what was wrong, for people. Never NULL. */
+const char *tls_session_problem(const struct tls_session *s);
+
+/* Was this protocol agreed on by ALPN? */
+bool tls_session_speaks(const struct tls_session *s, const char *alpn);

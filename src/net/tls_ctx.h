@@ -1,11 +1,41 @@
 /*
- * tls_ctx.h -- what a session takes from its server. Internal to net.
+ * tls_ctx.h -- an OpenSSL context that can be replaced while sessions use it. Internal to net.
+ *
+ * Threads   reload from any thread; tls_ctx_ssl() too.
  */
 #pragma once
 
 #include <openssl/ssl.h>
+#include <pthread.h>
 
 #include "net/tls.h"
 
+struct tls_ctx {
+	pthread_mutex_t lock; /* of ctx */
+	SSL_CTX *ctx;
+	char *cert_path; /* NULL: none */
+	char *key_path;
+	char *ca_path; /* NULL: the system's */
+	enum tls_verify verify;
+	bool client;
+	unsigned char alpn[64]; /* as on the wire: length, name, and so on */
+	unsigned alpn_n;        /* bytes; 0: none */
+};
+
+/* Zeroed before; release it also after an error. */
+enum err tls_ctx_init(struct tls_ctx *t, const struct tls_options *o, bool client, struct why *why);
+void tls_ctx_release(struct tls_ctx *t);
+
+/* Read the files again. */
+enum err tls_ctx_reload(struct tls_ctx *t, struct why *why);
+
 /* A connection object with the certificate of this moment; NULL without memory. */
-SSL *tls_server_ssl(struct tls_server *t);
+SSL *tls_ctx_ssl(struct tls_ctx *t);
+
+struct tls_server {
+	struct tls_ctx ctx;
+};
+
+struct tls_client {
+	struct tls_ctx ctx;
+};

@@ -1,5 +1,7 @@
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 
 #include "base/mem.h"
@@ -10,6 +12,8 @@ struct tls_session {
 	struct str in; /* borrowed; what OpenSSL has not taken yet */
 	struct buf out;
 	bool failed;
+	bool insecure;         /* the other side's certificate was not looked at */
+	unsigned long problem; /* OpenSSL's code of the failure */
 };
 
 /*
@@ -86,7 +90,7 @@ void tls_session_free(struct tls_session *s)
 
 DEFINE_FREEP(tls_session, struct tls_session, tls_session_free)
 
-struct tls_session *tls_session_new(struct tls_server *t)
+static struct tls_session *session_new(struct tls_ctx *ctx)
 {
 	CLEANUP(tls_session_freep) struct tls_session *s = mem_alloc(sizeof(*s));
 	BIO *bio;
@@ -94,14 +98,53 @@ struct tls_session *tls_session_new(struct tls_server *t)
 	ERR_clear_error();
 	if (!s)
 		return NULL;
-	s->ssl = tls_server_ssl(t);
+	s->insecure = ctx->verify == TLS_VERIFY_NONE;
+	s->ssl = tls_ctx_ssl(ctx);
 	bio = s->ssl ? bio_new(s) : NULL;
 	if (!bio) {
 		ERR_clear_error();
 		return NULL;
 	}
 	SSL_set_bio(s->ssl, bio, bio);
-	SSL_set_accept_state(s->ssl);
+	return TAKE(s);
+}
+
+struct tls_session *tls_session_new(struct tls_server *t)
+{
+	struct tls_session *s = session_new(&t->ctx);
+
+	if (s)
+		SSL_set_accept_state(s->ssl);
+	return s;
+}
+
+static bool is_address(const char *name)
+{
+	unsigned char address[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
+}
+
+/* What the certificate must say, and, for a DNS name, which one we want to see (RFC 6066 3 has no addresses there). */
+static bool expect_name(SSL *ssl, const char *name)
+{
+	if (is_address(name))
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+struct tls_session *tls_session_new_client(struct tls_client *t, const char *name)
+{
+	CLEANUP(tls_session_freep) struct tls_session *s = session_new(&t->ctx);
+
+	if (!s)
+		return NULL;
+	SSL_set_connect_state(s->ssl);
+	if (!expect_name(s->ssl, name)) {
+		ERR_clear_error();
+		return NULL;
+	}
 	return TAKE(s);
 }
 
@@ -123,6 +166,7 @@ enum tls_result tls_session_read(struct tls_session *s, char *p, size_t n, size_
 	case SSL_ERROR_ZERO_RETURN:
 		return TLS_CLOSED;
 	default:
+		s->problem = ERR_peek_error();
 		ERR_clear_error();
 		s->failed = true;
 		return TLS_FAILED;
@@ -162,4 +206,31 @@ void tls_session_close(struct tls_session *s)
 struct buf *tls_session_output(struct tls_session *s)
 {
 	return &s->out;
+}
+
+enum err tls_session_peer(const struct tls_session *s, struct tls_peer *ret_peer)
+{
+	X509 *cert = s->insecure ? NULL : SSL_get0_peer_certificate(s->ssl);
+
+	return cert ? tls_peer_read(ret_peer, cert) : E_NOT_FOUND;
+}
+
+const char *tls_session_problem(const struct tls_session *s)
+{
+	long verified = SSL_get_verify_result(s->ssl);
+	const char *reason;
+
+	if (!s->insecure && verified != X509_V_OK)
+		return X509_verify_cert_error_string(verified);
+	reason = ERR_reason_error_string(s->problem);
+	return reason ? reason : "the other side closed the connection";
+}
+
+bool tls_session_speaks(const struct tls_session *s, const char *alpn)
+{
+	const unsigned char *p;
+	unsigned n;
+
+	SSL_get0_alpn_selected(s->ssl, &p, &n);
+	return str_is((struct str){ (const char *)p, n }, alpn);
 }
