@@ -20,6 +20,7 @@ ONLY = {
     "config": {"base"},
     "net": {"base"},
     "store": {"base", "event"},
+    "rpc": {"base", "net"},
     "delivery": {"base", "event"},
     "lib": {"base", "event", "store"},
 }

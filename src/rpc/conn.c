@@ -1,0 +1,201 @@
+#include "rpc/conn.h"
+
+#include <assert.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "rpc/call_impl.h"
+#include "rpc/h2.h"
+
+#define MAY(state) (1u << RPC_CONN_##state)
+
+static const unsigned allowed[] = {
+	[RPC_CONN_DIALING] = MAY(TLS) | MAY(SETTINGS) | MAY(ENDING),
+	[RPC_CONN_TLS] = MAY(SETTINGS) | MAY(ENDING),
+	[RPC_CONN_SETTINGS] = MAY(OPEN) | MAY(ENDING),
+	[RPC_CONN_OPEN] = MAY(ENDING),
+	[RPC_CONN_ENDING] = MAY(LINGER) | MAY(CLOSING),
+	[RPC_CONN_LINGER] = MAY(CLOSING),
+	[RPC_CONN_CLOSING] = 0,
+};
+
+void rpc_conn_move(struct rpc_conn *c, enum rpc_conn_state state)
+{
+	assert(allowed[c->state] & 1u << state);
+	c->state = state;
+	c->state_ms = c->end->loop->now_ms;
+}
+
+void rpc_conn_init(struct rpc_conn *c, struct rpc_end *end)
+{
+	int rc;
+
+	*c = (struct rpc_conn){ 0 };
+	c->end = end;
+	c->memory = (struct rpc_budget){ .max = end->limits.conn_memory, .parent = &end->memory };
+	c->state_ms = end->loop->now_ms;
+	c->peer.address = c->address;
+	rc = uv_tcp_init(&end->loop->uv, &c->tcp);
+	assert(rc == 0);
+	c->tcp.data = c;
+}
+
+static void read_address(struct rpc_conn *c)
+{
+	struct sockaddr_storage peer;
+	int n = sizeof(peer);
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&peer;
+
+	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &n) < 0)
+		return;
+	if (peer.ss_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)&peer)->sin_addr, c->address, sizeof(c->address));
+	else if (peer.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, c->address, sizeof(c->address));
+	else if (peer.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &in6->sin6_addr, c->address, sizeof(c->address));
+}
+
+void rpc_conn_begin_h2(struct rpc_conn *c)
+{
+	if (c->tls && tls_session_peer(c->tls, &c->cert) == E_OK)
+		c->peer.tls = &c->cert;
+	rpc_conn_move(c, RPC_CONN_SETTINGS);
+	if (rpc_h2_begin(c) != E_OK)
+		rpc_conn_end(c, RPC_END_MEMORY);
+}
+
+void rpc_conn_start(struct rpc_conn *c)
+{
+	read_address(c);
+	c->heard_ms = c->end->loop->now_ms;
+	c->counted = true;
+	metric_inc(c->end->metrics.conns);
+	metric_inc(c->end->metrics.conns_begun);
+	uv_tcp_nodelay(&c->tcp, 1);
+	rpc_conn_read(c);
+	if (!rpc_conn_is_live(c))
+		return;
+	if (c->tls)
+		rpc_conn_move(c, RPC_CONN_TLS);
+	else
+		rpc_conn_begin_h2(c);
+	rpc_end_touch(c->end, c);
+	rpc_conn_settle(c);
+}
+
+void rpc_conn_end(struct rpc_conn *c, enum rpc_end_reason reason)
+{
+	if (!rpc_conn_is_live(c))
+		return;
+	c->reason = reason;
+	rpc_conn_move(c, RPC_CONN_ENDING);
+	rpc_end_touch(c->end, c);
+}
+
+/*
+ * First GOAWAY says "soon" and lets calls that are on their way in; the second, when the peer has seen the first, names the
+ * last one we took.
+ */
+void rpc_conn_drain(struct rpc_conn *c)
+{
+	if (!rpc_conn_is_live(c) || c->draining)
+		return;
+	c->draining = true;
+	rpc_end_touch(c->end, c);
+	if (c->state != RPC_CONN_OPEN)
+		rpc_conn_end(c, RPC_END_STOPPED);
+	else if (nghttp2_submit_shutdown_notice(c->h2) != 0)
+		rpc_conn_end(c, RPC_END_MEMORY);
+	else
+		rpc_conn_ping_for_drain(c);
+}
+
+void rpc_conn_add(struct rpc_conn *c, struct rpc_call *call)
+{
+	call->conn = c;
+	call->next = c->calls;
+	if (call->next)
+		call->next->prev = call;
+	c->calls = call;
+	c->call_count++;
+}
+
+void rpc_conn_remove(struct rpc_conn *c, struct rpc_call *call)
+{
+	if (call->next)
+		call->next->prev = call->prev;
+	if (call->prev)
+		call->prev->next = call->next;
+	else
+		c->calls = call->next;
+	call->next = call->prev = NULL;
+	c->call_count--;
+	if (c->call_count == 0) {
+		c->idle_ms = c->end->loop->now_ms;
+		rpc_end_touch(c->end, c);
+	}
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct rpc_conn *c = handle->data;
+	struct rpc_end *end = c->end;
+
+	loop_tick(end->loop);
+	nghttp2_session_del(c->h2);
+	tls_session_free(c->tls);
+	tls_peer_release(&c->cert);
+	end->role->on_gone(c);
+}
+
+void rpc_conn_close(struct rpc_conn *c)
+{
+	if (c->state == RPC_CONN_CLOSING)
+		return;
+	rpc_conn_move(c, RPC_CONN_CLOSING);
+	loop_timer_stop(c->end->loop, &c->timer);
+	rpc_end_forget(c->end, c);
+	uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+/* Does the peer learn anything by a goodbye? Not when it is gone, or takes no bytes. */
+static bool says_goodbye(const struct rpc_conn *c)
+{
+	return !c->peer_eof && c->reason != RPC_END_IO && c->reason != RPC_END_WRITE_TIME &&
+	       c->reason != RPC_END_KEEPALIVE && c->reason != RPC_END_CONNS;
+}
+
+static void linger(struct rpc_conn *c)
+{
+	uv_os_fd_t fd;
+
+	if (c->tls) {
+		tls_session_close(c->tls);
+		(void)rpc_conn_send_frames(c);
+	}
+	if (c->writes || uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0 || shutdown(fd, SHUT_WR) < 0) {
+		rpc_conn_close(c);
+		return;
+	}
+	rpc_conn_move(c, RPC_CONN_LINGER);
+	rpc_conn_settle(c);
+}
+
+void rpc_conn_finish(struct rpc_conn *c)
+{
+	assert(c->state == RPC_CONN_ENDING);
+	if (c->counted) {
+		metric_add(c->end->metrics.conns, -1);
+		metric_inc(c->end->metrics.conns_ended[c->reason]);
+	}
+	while (c->calls)
+		rpc_call_on_conn_gone(c->calls);
+	/* PROTOCOL: nghttp2 has said its own GOAWAY. */
+	if (c->h2 && says_goodbye(c) && c->reason != RPC_END_PROTOCOL)
+		nghttp2_session_terminate_session(c->h2, rpc_end_h2(c->reason));
+	if (c->counted && says_goodbye(c) && rpc_conn_send_frames(c))
+		linger(c);
+	else
+		rpc_conn_close(c);
+}

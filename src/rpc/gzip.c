@@ -1,0 +1,127 @@
+#include "rpc/gzip.h"
+
+#include "base/mem.h"
+
+#define GZIP_WINDOW (15 + 16) /* zlib.h: 32 KiB, with gzip's header and trailer */
+#define STEP        (16 << 10)
+
+static void *z_alloc(void *ctx, unsigned n, unsigned size)
+{
+	(void)ctx;
+	return mem_array(n, size);
+}
+
+static void z_free(void *ctx, void *p)
+{
+	(void)ctx;
+	mem_free(p);
+}
+
+static void start(z_stream *z, struct str in)
+{
+	z->next_in = (z_const Bytef *)(uintptr_t)in.p;
+	z->avail_in = (uInt)in.n;
+}
+
+/* Room for the next piece of output, within the ceiling. */
+static bool make_room(z_stream *z, struct buf *out)
+{
+	size_t left = out->max ? out->max - out->n : STEP;
+	size_t n = left < STEP ? left : STEP;
+	char *to = n ? buf_reserve(out, n) : NULL;
+
+	z->next_out = (Bytef *)to;
+	z->avail_out = to ? (uInt)n : 0;
+	return to != NULL;
+}
+
+static enum err no_room(const struct buf *out)
+{
+	return out->err != E_OK ? out->err : E_LIMIT;
+}
+
+enum err gzip_pack(struct gzip *g, struct str plain, struct buf *ret_packed)
+{
+	z_stream *z = &g->deflater;
+	int rc;
+
+	if (plain.n > INT32_MAX)
+		return E_LIMIT;
+	if (!g->deflating) {
+		*z = (z_stream){ .zalloc = z_alloc, .zfree = z_free };
+		/* Level 1: a stream of changes is worth little more than a look, and the loop waits. */
+		if (deflateInit2(z, 1, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+			return E_NOMEM;
+		g->deflating = true;
+	}
+	deflateReset(z);
+	start(z, plain);
+	do {
+		char *before;
+
+		if (!make_room(z, ret_packed))
+			return no_room(ret_packed);
+		before = (char *)z->next_out;
+		rc = deflate(z, Z_FINISH);
+		ret_packed->n += (size_t)((char *)z->next_out - before);
+	} while (rc == Z_OK || rc == Z_BUF_ERROR);
+	return rc == Z_STREAM_END ? E_OK : E_INTERNAL;
+}
+
+/* One step; Z_OK: there is more. */
+static int unpack_step(z_stream *z, struct buf *out)
+{
+	char *before = (char *)z->next_out;
+	int rc = inflate(z, Z_NO_FLUSH);
+
+	out->n += (size_t)((char *)z->next_out - before);
+	return rc;
+}
+
+/* A full buffer is only too much when something is still to come. */
+static enum err at_the_limit(z_stream *z)
+{
+	unsigned char more;
+	int rc;
+
+	z->next_out = &more;
+	z->avail_out = 1;
+	rc = inflate(z, Z_NO_FLUSH);
+	if (z->avail_out == 0)
+		return E_LIMIT;
+	return rc == Z_STREAM_END && z->avail_in == 0 ? E_OK : E_MALFORMED;
+}
+
+enum err gzip_unpack(struct gzip *g, struct str packed, struct buf *ret_plain)
+{
+	z_stream *z = &g->inflater;
+	int rc;
+
+	if (packed.n > INT32_MAX)
+		return E_LIMIT;
+	if (!g->inflating) {
+		*z = (z_stream){ .zalloc = z_alloc, .zfree = z_free };
+		if (inflateInit2(z, GZIP_WINDOW) != Z_OK)
+			return E_NOMEM;
+		g->inflating = true;
+	}
+	inflateReset(z);
+	start(z, packed);
+	do {
+		if (!make_room(z, ret_plain))
+			return ret_plain->err != E_OK ? ret_plain->err : at_the_limit(z);
+		rc = unpack_step(z, ret_plain);
+	} while (rc == Z_OK && (z->avail_in || z->avail_out == 0));
+	if (rc == Z_MEM_ERROR)
+		return E_NOMEM;
+	return rc == Z_STREAM_END && z->avail_in == 0 ? E_OK : E_MALFORMED;
+}
+
+void gzip_release(struct gzip *g)
+{
+	if (g->deflating)
+		deflateEnd(&g->deflater);
+	if (g->inflating)
+		inflateEnd(&g->inflater);
+	*g = (struct gzip){ 0 };
+}

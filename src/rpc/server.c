@@ -1,0 +1,302 @@
+#include "rpc/server.h"
+
+#include <assert.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "rpc/call_impl.h"
+
+/* A method under its path. */
+struct entry {
+	const struct rpc_method *method;
+	void *ctx;
+};
+
+struct rpc_server {
+	struct rpc_end end; /* first */
+	uv_tcp_t listener;
+	struct tls_server *tls;
+	struct map methods;
+	struct entry *entries;
+	struct rpc_conn *conns;
+	size_t conn_count;
+	struct rpc_conn *reserve; /* for the next connection, so that accepting cannot fail */
+	bool accept_owed;
+	bool stopping;
+	bool listener_closed;
+	void (*on_stopped)(void *ctx);
+	void *on_stopped_ctx;
+};
+
+static struct rpc_server *server_of(struct rpc_end *end)
+{
+	return CONTAINER_OF(end, struct rpc_server, end);
+}
+
+const struct rpc_method *rpc_server_method(struct rpc_end *end, struct str path, void **ret_ctx)
+{
+	const struct entry *entry = map_get(&server_of(end)->methods, path);
+
+	if (!entry)
+		return NULL;
+	*ret_ctx = entry->ctx;
+	return entry->method;
+}
+
+static void on_open(struct rpc_conn *conn)
+{
+	if (server_of(conn->end)->stopping)
+		rpc_conn_drain(conn);
+}
+
+static void on_goaway(struct rpc_conn *conn, uint32_t error_code, struct str text)
+{
+	(void)error_code;
+	(void)text;
+	/* A client that will open no more calls: its last ones go on. */
+	conn->draining = true;
+	conn->drain_told = true;
+}
+
+static void maybe_stopped(struct rpc_server *s);
+static void accept_one(struct rpc_server *s);
+
+static void on_gone(struct rpc_conn *conn)
+{
+	struct rpc_server *s = server_of(conn->end);
+
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		s->conns = conn->next;
+	s->conn_count--;
+	if (s->reserve)
+		mem_free(conn);
+	else
+		s->reserve = conn;
+	if (s->accept_owed && !s->stopping) {
+		s->accept_owed = false;
+		accept_one(s);
+	}
+	maybe_stopped(s);
+}
+
+static const struct rpc_role role = {
+	.is_server = true,
+	.on_field = rpc_server_on_field,
+	.on_head = rpc_server_on_head,
+	.on_remote_end = rpc_server_on_remote_end,
+	.on_over = rpc_server_on_over,
+	.on_open = on_open,
+	.on_goaway = on_goaway,
+	.on_gone = on_gone,
+};
+
+/* May this connection be served? */
+static bool admit(struct rpc_server *s, struct rpc_conn *c)
+{
+	if (s->conn_count > s->end.limits.conns_max) {
+		metric_inc(s->end.metrics.conns_ended[RPC_END_CONNS]);
+		return false;
+	}
+	if (s->stopping || !s->reserve)
+		return false;
+	if (s->tls)
+		c->tls = tls_session_new(s->tls);
+	return !s->tls || c->tls;
+}
+
+/*
+ * libuv hands over a connection that exists already and stops listening until it is taken. So it is taken into memory that was
+ * reserved before; if there is none for the one after it, this one is closed and its memory becomes the reserve.
+ */
+static void accept_one(struct rpc_server *s)
+{
+	struct rpc_conn *c = TAKE(s->reserve);
+
+	if (!c) {
+		s->accept_owed = true;
+		return;
+	}
+	s->reserve = mem_alloc(sizeof(*s->reserve));
+	rpc_conn_init(c, &s->end);
+	c->keepalive_ms = s->end.limits.keepalive_ms;
+	c->next = s->conns;
+	if (c->next)
+		c->next->prev = c;
+	s->conns = c;
+	s->conn_count++;
+	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) == 0 && admit(s, c))
+		rpc_conn_start(c);
+	else
+		rpc_conn_end(c, RPC_END_CONNS);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct rpc_server *s = listener->data;
+
+	loop_tick(s->end.loop);
+	if (status == 0)
+		accept_one(s);
+}
+
+static void release(struct rpc_server *s)
+{
+	map_release(&s->methods);
+	mem_free(s->entries);
+	mem_free(s->reserve);
+	mem_free(s);
+}
+
+static void on_end_closed(struct rpc_end *end)
+{
+	struct rpc_server *s = server_of(end);
+	void (*on_stopped)(void *ctx) = s->on_stopped;
+	void *ctx = s->on_stopped_ctx;
+
+	release(s);
+	if (on_stopped)
+		on_stopped(ctx);
+}
+
+static void maybe_stopped(struct rpc_server *s)
+{
+	if (s->listener_closed && s->conn_count == 0)
+		rpc_end_close(&s->end, on_end_closed);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+	struct rpc_server *s = handle->data;
+
+	s->listener_closed = true;
+	maybe_stopped(s);
+}
+
+static enum err add_method(struct rpc_server *s, const struct rpc_method *method, struct entry *entry, struct why *why)
+{
+	if (map_get(&s->methods, str_of(method->path)))
+		return why_set(why, E_EXISTS, "%s is served twice", method->path);
+	if (map_put(&s->methods, str_of(method->path), entry) != E_OK)
+		return why_set(why, E_NOMEM, "serve %s", method->path);
+	return E_OK;
+}
+
+static enum err add_services(struct rpc_server *s, const struct rpc_server_options *o, struct why *why)
+{
+	size_t count = 0;
+	struct entry *entry;
+
+	for (size_t i = 0; i < o->service_count; i++)
+		count += o->services[i]->method_count;
+	entry = s->entries = mem_array(count + 1, sizeof(*s->entries));
+	if (!entry)
+		return why_set(why, E_NOMEM, "serve gRPC");
+	for (size_t i = 0; i < o->service_count; i++) {
+		const struct rpc_service *service = o->services[i];
+
+		for (size_t k = 0; k < service->method_count; k++, entry++) {
+			enum err err;
+
+			*entry = (struct entry){ &service->methods[k], service->ctx };
+			err = add_method(s, entry->method, entry, why);
+			if (err != E_OK)
+				return err;
+		}
+	}
+	return E_OK;
+}
+
+/* Makes the server around its listening socket; `fd` belongs to the handle afterwards. */
+static enum err listen_on(struct rpc_server *s, int fd, struct why *why)
+{
+	int rc = uv_tcp_open(&s->listener, fd);
+
+	if (rc < 0) {
+		close(fd);
+		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
+	}
+	rc = uv_listen((uv_stream_t *)&s->listener, SOMAXCONN, on_connection);
+	if (rc < 0)
+		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
+	return E_OK;
+}
+
+/* Everything that needs no handle of libuv. */
+static enum err server_new(struct loop *loop, const struct rpc_server_options *o, struct why *why,
+			   struct rpc_server **ret_server)
+{
+	struct rpc_server *s = mem_alloc(sizeof(*s));
+	enum err err;
+
+	if (!s)
+		return why_set(why, E_NOMEM, "serve gRPC");
+	s->tls = o->tls;
+	s->reserve = mem_alloc(sizeof(*s->reserve));
+	err = s->reserve ? add_services(s, o, why) : why_set(why, E_NOMEM, "serve gRPC");
+	if (err == E_OK && rpc_end_init(&s->end, loop, &role, &o->limits, o->metrics) != E_OK)
+		err = why_set(why, E_NOMEM, "serve gRPC");
+	if (err != E_OK) {
+		release(s);
+		return err;
+	}
+	*ret_server = s;
+	return E_OK;
+}
+
+enum err rpc_server_start(struct loop *loop, int fd, const struct rpc_server_options *options, struct why *why,
+			  struct rpc_server **ret_server)
+{
+	struct rpc_server *s;
+	enum err err = server_new(loop, options, why, &s);
+
+	if (err != E_OK) {
+		close(fd);
+		return err;
+	}
+	uv_tcp_init(&loop->uv, &s->listener);
+	s->listener.data = s;
+	err = listen_on(s, fd, why);
+	if (err != E_OK) {
+		rpc_server_stop(s, /* now= */ true, NULL, NULL);
+		return err;
+	}
+	*ret_server = s;
+	return E_OK;
+}
+
+void rpc_server_stop(struct rpc_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx)
+{
+	s->on_stopped = on_stopped;
+	s->on_stopped_ctx = ctx;
+	if (!s->stopping)
+		uv_close((uv_handle_t *)&s->listener, on_listener_closed);
+	s->stopping = true;
+	for (struct rpc_conn *c = s->conns; c; c = c->next) {
+		if (now)
+			rpc_conn_end(c, RPC_END_STOPPED);
+		else
+			rpc_conn_drain(c);
+	}
+}
+
+size_t rpc_server_connections(const struct rpc_server *s)
+{
+	return s->conn_count;
+}
+
+void rpc_disconnect(struct rpc_call *call)
+{
+	if (call->conn)
+		rpc_conn_end(call->conn, RPC_END_STOPPED);
+}
+
+void rpc_server_set_limits(struct rpc_server *s, const struct rpc_limits *limits)
+{
+	s->end.limits = *limits;
+	s->end.memory.max = limits->memory;
+}

@@ -1,0 +1,85 @@
+/*
+ * server.h -- gRPC services on one listening socket.
+ *
+ * Shape     a service is a table of methods; the server finds the method, reads messages, keeps deadlines, and answers by
+ *           itself what no handler should see (unknown method, wrong content type, two messages to a unary method).
+ * Owner     services, TLS and metrics are borrowed until on_stopped.
+ * Threads   the loop's only; one server per loop, several loops may share a port (listen.h).
+ * Errors    what a peer does wrong ends its call with a status, or its connection with GOAWAY; both are counted.
+ * Source    gRPC over HTTP/2 (PROTOCOL-HTTP2.md); RFC 9113; docs/why/nghttp2.md
+ */
+#pragma once
+
+#include "base/metrics.h"
+#include "net/loop.h"
+#include "rpc/call.h"
+#include "rpc/limit.h"
+
+enum rpc_kind {
+	RPC_UNARY,         /* one message, one answer */
+	RPC_CLIENT_STREAM, /* messages, one answer */
+	RPC_SERVER_STREAM, /* one message, answers */
+	RPC_BIDI,          /* both as they like */
+};
+
+struct rpc_method {
+	const char *path; /* "/package.Service/Method" */
+	enum rpc_kind kind;
+	/* The headers are there. May finish the call. `ctx` is the service's. */
+	void (*on_open)(struct rpc_call *call, void *ctx);
+	/* Unary and server stream: the one message, when the client has ended its side. */
+	void (*on_message)(struct rpc_call *call, struct str message);
+	/* The client sends no more. NULL: not of interest. */
+	void (*on_half_close)(struct rpc_call *call);
+	/* There is room again after E_BUSY. NULL: not of interest. */
+	void (*on_writable)(struct rpc_call *call);
+	/* Cancelled, past its deadline, broken, or the connection is gone. NULL: the handler keeps nothing. */
+	void (*on_cancel)(struct rpc_call *call);
+};
+
+/* A .proto file as reflection hands it out. */
+struct rpc_file {
+	const char *name;      /* "grpc/health/v1/health.proto" */
+	struct str descriptor; /* a serialized FileDescriptorProto */
+};
+
+struct rpc_service {
+	const char *name; /* "package.Service" */
+	const struct rpc_method *methods;
+	size_t method_count;
+	const struct rpc_file *const *files; /* its own and those it imports; NULL: none are shown */
+	size_t file_count;
+	void *ctx;
+};
+
+struct rpc_server_options {
+	struct tls_server *tls;   /* NULL: plaintext, HTTP/2 with prior knowledge */
+	struct rpc_limits limits; /* rpc_limits_default() */
+	struct metrics *metrics;  /* NULL: none */
+	const struct rpc_service *const *services;
+	size_t service_count;
+};
+
+struct rpc_server;
+
+/*
+ * Serve on `fd`, a bound and listening socket (owned from here on). E_UNAVAILABLE, E_NOMEM, E_EXISTS (a path twice): `fd` is
+ * closed then. With TLS the context must offer ALPN "h2".
+ */
+enum err rpc_server_start(struct loop *loop, int fd, const struct rpc_server_options *options, struct why *why,
+			  struct rpc_server **ret_server);
+
+/*
+ * Stop: no new connections; the open ones are told (GOAWAY), take no new calls and end with their last one. With `now` all calls
+ * are cancelled; a second call may turn a stop that waits into one that does not. `on_stopped` comes when all are gone and
+ * the server is freed, never before this returns.
+ */
+void rpc_server_stop(struct rpc_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx);
+
+size_t rpc_server_connections(const struct rpc_server *s);
+
+/* End the connection of this call, with all its calls, in this turn of the loop: GOAWAY, then close. */
+void rpc_disconnect(struct rpc_call *call);
+
+/* New limits, for connections that come from now on. */
+void rpc_server_set_limits(struct rpc_server *s, const struct rpc_limits *limits);
