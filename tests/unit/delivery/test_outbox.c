@@ -170,6 +170,24 @@ static void the_order_tells_a_command_from_the_state_with_the_same_ids(void **st
 	desk_close(&d);
 }
 
+static void a_create_serves_for_the_spec_of_its_version(void **state)
+{
+	struct delivery_event e = { .type = DELIVERY_CREATE, .resource_id = STR("a"), .event_id = STR("7") };
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	assert_int_equal(outbox_add(d.o, &e, 0), E_OK);
+	e.type = DELIVERY_SPEC;
+	assert_int_equal(outbox_add(d.o, &e, 0), E_OK);
+	assert_int_equal(desk_stats(&d).waiting, 1);
+	e.event_id = STR("8");
+	assert_int_equal(outbox_add(d.o, &e, 0), E_OK);
+	assert_int_equal(desk_stats(&d).waiting, 2);
+	assert_int_equal(desk_stats(&d).repeats, 1);
+	desk_close(&d);
+}
+
 static void a_late_ack_of_what_waits_to_be_sent_again_counts(void **state)
 {
 	struct outbox_options options = exact();
@@ -691,6 +709,7 @@ int main(void)
 		cmocka_unit_test(received_before_the_bytes_are_known_to_have_left_starts_no_timer),
 		cmocka_unit_test(an_answer_counts_only_for_what_was_sent),
 		cmocka_unit_test(the_order_tells_a_command_from_the_state_with_the_same_ids),
+		cmocka_unit_test(a_create_serves_for_the_spec_of_its_version),
 		cmocka_unit_test(a_late_ack_of_what_waits_to_be_sent_again_counts),
 		cmocka_unit_test(after_a_reconnect_what_was_in_flight_goes_again_at_once_and_first),
 		cmocka_unit_test(a_newer_stream_fences_the_older_without_a_goodbye),

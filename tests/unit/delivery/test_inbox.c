@@ -1,0 +1,523 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "base/buf.h"
+#include "delivery/inbox.h"
+
+#define WORK_MAX 300
+
+/* An inbox, what is being applied, and what happened as text. */
+struct counter {
+	struct inbox *i;
+	struct inbox_work *work[WORK_MAX];
+	size_t n;
+	struct buf text;
+};
+
+static void counter_open(struct counter *c, const struct inbox_options *options)
+{
+	*c = (struct counter){ .i = inbox_new(options ? options : &inbox_defaults) };
+	assert_non_null(c->i);
+	assert_int_equal(inbox_connected(c->i, 1), E_OK);
+}
+
+static void counter_close(struct counter *c)
+{
+	inbox_free(c->i);
+	buf_release(&c->text);
+}
+
+static struct delivery_event event(const char *who, const char *what, uint64_t order)
+{
+	static char name[2];
+	static const char letters[] = "oqdcst"; /* in the order of enum delivery_type */
+
+	name[0] = (char)(who[0] | 0x20);
+	return (struct delivery_event){ .type = (enum delivery_type)(strchr(letters, what[0]) - letters),
+					.kind = STR("Application"),
+					.namespace = STR("argocd"),
+					.name = str_of(name),
+					.resource_id = str_of(who),
+					.event_id = str_of(what + 1),
+					.order = order };
+}
+
+static enum err put(struct counter *c, const char *who, const char *what, uint64_t order)
+{
+	struct delivery_event e = event(who, what, order);
+
+	return inbox_put(c->i, 1, &e);
+}
+
+static void start(struct counter *c)
+{
+	struct inbox_work *w;
+
+	while ((w = inbox_next(c->i))) {
+		buf_addf(&c->text, "apply %.*s %s %.*s\n", STR_ARG(w->event.resource_id),
+			 delivery_type_name(w->event.type), STR_ARG(w->event.event_id));
+		c->work[c->n++] = w;
+	}
+}
+
+/* The oldest work ends. */
+static void end(struct counter *c, enum delivery_outcome outcome, bool retryable, const char *reason)
+{
+	struct inbox_work *w = c->work[0];
+
+	assert_true(c->n > 0);
+	memmove(c->work, c->work + 1, --c->n * sizeof(*c->work));
+	inbox_done(c->i, w, outcome, retryable, str_of(reason));
+}
+
+static void applied(struct counter *c)
+{
+	end(c, DELIVERY_APPLIED, false, NULL);
+}
+
+static void say(struct counter *c)
+{
+	static const char *const outcomes[] = { "received", "applied", "rejected" };
+	struct delivery_answer a;
+
+	while (inbox_answer(c->i, &a)) {
+		buf_addf(&c->text, "%s %.*s %.*s", outcomes[a.outcome], STR_ARG(a.resource_id), STR_ARG(a.event_id));
+		if (a.order)
+			buf_addf(&c->text, " #%llu", (unsigned long long)a.order);
+		if (a.outcome == DELIVERY_REJECTED)
+			buf_addf(&c->text, "%s: %.*s", a.retryable ? ", retryable" : "", STR_ARG(a.reason));
+		buf_char(&c->text, '\n');
+	}
+}
+
+static void expect(struct counter *c, const char *text)
+{
+	assert_string_equal(c->text.n ? buf_cstr(&c->text) : "", text);
+	buf_clear(&c->text);
+}
+
+static struct inbox_stats stats(const struct counter *c)
+{
+	struct inbox_stats s;
+
+	inbox_stats(c->i, &s);
+	return s;
+}
+
+static void an_event_is_received_applied_and_answered(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	assert_int_equal(put(&c, "a", "s1", 5), E_OK);
+	say(&c);
+	start(&c);
+	applied(&c);
+	say(&c);
+	expect(&c, "received a 1 #5\n"
+		   "apply a spec 1\n"
+		   "applied a 1 #5\n");
+	counter_close(&c);
+}
+
+static void one_key_is_in_order_and_others_go_beside_it(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	put(&c, "a", "o1", 0);
+	put(&c, "A", "c2", 0); /* the successor under the same name */
+	put(&c, "b", "s1", 0);
+	start(&c);
+	expect(&c, "apply a spec 1\napply b spec 1\n");
+	applied(&c);
+	start(&c);
+	applied(&c); /* b */
+	start(&c);
+	expect(&c, "apply a command 1\n");
+	applied(&c);
+	start(&c);
+	expect(&c, "apply A create 2\n");
+	applied(&c);
+	assert_int_equal(stats(&c).applied, 4);
+	counter_close(&c);
+}
+
+static void a_peer_that_knows_one_answer_gets_one(void **state)
+{
+	struct inbox_options options = inbox_defaults;
+	struct counter c;
+
+	(void)state;
+	options.two_step = false;
+	counter_open(&c, &options);
+	put(&c, "a", "s1", 0);
+	put(&c, "a", "s1", 0); /* a repetition of what is in progress: nothing to say yet */
+	say(&c);
+	start(&c);
+	applied(&c);
+	say(&c);
+	expect(&c, "apply a spec 1\napplied a 1\n");
+	counter_close(&c);
+}
+
+static void an_outcome_overtakes_the_received_that_was_not_written_yet(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	start(&c);
+	applied(&c);
+	say(&c);
+	expect(&c, "apply a spec 1\napplied a 1\n");
+	counter_close(&c);
+}
+
+static void a_repetition_is_answered_and_not_applied_again(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 1);
+	say(&c);
+	put(&c, "a", "s1", 2);
+	start(&c);
+	say(&c);
+	applied(&c);
+	say(&c);
+	put(&c, "a", "s1", 3);
+	start(&c);
+	say(&c);
+	expect(&c, "received a 1 #1\n"
+		   "apply a spec 1\n"
+		   "received a 1 #2\n"
+		   "applied a 1 #2\n"
+		   "applied a 1 #3\n");
+	assert_int_equal(stats(&c).repeats, 2);
+	counter_close(&c);
+}
+
+static void a_command_and_its_state_share_their_ids_and_are_two_events(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s7", 0);
+	put(&c, "a", "o7", 0);
+	put(&c, "a", "t7", 0);
+	for (int i = 0; i < 3; i++) {
+		start(&c);
+		applied(&c);
+	}
+	expect(&c, "apply a spec 7\napply a command 7\napply a status 7\n");
+	counter_close(&c);
+}
+
+static void the_last_four_commands_are_remembered(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	for (const char *what = "o1\0o2\0o3\0o4\0o5\0"; *what; what += 3) {
+		put(&c, "a", what, 0);
+		start(&c);
+		applied(&c);
+	}
+	buf_clear(&c.text);
+	for (const char *what = "o2\0o3\0o4\0o5\0"; *what; what += 3)
+		put(&c, "a", what, 0);
+	start(&c);
+	expect(&c, "");
+	put(&c, "a", "o1", 0);
+	start(&c);
+	expect(&c, "apply a command 1\n");
+	counter_close(&c);
+}
+
+static void after_a_delete_the_old_version_is_new_again(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	for (const char *what = "s1\0d2\0s1\0"; *what; what += 3) {
+		put(&c, "a", what, 0);
+		start(&c);
+		applied(&c);
+	}
+	expect(&c, "apply a spec 1\napply a delete 2\napply a spec 1\n");
+	counter_close(&c);
+}
+
+static void what_was_overtaken_on_the_way_is_dropped(void **state)
+{
+	struct delivery_event e;
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "d2", 9);
+	assert_int_equal(put(&c, "a", "s1", 8), E_OK);
+	start(&c);
+	say(&c);
+	expect(&c, "apply a delete 2\nreceived a 2 #9\n");
+	assert_int_equal(stats(&c).outdated, 1);
+	applied(&c);
+	assert_int_equal(inbox_connected(c.i, 2), E_OK); /* numbers start again on a new stream */
+	e = event("a", "s3", 1);
+	assert_int_equal(inbox_put(c.i, 2, &e), E_OK);
+	start(&c);
+	expect(&c, "apply a spec 3\n");
+	counter_close(&c);
+}
+
+static void an_older_stream_is_fenced(void **state)
+{
+	struct delivery_event e = event("a", "s1", 0);
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "b", "s1", 0);
+	assert_int_equal(inbox_connected(c.i, 1), E_CANCELLED);
+	assert_int_equal(inbox_connected(c.i, 3), E_OK);
+	assert_int_equal(inbox_put(c.i, 1, &e), E_CANCELLED);
+	start(&c); /* what it had brought is applied, and answered on the new stream */
+	applied(&c);
+	say(&c);
+	expect(&c, "apply b spec 1\napplied b 1\n");
+	counter_close(&c);
+}
+
+static void a_rejection_carries_its_reason_and_leaves_no_memory(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	start(&c);
+	end(&c, DELIVERY_REJECTED, true, "busy");
+	say(&c);
+	put(&c, "a", "s1", 0);
+	start(&c);
+	end(&c, DELIVERY_REJECTED, false, "no such project");
+	say(&c);
+	expect(&c, "apply a spec 1\nrejected a 1, retryable: busy\n"
+		   "apply a spec 1\nrejected a 1: no such project\n");
+	assert_int_equal(stats(&c).rejected, 1);
+	assert_int_equal(stats(&c).rejected_retryable, 1);
+	counter_close(&c);
+}
+
+static void a_poison_event_holds_nobody_up(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	put(&c, "a", "s2", 0);
+	start(&c);
+	end(&c, DELIVERY_REJECTED, false, "poison");
+	start(&c);
+	expect(&c, "apply a spec 1\napply a spec 2\n");
+	counter_close(&c);
+}
+
+static void the_window_bounds_what_is_held(void **state)
+{
+	CLEANUP(blob_unref_freep) struct blob *big = blob_new((struct str){ "0123456789", 10 });
+	struct inbox_options options = inbox_defaults;
+	struct delivery_event e = event("a", "s1", 0);
+	struct counter c;
+
+	(void)state;
+	options.window_events = 3;
+	options.window_bytes = 15;
+	options.parallel_max = 1;
+	counter_open(&c, &options);
+	e.bytes = big;
+	assert_int_equal(inbox_put(c.i, 1, &e), E_OK);
+	e.name = e.resource_id = STR("b");
+	assert_int_equal(inbox_put(c.i, 1, &e), E_LIMIT);
+	assert_int_equal(put(&c, "c", "s1", 0), E_OK);
+	assert_int_equal(put(&c, "d", "s1", 0), E_OK);
+	assert_int_equal(put(&c, "e", "s1", 0), E_LIMIT);
+	assert_int_equal(put(&c, "a", "s1", 0), E_OK); /* a repetition takes no room */
+	start(&c);
+	assert_int_equal(c.n, 1); /* one at a time, by its options */
+	applied(&c);
+	assert_int_equal(put(&c, "e", "s1", 0), E_OK);
+	assert_int_equal(stats(&c).refused, 2);
+	counter_close(&c);
+}
+
+static void answers_that_nobody_reads_stop_the_intake(void **state)
+{
+	struct inbox_options options = inbox_defaults;
+	struct counter c;
+
+	(void)state;
+	options.answers_max = 2;
+	counter_open(&c, &options);
+	assert_int_equal(put(&c, "a", "s1", 0), E_OK);
+	assert_int_equal(put(&c, "b", "s1", 0), E_OK);
+	assert_int_equal(put(&c, "a", "s1", 0), E_LIMIT);
+	assert_int_equal(put(&c, "c", "s1", 0), E_LIMIT);
+	say(&c);
+	assert_int_equal(put(&c, "c", "s1", 0), E_OK);
+	counter_close(&c);
+}
+
+static void the_memory_is_bounded_and_forgets_the_least_used(void **state)
+{
+	struct inbox_options options = inbox_defaults;
+	struct counter c;
+
+	(void)state;
+	options.resources_max = 2;
+	counter_open(&c, &options);
+	for (const char *who = "a\0b\0c\0"; *who; who += 2) {
+		put(&c, who, "s1", 0);
+		start(&c);
+		applied(&c);
+	}
+	buf_clear(&c.text);
+	assert_int_equal(stats(&c).forgotten, 1);
+	put(&c, "b", "s1", 0);
+	put(&c, "c", "s1", 0);
+	put(&c, "a", "s1", 0);
+	start(&c);
+	expect(&c, "apply a spec 1\n");
+	counter_close(&c);
+}
+
+static void what_was_applied_before_a_restart_is_told(void **state)
+{
+	struct delivery_event e = event("a", "o1", 0);
+	struct delivery_event bad = { 0 };
+	struct counter c;
+
+	(void)state;
+	c = (struct counter){ .i = inbox_new(&inbox_defaults) };
+	assert_int_equal(inbox_remember(c.i, &e), E_OK);
+	assert_int_equal(inbox_remember(c.i, &bad), E_MALFORMED);
+	inbox_connected(c.i, 1);
+	put(&c, "a", "o1", 0);
+	assert_int_equal(put(&c, "", "o1", 0), E_MALFORMED);
+	start(&c);
+	say(&c);
+	expect(&c, "applied a 1\n");
+	counter_close(&c);
+}
+
+static void every_failed_allocation_leaves_it_as_it_was(void **state)
+{
+	(void)state;
+	for (long at = 1; at < 12; at++) {
+		struct delivery_event e = event("a", "s1", 0);
+		enum err err;
+		struct counter c;
+
+		counter_open(&c, NULL);
+		mem_fail_at(at);
+		err = put(&c, "a", "s1", 0);
+		mem_fail_at(0);
+		assert_true(err == E_OK || err == E_NOMEM);
+		assert_int_equal(stats(&c).queued, err == E_OK);
+		assert_int_equal(put(&c, "a", "s1", 0), E_OK);
+		start(&c);
+		mem_fail_at(1);
+		end(&c, DELIVERY_APPLIED, false, NULL);
+		err = put(&c, "a", "s1", 0); /* the answer to a repetition needs memory */
+		mem_fail_at(0);
+		assert_int_equal(err, E_NOMEM);
+		say(&c);
+		expect(&c, "apply a spec 1\napplied a 1\n");
+		mem_fail_at(at);
+		err = inbox_remember(c.i, &e);
+		mem_fail_at(0);
+		assert_int_equal(err, E_OK); /* it is remembered already */
+		e.resource_id = STR("z");
+		mem_fail_at(1);
+		assert_int_equal(inbox_remember(c.i, &e), E_NOMEM);
+		mem_fail_at(0);
+		counter_close(&c);
+	}
+	mem_fail_at(1);
+	assert_null(inbox_new(&inbox_defaults));
+	mem_fail_at(0);
+	inbox_free(NULL);
+}
+
+static void a_reason_without_memory_is_left_out(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	start(&c);
+	mem_fail_at(1);
+	end(&c, DELIVERY_REJECTED, false, "why");
+	mem_fail_at(0);
+	say(&c);
+	expect(&c, "apply a spec 1\nrejected a 1: \n");
+	counter_close(&c);
+}
+
+static void it_can_go_at_any_moment(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	put(&c, "a", "s2", 0);
+	put(&c, "b", "s1", 0);
+	put(&c, "c", "s1", 0);
+	start(&c);
+	applied(&c);
+	start(&c);
+	say(&c);
+	counter_close(&c); /* applied and given out, being applied, queued */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_event_is_received_applied_and_answered),
+		cmocka_unit_test(one_key_is_in_order_and_others_go_beside_it),
+		cmocka_unit_test(a_peer_that_knows_one_answer_gets_one),
+		cmocka_unit_test(an_outcome_overtakes_the_received_that_was_not_written_yet),
+		cmocka_unit_test(a_repetition_is_answered_and_not_applied_again),
+		cmocka_unit_test(a_command_and_its_state_share_their_ids_and_are_two_events),
+		cmocka_unit_test(the_last_four_commands_are_remembered),
+		cmocka_unit_test(after_a_delete_the_old_version_is_new_again),
+		cmocka_unit_test(what_was_overtaken_on_the_way_is_dropped),
+		cmocka_unit_test(an_older_stream_is_fenced),
+		cmocka_unit_test(a_rejection_carries_its_reason_and_leaves_no_memory),
+		cmocka_unit_test(a_poison_event_holds_nobody_up),
+		cmocka_unit_test(the_window_bounds_what_is_held),
+		cmocka_unit_test(answers_that_nobody_reads_stop_the_intake),
+		cmocka_unit_test(the_memory_is_bounded_and_forgets_the_least_used),
+		cmocka_unit_test(what_was_applied_before_a_restart_is_told),
+		cmocka_unit_test(every_failed_allocation_leaves_it_as_it_was),
+		cmocka_unit_test(a_reason_without_memory_is_left_out),
+		cmocka_unit_test(it_can_go_at_any_moment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
