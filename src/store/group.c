@@ -43,14 +43,16 @@ static struct store_put *cut(struct queue *q)
 	struct mpsc_node *first = q->first;
 	struct mpsc_node *end = first;
 	uint64_t bytes = 0;
+	size_t n;
 
-	for (size_t n = 0; end; n++, end = end->next) {
+	for (n = 0; end; n++, end = end->next) {
 		bytes += put_bytes(put_of(end));
 		if ((bytes >= GROUP_BYTES || n + 1 >= GROUP_PUTS) && end->next)
 			break;
 	}
 	if (end) {
 		q->first = end->next;
+		q->n -= n + 1;
 		end->next = NULL;
 	} else {
 		queue_init(q);
@@ -90,8 +92,10 @@ static enum err commit(struct store *s, struct why *why)
 {
 	uint64_t start = clock_mono_ns();
 	enum err err = db_run(&s->db, SQL_COMMIT, why);
+	uint64_t took = clock_mono_ns() - start;
 
-	metric_observe(s->metrics.commit, (int64_t)(clock_mono_ns() - start));
+	gather_learn(&s->gather, took);
+	metric_observe(s->metrics.commit, (int64_t)took);
 	return err == E_OK ? E_OK : why_add(why, "commit");
 }
 

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "store/dedup.h"
+#include "store/gather.h"
 #include "store/positions.h"
 #include "store/routes.h"
 #include "store/space.h"
@@ -22,6 +23,7 @@
 struct queue {
 	struct mpsc_node *first;
 	struct mpsc_node **last;
+	size_t n;
 };
 
 struct store {
@@ -37,6 +39,7 @@ struct store {
 	struct routes routes;
 	struct dedup dedup;
 	struct space space;
+	struct gather gather;
 	struct queue puts;    /* taken, waiting for a group */
 	struct queue deads;   /* the same for dead letters */
 	uint64_t last_pos;    /* of the running transaction */

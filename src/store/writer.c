@@ -1,5 +1,7 @@
 #include <assert.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -14,12 +16,12 @@ void queue_init(struct queue *q)
 {
 	q->first = NULL;
 	q->last = &q->first;
+	q->n = 0;
 }
 
 void queue_append(struct queue *q, struct mpsc_node *list)
 {
-	*q->last = list;
-	while (*q->last)
+	for (*q->last = list; *q->last; q->n++)
 		q->last = &(*q->last)->next;
 }
 
@@ -149,12 +151,30 @@ static void keep_house(struct store *s, uint64_t now_mono)
 
 /* ---- the thread ----------------------------------------------------------------------------------------------------- */
 
+static void take(struct store *s)
+{
+	queue_append(&s->puts, mpsc_take(&s->put_queue));
+	queue_append(&s->deads, mpsc_take(&s->dead_queue));
+}
+
+static void gather(struct store *s)
+{
+	uint64_t ns = gather_wait_ns(&s->gather, s->puts.n);
+	struct timespec wait = { .tv_nsec = (long)ns };
+
+	if (ns) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
+		take(s);
+	}
+	if (s->puts.n)
+		gather_begin(&s->gather, s->puts.n);
+}
+
 static void turn(struct store *s)
 {
 	uint64_t now = clock_mono_ms();
 
-	queue_append(&s->puts, mpsc_take(&s->put_queue));
-	queue_append(&s->deads, mpsc_take(&s->dead_queue));
+	take(s);
 	if (is_failed(s) && now >= s->retry_mono)
 		come_back(s);
 	if (is_failed(s)) {
@@ -162,6 +182,7 @@ static void turn(struct store *s)
 		return;
 	}
 	take_limits(s);
+	gather(s);
 	if (group_is_due(s, now))
 		group_commit(s);
 	if (!is_failed(s))
@@ -216,6 +237,8 @@ void *writer_main(void *store)
 	struct store *s = store;
 
 	block_signals();
+	/* The kernel may else add 50 us to a wait that is shorter than that. */
+	(void)prctl(PR_SET_TIMERSLACK, 1000UL);
 	while (!atomic_load(&s->stopping) || has_requests(s)) {
 		turn(s);
 		if (!has_requests(s) && !atomic_load(&s->stopping))
