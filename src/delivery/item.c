@@ -130,13 +130,14 @@ void item_replace(struct outbox *o, struct item *older, struct item *newer)
 void item_return(struct outbox *o, struct item *item, enum item_state to, uint64_t until_ms)
 {
 	struct resource *r = item->resource;
-	struct item *newer = item_coalesces(item->type) ? r->unsent[item->type] : NULL;
+	struct item *newer;
 
 	item_ground(o, item);
+	newer = item_coalesces(item->type) ? r->unsent[item->type] : NULL;
 	item_move(o, item, to);
 	if (to == ITEM_RETRYING)
 		(void)heap_put(&o->timers, &item->timer, until_ms);
-	if (newer && newer != item && newer->before == item->seq)
+	if (newer && newer->before == item->seq)
 		item_replace(o, item, newer);
 	else if (item_coalesces(item->type) && !newer)
 		r->unsent[item->type] = item;

@@ -73,6 +73,8 @@ static const struct {
 	{ "s1 > c2 s3 cut", "s1 s1 c2 s3" },
 	{ "o1 > o2 cut", "o1 o1 o2" },
 	{ "s1 > busy s2 cut", "s1 s2" },
+	{ "s1 > cut busy s2 cut", "s1 s2" },
+	{ "d1 > cut busy d2 cut", "d1 d2" },
 	{ "s1 > s2 busy cut", "s1 s2" },
 	{ "s1 > busy d2", "s1 d2" },
 	/* quarantined: only a newer version lets it out */
