@@ -336,7 +336,7 @@ static void the_rate_spreads_what_goes_beyond_the_burst(void **state)
 	options.rate_per_minute = 60;
 	options.rate_burst = 2;
 	desk_open(&d, &options);
-	for (const char *who = "a\0b\0c\0e"; *who; who += 2) {
+	for (const char *who = "a\0b\0c\0e\0"; *who; who += 2) {
 		desk_add(&d, who, "q1");
 		desk_send_all(&d, 10);
 	}
