@@ -40,7 +40,8 @@ static enum err arm_once(struct watch *w, struct why *why)
 	(void)snprintf(path, sizeof(path), "%s", w->dir);
 	w->above = false;
 	for (;;) {
-		w->id = inotify_add_watch(w->fd, path, w->above ? ABOVE_MASK : STORE_MASK);
+		/* Without IN_MASK_ADD a watch that exists is without any mask for a moment, and events of it are lost. */
+		w->id = inotify_add_watch(w->fd, path, (w->above ? ABOVE_MASK : STORE_MASK) | IN_MASK_ADD);
 		if (w->id >= 0)
 			return E_OK;
 		if (errno != ENOENT || !cut_last(path))
@@ -78,13 +79,16 @@ enum err watch_open(struct watch *w, const char *dir, struct why *why)
 {
 	enum err err;
 
-	*w = (struct watch){ .dir = dir, .id = -1, .pause_ms = -1 };
+	*w = (struct watch){ .dir = dir, .id = -1 };
 	w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (w->fd < 0)
 		return why_errno(why, E_IO, errno, "start watching %s", dir);
 	err = arm(w, why);
 	if (err != E_OK)
 		watch_close(w);
+	/* What was written before the watch may be committed after the first look: a commit shows in no file's events. */
+	w->write_ms = clock_mono_ms();
+	w->pause_ms = LOOK_FIRST_MS;
 	return err;
 }
 
