@@ -101,14 +101,21 @@ def spawn(tmp_path):
 
 @pytest.fixture
 def free_port():
-    """free_port(): a TCP port that nobody listens on and that this test was not given before."""
+    """free_port(): a TCP port that nobody listens on and that this test was not given before.
+
+    It lies below the ports that the kernel gives to clients: while a server is away, one of those would take it.
+    """
     given = set()
+    first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
 
     def find():
         while True:
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", 0))
-                port = s.getsockname()[1]
+            port = random.SystemRandom().randrange(10240, first_of_clients)
+            with socket.socket(socket.AF_INET6) as s:
+                try:
+                    s.bind(("::", port))
+                except OSError:
+                    continue
             if port not in given:
                 given.add(port)
                 return port
