@@ -4,6 +4,7 @@ Every test gets a directory (tmp_path) and ports of its own and waits for condit
 """
 
 import os
+import random
 import re
 import signal
 import socket
