@@ -6,7 +6,7 @@
 
 /* The drawing in outbox.h as a table: where each state may lead. */
 static const unsigned allowed[ITEM_STATES] = {
-	[ITEM_NEW] = MAY(WAITING) | MAY(RETRYING),
+	[ITEM_NEW] = MAY(WAITING) | MAY(GONE),
 	[ITEM_WAITING] = MAY(TAKEN) | MAY(RETRYING) | MAY(QUARANTINED) | MAY(GONE),
 	[ITEM_TAKEN] = MAY(SENT) | MAY(RECEIVED) | MAY(WAITING) | MAY(RETRYING) | MAY(QUARANTINED) | MAY(GONE),
 	[ITEM_SENT] = MAY(RECEIVED) | MAY(WAITING) | MAY(RETRYING) | MAY(QUARANTINED) | MAY(GONE),
@@ -17,15 +17,19 @@ static const unsigned allowed[ITEM_STATES] = {
 
 struct item *item_new(const struct delivery_event *e, uint64_t now_ms)
 {
-	struct item *item = mem_alloc(sizeof(*item) + e->event_id.n);
+	struct item *item = mem_alloc(sizeof(*item));
 
 	if (!item)
 		return NULL;
+	item->event_id = str_dup(e->event_id);
+	if (!item->event_id) {
+		mem_free(item);
+		return NULL;
+	}
+	item->event_id_n = (uint32_t)e->event_id.n;
 	item->type = e->type;
 	item->bytes = blob_ref(e->bytes);
 	item->since_ms = now_ms;
-	item->event_id_n = (uint32_t)e->event_id.n;
-	memcpy(item->event_id, e->event_id.p, e->event_id.n);
 	return item;
 }
 
@@ -34,6 +38,7 @@ void item_free(struct item *item)
 	if (!item)
 		return;
 	blob_unref(item->bytes);
+	mem_free(item->event_id);
 	mem_free(item->reason);
 	mem_free(item);
 }
@@ -86,44 +91,34 @@ void item_drop(struct outbox *o, struct item *item)
 	item_free(item);
 }
 
-static void put_instead(struct link *older, struct link *newer)
+static void swap_versions(struct item *a, struct item *b)
 {
-	list_remove(newer);
-	list_put_behind(older, newer);
+	struct item was = *a;
+
+	a->event_id = b->event_id;
+	a->event_id_n = b->event_id_n;
+	a->bytes = b->bytes;
+	b->event_id = was.event_id;
+	b->event_id_n = was.event_id_n;
+	b->bytes = was.bytes;
 }
 
 void item_replace(struct outbox *o, struct item *older, struct item *newer)
 {
-	struct resource *r = newer->resource;
-	struct line *line = r->line;
+	struct resource *r = older->resource;
 
-	assert(older->resource == r && older->type == newer->type && !item_flying(older));
-	if (!link_held(&newer->in_line))
-		line->holds[delivery_lane_of(newer->type)]++;
-	put_instead(&older->in_line, &newer->in_line);
-	put_instead(&older->in_resource, &newer->in_resource);
-	put_instead(&older->in_age, &newer->in_age);
+	assert(newer->resource == r && older->type == newer->type && item_unsent(older));
 	for (enum track t = 0; t < TRACKS; t++) {
-		if (r->newest[t] == older)
-			r->newest[t] = newer;
-		if (line->newest[t] == older->seq)
-			line->newest[t] = newer->seq;
+		if (r->newest[t] == newer)
+			r->newest[t] = older;
+		if (r->line->newest[t] == older->seq)
+			r->line->newest[t] = newer->seq;
 	}
-	newer->before = older->before;
-	newer->since_ms = older->since_ms;
-	newer->attempts = older->attempts;
-	if (older->state == ITEM_RETRYING) {
-		uint64_t until_ms = older->timer.key;
-
-		heap_remove(&o->timers, &older->timer);
-		(void)heap_put(&o->timers, &newer->timer, until_ms);
-		if (newer->state != ITEM_RETRYING)
-			item_move(o, newer, ITEM_RETRYING);
-	} else if (newer->state == ITEM_NEW) {
-		item_move(o, newer, ITEM_WAITING);
-	}
-	item_drop(o, older);
-	r->unsent[newer->type] = newer;
+	swap_versions(older, newer);
+	older->seq = newer->seq;
+	older->first = older->last = 0;
+	item_drop(o, newer);
+	r->unsent[older->type] = older;
 	o->total.coalesced++;
 }
 

@@ -43,6 +43,7 @@ struct item {
 	struct heap_node timer;  /* SENT: send again; RETRYING: hold back no longer */
 	struct resource *resource;
 	struct blob *bytes;
+	char *event_id;
 	char *reason;      /* quarantined; NULL: none, or no memory for it */
 	uint64_t seq;      /* when it was added */
 	uint64_t before;   /* seq of the newest on its track when this one was added */
@@ -53,7 +54,6 @@ struct item {
 	uint32_t event_id_n;
 	enum delivery_type type : 8;
 	enum item_state state : 8;
-	char event_id[];
 };
 
 struct resource {
@@ -165,7 +165,8 @@ void item_forget(struct item *item);
 /* Gone: out of every list, freed; its resource and line with it when they hold nothing more. The line is not settled. */
 void item_drop(struct outbox *o, struct item *item);
 
-/* `newer` (not yet anywhere, same resource) stands where `older` (unsent) stood, inherits its age and its waiting; `older` is dropped. */
+/* `older` (unsent) takes the version of `newer` (same resource and type, never sent), keeps its place, age and waiting;
+ * `newer` is dropped. */
 void item_replace(struct outbox *o, struct item *older, struct item *newer);
 
 /* No longer in flight: waits, or is held back until `until_ms`; gives way to a newer version that stands right behind it. */

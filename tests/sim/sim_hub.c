@@ -149,24 +149,6 @@ void hub_start(struct peer *p)
 		hub_sync(p, key);
 }
 
-void hub_crash(struct peer *p)
-{
-	sim_trace(p->sim, "hub     %u: crashes", p->index);
-	outbox_free(p->outbox);
-	p->connected = false;
-	memcpy(p->known, p->durable, sizeof(p->known));
-	memset(p->held, 0, sizeof(p->held));
-	memset(p->offered, 0, sizeof(p->offered));
-	memset(p->outstanding, 0, sizeof(p->outstanding));
-	hub_start(p);
-}
-
-void hub_void(struct peer *p)
-{
-	for (int key = 0; key < SIM_KEYS; key++)
-		p->outstanding[key].sent_ms = 0;
-}
-
 void hub_commit(struct peer *p)
 {
 	memcpy(p->durable, p->known, sizeof(p->known));
@@ -206,7 +188,7 @@ static void sweep_commands(struct peer *p, uint32_t key)
 	}
 }
 
-void hub_change(struct peer *p)
+static uint32_t change_truth(struct peer *p)
 {
 	struct sim *s = p->sim;
 	uint32_t key = (uint32_t)(sim_random(s) % SIM_KEYS);
@@ -226,7 +208,33 @@ void hub_change(struct peer *p)
 	} else {
 		truth->version++;
 	}
-	hub_sync(p, key);
+	return key;
+}
+
+void hub_change(struct peer *p)
+{
+	hub_sync(p, change_truth(p));
+}
+
+void hub_crash(struct peer *p)
+{
+	sim_trace(p->sim, "hub     %u: crashes", p->index);
+	outbox_free(p->outbox);
+	p->connected = false;
+	memcpy(p->known, p->durable, sizeof(p->known));
+	memset(p->held, 0, sizeof(p->held));
+	memset(p->offered, 0, sizeof(p->offered));
+	memset(p->outstanding, 0, sizeof(p->outstanding));
+	/* The source of truth lives on while the hub is down. */
+	for (uint64_t n = p->sim->healed ? 0 : sim_random(p->sim) % 4; n > 0; n--)
+		(void)change_truth(p);
+	hub_start(p);
+}
+
+void hub_void(struct peer *p)
+{
+	for (int key = 0; key < SIM_KEYS; key++)
+		p->outstanding[key].sent_ms = 0;
 }
 
 static void check_not_confirmed(const struct peer *p, const struct letter *l)
