@@ -66,11 +66,10 @@ def foreign():
 
 def metric(gateway, name):
     """The value of a metric, the sum over its labels."""
-    total = 0.0
-    for line in requests.get(gateway.admin + "/metrics", timeout=10).text.splitlines():
-        if line.startswith((name + " ", name + "{")):
-            total += float(line.rsplit(" ", 1)[1])
-    return total
+    lines = requests.get(gateway.admin + "/metrics", timeout=10).text.splitlines()
+    values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + " ", name + "{"))]
+    assert values, f"there is no metric {name}"
+    return sum(values)
 
 
 def judge(gateway, ids, *options):

@@ -1,0 +1,273 @@
+"""The store as a bus: the events API, `tail --follow` beside the gateway, and what happens to events no bus can take."""
+
+import json
+import subprocess
+import threading
+
+import pytest
+import requests
+from conftest import HOLDFAST, wait_until
+from load import metric
+from natsio import Nats
+
+ROUTES = """\
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {{name: one}}
+spec:
+  webhook:
+    a: {{port: "{port}", endpoint: /one/a, method: POST}}
+    b: {{port: "{port}", endpoint: /one/b, method: POST}}
+  holdfast:
+    dataDir: {data}
+    admin: {{address: "127.0.0.1:{admin}", tokenFile: {token}}}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {{name: two}}
+spec:
+  webhook:
+    a: {{port: "{port}", endpoint: /two/a, method: POST}}
+"""
+
+
+class Api:
+    """The events API of a gateway."""
+
+    def __init__(self, g, token):
+        self.g, self.token = g, token
+
+    def get(self, path="/events", token=None, **query):
+        return requests.get(self.g.admin + path, params=query, timeout=70, headers={"Authorization": "Bearer " + (token or self.token)})
+
+    def events(self, **query):
+        """[(position, body), ...] and the position to go on after."""
+        answer = self.get(**query)
+        assert answer.status_code == 200 and answer.headers["Content-Type"] == "application/x-ndjson", answer.text
+        rows = [json.loads(line) for line in answer.text.splitlines()]
+        return [(r["position"], r["event"]["data"]["body"]) for r in rows], int(answer.headers["Holdfast-Next-After"])
+
+
+@pytest.fixture
+def served(gateway, tmp_path):
+    g = gateway()
+    g.token_file = tmp_path / "token"
+    g.token_file.write_text("first-token\n")
+    g.file.write_text(ROUTES.format(port=g.port, data=g.data, admin=g.admin_port, token=g.token_file))
+    g.start()
+    g.api = Api(g, "first-token")
+    return g
+
+
+def post(g, path, body):
+    answer = requests.post(f"http://127.0.0.1:{g.port}{path}", json=body, timeout=10)
+    assert answer.status_code == 200, answer.text
+    return int(answer.headers["Holdfast-Position"])
+
+
+def readers(g):
+    """How many connections to the admin port are open."""
+    out = subprocess.run(["ss", "-Htn", "state", "established", f"sport = :{g.admin_port}"], check=True, capture_output=True)
+    return len(out.stdout.splitlines())
+
+
+# ---- the events API -------------------------------------------------------------------------------------------------------
+
+def test_events_come_in_pages_after_a_position(served):
+    for n in range(1, 8):
+        assert post(served, "/one/a", n) == n
+    api = served.api
+    assert api.events() == ([(n, n) for n in range(1, 8)], 7)
+    assert api.events(after=5) == ([(6, 6), (7, 7)], 7)
+    assert api.events(after=7) == ([], 7)
+    assert api.events(after=100) == ([], 100)
+    seen, after = [], 0
+    while page := api.events(after=after, limit=3)[0]:
+        assert len(page) <= 3
+        seen += page
+        after = page[-1][0]
+    assert seen == [(n, n) for n in range(1, 8)]
+
+
+def test_events_of_a_source_and_of_a_name(served):
+    for path in ("/one/a", "/one/b", "/two/a", "/one/b"):
+        post(served, path, path)
+    api = served.api
+    assert api.events(source="one")[0] == [(1, "/one/a"), (2, "/one/b"), (4, "/one/b")]
+    assert api.events(name="a")[0] == [(1, "/one/a"), (3, "/two/a")]
+    assert api.events(source="two", name="a")[0] == [(3, "/two/a")]
+    assert api.events(source="two", name="b")[0] == []
+    assert api.events(source="o")[0] == []
+
+
+@pytest.mark.parametrize("query", [{"after": "x"}, {"after": "-1"}, {"limit": "0"}, {"limit": "1001"}, {"wait": "61"},
+                                   {"wait": "1.5"}, {"after": "9" * 30}])
+def test_a_question_that_makes_no_sense_is_refused(served, query):
+    answer = served.api.get(**query)
+    assert answer.status_code == 400 and "use after=POSITION" in answer.text
+
+
+def test_the_api_needs_a_token_which_may_change(served):
+    post(served, "/one/a", "secret")
+    url = served.admin + "/events"
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "first-token"}, {"Authorization": "Bearer "},
+                    {"Authorization": "Basic first-token"}, {"Authorization": "Bearer first-token2"}):
+        answer = requests.get(url, headers=headers, timeout=10)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer") and "secret" not in answer.text
+    own = json.loads((served.data / "admin.json").read_text())["token"]
+    assert served.api.get(token=own).status_code == 200
+    served.token_file.write_text("second-token")
+    wait_until(lambda: served.api.get(token="second-token").status_code == 200, "the new token counts")
+    assert served.api.get().status_code == 401
+    served.token_file.unlink()
+    wait_until(lambda: served.api.get(token="second-token").status_code == 401, "without the file only admin.json's is left")
+    assert served.api.get(token=own).status_code == 200
+    assert "second-token" not in served.process.output()
+
+
+def test_a_reader_that_waits_is_woken_by_its_event_and_by_no_other(served):
+    """The wait is a minute: whoever is answered within the test was woken."""
+    found, order = {}, []
+
+    def wait(who, query):
+        found[who] = served.api.events(wait=60, **query)[0]
+        order.append(who)
+
+    threads = [threading.Thread(target=wait, args=reader)
+               for reader in (("any", {}), ("b", {"name": "b"}), ("late", {"after": 2}))]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: readers(served) == 3, "three readers wait")
+    assert order == []
+    post(served, "/one/a", 1)
+    threads[0].join(20)
+    assert order == ["any"] and found["any"] == [(1, 1)]
+    post(served, "/one/b", 2)
+    threads[1].join(20)
+    assert order == ["any", "b"] and found["b"] == [(2, 2)]
+    post(served, "/one/a", 3)
+    threads[2].join(20)
+    assert order == ["any", "b", "late"] and found["late"] == [(3, 3)]
+
+
+def test_a_wait_that_is_over_is_an_empty_page(served):
+    post(served, "/one/a", 1)
+    assert served.api.events(after=1, wait=1) == ([], 1)
+    assert served.api.events(after=0, wait=60) == ([(1, 1)], 1), "what is there is not waited for"
+
+
+def test_a_chain_of_waits_sees_every_event_once_and_in_order(served):
+    seen = []
+
+    def follow():
+        after = 0
+        while len(seen) < 200:
+            events, after = served.api.events(after=after, wait=30, limit=7)
+            seen.extend(events)
+
+    reader = threading.Thread(target=follow)
+    reader.start()
+    for n in range(1, 201):
+        post(served, ("/one/a", "/two/a")[n % 2], n)
+    reader.join(30)
+    assert seen == [(n, n) for n in range(1, 201)]
+
+
+def test_readers_that_wait_do_not_hold_the_end(served):
+    ended = []
+
+    def wait():
+        try:
+            served.api.get(wait=60)
+        except requests.exceptions.ConnectionError:
+            ended.append(True)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_until(lambda: readers(served) == 1, "the reader waits")
+    assert served.process.stop() == 0
+    thread.join(20)
+    assert ended == [True]
+
+
+# ---- tail --follow beside a running gateway ---------------------------------------------------------------------------------
+
+def test_tail_follows_a_gateway_over_its_restart_and_its_kill(served):
+    tail = served.spawn("tail", [HOLDFAST, "tail", "--follow", "--json", "--data-dir", served.data])
+
+    def printed():
+        return [(row["position"], row["event"]["data"]["body"]) for row in map(json.loads, tail.output().splitlines())]
+
+    for n, end in enumerate(("stop", "kill", "stop"), 1):
+        assert post(served, "/one/a", n) == n
+        wait_until(lambda n=n: len(printed()) >= n, f"event {n} is printed")
+        getattr(served.process, end)()
+        served.start()
+    assert tail.stop() == 0
+    assert printed() == [(1, 1), (2, 2), (3, 3)]
+
+
+# ---- dead letters -----------------------------------------------------------------------------------------------------------
+
+BUS = """\
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: {{name: default}}
+spec: {{jetstreamExotic: {{url: "{url}"}}}}
+"""
+
+
+def dead(g, *words):
+    return subprocess.run([HOLDFAST, "dead", *words, "--data-dir", g.data], capture_output=True, text=True, timeout=60)
+
+
+def letters(g):
+    return [json.loads(line) for line in dead(g, "list", "--json").stdout.splitlines()]
+
+
+def stored_in(bus):
+    with Nats(bus.port) as client:
+        return [m.body["n"] for m in client.messages()] if client.stream() else []
+
+
+def test_an_event_the_bus_can_never_take_is_set_aside_and_blocks_nobody(gateway, nats, tmp_path):
+    bus = nats("max_payload: 4096")
+    g = gateway(bus=BUS.format(url=bus.url)).start()
+    for n in range(1, 7):
+        assert g.post(json.dumps({"n": n, "pad": "x" * (8000 if n in (2, 4, 6) else 10)})).status_code == 200
+    found = wait_until(lambda: len(letters(g)) == 3 and letters(g), "three are set aside")
+    wait_until(lambda: stored_in(bus) == [1, 3, 5], "the others are forwarded")
+    assert [(letter["position"], letter["source"], letter["name"]) for letter in found] == [
+        (n, "webhook", "example") for n in (2, 4, 6)]
+    assert all("4096" in letter["reason"] or "max_payload" in letter["reason"] for letter in found), found
+    assert metric(g, "holdfast_store_dead_letters") == 3
+    assert len(g.events()) == 6, "they stay readable"
+
+    again = dead(g, "retry", "2")
+    assert again.returncode == 1 and "1 refused again" in again.stderr
+    assert len(letters(g)) == 3 and stored_in(bus) == [1, 3, 5]
+    assert dead(g, "drop", "4").stdout == "1 dead letter dropped\n"
+    assert [letter["position"] for letter in letters(g)] == [2, 6]
+    assert dead(g, "drop", "4").returncode == 1
+
+    g.process.kill()
+    g.start()
+    assert [letter["position"] for letter in letters(g)] == [2, 6], "set aside for good, not tried again by itself"
+
+    config = tmp_path / "nats.conf"
+    config.write_text(config.read_text().replace("4096", "65536"))
+    bus.stop()
+    bus.restart()
+    wait_until(lambda: dead(g, "retry", "--all").returncode == 0, "the bus takes them now")
+    assert letters(g) == []
+    assert stored_in(bus)[:3] == [1, 3, 5] and sorted(stored_in(bus)[3:]) == [2, 6]
+    assert metric(g, "holdfast_store_dead_letters") == 0
+    assert g.post('{"n": 7}').status_code == 200
+    wait_until(lambda: stored_in(bus)[-1] == 7, "and everything goes on")
+
+
+def test_the_dead_letter_api_needs_the_token(served):
+    for path in ("/dead/retry", "/dead/drop"):
+        assert requests.post(served.admin + path, timeout=10).status_code == 401
+        assert requests.get(served.admin + path, timeout=10).status_code == 405
