@@ -226,7 +226,7 @@ void hub_crash(struct peer *p)
 	memset(p->offered, 0, sizeof(p->offered));
 	memset(p->outstanding, 0, sizeof(p->outstanding));
 	/* The source of truth lives on while the hub is down. */
-	for (uint64_t n = p->sim->healed ? 0 : sim_random(p->sim) % 4; n > 0; n--)
+	for (uint64_t n = p->sim->healed ? 0 : sim_random(p->sim) % 50; n > 0; n--)
 		(void)change_truth(p);
 	hub_start(p);
 }
