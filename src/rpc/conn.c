@@ -73,15 +73,13 @@ void rpc_conn_start(struct rpc_conn *c)
 	metric_inc(c->end->metrics.conns);
 	metric_inc(c->end->metrics.conns_begun);
 	uv_tcp_nodelay(&c->tcp, 1);
-	rpc_conn_read(c);
-	if (!rpc_conn_is_live(c))
-		return;
 	if (c->tls)
 		rpc_conn_move(c, RPC_CONN_TLS);
 	else
 		rpc_conn_begin_h2(c);
+	if (rpc_conn_is_live(c))
+		rpc_conn_read(c);
 	rpc_end_touch(c->end, c);
-	rpc_conn_settle(c);
 }
 
 void rpc_conn_end(struct rpc_conn *c, enum rpc_end_reason reason)

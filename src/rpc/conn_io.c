@@ -243,4 +243,6 @@ void rpc_conn_read(struct rpc_conn *c)
 {
 	if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) < 0)
 		rpc_conn_end(c, RPC_END_IO);
+	else if (c->tls)
+		take_tls(c, (struct str){ 0 }); /* a client's has the first word */
 }

@@ -43,6 +43,7 @@ static enum err make_option(struct rpc_end *end)
 		return E_NOMEM;
 	nghttp2_option_set_no_auto_window_update(end->option, 1);
 	nghttp2_option_set_no_closed_streams(end->option, 1);
+	nghttp2_option_set_max_outbound_ack(end->option, RPC_UNREAD_MAX);
 	nghttp2_option_set_max_continuations(end->option, end->limits.continuations);
 	/* Counted by us, in both directions (h2.c). */
 	nghttp2_option_set_stream_reset_rate_limit(end->option, UINT32_MAX, UINT32_MAX);

@@ -17,6 +17,9 @@
 #define RPC_READ_SIZE  (64 << 10) /* bytes per read */
 #define RPC_WRITE_SIZE (64 << 10) /* bytes per write */
 
+/* Answers that a server's peer may leave unread: acknowledgements, resets, refusals, heads. */
+#define RPC_UNREAD_MAX 5000
+
 struct rpc_conn;
 struct rpc_call;
 

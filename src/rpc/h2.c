@@ -3,9 +3,6 @@
 #include "base/mem.h"
 #include "rpc/call_impl.h"
 
-/* Answers that a server's peer may leave unread: acknowledgements, resets, refusals, heads. */
-#define UNREAD_MAX    5000
-
 /* A header list this many times over its limit costs the connection; below, only the call. */
 #define HEADERS_WORST 8
 
@@ -271,6 +268,6 @@ void rpc_h2_feed(struct rpc_conn *c, struct str bytes)
 
 	if (n < 0)
 		rpc_conn_end(c, reason_of(n));
-	else if (c->end->role->is_server && nghttp2_session_get_outbound_queue_size(c->h2) > UNREAD_MAX)
+	else if (c->end->role->is_server && nghttp2_session_get_outbound_queue_size(c->h2) > RPC_UNREAD_MAX)
 		rpc_conn_end(c, RPC_END_UNREAD);
 }

@@ -18,7 +18,7 @@ X(conns_max,        COUNT, 1,     1000000,     10000,     "",      "Connections 
 X(resets_per_s,     COUNT, 1,     1000000,     100,       "1/s",   "Streams that a peer resets, or makes us reset; ten seconds' worth may come at once.")
 X(pings_per_s,      COUNT, 1,     1000000,     100,       "1/s",   "PING frames; ten seconds' worth may come at once.")
 X(settings_per_s,   COUNT, 1,     1000000,     10,        "1/s",   "SETTINGS frames; ten seconds' worth may come at once.")
-X(empties_per_s,    COUNT, 1,     1000000,     1000,      "1/s",   "Frames that carry nothing: empty DATA, PRIORITY, unknown ones; ten seconds' worth may come at once.")
+X(empties_per_s,    COUNT, 1,     1000000,     1000,      "1/s",   "Frames that carry nothing: empty DATA, PRIORITY; ten seconds' worth may come at once.")
 X(handshake_ms,     TIME,  100,   600000,      10000,     "ms",    "From the connection to the end of TLS and the first SETTINGS of HTTP/2.")
 X(head_ms,          TIME,  100,   600000,      10000,     "ms",    "From the first frame of a call's header to its last.")
 X(idle_ms,          TIME,  1000,  86400000,    300000,    "ms",    "Without a call; then a server says GOAWAY and closes.")

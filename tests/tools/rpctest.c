@@ -249,6 +249,9 @@ static void on_stopped(void *ctx)
 	struct service *s = ctx;
 
 	s->server = NULL;
+	/* A signal that comes now finds nothing to stop. */
+	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN);
 	for (size_t i = 0; i < ARRAY_LEN(s->signals); i++)
 		uv_close((uv_handle_t *)&s->signals[i], NULL);
 	loop_stop(&s->loop);
@@ -346,10 +349,10 @@ static int serve(int argc, char **argv)
 		die("reflection");
 	services[2] = rpc_reflection_service(s.reflection);
 	services[3] = rpc_reflection_service_alpha(s.reflection);
+	watch_signals(&s);
 	printf("port %u\n", listen_port(fd));
 	if (rpc_server_start(&s.loop, fd, &o, &why, &s.server) != E_OK)
 		die(why.text);
-	watch_signals(&s);
 	loop_run(&s.loop);
 	print_metrics(&s);
 	loop_release(&s.loop);
