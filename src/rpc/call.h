@@ -29,7 +29,10 @@ struct rpc_peer {
 	const struct tls_peer *tls; /* what its certificate says; NULL: it showed none */
 };
 
-/* Put a message into the queue, copied. The headers leave with the first one. */
+/*
+ * Put a message into the queue, copied. The headers leave with the first one. A message for a call that has ended, and whose owner
+ * has not been told yet because it is paused, is dropped.
+ */
 enum err rpc_send(struct rpc_call *call, struct str message);
 
 /* Server: send the headers now, with metadata (NULL: none), copied. At most once and before the first message. */

@@ -34,11 +34,12 @@ static struct rpc_chunk *make_chunk(struct rpc_call *call, struct str message)
 	return chunk;
 }
 
+/* One message each call may queue in any case: calls that nobody reads must not hold the others. */
 static bool has_room(struct rpc_call *call)
 {
 	const struct rpc_limits *l = &call->conn->end->limits;
 
-	if (call->queued < l->send_queue && call->conn->queued < l->conn_send_queue)
+	if (call->queued == 0 || (call->queued < l->send_queue && call->conn->queued < l->conn_send_queue))
 		return true;
 	if (!call->blocked)
 		call->conn->blocked_count++;

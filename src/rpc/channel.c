@@ -1,50 +1,9 @@
 #include "rpc/channel.h"
 
 #include <assert.h>
-#include <netdb.h>
-#include <stdio.h>
 
 #include "base/mem.h"
-#include "rpc/call_impl.h"
-
-#define CONNECT_MS 20000
-
-enum channel_state { DOWN, CONNECTING, UP };
-
-struct lookup;
-
-struct rpc_channel {
-	struct rpc_end end;
-	struct rpc_channel_options o;
-	char *host;
-	char *authority; /* ":authority" of requests */
-	char *name;      /* that the certificate must have */
-	char *user_agent;
-	enum channel_state state;
-	struct loop_timer timer;
-	struct lookup *lookup;
-	struct addrinfo *addresses;
-	const struct addrinfo *next_address;
-	uv_connect_t connect;
-	struct rpc_conn *conn;
-	struct why why; /* of this attempt */
-	bool connected; /* some address took us: the others are not tried */
-	bool closing;
-	void (*on_closed)(void *ctx);
-	void *on_closed_ctx;
-};
-
-/* It may take longer than the channel has patience for, or lives: then `ch` is NULL, and nobody wants the answer. */
-struct lookup {
-	uv_getaddrinfo_t req;
-	struct loop *loop;
-	struct rpc_channel *ch;
-};
-
-static struct rpc_channel *channel_of(struct rpc_end *end)
-{
-	return CONTAINER_OF(end, struct rpc_channel, end);
-}
+#include "rpc/channel_impl.h"
 
 static void release(struct rpc_channel *ch)
 {
@@ -66,162 +25,24 @@ static void on_end_closed(struct rpc_end *end)
 		on_closed(ctx);
 }
 
-/* Nothing of the attempt is left. */
-static void end_attempt(struct rpc_channel *ch)
-{
-	loop_timer_stop(ch->end.loop, &ch->timer);
-	if (ch->lookup)
-		ch->lookup->ch = NULL;
-	ch->lookup = NULL;
-	if (ch->addresses)
-		uv_freeaddrinfo(ch->addresses);
-	ch->addresses = NULL;
-	ch->next_address = NULL;
-}
-
-/* The last thing that anybody does with the channel in this call. */
-static void down(struct rpc_channel *ch)
+void channel_down(struct rpc_channel *ch)
 {
 	struct why why = ch->why;
 
-	end_attempt(ch);
-	ch->state = DOWN;
+	channel_end_attempt(ch);
+	ch->state = CHANNEL_DOWN;
 	if (ch->closing)
 		rpc_end_close(&ch->end, on_end_closed);
 	else
 		ch->o.on_down(ch->o.ctx, why.err, &why);
 }
 
-static void tell_why(struct rpc_channel *ch, enum err err, const char *text)
-{
-	if (ch->why.err == E_OK)
-		(void)why_set(&ch->why, err, "%s port %u: %s", ch->host, ch->o.port, text);
-}
-
-static void on_connected(uv_connect_t *connect, int status)
-{
-	struct rpc_channel *ch = connect->data;
-	struct rpc_conn *c = ch->conn;
-
-	loop_tick(ch->end.loop);
-	if (c->state != RPC_CONN_DIALING)
-		return;
-	if (status < 0) {
-		if (!ch->next_address)
-			tell_why(ch, E_UNAVAILABLE, uv_strerror(status));
-		rpc_conn_end(c, RPC_END_IO);
-		return;
-	}
-	ch->connected = true;
-	if (ch->o.tls)
-		c->tls = tls_session_new_client(ch->o.tls, ch->name);
-	if (ch->o.tls && !c->tls)
-		rpc_conn_end(c, RPC_END_MEMORY);
-	else
-		rpc_conn_start(c);
-}
-
-/* True: something is under way that calls back. */
-static bool dial_next(struct rpc_channel *ch)
-{
-	const struct addrinfo *address = ch->next_address;
-	struct rpc_conn *c = address ? mem_alloc(sizeof(*c)) : NULL;
-	int rc;
-
-	if (!c) {
-		tell_why(ch, address ? E_NOMEM : E_UNAVAILABLE, address ? "out of memory" : "no address");
-		return false;
-	}
-	ch->next_address = address->ai_next;
-	ch->conn = c;
-	rpc_conn_init(c, &ch->end);
-	c->keepalive_ms = ch->o.keepalive_ms;
-	ch->connect.data = ch;
-	rc = uv_tcp_connect(&ch->connect, &c->tcp, address->ai_addr, on_connected);
-	if (rc < 0) {
-		if (!ch->next_address)
-			tell_why(ch, E_UNAVAILABLE, uv_strerror(rc));
-		rpc_conn_end(c, RPC_END_IO);
-	}
-	return true;
-}
-
-static void on_looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *addresses)
-{
-	struct lookup *lookup = req->data;
-	struct rpc_channel *ch = lookup->ch;
-
-	loop_tick(lookup->loop);
-	mem_free(lookup);
-	if (!ch) {
-		uv_freeaddrinfo(addresses);
-		return;
-	}
-	ch->lookup = NULL;
-	ch->addresses = addresses;
-	ch->next_address = addresses;
-	if (status < 0)
-		tell_why(ch, E_UNAVAILABLE, uv_strerror(status));
-	if (status < 0 || !dial_next(ch))
-		down(ch);
-}
-
-/* The attempt takes too long. */
-static void on_due(struct loop_timer *timer)
-{
-	struct rpc_channel *ch = CONTAINER_OF(timer, struct rpc_channel, timer);
-
-	tell_why(ch, E_TIMEOUT, "not connected in time");
-	ch->next_address = NULL;
-	if (ch->conn)
-		rpc_conn_end(ch->conn, RPC_END_HANDSHAKE_TIME);
-	else
-		down(ch);
-}
-
-static enum err look_up(struct rpc_channel *ch)
-{
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	struct lookup *lookup = mem_alloc(sizeof(*lookup));
-	char port[8];
-
-	if (!lookup)
-		return E_NOMEM;
-	(void)snprintf(port, sizeof(port), "%u", ch->o.port);
-	lookup->loop = ch->end.loop;
-	lookup->ch = ch;
-	lookup->req.data = lookup;
-	if (uv_getaddrinfo(&ch->end.loop->uv, &lookup->req, on_looked_up, ch->host, port, &hints) < 0) {
-		mem_free(lookup);
-		return E_NOMEM;
-	}
-	ch->lookup = lookup;
-	return E_OK;
-}
-
-enum err rpc_channel_connect(struct rpc_channel *ch)
-{
-	enum err err;
-
-	assert(ch->state == DOWN && !ch->closing && !ch->conn);
-	ch->why = (struct why){ 0 };
-	ch->connected = false;
-	err = loop_timer_start(ch->end.loop, &ch->timer, ch->o.connect_ms ? ch->o.connect_ms : CONNECT_MS);
-	if (err == E_OK)
-		err = look_up(ch);
-	if (err != E_OK)
-		end_attempt(ch);
-	else
-		ch->state = CONNECTING;
-	return err;
-}
-
 static void on_open(struct rpc_conn *conn)
 {
 	struct rpc_channel *ch = channel_of(conn->end);
 
-	end_attempt(ch);
-	ch->state = UP;
+	channel_end_attempt(ch);
+	ch->state = CHANNEL_UP;
 	if (ch->closing)
 		rpc_conn_end(conn, RPC_END_STOPPED);
 	else
@@ -260,14 +81,14 @@ static enum err err_of(enum rpc_end_reason reason)
 static void on_gone(struct rpc_conn *conn)
 {
 	struct rpc_channel *ch = channel_of(conn->end);
-	bool again = ch->state == CONNECTING && !ch->connected && ch->next_address && !ch->closing;
+	bool again = ch->state == CHANNEL_CONNECTING && !ch->connected && ch->next_address && !ch->closing;
 
 	ch->conn = NULL;
 	if (!again)
-		tell_why(ch, err_of(conn->reason), conn->why.err ? conn->why.text : rpc_end_text(conn->reason));
+		channel_tell_why(ch, err_of(conn->reason), conn->why.err ? conn->why.text : rpc_end_text(conn->reason));
 	mem_free(conn);
-	if (!again || !dial_next(ch))
-		down(ch);
+	if (!again || !channel_dial_next(ch))
+		channel_down(ch);
 }
 
 static const struct rpc_role role = {
@@ -303,7 +124,7 @@ enum err rpc_channel_new(struct loop *loop, const struct rpc_channel_options *op
 	ch->name = str_dup(str_of(options->authority ? options->authority : options->host));
 	ch->authority = make_authority(options);
 	ch->user_agent = str_dup(str_of(options->user_agent ? options->user_agent : "holdfast"));
-	ch->timer.on_due = on_due;
+	ch->timer.on_due = channel_on_due;
 	if (!ch->host || !ch->name || !ch->authority || !ch->user_agent ||
 	    rpc_end_init(&ch->end, loop, &role, &options->limits, options->metrics) != E_OK) {
 		release(ch);
@@ -324,13 +145,13 @@ void rpc_channel_close(struct rpc_channel *ch, void (*on_closed)(void *ctx), voi
 		rpc_conn_end(ch->conn, RPC_END_STOPPED);
 		return;
 	}
-	end_attempt(ch);
+	channel_end_attempt(ch);
 	rpc_end_close(&ch->end, on_end_closed);
 }
 
 bool rpc_channel_is_up(const struct rpc_channel *ch)
 {
-	return ch->state == UP && !ch->closing && rpc_conn_is_live(ch->conn) && !ch->conn->draining;
+	return ch->state == CHANNEL_UP && !ch->closing && rpc_conn_is_live(ch->conn) && !ch->conn->draining;
 }
 
 enum err rpc_start(struct rpc_channel *ch, const struct rpc_call_options *options, struct rpc_call **ret_call)

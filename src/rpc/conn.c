@@ -56,12 +56,28 @@ static void read_address(struct rpc_conn *c)
 		inet_ntop(AF_INET6, &in6->sin6_addr, c->address, sizeof(c->address));
 }
 
+/* Who it is, and that we both mean HTTP/2. */
+static enum err check_tls(struct rpc_conn *c)
+{
+	enum err err = tls_session_peer(c->tls, &c->cert);
+
+	if (err == E_OK)
+		c->peer.tls = &c->cert;
+	else if (err != E_NOT_FOUND)
+		return why_set(&c->why, err, "the certificate cannot be read");
+	if (!tls_session_speaks(c->tls, "h2"))
+		return why_set(&c->why, E_UNAVAILABLE, "TLS: the other side does not speak h2 (ALPN)");
+	return E_OK;
+}
+
 void rpc_conn_begin_h2(struct rpc_conn *c)
 {
-	if (c->tls && tls_session_peer(c->tls, &c->cert) == E_OK)
-		c->peer.tls = &c->cert;
+	enum err err = c->tls ? check_tls(c) : E_OK;
+
 	rpc_conn_move(c, RPC_CONN_SETTINGS);
-	if (rpc_h2_begin(c) != E_OK)
+	if (err != E_OK)
+		rpc_conn_end(c, err == E_NOMEM ? RPC_END_MEMORY : RPC_END_TLS);
+	else if (rpc_h2_begin(c) != E_OK)
 		rpc_conn_end(c, RPC_END_MEMORY);
 }
 

@@ -1,3 +1,5 @@
+#include <assert.h>
+
 #include "base/mem.h"
 #include "rpc/call_impl.h"
 #include "rpc/h2.h"
@@ -32,6 +34,7 @@ static bool send_later(struct rpc_conn *c, struct str bytes)
 	struct rest *rest = mem_alloc(sizeof(*rest) + bytes.n);
 	uv_buf_t buf;
 
+	assert(bytes.n && bytes.p);
 	if (!rest)
 		return false;
 	memcpy(rest->bytes, bytes.p, bytes.n);

@@ -79,12 +79,12 @@ static int unpack_step(z_stream *z, struct buf *out)
 }
 
 /* A full buffer is only too much when something is still to come. */
-static enum err at_the_limit(z_stream *z)
+static enum err at_the_limit(struct gzip *g)
 {
-	unsigned char more;
+	z_stream *z = &g->inflater;
 	int rc;
 
-	z->next_out = &more;
+	z->next_out = &g->spill;
 	z->avail_out = 1;
 	rc = inflate(z, Z_NO_FLUSH);
 	if (z->avail_out == 0)
@@ -109,7 +109,7 @@ enum err gzip_unpack(struct gzip *g, struct str packed, struct buf *ret_plain)
 	start(z, packed);
 	do {
 		if (!make_room(z, ret_plain))
-			return ret_plain->err != E_OK ? ret_plain->err : at_the_limit(z);
+			return ret_plain->err != E_OK ? ret_plain->err : at_the_limit(g);
 		rc = unpack_step(z, ret_plain);
 	} while (rc == Z_OK && (z->avail_in || z->avail_out == 0));
 	if (rc == Z_MEM_ERROR)

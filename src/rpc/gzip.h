@@ -17,7 +17,8 @@
 struct gzip {
 	z_stream deflater;
 	z_stream inflater;
-	bool deflating; /* the state is there */
+	unsigned char spill; /* a byte beyond the ceiling goes here */
+	bool deflating;      /* the state is there */
 	bool inflating;
 };
 

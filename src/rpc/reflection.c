@@ -24,40 +24,53 @@ static void open_call(struct rpc_call *call, void *ctx)
 	rpc_set_user(call, ctx);
 }
 
-static enum err answer_error(struct rpc_call *call, response_type *response, enum rpc_code code, const char *text)
+/* What every answer begins with. */
+static response_type response_to(request_type *request)
 {
+	response_type response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
+
+	response.valid_host = request->host;
+	response.original_request = request;
+	return response;
+}
+
+static enum err answer_error(struct rpc_call *call, request_type *request, enum rpc_code code, const char *text)
+{
+	response_type response = response_to(request);
 	Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
 
 	error.error_code = code;
 	error.error_message = (char *)(uintptr_t)text;
-	response->message_response_case =
+	response.message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
-	response->error_response = &error;
-	return pb_send(call, &response->base);
+	response.error_response = &error;
+	return pb_send(call, &response.base);
 }
 
 /* `file` NULL: unknown. */
-static enum err answer_file(struct rpc_call *call, response_type *response, const struct symbols_file *file)
+static enum err answer_file(struct rpc_call *call, request_type *request, const struct symbols_file *file)
 {
+	response_type response = response_to(request);
 	const struct rpc_reflection *r = rpc_user(call);
 	Grpc__Reflection__V1__FileDescriptorResponse files = GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
 	const struct rpc_file *list[FILES_MAX];
 	ProtobufCBinaryData bytes[FILES_MAX];
 
 	if (!file)
-		return answer_error(call, response, RPC_NOT_FOUND, "unknown file or symbol");
+		return answer_error(call, request, RPC_NOT_FOUND, "unknown file or symbol");
 	files.n_file_descriptor_proto = symbols_closure(&r->symbols, file, list, FILES_MAX);
 	for (size_t i = 0; i < files.n_file_descriptor_proto; i++)
 		bytes[i] = (ProtobufCBinaryData){ list[i]->descriptor.n, (uint8_t *)(uintptr_t)list[i]->descriptor.p };
 	files.file_descriptor_proto = bytes;
-	response->message_response_case =
+	response.message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
-	response->file_descriptor_response = &files;
-	return pb_send(call, &response->base);
+	response.file_descriptor_response = &files;
+	return pb_send(call, &response.base);
 }
 
-static enum err answer_list(struct rpc_call *call, response_type *response)
+static enum err answer_list(struct rpc_call *call, request_type *request)
 {
+	response_type response = response_to(request);
 	const struct rpc_reflection *r = rpc_user(call);
 	Grpc__Reflection__V1__ListServiceResponse list = GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT;
 	Grpc__Reflection__V1__ServiceResponse *rows = mem_array(r->name_count, sizeof(*rows));
@@ -71,11 +84,11 @@ static enum err answer_list(struct rpc_call *call, response_type *response)
 	}
 	list.n_service = r->name_count;
 	list.service = pointers;
-	response->message_response_case =
+	response.message_response_case =
 		GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-	response->list_services_response = &list;
+	response.list_services_response = &list;
 	if (rows && pointers)
-		err = pb_send(call, &response->base);
+		err = pb_send(call, &response.base);
 	mem_free(rows);
 	mem_free(pointers);
 	return err;
@@ -84,23 +97,20 @@ static enum err answer_list(struct rpc_call *call, response_type *response)
 static enum err answer(struct rpc_call *call, request_type *request)
 {
 	const struct rpc_reflection *r = rpc_user(call);
-	response_type response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
 
-	response.valid_host = request->host;
-	response.original_request = request;
 	switch (request->message_request_case) {
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
-		return answer_file(call, &response, symbols_of_file(&r->symbols, str_of(request->file_by_filename)));
+		return answer_file(call, request, symbols_of_file(&r->symbols, str_of(request->file_by_filename)));
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
-		return answer_file(call, &response,
+		return answer_file(call, request,
 				   symbols_of_name(&r->symbols, str_of(request->file_containing_symbol)));
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
-		return answer_list(call, &response);
+		return answer_list(call, request);
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION:
 	case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE:
-		return answer_error(call, &response, RPC_NOT_FOUND, "there are no extensions");
+		return answer_error(call, request, RPC_NOT_FOUND, "there are no extensions");
 	default:
-		return answer_error(call, &response, RPC_INVALID_ARGUMENT, "the request asks for nothing");
+		return answer_error(call, request, RPC_INVALID_ARGUMENT, "the request asks for nothing");
 	}
 }
 

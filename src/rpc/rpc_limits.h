@@ -8,7 +8,7 @@ X(message_max,      SIZE,  1024,  2ull << 30,  200 << 20, "bytes", "One message,
 X(conn_memory,      SIZE,  65536, 1ull << 40,  512 << 20, "bytes", "Messages of one connection that have begun and not ended; the call that would exceed it ends with RESOURCE_EXHAUSTED.")
 X(memory,           SIZE,  65536, 1ull << 40,  1ull << 30, "bytes", "The same over all connections of a server.")
 X(send_queue,       SIZE,  1024,  1ull << 30,  256 << 10, "bytes", "Messages of one call that wait to be sent, before the sender is told to wait; one message may exceed it.")
-X(conn_send_queue,  SIZE,  65536, 1ull << 40,  64 << 20,  "bytes", "The same over all calls of one connection.")
+X(conn_send_queue,  SIZE,  65536, 1ull << 40,  64 << 20,  "bytes", "The same over all calls of one connection; each call may queue one message in any case.")
 X(stream_window,    SIZE,  65535, 1 << 30,     256 << 10, "bytes", "Bytes of one call that the peer may send ahead of what was taken.")
 X(conn_window,      SIZE,  65535, 1 << 30,     16 << 20,  "bytes", "Bytes of all calls of one connection in flight to us.")
 X(streams_max,      COUNT, 1,     1000000,     100,       "",      "Calls open at a time on one connection.")
