@@ -4,7 +4,7 @@ uint64_t gather_wait_ns(const struct gather *g, size_t waiting)
 {
 	uint64_t half = g->commit_ns / 2;
 
-	if (waiting == 0 || waiting >= g->last)
+	if (waiting == 0 || waiting >= g->last || waiting >= GATHER_ENOUGH)
 		return 0;
 	return half < GATHER_MAX_NS ? half : GATHER_MAX_NS;
 }

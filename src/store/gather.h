@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define GATHER_MAX_NS 50000
+#define GATHER_ENOUGH 16 /* requests among which a commit's fixed cost is spread well enough */
 
 struct gather {
 	size_t last;        /* requests in the last group */

@@ -32,6 +32,17 @@ static void the_rest_of_the_last_group_is_waited_for_half_a_commit(void **state)
 	assert_int_equal(gather_wait_ns(&g, 6), 0);
 }
 
+static void a_group_that_is_large_enough_goes_at_once(void **state)
+{
+	struct gather g = { 0 };
+
+	(void)state;
+	gather_begin(&g, 64);
+	gather_learn(&g, 80000);
+	assert_true(gather_wait_ns(&g, GATHER_ENOUGH - 1) > 0);
+	assert_int_equal(gather_wait_ns(&g, GATHER_ENOUGH), 0);
+}
+
 static void when_nobody_comes_the_next_group_is_not_waited_for(void **state)
 {
 	struct gather g = { 0 };
@@ -62,6 +73,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sender_alone_never_waits),
 		cmocka_unit_test(the_rest_of_the_last_group_is_waited_for_half_a_commit),
+		cmocka_unit_test(a_group_that_is_large_enough_goes_at_once),
 		cmocka_unit_test(when_nobody_comes_the_next_group_is_not_waited_for),
 		cmocka_unit_test(a_slow_disk_does_not_make_the_wait_long),
 	};
