@@ -238,7 +238,7 @@ static const struct rpc_service echo_service = { .name = "test.Echo",
 						 .methods = methods,
 						 .method_count = ARRAY_LEN(methods) };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	(void)fprintf(stderr, "rpctest: %s\n", what);
 	exit(1);
