@@ -146,11 +146,11 @@ static bool put_others(struct buf *b, const X509_NAME *name)
 }
 
 /* A terminated copy that holds no zero byte before its end. */
-static enum err take_text(struct buf *b, char **ret_text)
+static enum err take_text(struct str text, char **ret_text)
 {
-	if (b->err == E_OK && b->n && memchr(b->p, '\0', b->n))
+	if (text.n && memchr(text.p, '\0', text.n))
 		return E_MALFORMED;
-	*ret_text = b->err == E_OK ? str_dup(b->n ? buf_view(b) : STR("")) : NULL;
+	*ret_text = str_dup(text.n ? text : STR(""));
 	return *ret_text ? E_OK : E_NOMEM;
 }
 
@@ -163,14 +163,15 @@ static enum err read_subject(struct tls_peer *p, const X509_NAME *name)
 	for (size_t i = 0; i < ARRAY_LEN(types) && ok; i++)
 		ok = put_type(&b, name, &types[i]);
 	ok = ok && put_others(&b, name);
-	err = ok ? take_text(&b, &p->subject) : E_MALFORMED;
+	err = ok ? b.err : E_MALFORMED;
+	if (err == E_OK)
+		err = take_text(buf_view(&b), &p->subject);
 	buf_release(&b);
 	return err;
 }
 
 static enum err read_common_name(struct tls_peer *p, const X509_NAME *name)
 {
-	struct buf b = { 0 };
 	unsigned char *utf8 = NULL;
 	struct str text = { 0 };
 	int last = -1;
@@ -180,9 +181,7 @@ static enum err read_common_name(struct tls_peer *p, const X509_NAME *name)
 		last = at;
 	if (last >= 0 && !text_of(X509_NAME_get_entry(name, last), &utf8, &text))
 		return E_MALFORMED;
-	buf_str(&b, text);
-	err = take_text(&b, &p->common_name);
-	buf_release(&b);
+	err = take_text(text, &p->common_name);
 	OPENSSL_free(utf8);
 	return err;
 }
@@ -190,14 +189,11 @@ static enum err read_common_name(struct tls_peer *p, const X509_NAME *name)
 static enum err add_uri(struct tls_peer *p, const GENERAL_NAME *name)
 {
 	const ASN1_STRING *value = name->d.uniformResourceIdentifier;
-	struct buf b = { 0 };
-	enum err err;
+	struct str text = { (const char *)ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value) };
+	enum err err = take_text(text, &p->uris[p->uri_count]);
 
-	buf_add(&b, ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
-	err = take_text(&b, &p->uris[p->uri_count]);
 	if (err == E_OK)
 		p->uri_count++;
-	buf_release(&b);
 	return err;
 }
 

@@ -251,13 +251,14 @@ static enum err server_new(struct loop *loop, const struct rpc_server_options *o
 enum err rpc_server_start(struct loop *loop, int fd, const struct rpc_server_options *options, struct why *why,
 			  struct rpc_server **ret_server)
 {
-	struct rpc_server *s;
+	struct rpc_server *s = NULL;
 	enum err err = server_new(loop, options, why, &s);
 
 	if (err != E_OK) {
 		close(fd);
 		return err;
 	}
+	assert(s);
 	uv_tcp_init(&loop->uv, &s->listener);
 	s->listener.data = s;
 	err = listen_on(s, fd, why);
