@@ -86,14 +86,14 @@ struct http_conn {
 
 struct http_server {
 	struct loop *loop;
-	uv_tcp_t listener;
+	uv_poll_t listener;
+	int listen_fd;
+	struct loop_timer pause; /* no descriptor was left: when to look again */
 	struct tls_server *tls;
 	struct http_limits limits;
 	struct http_handler handler;
 	struct http_conn *conns;
 	size_t conn_count;
-	struct http_conn *reserve; /* for the next connection, so that accepting cannot fail */
-	bool accept_owed;          /* a connection waits until there is a reserve again */
 	struct http_quota own_quota;
 	struct http_quota *quota; /* own_quota, or the one that was lent */
 	struct http_exchange *spares;

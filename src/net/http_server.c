@@ -1,10 +1,15 @@
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "net/http_conn.h"
+
+#define ACCEPT_TURN 64  /* connections taken in a row, so that those that are open have their turn */
+#define PAUSE_MS    100 /* without a descriptor: until the next look */
 
 /* The client's address as a key of 16 bytes and as text; both zero when it has none (a Unix socket). */
 static void read_peer(struct http_conn *c, unsigned char ret_key[static 16])
@@ -67,7 +72,7 @@ static bool admit(struct http_conn *c)
 	struct http_server *s = c->server;
 	enum err err;
 
-	if (!s->reserve || s->stopping)
+	if (s->stopping)
 		return false;
 	err = take_place(c);
 	if (err == E_LIMIT && s->handler.on_refused)
@@ -79,39 +84,64 @@ static bool admit(struct http_conn *c)
 	return !s->tls || c->tls;
 }
 
-/*
- * libuv hands over a connection that exists already and stops listening until it is taken. So it is taken into memory that was
- * reserved before; if there is none for the one after it, this one is closed and its memory becomes the reserve.
- */
-static void accept_one(struct http_server *s)
+static void take_connection(struct http_server *s, int fd)
 {
-	struct http_conn *c = TAKE(s->reserve);
+	struct http_conn *c = mem_alloc(sizeof(*c));
 	int rc;
 
 	if (!c) {
-		s->accept_owed = true;
+		close(fd);
 		return;
 	}
-	s->reserve = mem_alloc(sizeof(*s->reserve));
 	c->server = s;
 	rc = uv_tcp_init(&s->loop->uv, &c->tcp);
 	assert(rc == 0);
 	c->tcp.data = c;
 	link_conn(c);
-	rc = uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp);
+	rc = uv_tcp_open(&c->tcp, fd);
+	if (rc < 0)
+		close(fd);
 	if (rc == 0 && admit(c))
 		http_conn_start(c);
 	else
 		http_conn_close(c);
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static void on_connection(uv_poll_t *listener, int status, int events);
+
+static void on_pause_over(struct loop_timer *timer)
+{
+	struct http_server *s = CONTAINER_OF(timer, struct http_server, pause);
+
+	uv_poll_start(&s->listener, UV_READABLE, on_connection);
+}
+
+/*
+ * Accepted by hand: when no descriptor is left, uv_listen() tries again and again inside one turn, in which no connection
+ * can end and give one back. Here the loop goes on, and looks again a moment later.
+ */
+static void on_connection(uv_poll_t *listener, int status, int events)
 {
 	struct http_server *s = listener->data;
 
+	(void)status;
+	(void)events;
 	loop_tick(s->loop);
-	if (status == 0)
-		accept_one(s);
+	for (int i = 0; i < ACCEPT_TURN && !s->stopping; i++) {
+		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			take_connection(s, fd);
+			continue;
+		}
+		if (errno == EAGAIN)
+			return;
+		if (errno == ECONNABORTED || errno == EINTR)
+			continue;
+		if (loop_timer_start(s->loop, &s->pause, PAUSE_MS) == E_OK)
+			uv_poll_stop(listener);
+		return;
+	}
 }
 
 static void server_free(struct http_server *s)
@@ -122,7 +152,6 @@ static void server_free(struct http_server *s)
 		s->spares = x->next;
 		http_exchange_free(x);
 	}
-	mem_free(s->reserve);
 	http_quota_release(&s->own_quota);
 	buf_release(&s->out);
 	mem_free(s);
@@ -146,16 +175,7 @@ void http_server_forget(struct http_conn *c)
 
 	http_quota_give(s->quota, TAKE(c->addr));
 	unlink_conn(c);
-	if (s->reserve) {
-		mem_free(c);
-	} else {
-		*c = (struct http_conn){ 0 };
-		s->reserve = c;
-	}
-	if (s->accept_owed && !s->stopping) {
-		s->accept_owed = false;
-		accept_one(s);
-	}
+	mem_free(c);
 	maybe_stopped(s);
 }
 
@@ -163,25 +183,30 @@ static void on_listener_closed(uv_handle_t *handle)
 {
 	struct http_server *s = handle->data;
 
+	close(s->listen_fd);
 	s->listener_closed = true;
 	maybe_stopped(s);
 }
 
-/* Makes the server around its listening socket; `fd` belongs to the handle afterwards. */
+/* Makes the server around its listening socket; `fd` is closed on an error. */
 static enum err listen_on(struct http_server *s, int fd, struct why *why)
 {
-	int rc;
+	int on = 1, rc = 0;
 
-	rc = uv_tcp_open(&s->listener, fd);
+	/* Connections inherit it. An answer is one write; nothing is gained by waiting for more. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (listen(fd, SOMAXCONN) != 0)
+		rc = -errno;
+	else
+		rc = uv_poll_init(&s->loop->uv, &s->listener, fd);
 	if (rc < 0) {
 		close(fd);
 		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
 	}
-	/* Connections inherit it. An answer is one write; nothing is gained by waiting for more. */
-	uv_tcp_nodelay(&s->listener, 1);
-	rc = uv_listen((uv_stream_t *)&s->listener, SOMAXCONN, on_connection);
-	if (rc < 0)
-		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
+	s->listen_fd = fd;
+	s->listener.data = s;
+	s->pause.on_due = on_pause_over;
+	uv_poll_start(&s->listener, UV_READABLE, on_connection);
 	return E_OK;
 }
 
@@ -191,10 +216,7 @@ enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, co
 	struct http_server *s = mem_alloc(sizeof(*s));
 	enum err err;
 
-	if (s)
-		s->reserve = mem_alloc(sizeof(*s->reserve));
-	if (!s || !s->reserve) {
-		mem_free(s);
+	if (!s) {
 		close(fd);
 		return why_set(why, E_NOMEM, "start an HTTP server");
 	}
@@ -204,11 +226,9 @@ enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, co
 	http_quota_init(&s->own_quota);
 	s->quota = limits->quota ? limits->quota : &s->own_quota;
 	s->handler = *handler;
-	s->listener.data = s;
-	uv_tcp_init(&loop->uv, &s->listener);
 	err = listen_on(s, fd, why);
 	if (err != E_OK) {
-		http_server_stop(s, /* now= */ true, NULL, NULL);
+		server_free(s);
 		return err;
 	}
 	*ret_server = s;
@@ -231,6 +251,7 @@ void http_server_stop(struct http_server *s, bool now, void (*on_stopped)(void *
 
 	s->on_stopped = on_stopped;
 	s->on_stopped_ctx = ctx;
+	loop_timer_stop(s->loop, &s->pause);
 	if (!s->stopping)
 		uv_close((uv_handle_t *)&s->listener, on_listener_closed);
 	s->stopping = true;
