@@ -290,7 +290,6 @@ static void on_end(struct exchange *x)
 const struct source_ops source_cloudevents = {
 	.kind = "cloudevents",
 	.type = "cloudevents",
-	.inactive_text = "endpoint is inactive",
 	.own = true,
 	.inlined = true,
 	.settings = &settings,

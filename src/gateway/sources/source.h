@@ -16,13 +16,11 @@
 struct exchange; /* gateway/exchange.h: one request on its way to an answer */
 
 struct source_ops {
-	const char *kind;          /* the key under spec, and of holdfast's own ones under spec.holdfast */
-	const char *type;          /* the CloudEvents type */
-	const char *inactive_text; /* upstream's answer while the route is not active */
-	const char *headers_key;   /* "header" or "headers" in the payload; NULL: the payload has none */
-	bool own;                  /* not upstream's: stands under spec.holdfast */
-	bool token_in_query;       /* authSecret is also taken from the access_token parameter */
-	bool inlined;              /* the webhook context's keys stand in the event itself, not under "webhook" */
+	const char *kind;    /* the key under spec, and of holdfast's own ones under spec.holdfast */
+	const char *type;    /* the CloudEvents type */
+	bool own;            /* not upstream's: stands under spec.holdfast */
+	bool token_in_query; /* authSecret is also taken from the access_token parameter */
+	bool inlined;        /* the webhook context's keys stand in the event itself, not under "webhook" */
 
 	/* The source's own keys beside the context, read into `settings_size` bytes at route->settings. NULL: none. */
 	const struct field_table *settings;

@@ -144,8 +144,6 @@ static void on_end(struct exchange *x)
 const struct source_ops source_webhook = {
 	.kind = "webhook",
 	.type = "webhook",
-	.inactive_text = "endpoint is inactive",
-	.headers_key = "header",
 	.inlined = true,
 	.check = check,
 	.on_head = on_head,
