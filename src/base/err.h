@@ -16,6 +16,7 @@
 	X(NOT_FOUND, "not found", 404, 5)                        \
 	X(TIMEOUT, "not done in time", 503, 4)                   \
 	X(EXISTS, "exists already", 409, 6)                      \
+	X(CONFLICT, "changed meanwhile", 409, 10)                \
 	X(LIMIT, "over a configured limit", 413, 8)              \
 	X(UNSUPPORTED, "not supported", 415, 12)                 \
 	X(BUSY, "in use by another process", 503, 14)            \

@@ -1,0 +1,83 @@
+/*
+ * object.h -- one resource as a backend holds it: who it is, and its content.
+ *
+ * Shape     an immutable value behind a reference. The content is the whole object as compact JSON (metadata, spec, status,
+ *           operation, data); what everybody asks for is taken out of it once. A tree is parsed when somebody needs it.
+ * Owner     reference counted, not atomically: objects stay in one loop's thread; what crosses to another is the blob.
+ * Errors    E_MALFORMED  not an object of a kind we know, a bad name, or no JSON
+ *           E_LIMIT      larger than OBJECT_MAX, or nested too deeply
+ * Source    Kubernetes API conventions (metadata, names: RFC 1123 subdomains); argocd-agent facts 2.8, 4.5
+ */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "base/blob.h"
+#include "base/str.h"
+#include "base/why.h"
+
+/*    name         kind           apiVersion              target            */
+#define OBJECT_KINDS(X)                                                      \
+	X(APPLICATION, "Application", "argoproj.io/v1alpha1", "application") \
+	X(APPPROJECT, "AppProject", "argoproj.io/v1alpha1", "appproject")    \
+	X(REPOSITORY, "Repository", "v1", "repository")                      \
+	X(GPGKEY, "GPGKey", "v1", "gpgkey")
+
+enum object_kind {
+#define X(name, kind, api, target) OBJECT_##name,
+	OBJECT_KINDS(X)
+#undef X
+		OBJECT_KIND_COUNT,
+};
+
+/* One object in bytes; the longest name and namespace (Kubernetes: a DNS subdomain). */
+#define OBJECT_MAX      (32u << 20)
+#define OBJECT_NAME_MAX 253
+
+struct object {
+	unsigned refs;
+	enum object_kind kind;
+	char *namespace;
+	char *name;
+	char *uid;         /* metadata.uid: given by this backend; "" before it was */
+	char *version;     /* metadata.resourceVersion: another one after each change; "" likewise */
+	char *source_uid;  /* annotation argocd.argoproj.io/source-uid; "" when there is none */
+	struct blob *json; /* all of it */
+};
+
+/* Name of a kind: "Application". Never NULL. */
+const char *object_kind_name(enum object_kind kind);
+const char *object_kind_api(enum object_kind kind);
+
+/* The kind of this name, or OBJECT_KIND_COUNT. */
+enum object_kind object_kind_of(struct str name);
+
+/* An object from compact or other JSON, of `kind`; metadata.name is needed, metadata.namespace may be missing ("" then). */
+enum err object_new(enum object_kind kind, struct str json, struct why *why, struct object **ret_object);
+
+/* The same from a tree, which stays the caller's. */
+enum err object_from_tree(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object);
+
+struct object *object_ref(struct object *o);
+void object_unref(struct object *o); /* takes NULL */
+
+DEFINE_FREEP(object_unref, struct object, object_unref)
+
+/* Its content, to be changed at will; json_object_put() it. NULL without memory. */
+json_object *object_tree(const struct object *o);
+
+/* Is this a name that Kubernetes would take (RFC 1123 subdomain)? */
+bool object_name_ok(struct str name);
+
+/* ---- trees ------------------------------------------------------------------------------------------------------- */
+
+/* A member on a path such as "metadata", "annotations"; NULL: not there, or not an object on the way. Ends with NULL. */
+json_object *tree_get(json_object *tree, ...) __attribute__((sentinel));
+
+/* A string member of metadata; "" when there is none. Borrowed from the tree. */
+const char *tree_meta(json_object *tree, const char *key);
+enum err tree_meta_set(json_object *tree, const char *key, const char *value); /* NULL: remove */
+
+/* An annotation or label; "" when there is none. `map`: "annotations" or "labels". */
+const char *tree_mark(json_object *tree, const char *map, const char *key);
+enum err tree_mark_set(json_object *tree, const char *map, const char *key, const char *value); /* NULL: remove */
