@@ -1,0 +1,41 @@
+/*
+ * dialect.h -- upstream's dialect or ours: agreed on in the metadata of Subscribe.
+ *
+ * Shape     a client that speaks more than upstream says so in its request, a server that agrees in its headers. Who says
+ *           nothing, or something else, gets upstream's dialect and never sees an extension. Upstream peers ignore metadata
+ *           that they do not know.
+ *
+ *               > holdfast-dialect: 1          the highest that the client speaks
+ *               > holdfast-window: 256,16777216    events and bytes that it takes before it answers them
+ *               < holdfast-dialect: 1          the highest that both speak
+ *               < holdfast-window: 256,16777216    the same for the server
+ *
+ * Units     bytes.
+ * Source    docs/reference/wire.md
+ */
+#pragma once
+
+#include "rpc/metadata.h"
+
+#define WIRE_DIALECT_KEY "holdfast-dialect"
+#define WIRE_WINDOW_KEY  "holdfast-window"
+
+#define WIRE_UPSTREAM    0 /* one answer: processed */
+#define WIRE_TWO_STEPS   1 /* received, then applied or rejected; order numbers; windows */
+#define WIRE_NEWEST      WIRE_TWO_STEPS
+
+struct wire_dialect {
+	unsigned version;       /* WIRE_UPSTREAM.. */
+	uint32_t window_events; /* what the one who says it takes; 0: it does not say */
+	uint64_t window_bytes;
+};
+
+/* Add what we speak, or what was agreed, to metadata; nothing for upstream's dialect. Errors are sticky in the list. */
+void wire_dialect_write(const struct wire_dialect *ours, struct rpc_metadata *metadata);
+
+/*
+ * What the peer's metadata says, up to what we speak. At a server: the highest that both speak. At a client: `asked` and no
+ * other number, or upstream's.
+ */
+struct wire_dialect wire_dialect_accept(const struct rpc_metadata *request);
+struct wire_dialect wire_dialect_agreed(const struct rpc_metadata *response, const struct wire_dialect *asked);

@@ -1,0 +1,33 @@
+/*
+ * ids.h -- the names of resources and of their versions.
+ *
+ * Shape     a resource id is "<name>_<uid>", an event id "<name>_<uid>_<version>". A command has the version and a word behind it,
+ *           "<version>.<word>": it carries the same version as the spec beside it, and an answer must tell them apart. Everything
+ *           else (requests, heartbeats) has a random UUID.
+ * Owner     parsing lends slices of its input. Names may contain "_", UIDs and versions never do.
+ * Source    argocd-agent facts 2.7, 11.12, 11.13; docs/delivery.md "Sending again"
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "wire/event.h"
+
+#define WIRE_UUID 37 /* with its terminating zero */
+
+struct wire_id {
+	struct str name;
+	struct str uid;
+	struct str version; /* without the word of a command; may be empty */
+	struct str command; /* the word; empty: none */
+};
+
+/* Append an id. */
+void wire_resource_id(struct str name, struct str uid, struct buf *ret_id);
+void wire_event_id(enum wire_type type, struct str name, struct str uid, struct str version, struct buf *ret_id);
+
+/* Take one apart; false: it is none. */
+bool wire_resource_id_parse(struct str id, struct wire_id *ret_id);
+bool wire_event_id_parse(struct str id, struct wire_id *ret_id);
+
+/* A version 4 UUID (RFC 9562 5.4) of these random bytes, terminated. */
+void wire_uuid(const unsigned char random[static 16], char ret_uuid[static WIRE_UUID]);
