@@ -21,57 +21,6 @@
 #define IN_FLIGHT_DEFAULT 1024
 #define IN_FLIGHT_MAX     65536
 
-static const struct metric_family connected_family = {
-	.name = "holdfast_bus_connected",
-	.help = "1 while events can be published.",
-	.type = METRIC_GAUGE,
-};
-static const struct metric_family reconnects_family = {
-	.name = "holdfast_bus_reconnects_total",
-	.help = "Connections after the first.",
-	.type = METRIC_COUNTER,
-};
-static const struct metric_family sync_family = {
-	.name = "holdfast_bus_syncs_before_ack",
-	.help = "1: the bus syncs its disk before it acknowledges, 0: it does not, -1: unknown.",
-	.type = METRIC_GAUGE,
-};
-static const struct metric_family in_flight_family = {
-	.name = "holdfast_bus_in_flight",
-	.help = "Publishes that wait for their ack.",
-	.type = METRIC_GAUGE,
-};
-static const struct metric_family ack_family = {
-	.name = "holdfast_bus_ack_seconds",
-	.help = "From sending a publish to its ack.",
-	.type = METRIC_HISTOGRAM,
-	.scale = 1e-9,
-	.buckets = metric_latency_buckets,
-};
-static const struct metric_family published_family = {
-	.name = "holdfast_bus_publishes_total",
-	.help = "Publishes by how they were answered.",
-	.type = METRIC_COUNTER,
-	.labels = { "outcome" },
-};
-
-static const char *const outcomes[JS_OUTCOMES] = {
-	[JS_OK] = "ok",           [JS_DUPLICATE] = "duplicate",     [JS_REFUSED] = "refused",
-	[JS_TIMEOUT] = "timeout", [JS_UNAVAILABLE] = "unavailable",
-};
-
-static void count_in(struct js_metrics *m, struct metrics *metrics)
-{
-	m->connected = metrics_get(metrics, &connected_family, NULL);
-	m->reconnects = metrics_get(metrics, &reconnects_family, NULL);
-	m->sync = metrics_get(metrics, &sync_family, NULL);
-	m->in_flight = metrics_get(metrics, &in_flight_family, NULL);
-	m->ack_ns = metrics_get(metrics, &ack_family, NULL);
-	for (size_t i = 0; i < JS_OUTCOMES; i++)
-		m->published[i] = metrics_get(metrics, &published_family, &outcomes[i]);
-	metric_set(m->sync, -1);
-}
-
 /* ---- publish --------------------------------------------------------------------------------------------------------- */
 
 static enum err check_size(const struct jetstream *js, const struct bus_publish *p, struct why *why)
@@ -114,7 +63,7 @@ static void jetstream_publish(struct bus *bus, struct bus_publish *p)
 	p->duplicate = false;
 	err = admit(js, p);
 	if (err) {
-		js_answer(js, p, err);
+		bus_answer(&js->metrics, p, err);
 		return;
 	}
 	(void)mpsc_put(&js->inbox, &p->node);
@@ -191,7 +140,7 @@ static void jetstream_free(struct jetstream *js)
 	config_release(&js->config);
 	buf_release(&js->text);
 	mem_free(js->reported);
-	metrics_free(js->metrics.own);
+	bus_metrics_release(&js->metrics);
 	pthread_cond_destroy(&js->changed);
 	pthread_mutex_destroy(&js->lock);
 	mem_free(js);
@@ -286,11 +235,8 @@ static enum err make_parts(struct jetstream *js, struct metrics *metrics, struct
 	js->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (js->epoll < 0 || epoll_ctl(js->epoll, EPOLL_CTL_ADD, js->bell.fd, &event))
 		return why_errno(why, E_UNAVAILABLE, errno, "open the bus: epoll");
-	if (!metrics)
-		metrics = js->metrics.own = metrics_new();
-	if (!metrics || window_init(&js->window, js->config.in_flight))
+	if (bus_metrics_init(&js->metrics, metrics) || window_init(&js->window, js->config.in_flight))
 		return why_set(why, E_NOMEM, "open the bus");
-	count_in(&js->metrics, metrics);
 	return E_OK;
 }
 

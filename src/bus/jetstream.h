@@ -15,15 +15,7 @@
 #pragma once
 
 #include "bus/bus.h"
-
-/* TLS toward a server. Paths of PEM files, read at each connect; NULL: not configured. */
-struct tls_client_config {
-	bool configured;           /* a tls block is there: TLS is required */
-	bool insecure_skip_verify; /* wins over the rest (facts 4.5) */
-	char *ca_path;             /* replaces the system's roots */
-	char *cert_path;
-	char *key_path;
-};
+#include "bus/tls_client.h"
 
 struct jetstream_config {
 	char *url;              /* comma list */

@@ -22,6 +22,7 @@
 
 #include "base/mpsc.h"
 #include "bus/bell.h"
+#include "bus/bus_metrics.h"
 #include "bus/jetstream.h"
 #include "bus/servers.h"
 #include "bus/window.h"
@@ -45,25 +46,13 @@ struct js_link {
 	bool gone;                /* under js->lock: the io thread is done with it */
 };
 
-enum js_outcome { JS_OK, JS_DUPLICATE, JS_REFUSED, JS_TIMEOUT, JS_UNAVAILABLE, JS_OUTCOMES };
-
-struct js_metrics {
-	struct metrics *own; /* when the caller counts nothing */
-	struct metric *connected;
-	struct metric *reconnects;
-	struct metric *sync;
-	struct metric *in_flight;
-	struct metric *ack_ns;
-	struct metric *published[JS_OUTCOMES];
-};
-
 #define JS_GRAVES 64
 
 struct jetstream {
 	struct bus bus;
 	struct jetstream_config config; /* our copy */
 	struct servers servers;
-	struct js_metrics metrics;
+	struct bus_metrics metrics;
 	void (*on_state)(void *ctx, enum bus_state state);
 	void *ctx;
 
@@ -114,9 +103,6 @@ void js_take_acks(struct jetstream *js);
 void js_finish(struct jetstream *js, struct window_slot *slot, enum err err);
 /* Gives the messages done with back to the library. */
 void js_dig_up(struct jetstream *js);
-/* Any thread: counts the outcome and tells the owner. */
-void js_answer(struct jetstream *js, struct bus_publish *p, enum err err);
-
 static inline bool js_is_up(const struct jetstream *js)
 {
 	return atomic_load(&js->state) == BUS_UP;

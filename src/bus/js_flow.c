@@ -1,5 +1,5 @@
 /*
- * js_flow.c -- publishes of the JetStream bus: out, and back as an ack or an error. In the io thread, but for js_answer().
+ * js_flow.c -- publishes of the JetStream bus: out, and back as an ack or an error. In the io thread.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -11,34 +11,12 @@
 #define UNSENT_MAX      (1 << 20)
 #define GRAVE_BYTES_MAX (256u << 10)
 
-static enum js_outcome outcome_of(const struct bus_publish *p, enum err err)
-{
-	switch (err) {
-	case E_OK:
-		return p->duplicate ? JS_DUPLICATE : JS_OK;
-	case E_LIMIT:
-	case E_MALFORMED:
-		return JS_REFUSED;
-	case E_TIMEOUT:
-		return JS_TIMEOUT;
-	default:
-		return JS_UNAVAILABLE;
-	}
-}
-
-void js_answer(struct jetstream *js, struct bus_publish *p, enum err err)
-{
-	p->err = err;
-	metric_inc(js->metrics.published[outcome_of(p, err)]);
-	p->on_done(p);
-}
-
 void js_finish(struct jetstream *js, struct window_slot *slot, enum err err)
 {
 	struct bus_publish *p = window_take(&js->window, slot);
 
 	metric_set(js->metrics.in_flight, (int64_t)atomic_fetch_sub(&js->in_flight, 1) - 1);
-	js_answer(js, p, err);
+	bus_answer(&js->metrics, p, err);
 }
 
 /* ---- messages of the library ----------------------------------------------------------------------------------------- */

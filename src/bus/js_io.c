@@ -116,7 +116,7 @@ static void accept_one(struct jetstream *js, struct bus_publish *p, uint64_t now
 	if (!err)
 		return;
 	metric_set(js->metrics.in_flight, (int64_t)atomic_fetch_sub(&js->in_flight, 1) - 1);
-	js_answer(js, p, why_set(&p->why, err, "the bus is not connected"));
+	bus_answer(&js->metrics, p, why_set(&p->why, err, "the bus is not connected"));
 }
 
 static void accept_all(struct jetstream *js, uint64_t now_ms)
