@@ -22,10 +22,9 @@ const char *err_text(enum err err)
 const char *err_name(enum err err)
 {
 	static const char *const lower[] = {
-		"ok",      "malformed", "unauthenticated", "forbidden",   "not_found",
-		"timeout", "exists",    "limit",           "unsupported", "busy",
-		"full",    "nomem",     "unavailable",     "cancelled",   "io",
-		"corrupt", "config",    "internal",
+		"ok",        "malformed", "unauthenticated", "forbidden", "not_found", "timeout", "exists",
+		"conflict",  "limit",     "unsupported",     "busy",      "full",      "nomem",   "unavailable",
+		"cancelled", "io",        "corrupt",         "config",    "internal",
 	};
 	_Static_assert(sizeof(lower) / sizeof(lower[0]) == ERR_COUNT, "one name per error");
 
