@@ -33,6 +33,9 @@ static void read_row(const struct reading *r)
 	case FIELD_MAP:
 		reading_map(r);
 		break;
+	case FIELD_SECRETS:
+		reading_secrets(r);
+		break;
 	case FIELD_SECRET:
 	case FIELD_TABLE:
 	case FIELD_NODE:
@@ -201,6 +204,9 @@ static void release_row(const struct field *row, void *to)
 	case FIELD_SECRET:
 		secret_release(to);
 		break;
+	case FIELD_SECRETS:
+		secret_list_release(to);
+		break;
 	case FIELD_LIST:
 		text_list_release(to);
 		break;
@@ -227,6 +233,8 @@ static size_t size_of(const struct field *row)
 		return sizeof(int);
 	case FIELD_SECRET:
 		return sizeof(struct secret_ref);
+	case FIELD_SECRETS:
+		return sizeof(struct secret_list);
 	case FIELD_LIST:
 		return sizeof(struct text_list);
 	case FIELD_MAP:

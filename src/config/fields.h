@@ -23,6 +23,11 @@ struct secret_ref {
 	char *path; /* <secretsDir>/<name>/<key> */
 };
 
+struct secret_list {
+	struct secret_ref *items;
+	size_t count;
+};
+
 struct text_list {
 	char **items;
 	size_t count;
@@ -40,21 +45,22 @@ struct text_map {
 
 /* The type in the target stands behind each. */
 enum field_type {
-	FIELD_STRING, /* char *; NULL when absent */
-	FIELD_PATH,   /* char *; a file or directory on this machine */
-	FIELD_BOOL,   /* bool */
-	FIELD_COUNT,  /* uint64_t */
-	FIELD_INT,    /* int64_t */
-	FIELD_SIZE,   /* uint64_t, bytes */
-	FIELD_TIME,   /* uint64_t, ms */
-	FIELD_PORT,   /* uint64_t; a number or a string, as upstream writes it */
-	FIELD_WORD,   /* int; the place in `words` */
-	FIELD_SECRET, /* struct secret_ref */
-	FIELD_LIST,   /* struct text_list; of strings */
-	FIELD_MAP,    /* struct text_map; strings to strings */
-	FIELD_TABLE,  /* a struct of its own at this place, read against `table` */
-	FIELD_NODE,   /* const struct node *; a map or list that someone else reads */
-	FIELD_ANY,    /* nothing: accepted and not looked at */
+	FIELD_STRING,  /* char *; NULL when absent */
+	FIELD_PATH,    /* char *; a file or directory on this machine */
+	FIELD_BOOL,    /* bool */
+	FIELD_COUNT,   /* uint64_t */
+	FIELD_INT,     /* int64_t */
+	FIELD_SIZE,    /* uint64_t, bytes */
+	FIELD_TIME,    /* uint64_t, ms */
+	FIELD_PORT,    /* uint64_t; a number or a string, as upstream writes it */
+	FIELD_WORD,    /* int; the place in `words` */
+	FIELD_SECRET,  /* struct secret_ref */
+	FIELD_SECRETS, /* struct secret_list */
+	FIELD_LIST,    /* struct text_list; of strings */
+	FIELD_MAP,     /* struct text_map; strings to strings */
+	FIELD_TABLE,   /* a struct of its own at this place, read against `table` */
+	FIELD_NODE,    /* const struct node *; a map or list that someone else reads */
+	FIELD_ANY,     /* nothing: accepted and not looked at */
 };
 
 struct field {
@@ -117,6 +123,7 @@ void field_move(const struct field *row, void *from, void *to);
 /* A secret selector on its own: {name, key}. */
 enum err fields_read_secret(const struct fields_ctx *ctx, const struct node *map, struct secret_ref *ret_secret);
 void secret_release(struct secret_ref *s);
+void secret_list_release(struct secret_list *list);
 
 void text_list_release(struct text_list *list);
 void text_map_release(struct text_map *map);

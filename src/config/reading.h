@@ -21,3 +21,4 @@ void reading_wrong(const struct reading *r, const char *fix);
 void reading_scalar(const struct reading *r);
 void reading_list(const struct reading *r);
 void reading_map(const struct reading *r);
+void reading_secrets(const struct reading *r);

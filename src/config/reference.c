@@ -13,6 +13,7 @@ static const char *const names[] = {
 	[FIELD_PORT] = "a port",
 	[FIELD_WORD] = "one of",
 	[FIELD_SECRET] = "a secret `{name, key}`",
+	[FIELD_SECRETS] = "a list of secrets `[{name, key}]`",
 	[FIELD_LIST] = "a list of texts",
 	[FIELD_MAP] = "a map of texts",
 	[FIELD_TABLE] = "a map",

@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "config/fields.h"
+#include "config/reading.h"
 
 #define SECRET_AT(member) offsetof(struct secret_ref, member)
 
@@ -58,4 +58,46 @@ enum err fields_read_secret(const struct fields_ctx *ctx, const struct node *map
 	secret_release(ret_secret);
 	*ret_secret = secret;
 	return E_OK;
+}
+
+void secret_list_release(struct secret_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		secret_release(&list->items[i]);
+	mem_free(list->items);
+	*list = (struct secret_list){ 0 };
+}
+
+static bool read_selectors(const struct reading *r, struct secret_list *list)
+{
+	bool ok = true;
+
+	for (const struct node *n = r->node->first; n; n = n->next) {
+		if (n->kind == NODE_MAP) {
+			ok = fields_read_secret(r->ctx, n, &list->items[list->count++]) == E_OK && ok;
+			continue;
+		}
+		problem_at(r->ctx->problems, r->ctx->file, n, "write {name: ..., key: ...}", "is not a secret");
+		ok = false;
+	}
+	return ok;
+}
+
+void reading_secrets(const struct reading *r)
+{
+	struct secret_list list = { 0 };
+
+	if (r->node->kind != NODE_LIST) {
+		reading_wrong(r, "write a list: [{name: ..., key: ...}]");
+		return;
+	}
+	list.items = mem_array(r->node->count, sizeof(*list.items));
+	if (!list.items)
+		problem_nomem(r->ctx->problems);
+	else if (read_selectors(r, &list)) {
+		secret_list_release(r->to);
+		*(struct secret_list *)r->to = list;
+		return;
+	}
+	secret_list_release(&list);
 }

@@ -19,6 +19,7 @@ struct target {
 	uint64_t port;
 	int word;
 	struct secret_ref secret;
+	struct secret_list secrets;
 	struct text_list list;
 	struct text_map map;
 	struct {
@@ -47,6 +48,7 @@ static const struct field rows[] = {
 	{ .key = "port", .type = FIELD_PORT, .offset = AT(port), .meaning = "Port." },
 	{ .key = "word", .type = FIELD_WORD, .offset = AT(word), .words = words, .dflt = 1, .meaning = "Word." },
 	{ .key = "secret", .type = FIELD_SECRET, .offset = AT(secret), .meaning = "Secret." },
+	{ .key = "secrets", .type = FIELD_SECRETS, .offset = AT(secrets), .meaning = "Secrets." },
 	{ .key = "list", .type = FIELD_LIST, .offset = AT(list), .meaning = "List." },
 	{ .key = "map", .type = FIELD_MAP, .offset = AT(map), .meaning = "Map." },
 	{ .key = "inner", .type = FIELD_TABLE, .offset = AT(inner), .table = &inner_table },
@@ -86,6 +88,7 @@ static void a_map_is_read_into_a_struct(void **state)
 				   "port: \"80\"\n"
 				   "word: red\n"
 				   "secret: {name: n, key: k, optional: true}\n"
+				   "secrets: [{name: n, key: a}, {name: n, key: b}]\n"
 				   "list: [b, '', a]\n"
 				   "map: {z: '1', a: 2}\n"
 				   "inner: {deep: 9}\n"
@@ -103,6 +106,9 @@ static void a_map_is_read_into_a_struct(void **state)
 	assert_int_equal(t.port, 80);
 	assert_int_equal(t.word, 0);
 	assert_string_equal(t.secret.path, "/secrets/n/k");
+	assert_int_equal(t.secrets.count, 2);
+	assert_string_equal(t.secrets.items[0].path, "/secrets/n/a");
+	assert_string_equal(t.secrets.items[1].path, "/secrets/n/b");
 	assert_int_equal(t.list.count, 3);
 	assert_string_equal(t.list.items[0], "b");
 	assert_string_equal(t.list.items[1], "");
@@ -175,6 +181,13 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 		{ "needed: x\nsecret: {name: n, key: ..}\n", "a.yaml:2: secret: a secret's name and key are single "
 							     "file names (write the plain name and key of the "
 							     "secret)\n" },
+		{ "needed: x\nsecrets: {name: n, key: k}\n",
+		  "a.yaml:2: secrets: a map is not a list of secrets `[{name, key}]` "
+		  "(write a list: [{name: ..., key: ...}])\n" },
+		{ "needed: x\nsecrets: [s]\n",
+		  "a.yaml:2: secrets[0]: is not a secret (write {name: ..., key: ...})\n" },
+		{ "needed: x\nsecrets: [{name: n, key: k}, {name: n}]\n",
+		  "a.yaml:2: secrets[1]: the key of the secret is missing (add `key: ` with the key in the secret)\n" },
 		{ "needed: x\nlist: a\n", "a.yaml:2: list: \"a\" is not a list of texts (write a list: [a, b])\n" },
 		{ "needed: x\nlist: [a, {}]\n",
 		  "a.yaml:2: list[1]: is not a text (write a text, in quotes when in doubt)\n" },
@@ -275,6 +288,8 @@ static void the_reference_has_a_line_for_each_row(void **state)
 					     "| `spec.x.port` | a port | none | Port. |\n"
 					     "| `spec.x.word` | one of red, green | green | Word. |\n"
 					     "| `spec.x.secret` | a secret `{name, key}` | none | Secret. |\n"
+					     "| `spec.x.secrets` | a list of secrets `[{name, key}]` | none | "
+					     "Secrets. |\n"
 					     "| `spec.x.list` | a list of texts | none | List. |\n"
 					     "| `spec.x.map` | a map of texts | none | Map. |\n"
 					     "| `spec.x.inner.deep` | a number from 0 to 9 | 4 | Deep. |\n"
@@ -285,8 +300,8 @@ static void the_reference_has_a_line_for_each_row(void **state)
 
 static void no_allocation_that_fails_is_lost(void **state)
 {
-	static const char yaml[] =
-		"needed: a\ntext: b\nsecret: {name: n, key: k}\nlist: [a, b]\nmap: {a: b, c: d}\nflg: 1\n";
+	static const char yaml[] = "needed: a\ntext: b\nsecret: {name: n, key: k}\nsecrets: [{name: a, key: b}]\nlist: "
+				   "[a, b]\nmap: {a: b, c: d}\nflg: 1\n";
 	long allocations = 0;
 
 	(void)state;
