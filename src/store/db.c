@@ -5,12 +5,6 @@
 #include <pthread.h>
 #include <string.h>
 
-static const char *const texts[] = {
-#define X(name, text) [SQL_##name] = text,
-	STORE_SQL(X)
-#undef X
-};
-
 /* SQLite's own memory statistics cost a global lock on each allocation. Once anything was opened this has no effect. */
 static void configure(void)
 {
@@ -100,9 +94,12 @@ enum err db_open(const char *path, int flags, int busy_ms, struct why *why, stru
 	return E_OK;
 }
 
-enum err db_prepare_all(struct db *db, struct why *why)
+enum err db_prepare(struct db *db, const char *const *texts, size_t count, struct why *why)
 {
-	for (size_t i = 0; i < SQL_COUNT; i++) {
+	assert(count <= DB_STATEMENTS_MAX);
+	db->texts = texts;
+	db->count = count;
+	for (size_t i = 0; i < count; i++) {
 		int rc = sqlite3_prepare_v3(db->handle, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &db->stmt[i], NULL);
 
 		if (rc != SQLITE_OK)
@@ -115,7 +112,7 @@ void db_close(struct db *db)
 {
 	int rc;
 
-	for (size_t i = 0; i < SQL_COUNT; i++)
+	for (size_t i = 0; i < db->count; i++)
 		sqlite3_finalize(db->stmt[i]);
 	rc = sqlite3_close(db->handle);
 	assert(rc == SQLITE_OK); /* BUSY only: a statement of ours still open */
@@ -128,7 +125,7 @@ enum err db_exec(struct db *db, const char *sql, struct why *why)
 	return db_why(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), why, sql);
 }
 
-enum err db_run(struct db *db, enum sql sql, struct why *why)
+enum err db_run(struct db *db, unsigned sql, struct why *why)
 {
 	enum err err = E_OK;
 	int rc;
@@ -136,21 +133,21 @@ enum err db_run(struct db *db, enum sql sql, struct why *why)
 	errno = 0;
 	rc = sqlite3_step(db->stmt[sql]);
 	if (rc != SQLITE_DONE)
-		err = db_why(db, rc, why, texts[sql]);
+		err = db_why(db, rc, why, db->texts[sql]);
 	sqlite3_reset(db->stmt[sql]);
 	assert(rc != SQLITE_ROW);
 	return err;
 }
 
-bool db_row(struct db *db, enum sql sql)
+bool db_row(struct db *db, unsigned sql)
 {
 	errno = 0;
 	return sqlite3_step(db->stmt[sql]) == SQLITE_ROW;
 }
 
-enum err db_done(struct db *db, enum sql sql, struct why *why)
+enum err db_done(struct db *db, unsigned sql, struct why *why)
 {
-	return db_why(db, sqlite3_reset(db->stmt[sql]), why, texts[sql]);
+	return db_why(db, sqlite3_reset(db->stmt[sql]), why, db->texts[sql]);
 }
 
 enum err db_i64(struct db *db, const char *sql, struct why *why, int64_t *ret_value)
@@ -163,25 +160,6 @@ enum err db_i64(struct db *db, const char *sql, struct why *why, int64_t *ret_va
 	if (sqlite3_step(stmt) == SQLITE_ROW)
 		*ret_value = sqlite3_column_int64(stmt, 0);
 	return db_why(db, sqlite3_finalize(stmt), why, sql);
-}
-
-enum err db_setting(struct db *db, const char *name, struct why *why, int64_t *ret_value)
-{
-	sqlite3_stmt *stmt = db->stmt[SQL_SETTING_GET];
-
-	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	if (db_row(db, SQL_SETTING_GET))
-		*ret_value = sqlite3_column_int64(stmt, 0);
-	return db_done(db, SQL_SETTING_GET, why);
-}
-
-enum err db_setting_set(struct db *db, const char *name, int64_t value, struct why *why)
-{
-	sqlite3_stmt *stmt = db->stmt[SQL_SETTING_SET];
-
-	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 2, value);
-	return db_run(db, SQL_SETTING_SET, why);
 }
 
 struct str db_column(sqlite3_stmt *stmt, int column)

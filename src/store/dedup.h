@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "base/map.h"
-#include "store/db.h"
+#include "store/spool_sql.h"
 
 #define DEDUP_GENS_MAX 64
 

@@ -40,24 +40,15 @@ static uint64_t put_bytes(const struct store_put *put)
 /* Cut the first requests off the queue, as many as make a group. */
 static struct store_put *cut(struct queue *q)
 {
-	struct mpsc_node *first = q->first;
-	struct mpsc_node *end = first;
 	uint64_t bytes = 0;
-	size_t n;
+	size_t n = 0;
 
-	for (n = 0; end; n++, end = end->next) {
-		bytes += put_bytes(put_of(end));
-		if ((bytes >= GROUP_BYTES || n + 1 >= GROUP_PUTS) && end->next)
-			break;
+	for (const struct mpsc_node *node = q->first; node && n < GROUP_PUTS && bytes < GROUP_BYTES;
+	     node = node->next) {
+		bytes += put_bytes(CONTAINER_OF(node, struct store_put, node));
+		n++;
 	}
-	if (end) {
-		q->first = end->next;
-		q->n -= n + 1;
-		end->next = NULL;
-	} else {
-		queue_init(q);
-	}
-	return put_of(first);
+	return put_of(queue_cut(q, n));
 }
 
 /* ---- the transaction ------------------------------------------------------------------------------------------------ */
@@ -164,8 +155,9 @@ static void committed(struct store *s, struct group *g)
 	bool has_rows = g->rows > 0;
 
 	s->last_ms = has_rows ? g->now_ms : s->last_ms;
-	s->backoff_ms = has_rows ? 0 : s->backoff_ms;
-	s->committed_mono = clock_mono_ms();
+	if (has_rows)
+		retry_proved(&s->retry);
+	s->wal.committed_mono = clock_mono_ms();
 	s->positions_mono = 0;
 	atomic_store(&s->last, s->last_pos);
 	atomic_store(&s->bytes, space_used(&s->space));

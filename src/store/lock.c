@@ -9,8 +9,6 @@
 
 #include "base/str.h"
 
-#define LOCK_FILE "spool.lock"
-
 static enum err errno_err(int number)
 {
 	switch (number) {
@@ -89,13 +87,13 @@ static void write_owner(int fd)
 		(void)!pwrite(fd, text, (size_t)n, 0);
 }
 
-enum err lock_take(int dir_fd, struct why *why, int *ret_fd)
+enum err lock_take(int dir_fd, const char *name, struct why *why, int *ret_fd)
 {
-	int fd = openat(dir_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	enum err err;
 
 	if (fd < 0)
-		return why_errno(why, errno_err(errno), errno, "open " LOCK_FILE);
+		return why_errno(why, errno_err(errno), errno, "open %s", name);
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		write_owner(fd);
 		*ret_fd = fd;
@@ -104,7 +102,7 @@ enum err lock_take(int dir_fd, struct why *why, int *ret_fd)
 	if (errno == EWOULDBLOCK)
 		err = in_use(fd, why);
 	else
-		err = why_errno(why, E_IO, errno, "lock " LOCK_FILE);
+		err = why_errno(why, E_IO, errno, "lock %s", name);
 	close(fd);
 	return err;
 }

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#include "store/db.h"
+#include "store/spool_sql.h"
 
 struct position {
 	struct position *next;

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/map.h"
-#include "store/db.h"
+#include "store/spool_sql.h"
 
 struct route {
 	int64_t number;

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "base/rand.h"
+#include "store/migrate.h"
 
 /* clang-format off */
 static const char *const steps[] = {
@@ -35,45 +36,17 @@ _Static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step per version");
  * to WAL deletes a rollback journal; only EXTRA syncs that deletion, and a journal that came back after a power cut would
  * take the file back to nothing.
  */
-static enum err configure(struct db *db, struct why *why)
-{
-	return db_exec(db,
-		       "PRAGMA page_size = 16384;"
-		       "PRAGMA synchronous = EXTRA;"
-		       "PRAGMA journal_mode = WAL;"
-		       "PRAGMA synchronous = FULL;"
-		       "PRAGMA secure_delete = OFF;"
-		       "PRAGMA temp_store = MEMORY;"
-		       "PRAGMA foreign_keys = OFF;"
-		       "PRAGMA trusted_schema = OFF;"
-		       "PRAGMA cache_size = -3072;"
-		       "PRAGMA wal_autocheckpoint = 0;"
-		       "PRAGMA journal_size_limit = 67108864;",
-		       why);
-}
-
-/* The version, and whether the file is ours. */
-static enum err identify(struct db *db, struct why *why, int64_t *ret_version)
-{
-	int64_t version = 0;
-	int64_t application = 0;
-	int64_t tables = 0;
-	enum err err = db_i64(db, "PRAGMA user_version", why, &version);
-
-	if (err == E_OK)
-		err = db_i64(db, "PRAGMA application_id", why, &application);
-	if (err == E_OK)
-		err = db_i64(db, "SELECT count(*) FROM sqlite_schema", why, &tables);
-	if (err != E_OK)
-		return err;
-	if (application != SCHEMA_APPLICATION_ID && (application || version || tables))
-		return why_set(why, E_UNSUPPORTED, "the file is another program's SQLite database");
-	if (version > SCHEMA_VERSION)
-		return why_set(why, E_UNSUPPORTED, "schema %lld is newer than %d, the newest this version knows",
-			       (long long)version, SCHEMA_VERSION);
-	*ret_version = version;
-	return E_OK;
-}
+static const char pragmas[] = "PRAGMA page_size = 16384;"
+			      "PRAGMA synchronous = EXTRA;"
+			      "PRAGMA journal_mode = WAL;"
+			      "PRAGMA synchronous = FULL;"
+			      "PRAGMA secure_delete = OFF;"
+			      "PRAGMA temp_store = MEMORY;"
+			      "PRAGMA foreign_keys = OFF;"
+			      "PRAGMA trusted_schema = OFF;"
+			      "PRAGMA cache_size = -3072;"
+			      "PRAGMA wal_autocheckpoint = 0;"
+			      "PRAGMA journal_size_limit = 67108864;";
 
 /* The key of the fingerprints (dedup.h): secret, so that nobody can choose two keys with the same one. */
 static enum err write_secret(struct db *db, struct why *why)
@@ -91,65 +64,23 @@ static enum err write_secret(struct db *db, struct why *why)
 	return db_why(db, sqlite3_finalize(stmt), why, "secret");
 }
 
-static enum err run_step(struct db *db, int64_t version, struct why *why)
-{
-	char sql[80];
-	enum err err = db_exec(db, steps[version], why);
-
-	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA user_version = %lld; PRAGMA application_id = %d", version + 1,
-			 SCHEMA_APPLICATION_ID);
-	if (err == E_OK && version == 0)
-		err = write_secret(db, why);
-	if (err == E_OK)
-		err = db_exec(db, sql, why);
-	return err;
-}
-
-static enum err step(struct db *db, int64_t version, struct why *why)
-{
-	enum err err = db_exec(db, "BEGIN IMMEDIATE", why);
-
-	if (err != E_OK)
-		return err;
-	err = run_step(db, version, why);
-	if (err == E_OK)
-		err = db_exec(db, "COMMIT", why);
-	if (err != E_OK) {
-		(void)db_exec(db, "ROLLBACK", NULL); /* the story is the first failure's */
-		why_add(why, "migrate to schema %lld", (long long)version + 1);
-	}
-	return err;
-}
-
-/* The pragma answers with the mode that is, not with an error, where WAL cannot be had (no shared memory: NFS, say). */
-static enum err check_wal(struct db *db, struct why *why)
-{
-	int64_t is_wal = 0;
-	enum err err = db_i64(db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode()", why, &is_wal);
-
-	if (err == E_OK && !is_wal)
-		return why_set(why, E_UNSUPPORTED, "the file system cannot hold a write-ahead log");
-	return err;
-}
+static const struct migration spool = {
+	.application_id = SCHEMA_APPLICATION_ID,
+	.version = SCHEMA_VERSION,
+	.steps = steps,
+	.pragmas = pragmas,
+	.on_create = write_secret,
+};
 
 enum err schema_prepare(struct db *db, struct why *why)
 {
-	int64_t version = 0;
-	enum err err = identify(db, why, &version); /* first of all: another program's file is left as it is */
-
-	if (err == E_OK)
-		err = configure(db, why);
-	if (err == E_OK)
-		err = check_wal(db, why);
-	while (err == E_OK && version < SCHEMA_VERSION)
-		err = step(db, version++, why);
-	return err;
+	return migrate(db, &spool, why);
 }
 
 enum err schema_check(struct db *db, struct why *why)
 {
 	int64_t version = 0;
-	enum err err = identify(db, why, &version);
+	enum err err = migrate_identify(db, &spool, why, &version);
 
 	if (err != E_OK)
 		return err;

@@ -1,14 +1,13 @@
 /*
- * schema.h -- the tables, and how an older file becomes a newer one.
+ * schema.h -- the tables of the spool.
  *
- * Shape     a row of steps per version; each runs in a transaction of its own that also sets `user_version`, so a cut
- *           leaves the file at one version or the next. Never change a step that was released: add one.
+ * Shape     steps for migrate.h
  * Errors    E_UNSUPPORTED  the file has a newer schema, or is some other program's database
  * Source    docs/reference/store.md
  */
 #pragma once
 
-#include "store/db.h"
+#include "store/spool_sql.h"
 
 #define SCHEMA_VERSION        1
 #define SCHEMA_APPLICATION_ID 0x686f6c64 /* "hold" */

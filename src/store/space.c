@@ -2,7 +2,7 @@
 
 #define LOOK_EVERY (1u << 20) /* bytes added; two small statements a look */
 
-static enum err pages(struct db *db, enum sql sql, struct why *why, int64_t *ret_pages)
+static enum err pages(struct db *db, unsigned sql, struct why *why, int64_t *ret_pages)
 {
 	if (db_row(db, sql))
 		*ret_pages = sqlite3_column_int64(db_stmt(db, sql), 0);

@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#include "store/db.h"
+#include "store/spool_sql.h"
 #include "store/store.h"
 
 struct space {

@@ -72,7 +72,7 @@ static enum err take_directory(struct store *s, struct why *why)
 	enum err err = lock_dir_open(s->dir, /* create= */ true, why, &s->dir_fd);
 
 	if (err == E_OK)
-		err = lock_take(s->dir_fd, why, &s->lock_fd);
+		err = lock_take(s->dir_fd, LOCK_SPOOL, why, &s->lock_fd);
 	if (err == E_OK)
 		err = lock_create_file(s->dir_fd, STORE_FILE, why);
 	return err;
@@ -86,7 +86,6 @@ static enum err start(struct store *s, struct why *why)
 	atomic_store(&s->bytes, space_used(&s->space));
 	s->space.max = atomic_load(&s->max_bytes);
 	writer_set_state(s, space_update(&s->space));
-	s->committed_mono = clock_mono_ms();
 	number = pthread_create(&s->thread, NULL, writer_main, s);
 	return number ? why_errno(why, E_NOMEM, number, "start the writer") : E_OK;
 }
@@ -119,7 +118,8 @@ void store_close(struct store *s)
 	wake_signal(&s->wake);
 	pthread_join(s->thread, NULL);
 	if (s->db.handle)
-		(void)conn_checkpoint(s, /* truncate= */ true, NULL); /* for a quick start; what fails is in the log */
+		(void)wal_checkpoint(&s->wal, /* truncate= */ true,
+				     NULL); /* for a quick start; what fails is in the log */
 	release(s);
 }
 

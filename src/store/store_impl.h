@@ -13,18 +13,14 @@
 #include "store/dedup.h"
 #include "store/gather.h"
 #include "store/positions.h"
+#include "store/queue.h"
+#include "store/retry.h"
 #include "store/routes.h"
 #include "store/space.h"
 #include "store/store.h"
 #include "store/store_metrics.h"
 #include "store/wake.h"
-
-/* A list of requests in the order they came. */
-struct queue {
-	struct mpsc_node *first;
-	struct mpsc_node **last;
-	size_t n;
-};
+#include "store/wal.h"
 
 struct store {
 	char *dir;
@@ -46,15 +42,12 @@ struct store {
 	int64_t last_ms;      /* when the newest row was stored */
 	uint64_t removed_pos; /* retention let everything up to here go, but what is set aside */
 	int64_t dead_count;
-	int wal_frames;          /* in the log after the last commit */
-	int wal_frames_checked;  /* at the last checkpoint: readers may hold some back */
-	uint64_t committed_mono; /* ms; when the last commit was */
+	struct wal wal;
 	uint64_t positions_mono; /* ms; when the writer first saw unwritten positions; 0: none */
 	uint64_t retain_mono;    /* ms; when retention looks next */
 	bool retain_more;        /* the last slice did not reach the end */
 	struct why failure;      /* why the store is FAILED */
-	uint32_t backoff_ms;     /* 0: the last reopening is proved by a commit */
-	uint64_t retry_mono;     /* ms; FAILED: when to try again */
+	struct retry retry;      /* FAILED: when to try again */
 
 	/* shared */
 	struct mpsc put_queue;
@@ -79,9 +72,6 @@ enum err conn_open(struct store *s, struct why *why);
 enum err conn_reopen(struct store *s, struct why *why);
 void conn_close(struct store *s);
 
-/* conn.c: move the log into the database file. `truncate`: leave an empty log, when nobody reads. */
-enum err conn_checkpoint(struct store *s, bool truncate, struct why *why);
-
 /* group.c: one transaction with all that waits and all that is due, its requests completed after it. */
 void group_commit(struct store *s);
 
@@ -104,6 +94,3 @@ uint32_t retain_wait_ms(struct store *s, uint64_t now_mono);
 void *writer_main(void *store);
 void writer_set_state(struct store *s, enum store_state state);
 void writer_failed(struct store *s, const struct why *why);
-
-void queue_init(struct queue *q);
-void queue_append(struct queue *q, struct mpsc_node *list);

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "store/db.h"
+#include "store/spool_sql.h"
 #include "store/store_tool.h"
 
 /* E_NOT_FOUND: there is no store in `dir`. `flags` are SQLite's. */

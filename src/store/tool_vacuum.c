@@ -25,7 +25,7 @@ enum err store_vacuum(const char *dir, const struct store_progress *progress, st
 
 	if (err != E_OK)
 		return why_add(why, "store %s", dir);
-	err = lock_take(dir_fd, why, &lock_fd);
+	err = lock_take(dir_fd, LOCK_SPOOL, why, &lock_fd);
 	close(dir_fd);
 	if (err != E_OK)
 		return why_add(why, "store %s", dir);

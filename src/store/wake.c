@@ -1,7 +1,10 @@
 #include "store/wake.h"
 
 #include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,4 +36,20 @@ void wake_wait(struct wake *w, uint32_t timeout_ms)
 	if (timeout_ms && atomic_compare_exchange_strong(&w->word, &idle, SLEEPING))
 		sleep_on(w, timeout_ms);
 	atomic_store(&w->word, IDLE);
+}
+
+/* Signals are for the threads that look at them; a size limit then answers EFBIG instead of ending the process. */
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+void wake_thread_setup(void)
+{
+	block_signals();
+	/* The kernel may else add 50 us to a wait that is shorter than that. */
+	(void)prctl(PR_SET_TIMERSLACK, 1000UL);
 }

@@ -1,29 +1,9 @@
 #include <assert.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/store_impl.h"
-
-#define WAL_FRAMES     512  /* a checkpoint is due: 8 MB of pages to copy, and a start reads no more than that */
-#define IDLE_MS        1000 /* without a commit the log is emptied */
-#define BACKOFF_MS     20   /* before the first try to come back; doubles */
-#define BACKOFF_MAX_MS 10000
-
-void queue_init(struct queue *q)
-{
-	q->first = NULL;
-	q->last = &q->first;
-	q->n = 0;
-}
-
-void queue_append(struct queue *q, struct mpsc_node *list)
-{
-	for (*q->last = list; *q->last; q->n++)
-		q->last = &(*q->last)->next;
-}
 
 /* ---- states --------------------------------------------------------------------------------------------------------- */
 
@@ -70,10 +50,7 @@ void writer_failed(struct store *s, const struct why *why)
 {
 	conn_close(s);
 	s->failure = *why;
-	s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2 : BACKOFF_MS;
-	if (s->backoff_ms > BACKOFF_MAX_MS)
-		s->backoff_ms = BACKOFF_MAX_MS;
-	s->retry_mono = clock_mono_ms() + s->backoff_ms;
+	retry_failed(&s->retry, clock_mono_ms());
 	metric_inc(s->metrics.failures);
 	writer_set_state(s, STORE_FAILED);
 }
@@ -119,32 +96,14 @@ static enum err look_at_space(struct store *s, struct why *why)
 	return E_OK;
 }
 
-static bool idle_checkpoint_is_due(const struct store *s, uint64_t now_mono)
-{
-	return s->wal_frames > 0 && now_mono - s->committed_mono >= IDLE_MS;
-}
-
-static enum err look_at_wal(struct store *s, uint64_t now_mono, struct why *why)
-{
-	enum err err = E_OK;
-
-	if (s->wal_frames < s->wal_frames_checked)
-		s->wal_frames_checked = 0; /* the log began anew */
-	if (s->wal_frames - s->wal_frames_checked >= WAL_FRAMES)
-		err = conn_checkpoint(s, /* truncate= */ false, why);
-	else if (idle_checkpoint_is_due(s, now_mono))
-		err = conn_checkpoint(s, /* truncate= */ true, why);
-	metric_set(s->metrics.wal_bytes, (int64_t)s->wal_frames * 16384);
-	return err;
-}
-
 static void keep_house(struct store *s, uint64_t now_mono)
 {
 	struct why why = { 0 };
 	enum err err = look_at_space(s, &why);
 
 	if (err == E_OK)
-		err = look_at_wal(s, now_mono, &why);
+		err = wal_look(&s->wal, now_mono, &why);
+	metric_set(s->metrics.wal_bytes, (int64_t)s->wal.frames * 16384);
 	if (err != E_OK)
 		writer_failed(s, &why);
 }
@@ -175,7 +134,7 @@ static void turn(struct store *s)
 	uint64_t now = clock_mono_ms();
 
 	take(s);
-	if (is_failed(s) && now >= s->retry_mono)
+	if (is_failed(s) && now >= s->retry.due_mono)
 		come_back(s);
 	if (is_failed(s)) {
 		group_refuse(s, refusal(s));
@@ -206,25 +165,15 @@ static uint32_t sleep_ms(struct store *s)
 	uint32_t ms = WAKE_FOREVER;
 
 	if (is_failed(s))
-		return until(s->retry_mono, now);
+		return until(s->retry.due_mono, now);
 	if (group_is_due(s, now))
 		return 0;
 	if (s->positions_mono)
 		ms = least(ms, until(s->positions_mono + 1000, now));
-	if (s->wal_frames > 0 && !idle_checkpoint_is_due(s, now))
-		ms = least(ms, until(s->committed_mono + IDLE_MS, now));
+	ms = least(ms, wal_wait_ms(&s->wal, now));
 	if (retain_waits(s))
 		ms = least(ms, until(s->retain_mono, now));
 	return ms;
-}
-
-/* Signals are for the threads that look at them; a size limit then answers EFBIG instead of ending the process. */
-static void block_signals(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
 static bool has_requests(const struct store *s)
@@ -236,9 +185,7 @@ void *writer_main(void *store)
 {
 	struct store *s = store;
 
-	block_signals();
-	/* The kernel may else add 50 us to a wait that is shorter than that. */
-	(void)prctl(PR_SET_TIMERSLACK, 1000UL);
+	wake_thread_setup();
 	while (!atomic_load(&s->stopping) || has_requests(s)) {
 		turn(s);
 		if (!has_requests(s) && !atomic_load(&s->stopping))

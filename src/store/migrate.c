@@ -1,0 +1,79 @@
+#include "store/migrate.h"
+
+enum err migrate_identify(struct db *db, const struct migration *m, struct why *why, int64_t *ret_version)
+{
+	int64_t version = 0;
+	int64_t application = 0;
+	int64_t tables = 0;
+	enum err err = db_i64(db, "PRAGMA user_version", why, &version);
+
+	if (err == E_OK)
+		err = db_i64(db, "PRAGMA application_id", why, &application);
+	if (err == E_OK)
+		err = db_i64(db, "SELECT count(*) FROM sqlite_schema", why, &tables);
+	if (err != E_OK)
+		return err;
+	if (application != m->application_id && (application || version || tables))
+		return why_set(why, E_UNSUPPORTED, "the file is another program's SQLite database");
+	if (version > m->version)
+		return why_set(why, E_UNSUPPORTED, "schema %lld is newer than %d, the newest this version knows",
+			       (long long)version, m->version);
+	*ret_version = version;
+	return E_OK;
+}
+
+static enum err run_step(struct db *db, const struct migration *m, int64_t version, struct why *why)
+{
+	char sql[80];
+	enum err err = db_exec(db, m->steps[version], why);
+
+	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA user_version = %lld; PRAGMA application_id = %d", version + 1,
+			 m->application_id);
+	if (err == E_OK && version == 0 && m->on_create)
+		err = m->on_create(db, why);
+	if (err == E_OK)
+		err = db_exec(db, sql, why);
+	return err;
+}
+
+static enum err step(struct db *db, const struct migration *m, int64_t version, struct why *why)
+{
+	enum err err = db_exec(db, "BEGIN IMMEDIATE", why);
+
+	if (err != E_OK)
+		return err;
+	err = run_step(db, m, version, why);
+	if (err == E_OK)
+		err = db_exec(db, "COMMIT", why);
+	if (err != E_OK) {
+		(void)db_exec(db, "ROLLBACK", NULL); /* the story is the first failure's */
+		why_add(why, "migrate to schema %lld", (long long)version + 1);
+	}
+	return err;
+}
+
+/* The pragma answers with the mode that is, not with an error, where WAL cannot be had (no shared memory: NFS, say). */
+static enum err check_wal(struct db *db, struct why *why)
+{
+	int64_t is_wal = 0;
+	enum err err = db_i64(db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode()", why, &is_wal);
+
+	if (err == E_OK && !is_wal)
+		return why_set(why, E_UNSUPPORTED, "the file system cannot hold a write-ahead log");
+	return err;
+}
+
+enum err migrate(struct db *db, const struct migration *m, struct why *why)
+{
+	int64_t version = 0;
+	enum err err = migrate_identify(db, m, why,
+					&version); /* first of all: another program's file is left as it is */
+
+	if (err == E_OK)
+		err = db_exec(db, m->pragmas, why);
+	if (err == E_OK)
+		err = check_wal(db, why);
+	while (err == E_OK && version < m->version)
+		err = step(db, m, version++, why);
+	return err;
+}

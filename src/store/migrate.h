@@ -1,0 +1,24 @@
+/*
+ * migrate.h -- how an older file becomes a newer one.
+ *
+ * Shape     a list of steps, one per version; each runs in a transaction of its own that also sets `user_version`, so a
+ *           cut leaves the file at one version or the next. Never change a step that was released: add one.
+ * Errors    E_UNSUPPORTED  the file has a newer schema, is some other program's database, or cannot hold a log
+ */
+#pragma once
+
+#include "store/db.h"
+
+struct migration {
+	int application_id;       /* of the file; what another program made is left as it is */
+	int version;              /* the newest, and the number of steps */
+	const char *const *steps; /* SQL from version i to i + 1 */
+	const char *pragmas;      /* of the connection, and of a new file */
+	enum err (*on_create)(struct db *db, struct why *why); /* NULL, or what a new file needs beside its tables */
+};
+
+/* Pragmas, then the file to the newest version, from nothing if need be. The file must end up in WAL mode. */
+enum err migrate(struct db *db, const struct migration *m, struct why *why);
+
+/* The version of the file, 0 for an empty one, and whether it is one of ours. */
+enum err migrate_identify(struct db *db, const struct migration *m, struct why *why, int64_t *ret_version);

@@ -1,0 +1,104 @@
+#include "store/wal.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define IDLE_MS 1000        /* without a commit the log is emptied */
+#define REWRITE (64u << 10) /* bytes at a time; SQLite writes no more than 128 KB in one piece */
+
+static int on_commit(void *wal, sqlite3 *handle, const char *name, int frames)
+{
+	struct wal *w = wal;
+
+	(void)handle;
+	(void)name;
+	w->frames = frames;
+	return SQLITE_OK;
+}
+
+void wal_watch(struct wal *w, struct db *db, int due)
+{
+	*w = (struct wal){ .db = db, .due = due, .committed_mono = clock_mono_ms() };
+	sqlite3_wal_hook(db->handle, on_commit, w);
+}
+
+static enum err rewrite(sqlite3_file *file, sqlite3_int64 size, char *buffer)
+{
+	for (sqlite3_int64 at = 0; at < size; at += REWRITE) {
+		int n = size - at < REWRITE ? (int)(size - at) : (int)REWRITE;
+		int rc = file->pMethods->xRead(file, buffer, n, at);
+
+		if (rc == SQLITE_OK)
+			rc = file->pMethods->xWrite(file, buffer, n, at);
+		if (rc != SQLITE_OK)
+			return db_err(rc);
+	}
+	return db_err(file->pMethods->xSync(file, SQLITE_SYNC_NORMAL));
+}
+
+enum err wal_rewrite(struct db *db, struct why *why)
+{
+	sqlite3_file *file = NULL;
+	sqlite3_int64 size = 0;
+	CLEANUP(mem_freep) char *buffer = NULL;
+	enum err err;
+
+	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK)
+		return why_set(why, E_INTERNAL, "no write-ahead log");
+	if (!file || !file->pMethods || file->pMethods->xFileSize(file, &size) != SQLITE_OK)
+		return why_set(why, E_IO, "size of the write-ahead log");
+	if (!size)
+		return E_OK;
+	buffer = mem_alloc(REWRITE);
+	if (!buffer)
+		return why_set(why, E_NOMEM, "write-ahead log");
+	err = rewrite(file, size, buffer);
+	return err == E_OK ? E_OK : why_set(why, err, "write the write-ahead log again");
+}
+
+enum err wal_checkpoint(struct wal *w, bool truncate, struct why *why)
+{
+	int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	int rc;
+
+	assert(w->db->handle);
+	sqlite3_busy_timeout(w->db->handle, 0); /* readers are not waited for: the rest is for next time */
+	errno = 0;
+	rc = sqlite3_wal_checkpoint_v2(w->db->handle, NULL, mode, NULL, NULL);
+	sqlite3_busy_timeout(w->db->handle, DB_BUSY_MS);
+	w->checked = w->frames;
+	if (rc == SQLITE_OK && truncate)
+		w->frames = w->checked = 0;
+	if (rc == SQLITE_OK || db_err(rc) == E_BUSY)
+		return E_OK;
+	return db_why(w->db, rc, why, "checkpoint");
+}
+
+static bool idle_is_due(const struct wal *w, uint64_t now_mono)
+{
+	return w->frames > 0 && now_mono - w->committed_mono >= IDLE_MS;
+}
+
+enum err wal_look(struct wal *w, uint64_t now_mono, struct why *why)
+{
+	if (w->frames < w->checked)
+		w->checked = 0; /* the log began anew */
+	if (w->frames - w->checked >= w->due)
+		return wal_checkpoint(w, /* truncate= */ false, why);
+	if (idle_is_due(w, now_mono))
+		return wal_checkpoint(w, /* truncate= */ true, why);
+	return E_OK;
+}
+
+uint32_t wal_wait_ms(const struct wal *w, uint64_t now_mono)
+{
+	uint64_t then = w->committed_mono + IDLE_MS;
+
+	/* already past: a reader held the log; the next commit, or another wake-up, tries again */
+	if (w->frames == 0 || idle_is_due(w, now_mono))
+		return UINT32_MAX;
+	return then > now_mono ? (uint32_t)(then - now_mono) : 0;
+}

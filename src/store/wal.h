@@ -1,0 +1,39 @@
+/*
+ * wal.h -- the write-ahead log of a connection that writes: when it goes into the database file, and what a failed sync
+ * asks for.
+ *
+ * Shape     SQLite tells after each commit how long the log is; the writer looks between its groups.
+ * Units     ms of the monotonic clock, pages ("frames")
+ * Owner     embedded beside its struct db, which must not move.
+ * Threads   the writer's
+ */
+#pragma once
+
+#include "store/db.h"
+
+struct wal {
+	struct db *db;
+	int due;                 /* frames after which a checkpoint is due */
+	int frames;              /* in the log after the last commit */
+	int checked;             /* at the last checkpoint: readers may hold some back */
+	uint64_t committed_mono; /* when the last commit was */
+};
+
+/* Follow the log of `db`, just opened. Only after its pragmas: wal_autocheckpoint takes the place of any hook. */
+void wal_watch(struct wal *w, struct db *db, int due);
+
+/*
+ * Write the log over itself and sync it. After a failed sync the kernel calls pages clean that never reached the disk;
+ * what is read back from memory would look committed, the next commit would stand behind it, and a power cut would end
+ * the log before both. Written again the pages are dirty again, and the sync below speaks for all of them.
+ */
+enum err wal_rewrite(struct db *db, struct why *why);
+
+/* Move the log into the database file. `truncate`: leave an empty log, when nobody reads. Readers are not waited for. */
+enum err wal_checkpoint(struct wal *w, bool truncate, struct why *why);
+
+/* Between two groups: a checkpoint when one is due, an empty log when nothing was committed for a second. */
+enum err wal_look(struct wal *w, uint64_t now_mono, struct why *why);
+
+/* Until wal_look() empties the log; UINT32_MAX: there is nothing in it. */
+uint32_t wal_wait_ms(const struct wal *w, uint64_t now_mono);
