@@ -12,9 +12,11 @@ struct refusal {
 
 static struct refusal gate_draining(struct exchange *x)
 {
-	bool draining = atomic_load_explicit(&x->worker->gateway->draining, memory_order_relaxed);
+	const struct source_ops *ops = x->route->config->ops;
 
-	return (struct refusal){ draining ? ANSWER_DRAINING : ANSWER_SUCCESS };
+	if (!atomic_load_explicit(&x->worker->gateway->draining, memory_order_relaxed))
+		return (struct refusal){ ANSWER_SUCCESS };
+	return (struct refusal){ ops->draining ? ops->draining : ANSWER_DRAINING };
 }
 
 static struct refusal check_token(struct exchange *x, struct str token)
@@ -67,12 +69,19 @@ static struct refusal gate_rate(struct exchange *x)
 	return (struct refusal){ ANSWER_RATE, (uint32_t)(wait_ms / 1000 + 1) };
 }
 
+enum answer exchange_too_large(const struct exchange *x)
+{
+	const struct source_ops *ops = x->route->config->ops;
+
+	return ops->too_large ? ops->too_large : ANSWER_TOO_LARGE;
+}
+
 static struct refusal gate_size(struct exchange *x)
 {
 	uint64_t length = x->request->content_length;
 	bool too_large = length != UINT64_MAX && length > x->route->config->max_payload;
 
-	return (struct refusal){ too_large ? ANSWER_TOO_LARGE : ANSWER_SUCCESS };
+	return (struct refusal){ too_large ? exchange_too_large(x) : ANSWER_SUCCESS };
 }
 
 /* Charged is what has come: who announces a body and sends none must not take the memory of others. */

@@ -18,16 +18,21 @@
 	X(AUTH_MISSING,   401, "Invalid Authorization Header",                                                    401, "Invalid Authorization Header",   0) \
 	X(AUTH_WRONG,     401, "Invalid Auth token",                                                              401, "Invalid Auth token",             0) \
 	X(AUTH_UNREADABLE, 500, "Error loading auth token",                                                       500, "Error loading auth token",       0) \
+	X(SIGNATURE,      401, "the request is not signed with the secret of this endpoint",                      400, "signature check failed",         0) \
+	X(SECRET_UNREADABLE, 503, "the secret of this endpoint cannot be read; try again after the time in Retry-After", 500, "Error loading auth token",  5) \
 	X(FORBIDDEN,      403, "this sender is not allowed here; ask the operator to list its origin",            400, "not allowed",                    0) \
 	X(MALFORMED,      400, "the request is malformed",                                                        400, "malformed request",              0) \
 	X(TOO_LARGE,      413, "the body is larger than this endpoint takes; send less or ask the operator to raise maxPayloadSize", 400, \
 	                       "failed to parse request body, http: request body too large",                                                             0) \
+	X(TOO_LARGE_READ, 413, "the body is larger than this endpoint takes; send less or ask the operator to raise maxPayloadSize", 400, \
+	                       "http: request body too large",                                                                                           0) \
 	X(TOO_LARGE_BUS,  413, "the event is larger than the bus takes; send a smaller body",                     500, "failed to record event",         0) \
 	X(MEDIA_TYPE,     415, "this media type is not understood; send one that the Accept-Post header lists",   400, "unsupported media type",         0) \
 	X(RATE,           429, "too many requests; slow down and try again after the time in Retry-After",        429, "too many requests",              1) \
 	X(OVERLOAD,       503, "too many requests are in flight; try again after the time in Retry-After",        503, "overloaded",                     1) \
 	X(FULL,           503, "no room to store events; try again after the time in Retry-After",                500, "failed to record event",        30) \
 	X(DRAINING,       503, "the server is going down; try again after the time in Retry-After",               400, "endpoint is inactive",           2) \
+	X(INACTIVE,       503, "the server is going down; try again after the time in Retry-After",               400, "inactive endpoint",              2) \
 	X(UNAVAILABLE,    503, "events cannot be stored at the moment; try again after the time in Retry-After",  500, "failed to record event",         5) \
 	X(TIMEOUT,        503, "the event was not stored in time; try again after the time in Retry-After",       500, "failed to record event",         1) \
 	X(BUS_FAILED,     500, "failed to record event",                                                          500, "failed to record event",         0)

@@ -39,8 +39,10 @@ struct route_config {
 	uint32_t rate; /* requests per minute; 0: no limit */
 	uint32_t burst;
 	bool compat_strict; /* the upstream's own status codes */
-	void *settings;     /* of the source's kind: ops->settings_size bytes read by ops->settings */
-	char *file;         /* where it was written: for messages */
+	bool mask_secrets;  /* tokens and signatures in header fields are masked in the event */
+	uint64_t secret_overlap_ms;
+	void *settings; /* of the source's kind: ops->settings_size bytes read by ops->settings and ops->holdfast */
+	char *file;     /* where it was written: for messages */
 	unsigned line;
 };
 

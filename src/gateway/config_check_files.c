@@ -109,6 +109,23 @@ static void check_data_dir(struct config_reader *r)
 	mem_free(path);
 }
 
+/* A source's own secrets stand in the event, ours in its holdfast. */
+static void check_source_secrets(struct config_reader *r, size_t route)
+{
+	const struct route_config *config = &r->config->routes[route];
+	const struct route_place *place = &r->places[route];
+
+	for (const struct source_secret *s = config->ops->secrets; s && s->key; s++) {
+		const struct node *n = node_get(place->event, s->key);
+		size_t count;
+		const struct secret_ref *refs = source_secret_refs(s, config->settings, &count);
+
+		n = n ? n : node_get(node_get(place->event, "holdfast"), s->key);
+		for (size_t i = 0; i < count; i++)
+			check_readable(r, place->file, n, refs[i].path, "requests are refused without it");
+	}
+}
+
 void config_check_files(struct config_reader *r)
 {
 	const char *tls = "the gateway does not start without it", *auth = "requests are answered 500 without it";
@@ -119,6 +136,7 @@ void config_check_files(struct config_reader *r)
 		check_secret(r, i, &route->auth, "authSecret", auth);
 		check_secret(r, i, &route->tls_cert, "serverCertSecret", tls);
 		check_secret(r, i, &route->tls_key, "serverKeySecret", tls);
+		check_source_secrets(r, i);
 	}
 	check_bus_files(r);
 	check_token(r);

@@ -4,7 +4,7 @@
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
 
-struct tls_options {
+struct bus_tls_options {
 	struct secret_ref ca;
 	struct secret_ref cert;
 	struct secret_ref key;
@@ -27,7 +27,7 @@ struct bus_options {
 };
 
 /* clang-format off */
-#define AT(member) offsetof(struct tls_options, member)
+#define AT(member) offsetof(struct bus_tls_options, member)
 static const struct field tls_rows[] = {
 	{ .key = "caCertSecret", .type = FIELD_SECRET, .offset = AT(ca),
 	  .meaning = "Certificate authorities (PEM) in place of the system's." },
@@ -96,7 +96,7 @@ struct bus_draft {
 	struct bus_config *bus;
 };
 
-static void check_tls(const struct bus_draft *d, const struct node *n, const struct tls_options *o)
+static void check_tls(const struct bus_draft *d, const struct node *n, const struct bus_tls_options *o)
 {
 	if (o->insecure)
 		return;
@@ -111,7 +111,7 @@ static void check_tls(const struct bus_draft *d, const struct node *n, const str
 static bool read_tls(const struct bus_draft *d, const struct node *n)
 {
 	struct tls_client_config *tls = &d->bus->jetstream.tls;
-	struct tls_options o = { 0 };
+	struct bus_tls_options o = { 0 };
 	enum err err = fields_read(d->ctx, &config_tls_table, n, n, &o);
 
 	check_tls(d, n, &o);

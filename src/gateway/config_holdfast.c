@@ -14,7 +14,8 @@ static const struct field option_rows[] = {
 	{ .key = "ack", .type = FIELD_WORD, .offset = AT(ack), .dflt = UINT64_MAX, .words = acks,
 	  .dflt_text = "spool with a dataDir, else bus",
 	  .meaning = "When 200 is answered: `spool` once the event is on this machine's disk, `bus` once the bus has acknowledged it." },
-	{ .key = "deadline", .type = FIELD_TIME, .offset = AT(deadline_ms), .min = 100, .max = 60000, .dflt = 2000,
+	{ .key = "deadline", .type = FIELD_TIME, .offset = AT(deadline_ms), .min = 100, .max = 60000,
+	  .dflt_text = "2s; of a provider's source 80 % of what the provider waits",
 	  .meaning = "A request is answered within this time." },
 	{ .key = "rate", .type = FIELD_COUNT, .offset = AT(rate), .max = UINT32_MAX, .unit = "a minute",
 	  .meaning = "Requests that one endpoint takes; more answer 429. 0 is no limit." },
@@ -22,6 +23,10 @@ static const struct field option_rows[] = {
 	  .meaning = "Requests at once, within `rate`; 0 is as many as a minute has." },
 	{ .key = "compat", .type = FIELD_WORD, .offset = AT(compat), .words = compats,
 	  .meaning = "`strict` answers with the status codes of the Argo Events gateway where ours are better chosen." },
+	{ .key = "maskSecrets", .type = FIELD_BOOL, .offset = AT(mask_secrets), .dflt = true,
+	  .meaning = "Tokens and signatures in header fields are masked in the event, as `Authorization` always is; `false` publishes them as the Argo Events gateway does." },
+	{ .key = "secretOverlap", .type = FIELD_TIME, .offset = AT(secret_overlap_ms), .max = 2592000000ull, .dflt = 86400000,
+	  .meaning = "After the file of a provider's secret changes, the secret before it is accepted for this time as well; 0 refuses it at once." },
 };
 #undef AT
 #define AT(member) offsetof(struct process_options, member)

@@ -12,11 +12,13 @@
 
 /* spec.holdfast of an EventSource, and `holdfast` of an event: what holds for routes. */
 struct route_options {
-	int ack; /* enum ack_mode; -1: not said */
-	uint64_t deadline_ms;
+	int ack;              /* enum ack_mode; -1: not said */
+	uint64_t deadline_ms; /* 0: not said */
 	uint64_t rate;
 	uint64_t burst;
 	int compat; /* 1: strict */
+	bool mask_secrets;
+	uint64_t secret_overlap_ms;
 };
 
 /* spec.holdfast: what holds for the process, whichever document says it. */

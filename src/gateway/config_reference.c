@@ -31,19 +31,26 @@ static void write_part(const char *heading, const char *about, const struct fiel
 	fields_reference(table, path, ret_text);
 }
 
+/* A source's keys, and ours beside them. */
+static void write_source(const struct source_ops *ops, struct buf *ret_text)
+{
+	const struct field_table *first = ops->settings ? ops->settings : ops->holdfast;
+	char path[96], heading[96], inner[112];
+
+	if (!first)
+		return;
+	(void)snprintf(heading, sizeof(heading), "Source `%s`", ops->kind);
+	(void)snprintf(path, sizeof(path), "spec.%s%s.<event>", ops->own ? "holdfast." : "", ops->kind);
+	(void)snprintf(inner, sizeof(inner), "%s.holdfast", path);
+	write_part(heading, first->about ? first->about : "", first, ops->settings ? path : inner, ret_text);
+	if (ops->settings && ops->holdfast)
+		fields_reference(ops->holdfast, inner, ret_text);
+}
+
 void gateway_config_reference(struct buf *ret_text)
 {
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		write_part(parts[i].heading, parts[i].about, parts[i].table, parts[i].path, ret_text);
-	for (size_t i = 0; sources[i]; i++) {
-		char path[96], heading[96];
-
-		if (!sources[i]->settings)
-			continue;
-		(void)snprintf(heading, sizeof(heading), "Source `%s`", sources[i]->kind);
-		(void)snprintf(path, sizeof(path), "spec.%s%s.<event>", sources[i]->own ? "holdfast." : "",
-			       sources[i]->kind);
-		write_part(heading, sources[i]->settings->about ? sources[i]->settings->about : "",
-			   sources[i]->settings, path, ret_text);
-	}
+	for (size_t i = 0; sources[i]; i++)
+		write_source(sources[i], ret_text);
 }

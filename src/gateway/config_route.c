@@ -1,9 +1,10 @@
 #include "base/mem.h"
 #include "gateway/config_read.h"
 
-#define DEFAULT_PAYLOAD (1 << 20) /* facts argo-events 2.1 */
+#define DEFAULT_PAYLOAD  (1 << 20) /* facts argo-events 2.1 */
+#define DEFAULT_DEADLINE 2000
 
-#define AT(member)      offsetof(struct context_options, member)
+#define AT(member)       offsetof(struct context_options, member)
 
 /* clang-format off */
 static const struct field context_rows[] = {
@@ -65,19 +66,22 @@ static enum err read_keys(const struct fields_ctx *ctx, struct draft *d)
 {
 	static const struct field_table no_settings = { 0 };
 	const struct field_table *settings = d->ops->settings ? d->ops->settings : &no_settings;
+	const struct field_table *ours = d->ops->holdfast ? d->ops->holdfast : &no_settings;
+	struct fields_part options[] = { { &config_option_table, &d->options }, { ours, d->route->settings } };
 	struct fields_part parts[] = { { d->ops->inlined ? &inlined_table : &outer_table, &d->keys },
 				       { settings, d->route->settings },
 				       { &config_context_table, &d->context } };
 	enum err err;
 
 	fields_defaults(settings, d->route->settings);
+	fields_defaults(ours, d->route->settings);
 	fields_defaults(&config_context_table, &d->context);
 	err = fields_read_parts(ctx, parts, d->ops->inlined ? 3 : 2, d->event, d->event);
 	if (err != E_NOMEM && !d->ops->inlined)
 		err = fields_read(ctx, &config_context_table, d->keys.webhook, d->event, &d->context);
 	d->options = d->manifest->options;
 	if (err != E_NOMEM && d->keys.holdfast)
-		err = fields_read(ctx, &config_option_table, d->keys.holdfast, d->event, &d->options);
+		err = fields_read_parts(ctx, options, ARRAY_LEN(options), d->keys.holdfast, d->event);
 	return err;
 }
 
@@ -122,10 +126,14 @@ static void set_options(struct draft *d, bool has_spool)
 	struct route_config *route = d->route;
 
 	route->ack = o->ack >= 0 ? (enum ack_mode)o->ack : has_spool ? ACK_SPOOL : ACK_BUS;
-	route->deadline_ms = (uint32_t)o->deadline_ms;
+	route->deadline_ms = o->deadline_ms        ? (uint32_t)o->deadline_ms
+			     : d->ops->deadline_ms ? d->ops->deadline_ms
+						   : DEFAULT_DEADLINE;
 	route->rate = (uint32_t)o->rate;
 	route->burst = (uint32_t)(o->burst ? o->burst : o->rate);
 	route->compat_strict = o->compat != 0;
+	route->mask_secrets = o->mask_secrets;
+	route->secret_overlap_ms = o->secret_overlap_ms;
 }
 
 static const struct node *context_of(const struct draft *d)
@@ -190,7 +198,7 @@ static bool fill(struct config_reader *r, struct draft *d)
 {
 	struct fields_ctx ctx = config_ctx(r, d->manifest->file);
 
-	if (d->ops->settings) {
+	if (d->ops->settings_size) {
 		d->route->settings = mem_alloc(d->ops->settings_size);
 		if (!d->route->settings)
 			return false;
@@ -234,7 +242,9 @@ void config_route_release(struct route_config *route)
 	secret_release(&route->tls_cert);
 	secret_release(&route->tls_key);
 	text_map_release(&metadata);
-	if (route->settings)
+	if (route->settings && route->ops->settings)
 		fields_release(route->ops->settings, route->settings);
+	if (route->settings && route->ops->holdfast)
+		fields_release(route->ops->holdfast, route->settings);
 	mem_free(route->settings);
 }

@@ -229,7 +229,7 @@ void exchange_body(struct exchange *x, struct str chunk)
 	exchange_enter(x);
 	x->received += chunk.n;
 	if (x->received > x->route->config->max_payload)
-		exchange_refuse_more(x, ANSWER_TOO_LARGE, &(struct answer_more){ .close = true });
+		exchange_refuse_more(x, exchange_too_large(x), &(struct answer_more){ .close = true });
 	else
 		x->route->config->ops->on_body(x, chunk);
 	exchange_leave(x);

@@ -94,10 +94,10 @@ bool exchange_collect(struct exchange *x, struct str chunk);
 bool exchange_charge(struct exchange *x);
 
 /*
- * Store `x->payload` (JSON) as one event of the route and answer. `key` is the sender's own id of the event, or empty:
- * then the event gets a random id and is never a duplicate.
+ * Store `x->payload` (JSON) as one event of the route and answer. `id` is the sender's own id of the event, or empty: then
+ * the event gets a random one and is never a duplicate. It lives as long as the request.
  */
-void exchange_emit(struct exchange *x, struct str key);
+void exchange_emit(struct exchange *x, struct str id);
 
 /*
  * Store these rows, all or none, and answer. `rows` and `duplicates` (both from mem_array) go over to the exchange; what

@@ -16,5 +16,8 @@ void exchange_leave(struct exchange *x);
 /* Answers unless it is answered, or nobody waits any more. `more` may be NULL. */
 void exchange_answer(struct exchange *x, enum answer answer, const struct answer_more *more);
 
+/* admission.c: the source's words for a body over maxPayloadSize. */
+enum answer exchange_too_large(const struct exchange *x);
+
 /* admission.c: passes all gates, or answers. */
 bool exchange_admit(struct exchange *x);

@@ -76,19 +76,29 @@ static size_t sort_fields(const struct http_request *r, const struct http_field 
 	return n;
 }
 
+/* Upstream masks Authorization, and looks at its first value. */
+static bool is_masked(const struct http_field *first, const char *const *masked)
+{
+	if (str_eq_nocase(first->name, STR("Authorization")))
+		return first->value.n != 0;
+	for (; masked && *masked; masked++)
+		if (str_eq_nocase(first->name, str_of(*masked)))
+			return true;
+	return false;
+}
+
 /* Writes the run of equal names that starts at `from`; returns where it ends. */
-static size_t write_values(struct buf *b, const struct http_field *sorted[], size_t from, size_t n)
+static size_t write_values(struct buf *b, const struct http_field *sorted[], size_t from, size_t n, bool mask)
 {
 	struct str name = sorted[from]->name;
-	bool masked = str_eq_nocase(name, STR("Authorization")) && sorted[from]->value.n;
 	size_t i = from;
 
 	for (; i < n && canonical_cmp(sorted[i]->name, name) == 0; i++) {
-		if (masked && i > from)
+		if (mask && i > from)
 			continue;
 		if (i > from)
 			buf_char(b, ',');
-		json_write_string(b, masked ? STR(MASK) : sorted[i]->value);
+		json_write_string(b, mask ? STR(MASK) : sorted[i]->value);
 	}
 	return i;
 }
@@ -99,7 +109,7 @@ static bool wants_cache_control(const struct http_request *r)
 	return str_is(http_field(r, STR("Pragma"), NULL), "no-cache") && !http_field(r, STR("Cache-Control"), NULL).p;
 }
 
-void payload_headers(const struct http_request *r, struct buf *ret_json)
+void payload_headers(const struct http_request *r, const char *const *masked, struct buf *ret_json)
 {
 	static const struct http_field cache_control = { STR("Cache-Control"), STR("no-cache") };
 	const struct http_field *sorted[HTTP_FIELDS_MAX + 1];
@@ -114,11 +124,13 @@ void payload_headers(const struct http_request *r, struct buf *ret_json)
 	}
 	buf_char(ret_json, '{');
 	for (size_t i = 0; i < n;) {
+		bool mask = is_masked(sorted[i], masked);
+
 		if (i)
 			buf_char(ret_json, ',');
 		write_canonical(ret_json, sorted[i]->name);
 		buf_lit(ret_json, ":[");
-		i = write_values(ret_json, sorted, i, n);
+		i = write_values(ret_json, sorted, i, n, mask);
 		buf_char(ret_json, ']');
 	}
 	buf_char(ret_json, '}');
@@ -247,6 +259,32 @@ enum err payload_form(struct str form, bool lenient, struct buf *ret_json)
 	qsort(pairs, n, sizeof(*pairs), pair_cmp);
 	write_pairs(ret_json, pairs, n);
 	return ret_json->err;
+}
+
+enum err payload_form_field(struct str form, struct str name, struct buf *ret_value)
+{
+	char *space = buf_reserve(ret_value, form.n);
+	struct str rest = form, found = { 0 };
+	struct pair pair;
+
+	if (!space)
+		return ret_value->err;
+	while (rest.n) {
+		struct str text = str_cut(&rest, '&');
+
+		if (text.n == 0)
+			continue;
+		if (!parse_pair(text, space + found.n, &pair))
+			return E_MALFORMED;
+		if (found.p || !str_eq(pair.key, name))
+			continue;
+		memmove(space, pair.value.p, pair.value.n);
+		found = (struct str){ space, pair.value.n };
+	}
+	if (!found.p)
+		return E_NOT_FOUND;
+	ret_value->n += found.n;
+	return E_OK;
 }
 
 /* ---- metadata ------------------------------------------------------------------------------------------------------ */

@@ -45,6 +45,8 @@ enum err config_apply(struct process *p, struct gateway_config *config, struct w
 
 	if (route_table_new(config, p->gateway.registry, why, &table) != E_OK)
 		return why->err;
+	if (p->table)
+		route_table_inherit(table, p->table);
 	if (send_updates(p, table, why) != E_OK) {
 		route_table_unref(table);
 		return why->err;

@@ -1,13 +1,25 @@
 #include "gateway/route.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "gateway/path.h"
+#include "gateway/sources/source.h"
+
+static void release_secret(struct route_secret *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		secret_file_release(&s->files[i]);
+	mem_free(s->files);
+}
 
 static void route_release(struct route *r)
 {
 	if (!r->config)
 		return;
 	secret_file_release(&r->auth);
+	for (size_t i = 0; i < r->secret_count; i++)
+		release_secret(&r->secrets[i]);
+	mem_free(r->secrets);
 	pthread_mutex_destroy(&r->rate_lock);
 	if (r->is_template)
 		regfree(&r->expression);
@@ -61,6 +73,51 @@ static enum err add_template(struct route_port *port, struct route *r)
 	return E_OK;
 }
 
+static size_t count_secrets(const struct source_ops *ops)
+{
+	size_t n = 0;
+
+	while (ops->secrets && ops->secrets[n].key)
+		n++;
+	return n;
+}
+
+/* What stands in a file today is what an overlap begins with. */
+static enum err open_secret(struct route *r, const struct source_secret *row, struct route_secret *ret_secret)
+{
+	size_t count;
+	const struct secret_ref *refs = source_secret_refs(row, r->config->settings, &count);
+
+	ret_secret->files = mem_array(count, sizeof(*ret_secret->files));
+	if (!ret_secret->files)
+		return E_NOMEM;
+	for (; ret_secret->count < count; ret_secret->count++) {
+		struct secret_file *file = &ret_secret->files[ret_secret->count];
+
+		secret_file_init(file, refs[ret_secret->count].path);
+		file->overlap_ms = r->config->secret_overlap_ms;
+		secret_file_look(file, clock_mono_ms());
+	}
+	return E_OK;
+}
+
+static enum err open_secrets(struct route *r)
+{
+	const struct source_ops *ops = r->config->ops;
+	size_t count = count_secrets(ops);
+
+	secret_file_init(&r->auth, r->config->auth.path);
+	r->secrets = mem_array(count, sizeof(*r->secrets));
+	if (!r->secrets)
+		return E_NOMEM;
+	for (; r->secret_count < count; r->secret_count++)
+		if (open_secret(r, &ops->secrets[r->secret_count], &r->secrets[r->secret_count]) != E_OK) {
+			r->secret_count++;
+			return E_NOMEM;
+		}
+	return E_OK;
+}
+
 static enum err add_route(struct route_table *t, struct route *r, const struct route_config *config,
 			  struct metrics *metrics, struct why *why)
 {
@@ -68,10 +125,11 @@ static enum err add_route(struct route_table *t, struct route *r, const struct r
 	struct str endpoint = str_of(config->endpoint);
 
 	r->config = config;
-	secret_file_init(&r->auth, config->auth.path);
 	pthread_mutex_init(&r->rate_lock, NULL);
 	rate_init(&r->rate, config->rate, config->burst, /* now_ms= */ 0);
 	route_metrics_init(&r->metrics, metrics, config);
+	if (open_secrets(r) != E_OK)
+		return E_NOMEM;
 	if (config->tls_cert.path && !port->tls)
 		port->tls = config;
 	if (!path_is_template(endpoint))
@@ -103,6 +161,40 @@ enum err route_table_new(struct gateway_config *config, struct metrics *metrics,
 	}
 	*ret_table = TAKE(t);
 	return E_OK;
+}
+
+/* Calls `visit` for every file of a secret. */
+static void each_secret(struct route_table *t, struct map *known,
+			void (*visit)(struct map *known, struct secret_file *file))
+{
+	for (size_t i = 0; i < t->route_count; i++)
+		for (size_t k = 0; k < t->routes[i].secret_count; k++)
+			for (size_t f = 0; f < t->routes[i].secrets[k].count; f++)
+				visit(known, &t->routes[i].secrets[k].files[f]);
+}
+
+/* A path that stands twice has one content: any of them will do. */
+static void remember(struct map *known, struct secret_file *file)
+{
+	if (!map_get(known, str_of(file->path)))
+		(void)map_put(known, str_of(file->path), file); /* no memory: this overlap ends early */
+}
+
+static void inherit(struct map *known, struct secret_file *file)
+{
+	struct secret_file *from = map_get(known, str_of(file->path));
+
+	if (from)
+		secret_file_inherit(file, from);
+}
+
+void route_table_inherit(struct route_table *t, struct route_table *before)
+{
+	struct map known = { 0 };
+
+	each_secret(before, &known, remember);
+	each_secret(t, &known, inherit);
+	map_release(&known);
 }
 
 const struct route_port *route_table_port(const struct route_table *t, uint16_t port)

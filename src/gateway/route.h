@@ -19,9 +19,17 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/secret_file.h"
 
+/* What one key of the source names; any of them is right. */
+struct route_secret {
+	struct secret_file *files;
+	size_t count; /* 0: not configured */
+};
+
 struct route {
 	const struct route_config *config;
-	struct secret_file auth; /* path NULL: none */
+	struct secret_file auth;      /* path NULL: none */
+	struct route_secret *secrets; /* of the source, in the order of ops->secrets */
+	size_t secret_count;
 	pthread_mutex_t rate_lock;
 	struct rate rate;
 	bool is_template;
@@ -49,6 +57,9 @@ struct route_table {
 /* Takes a reference to `config`. */
 enum err route_table_new(struct gateway_config *config, struct metrics *metrics, struct why *why,
 			 struct route_table **ret_table);
+/* `t` replaces `before`: what that knows of secrets that have changed goes on. */
+void route_table_inherit(struct route_table *t, struct route_table *before);
+
 struct route_table *route_table_ref(struct route_table *t);
 void route_table_unref(struct route_table *t);
 

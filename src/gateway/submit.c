@@ -210,10 +210,23 @@ void exchange_emit_rows(struct exchange *x, struct store_row *rows, bool *duplic
 	submit(x);
 }
 
-void exchange_emit(struct exchange *x, struct str key)
+/*
+ * What makes an event the same on the bus, where all routes share one space of ids: a provider sends one id to each endpoint
+ * that gets the event.
+ */
+static void add_key(struct exchange *x, struct str id)
+{
+	const struct route_config *config = x->route->config;
+
+	if (id.n)
+		buf_addf(&x->meta, "%s/%s %.*s", config->event_source, config->event_name, STR_ARG(id));
+}
+
+void exchange_emit(struct exchange *x, struct str id)
 {
 	const struct route_config *config = x->route->config;
 	char time[CLOCK_RFC3339_MAX];
+	size_t meta_n;
 	struct event event = {
 		.source = str_of(config->event_source),
 		.type = str_of(config->ops->type),
@@ -222,9 +235,11 @@ void exchange_emit(struct exchange *x, struct str key)
 	};
 
 	rand_uuid_hex(x->id);
-	event.id = key.n ? key : (struct str){ x->id, 32 };
+	event.id = id.n ? id : (struct str){ x->id, 32 };
 	event.time = (struct str){ time, clock_rfc3339(clock_wall_ns(), time) };
 	event_write_meta(&event, &x->meta);
+	meta_n = x->meta.n;
+	add_key(x, id);
 	if (x->meta.err != E_OK || x->payload.err != E_OK) {
 		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
 		return;
@@ -233,8 +248,8 @@ void exchange_emit(struct exchange *x, struct str key)
 		.source = event.source,
 		.name = event.subject,
 		.id = event.id,
-		.key = key,
-		.meta = buf_view(&x->meta),
+		.key = { x->meta.p + meta_n, x->meta.n - meta_n },
+		.meta = { x->meta.p, meta_n },
 		.data_kind = EVENT_DATA_JSON,
 		.data = buf_view(&x->payload),
 	};

@@ -4,16 +4,27 @@
  * Shape     the manifest half is rows of keys plus what rows cannot say; the request half turns one HTTP request into an
  *           event. config_route.c reads a manifest through the table, exchange.c drives a request through it.
  * Owner     tables are static. route->settings is the snapshot's: allocated, filled, released by the reader of manifests
- *           from `settings`.
+ *           from `settings` and `holdfast`.
  * Threads   on_*() run in a loop's thread and never block; the table and route->settings are read only.
  * Source    facts argo-events 1.0 (cross-source table), 2.1
  */
 #pragma once
 
 #include "config/fields.h"
+#include "gateway/answer.h"
 #include "gateway/config.h"
 
 struct exchange; /* gateway/exchange.h: one request on its way to an answer */
+
+/* What requests are checked against: a struct secret_ref, or with `list` a struct secret_list, there in the settings. */
+struct source_secret {
+	const char *key; /* in the event, or in its `holdfast` */
+	size_t offset;
+	bool list;
+};
+
+/* The refs at that place: `*ret_count` of them, 0 when not configured. */
+const struct secret_ref *source_secret_refs(const struct source_secret *s, const void *settings, size_t *ret_count);
 
 struct source_ops {
 	const char *kind;    /* the key under spec, and of holdfast's own ones under spec.holdfast */
@@ -25,6 +36,21 @@ struct source_ops {
 	/* The source's own keys beside the context, read into `settings_size` bytes at route->settings. NULL: none. */
 	const struct field_table *settings;
 	size_t settings_size;
+
+	/* Keys of ours that upstream does not know, read from the event's `holdfast` into the same settings. NULL: none. */
+	const struct field_table *holdfast;
+
+	/* What requests are checked against, in the order of route->secrets; ended by a key of NULL. NULL: none. */
+	const struct source_secret *secrets;
+
+	/* Header fields with tokens or signatures, masked in events unless the route says otherwise; ended by NULL. */
+	const char *const *masked;
+
+	uint32_t deadline_ms; /* 80 % of what the provider waits for an answer; 0: the gateway's own default */
+
+	/* Which answers say these, where upstream has different words for them. 0: TOO_LARGE, DRAINING. */
+	enum answer too_large;
+	enum answer draining;
 
 	/* What rows cannot say: reports through `m`. The route is complete otherwise. NULL: nothing to check. */
 	void (*check)(const struct fields_ctx *m, const struct node *event, const struct route_config *route);

@@ -47,6 +47,16 @@ const struct source_ops *source_find(struct str kind, bool own)
 	return NULL;
 }
 
+const struct secret_ref *source_secret_refs(const struct source_secret *s, const void *settings, size_t *ret_count)
+{
+	const void *at = (const char *)settings + s->offset;
+	const struct secret_list *list = at;
+	const struct secret_ref *ref = at;
+
+	*ret_count = s->list ? list->count : ref->path != NULL;
+	return s->list ? list->items : ref;
+}
+
 bool source_is_upstream(struct str kind)
 {
 	for (size_t i = 0; i < ARRAY_LEN(upstream); i++)

@@ -75,7 +75,7 @@ static void on_head(struct exchange *x)
 	x->mode = (int)mode_of(x);
 	json_scan_init(&x->scan);
 	buf_lit(&x->payload, "{\"header\":");
-	payload_headers(x->request, &x->payload);
+	payload_headers(x->request, /* masked= */ NULL, &x->payload);
 	buf_lit(&x->payload, ",\"body\":");
 }
 
@@ -138,7 +138,7 @@ static void on_end(struct exchange *x)
 	payload_metadata(x->route->config, &x->payload);
 	buf_char(&x->payload, '}');
 	if (exchange_charge(x))
-		exchange_emit(x, /* key= */ STR(""));
+		exchange_emit(x, /* id= */ STR(""));
 }
 
 const struct source_ops source_webhook = {

@@ -21,7 +21,7 @@ static void expect_headers(const struct header_row *rows, const char *json)
 	r.field_count = 0;
 	for (; rows->name; rows++)
 		r.fields[r.field_count++] = (struct http_field){ str_of(rows->name), str_of(rows->value) };
-	payload_headers(&r, &b);
+	payload_headers(&r, /* masked= */ NULL, &b);
 	assert_int_equal(b.err, E_OK);
 	assert_string_equal(buf_cstr(&b), json);
 	buf_release(&b);

@@ -1,0 +1,167 @@
+#include "gateway/sources/provider.h"
+
+#include "event/json_text.h"
+#include "gateway/payload.h"
+#include "gateway/worker.h"
+
+#define ID_MAX 200 /* longer than any provider's */
+
+void provider_refuse(struct exchange *x, enum answer answer, struct str strict)
+{
+	exchange_refuse(x, answer, x->route->config->compat_strict ? strict : STR(""));
+}
+
+struct str provider_field(const struct exchange *x, const char *name)
+{
+	size_t count = 0;
+	struct str value = http_field(x->request, str_of(name), &count);
+
+	return count == 1 ? value : (struct str){ 0 };
+}
+
+/* ---- secrets -------------------------------------------------------------------------------------------------------- */
+
+bool provider_has_secret(const struct exchange *x, size_t secret)
+{
+	return x->route->secrets[secret].count != 0;
+}
+
+/* One file that cannot be read must not hide that another has the right secret; but then nobody can say "wrong". */
+static enum err match(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx)
+{
+	const struct route_secret *s = &x->route->secrets[secret];
+	enum err all = E_UNAUTHENTICATED;
+
+	for (size_t i = 0; i < s->count; i++) {
+		enum err err = secret_file_match(&s->files[i], x->worker->loop.now_ms, check, ctx);
+
+		if (err == E_OK)
+			return E_OK;
+		if (err != E_UNAUTHENTICATED)
+			all = err;
+	}
+	return all;
+}
+
+bool provider_verify(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx,
+		     struct str strict)
+{
+	switch (match(x, secret, check, ctx)) {
+	case E_OK:
+		return true;
+	case E_UNAUTHENTICATED:
+		provider_refuse(x, ANSWER_SIGNATURE, strict);
+		return false;
+	case E_NOMEM:
+		provider_refuse(x, ANSWER_OVERLOAD, STR(""));
+		return false;
+	default:
+		provider_refuse(x, ANSWER_SECRET_UNREADABLE, STR(""));
+		return false;
+	}
+}
+
+bool provider_verify_body(struct exchange *x, size_t secret, struct str value, unsigned hashes, struct str strict)
+{
+	struct str body = buf_view(&x->body), hex = value, name = str_cut(&hex, '=');
+	struct signature given;
+	struct signature_claim claim = { .pieces = &body, .piece_count = 1, .given = &given, .given_count = 1 };
+
+	if (!signature_hash_named(name, &claim.hash) || !(hashes & 1u << claim.hash) ||
+	    !signature_from_hex(hex, claim.hash, &given)) {
+		provider_refuse(x, ANSWER_SIGNATURE, strict);
+		return false;
+	}
+	return provider_verify(x, secret, signature_check, &claim, strict);
+}
+
+/* ---- payload -------------------------------------------------------------------------------------------------------- */
+
+void provider_open(struct exchange *x, const char *key)
+{
+	const struct route_config *config = x->route->config;
+
+	buf_addf(&x->payload, "{\"%s\":", key);
+	payload_headers(x->request, config->mask_secrets ? config->ops->masked : NULL, &x->payload);
+	buf_lit(&x->payload, ",\"body\":");
+	json_scan_init(&x->scan);
+}
+
+/* Where it goes wrong and what to do; upstream's sentence is the source's to know. */
+static void refuse_json(struct exchange *x, struct str strict)
+{
+	char space[384];
+	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
+
+	if (!x->route->config->compat_strict) {
+		buf_lit(&text, "the body must be one JSON value: ");
+		json_explain(&x->scan, &text);
+		buf_addf(&text, " (byte %zu)", x->scan.offset);
+	} else if (strict.n) {
+		buf_str(&text, strict);
+	} else {
+		json_explain(&x->scan, &text);
+	}
+	exchange_refuse(x, ANSWER_MALFORMED, buf_view(&text));
+}
+
+static bool scanned(struct exchange *x, enum err err, struct str strict)
+{
+	if (err == E_OK)
+		return exchange_charge(x);
+	if (err == E_MALFORMED)
+		refuse_json(x, strict);
+	else
+		provider_refuse(x, ANSWER_OVERLOAD, STR(""));
+	return false;
+}
+
+void provider_chunk(struct exchange *x, struct str chunk, struct str strict)
+{
+	(void)scanned(x, json_scan_feed(&x->scan, chunk, &x->payload), strict);
+}
+
+bool provider_chunks_end(struct exchange *x, struct str strict)
+{
+	return scanned(x, json_scan_finish(&x->scan, &x->payload), strict);
+}
+
+bool provider_json(struct exchange *x, struct str text, struct str strict)
+{
+	enum err err;
+
+	json_scan_init(&x->scan);
+	err = json_scan_feed(&x->scan, text, &x->payload);
+	if (err == E_OK)
+		err = json_scan_finish(&x->scan, &x->payload);
+	return scanned(x, err, strict);
+}
+
+void provider_emit(struct exchange *x, struct str id)
+{
+	payload_metadata(x->route->config, &x->payload);
+	buf_char(&x->payload, '}');
+	if (exchange_charge(x))
+		exchange_emit(x, id);
+}
+
+/* ---- what stands in a request --------------------------------------------------------------------------------------- */
+
+struct str provider_id(const struct exchange *x, const char *name)
+{
+	struct str id = provider_field(x, name);
+
+	if (id.n > ID_MAX)
+		return (struct str){ 0 };
+	for (size_t i = 0; i < id.n; i++)
+		if (id.p[i] <= ' ' || id.p[i] >= 0x7f)
+			return (struct str){ 0 };
+	return id;
+}
+
+bool provider_media_type(struct str value, const char *type)
+{
+	struct str essence = str_trim(str_cut(&value, ';'));
+
+	return str_eq_nocase(essence, str_of(type));
+}

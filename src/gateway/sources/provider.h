@@ -1,0 +1,52 @@
+/*
+ * provider.h -- what the sources of providers share: the check against a secret, the payload, the delivery id.
+ *
+ * Shape     a source verifies first, then calls provider_open(), one body and provider_emit(). Each function that may
+ *           refuse answers the request itself and returns false; the source then returns. A refusal says no more to a
+ *           forger than that it was one: the same words whatever was wrong, except with `compat: strict`, where upstream
+ *           says what it could not read (and never what it expected).
+ * Source    facts argo-events 1.0
+ */
+#pragma once
+
+#include "gateway/exchange.h"
+#include "gateway/signature.h"
+#include "gateway/sources/source.h"
+
+/* Refuse: with `strict` (not empty) in place of the row's text when the route is `compat: strict`. */
+void provider_refuse(struct exchange *x, enum answer answer, struct str strict);
+
+/* The one value of a field that decides; {NULL, 0} when it is absent or stands more than once. */
+struct str provider_field(const struct exchange *x, const char *name);
+
+/* Is the secret of this place in ops->secrets configured? */
+bool provider_has_secret(const struct exchange *x, size_t secret);
+
+/* Does a valid secret of this place pass `check` (as secret_file_match() calls it)? Else refuses. */
+bool provider_verify(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx,
+		     struct str strict);
+
+/*
+ * The body's HMAC under the secret of this place stands in a field as "sha256=<hex>" of one of `hashes` (a bit for each
+ * enum signature_hash). Else refuses.
+ */
+bool provider_verify_body(struct exchange *x, size_t secret, struct str value, unsigned hashes, struct str strict);
+
+/* Begin the payload: {"headers":{..},"body": (or "header", as `key` says). */
+void provider_open(struct exchange *x, const char *key);
+
+/* Append one JSON value, compacted. Else refuses with what is wrong with it; `strict` as in provider_refuse(). */
+bool provider_json(struct exchange *x, struct str text, struct str strict);
+
+/* The same as it comes: each chunk, then the end. After provider_open(). */
+void provider_chunk(struct exchange *x, struct str chunk, struct str strict);
+bool provider_chunks_end(struct exchange *x, struct str strict);
+
+/* End the payload with the route's metadata and store it. `id` as exchange_emit(). */
+void provider_emit(struct exchange *x, struct str id);
+
+/* The sender's id of the event in this field, or empty: absent, repeated, or nothing that an id can be. */
+struct str provider_id(const struct exchange *x, const char *name);
+
+/* Does the field hold this media type, whatever its parameters? */
+bool provider_media_type(struct str value, const char *type);
