@@ -33,6 +33,9 @@ static void read_row(const struct reading *r)
 	case FIELD_MAP:
 		reading_map(r);
 		break;
+	case FIELD_TABLES:
+		reading_tables(r);
+		break;
 	case FIELD_SECRETS:
 		reading_secrets(r);
 		break;
@@ -216,6 +219,9 @@ static void release_row(const struct field *row, void *to)
 	case FIELD_TABLE:
 		fields_release(row->table, to);
 		break;
+	case FIELD_TABLES:
+		table_list_release(row, to);
+		break;
 	default:
 		break;
 	}
@@ -235,6 +241,8 @@ static size_t size_of(const struct field *row)
 		return sizeof(struct secret_ref);
 	case FIELD_SECRETS:
 		return sizeof(struct secret_list);
+	case FIELD_TABLES:
+		return sizeof(struct table_list);
 	case FIELD_LIST:
 		return sizeof(struct text_list);
 	case FIELD_MAP:

@@ -28,6 +28,11 @@ struct secret_list {
 	size_t count;
 };
 
+struct table_list {
+	void *items; /* an array of the structs that the row's table fills */
+	size_t count;
+};
+
 struct text_list {
 	char **items;
 	size_t count;
@@ -59,6 +64,7 @@ enum field_type {
 	FIELD_LIST,    /* struct text_list; of strings */
 	FIELD_MAP,     /* struct text_map; strings to strings */
 	FIELD_TABLE,   /* a struct of its own at this place, read against `table` */
+	FIELD_TABLES,  /* struct table_list; a list of maps, each read against `table` into `item_size` bytes */
 	FIELD_NODE,    /* const struct node *; a map or list that someone else reads */
 	FIELD_ANY,     /* nothing: accepted and not looked at */
 };
@@ -74,7 +80,8 @@ struct field {
 	const char *unit;
 	const char *meaning;
 	const char *const *words;        /* WORD: ended by NULL */
-	const struct field_table *table; /* TABLE */
+	const struct field_table *table; /* TABLE, TABLES */
+	size_t item_size;                /* TABLES */
 	const char *missing;             /* the key is required: what is said when it is absent or empty */
 	const char *fix;                 /* with `missing` */
 };

@@ -22,3 +22,7 @@ void reading_scalar(const struct reading *r);
 void reading_list(const struct reading *r);
 void reading_map(const struct reading *r);
 void reading_secrets(const struct reading *r);
+
+/* tables.c: a list of maps. */
+void reading_tables(const struct reading *r);
+void table_list_release(const struct field *row, struct table_list *list);

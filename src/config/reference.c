@@ -17,6 +17,7 @@ static const char *const names[] = {
 	[FIELD_LIST] = "a list of texts",
 	[FIELD_MAP] = "a map of texts",
 	[FIELD_TABLE] = "a map",
+	[FIELD_TABLES] = "a list of maps",
 	[FIELD_NODE] = "a map",
 	[FIELD_ANY] = "a map",
 };
@@ -97,11 +98,11 @@ void fields_reference(const struct field_table *table, const char *path, struct 
 		struct buf inner = { 0 };
 		const char *inner_path;
 
-		if (row->type != FIELD_TABLE) {
+		if (row->type != FIELD_TABLE && row->type != FIELD_TABLES) {
 			write_row(row, path, ret_text);
 			continue;
 		}
-		buf_addf(&inner, "%s.%s", path, row->key);
+		buf_addf(&inner, "%s.%s%s", path, row->key, row->type == FIELD_TABLES ? "[]" : "");
 		inner_path = buf_cstr(&inner);
 		if (inner_path)
 			fields_reference(row->table, inner_path, ret_text);

@@ -25,7 +25,14 @@ struct target {
 	struct {
 		uint64_t deep;
 	} inner;
+	struct table_list tables;
 	const struct node *node;
+};
+
+struct item {
+	char *name;
+	struct text_list parts;
+	uint64_t deep;
 };
 
 #define AT(member) offsetof(struct target, member)
@@ -37,6 +44,13 @@ static const struct field inner_rows[] = {
 static const struct field_table inner_table = { .rows = inner_rows, .count = 1 };
 
 /* clang-format off */
+static const struct field item_rows[] = {
+	{ .key = "name", .type = FIELD_STRING, .offset = offsetof(struct item, name), .missing = "name can't be empty", .fix = "add it", .meaning = "Name." },
+	{ .key = "parts", .type = FIELD_LIST, .offset = offsetof(struct item, parts), .meaning = "Parts." },
+	{ .key = "deep", .type = FIELD_COUNT, .offset = offsetof(struct item, deep), .dflt = 4, .meaning = "Deep." },
+};
+static const struct field_table item_table = { .rows = item_rows, .count = ARRAY_LEN(item_rows) };
+
 static const struct field rows[] = {
 	{ .key = "text", .type = FIELD_STRING, .offset = AT(text), .meaning = "Text." },
 	{ .key = "needed", .type = FIELD_STRING, .offset = AT(needed), .missing = "needed can't be empty", .fix = "add it", .meaning = "Needed." },
@@ -52,6 +66,7 @@ static const struct field rows[] = {
 	{ .key = "list", .type = FIELD_LIST, .offset = AT(list), .meaning = "List." },
 	{ .key = "map", .type = FIELD_MAP, .offset = AT(map), .meaning = "Map." },
 	{ .key = "inner", .type = FIELD_TABLE, .offset = AT(inner), .table = &inner_table },
+	{ .key = "tables", .type = FIELD_TABLES, .offset = AT(tables), .table = &item_table, .item_size = sizeof(struct item) },
 	{ .key = "node", .type = FIELD_NODE, .offset = AT(node), .meaning = "Node." },
 	{ .key = "any", .type = FIELD_ANY, .dflt_text = "whatever", .meaning = "Any." },
 };
@@ -75,6 +90,7 @@ static void a_map_is_read_into_a_struct(void **state)
 {
 	struct problems problems = { 0 };
 	struct doc_file *file = NULL;
+	const struct item *items;
 	struct target t;
 
 	(void)state;
@@ -92,6 +108,7 @@ static void a_map_is_read_into_a_struct(void **state)
 				   "list: [b, '', a]\n"
 				   "map: {z: '1', a: 2}\n"
 				   "inner: {deep: 9}\n"
+				   "tables: [{name: a, parts: [x, y]}, {name: b, deep: 7}]\n"
 				   "node: {x: y}\n"
 				   "any: [{}]\n",
 				   &t, &problems, &file),
@@ -118,6 +135,13 @@ static void a_map_is_read_into_a_struct(void **state)
 	assert_string_equal(t.map.items[0].value, "2");
 	assert_string_equal(t.map.items[1].key, "z");
 	assert_int_equal(t.inner.deep, 9);
+	items = t.tables.items;
+	assert_int_equal(t.tables.count, 2);
+	assert_string_equal(items[0].name, "a");
+	assert_string_equal(items[0].parts.items[1], "y");
+	assert_int_equal(items[0].deep, 4);
+	assert_string_equal(items[1].name, "b");
+	assert_int_equal(items[1].deep, 7);
 	assert_true(str_is(node_get(t.node, "x")->text, "y"));
 	fields_release(&table, &t);
 	doc_free(file);
@@ -199,6 +223,12 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 		{ "needed: x\ninner: {dep: 1}\n", "a.yaml:2: inner.dep: unknown key (did you mean `deep`?)\n" },
 		{ "needed: x\ninner:\n  other: 1\n", "a.yaml:3: inner.other: unknown key (known here: deep)\n" },
 		{ "needed: x\ninner: [1]\n", "a.yaml:2: inner: a list is not a map\n" },
+		{ "needed: x\ntables: {name: a}\n",
+		  "a.yaml:2: tables: a map is not a list of maps (write a list, each item with `- ` in front)\n" },
+		{ "needed: x\ntables: [{name: a}, {parts: [x]}]\n",
+		  "a.yaml:2: tables[1]: name can't be empty (add it)\n" },
+		{ "needed: x\ntables: [a]\n",
+		  "a.yaml:2: tables[0]: is not a map (write `key: value` lines below it)\n" },
 		{ "needed: x\nNode: {}\n", "a.yaml:2: Node: unknown key (did you mean `node`?)\n" },
 		{ "[a]\n", "a.yaml:1: is not a map (write `key: value` lines below it)\n" },
 	};
@@ -293,6 +323,9 @@ static void the_reference_has_a_line_for_each_row(void **state)
 					     "| `spec.x.list` | a list of texts | none | List. |\n"
 					     "| `spec.x.map` | a map of texts | none | Map. |\n"
 					     "| `spec.x.inner.deep` | a number from 0 to 9 | 4 | Deep. |\n"
+					     "| `spec.x.tables[].name` | a text | required | Name. |\n"
+					     "| `spec.x.tables[].parts` | a list of texts | none | Parts. |\n"
+					     "| `spec.x.tables[].deep` | a number | 4 | Deep. |\n"
 					     "| `spec.x.node` | a map | none | Node. |\n"
 					     "| `spec.x.any` | a map | whatever | Any. |\n");
 	buf_release(&text);
