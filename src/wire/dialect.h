@@ -34,8 +34,8 @@ struct wire_dialect {
 void wire_dialect_write(const struct wire_dialect *ours, struct rpc_metadata *metadata);
 
 /*
- * What the peer's metadata says, up to what we speak. At a server: the highest that both speak. At a client: `asked` and no
- * other number, or upstream's.
+ * What the peer says, with its window. At a server: the highest dialect that both speak. At a client: what the server agreed to;
+ * a higher number than was asked for is no agreement.
  */
 struct wire_dialect wire_dialect_accept(const struct rpc_metadata *request);
 struct wire_dialect wire_dialect_agreed(const struct rpc_metadata *response, const struct wire_dialect *asked);

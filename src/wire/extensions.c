@@ -1,0 +1,56 @@
+#include "base/mem.h"
+#include "wire/event_impl.h"
+
+/* Attributes that CloudEvents itself defines are no extensions (1.0.2 spec.md "Context Attributes"); ours are written anew. */
+static bool goes_back(struct str key)
+{
+	static const char *const defined[] = { "datacontenttype", WIRE_SCHEMA,   "subject", "time", "id",
+					       "source",          "specversion", "type" };
+
+	for (size_t i = 0; i < ARRAY_LEN(defined); i++)
+		if (str_is(key, defined[i]))
+			return false;
+	return !str_starts(key, STR(WIRE_OUR_PREFIX));
+}
+
+/* The next CloudEvent of the message: there may be several, which mean one. */
+static bool next_event(struct extension_walk *w)
+{
+	struct proto_field f;
+
+	while (proto_next(&w->message, &f)) {
+		if (f.number == EVENT_EVENT && f.type == PROTO_BYTES) {
+			w->event = proto(f.bytes);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_extension(const struct proto_field *f)
+{
+	struct attribute a;
+
+	return f->number == CE_ATTRIBUTE && f->type == PROTO_BYTES && attribute_read(f->bytes, &a) &&
+	       str_is_utf8(a.key) && goes_back(a.key);
+}
+
+void extensions(struct str bytes, struct extension_walk *ret_walk)
+{
+	*ret_walk = (struct extension_walk){ .message = proto(bytes), .event = proto((struct str){ 0 }) };
+}
+
+bool extension_next(struct extension_walk *w, struct str *ret_field)
+{
+	struct proto_field f;
+
+	do {
+		while (proto_next(&w->event, &f)) {
+			if (is_extension(&f)) {
+				*ret_field = f.entire;
+				return true;
+			}
+		}
+	} while (next_event(w));
+	return false;
+}

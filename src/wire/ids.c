@@ -1,0 +1,86 @@
+#include "wire/ids.h"
+
+/* The words of commands; a row of WIRE_TYPES that is no command has none. */
+static struct str command_word(enum wire_type type)
+{
+	if (wire_delivered_as(type) != DELIVERY_COMMAND)
+		return (struct str){ 0 };
+	return str_of(wire_type_name(type));
+}
+
+void wire_resource_id(struct str name, struct str uid, struct buf *ret_id)
+{
+	buf_str(ret_id, name);
+	buf_char(ret_id, '_');
+	buf_str(ret_id, uid);
+}
+
+void wire_event_id(enum wire_type type, struct str name, struct str uid, struct str version, struct buf *ret_id)
+{
+	struct str word = command_word(type);
+
+	wire_resource_id(name, uid, ret_id);
+	buf_char(ret_id, '_');
+	buf_str(ret_id, version);
+	if (word.n == 0)
+		return;
+	buf_char(ret_id, '.');
+	buf_str(ret_id, word);
+}
+
+/* Cut `*text` at its last "_"; returns what stands behind it. */
+static bool cut_last(struct str *text, struct str *ret_behind)
+{
+	size_t at = text->n;
+
+	while (at > 0 && text->p[at - 1] != '_')
+		at--;
+	if (at == 0)
+		return false;
+	*ret_behind = (struct str){ text->p + at, text->n - at };
+	text->n = at - 1;
+	return true;
+}
+
+bool wire_resource_id_parse(struct str id, struct wire_id *ret_id)
+{
+	struct wire_id parts = { .name = id };
+
+	if (!cut_last(&parts.name, &parts.uid) || parts.name.n == 0)
+		return false;
+	*ret_id = parts;
+	return true;
+}
+
+bool wire_event_id_parse(struct str id, struct wire_id *ret_id)
+{
+	struct wire_id parts;
+	struct str version;
+
+	if (!cut_last(&id, &version) || !wire_resource_id_parse(id, &parts))
+		return false;
+	parts.version = str_cut(&version, '.');
+	parts.command = version;
+	*ret_id = parts;
+	return true;
+}
+
+void wire_uuid(const unsigned char random[static 16], char ret_uuid[static WIRE_UUID])
+{
+	static const char digits[] = "0123456789abcdef";
+	char *to = ret_uuid;
+
+	for (size_t i = 0; i < 16; i++) {
+		unsigned char byte = random[i];
+
+		if (i == 6)
+			byte = (unsigned char)((byte & 0x0f) | 0x40); /* version 4 */
+		if (i == 8)
+			byte = (unsigned char)((byte & 0x3f) | 0x80); /* variant of RFC 9562 */
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*to++ = '-';
+		*to++ = digits[byte >> 4];
+		*to++ = digits[byte & 15];
+	}
+	*to = '\0';
+}
