@@ -10,9 +10,10 @@
  */
 #pragma once
 
+#include "auth/agent.h"
+#include "auth/pattern.h"
 #include "backend/object.h"
 #include "sync/marks.h"
-#include "sync/pattern.h"
 #include "sync/selector.h"
 
 /*    name             text for people */
@@ -43,9 +44,6 @@ enum mapping_reason {
 const char *mapping_reason_text(enum mapping_reason reason);
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
-
-/* The longest agent name: an RFC 1123 label. */
-#define AGENT_NAME_MAX 63
 
 /* May an agent be called so? E_MALFORMED: no RFC 1123 label. E_FORBIDDEN: it is the principal's namespace. */
 enum err mapping_agent_name(struct str name, struct str principal_namespace, struct why *why);

@@ -93,7 +93,7 @@ struct peer_composer {
 };
 
 /*
- * The next message to write, appended to `message`; false: nothing now. `*ret_order` is for peer_sent(), 0 for a message that
+ * The next message to write, into the empty `message`; false: nothing now. `*ret_order` is for peer_sent(), 0 for a message that
  * needs none. `wall_ns`: for the time of sending.
  */
 bool peer_take(struct peer *p, const struct peer_composer *composer, uint64_t now_ms, int64_t wall_ns,
