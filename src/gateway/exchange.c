@@ -46,6 +46,14 @@ static void free_rows(struct exchange *x)
 	x->duplicates = NULL;
 }
 
+static void free_own(struct exchange *x)
+{
+	if (x->own_free)
+		x->own_free(x->own);
+	x->own = NULL;
+	x->own_free = NULL;
+}
+
 static void exchange_free(struct exchange *x)
 {
 	buf_release(&x->body);
@@ -90,7 +98,8 @@ static void exchange_release(struct exchange *x)
 	struct worker *w = x->worker;
 
 	assert(!x->pending && !x->request);
-	loop_timer_stop(&w->loop, &x->deadline);
+	exchange_stop_deadline(x);
+	free_own(x);
 	metric_add(w->gateway->metrics.body_memory, -(int64_t)x->charged);
 	x->charged = 0;
 	free_publishes(x);
@@ -249,6 +258,7 @@ void exchange_closed(struct exchange *x)
 {
 	exchange_enter(x);
 	x->request = NULL;
-	loop_timer_stop(&x->worker->loop, &x->deadline); /* nobody waits for an answer any more */
+	exchange_stop_deadline(x); /* nobody waits for an answer any more */
+	atomic_store(&x->unwanted, true);
 	exchange_leave(x);
 }

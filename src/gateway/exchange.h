@@ -16,6 +16,7 @@
 #include "event/event.h"
 #include "event/json_scan.h"
 #include "gateway/answer.h"
+#include "gateway/errands.h"
 #include "gateway/gateway.h"
 #include "net/loop.h"
 
@@ -45,7 +46,13 @@ struct exchange {
 	struct buf payload; /* the event's data */
 	struct buf meta;    /* the event's attributes */
 	struct json_scan scan;
-	int mode; /* the source's own */
+	int mode;                    /* the source's own */
+	void *own;                   /* the same: memory, given back with own_free() */
+	void (*own_free)(void *own); /* NULL: nothing to give back */
+	struct errand errand;
+	void (*errand_run)(struct exchange *x);
+	void (*errand_done)(struct exchange *x);
+	atomic_bool unwanted; /* nobody waits for the errand any more */
 
 	char id[33];
 	struct store_row one;
@@ -59,6 +66,7 @@ struct exchange {
 	_Atomic size_t publishes_left;
 	struct loop_task done;
 	struct loop_timer deadline;
+	bool timed;            /* the deadline runs */
 	struct exchange *next; /* ready for the store, or free for later */
 };
 
@@ -92,6 +100,13 @@ bool exchange_collect(struct exchange *x, struct str chunk);
 
 /* Charge what the buffers of `x` hold to the gateway's memory budget. False: over it, and answered 503. */
 bool exchange_charge(struct exchange *x);
+
+/*
+ * Ask something of the world before it goes on: `run` in the errands' thread, where it may block and may touch nothing of
+ * `x` but x->own, x->route and the gateway; then `done` in the loop, unless nobody waits for an answer any more. The
+ * route's deadline counts from the first errand.
+ */
+void exchange_errand(struct exchange *x, void (*run)(struct exchange *x), void (*done)(struct exchange *x));
 
 /*
  * Store `x->payload` (JSON) as one event of the route and answer. `id` is the sender's own id of the event, or empty: then

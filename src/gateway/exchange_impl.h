@@ -1,6 +1,6 @@
 /*
- * exchange_impl.h -- what the three files of the exchange share: exchange.c (its life and the request), admission.c (the
- * gates before a body is read) and submit.c (store, then answer).
+ * exchange_impl.h -- what the files of the exchange share: exchange.c (its life and the request), admission.c (the gates
+ * before a body is read), exchange_errand.c (waiting for the world) and submit.c (store, then answer).
  */
 #pragma once
 
@@ -18,6 +18,10 @@ void exchange_answer(struct exchange *x, enum answer answer, const struct answer
 
 /* admission.c: the source's words for a body over maxPayloadSize. */
 enum answer exchange_too_large(const struct exchange *x);
+
+/* submit.c: the route's deadline counts from now, unless it does so already. False: no memory. */
+bool exchange_start_deadline(struct exchange *x);
+void exchange_stop_deadline(struct exchange *x);
 
 /* admission.c: passes all gates, or answers. */
 bool exchange_admit(struct exchange *x);

@@ -158,6 +158,8 @@ static void release(struct process *p)
 	gateway_config_unref(p->config);
 	mem_free(p->gateway.workers);
 	http_quota_release(&p->gateway.connections);
+	errands_release(&p->gateway.errands);
+	certificates_release(&p->gateway.certificates);
 	metrics_free(p->gateway.registry);
 	mem_free(p);
 }
@@ -196,5 +198,7 @@ int gateway_run(const struct gateway_options *options)
 	}
 	gateway_metrics_init(&p->gateway.metrics, p->gateway.registry);
 	http_quota_init(&p->gateway.connections);
+	errands_init(&p->gateway.errands);
+	certificates_init(&p->gateway.certificates);
 	return run(p);
 }

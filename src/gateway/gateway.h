@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "bus/bus.h"
 #include "bus/forwarder.h"
+#include "gateway/certificates.h"
+#include "gateway/errands.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/route.h"
 #include "net/http_quota.h"
@@ -33,6 +35,8 @@ struct gateway {
 	_Atomic uint64_t body_max;   /* budget of metrics.body_memory */
 	atomic_bool draining;
 	struct http_quota connections; /* of all workers and ports */
+	struct errands errands;
+	struct certificates certificates; /* that providers sign with */
 	struct worker *workers;
 	size_t worker_count;
 };

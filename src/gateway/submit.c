@@ -58,14 +58,21 @@ static void answer_stored(struct exchange *x)
 
 	count_stored(x);
 	add_event_headers(x, &headers);
-	exchange_answer(x, ANSWER_SUCCESS, &(struct answer_more){ .headers = buf_view(&headers) });
+	if (x->route->config->ops->on_stored) {
+		struct http_response response = { .status = 200, .headers = buf_view(&headers) };
+
+		x->route->config->ops->on_stored(x, &response);
+		exchange_reply(x, &response);
+	} else {
+		exchange_answer(x, ANSWER_SUCCESS, &(struct answer_more){ .headers = buf_view(&headers) });
+	}
 }
 
 static void settle(struct exchange *x, enum err err, enum answer failed)
 {
 	exchange_enter(x);
 	x->pending = false;
-	loop_timer_stop(&x->worker->loop, &x->deadline);
+	exchange_stop_deadline(x);
 	if (err == E_OK) {
 		answer_stored(x);
 	} else {
@@ -81,8 +88,24 @@ static void on_deadline(struct loop_timer *timer)
 
 	/* The event goes its way; a sender that tries again with its own id meets it as a duplicate. */
 	exchange_enter(x);
+	x->timed = false;
+	atomic_store(&x->unwanted, true);
 	exchange_refuse(x, x->route->config->ack == ACK_BUS ? ANSWER_BUS_FAILED : ANSWER_TIMEOUT, STR(""));
 	exchange_leave(x);
+}
+
+bool exchange_start_deadline(struct exchange *x)
+{
+	x->deadline.on_due = on_deadline;
+	if (!x->timed)
+		x->timed = loop_timer_start(&x->worker->loop, &x->deadline, x->route->config->deadline_ms) == E_OK;
+	return x->timed;
+}
+
+void exchange_stop_deadline(struct exchange *x)
+{
+	loop_timer_stop(&x->worker->loop, &x->deadline);
+	x->timed = false;
 }
 
 /* In the loop again, after the writer committed. */
@@ -175,9 +198,7 @@ static void submit(struct exchange *x)
 {
 	bool to_bus = x->route->config->ack == ACK_BUS;
 
-	x->deadline.on_due = on_deadline;
-	if ((to_bus && !prepare_publishes(x)) ||
-	    loop_timer_start(&x->worker->loop, &x->deadline, x->route->config->deadline_ms) != E_OK) {
+	if ((to_bus && !prepare_publishes(x)) || !exchange_start_deadline(x)) {
 		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
 		return;
 	}
@@ -247,7 +268,8 @@ void exchange_emit(struct exchange *x, struct str id)
 	x->one = (struct store_row){
 		.source = event.source,
 		.name = event.subject,
-		.id = event.id,
+		/* The sender's stands at the end of the key: that copy outlives a request whose client is gone. */
+		.id = id.n ? (struct str){ x->meta.p + x->meta.n - id.n, id.n } : event.id,
 		.key = { x->meta.p + meta_n, x->meta.n - meta_n },
 		.meta = { x->meta.p, meta_n },
 		.data_kind = EVENT_DATA_JSON,

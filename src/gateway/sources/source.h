@@ -62,6 +62,12 @@ struct source_ops {
 	void (*on_head)(struct exchange *x);
 	void (*on_body)(struct exchange *x, struct str chunk);
 	void (*on_end)(struct exchange *x);
+
+	/*
+	 * What the sender of a stored event is told, when it is not "success": sets body and media type. What the body
+	 * points to lives as long as the exchange; x->body is free for it. NULL: "success".
+	 */
+	void (*on_stored)(struct exchange *x, struct http_response *response);
 };
 
 /* Every source of this version, ended by NULL. */
