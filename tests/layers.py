@@ -22,6 +22,7 @@ ONLY = {
     "store": {"base", "event"},
     "rpc": {"base", "net"},
     "delivery": {"base", "event"},
+    "auth": {"base", "event", "config", "net", "rpc"},
     "lib": {"base", "event", "store"},
 }
 

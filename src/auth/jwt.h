@@ -7,7 +7,7 @@
  * Threads   any, at the same time; reload too. Signing costs milliseconds (it is RSA): see work.h.
  * Errors    E_UNAUTHENTICATED  not a token of ours, of another use, or not of this time; `why` is for the log, the peer
  *                              is told nothing else
- *           E_CONFIG           the key file cannot be read, or holds no RSA key of 2048 to 8192 bits in PKCS#8 PEM
+ *           E_CONFIG           the key file cannot be read, or holds no RSA key of 2048 to 8192 bits in PEM
  * Source    RFC 7515, 7518 3.3, 7519; facts argocd-agent 2.4
  */
 #pragma once

@@ -1,8 +1,8 @@
 /*
  * pattern.h -- which of several names are meant: a list of globs and expressions.
  *
- * Shape     separated by commas: "*" is any run of bytes, "?" any one byte, everything else itself; "/.../" is a regular
- *           expression (regex.h) that must match somewhere. A comma inside of slashes belongs to the expression.
+ * Shape     separated by commas: a glob (base/glob.h) must match the whole name; "/.../" is a regular expression (regex.h)
+ *           that must match somewhere. A comma inside of slashes or braces belongs to the pattern.
  * Source    facts argocd-agent 4.4, 4.6
  */
 #pragma once
@@ -20,6 +20,3 @@ DEFINE_FREEP(patterns, struct patterns, patterns_free)
 
 /* Does one of them match all of (glob) or something in (expression) `text`? NULL: no. */
 bool patterns_match(const struct patterns *p, struct str text);
-
-/* A single glob over the whole of `text`. */
-bool glob_match(struct str glob, struct str text);

@@ -1,0 +1,145 @@
+#include "auth/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static enum err errno_err(int e)
+{
+	return e == ENOENT ? E_NOT_FOUND : e == EEXIST ? E_EXISTS : E_IO;
+}
+
+void secret_release(struct buf *secret)
+{
+	if (secret->p)
+		explicit_bzero(secret->p, secret->cap);
+	buf_release(secret);
+}
+
+void secret_free(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	mem_free(secret);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static enum err read_fd(int fd, const char *path, size_t max, struct buf *ret_content, struct why *why)
+{
+	size_t begin = ret_content->n;
+
+	for (;;) {
+		char *to = buf_reserve(ret_content, 4096);
+		ssize_t n;
+
+		if (!to)
+			return why_set(why, ret_content->err, "read %s", path);
+		n = read(fd, to, 4096);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return why_errno(why, E_IO, errno, "read %s", path);
+		if (n == 0)
+			return E_OK;
+		ret_content->n += (size_t)n;
+		if (ret_content->n - begin > max)
+			return why_set(why, E_LIMIT, "%s: larger than %zu bytes", path, max);
+	}
+}
+
+/* A directory or a device would be opened as well, and never end. */
+static enum err check_kind(int fd, const char *path, struct why *why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return why_errno(why, E_IO, errno, "read %s", path);
+	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+		return why_set(why, E_IO, "read %s: not a file", path);
+	return E_OK;
+}
+
+enum err file_read(const char *path, size_t max, struct buf *ret_content, struct why *why)
+{
+	size_t begin = ret_content->n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum err err;
+
+	if (fd < 0)
+		return why_errno(why, errno_err(errno), errno, "read %s", path);
+	err = check_kind(fd, path, why);
+	if (err == E_OK)
+		err = read_fd(fd, path, max, ret_content, why);
+	(void)close(fd);
+	if (err != E_OK)
+		ret_content->n = begin;
+	return err;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+static bool write_all(int fd, struct str rest)
+{
+	while (rest.n) {
+		ssize_t n = write(fd, rest.p, rest.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		rest = str_sub(rest, (size_t)n, rest.n);
+	}
+	return true;
+}
+
+/* A name is safe on the disk when its directory is. */
+static bool sync_directory(const char *path)
+{
+	char copy[PATH_MAX];
+	int fd;
+	bool ok;
+
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd >= 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
+/* link() refuses a name that exists, and nobody can make one in between. */
+static bool give_name(const char *draft, const char *path, bool replace)
+{
+	if (replace)
+		return rename(draft, path) == 0;
+	return link(draft, path) == 0 && unlink(draft) == 0;
+}
+
+enum err file_write(const char *path, struct str content, mode_t mode, bool replace, struct why *why)
+{
+	char draft[PATH_MAX];
+	int fd, problem;
+
+	if ((size_t)snprintf(draft, sizeof(draft), "%s.XXXXXX", path) >= sizeof(draft))
+		return why_set(why, E_LIMIT, "write %s: the path is too long", path);
+	fd = mkostemp(draft, O_CLOEXEC);
+	if (fd < 0)
+		return why_errno(why, errno_err(errno), errno, "write %s", path);
+	if (write_all(fd, content) && fchmod(fd, mode) == 0 && fsync(fd) == 0 && give_name(draft, path, replace) &&
+	    sync_directory(path)) {
+		(void)close(fd);
+		return E_OK;
+	}
+	problem = errno;
+	(void)unlink(draft);
+	(void)close(fd);
+	return why_errno(why, errno_err(problem), problem, "write %s", path);
+}

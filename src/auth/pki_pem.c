@@ -1,0 +1,92 @@
+#include "auth/pki_impl.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "auth/files.h"
+
+#define FILE_MAX (256u << 10)
+
+static enum err take_bio(BIO *bio, bool written, struct buf *ret_pem, struct why *why)
+{
+	char *p = NULL;
+	long n = bio ? BIO_get_mem_data(bio, &p) : 0;
+
+	if (written && n > 0)
+		buf_add(ret_pem, p, (size_t)n);
+	if (p)
+		explicit_bzero(p, (size_t)n);
+	BIO_free(bio);
+	ERR_clear_error();
+	return written && ret_pem->err == E_OK ? E_OK : why_set(why, E_NOMEM, "write PEM");
+}
+
+enum err pki_write_cert(X509 *cert, struct buf *ret_pem, struct why *why)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	return take_bio(bio, bio && PEM_write_bio_X509(bio, cert) == 1, ret_pem, why);
+}
+
+enum err pki_write_key(EVP_PKEY *key, struct buf *ret_pem, struct why *why)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	return take_bio(bio, bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1, ret_pem,
+			why);
+}
+
+/* Without this OpenSSL would ask on the terminal. */
+static int no_password(char *to, int size, int writing, void *ctx)
+{
+	(void)to;
+	(void)size;
+	(void)writing;
+	(void)ctx;
+	return -1;
+}
+
+enum err pki_read_key(struct str pem, const char *path, struct why *why, EVP_PKEY **ret_key)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p ? pem.p : "", (int)pem.n);
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+
+	BIO_free(bio);
+	ERR_clear_error();
+	if (!key)
+		return why_set(why, E_CONFIG, "%s: no private key in PEM without a password", path);
+	*ret_key = key;
+	return E_OK;
+}
+
+enum err pki_read_key_file(const char *path, struct why *why, EVP_PKEY **ret_key)
+{
+	struct buf pem = { 0 };
+	enum err err = file_read(path, FILE_MAX, &pem, why);
+
+	if (err == E_OK)
+		err = pki_read_key(buf_view(&pem), path, why, ret_key);
+	secret_release(&pem);
+	return err == E_LIMIT ? E_CONFIG : err;
+}
+
+enum err pki_read_cert(const char *path, struct why *why, X509 **ret_cert)
+{
+	struct buf pem = { 0 };
+	X509 *cert = NULL;
+	enum err err = file_read(path, FILE_MAX, &pem, why);
+
+	if (err == E_OK) {
+		BIO *bio = BIO_new_mem_buf(pem.p ? pem.p : "", (int)pem.n);
+
+		cert = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
+		BIO_free(bio);
+		ERR_clear_error();
+		if (!cert)
+			err = why_set(why, E_CONFIG, "%s: no certificate in PEM", path);
+	}
+	buf_release(&pem);
+	if (err == E_OK)
+		*ret_cert = cert;
+	return err == E_LIMIT ? E_CONFIG : err;
+}
