@@ -14,7 +14,7 @@
 #include "cli/interrupt.h"
 #include "cli/manifests.h"
 #include "cli/position.h"
-#include "gateway/config.h"
+#include "gateway/bus_open.h"
 
 #define PUBLISH_MS 5000  /* one try, as the gateway's */
 #define GIVE_UP_MS 30000 /* for one batch; the bus may connect meanwhile */
@@ -158,7 +158,7 @@ static enum err send_range(struct replay *r)
 	rand_uuid_hex(run);
 	if (!((const struct replay_args *)r->inv->args)->keep_ids)
 		r->what.run = str_of(run);
-	err = jetstream_open(&r->config->bus.jetstream, metrics, NULL, NULL, &r->why, &bus);
+	err = bus_open(&r->config->bus, metrics, NULL, NULL, &r->why, &bus);
 	if (err == E_OK) {
 		err = replay_run(&r->what, r->reader, bus, on_progress, r, &r->why, &r->done);
 		bus->ops->close(bus);
@@ -194,6 +194,16 @@ static int report_failure(const struct replay *r, enum err err)
 			      err == E_CANCELLED ? "interrupted" : r->why.text, r->done.taken, next);
 }
 
+static void report_dry(const struct replay *r, struct buf *text)
+{
+	const struct store_query *range = &r->what.range;
+
+	buf_addf(text, "would send %" PRIu64 " of positions %" PRIu64 " to %" PRIu64 " to bus %s (", r->count,
+		 range->from, range->to, r->config->bus.name);
+	bus_write_place(&r->config->bus, text);
+	buf_lit(text, ")\n");
+}
+
 static int report(const struct replay *r, bool dry_run)
 {
 	const struct store_query *range = &r->what.range;
@@ -202,8 +212,7 @@ static int report(const struct replay *r, bool dry_run)
 	if (is_empty(range))
 		buf_lit(&text, "nothing to send: the range is empty\n");
 	else if (dry_run)
-		buf_addf(&text, "would send %" PRIu64 " of positions %" PRIu64 " to %" PRIu64 " to bus %s (%s)\n",
-			 r->count, range->from, range->to, r->config->bus.name, r->config->bus.jetstream.url);
+		report_dry(r, &text);
 	else
 		buf_addf(&text, "sent %" PRIu64 " of positions %" PRIu64 " to %" PRIu64 " to bus %s\n", r->done.taken,
 			 range->from, range->to, r->config->bus.name);

@@ -12,6 +12,7 @@
 
 #include "base/str.h"
 #include "bus/jetstream.h"
+#include "bus/kafka.h"
 #include "config/fields.h"
 
 struct source_ops; /* gateway/sources/source.h */
@@ -46,13 +47,14 @@ struct route_config {
 	unsigned line;
 };
 
-enum bus_kind { BUS_EMBEDDED, BUS_JETSTREAM };
+enum bus_kind { BUS_EMBEDDED, BUS_JETSTREAM, BUS_KAFKA };
 
-/* EventBus spec.jetstreamExotic, spec.jetstream, or none of them: embedded. */
+/* EventBus spec.jetstreamExotic, spec.jetstream, spec.kafka, or none of them: embedded. */
 struct bus_config {
 	enum bus_kind kind;
 	char *name;                        /* metadata.name; "embedded" */
-	struct jetstream_config jetstream; /* its strings belong to the snapshot */
+	struct jetstream_config jetstream; /* the strings of both belong to the snapshot */
+	struct kafka_config kafka;
 };
 
 /* Process-wide limits: rows of src/gateway/gateway_limits.h. */

@@ -25,22 +25,23 @@ static void check_secret(struct config_reader *r, size_t route, const struct sec
 	check_readable(r, place->file, node_get(place->context, key), secret->path, what);
 }
 
+/* Those of the other kind of bus are not there. */
 static void check_bus_files(struct config_reader *r)
 {
 	const struct jetstream_config *js = &r->config->bus.jetstream;
-	const char *needed = "the gateway does not start without it";
+	const struct kafka_config *kafka = &r->config->bus.kafka;
+	const char *const paths[] = { js->auth_path,        js->credentials_path, js->tls.ca_path,
+				      js->tls.cert_path,    js->tls.key_path,     kafka->user_path,
+				      kafka->password_path, kafka->tls.ca_path,   kafka->tls.cert_path,
+				      kafka->tls.key_path };
 	const struct manifest *m = NULL;
 
 	for (size_t i = 0; i < r->buses.count; i++)
 		if (str_eq(str_of(r->buses.items[i].name), str_of(r->config->bus.name)))
 			m = &r->buses.items[i];
-	if (!m || r->config->bus.kind != BUS_JETSTREAM)
-		return;
-	check_readable(r, m->file, m->spec, js->auth_path, needed);
-	check_readable(r, m->file, m->holdfast, js->credentials_path, needed);
-	check_readable(r, m->file, m->spec, js->tls.ca_path, needed);
-	check_readable(r, m->file, m->spec, js->tls.cert_path, needed);
-	check_readable(r, m->file, m->spec, js->tls.key_path, needed);
+	for (size_t i = 0; m && i < ARRAY_LEN(paths); i++)
+		check_readable(r, m->file, paths[i] == js->credentials_path ? m->holdfast : m->spec, paths[i],
+			       "the gateway does not start without it");
 }
 
 static void check_token(struct config_reader *r)

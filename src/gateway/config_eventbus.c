@@ -23,6 +23,7 @@ struct bus_options {
 	char *credentials;
 	char *auth;
 	char *monitor;
+	uint64_t message_max;
 	bool strict;
 };
 
@@ -59,6 +60,8 @@ static const struct field bus_rows[] = {
 	  .meaning = "The server's monitoring port, `http://host:8222`: asked whether the server syncs before it acknowledges." },
 	{ .key = "strict", .type = FIELD_BOOL, .offset = AT(strict),
 	  .meaning = "As `strict` of the EventSource, for this bus." },
+	{ .key = "maxMessageBytes", .type = FIELD_SIZE, .offset = AT(message_max), .min = 1000, .max = 1 << 30, .dflt = 1000000,
+	  .meaning = "Kafka: the largest message, and batch, that the topic takes (its `max.message.bytes`)." },
 	{ .key = "embedded", .type = FIELD_ANY, .dflt_text = "none",
 	  .meaning = "An empty map: the store itself is the bus, no server is needed." },
 };
@@ -96,25 +99,24 @@ struct bus_draft {
 	struct bus_config *bus;
 };
 
-static void check_tls(const struct bus_draft *d, const struct node *n, const struct bus_tls_options *o)
+static void check_tls(const struct fields_ctx *ctx, const struct node *n, const struct bus_tls_options *o)
 {
 	if (o->insecure)
 		return;
 	if (!o->cert.path != !o->key.path)
-		problem_at(d->ctx->problems, d->ctx->file, n, "give both or none",
+		problem_at(ctx->problems, ctx->file, n, "give both or none",
 			   "clientCertSecret and clientKeySecret belong together");
 	else if (!o->enabled && !o->ca.path && !o->cert.path)
-		problem_at(d->ctx->problems, d->ctx->file, n, "add `enabled: true`, or remove tls",
+		problem_at(ctx->problems, ctx->file, n, "add `enabled: true`, or remove tls",
 			   "tls says neither enabled, nor insecureSkipVerify, nor a secret");
 }
 
-static bool read_tls(const struct bus_draft *d, const struct node *n)
+bool config_read_tls(const struct fields_ctx *ctx, const struct node *n, struct tls_client_config *tls)
 {
-	struct tls_client_config *tls = &d->bus->jetstream.tls;
 	struct bus_tls_options o = { 0 };
-	enum err err = fields_read(d->ctx, &config_tls_table, n, n, &o);
+	enum err err = fields_read(ctx, &config_tls_table, n, n, &o);
 
-	check_tls(d, n, &o);
+	check_tls(ctx, n, &o);
 	tls->configured = true;
 	tls->insecure_skip_verify = o.insecure;
 	tls->ca_path = TAKE(o.ca.path);
@@ -153,7 +155,7 @@ static bool read_exotic(const struct bus_draft *d, const struct node *n)
 	if (ok)
 		ok = config_read_stream(d->ctx, node_get(n, "streamConfig"), &d->bus->jetstream);
 	if (ok && o.tls)
-		ok = read_tls(d, o.tls);
+		ok = config_read_tls(d->ctx, o.tls, &d->bus->jetstream.tls);
 	d->bus->kind = BUS_JETSTREAM;
 	d->bus->jetstream.url = TAKE(o.url);
 	d->bus->jetstream.auth_path = TAKE(o.access.path);
@@ -182,11 +184,34 @@ static bool read_native(const struct bus_draft *d, const struct node *n)
 	return d->bus->jetstream.url && d->bus->jetstream.auth_path;
 }
 
+/* Keys of ours that a bus of this kind has no use for. */
+static void check_own(const struct bus_draft *d)
+{
+	static const struct {
+		const char *key;
+		enum bus_kind kind;
+	} rows[] = {
+		{ "authFile", BUS_JETSTREAM }, { "credentialsFile", BUS_JETSTREAM }, { "monitorUrl", BUS_JETSTREAM },
+		{ "strict", BUS_JETSTREAM },   { "maxMessageBytes", BUS_KAFKA },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct node *n = node_get(d->manifest->holdfast, rows[i].key);
+
+		if (n && rows[i].kind != d->bus->kind)
+			problem_at(d->ctx->problems, d->ctx->file, n, "remove it", "is for %s",
+				   rows[i].kind == BUS_KAFKA ? "Kafka" : "JetStream");
+	}
+}
+
 static bool read_own(const struct bus_draft *d)
 {
 	struct jetstream_config *js = &d->bus->jetstream;
 	struct bus_options o = { 0 };
-	enum err err = fields_read(d->ctx, &config_bus_table, d->manifest->holdfast, d->manifest->root, &o);
+	enum err err;
+
+	fields_defaults(&config_bus_table, &o);
+	err = fields_read(d->ctx, &config_bus_table, d->manifest->holdfast, d->manifest->root, &o);
 
 	if (o.auth) {
 		mem_free(js->auth_path);
@@ -195,19 +220,13 @@ static bool read_own(const struct bus_draft *d)
 	if (o.monitor && monitor_check(o.monitor, NULL) != E_OK)
 		problem_at(d->ctx->problems, d->ctx->file, node_get(d->manifest->holdfast, "monitorUrl"),
 			   "write http://host:8222", "\"%.80s\" is not a monitoring URL", o.monitor);
+	check_own(d);
 	js->credentials_path = TAKE(o.credentials);
 	js->monitor_url = TAKE(o.monitor);
 	js->strict = o.strict;
+	d->bus->kafka.message_max = o.message_max;
 	fields_release(&config_bus_table, &o);
 	return err != E_NOMEM;
-}
-
-static void refuse(const struct bus_draft *d, const char *key, const char *fix, const char *text)
-{
-	const struct node *n = node_get(d->manifest->spec, key);
-
-	if (n)
-		problem_at(d->ctx->problems, d->ctx->file, n, fix, "%s", text);
 }
 
 static void check_kind(const struct bus_draft *d)
@@ -220,27 +239,45 @@ static void check_kind(const struct bus_draft *d)
 		n += node_get(m->spec, kinds[i]) != NULL;
 	if (n != 1)
 		problem_at(d->ctx->problems, d->ctx->file, m->spec ? m->spec : m->root,
-			   "write one of spec.jetstreamExotic, spec.jetstream and spec.holdfast.embedded",
+			   "write one of spec.jetstreamExotic, spec.jetstream, spec.kafka and spec.holdfast.embedded",
 			   n ? "an EventBus is of one kind" : "the EventBus says no kind of bus");
-	refuse(d, "nats", "use jetstreamExotic or jetstream",
-	       "NATS Streaming reached its end of life in June 2023 and is not served");
-	refuse(d, "kafka", "use jetstreamExotic or jetstream", "Kafka is not served by this version");
+	if (node_get(m->spec, "nats"))
+		problem_at(
+			d->ctx->problems, d->ctx->file, node_get(m->spec, "nats"),
+			"make an EventBus of another name with spec.jetstream, name it as eventBusName in EventSources "
+			"and Sensors, and remove this one when its Sensors have read it empty",
+			"NATS Streaming (STAN) reached its end of life in June 2023 and is not served");
+}
+
+/* The kind that it says it is. */
+static bool read_kind(const struct bus_draft *d)
+{
+	const struct manifest *m = d->manifest;
+	const struct node *exotic = node_get(m->spec, "jetstreamExotic");
+	const struct node *native = node_get(m->spec, "jetstream");
+	const struct node *kafka = node_get(m->spec, "kafka");
+
+	if (exotic)
+		return read_exotic(d, exotic);
+	if (native)
+		return read_native(d, native);
+	if (!kafka)
+		return true;
+	d->bus->kind = BUS_KAFKA;
+	return config_read_kafka(d->ctx, m, kafka, &d->bus->kafka);
 }
 
 static bool read_bus(struct config_reader *r, const struct manifest *m, struct bus_config *bus)
 {
 	struct fields_ctx ctx = config_ctx(r, m->file);
 	struct bus_draft d = { &ctx, m, bus };
-	const struct node *exotic = node_get(m->spec, "jetstreamExotic"), *native = node_get(m->spec, "jetstream");
 	char unused;
 
 	bus->name = str_dup(str_of(m->name));
 	if (!bus->name || fields_read(&ctx, &spec_table, m->spec, m->root, &unused) == E_NOMEM)
 		return false;
 	check_kind(&d);
-	if (exotic ? !read_exotic(&d, exotic) : native && !read_native(&d, native))
-		return false;
-	return read_own(&d);
+	return read_kind(&d) && read_own(&d);
 }
 
 static void report_twice(struct config_reader *r, const struct manifest *m)
@@ -288,6 +325,20 @@ static size_t named_bus(struct config_reader *r, const struct manifest *m)
 	return SIZE_MAX;
 }
 
+/* A broker says nothing about its disk: what cannot be had is not promised. */
+static void check_strict(struct config_reader *r, const struct bus_config *bus)
+{
+	for (size_t i = 0; i < r->sources.count && bus->kind == BUS_KAFKA; i++) {
+		const struct manifest *m = &r->sources.items[i];
+		const struct node *n = node_get(m->holdfast, "strict");
+
+		if (n && r->process.strict)
+			problem_at(r->problems, m->file, n,
+				   "remove it; give the topic three replicas and min.insync.replicas=2",
+				   "a Kafka broker does not say whether it syncs before it acknowledges");
+	}
+}
+
 bool config_choose_bus(struct config_reader *r)
 {
 	struct bus_config *bus = &r->config->bus;
@@ -307,7 +358,8 @@ bool config_choose_bus(struct config_reader *r)
 		*bus = r->parsed[chosen];
 		r->parsed[chosen] = (struct bus_config){ 0 };
 		bus->jetstream.strict |= r->process.strict;
-		bus->jetstream.in_flight = (uint32_t)r->process.limits.in_flight;
+		bus->jetstream.in_flight = bus->kafka.in_flight = (uint32_t)r->process.limits.in_flight;
+		check_strict(r, bus);
 		return true;
 	}
 	bus->kind = BUS_EMBEDDED;
@@ -327,5 +379,6 @@ void config_bus_release(struct bus_config *bus)
 	mem_free(js->tls.ca_path);
 	mem_free(js->tls.cert_path);
 	mem_free(js->tls.key_path);
+	config_kafka_release(&bus->kafka);
 	*bus = (struct bus_config){ 0 };
 }

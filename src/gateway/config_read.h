@@ -54,6 +54,8 @@ extern const struct field_table config_exotic_table;  /* of their own file, as t
 extern const struct field_table config_tls_table;
 extern const struct field_table config_stream_table;
 extern const struct field_table config_bus_table;
+extern const struct field_table config_kafka_table; /* config_kafka.c, as the next */
+extern const struct field_table config_sasl_table;
 
 /* One document that is ours. */
 struct manifest {
@@ -115,6 +117,12 @@ bool config_read_buses(struct config_reader *r);
 bool config_choose_bus(struct config_reader *r);
 void config_bus_release(struct bus_config *bus);
 bool config_read_stream(const struct fields_ctx *ctx, const struct node *text, struct jetstream_config *js);
+bool config_read_tls(const struct fields_ctx *ctx, const struct node *n, struct tls_client_config *tls);
+
+/* config_kafka.c: spec.kafka. */
+bool config_read_kafka(const struct fields_ctx *ctx, const struct manifest *m, const struct node *n,
+		       struct kafka_config *kafka);
+void config_kafka_release(struct kafka_config *k);
 
 /* config_eventsource.c, config_route.c: every EventSource. */
 bool config_read_sources(struct config_reader *r);

@@ -17,9 +17,11 @@ static const struct {
 	  "spec.holdfast" },
 	{ "Sources of our own", "", &config_own_table, "spec.holdfast" },
 	{ "EventBus: JetStream", "", &config_exotic_table, "spec.jetstreamExotic" },
-	{ "EventBus: TLS", "", &config_tls_table, "spec.jetstreamExotic.tls" },
+	{ "EventBus: TLS", "The same under `spec.kafka.tls`.", &config_tls_table, "spec.jetstreamExotic.tls" },
 	{ "EventBus: the stream", "Keys in the text of `streamConfig`, in any case.", &config_stream_table,
 	  "streamConfig" },
+	{ "EventBus: Kafka", "", &config_kafka_table, "spec.kafka" },
+	{ "EventBus: Kafka, SASL", "", &config_sasl_table, "spec.kafka.sasl" },
 	{ "EventBus: ours", "", &config_bus_table, "spec.holdfast" },
 };
 

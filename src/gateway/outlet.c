@@ -1,13 +1,15 @@
 #include <pthread.h>
 
-#include "bus/embedded.h"
-#include "bus/jetstream.h"
+#include "gateway/bus_open.h"
 #include "gateway/process.h"
 
-#define FLUSH_MS        2000
-#define RETAIN_MS       259200000 /* 72 h: what was forwarded can be replayed over a long weekend */
-#define WINDOW_BYTES    (16 << 20)
-#define FORWARD_TIMEOUT 5000 /* ms; the upstream's own for one try: facts argo-events 4.1 */
+#define FLUSH_MS              2000
+#define RETAIN_MS             259200000 /* 72 h: what was forwarded can be replayed over a long weekend */
+#define WINDOW_BYTES          (16 << 20)
+#define FORWARD_TIMEOUT       5000 /* ms; the upstream's own for one try: facts argo-events 4.1 */
+
+/* Kafka's producer gives up first, within a second, so that an event is not sent again while it is still on its way. */
+#define FORWARD_TIMEOUT_KAFKA (KAFKA_GIVE_UP_MS + 2000)
 
 static struct store_config store_config_of(const struct process *p)
 {
@@ -52,15 +54,6 @@ static struct forwarder *set_forwarder(struct process *p, struct forwarder *f)
 	return before;
 }
 
-static enum err open_bus(struct process *p, struct why *why)
-{
-	if (p->config->bus.kind == BUS_EMBEDDED) {
-		p->gateway.bus = embedded_open();
-		return p->gateway.bus ? E_OK : why_set(why, E_NOMEM, "open the embedded bus");
-	}
-	return jetstream_open(&p->config->bus.jetstream, p->gateway.registry, on_bus_state, p, why, &p->gateway.bus);
-}
-
 static enum err start_forwarder(struct process *p, struct why *why)
 {
 	struct forwarder_config config = {
@@ -68,7 +61,7 @@ static enum err start_forwarder(struct process *p, struct why *why)
 		.bus_name = p->config->bus.name,
 		.window = (uint32_t)(p->config->limits.in_flight + 1) / 2, /* the rest is for routes with `ack: bus` */
 		.window_bytes = WINDOW_BYTES,
-		.timeout_ms = FORWARD_TIMEOUT,
+		.timeout_ms = p->config->bus.kind == BUS_KAFKA ? FORWARD_TIMEOUT_KAFKA : FORWARD_TIMEOUT,
 		.metrics = p->gateway.registry,
 	};
 
@@ -93,7 +86,7 @@ enum err outlet_open(struct process *p, struct why *why)
 		if (store_open(&config, why, &p->gateway.store) != E_OK)
 			return why_add(why, "store in %s", p->config->data_dir);
 	}
-	if (open_bus(p, why) != E_OK)
+	if (bus_open(&p->config->bus, p->gateway.registry, on_bus_state, p, why, &p->gateway.bus) != E_OK)
 		return why_add(why, "bus %s", p->config->bus.name);
 	return start_forwarder(p, why);
 }

@@ -78,7 +78,9 @@ static void warn_needs_restart(const struct gateway_config *now, struct gateway_
 	} rows[] = {
 		{ !same_text(now->data_dir, next->data_dir), "spec.holdfast.dataDir" },
 		{ now->bus.kind != next->bus.kind || !same_text(now->bus.name, next->bus.name) ||
-			  !same_text(now->bus.jetstream.url, next->bus.jetstream.url),
+			  !same_text(now->bus.jetstream.url, next->bus.jetstream.url) ||
+			  !same_text(now->bus.kafka.url, next->bus.kafka.url) ||
+			  !same_text(now->bus.kafka.topic, next->bus.kafka.topic),
 		  "EventBus" },
 		{ !same_text(now->admin_host, next->admin_host) || now->admin_port != next->admin_port,
 		  "spec.holdfast.admin.address" },
