@@ -170,6 +170,11 @@ enum err inbox_connected(struct inbox *i, uint64_t epoch)
 	return E_OK;
 }
 
+void inbox_two_step(struct inbox *i, bool two_step)
+{
+	i->options.two_step = two_step;
+}
+
 enum err inbox_remember(struct inbox *i, const struct delivery_event *e)
 {
 	struct memory *m;

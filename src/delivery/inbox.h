@@ -83,6 +83,9 @@ DEFINE_FREEP(inbox, struct inbox, inbox_free)
  */
 enum err inbox_connected(struct inbox *i, uint64_t epoch);
 
+/* Does the peer of the stream that is opened next understand "received"? In place of the option. */
+void inbox_two_step(struct inbox *i, bool two_step);
+
 /* Remember from the durable store that this was applied, before the first connection. E_NOMEM, E_MALFORMED. */
 enum err inbox_remember(struct inbox *i, const struct delivery_event *e);
 

@@ -24,6 +24,7 @@ struct peer_options {
 	struct outbox_options outbox;
 	struct inbox_options inbox;
 	struct str source; /* of our CloudEvents; may be empty */
+	uint64_t seed;     /* of the ids of requests */
 };
 
 struct peer;
@@ -82,6 +83,9 @@ void peer_done(struct peer *p, struct inbox_work *work, enum delivery_outcome ou
 /* Hold an event for the peer; see outbox_add(). `bytes` is what peer_take() hands to compose(). */
 enum err peer_add(struct peer *p, const struct delivery_event *e, uint64_t now_ms);
 
+/* Ask the peer something, or tell it: an event of its own, with a random id. `target` as upstream has it for `type`. */
+enum err peer_request(struct peer *p, enum wire_type type, enum wire_target target, struct str data, uint64_t now_ms);
+
 /* Make the message of a frame. */
 struct peer_composer {
 	/*
@@ -104,6 +108,9 @@ void peer_sent(struct peer *p, uint64_t order, uint64_t now_ms, uint64_t random)
 
 /* When peer_take() will have something without anything else happening; UINT64_MAX: never. */
 uint64_t peer_due(const struct peer *p, uint64_t now_ms);
+
+/* As given; borrowed. */
+struct str peer_source(const struct peer *p);
 
 /* What it holds, for status. */
 struct outbox *peer_outbox(struct peer *p);

@@ -1,0 +1,111 @@
+#include "sync/source_impl.h"
+
+#include "wire/ids.h"
+
+/* An event about this copy was confirmed: the version in its id says which. */
+static bool confirms(const struct offer *offered, struct str version)
+{
+	return offered->digest.text[0] && str_is(version, offered->version);
+}
+
+static void confirm_part(struct source *s, struct copy *c, struct offer *offered, struct digest *confirmed,
+			 struct str version)
+{
+	if (!confirms(offered, version))
+		return; /* an older one: what is newer waits for its own answer */
+	*confirmed = offered->digest;
+	(void)source_write_copy(s, c, /* remove= */ false); /* without memory it is sent once more after a restart */
+}
+
+static void confirm_command(struct source *s, struct copy *c, struct str event_id)
+{
+	for (struct command *command = c->commands; command; command = command->next)
+		if (str_is(event_id, command->event_id)) {
+			(void)source_write_command(s, c, command, /* remove= */ true);
+			source_command_drop(c, command);
+			return;
+		}
+}
+
+static void confirm_delete(struct source *s, struct copy *c)
+{
+	for (struct command *command = c->commands; command; command = command->next)
+		(void)source_write_command(s, c, command, /* remove= */ true);
+	(void)source_write_copy(s, c, /* remove= */ true);
+	source_copy_drop(s, c);
+}
+
+static void confirmed(struct source *s, const struct peer_heard *heard, uint64_t now_ms)
+{
+	struct copy *c = map_get(&s->copies, heard->resource_id);
+	struct entry *e = c ? c->entry : NULL;
+	struct wire_id id;
+
+	if (!c || !wire_event_id_parse(heard->event_id, &id))
+		return; /* a request of ours, or of a copy that is gone */
+	switch (heard->type) {
+	case DELIVERY_CREATE:
+	case DELIVERY_SPEC:
+		confirm_part(s, c, &c->offered_desired, &c->desired, id.version);
+		break;
+	case DELIVERY_STATUS:
+		confirm_part(s, c, &c->offered_status, &c->status, id.version);
+		break;
+	case DELIVERY_COMMAND:
+		confirm_command(s, c, heard->event_id);
+		break;
+	case DELIVERY_DELETE:
+		confirm_delete(s, c);
+		break;
+	default:
+		return;
+	}
+	source_sync(s, e, now_ms);
+}
+
+void source_answered(struct source *s, const struct peer_heard *heard, uint64_t now_ms)
+{
+	if (heard->effect == OUTBOX_CONFIRMED)
+		confirmed(s, heard, now_ms);
+	source_again(s, now_ms);
+}
+
+void source_again(struct source *s, uint64_t now_ms)
+{
+	uint64_t refused = s->refused;
+	struct link *first;
+
+	/* The first that is refused again stands for all behind it. */
+	while (s->refused == refused && (first = list_first(&s->later)))
+		source_sync(s, ENTRY_OF(first, in_later), now_ms);
+}
+
+void source_on_durable(struct journal_listener *l, struct str tag)
+{
+	struct source *s = CONTAINER_OF(l, struct source, listener);
+	struct str event_id = tag, resource_id = str_cut(&event_id, 0);
+	struct copy *c = map_get(&s->copies, resource_id);
+
+	if (!c)
+		return;
+	c->kept = true;
+	for (struct command *command = c->commands; command; command = command->next)
+		command->kept |= str_is(event_id, command->event_id);
+	source_sync(s, c->entry, s->now_ms);
+}
+
+enum err source_compose(struct source *s, const struct outbox_frame *frame, struct wire_event *e)
+{
+	struct copy *c = map_get(&s->copies, frame->resource_id);
+	struct entry *entry = c ? c->entry : NULL;
+
+	if (!c)
+		return E_NOT_FOUND;
+	buf_clear(&s->arena);
+	if (frame->type == DELIVERY_DELETE)
+		return s->o.rules.compose_delete(s->o.rules.ctx, entry->kind, entry->namespace, entry->name,
+						 str_of(c->uid), &s->arena, e);
+	if (!entry->truth || strcmp(entry->truth->uid, c->uid) != 0)
+		return E_NOT_FOUND;
+	return s->o.rules.compose(s->o.rules.ctx, e->type, entry->truth, &s->arena, e);
+}

@@ -1,0 +1,108 @@
+/*
+ * source_impl.h -- the inside of a source, shared by its files.
+ *
+ * Shape     source.c          life, the ledger's rows, statistics
+ *           source_sync.c     the difference between truth and copies, into the outbox
+ *           source_answer.c   what answers and commits change
+ *           source_compare.c  what a peer that compares is told
+ */
+#pragma once
+
+#include "base/map.h"
+#include "delivery/list.h"
+#include "sync/source.h"
+
+/* A command that the peer has not confirmed. */
+struct command {
+	struct command *next;
+	struct blob *message; /* the event, finished */
+	bool kept;            /* its row is durable */
+	bool held;            /* it is in the outbox */
+	char event_id[];
+};
+
+/* What was offered last of one part, and under which version. */
+struct offer {
+	struct digest digest;
+	char version[64];
+};
+
+/* An object that the peer has, or may have. */
+struct copy {
+	struct copy *next; /* of its entry, oldest first */
+	struct entry *entry;
+	struct digest desired;   /* confirmed */
+	struct digest status;    /* confirmed */
+	struct digest operation; /* that the newest command row was made for; "": there was none since it was empty */
+	struct digest terminate; /* likewise */
+	struct offer offered_desired;
+	struct offer offered_status;
+	struct command *commands; /* oldest first */
+	bool kept;                /* its row is durable */
+	bool offered;             /* something of it may have left */
+	bool deleting;            /* its delete is in the outbox */
+	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
+	char *uid;   /* behind resource_id */
+	char resource_id[];
+};
+
+/* A name. */
+struct entry {
+	struct link in_all;
+	struct link in_later; /* source: had no room or memory */
+	enum object_kind kind;
+	char *namespace, *name; /* behind key */
+	struct object *truth;   /* NULL: there is none, or not for this peer */
+	struct source_state state;
+	struct copy *copies;
+	bool gone; /* it was there and is gone: its copies may go whether or not the truth is complete */
+	bool held; /* by the guard */
+	size_t key_n;
+	char key[];
+};
+
+struct source {
+	struct source_options o;
+	struct journal_listener listener;
+	struct map entries; /* by kind, namespace, name */
+	struct map copies;  /* by resource id */
+	struct link all;
+	struct link later;
+	struct buf arena; /* of the event that is being composed */
+	bool complete;
+	uint64_t now_ms;  /* of the last thing that happened */
+	uint64_t refused; /* times that something had no room or memory */
+	uint64_t held;    /* entries */
+	uint64_t compared_deletes;
+	uint64_t released;
+	char held_text[256];
+};
+
+#define ENTRY_OF(l, member) CONTAINER_OF(l, struct entry, member)
+
+/* source.c */
+
+/* The entry of this key; made when it is missing. NULL: no memory, or none and not `make`. */
+struct entry *source_entry(struct source *s, enum object_kind kind, const char *namespace, const char *name, bool make);
+
+/* Free it when nothing is left of it. */
+void source_settle(struct source *s, struct entry *e);
+
+struct copy *source_copy_of(const struct entry *e, const char *uid);
+struct copy *source_copy_add(struct source *s, struct entry *e, struct str uid);
+void source_copy_drop(struct source *s, struct copy *c);
+
+void source_command_drop(struct copy *c, struct command *command);
+
+/* Put or remove a row, in the batch of this turn. */
+enum err source_write_copy(struct source *s, const struct copy *c, bool remove);
+enum err source_write_command(struct source *s, const struct copy *c, const struct command *command, bool remove);
+
+/* source_sync.c: add to the outbox what the peer lacks of this name. The entry may be gone afterwards. */
+void source_sync(struct source *s, struct entry *e, uint64_t now_ms);
+
+/* source_answer.c: a row is durable. */
+void source_on_durable(struct journal_listener *l, struct str tag);
+
+/* Is something of it not confirmed? */
+bool source_is_behind(const struct entry *e);

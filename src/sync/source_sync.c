@@ -1,0 +1,312 @@
+#include "sync/source_impl.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "wire/ids.h"
+
+static bool same(const struct digest *a, const struct digest *b)
+{
+	return strcmp(a->text, b->text) == 0;
+}
+
+static bool empty(const struct digest *d)
+{
+	return d->text[0] == 0;
+}
+
+/* Hold an event about a copy. `version` becomes part of its id. */
+static enum err add(struct source *s, const struct copy *c, enum delivery_type type, enum wire_type wire,
+		    const char *version, struct blob *bytes, uint64_t now_ms)
+{
+	const struct entry *e = c->entry;
+	struct buf id = { .max = DELIVERY_TEXT_MAX };
+	struct delivery_event event = { .type = type,
+					.kind = str_of(object_kind_name(e->kind)),
+					.namespace = str_of(e->namespace),
+					.name = str_of(e->name),
+					.resource_id = str_of(c->resource_id),
+					.bytes = bytes };
+	enum err err;
+
+	wire_event_id(wire, str_of(e->name), str_of(c->uid), str_of(version), &id);
+	event.event_id = buf_view(&id);
+	err = id.err != E_OK ? id.err : peer_add(s->o.peer, &event, now_ms);
+	buf_release(&id);
+	return err;
+}
+
+/* ---- deletes ---------------------------------------------------------------------------------------------------- */
+
+/* Nobody has seen it, or nobody is told: it is enough to forget it. */
+static enum err forget(struct source *s, struct copy *c)
+{
+	if (source_write_copy(s, c, /* remove= */ true) != E_OK)
+		return E_NOMEM;
+	for (struct command *command = c->commands; command; command = command->next)
+		if (source_write_command(s, c, command, /* remove= */ true) != E_OK)
+			return E_NOMEM;
+	source_copy_drop(s, c);
+	return E_OK;
+}
+
+static enum err delete_copy(struct source *s, struct copy *c, uint64_t now_ms)
+{
+	enum err err;
+
+	if (!c->kept || c->deleting)
+		return E_OK;
+	if (!s->o.deletes || !c->offered)
+		return forget(s, c);
+	err = add(s, c, DELIVERY_DELETE, WIRE_DELETE, c->offered_desired.version, NULL, now_ms);
+	c->deleting = err == E_OK;
+	return err;
+}
+
+/* Copies of objects that are no longer the truth. */
+static enum err sync_deletes(struct source *s, struct entry *e, uint64_t now_ms)
+{
+	bool known = e->truth || e->gone || s->complete;
+	enum err err = E_OK;
+
+	if (!known || e->held)
+		return E_OK;
+	for (struct copy *c = e->copies, *next; c && err == E_OK; c = next) {
+		next = c->next;
+		if (!e->truth || strcmp(c->uid, e->truth->uid) != 0)
+			err = delete_copy(s, c, now_ms);
+	}
+	return err;
+}
+
+/* ---- the object ------------------------------------------------------------------------------------------------- */
+
+/* A copy of the truth, its row on its way to the ledger. */
+static enum err begin_copy(struct source *s, struct entry *e)
+{
+	struct copy *c = source_copy_add(s, e, str_of(e->truth->uid));
+
+	if (!c)
+		return E_NOMEM;
+	if (source_write_copy(s, c, /* remove= */ false) == E_OK &&
+	    journal_tell(s->o.journal, &s->listener, str_of(c->resource_id)) == E_OK)
+		return E_OK;
+	source_copy_drop(s, c);
+	return E_NOMEM;
+}
+
+/* What the peer did not get, although it confirmed it, needs a new id: the old one is one that it has applied. */
+static void version_of(const struct copy *c, uint64_t now_ms, char *ret_version, size_t n)
+{
+	const char *version = c->entry->truth->version;
+
+	if (c->forced)
+		(void)snprintf(ret_version, n, "%.40s-%llx", version, (unsigned long long)now_ms);
+	else
+		(void)snprintf(ret_version, n, "%.40s", version);
+}
+
+static enum err offer(struct source *s, struct copy *c, enum delivery_type type, const struct digest *digest,
+		      struct offer *offered, uint64_t now_ms)
+{
+	struct offer next = { .digest = *digest };
+	enum err err;
+
+	version_of(c, now_ms, next.version, sizeof(next.version));
+	err = add(s, c, type, type == DELIVERY_STATUS ? WIRE_STATUS_UPDATE : WIRE_SPEC_UPDATE, next.version,
+		  c->entry->truth->json, now_ms);
+	if (err == E_OK) {
+		*offered = next;
+		c->offered = true;
+	}
+	return err;
+}
+
+static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
+{
+	const struct digest *desired = &c->entry->state.desired;
+	bool first = s->o.creates && empty(&c->desired) && empty(&c->offered_desired.digest);
+	enum err err;
+
+	if (empty(desired)) {
+		/* Nothing is asked of the peer any more: the same asked again is something new. */
+		if (empty(&c->desired) && empty(&c->offered_desired.digest))
+			return E_OK;
+		c->desired = c->offered_desired.digest = *desired;
+		return source_write_copy(s, c, /* remove= */ false);
+	}
+	if (!c->forced && (same(&c->offered_desired.digest, desired) ||
+			   (same(&c->desired, desired) && empty(&c->offered_desired.digest))))
+		return E_OK;
+	err = offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, now_ms);
+	c->forced = c->forced && err != E_OK;
+	return err;
+}
+
+static enum err sync_status(struct source *s, struct copy *c, uint64_t now_ms)
+{
+	const struct digest *status = &c->entry->state.status;
+
+	if (empty(status) || same(&c->offered_status.digest, status) ||
+	    (same(&c->status, status) && empty(&c->offered_status.digest)))
+		return E_OK;
+	return offer(s, c, DELIVERY_STATUS, status, &c->offered_status, now_ms);
+}
+
+/* ---- commands --------------------------------------------------------------------------------------------------- */
+
+/* The finished message of a command. */
+static enum err write_message(struct source *s, const struct copy *c, enum wire_type type, struct str event_id,
+			      struct blob **ret_message)
+{
+	struct wire_event e = { .type = type,
+				.source = peer_source(s->o.peer),
+				.resource_id = str_of(c->resource_id),
+				.event_id = event_id,
+				.content_type = STR("application/json") };
+	struct buf message = { 0 };
+	enum err err;
+
+	buf_clear(&s->arena);
+	err = s->o.rules.compose(s->o.rules.ctx, type, c->entry->truth, &s->arena, &e);
+	if (err == E_OK)
+		err = wire_event_encode(&e, &message);
+	*ret_message = err == E_OK ? blob_new(buf_view(&message)) : NULL;
+	buf_release(&message);
+	return err == E_OK && !*ret_message ? E_NOMEM : err;
+}
+
+static enum err command_new(struct source *s, struct copy *c, enum wire_type type, struct command **ret_command)
+{
+	struct buf id = { .max = DELIVERY_TEXT_MAX };
+	struct command *command = NULL;
+	enum err err;
+
+	wire_event_id(type, str_of(c->entry->name), str_of(c->uid), str_of(c->entry->truth->version), &id);
+	err = id.err;
+	if (err == E_OK && !(command = mem_alloc(sizeof(*command) + id.n + 1)))
+		err = E_NOMEM;
+	if (err == E_OK) {
+		memcpy(command->event_id, id.p, id.n);
+		err = write_message(s, c, type, buf_view(&id), &command->message);
+	}
+	buf_release(&id);
+	if (err != E_OK) {
+		mem_free(command);
+		return err;
+	}
+	*ret_command = command;
+	return E_OK;
+}
+
+/* Its row, and that it was made for this operation, in one transaction; then it may go. */
+static enum err keep_command(struct source *s, struct copy *c, struct command *command)
+{
+	char tag[2 * DELIVERY_TEXT_MAX + 2];
+	size_t id_n = strlen(c->resource_id) + 1, n = id_n + strlen(command->event_id);
+
+	if (n >= sizeof(tag))
+		return E_LIMIT;
+	memcpy(tag, c->resource_id, id_n);
+	memcpy(tag + id_n, command->event_id, n - id_n);
+	if (source_write_command(s, c, command, /* remove= */ false) != E_OK ||
+	    source_write_copy(s, c, /* remove= */ false) != E_OK)
+		return E_NOMEM;
+	return journal_tell(s->o.journal, &s->listener, (struct str){ tag, n });
+}
+
+static enum err begin_command(struct source *s, struct copy *c, enum wire_type type, const struct digest *wanted,
+			      struct digest *recorded)
+{
+	struct digest before = *recorded;
+	struct command *command, **last = &c->commands;
+	enum err err;
+
+	if (same(wanted, recorded))
+		return E_OK;
+	*recorded = *wanted;
+	if (empty(wanted))
+		return source_write_copy(s, c, /* remove= */ false);
+	err = command_new(s, c, type, &command);
+	if (err != E_OK) {
+		*recorded = before;
+		return err;
+	}
+	while (*last)
+		last = &(*last)->next;
+	*last = command;
+	err = keep_command(s, c, command);
+	if (err != E_OK) {
+		*recorded = before;
+		source_command_drop(c, command);
+	}
+	return err;
+}
+
+static enum err sync_commands(struct source *s, struct copy *c, uint64_t now_ms)
+{
+	const struct source_state *state = &c->entry->state;
+	enum err err = begin_command(s, c, WIRE_SET_OPERATION, &state->operation, &c->operation);
+
+	if (err == E_OK)
+		err = begin_command(s, c, WIRE_TERMINATE_OPERATION, &state->terminate, &c->terminate);
+	for (struct command *command = c->commands; command && err == E_OK; command = command->next) {
+		const struct entry *e = c->entry;
+		struct delivery_event event = { .type = DELIVERY_COMMAND,
+						.kind = str_of(object_kind_name(e->kind)),
+						.namespace = str_of(e->namespace),
+						.name = str_of(e->name),
+						.resource_id = str_of(c->resource_id),
+						.event_id = str_of(command->event_id),
+						.bytes = command->message };
+
+		if (!command->kept || command->held)
+			continue;
+		err = peer_add(s->o.peer, &event, now_ms);
+		command->held = err == E_OK;
+	}
+	return err;
+}
+
+/* ---- all of it -------------------------------------------------------------------------------------------------- */
+
+static enum err sync_truth(struct source *s, struct entry *e, uint64_t now_ms)
+{
+	struct copy *c = source_copy_of(e, e->truth->uid);
+	enum err err;
+
+	if (!c)
+		return begin_copy(s, e);
+	if (!c->kept || c->deleting)
+		return E_OK;
+	err = sync_desired(s, c, now_ms);
+	if (err == E_OK)
+		err = sync_status(s, c, now_ms);
+	return err == E_OK ? sync_commands(s, c, now_ms) : err;
+}
+
+void source_sync(struct source *s, struct entry *e, uint64_t now_ms)
+{
+	enum err err;
+
+	s->now_ms = now_ms;
+	list_remove(&e->in_later);
+	err = sync_deletes(s, e, now_ms);
+	if (err == E_OK && e->truth)
+		err = sync_truth(s, e, now_ms);
+	if (err == E_LIMIT || err == E_NOMEM) {
+		s->refused++;
+		list_put_last(&s->later, &e->in_later);
+	}
+	source_settle(s, e);
+}
+
+bool source_is_behind(const struct entry *e)
+{
+	const struct copy *c = e->truth ? source_copy_of(e, e->truth->uid) : NULL;
+
+	if (!e->truth)
+		return e->copies != NULL;
+	return !c || e->copies->next || c->commands || !same(&c->desired, &e->state.desired) ||
+	       (!empty(&e->state.status) && !same(&c->status, &e->state.status));
+}
