@@ -48,8 +48,8 @@ class Process:
 
     def start(self):
         with self.log.open("ab") as out:
-            self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.env,
-                                          **self.options)
+            self.child = subprocess.Popen(self.command, stdout=out, stderr=out, env=self.env,
+                                          **{"stdin": subprocess.DEVNULL, **self.options})
         return self
 
     @property
