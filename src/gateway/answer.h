@@ -26,6 +26,8 @@
 	                       "failed to parse request body, http: request body too large",                                                             0) \
 	X(TOO_LARGE_READ, 413, "the body is larger than this endpoint takes; send less or ask the operator to raise maxPayloadSize", 400, \
 	                       "http: request body too large",                                                                                           0) \
+	X(TOO_LARGE_400,  413, "the body is larger than this endpoint takes; send less or ask the operator to raise maxPayloadSize", 400, "",   0) \
+	X(TOO_LARGE_503,  413, "the body is larger than this endpoint takes; send less or ask the operator to raise maxPayloadSize", 503, "",   0) \
 	X(TOO_LARGE_BUS,  413, "the event is larger than the bus takes; send a smaller body",                     500, "failed to record event",         0) \
 	X(MEDIA_TYPE,     415, "this media type is not understood; send one that the Accept-Post header lists",   400, "unsupported media type",         0) \
 	X(RATE,           429, "too many requests; slow down and try again after the time in Retry-After",        429, "too many requests",              1) \

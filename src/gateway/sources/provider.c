@@ -27,7 +27,7 @@ bool provider_has_secret(const struct exchange *x, size_t secret)
 }
 
 /* One file that cannot be read must not hide that another has the right secret; but then nobody can say "wrong". */
-static enum err match(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx)
+enum err provider_match(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx)
 {
 	const struct route_secret *s = &x->route->secrets[secret];
 	enum err all = E_UNAUTHENTICATED;
@@ -46,7 +46,7 @@ static enum err match(struct exchange *x, size_t secret, enum err (*check)(void 
 bool provider_verify(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx,
 		     struct str strict)
 {
-	switch (match(x, secret, check, ctx)) {
+	switch (provider_match(x, secret, check, ctx)) {
 	case E_OK:
 		return true;
 	case E_UNAUTHENTICATED:
@@ -59,6 +59,18 @@ bool provider_verify(struct exchange *x, size_t secret, enum err (*check)(void *
 		provider_refuse(x, ANSWER_SECRET_UNREADABLE, STR(""));
 		return false;
 	}
+}
+
+static enum err check_token(void *ctx, struct str secret)
+{
+	const struct str *token = ctx;
+
+	return str_eq_secret(*token, secret) ? E_OK : E_UNAUTHENTICATED;
+}
+
+bool provider_verify_token(struct exchange *x, size_t secret, struct str token, struct str strict)
+{
+	return provider_verify(x, secret, check_token, &token, strict);
 }
 
 bool provider_verify_body(struct exchange *x, size_t secret, struct str value, unsigned hashes, struct str strict)
@@ -137,26 +149,42 @@ bool provider_json(struct exchange *x, struct str text, struct str strict)
 	return scanned(x, err, strict);
 }
 
-void provider_emit(struct exchange *x, struct str id)
+void provider_take_body(struct exchange *x)
+{
+	struct buf payload = x->payload;
+
+	x->payload = x->body;
+	x->body = payload;
+}
+
+void provider_close(struct exchange *x)
 {
 	payload_metadata(x->route->config, &x->payload);
 	buf_char(&x->payload, '}');
+}
+
+void provider_emit(struct exchange *x, struct str id)
+{
+	provider_close(x);
 	if (exchange_charge(x))
 		exchange_emit(x, id);
 }
 
 /* ---- what stands in a request --------------------------------------------------------------------------------------- */
 
-struct str provider_id(const struct exchange *x, const char *name)
+struct str provider_id_text(struct str id)
 {
-	struct str id = provider_field(x, name);
-
 	if (id.n > ID_MAX)
 		return (struct str){ 0 };
 	for (size_t i = 0; i < id.n; i++)
 		if (id.p[i] <= ' ' || id.p[i] >= 0x7f)
 			return (struct str){ 0 };
 	return id;
+}
+
+struct str provider_id(const struct exchange *x, const char *name)
+{
+	return provider_id_text(provider_field(x, name));
 }
 
 bool provider_media_type(struct str value, const char *type)

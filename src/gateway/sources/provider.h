@@ -22,9 +22,15 @@ struct str provider_field(const struct exchange *x, const char *name);
 /* Is the secret of this place in ops->secrets configured? */
 bool provider_has_secret(const struct exchange *x, size_t secret);
 
+/* Does one pass `check` (as secret_file_match() calls it)? Answers nothing. */
+enum err provider_match(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx);
+
 /* Does a valid secret of this place pass `check` (as secret_file_match() calls it)? Else refuses. */
 bool provider_verify(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx,
 		     struct str strict);
+
+/* Is `token` a valid secret of this place, compared in constant time? Else refuses. */
+bool provider_verify_token(struct exchange *x, size_t secret, struct str token, struct str strict);
 
 /*
  * The body's HMAC under the secret of this place stands in a field as "sha256=<hex>" of one of `hashes` (a bit for each
@@ -42,11 +48,21 @@ bool provider_json(struct exchange *x, struct str text, struct str strict);
 void provider_chunk(struct exchange *x, struct str chunk, struct str strict);
 bool provider_chunks_end(struct exchange *x, struct str strict);
 
-/* End the payload with the route's metadata and store it. `id` as exchange_emit(). */
+/* The payload was written into x->body, out of pieces of x->payload: they change places. */
+void provider_take_body(struct exchange *x);
+
+/* End the payload with the route's metadata; then store it too. `id` as exchange_emit(). */
+void provider_close(struct exchange *x);
 void provider_emit(struct exchange *x, struct str id);
 
 /* The sender's id of the event in this field, or empty: absent, repeated, or nothing that an id can be. */
 struct str provider_id(const struct exchange *x, const char *name);
+
+/* Are hooks managed at the provider? With an address to reach us under, and something to log in with (facts 1.3). */
+bool provider_has_url(const struct route_config *route);
+
+/* The same of an id that stands elsewhere. */
+struct str provider_id_text(struct str id);
 
 /* Does the field hold this media type, whatever its parameters? */
 bool provider_media_type(struct str value, const char *type);
