@@ -80,7 +80,7 @@ static inline bool json_is_digit(char c)
 
 /* json_string.c: at the quote; at the quote of a key; in a string, HELD, ESCAPE or HEX. */
 const char *json_begin_string(struct feed *f, const char *p);
-const char *json_members(struct feed *f, const char *p);
+const char *json_in_members(struct feed *f, const char *p);
 const char *json_in_string(struct feed *f, const char *p);
 
 /* json_number.c: at the first letter of a literal; at '-' or a digit; in any state of the two. */

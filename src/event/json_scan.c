@@ -66,7 +66,7 @@ static const char *on_value(struct feed *f, const char *p)
 static const char *on_key(struct feed *f, const char *p)
 {
 	if (*p == '"')
-		return json_members(f, p);
+		return json_in_members(f, p);
 	if (*p == '}' && f->s->state == KEY_OR_END)
 		return pop(f, p);
 	return fail(f, p, "looking for beginning of object key string");

@@ -110,7 +110,7 @@ static inline const char *plain_string(const char *p, const char *end)
  * At the quote of a key. The shape of nearly all input is "key":"text","key":.. in one piece: go through as much of that
  * as there is without a state, and stop with the right one in front of anything else.
  */
-const char *json_members(struct feed *f, const char *p)
+const char *json_in_members(struct feed *f, const char *p)
 {
 	const char *end = f->end, *q;
 
