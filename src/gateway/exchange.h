@@ -54,7 +54,6 @@ struct exchange {
 	void (*errand_done)(struct exchange *x);
 	atomic_bool unwanted; /* nobody waits for the errand any more */
 
-	char id[33];
 	struct store_row one;
 	struct store_row *rows; /* &one, or an array of its own */
 	size_t count;
@@ -113,6 +112,12 @@ void exchange_errand(struct exchange *x, void (*run)(struct exchange *x), void (
  * the event gets a random one and is never a duplicate. It lives as long as the request.
  */
 void exchange_emit(struct exchange *x, struct str id);
+
+/*
+ * The same for a request that is several events, stored all or none: x->payload is `count` parts, one behind the other, of
+ * `sizes` bytes; their ids are "<id>.1", "<id>.2" and so on.
+ */
+void exchange_emit_parts(struct exchange *x, const size_t *sizes, size_t count, struct str id);
 
 /*
  * Store these rows, all or none, and answer. `rows` and `duplicates` (both from mem_array) go over to the exchange; what

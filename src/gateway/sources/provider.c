@@ -187,6 +187,11 @@ struct str provider_id(const struct exchange *x, const char *name)
 	return provider_id_text(provider_field(x, name));
 }
 
+bool provider_has_url(const struct route_config *route)
+{
+	return route->url && *route->url;
+}
+
 bool provider_media_type(struct str value, const char *type)
 {
 	struct str essence = str_trim(str_cut(&value, ';'));

@@ -58,11 +58,11 @@ void provider_emit(struct exchange *x, struct str id);
 /* The sender's id of the event in this field, or empty: absent, repeated, or nothing that an id can be. */
 struct str provider_id(const struct exchange *x, const char *name);
 
-/* Are hooks managed at the provider? With an address to reach us under, and something to log in with (facts 1.3). */
-bool provider_has_url(const struct route_config *route);
-
 /* The same of an id that stands elsewhere. */
 struct str provider_id_text(struct str id);
+
+/* Does the manifest give the address that a hook at the provider would have? Without one no hooks are managed. */
+bool provider_has_url(const struct route_config *route);
 
 /* Does the field hold this media type, whatever its parameters? */
 bool provider_media_type(struct str value, const char *type);

@@ -73,6 +73,11 @@ struct source_ops {
 /* Every source of this version, ended by NULL. */
 extern const struct source_ops *const sources[];
 
+extern const struct source_ops source_bitbucket;
+extern const struct source_ops source_bitbucketserver;
+extern const struct source_ops source_gerrit;
+extern const struct source_ops source_github;
+extern const struct source_ops source_gitlab;
 extern const struct source_ops source_webhook;
 extern const struct source_ops source_cloudevents;
 

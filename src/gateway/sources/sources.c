@@ -1,7 +1,10 @@
 #include "base/mem.h"
 #include "gateway/sources/source.h"
 
-const struct source_ops *const sources[] = { &source_cloudevents, &source_webhook, NULL };
+const struct source_ops *const sources[] = {
+	&source_cloudevents, &source_webhook,         &source_github, &source_gitlab,
+	&source_bitbucket,   &source_bitbucketserver, &source_gerrit, NULL,
+};
 
 /* Every type that an EventSource may name (facts argo-events 5). */
 static const char *const upstream[] = {

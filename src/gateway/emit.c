@@ -1,0 +1,119 @@
+/* Payloads into rows for the store: the event's attributes, its id, and what makes it the same event again. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "gateway/exchange_impl.h"
+#include "gateway/sources/source.h"
+
+/* Where the texts of one row lie in x->meta, which still grows: attributes, then the key, whose end is the id. */
+struct place {
+	size_t at;
+	size_t meta_n;
+	size_t key_n;
+	size_t id_n;
+};
+
+/*
+ * The key names the route too: on a bus all routes share one space of ids, and a provider sends one id to every endpoint that
+ * gets the event. `id` may end with the request, so the row has the copy.
+ */
+static void place_texts(struct exchange *x, struct str id, const char *time, size_t time_n, struct place *ret_place)
+{
+	const struct route_config *config = x->route->config;
+	char random[33];
+	struct event event = {
+		.source = str_of(config->event_source),
+		.type = str_of(config->ops->type),
+		.subject = str_of(config->event_name),
+		.datacontenttype = STR("application/json"),
+		.time = { time, time_n },
+		.id = id,
+	};
+
+	*ret_place = (struct place){ .at = x->meta.n };
+	if (!id.n) {
+		rand_uuid_hex(random);
+		event.id = (struct str){ random, 32 };
+	}
+	event_write_meta(&event, &x->meta);
+	ret_place->meta_n = x->meta.n - ret_place->at;
+	if (id.n)
+		buf_addf(&x->meta, "%s/%s ", config->event_source, config->event_name);
+	buf_str(&x->meta, event.id);
+	ret_place->key_n = x->meta.n - ret_place->at - ret_place->meta_n;
+	ret_place->id_n = event.id.n;
+}
+
+static struct store_row row_of(const struct exchange *x, const struct place *place, struct str data)
+{
+	const char *meta = x->meta.p + place->at;
+	bool given = place->key_n > place->id_n; /* a random id is never met again */
+
+	return (struct store_row){
+		.source = str_of(x->route->config->event_source),
+		.name = str_of(x->route->config->event_name),
+		.id = { meta + place->meta_n + place->key_n - place->id_n, place->id_n },
+		.key = { meta + place->meta_n, given ? place->key_n : 0 },
+		.meta = { meta, place->meta_n },
+		.data_kind = EVENT_DATA_JSON,
+		.data = data,
+	};
+}
+
+static bool is_whole(struct exchange *x)
+{
+	if (x->meta.err == E_OK && x->payload.err == E_OK)
+		return true;
+	exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
+	return false;
+}
+
+void exchange_emit(struct exchange *x, struct str id)
+{
+	char time[CLOCK_RFC3339_MAX];
+	struct place place;
+
+	place_texts(x, id, time, clock_rfc3339(clock_wall_ns(), time), &place);
+	if (!is_whole(x))
+		return;
+	x->one = row_of(x, &place, buf_view(&x->payload));
+	exchange_emit_rows(x, &x->one, &x->one_duplicate, 1);
+}
+
+/* `places` of every part, with the ids "<id>.1", "<id>.2" .. */
+static void place_parts(struct exchange *x, size_t count, struct str id, struct place *places)
+{
+	char time[CLOCK_RFC3339_MAX];
+	size_t time_n = clock_rfc3339(clock_wall_ns(), time);
+	struct buf text = { 0 };
+
+	for (size_t i = 0; i < count && x->meta.err == E_OK; i++) {
+		buf_clear(&text);
+		if (id.n)
+			buf_addf(&text, "%.*s.%zu", STR_ARG(id), i + 1);
+		place_texts(x, buf_view(&text), time, time_n, &places[i]);
+		if (text.err != E_OK)
+			x->meta.err = text.err;
+	}
+	buf_release(&text);
+}
+
+void exchange_emit_parts(struct exchange *x, const size_t *sizes, size_t count, struct str id)
+{
+	CLEANUP(mem_freep) struct place *places = mem_array(count, sizeof(*places));
+	CLEANUP(mem_freep) struct store_row *rows = mem_array(count, sizeof(*rows));
+	CLEANUP(mem_freep) bool *duplicates = mem_array(count, sizeof(*duplicates));
+	const char *data = x->payload.p;
+
+	if (places)
+		place_parts(x, count, id, places);
+	if (!places || !rows || !duplicates) {
+		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
+		return;
+	}
+	if (!is_whole(x))
+		return;
+	for (size_t i = 0; i < count; data += sizes[i++])
+		rows[i] = row_of(x, &places[i], (struct str){ data, sizes[i] });
+	exchange_emit_rows(x, TAKE(rows), TAKE(duplicates), count);
+}

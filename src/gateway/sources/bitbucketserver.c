@@ -1,0 +1,265 @@
+/* Bitbucket Data Center, once Bitbucket Server: facts argo-events 1.6. */
+#include "gateway/sources/bitbucketserver.h"
+
+#include "base/mem.h"
+#include "event/json_members.h"
+#include "event/json_walk.h"
+#include "gateway/sources/provider.h"
+
+/* A push may be split into one event for each change; together they are this many times as large as the largest body. */
+#define SPLIT_FACTOR 16
+
+#define AT(member)   offsetof(struct bitbucketserver_settings, member)
+
+/* clang-format off */
+static const struct field repository_rows[] = {
+	{ .key = "projectKey", .type = FIELD_STRING, .offset = offsetof(struct bitbucketserver_repository, project_key), .meaning = "The project." },
+	{ .key = "repositorySlug", .type = FIELD_STRING, .offset = offsetof(struct bitbucketserver_repository, slug), .meaning = "The repository in it." },
+};
+static const struct field_table repository_table = { .rows = repository_rows, .count = ARRAY_LEN(repository_rows) };
+
+static const struct field tls_rows[] = {
+	{ .key = "caCertSecret", .type = FIELD_SECRET, .offset = AT(tls.ca) - AT(tls), .meaning = "Authority that signed Bitbucket's certificate (PEM)." },
+	{ .key = "clientCertSecret", .type = FIELD_SECRET, .offset = AT(tls.cert) - AT(tls), .meaning = "Certificate to show to Bitbucket." },
+	{ .key = "clientKeySecret", .type = FIELD_SECRET, .offset = AT(tls.key) - AT(tls), .meaning = "Its key." },
+	{ .key = "insecureSkipVerify", .type = FIELD_BOOL, .offset = AT(tls.insecure) - AT(tls), .meaning = "Take any certificate." },
+	{ .key = "enabled", .type = FIELD_BOOL, .offset = AT(tls.enabled) - AT(tls), .meaning = "TLS without any of these." },
+};
+static const struct field_table tls_table = { .rows = tls_rows, .count = ARRAY_LEN(tls_rows) };
+
+static const struct field fields[] = {
+	{ .key = "projectKey", .type = FIELD_STRING, .offset = AT(project_key), .meaning = "With `repositorySlug`: one more of `repositories` (an older way to write it)." },
+	{ .key = "repositorySlug", .type = FIELD_STRING, .offset = AT(repository_slug), .meaning = "See `projectKey`." },
+	{ .key = "projects", .type = FIELD_LIST, .offset = AT(projects), .meaning = "Projects whose repositories all have a managed hook." },
+	{ .key = "repositories", .type = FIELD_TABLES, .offset = AT(repositories), .table = &repository_table, .item_size = sizeof(struct bitbucketserver_repository) },
+	{ .key = "events", .type = FIELD_LIST, .offset = AT(events), .meaning = "What a managed hook delivers: Bitbucket's event keys." },
+	{ .key = "skipBranchRefsChangedOnOpenPR", .type = FIELD_BOOL, .offset = AT(skip_on_open_pr),
+	  .meaning = "Of a push, leave out changes of branches whose newest commit is in an open pull request; asks Bitbucket with `accessToken`." },
+	{ .key = "oneEventPerChange", .type = FIELD_BOOL, .offset = AT(one_event_per_change), .meaning = "A push becomes one event for each changed ref." },
+	{ .key = "accessToken", .type = FIELD_SECRET, .offset = AT(access_token), .meaning = "Token to ask Bitbucket and to manage hooks with." },
+	{ .key = "webhookSecret", .type = FIELD_SECRET, .offset = AT(webhook_secret), .meaning = "The hook's secret: requests must be signed with it." },
+	{ .key = "bitbucketserverBaseURL", .type = FIELD_STRING, .offset = AT(base_url), .missing = "bitbucket server base url can't be empty",
+	  .fix = "add `bitbucketserverBaseURL: https://.../rest`", .meaning = "Where Bitbucket's REST API is, `/rest` included." },
+	{ .key = "deleteHookOnFinish", .type = FIELD_BOOL, .offset = AT(delete_hook_on_finish), .meaning = "A managed hook is deleted when the gateway ends." },
+	{ .key = "tls", .type = FIELD_TABLE, .offset = AT(tls), .table = &tls_table },
+	{ .key = "checkInterval", .type = FIELD_TIME, .offset = AT(check_interval_ms), .min = 1000, .dflt = 60000, .meaning = "How often managed hooks are looked after." },
+	{ .key = "enableSSLVerification", .type = FIELD_ANY, .dflt_text = "none", .meaning = "Accepted; not used." },
+};
+/* clang-format on */
+
+static const struct field_table settings = {
+	.rows = fields,
+	.count = ARRAY_LEN(fields),
+	.about = "Bitbucket Data Center: requests signed with `webhookSecret`; `X-Request-Id` is the event's id.",
+};
+
+enum { WEBHOOK_SECRET };
+static const struct source_secret secrets[] = { [WEBHOOK_SECRET] = { "webhookSecret", AT(webhook_secret) }, { NULL } };
+static const char *const masked[] = { "X-Hub-Signature", NULL };
+
+static bool manages_hooks(const struct route_config *route)
+{
+	const struct bitbucketserver_settings *s = route->settings;
+
+	return provider_has_url(route) && s->access_token.path &&
+	       (s->projects.count || s->repositories.count || (s->project_key && s->repository_slug));
+}
+
+static void check(const struct fields_ctx *m, const struct node *event, const struct route_config *route)
+{
+	const struct bitbucketserver_settings *s = route->settings;
+
+	if (manages_hooks(route) && !s->events.count)
+		problem_at(m->problems, m->file, event, "add `events: [\"repo:refs_changed\"]`, or remove webhook.url",
+			   "events must be defined to create a bitbucket server webhook");
+	if (!s->tls.cert.path != !s->tls.key.path)
+		problem_at(m->problems, m->file, node_get(event, "tls"), "give both", "a certificate needs its key");
+}
+
+static const struct bitbucketserver_settings *settings_of(const struct exchange *x)
+{
+	return x->route->config->settings;
+}
+
+/* ---- request --------------------------------------------------------------------------------------------------------- */
+
+static bool event_is(const struct exchange *x, const char *key)
+{
+	return str_is(http_field(x->request, STR("X-Event-Key"), NULL), key);
+}
+
+/* "Test connection" in Bitbucket's settings, which it does not sign. The answer is all there is to it. */
+static bool is_unsigned_ping(const struct exchange *x)
+{
+	return event_is(x, "diagnostics:ping") && !http_field(x->request, STR("X-Hub-Signature"), NULL).p;
+}
+
+static void answer_ping(struct exchange *x)
+{
+	exchange_reply(x, &(struct http_response){ .status = 200,
+						   .content_type = STR("text/plain; charset=utf-8"),
+						   .body = STR("success") });
+}
+
+#define REFUSAL "failed to validate bitbucketserver webhook request: "
+
+static void on_head(struct exchange *x)
+{
+	if (!provider_has_secret(x, WEBHOOK_SECRET))
+		return;
+	if (is_unsigned_ping(x))
+		answer_ping(x);
+	else if (!provider_field(x, "X-Hub-Signature").n)
+		provider_refuse(x, ANSWER_SIGNATURE, STR(REFUSAL "missing signature header"));
+}
+
+static void on_body(struct exchange *x, struct str chunk)
+{
+	exchange_collect(x, chunk);
+}
+
+static bool verified(struct exchange *x)
+{
+	return !provider_has_secret(x, WEBHOOK_SECRET) ||
+	       provider_verify_body(x, WEBHOOK_SECRET, provider_field(x, "X-Hub-Signature"), 1u << SIGNATURE_SHA256,
+				    STR(REFUSAL "hmac verification failed"));
+}
+
+static struct str request_id(const struct exchange *x)
+{
+	return provider_id(x, "X-Request-Id");
+}
+
+/* The body as it came is the event. */
+static void emit_whole(struct exchange *x)
+{
+	provider_open(x, "headers");
+	if (provider_json(x, buf_view(&x->body), STR("invalid event")))
+		provider_emit(x, request_id(x));
+}
+
+/* ---- a push as one event for each change ----------------------------------------------------------------------------- */
+
+/* What all events of a push have in common, around the change. */
+struct split {
+	struct str head; /* {"headers":{..},"body":{..,"changes":[ */
+	struct str tail; /* ],..},"metadata":{..}} */
+	struct str changes;
+	size_t count;
+};
+
+static size_t count_items(struct str array)
+{
+	struct json_walk walk = json_walk(array);
+	size_t n = 0;
+
+	for (json_walk_enter(&walk); json_walk_next(&walk); n++)
+		(void)json_walk_value(&walk);
+	return n;
+}
+
+/* `text` is the whole payload in x->payload; `body` the part of it that is the body. False: refused. */
+static bool find_changes(struct exchange *x, struct str text, struct str body, struct split *ret_split)
+{
+	struct json_member changes = { .name = "changes" };
+	enum err err = json_members(body, &changes, 1);
+
+	if (err != E_OK || (changes.raw.p && changes.raw.p[0] != '[')) {
+		exchange_refuse(x, ANSWER_MALFORMED,
+				STR("decoding repo:refs_changed webhook: it is an object with a list of changes"));
+		return false;
+	}
+	*ret_split = (struct split){ .changes = changes.raw };
+	if (!changes.raw.p)
+		return true;
+	ret_split->count = count_items(changes.raw);
+	ret_split->head = (struct str){ text.p, (size_t)(changes.raw.p + 1 - text.p) };
+	ret_split->tail = (struct str){ changes.raw.p + changes.raw.n - 1,
+					(size_t)(text.p + text.n - changes.raw.p - changes.raw.n + 1) };
+	return true;
+}
+
+/* One payload behind the other into x->body, which the events no longer need as it was. */
+static void write_parts(struct exchange *x, const struct split *s, size_t *sizes)
+{
+	struct json_walk walk = json_walk(s->changes);
+
+	buf_clear(&x->body);
+	json_walk_enter(&walk);
+	for (size_t i = 0; json_walk_next(&walk); i++) {
+		struct str change = json_walk_value(&walk);
+
+		buf_str(&x->body, s->head);
+		buf_str(&x->body, change);
+		buf_str(&x->body, s->tail);
+		sizes[i] = s->head.n + change.n + s->tail.n;
+	}
+}
+
+static bool is_too_much(const struct exchange *x, const struct split *s)
+{
+	uint64_t max = SPLIT_FACTOR * x->route->config->max_payload, each = s->head.n + s->tail.n;
+
+	return s->count * each + s->changes.n > max;
+}
+
+static void emit_split(struct exchange *x, const struct split *s)
+{
+	CLEANUP(mem_freep) size_t *sizes = mem_array(s->count, sizeof(*sizes));
+
+	if (!sizes) {
+		provider_refuse(x, ANSWER_OVERLOAD, STR(""));
+		return;
+	}
+	write_parts(x, s, sizes);
+	provider_take_body(x);
+	if (exchange_charge(x))
+		exchange_emit_parts(x, sizes, s->count, request_id(x));
+}
+
+static void emit_changes(struct exchange *x)
+{
+	struct split split;
+	size_t at;
+
+	provider_open(x, "headers");
+	at = x->payload.n;
+	if (!provider_json(x, buf_view(&x->body), STR("invalid event")))
+		return;
+	split.tail.n = x->payload.n - at; /* of the body */
+	provider_close(x);
+	if (!find_changes(x, buf_view(&x->payload), str_sub(buf_view(&x->payload), at, split.tail.n), &split))
+		return;
+	if (split.count == 0)
+		exchange_emit(x, request_id(x)); /* nothing to split: it is kept as it is */
+	else if (is_too_much(x, &split))
+		exchange_refuse(x, ANSWER_TOO_LARGE_READ, STR("too many changes in one push to make each an event"));
+	else
+		emit_split(x, &split);
+}
+
+static void on_end(struct exchange *x)
+{
+	if (!verified(x))
+		return;
+	if (settings_of(x)->one_event_per_change && event_is(x, "repo:refs_changed"))
+		emit_changes(x);
+	else
+		emit_whole(x);
+}
+
+const struct source_ops source_bitbucketserver = {
+	.kind = "bitbucketserver",
+	.type = "bitbucketserver",
+	.settings = &settings,
+	.settings_size = sizeof(struct bitbucketserver_settings),
+	.secrets = secrets,
+	.masked = masked,
+	.deadline_ms = 8000, /* Bitbucket waits 10 s or longer */
+	.too_large = ANSWER_TOO_LARGE_READ,
+	.draining = ANSWER_INACTIVE,
+	.check = check,
+	.on_head = on_head,
+	.on_body = on_body,
+	.on_end = on_end,
+};
