@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 
 #include "base/buf.h"
+#include "net/acceptor.h"
 #include "net/http1.h"
 #include "net/http_answer.h"
 #include "net/http_quota.h"
@@ -86,9 +87,7 @@ struct http_conn {
 
 struct http_server {
 	struct loop *loop;
-	uv_poll_t listener;
-	int listen_fd;
-	struct loop_timer pause; /* no descriptor was left: when to look again */
+	struct acceptor acceptor;
 	struct tls_server *tls;
 	struct http_limits limits;
 	struct http_handler handler;

@@ -1,15 +1,10 @@
 #include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "net/http_conn.h"
-
-#define ACCEPT_TURN 64  /* connections taken in a row, so that those that are open have their turn */
-#define PAUSE_MS    100 /* without a descriptor: until the next look */
 
 /* The client's address as a key of 16 bytes and as text; both zero when it has none (a Unix socket). */
 static void read_peer(struct http_conn *c, unsigned char ret_key[static 16])
@@ -107,41 +102,9 @@ static void take_connection(struct http_server *s, int fd)
 		http_conn_close(c);
 }
 
-static void on_connection(uv_poll_t *listener, int status, int events);
-
-static void on_pause_over(struct loop_timer *timer)
+static void on_connection(struct acceptor *a, int fd)
 {
-	struct http_server *s = CONTAINER_OF(timer, struct http_server, pause);
-
-	uv_poll_start(&s->listener, UV_READABLE, on_connection);
-}
-
-/*
- * Accepted by hand: when no descriptor is left, uv_listen() tries again and again inside one turn, in which no connection
- * can end and give one back. Here the loop goes on, and looks again a moment later.
- */
-static void on_connection(uv_poll_t *listener, int status, int events)
-{
-	struct http_server *s = listener->data;
-
-	(void)status;
-	(void)events;
-	loop_tick(s->loop);
-	for (int i = 0; i < ACCEPT_TURN && !s->stopping; i++) {
-		int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			take_connection(s, fd);
-			continue;
-		}
-		if (errno == EAGAIN)
-			return;
-		if (errno == ECONNABORTED || errno == EINTR)
-			continue;
-		if (loop_timer_start(s->loop, &s->pause, PAUSE_MS) == E_OK)
-			uv_poll_stop(listener);
-		return;
-	}
+	take_connection(CONTAINER_OF(a, struct http_server, acceptor), fd);
 }
 
 static void server_free(struct http_server *s)
@@ -179,35 +142,12 @@ void http_server_forget(struct http_conn *c)
 	maybe_stopped(s);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_listener_closed(struct acceptor *a)
 {
-	struct http_server *s = handle->data;
+	struct http_server *s = CONTAINER_OF(a, struct http_server, acceptor);
 
-	close(s->listen_fd);
 	s->listener_closed = true;
 	maybe_stopped(s);
-}
-
-/* Makes the server around its listening socket; `fd` is closed on an error. */
-static enum err listen_on(struct http_server *s, int fd, struct why *why)
-{
-	int on = 1, rc = 0;
-
-	/* Connections inherit it. An answer is one write; nothing is gained by waiting for more. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (listen(fd, SOMAXCONN) != 0)
-		rc = -errno;
-	else
-		rc = uv_poll_init(&s->loop->uv, &s->listener, fd);
-	if (rc < 0) {
-		close(fd);
-		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
-	}
-	s->listen_fd = fd;
-	s->listener.data = s;
-	s->pause.on_due = on_pause_over;
-	uv_poll_start(&s->listener, UV_READABLE, on_connection);
-	return E_OK;
 }
 
 enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, const struct http_limits *limits,
@@ -226,7 +166,9 @@ enum err http_server_start(struct loop *loop, int fd, struct tls_server *tls, co
 	http_quota_init(&s->own_quota);
 	s->quota = limits->quota ? limits->quota : &s->own_quota;
 	s->handler = *handler;
-	err = listen_on(s, fd, why);
+	s->acceptor.on_connection = on_connection;
+	s->acceptor.on_closed = on_listener_closed;
+	err = acceptor_start(&s->acceptor, loop, fd, why);
 	if (err != E_OK) {
 		server_free(s);
 		return err;
@@ -251,10 +193,8 @@ void http_server_stop(struct http_server *s, bool now, void (*on_stopped)(void *
 
 	s->on_stopped = on_stopped;
 	s->on_stopped_ctx = ctx;
-	loop_timer_stop(s->loop, &s->pause);
-	if (!s->stopping)
-		uv_close((uv_handle_t *)&s->listener, on_listener_closed);
 	s->stopping = true;
+	acceptor_stop(&s->acceptor);
 	for (struct http_conn *c = s->conns; c; c = next) {
 		next = c->next;
 		if (now)

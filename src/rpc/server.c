@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "net/acceptor.h"
 #include "rpc/call_impl.h"
 
 /* A method under its path. */
@@ -15,14 +16,12 @@ struct entry {
 
 struct rpc_server {
 	struct rpc_end end; /* first */
-	uv_tcp_t listener;
+	struct acceptor acceptor;
 	struct tls_server *tls;
 	struct map methods;
 	struct entry *entries;
 	struct rpc_conn *conns;
 	size_t conn_count;
-	struct rpc_conn *reserve; /* for the next connection, so that accepting cannot fail */
-	bool accept_owed;
 	bool stopping;
 	bool listener_closed;
 	void (*on_stopped)(void *ctx);
@@ -60,7 +59,6 @@ static void on_goaway(struct rpc_conn *conn, uint32_t error_code, struct str tex
 }
 
 static void maybe_stopped(struct rpc_server *s);
-static void accept_one(struct rpc_server *s);
 
 static void on_gone(struct rpc_conn *conn)
 {
@@ -73,14 +71,7 @@ static void on_gone(struct rpc_conn *conn)
 	else
 		s->conns = conn->next;
 	s->conn_count--;
-	if (s->reserve)
-		mem_free(conn);
-	else
-		s->reserve = conn;
-	if (s->accept_owed && !s->stopping) {
-		s->accept_owed = false;
-		accept_one(s);
-	}
+	mem_free(conn);
 	maybe_stopped(s);
 }
 
@@ -102,26 +93,23 @@ static bool admit(struct rpc_server *s, struct rpc_conn *c)
 		metric_inc(s->end.metrics.conns_ended[RPC_END_CONNS]);
 		return false;
 	}
-	if (s->stopping || !s->reserve)
+	if (s->stopping)
 		return false;
 	if (s->tls)
 		c->tls = tls_session_new(s->tls);
 	return !s->tls || c->tls;
 }
 
-/*
- * libuv hands over a connection that exists already and stops listening until it is taken. So it is taken into memory that was
- * reserved before; if there is none for the one after it, this one is closed and its memory becomes the reserve.
- */
-static void accept_one(struct rpc_server *s)
+static void on_connection(struct acceptor *a, int fd)
 {
-	struct rpc_conn *c = TAKE(s->reserve);
+	struct rpc_server *s = CONTAINER_OF(a, struct rpc_server, acceptor);
+	struct rpc_conn *c = mem_alloc(sizeof(*c));
+	int rc;
 
 	if (!c) {
-		s->accept_owed = true;
+		close(fd);
 		return;
 	}
-	s->reserve = mem_alloc(sizeof(*s->reserve));
 	rpc_conn_init(c, &s->end);
 	c->keepalive_ms = s->end.limits.keepalive_ms;
 	c->next = s->conns;
@@ -129,26 +117,19 @@ static void accept_one(struct rpc_server *s)
 		c->next->prev = c;
 	s->conns = c;
 	s->conn_count++;
-	if (uv_accept((uv_stream_t *)&s->listener, (uv_stream_t *)&c->tcp) == 0 && admit(s, c))
+	rc = uv_tcp_open(&c->tcp, fd);
+	if (rc < 0)
+		close(fd);
+	if (rc == 0 && admit(s, c))
 		rpc_conn_start(c);
 	else
 		rpc_conn_end(c, RPC_END_CONNS);
-}
-
-static void on_connection(uv_stream_t *listener, int status)
-{
-	struct rpc_server *s = listener->data;
-
-	loop_tick(s->end.loop);
-	if (status == 0)
-		accept_one(s);
 }
 
 static void release(struct rpc_server *s)
 {
 	map_release(&s->methods);
 	mem_free(s->entries);
-	mem_free(s->reserve);
 	mem_free(s);
 }
 
@@ -169,9 +150,9 @@ static void maybe_stopped(struct rpc_server *s)
 		rpc_end_close(&s->end, on_end_closed);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_listener_closed(struct acceptor *a)
 {
-	struct rpc_server *s = handle->data;
+	struct rpc_server *s = CONTAINER_OF(a, struct rpc_server, acceptor);
 
 	s->listener_closed = true;
 	maybe_stopped(s);
@@ -211,21 +192,6 @@ static enum err add_services(struct rpc_server *s, const struct rpc_server_optio
 	return E_OK;
 }
 
-/* Makes the server around its listening socket; `fd` belongs to the handle afterwards. */
-static enum err listen_on(struct rpc_server *s, int fd, struct why *why)
-{
-	int rc = uv_tcp_open(&s->listener, fd);
-
-	if (rc < 0) {
-		close(fd);
-		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
-	}
-	rc = uv_listen((uv_stream_t *)&s->listener, SOMAXCONN, on_connection);
-	if (rc < 0)
-		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
-	return E_OK;
-}
-
 /* Everything that needs no handle of libuv. */
 static enum err server_new(struct loop *loop, const struct rpc_server_options *o, struct why *why,
 			   struct rpc_server **ret_server)
@@ -236,8 +202,9 @@ static enum err server_new(struct loop *loop, const struct rpc_server_options *o
 	if (!s)
 		return why_set(why, E_NOMEM, "serve gRPC");
 	s->tls = o->tls;
-	s->reserve = mem_alloc(sizeof(*s->reserve));
-	err = s->reserve ? add_services(s, o, why) : why_set(why, E_NOMEM, "serve gRPC");
+	s->acceptor.on_connection = on_connection;
+	s->acceptor.on_closed = on_listener_closed;
+	err = add_services(s, o, why);
 	if (err == E_OK && rpc_end_init(&s->end, loop, &role, &o->limits, o->metrics) != E_OK)
 		err = why_set(why, E_NOMEM, "serve gRPC");
 	if (err != E_OK) {
@@ -259,11 +226,9 @@ enum err rpc_server_start(struct loop *loop, int fd, const struct rpc_server_opt
 		return err;
 	}
 	assert(s);
-	uv_tcp_init(&loop->uv, &s->listener);
-	s->listener.data = s;
-	err = listen_on(s, fd, why);
+	err = acceptor_start(&s->acceptor, loop, fd, why);
 	if (err != E_OK) {
-		rpc_server_stop(s, /* now= */ true, NULL, NULL);
+		rpc_end_close(&s->end, on_end_closed);
 		return err;
 	}
 	*ret_server = s;
@@ -274,9 +239,8 @@ void rpc_server_stop(struct rpc_server *s, bool now, void (*on_stopped)(void *ct
 {
 	s->on_stopped = on_stopped;
 	s->on_stopped_ctx = ctx;
-	if (!s->stopping)
-		uv_close((uv_handle_t *)&s->listener, on_listener_closed);
 	s->stopping = true;
+	acceptor_stop(&s->acceptor);
 	for (struct rpc_conn *c = s->conns; c; c = c->next) {
 		if (now)
 			rpc_conn_end(c, RPC_END_STOPPED);

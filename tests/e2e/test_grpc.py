@@ -5,6 +5,7 @@ what no decent peer sends. The service and the client of ours are tests/tools/rp
 import os
 import queue
 import re
+import resource
 import signal
 import socket
 import struct
@@ -842,3 +843,14 @@ def test_connections_beyond_the_limit_are_closed_at_once(serve):
     assert server.ended("connections") == 1
     for raw in first:
         raw.sock.close()
+
+
+def test_without_descriptors_the_server_waits_for_better_times(serve, stub):
+    server = serve()
+    resource.prlimit(server.child.pid, resource.RLIMIT_NOFILE, (32, 32))
+    crowd = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(60)]
+    wait_until(lambda: len(os.listdir(f"/proc/{server.child.pid}/fd")) >= 32, "no descriptor is left")
+    assert server.open_connections() > 0, "it does other things"
+    for connection in crowd:
+        connection.close()
+    assert stub(server).unary("Unary")(b"hello", timeout=10) == b"hello"

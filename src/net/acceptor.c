@@ -1,0 +1,83 @@
+#include "net/acceptor.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define ACCEPT_TURN 64
+#define PAUSE_MS    100
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(struct loop_timer *timer)
+{
+	struct acceptor *a = CONTAINER_OF(timer, struct acceptor, pause);
+
+	uv_poll_start(&a->poll, UV_READABLE, on_readable);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct acceptor *a = poll->data;
+
+	(void)status;
+	(void)events;
+	loop_tick(a->loop);
+	for (int i = 0; i < ACCEPT_TURN && !a->stopped; i++) {
+		int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			a->on_connection(a, fd);
+			continue;
+		}
+		if (errno == EAGAIN)
+			return;
+		if (errno == ECONNABORTED || errno == EINTR)
+			continue;
+		if (loop_timer_start(a->loop, &a->pause, PAUSE_MS) == E_OK)
+			uv_poll_stop(poll);
+		return;
+	}
+}
+
+enum err acceptor_start(struct acceptor *a, struct loop *loop, int fd, struct why *why)
+{
+	int on = 1, rc = 0;
+
+	/* Connections inherit it. An answer is one write; nothing is gained by waiting for more. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (listen(fd, SOMAXCONN) != 0)
+		rc = -errno;
+	else
+		rc = uv_poll_init(&loop->uv, &a->poll, fd);
+	if (rc < 0) {
+		close(fd);
+		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
+	}
+	a->loop = loop;
+	a->fd = fd;
+	a->poll.data = a;
+	a->pause.on_due = on_pause_over;
+	uv_poll_start(&a->poll, UV_READABLE, on_readable);
+	return E_OK;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct acceptor *a = handle->data;
+
+	close(a->fd);
+	a->on_closed(a);
+}
+
+void acceptor_stop(struct acceptor *a)
+{
+	if (a->stopped)
+		return;
+	a->stopped = true;
+	loop_timer_stop(a->loop, &a->pause);
+	uv_close((uv_handle_t *)&a->poll, on_poll_closed);
+}

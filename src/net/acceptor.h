@@ -1,0 +1,34 @@
+/*
+ * acceptor.h -- the connections of one listening socket, accepted by hand.
+ *
+ * Shape     when no descriptor is left, uv_listen() tries again and again inside one turn of the loop, in which no connection can
+ *           end and give one back. Here the loop goes on, and looks again 100 ms later. A turn takes 64 connections at most, so
+ *           that those that are open have theirs.
+ * Owner     embedded; owns the socket from acceptor_start() until on_closed.
+ * Threads   the loop's only.
+ * Source    accept(2), "Error handling"
+ */
+#pragma once
+
+#include "net/loop.h"
+
+struct acceptor {
+	struct loop *loop;
+	/* A connection: non-blocking, close-on-exec, the callee's. May stop the acceptor. */
+	void (*on_connection)(struct acceptor *a, int fd);
+	/* After acceptor_stop(): the socket is closed, the acceptor may be freed. */
+	void (*on_closed)(struct acceptor *a);
+	uv_poll_t poll;
+	int fd;
+	struct loop_timer pause; /* no descriptor was left: when to look again */
+	bool stopped;
+};
+
+/*
+ * Listens on `fd`, a bound socket. The callbacks are set before. On an error `fd` is closed, and nothing is to be stopped.
+ * E_UNAVAILABLE: the kernel or the loop refuses the socket.
+ */
+enum err acceptor_start(struct acceptor *a, struct loop *loop, int fd, struct why *why);
+
+/* No more connections at once; on_closed comes in a later turn. A second call does nothing. */
+void acceptor_stop(struct acceptor *a);

@@ -1,0 +1,242 @@
+#include "net/acceptor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/listen.h"
+
+/* An acceptor in the loop of this thread, which notes what comes. */
+struct place {
+	struct acceptor acceptor;
+	struct loop loop;
+	struct loop_timer timer;
+	uint16_t port;
+	size_t count;
+	size_t stop_after; /* connections; 0: never */
+	int last;
+	bool closed;
+};
+
+static void on_connection(struct acceptor *a, int fd)
+{
+	struct place *p = CONTAINER_OF(a, struct place, acceptor);
+
+	if (p->last >= 0)
+		close(p->last);
+	p->last = fd;
+	p->count++;
+	if (p->count == p->stop_after)
+		acceptor_stop(a);
+}
+
+static void on_closed(struct acceptor *a)
+{
+	CONTAINER_OF(a, struct place, acceptor)->closed = true;
+}
+
+static void on_due(struct loop_timer *timer)
+{
+	loop_stop(&CONTAINER_OF(timer, struct place, timer)->loop);
+}
+
+static void place_start(struct place *p)
+{
+	int fd = -1;
+
+	*p = (struct place){ .last = -1 };
+	assert_int_equal(E_OK, loop_init(&p->loop, NULL));
+	assert_int_equal(E_OK, listen_open(STR("127.0.0.1"), 0, false, NULL, &fd));
+	p->port = listen_port(fd);
+	p->acceptor.on_connection = on_connection;
+	p->acceptor.on_closed = on_closed;
+	p->timer.on_due = on_due;
+	assert_int_equal(E_OK, acceptor_start(&p->acceptor, &p->loop, fd, NULL));
+}
+
+/* The loop for this long. */
+static void turn(struct place *p, uint64_t ms)
+{
+	assert_int_equal(E_OK, loop_timer_start(&p->loop, &p->timer, ms));
+	loop_run(&p->loop);
+}
+
+static void turn_until(struct place *p, size_t count)
+{
+	for (int i = 0; i < 200 && p->count < count; i++)
+		turn(p, 20);
+	assert_int_equal(count, p->count);
+}
+
+static void place_end(struct place *p)
+{
+	acceptor_stop(&p->acceptor);
+	acceptor_stop(&p->acceptor);
+	for (int i = 0; i < 100 && !p->closed; i++)
+		turn(p, 1);
+	assert_true(p->closed);
+	if (p->last >= 0)
+		close(p->last);
+	loop_release(&p->loop);
+}
+
+static int dial(const struct place *p)
+{
+	const struct sockaddr_in at = { .sin_family = AF_INET,
+					.sin_port = htons(p->port),
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(0, connect(fd, (const struct sockaddr *)&at, sizeof(at)));
+	return fd;
+}
+
+static void what_comes_does_not_block_and_goes_to_no_child(void **state)
+{
+	struct place p;
+	int fd;
+
+	(void)state;
+	place_start(&p);
+	fd = dial(&p);
+	turn_until(&p, 1);
+	assert_true(fcntl(p.last, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(p.last, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	place_end(&p);
+}
+
+/* Every descriptor from here on is refused by the kernel. */
+static struct rlimit allow_no_more(void)
+{
+	struct rlimit before, now;
+	int next = dup(0);
+
+	assert_true(next >= 0);
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &before);
+	now = before;
+	now.rlim_cur = (rlim_t)next;
+	assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &now));
+	return before;
+}
+
+static void without_a_descriptor_the_loop_goes_on_and_looks_again(void **state)
+{
+	struct rusage before, after;
+	struct rlimit limit;
+	struct place p;
+	int64_t used_ms;
+	int fds[3];
+
+	(void)state;
+	place_start(&p);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = dial(&p);
+	limit = allow_no_more();
+	getrusage(RUSAGE_THREAD, &before);
+	turn(&p, 300); /* comes back: timers run */
+	getrusage(RUSAGE_THREAD, &after);
+	assert_int_equal(0, p.count);
+	used_ms = (after.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_utime.tv_sec - before.ru_stime.tv_sec) *
+			  1000 +
+		  (after.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_utime.tv_usec -
+		   before.ru_stime.tv_usec) /
+			  1000;
+	assert_true(used_ms < 150); /* it sleeps in between */
+	setrlimit(RLIMIT_NOFILE, &limit);
+	turn_until(&p, ARRAY_LEN(fds));
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	place_end(&p);
+}
+
+static void a_stop_in_the_pause_is_a_stop(void **state)
+{
+	struct rlimit limit;
+	struct place p;
+	int fd;
+
+	(void)state;
+	place_start(&p);
+	fd = dial(&p);
+	limit = allow_no_more();
+	turn(&p, 20);
+	place_end(&p);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(0, p.count);
+	close(fd);
+}
+
+static void after_a_stop_in_the_callback_nothing_more_comes(void **state)
+{
+	struct place p;
+	int fds[5];
+
+	(void)state;
+	place_start(&p);
+	p.stop_after = 2;
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = dial(&p);
+	turn(&p, 50);
+	assert_int_equal(2, p.count);
+	place_end(&p);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+}
+
+static void a_crowd_is_taken_in_several_turns(void **state)
+{
+	struct place p;
+	int fds[150];
+
+	(void)state;
+	place_start(&p);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = dial(&p);
+	turn_until(&p, ARRAY_LEN(fds));
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	place_end(&p);
+}
+
+static void a_socket_that_cannot_listen_is_closed(void **state)
+{
+	struct acceptor a = { .on_connection = on_connection, .on_closed = on_closed };
+	struct why why = { 0 };
+	struct loop loop;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	(void)state;
+	assert_int_equal(E_OK, loop_init(&loop, NULL));
+	assert_int_equal(E_UNAVAILABLE, acceptor_start(&a, &loop, fd, &why));
+	assert_non_null(strstr(why.text, "listen"));
+	assert_int_equal(-1, fcntl(fd, F_GETFD));
+	assert_int_equal(EBADF, errno);
+	loop_release(&loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_comes_does_not_block_and_goes_to_no_child),
+		cmocka_unit_test(without_a_descriptor_the_loop_goes_on_and_looks_again),
+		cmocka_unit_test(a_stop_in_the_pause_is_a_stop),
+		cmocka_unit_test(after_a_stop_in_the_callback_nothing_more_comes),
+		cmocka_unit_test(a_crowd_is_taken_in_several_turns),
+		cmocka_unit_test(a_socket_that_cannot_listen_is_closed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
