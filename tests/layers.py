@@ -23,6 +23,7 @@ ONLY = {
     "rpc": {"base", "net"},
     "delivery": {"base", "event"},
     "auth": {"base", "event", "config", "net", "rpc"},
+    "backend": {"base", "event", "net", "store"},
     "lib": {"base", "event", "store"},
 }
 

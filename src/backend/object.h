@@ -1,10 +1,12 @@
 /*
  * object.h -- one resource as a backend holds it: who it is, and its content.
  *
- * Shape     an immutable value behind a reference. The content is the whole object as compact JSON (metadata, spec, status,
- *           operation, data); what everybody asks for is taken out of it once. A tree is parsed when somebody needs it.
+ * Shape     an immutable value behind a reference. The content is the whole object as compact JSON (apiVersion, kind, metadata,
+ *           spec, status, operation, data); what everybody asks for is taken out of it once. A tree is parsed when somebody
+ *           needs it. Numbers keep their text, or are 64-bit integers. apiVersion and kind may be missing in what comes
+ *           (a Go peer leaves them out) and are filled in; a Repository is a Secret there and a GPGKey a ConfigMap.
  * Owner     reference counted, not atomically: objects stay in one loop's thread; what crosses to another is the blob.
- * Errors    E_MALFORMED  not an object of a kind we know, a bad name, or no JSON
+ * Errors    E_MALFORMED  not an object of this kind, a bad name, or no JSON; a key that stands twice
  *           E_LIMIT      larger than OBJECT_MAX, or nested too deeply
  * Source    Kubernetes API conventions (metadata, names: RFC 1123 subdomains); argocd-agent facts 2.8, 4.5
  */
@@ -31,8 +33,9 @@ enum object_kind {
 };
 
 /* One object in bytes; the longest name and namespace (Kubernetes: a DNS subdomain). */
-#define OBJECT_MAX      (32u << 20)
-#define OBJECT_NAME_MAX 253
+#define OBJECT_MAX       (32u << 20)
+#define OBJECT_NAME_MAX  253
+#define OBJECT_DEPTH_MAX 128 /* levels of objects and lists, the outermost included */
 
 struct object {
 	unsigned refs;
@@ -71,11 +74,24 @@ bool object_name_ok(struct str name);
 
 /* ---- trees ------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Strictly: RFC 8259, UTF-8, no key twice or with a NUL, at most OBJECT_MAX bytes and OBJECT_DEPTH_MAX levels. `null` is a NULL
+ * tree.
+ */
+enum err tree_parse(struct str json, struct why *why, json_object **ret_tree);
+
+/* As compact JSON, lent by the tree until it changes. */
+enum err tree_text(json_object *tree, struct why *why, struct str *ret_text);
+
+/* The value of a number's text; NULL without memory. */
+json_object *tree_number(struct str text);
+
 /* A member on a path such as "metadata", "annotations"; NULL: not there, or not an object on the way. Ends with NULL. */
 json_object *tree_get(json_object *tree, ...) __attribute__((sentinel));
 
 /* A string member of metadata; "" when there is none. Borrowed from the tree. */
 const char *tree_meta(json_object *tree, const char *key);
+/* E_NOMEM; E_MALFORMED: what should hold it is not an object. */
 enum err tree_meta_set(json_object *tree, const char *key, const char *value); /* NULL: remove */
 
 /* An annotation or label; "" when there is none. `map`: "annotations" or "labels". */

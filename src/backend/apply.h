@@ -1,0 +1,30 @@
+/*
+ * apply.h -- what a write means, the same for every backend: may it be done, and what is there afterwards.
+ *
+ * Shape     pure: the object that is there (or none) and a write give the object that comes.
+ * Errors    as backend.h says
+ */
+#pragma once
+
+#include "backend/backend.h"
+
+/* Does what is there (NULL: nothing) fit what the write expects? */
+enum err apply_check(const struct backend_write *w, const struct object *current, struct why *why);
+
+/*
+ * What a PUT or STATUS makes of `current` (NULL: nothing), with these ids. The tree is the caller's. `*ret_changed`: it differs
+ * from `current` in more than the version.
+ */
+enum err apply_merge(const struct backend_write *w, const struct object *current, const char *uid, const char *version,
+		     struct why *why, struct object **ret_object, bool *ret_changed);
+
+/* A new UID: random, with dashes. */
+#define APPLY_UID_MAX 37
+void apply_uid(char ret_uid[static APPLY_UID_MAX]);
+
+/* 128 random bits, or any, as a UID. */
+void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY_UID_MAX]);
+
+/* The key of an object in maps, terminated: kind, namespace and name. */
+#define APPLY_KEY_MAX (2 * OBJECT_NAME_MAX + 16)
+void apply_key(enum object_kind kind, const char *namespace, const char *name, char ret_key[static APPLY_KEY_MAX]);

@@ -1,0 +1,327 @@
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "backend/object.h"
+#include "base/mem.h"
+#include "event/json_text.h"
+#include "event/json_walk.h"
+
+/* ---- from text ------------------------------------------------------------------------------------------------------ */
+
+/* Building a tree from text that was validated and compacted. */
+struct parse {
+	struct json_walk walk;
+	struct buf strings; /* where strings with escapes are decoded */
+	unsigned depth;
+	struct why *why;
+};
+
+static enum err parse_value(struct parse *p, json_object **ret_value);
+
+static enum err nomem(struct parse *p)
+{
+	return why_set(p->why, E_NOMEM, "JSON");
+}
+
+/* What a raw string says, lent until the next one. */
+static enum err text_of(struct parse *p, struct str raw, struct str *ret_text)
+{
+	buf_clear(&p->strings);
+	if (!buf_reserve(&p->strings, raw.n))
+		return nomem(p);
+	if (!json_decode(raw, &p->strings, ret_text))
+		return why_set(p->why, E_MALFORMED, "half of a surrogate pair in %.*s", raw.n < 60 ? (int)raw.n : 60,
+			       raw.p);
+	return E_OK;
+}
+
+static enum err parse_string(struct parse *p, json_object **ret_value)
+{
+	struct str text;
+	enum err err = text_of(p, json_walk_value(&p->walk), &text);
+
+	if (err != E_OK)
+		return err;
+	*ret_value = json_object_new_string_len(text.n ? text.p : "", (int)text.n);
+	return *ret_value ? E_OK : nomem(p);
+}
+
+/* A key is a C string to json-c. */
+static enum err parse_key(struct parse *p, json_object *object, char **ret_key)
+{
+	struct str text;
+	enum err err = text_of(p, json_walk_key(&p->walk), &text);
+	CLEANUP(mem_freep) char *key = NULL;
+
+	if (err != E_OK)
+		return err;
+	if (str_find(text, '\0') != text.n)
+		return why_set(p->why, E_MALFORMED, "a key with a NUL character");
+	key = str_dup(text);
+	if (!key)
+		return nomem(p);
+	if (json_object_object_get_ex(object, key, NULL))
+		return why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", key);
+	*ret_key = TAKE(key);
+	return E_OK;
+}
+
+static enum err parse_member(struct parse *p, json_object *object)
+{
+	CLEANUP(mem_freep) char *key = NULL;
+	json_object *value = NULL;
+	enum err err = parse_key(p, object, &key);
+
+	if (err == E_OK)
+		err = parse_value(p, &value);
+	if (err == E_OK && json_object_object_add(object, key, value) != 0) {
+		json_object_put(value);
+		err = nomem(p);
+	}
+	return err;
+}
+
+static enum err parse_element(struct parse *p, json_object *array)
+{
+	json_object *value = NULL;
+	enum err err = parse_value(p, &value);
+
+	if (err == E_OK && json_object_array_add(array, value) != 0) {
+		json_object_put(value);
+		err = nomem(p);
+	}
+	return err;
+}
+
+static enum err parse_inside(struct parse *p, bool is_object, json_object **ret_value)
+{
+	json_object *value = is_object ? json_object_new_object() : json_object_new_array();
+	enum err err = value ? E_OK : nomem(p);
+
+	if (err == E_OK && ++p->depth > OBJECT_DEPTH_MAX)
+		err = why_set(p->why, E_LIMIT, "nested deeper than %d levels", OBJECT_DEPTH_MAX);
+	if (err == E_OK)
+		json_walk_enter(&p->walk);
+	while (err == E_OK && json_walk_next(&p->walk))
+		err = is_object ? parse_member(p, value) : parse_element(p, value);
+	p->depth--;
+	if (err != E_OK)
+		json_object_put(value);
+	else
+		*ret_value = value;
+	return err;
+}
+
+json_object *tree_number(struct str text)
+{
+	CLEANUP(mem_freep) char *copy = str_dup(text);
+	bool negative = text.n && text.p[0] == '-';
+	uint64_t value;
+
+	if (!copy)
+		return NULL;
+	if (str_to_u64(str_sub(text, negative, text.n), UINT64_MAX, &value)) {
+		if (!negative)
+			return value <= INT64_MAX ? json_object_new_int64((int64_t)value)
+						  : json_object_new_uint64(value);
+		if (value && value <= (uint64_t)INT64_MAX + 1)
+			return json_object_new_int64(-1 - (int64_t)(value - 1));
+	}
+	return json_object_new_double_s(strtod(copy, NULL), copy);
+}
+
+static enum err parse_scalar(struct parse *p, char first, json_object **ret_value)
+{
+	struct str raw = json_walk_value(&p->walk);
+
+	if (first == 'n') {
+		*ret_value = NULL;
+		return E_OK;
+	}
+	*ret_value = first == 't' || first == 'f' ? json_object_new_boolean(first == 't') : tree_number(raw);
+	return *ret_value ? E_OK : nomem(p);
+}
+
+static enum err parse_value(struct parse *p, json_object **ret_value)
+{
+	char first = json_walk_peek(&p->walk);
+
+	if (first == '{' || first == '[')
+		return parse_inside(p, first == '{', ret_value);
+	if (first == '"')
+		return parse_string(p, ret_value);
+	return parse_scalar(p, first, ret_value);
+}
+
+enum err tree_parse(struct str json, struct why *why, json_object **ret_tree)
+{
+	CLEANUP(buf_release) struct buf compact = { 0 };
+	struct parse p = { .why = why };
+	enum err err;
+
+	if (json.n > OBJECT_MAX)
+		return why_set(why, E_LIMIT, "larger than %u MiB", OBJECT_MAX >> 20);
+	if (!str_is_utf8(json))
+		return why_set(why, E_MALFORMED, "not UTF-8");
+	err = json_compact(json, /* plain= */ true, &compact, why);
+	if (err != E_OK)
+		return err;
+	p.walk = json_walk(buf_view(&compact));
+	err = parse_value(&p, ret_tree);
+	buf_release(&p.strings);
+	return err;
+}
+
+/* ---- to text -------------------------------------------------------------------------------------------------------- */
+
+static bool is_deeper(json_object *tree, unsigned levels)
+{
+	bool is_array = json_object_is_type(tree, json_type_array);
+
+	if (!is_array && !json_object_is_type(tree, json_type_object))
+		return false;
+	if (levels == 0)
+		return true;
+	if (is_array) {
+		for (size_t i = 0; i < json_object_array_length(tree); i++)
+			if (is_deeper(json_object_array_get_idx(tree, i), levels - 1))
+				return true;
+		return false;
+	}
+	json_object_object_foreach(tree, key, value)
+	{
+		(void)key;
+		if (is_deeper(value, levels - 1))
+			return true;
+	}
+	return false;
+}
+
+enum err tree_text(json_object *tree, struct why *why, struct str *ret_text)
+{
+	const char *text;
+	size_t n = 0;
+
+	if (is_deeper(tree, OBJECT_DEPTH_MAX))
+		return why_set(why, E_LIMIT, "nested deeper than %d levels", OBJECT_DEPTH_MAX);
+	text = json_object_to_json_string_length(tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
+	if (!text)
+		return why_set(why, E_NOMEM, "JSON");
+	if (n > OBJECT_MAX)
+		return why_set(why, E_LIMIT, "larger than %u MiB", OBJECT_MAX >> 20);
+	*ret_text = (struct str){ text, n };
+	return E_OK;
+}
+
+/* ---- members -------------------------------------------------------------------------------------------------------- */
+
+static json_object *member(json_object *tree, const char *key)
+{
+	json_object *value = NULL;
+
+	if (!json_object_is_type(tree, json_type_object))
+		return NULL;
+	json_object_object_get_ex(tree, key, &value);
+	return value;
+}
+
+json_object *tree_get(json_object *tree, ...)
+{
+	va_list keys;
+	const char *key;
+
+	va_start(keys, tree);
+	while (tree && (key = va_arg(keys, const char *)))
+		tree = member(tree, key);
+	va_end(keys);
+	return tree;
+}
+
+static const char *text_or_empty(json_object *value)
+{
+	return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+const char *tree_meta(json_object *tree, const char *key)
+{
+	return text_or_empty(member(member(tree, "metadata"), key));
+}
+
+/* The object under `key`, made when there is none. NULL: no memory, or something else stands there. */
+static enum err object_in(json_object *tree, const char *key, json_object **ret_object)
+{
+	json_object *object = member(tree, key);
+
+	if (object) {
+		*ret_object = object;
+		return json_object_is_type(object, json_type_object) ? E_OK : E_MALFORMED;
+	}
+	object = json_object_new_object();
+	if (!object || json_object_object_add(tree, key, object) != 0) {
+		json_object_put(object);
+		return E_NOMEM;
+	}
+	*ret_object = object;
+	return E_OK;
+}
+
+static enum err set_text(json_object *object, const char *key, const char *value)
+{
+	json_object *text = json_object_new_string(value);
+
+	if (text && json_object_object_add(object, key, text) == 0)
+		return E_OK;
+	json_object_put(text);
+	return E_NOMEM;
+}
+
+enum err tree_meta_set(json_object *tree, const char *key, const char *value)
+{
+	json_object *metadata;
+	enum err err;
+
+	if (!json_object_is_type(tree, json_type_object))
+		return E_MALFORMED;
+	if (!value) {
+		if (json_object_is_type(member(tree, "metadata"), json_type_object))
+			json_object_object_del(member(tree, "metadata"), key);
+		return E_OK;
+	}
+	err = object_in(tree, "metadata", &metadata);
+	return err == E_OK ? set_text(metadata, key, value) : err;
+}
+
+const char *tree_mark(json_object *tree, const char *map, const char *key)
+{
+	return text_or_empty(member(member(member(tree, "metadata"), map), key));
+}
+
+/* Without the last mark its map goes too. */
+static void remove_mark(json_object *metadata, const char *map, const char *key)
+{
+	json_object *marks = member(metadata, map);
+
+	if (!json_object_is_type(marks, json_type_object))
+		return;
+	json_object_object_del(marks, key);
+	if (json_object_object_length(marks) == 0)
+		json_object_object_del(metadata, map);
+}
+
+enum err tree_mark_set(json_object *tree, const char *map, const char *key, const char *value)
+{
+	json_object *metadata;
+	json_object *marks;
+	enum err err;
+
+	if (!json_object_is_type(tree, json_type_object))
+		return E_MALFORMED;
+	if (!value) {
+		remove_mark(member(tree, "metadata"), map, key);
+		return E_OK;
+	}
+	err = object_in(tree, "metadata", &metadata);
+	if (err == E_OK)
+		err = object_in(metadata, map, &marks);
+	return err == E_OK ? set_text(marks, key, value) : err;
+}

@@ -1,0 +1,188 @@
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include "backend/object.h"
+#include "base/mem.h"
+
+static struct object *made(enum object_kind kind, const char *json)
+{
+	struct why why = { 0 };
+	struct object *o = NULL;
+
+	if (object_new(kind, str_of(json), &why, &o) != E_OK)
+		fail_msg("%s: %s", json, why.text);
+	return o;
+}
+
+static void what_everybody_asks_for_is_taken_out(void **state)
+{
+	struct object *o = made(
+		OBJECT_APPLICATION,
+		"{\"metadata\":{\"name\":\"guestbook\",\"namespace\":\"argocd\",\"uid\":\"u\","
+		"\"resourceVersion\":\"7\",\"annotations\":{\"argocd.argoproj.io/source-uid\":\"s\"}}}");
+
+	(void)state;
+	assert_int_equal(o->kind, OBJECT_APPLICATION);
+	assert_string_equal(o->name, "guestbook");
+	assert_string_equal(o->namespace, "argocd");
+	assert_string_equal(o->uid, "u");
+	assert_string_equal(o->version, "7");
+	assert_string_equal(o->source_uid, "s");
+	object_unref(o);
+	object_unref(NULL);
+}
+
+static void what_is_missing_is_empty(void **state)
+{
+	struct object *o = made(OBJECT_APPPROJECT, "{\"metadata\":{\"name\":\"p\",\"namespace\":null}}");
+
+	(void)state;
+	assert_string_equal(o->namespace, "");
+	assert_string_equal(o->uid, "");
+	assert_string_equal(o->version, "");
+	assert_string_equal(o->source_uid, "");
+	object_unref(o);
+}
+
+static void kind_and_api_version_are_filled_in(void **state)
+{
+	static const struct {
+		enum object_kind kind;
+		const char *json, *want;
+	} rows[] = {
+		{ OBJECT_APPLICATION, "{\"metadata\":{\"name\":\"a\"},\"spec\":{}}",
+		  "{\"apiVersion\":\"argoproj.io/"
+		  "v1alpha1\",\"kind\":\"Application\",\"metadata\":{\"name\":\"a\"},\"spec\":{}}" },
+		{ OBJECT_APPPROJECT, "{\"kind\":\"AppProject\",\"metadata\":{\"name\":\"a\"}}",
+		  "{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"AppProject\",\"metadata\":{\"name\":\"a\"}}" },
+		{ OBJECT_REPOSITORY, "{\"kind\":\"Repository\",\"metadata\":{\"name\":\"a\"}}",
+		  "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"a\"}}" },
+		{ OBJECT_GPGKEY, "{\"metadata\":{\"name\":\"a\"},\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"}",
+		  "{\"metadata\":{\"name\":\"a\"},\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct object *o = made(rows[i].kind, rows[i].json);
+
+		assert_true(str_is(blob_view(o->json), rows[i].want));
+		object_unref(o);
+	}
+}
+
+static void what_is_no_object_is_refused(void **state)
+{
+	static const struct {
+		const char *json, *says;
+	} rows[] = {
+		{ "[]", "not an object" },
+		{ "null", "not an object" },
+		{ "{}", "no metadata" },
+		{ "{\"metadata\":{}}", "RFC 1123" },
+		{ "{\"metadata\":{\"name\":7}}", "must be strings" },
+		{ "{\"metadata\":{\"name\":\"a\\u0000b\"}}", "must be strings" },
+		{ "{\"metadata\":{\"name\":\"..\"}}", "RFC 1123" },
+		{ "{\"metadata\":{\"name\":\"a/b\"}}", "RFC 1123" },
+		{ "{\"metadata\":{\"name\":\"a\",\"namespace\":\"../b\"}}", "namespace" },
+		{ "{\"metadata\":{\"name\":\"a\",\"uid\":1}}", "must be strings" },
+		{ "{\"kind\":\"Secret\",\"metadata\":{\"name\":\"a\"}}", "kind is Secret" },
+		{ "{\"kind\":1,\"metadata\":{\"name\":\"a\"}}", "must be strings" },
+		{ "{\"apiVersion\":\"v2\",\"metadata\":{\"name\":\"a\"}}", "apiVersion is v2" },
+		{ "{\"metadata\":{\"name\":\"a\",\"name\":\"b\"}}", "stands twice" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct why why = { 0 };
+		struct object *o;
+
+		assert_int_equal(object_new(OBJECT_APPLICATION, str_of(rows[i].json), &why, &o), E_MALFORMED);
+		if (!strstr(why.text, rows[i].says))
+			fail_msg("%s: %s", rows[i].json, why.text);
+	}
+}
+
+static void names_are_rfc_1123_subdomains(void **state)
+{
+	static const char *const good[] = { "a", "0", "a-b", "a.b", "a--b", "web-0.prod.example" };
+	static const char *const bad[] = { "",     ".",    "..",   "-a", "a-", "A",       "a_b",
+					   "a..b", "a.-b", "a-.b", ".a", "a.", "\xc3\xa4" };
+	char name[OBJECT_NAME_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		if (!object_name_ok(str_of(good[i])))
+			fail_msg("%s", good[i]);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (object_name_ok(str_of(bad[i])))
+			fail_msg("%s", bad[i]);
+	memset(name, 'a', sizeof(name));
+	assert_true(object_name_ok((struct str){ name, OBJECT_NAME_MAX }));
+	assert_false(object_name_ok((struct str){ name, OBJECT_NAME_MAX + 1 }));
+	assert_false(object_name_ok(STR("a\0b")));
+}
+
+static void a_tree_of_it_may_be_changed(void **state)
+{
+	struct object *o = made(OBJECT_APPLICATION, "{\"metadata\":{\"name\":\"a\"}}");
+	json_object *tree = object_tree(o);
+	struct object *second;
+
+	(void)state;
+	assert_int_equal(tree_meta_set(tree, "uid", "u2"), E_OK);
+	assert_int_equal(object_from_tree(OBJECT_APPLICATION, tree, NULL, &second), E_OK);
+	json_object_put(tree);
+	assert_string_equal(o->uid, "");
+	assert_string_equal(second->uid, "u2");
+	object_unref(object_ref(second));
+	object_unref(second);
+	object_unref(o);
+}
+
+static void kinds_have_their_names(void **state)
+{
+	(void)state;
+	for (int i = 0; i < OBJECT_KIND_COUNT; i++)
+		assert_int_equal(object_kind_of(str_of(object_kind_name((enum object_kind)i))), i);
+	assert_int_equal(object_kind_of(STR("Pod")), OBJECT_KIND_COUNT);
+	assert_string_equal(object_kind_api(OBJECT_GPGKEY), "v1");
+}
+
+static void each_allocation_may_fail(void **state)
+{
+	static const char json[] = "{\"metadata\":{\"name\":\"a\",\"uid\":\"u\"},\"spec\":{\"x\":[1,2]}}";
+	long points;
+
+	(void)state;
+	mem_fail_at(0);
+	object_unref(made(OBJECT_APPLICATION, json));
+	points = mem_count();
+	assert_true(points > 8);
+	for (long n = 1; n <= points; n++) {
+		struct object *o = NULL;
+
+		mem_fail_at(n);
+		assert_int_equal(object_new(OBJECT_APPLICATION, str_of(json), NULL, &o), E_NOMEM);
+	}
+	mem_fail_at(0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_everybody_asks_for_is_taken_out),
+		cmocka_unit_test(what_is_missing_is_empty),
+		cmocka_unit_test(kind_and_api_version_are_filled_in),
+		cmocka_unit_test(what_is_no_object_is_refused),
+		cmocka_unit_test(names_are_rfc_1123_subdomains),
+		cmocka_unit_test(a_tree_of_it_may_be_changed),
+		cmocka_unit_test(kinds_have_their_names),
+		cmocka_unit_test(each_allocation_may_fail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
