@@ -1,5 +1,6 @@
 #include "wire/convert.h"
 
+#include "base/mem.h"
 #include "wire/members.h"
 
 bool wire_is_object(const struct wire_event *event)
@@ -21,15 +22,12 @@ bool wire_subject_parse(struct str subject, struct str *ret_namespace, struct st
 /* Namespace and name out of the metadata of the object itself. */
 static enum err name_from_data(struct str data, struct buf *arena, struct delivery_event *d, struct why *why)
 {
-	struct str object, metadata;
+	const struct member members[] = { { "namespace", &d->namespace }, { "name", &d->name } };
+	struct str object;
 	enum err err = members_open(data, arena, &object, why);
 
 	if (err == E_OK)
-		err = members_object(object, "metadata", &metadata, why);
-	if (err == E_OK)
-		err = members_text(metadata, "namespace", arena, &d->namespace, why);
-	if (err == E_OK)
-		err = members_text(metadata, "name", arena, &d->name, why);
+		err = members_read(members_object(object, "metadata"), members, ARRAY_LEN(members), arena, why);
 	if (err == E_OK && d->name.n == 0)
 		err = why_set(why, E_MALFORMED, "neither subject nor data name the object");
 	return err;

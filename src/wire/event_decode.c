@@ -69,6 +69,13 @@ bool attribute_read(struct str entry, struct attribute *ret_attribute)
 	return !m.broken && ret_attribute->key.n && ret_attribute->member != MEMBER_NONE;
 }
 
+bool attribute_is_text(const struct attribute *a)
+{
+	bool binary = a->member == MEMBER_BYTES || a->member == MEMBER_TIMESTAMP;
+
+	return str_is_utf8(a->key) && (binary || str_is_utf8(a->text));
+}
+
 static enum wire_outcome outcome_of(struct str text)
 {
 	for (int i = WIRE_RECEIVED; i <= WIRE_REJECTED; i++)
@@ -109,13 +116,6 @@ static void read_schema(struct decode *d, const struct attribute *a)
 	d->event->target = wire_target_of(a->text);
 }
 
-static bool is_text(const struct attribute *a)
-{
-	bool binary = a->member == MEMBER_BYTES || a->member == MEMBER_TIMESTAMP;
-
-	return str_is_utf8(a->key) && (binary || str_is_utf8(a->text));
-}
-
 static void read_attribute(struct decode *d, struct str entry)
 {
 	struct attribute a;
@@ -125,7 +125,7 @@ static void read_attribute(struct decode *d, struct str entry)
 		bad(d, "attribute without a key or a value: ", a.key);
 		return;
 	}
-	if (!is_text(&a)) {
+	if (!attribute_is_text(&a)) {
 		bad(d, "an attribute is not UTF-8", (struct str){ 0 });
 		return;
 	}
@@ -199,7 +199,7 @@ static void read_cloud_event(struct decode *d, struct str message)
 static void read_event(struct decode *d, struct str message)
 {
 	struct proto m = proto(message);
-	struct proto_field f;
+	struct proto_field f = { 0 };
 
 	while (proto_next(&m, &f)) {
 		if (f.number != EVENT_EVENT)
@@ -211,9 +211,7 @@ static void read_event(struct decode *d, struct str message)
 	}
 	if (!m.broken)
 		return;
-	/* Cut off: the part of the CloudEvent that came may still say who it was. */
-	if (m.p < m.end && f.number == EVENT_EVENT && f.type == PROTO_BYTES)
-		read_cloud_event(d, (struct str){ (const char *)m.p, (size_t)(m.end - m.p) });
+	read_cloud_event(d, event_cut_off(&m, &f));
 	bad(d, "the message is cut off or no protobuf", (struct str){ 0 });
 }
 

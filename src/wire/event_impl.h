@@ -55,6 +55,20 @@ extern const struct str wire_outcomes[WIRE_REJECTED + 1];
 /* An entry of the map of attributes; false: not well-formed, or without a key or a value. */
 bool attribute_read(struct str entry, struct attribute *ret_attribute);
 
+/* Key and value are UTF-8 where they must be. */
+bool attribute_is_text(const struct attribute *a);
+
+/*
+ * Behind the last whole field of the message `Event`: what came of a CloudEvent that was cut off, which may still say who it was.
+ * `f` is what proto_next() left.
+ */
+static inline struct str event_cut_off(const struct proto *m, const struct proto_field *f)
+{
+	if (!m->broken || f->number != EVENT_EVENT || f->type != PROTO_BYTES)
+		return (struct str){ 0 };
+	return (struct str){ (const char *)m->p, (size_t)(m->end - m->p) };
+}
+
 /* The entries of an event's map that go back with its ACK: whole fields, as they came in `bytes`. */
 struct extension_walk {
 	struct proto message;

@@ -24,7 +24,9 @@ static bool next_event(struct extension_walk *w)
 			return true;
 		}
 	}
-	return false;
+	w->event = proto(event_cut_off(&w->message, &f));
+	w->message.p = w->message.end;
+	return w->event.p < w->event.end;
 }
 
 static bool is_extension(const struct proto_field *f)
@@ -32,7 +34,7 @@ static bool is_extension(const struct proto_field *f)
 	struct attribute a;
 
 	return f->number == CE_ATTRIBUTE && f->type == PROTO_BYTES && attribute_read(f->bytes, &a) &&
-	       str_is_utf8(a.key) && goes_back(a.key);
+	       attribute_is_text(&a) && goes_back(a.key);
 }
 
 void extensions(struct str bytes, struct extension_walk *ret_walk)

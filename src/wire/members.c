@@ -1,8 +1,7 @@
 #include "wire/members.h"
 
-#include "event/base64.h"
+#include "event/json_members.h"
 #include "event/json_text.h"
-#include "event/json_walk.h"
 
 enum err members_open(struct str json, struct buf *arena, struct str *ret_object, struct why *why)
 {
@@ -19,69 +18,32 @@ enum err members_open(struct str json, struct buf *arena, struct str *ret_object
 	if (err != E_OK)
 		return err;
 	*ret_object = str_sub(buf_view(arena), from, arena->n);
-	if (ret_object->p[0] != '{')
-		return why_set(why, E_MALFORMED, "its data is no JSON object");
-	return E_OK;
+	return ret_object->p[0] == '{' ? E_OK : why_set(why, E_MALFORMED, "its data is no JSON object");
 }
 
-/* Names have no escapes; a key that has some is decoded nowhere, so it is none of them unless it spells them plainly. */
-static bool is_key(struct str raw, const char *name)
+enum err members_read(struct str object, const struct member *members, size_t count, struct buf *arena, struct why *why)
 {
-	return str_eq_nocase(str_sub(raw, 1, raw.n - 2), str_of(name));
-}
+	struct json_member found[MEMBERS_MAX];
 
-bool members_raw(struct str object, const char *name, struct str *ret_raw)
-{
-	struct json_walk w = json_walk(object);
-	bool found = false;
+	for (size_t i = 0; i < count; i++)
+		found[i] = (struct json_member){ .name = members[i].name };
+	if (object.n)
+		(void)json_members(object, found, count); /* a name that stands twice: the last */
+	for (size_t i = 0; i < count; i++) {
+		struct str text;
 
-	json_walk_enter(&w);
-	while (object.n && json_walk_next(&w)) {
-		struct str key = json_walk_key(&w);
-		struct str value = json_walk_value(&w);
-
-		if (!is_key(key, name))
-			continue;
-		found = true;
-		*ret_raw = str_is(value, "null") ? (struct str){ 0 } : value;
+		if (!json_member_text(&found[i], arena, &text) || !str_is_utf8(text))
+			return why_set(why, E_MALFORMED, "%s is no text", members[i].name);
+		*members[i].ret_text = text;
 	}
-	return found;
-}
-
-enum err members_object(struct str object, const char *name, struct str *ret_object, struct why *why)
-{
-	struct str raw = { 0 };
-
-	if (members_raw(object, name, &raw) && raw.n && raw.p[0] != '{')
-		return why_set(why, E_MALFORMED, "%s is no object", name);
-	*ret_object = raw;
-	return E_OK;
-}
-
-enum err members_text(struct str object, const char *name, struct buf *arena, struct str *ret_text, struct why *why)
-{
-	struct str raw = { 0 };
-
-	if (!members_raw(object, name, &raw) || raw.n == 0) {
-		*ret_text = (struct str){ 0 };
-		return E_OK;
-	}
-	if (raw.p[0] != '"' || !json_decode(raw, arena, ret_text) || !str_is_utf8(*ret_text))
-		return why_set(why, E_MALFORMED, "%s is no text", name);
 	return arena->err;
 }
 
-enum err members_bytes(struct str object, const char *name, struct buf *arena, struct str *ret_bytes, struct why *why)
+struct str members_object(struct str object, const char *name)
 {
-	struct str text;
-	size_t from;
-	enum err err = members_text(object, name, arena, &text, why);
+	struct json_member member = { .name = name };
 
-	if (err != E_OK)
-		return err;
-	from = arena->n;
-	if (!base64_read(text, arena))
-		return why_set(why, E_MALFORMED, "%s is no base64", name);
-	*ret_bytes = str_sub(buf_view(arena), from, arena->n);
-	return arena->err;
+	if (object.n)
+		(void)json_members(object, &member, 1);
+	return member.raw.n && member.raw.p[0] == '{' ? member.raw : (struct str){ 0 };
 }

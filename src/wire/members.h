@@ -1,9 +1,9 @@
 /*
- * members.h -- a few members of a small JSON object. Internal to wire.
+ * members.h -- the few members of a small payload. Internal to wire.
  *
- * Shape     the text is checked and compacted once, then each member is looked for by its name, without case and the last one
- *           first, as Go's encoding/json fills a struct.
- * Owner     everything is lent from the arena, which is used for one object and reserved at the start, so that it does not move.
+ * Shape     the text is checked and compacted once; then its members are found by event/json_members.h. Of a name that stands twice
+ *           the last counts, as in Go.
+ * Owner     everything is lent from the arena, which is used for one payload and reserved at the start, so that it does not move.
  * Errors    E_MALFORMED  not JSON, no object, or a member of another type; E_NOMEM
  */
 #pragma once
@@ -11,17 +11,19 @@
 #include "base/buf.h"
 #include "base/why.h"
 
+#define MEMBERS_MAX 8
+
+struct member {
+	const char *name;
+	struct str *ret_text; /* empty: absent, or null */
+};
+
 /* An empty text is an empty object. */
 enum err members_open(struct str json, struct buf *arena, struct str *ret_object, struct why *why);
 
-/* The raw value of a member, and of null nothing; false: it is not there. */
-bool members_raw(struct str object, const char *name, struct str *ret_raw);
+/* The strings of an object, at most MEMBERS_MAX; of an empty text nothing. */
+enum err members_read(struct str object, const struct member *members, size_t count, struct buf *arena,
+		      struct why *why);
 
-/* An object inside; it may be absent. */
-enum err members_object(struct str object, const char *name, struct str *ret_object, struct why *why);
-
-/* A string, or empty when it is absent or null. */
-enum err members_text(struct str object, const char *name, struct buf *arena, struct str *ret_text, struct why *why);
-
-/* The bytes of a base64 string, as Go writes []byte. */
-enum err members_bytes(struct str object, const char *name, struct buf *arena, struct str *ret_bytes, struct why *why);
+/* The object inside an object; empty when there is none, or it is something else. */
+struct str members_object(struct str object, const char *name);

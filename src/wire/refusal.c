@@ -11,18 +11,21 @@
 /* Fields of LogStreamData and TerminalStreamData. */
 enum { STREAM_UUID = 1, LOG_EOF = 3, LOG_ERROR = 4, TERMINAL_EOF = 7, TERMINAL_ERROR = 8 };
 
-/* What the request calls itself; its event id says the same. */
 struct request {
 	struct str object; /* its data; empty: unreadable */
-	struct str uuid;
+	struct str uuid;   /* what it calls itself; its event id says the same */
+	struct str connection;
 	struct buf arena;
 };
 
 static void open_request(const struct wire_event *event, struct request *r)
 {
+	const struct member members[] = { { "uuid", &r->uuid }, { "connectionUuid", &r->connection } };
+
 	if (members_open(event->data, &r->arena, &r->object, NULL) != E_OK)
 		r->object = (struct str){ 0 };
-	if (members_text(r->object, "uuid", &r->arena, &r->uuid, NULL) != E_OK || r->uuid.n == 0)
+	(void)members_read(r->object, members, ARRAY_LEN(members), &r->arena, NULL);
+	if (r->uuid.n == 0)
 		r->uuid = event->event_id;
 }
 
@@ -46,32 +49,26 @@ static enum err last_message(struct str uuid, unsigned eof, unsigned error, stru
 }
 
 /* Of a redis request: the body of its reply. A ping is answered, the rest fails. */
-static void put_redis_body(struct request *r, struct buf *json)
+static void put_redis_body(const struct request *r, struct buf *json)
 {
-	struct str body = { 0 }, raw;
+	struct str body = members_object(r->object, "body");
 
-	if (members_object(r->object, "body", &body, NULL) != E_OK)
-		body = (struct str){ 0 };
-	if (members_raw(body, "get", &raw) && raw.n)
+	if (members_object(body, "get").n)
 		buf_lit(json, "{\"get\":{\"bytes\":null,\"cacheHit\":false,\"error\":\"" REFUSED "\"}}");
-	else if (members_raw(body, "subscribe", &raw) && raw.n)
+	else if (members_object(body, "subscribe").n)
 		buf_lit(json, "{\"subscribeResponse\":{\"error\":\"" REFUSED "\"}}");
-	else if (members_raw(body, "ping", &raw) && raw.n)
+	else if (members_object(body, "ping").n)
 		buf_lit(json, "{\"pong\":{}}");
 	else
 		buf_lit(json, "{}");
 }
 
-static void put_redis(struct request *r, struct buf *json)
+static void put_redis(const struct request *r, struct buf *json)
 {
-	struct str connection = { 0 };
-
-	if (members_text(r->object, "connectionUuid", &r->arena, &connection, NULL) != E_OK)
-		connection = (struct str){ 0 };
 	buf_lit(json, "{\"uuid\":");
 	json_write_string(json, r->uuid);
 	buf_lit(json, ",\"connectionUuid\":");
-	json_write_string(json, connection);
+	json_write_string(json, r->connection);
 	buf_lit(json, ",\"body\":");
 	put_redis_body(r, json);
 	buf_char(json, '}');

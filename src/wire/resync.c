@@ -1,5 +1,6 @@
 #include "wire/resync.h"
 
+#include "base/mem.h"
 #include "event/base64.h"
 #include "event/json_text.h"
 #include "wire/members.h"
@@ -54,22 +55,30 @@ void wire_resync_write(enum wire_type type, const struct wire_resync *r, struct 
 	buf_char(ret_json, '}');
 }
 
+static enum err read_checksum(struct str text, struct buf *arena, struct str *ret_bytes, struct why *why)
+{
+	size_t from = arena->n;
+
+	if (!base64_read(text, arena))
+		return why_set(why, E_MALFORMED, "checksum is no base64");
+	*ret_bytes = str_sub(buf_view(arena), from, arena->n);
+	return arena->err;
+}
+
 enum err wire_resync_read(struct str json, struct buf *arena, struct wire_resync *ret, struct why *why)
 {
-	struct str object;
-	struct wire_resync r = { 0 };
+	struct wire_resync r;
+	struct str object, checksum;
+	const struct member members[] = {
+		{ "kind", &r.kind }, { "namespace", &r.namespace }, { "name", &r.name },
+		{ "uid", &r.uid },   { "checksum", &checksum },
+	};
 	enum err err = members_open(json, arena, &object, why);
 
 	if (err == E_OK)
-		err = members_text(object, "kind", arena, &r.kind, why);
+		err = members_read(object, members, ARRAY_LEN(members), arena, why);
 	if (err == E_OK)
-		err = members_text(object, "namespace", arena, &r.namespace, why);
-	if (err == E_OK)
-		err = members_text(object, "name", arena, &r.name, why);
-	if (err == E_OK)
-		err = members_text(object, "uid", arena, &r.uid, why);
-	if (err == E_OK)
-		err = members_bytes(object, "checksum", arena, &r.checksum, why);
+		err = read_checksum(checksum, arena, &r.checksum, why);
 	if (err == E_OK)
 		*ret = r;
 	return err;
@@ -87,16 +96,17 @@ void wire_failure_write(const struct wire_failure *f, struct buf *ret_json)
 
 enum err wire_failure_read(struct str json, struct buf *arena, struct wire_failure *ret, struct why *why)
 {
+	struct wire_failure f;
 	struct str object;
-	struct wire_failure f = { 0 };
+	const struct member members[] = {
+		{ "resourceName", &f.name },
+		{ "resourceNamespace", &f.namespace },
+		{ "message", &f.message },
+	};
 	enum err err = members_open(json, arena, &object, why);
 
 	if (err == E_OK)
-		err = members_text(object, "resourceName", arena, &f.name, why);
-	if (err == E_OK)
-		err = members_text(object, "resourceNamespace", arena, &f.namespace, why);
-	if (err == E_OK)
-		err = members_text(object, "message", arena, &f.message, why);
+		err = members_read(object, members, ARRAY_LEN(members), arena, why);
 	if (err == E_OK)
 		*ret = f;
 	return err;

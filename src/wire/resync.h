@@ -1,8 +1,8 @@
 /*
  * resync.h -- the small payloads: what is compared after a reconnect, and errors.
  *
- * Shape     JSON objects of a few members, written in the order in which the Go program writes them; read in any order, unknown
- *           members skipped, missing ones empty. Names of members are compared exactly first, and without case as Go does.
+ * Shape     JSON objects of a few members, written in the order in which the Go program writes them; read in any order,
+ *           unknown members skipped, missing ones empty.
  * Owner     reading lends slices of the input or of the arena.
  * Errors    E_MALFORMED  not a JSON object, or a member of the wrong type; E_NOMEM
  * Source    argocd-agent facts 2.8, 2.10, 11.15

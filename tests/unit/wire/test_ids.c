@@ -1,0 +1,94 @@
+#include "wire/ids.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+
+static const struct {
+	enum wire_type type;
+	const char *name, *uid, *version, *event_id;
+} rows[] = {
+	{ WIRE_CREATE, "guestbook", "6fd1", "42", "guestbook_6fd1_42" },
+	{ WIRE_DELETE, "guestbook", "6fd1", "", "guestbook_6fd1_" }, /* of an orphan: facts 2.7 */
+	{ WIRE_SPEC_UPDATE, "a_b", "u", "1", "a_b_u_1" },
+	{ WIRE_STATUS_UPDATE, "a.b", "u", "1", "a.b_u_1" },
+	{ WIRE_SET_OPERATION, "guestbook", "6fd1", "42", "guestbook_6fd1_42.set-operation" },
+	{ WIRE_TERMINATE_OPERATION, "guestbook", "6fd1", "42", "guestbook_6fd1_42.terminate-operation" },
+};
+
+static void ids_are_put_together_and_taken_apart(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str name = str_of(rows[i].name), uid = str_of(rows[i].uid), version = str_of(rows[i].version);
+		struct wire_id id;
+		struct buf b = { 0 };
+
+		wire_event_id(rows[i].type, name, uid, version, &b);
+		assert_true(str_is(buf_view(&b), rows[i].event_id));
+		assert_true(wire_event_id_parse(buf_view(&b), &id));
+		assert_true(str_eq(id.name, name));
+		assert_true(str_eq(id.uid, uid));
+		assert_true(str_eq(id.version, version));
+		assert_int_equal(id.command.n != 0, wire_delivered_as(rows[i].type) == DELIVERY_COMMAND);
+		buf_clear(&b);
+		wire_resource_id(name, uid, &b);
+		assert_true(wire_resource_id_parse(buf_view(&b), &id));
+		assert_true(str_eq(id.name, name));
+		assert_true(str_eq(id.uid, uid));
+		buf_release(&b);
+	}
+}
+
+static void a_command_is_told_from_the_spec_beside_it(void **state)
+{
+	struct buf spec = { 0 }, command = { 0 };
+
+	(void)state;
+	wire_event_id(WIRE_SPEC_UPDATE, STR("a"), STR("u"), STR("1"), &spec);
+	wire_event_id(WIRE_SET_OPERATION, STR("a"), STR("u"), STR("1"), &command);
+	assert_false(str_eq(buf_view(&spec), buf_view(&command)));
+	buf_release(&spec);
+	buf_release(&command);
+}
+
+static void what_is_no_id_is_refused(void **state)
+{
+	static const char *const resources[] = { "", "name", "_uid", "0f0e-11" };
+	static const char *const events[] = { "", "name", "name_uid", "_uid_1", "__" };
+	struct wire_id id;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(resources); i++)
+		assert_false(wire_resource_id_parse(str_of(resources[i]), &id));
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		assert_false(wire_event_id_parse(str_of(events[i]), &id));
+}
+
+static void a_uuid_is_version_four_of_its_random_bytes(void **state)
+{
+	static const unsigned char zero[16],
+		ones[16] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
+	char uuid[WIRE_UUID];
+
+	(void)state;
+	wire_uuid(zero, uuid);
+	assert_string_equal(uuid, "00000000-0000-4000-8000-000000000000");
+	wire_uuid(ones, uuid);
+	assert_string_equal(uuid, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ids_are_put_together_and_taken_apart),
+		cmocka_unit_test(a_command_is_told_from_the_spec_beside_it),
+		cmocka_unit_test(what_is_no_id_is_refused),
+		cmocka_unit_test(a_uuid_is_version_four_of_its_random_bytes),
+	};
+
+	return cmocka_run_group_tests_name("wire ids", tests, NULL, NULL);
+}
