@@ -20,13 +20,14 @@ static struct json_member *find(struct str raw_name, struct json_member *members
 
 enum err json_members(struct str object, struct json_member *members, size_t count)
 {
-	struct json_walk w = json_walk(object);
+	struct json_walk w;
 	enum err err = E_OK;
 
 	for (size_t i = 0; i < count; i++)
 		members[i].raw = (struct str){ 0 };
-	if (json_walk_peek(&w) != '{')
+	if (!str_starts(object, STR("{")))
 		return E_MALFORMED;
+	w = json_walk(object);
 	json_walk_enter(&w);
 	while (json_walk_next(&w)) {
 		struct json_member *m = find(json_walk_key(&w), members, count);

@@ -50,6 +50,8 @@ const struct field_table config_context_table = { .rows = context_rows, .count =
 /* The context stands in the event itself: then "webhook" and "metadata" are not the event's. */
 static const struct field_table inlined_table = { .rows = event_rows, .count = 2 };
 static const struct field_table outer_table = { .rows = event_rows, .count = ARRAY_LEN(event_rows) };
+/* The source has a filter of its own, which is no expression. */
+static const struct field_table own_filter_table = { .rows = event_rows + 1, .count = ARRAY_LEN(event_rows) - 1 };
 
 /* One event while it is read. */
 struct draft {
@@ -62,13 +64,18 @@ struct draft {
 	struct route_config *route;
 };
 
+static const struct field_table *event_table(const struct source_ops *ops)
+{
+	return ops->inlined ? &inlined_table : ops->own_filter ? &own_filter_table : &outer_table;
+}
+
 static enum err read_keys(const struct fields_ctx *ctx, struct draft *d)
 {
 	static const struct field_table no_settings = { 0 };
 	const struct field_table *settings = d->ops->settings ? d->ops->settings : &no_settings;
 	const struct field_table *ours = d->ops->holdfast ? d->ops->holdfast : &no_settings;
 	struct fields_part options[] = { { &config_option_table, &d->options }, { ours, d->route->settings } };
-	struct fields_part parts[] = { { d->ops->inlined ? &inlined_table : &outer_table, &d->keys },
+	struct fields_part parts[] = { { event_table(d->ops), &d->keys },
 				       { settings, d->route->settings },
 				       { &config_context_table, &d->context } };
 	enum err err;

@@ -31,6 +31,7 @@ struct source_ops {
 	const char *type;    /* the CloudEvents type */
 	bool own;            /* not upstream's: stands under spec.holdfast */
 	bool token_in_query; /* authSecret is also taken from the access_token parameter */
+	bool own_filter;     /* `filter` is a key of its own, not an expression */
 	bool inlined;        /* the webhook context's keys stand in the event itself, not under "webhook" */
 
 	/* The source's own keys beside the context, read into `settings_size` bytes at route->settings. NULL: none. */
@@ -78,6 +79,10 @@ extern const struct source_ops source_bitbucketserver;
 extern const struct source_ops source_gerrit;
 extern const struct source_ops source_github;
 extern const struct source_ops source_gitlab;
+extern const struct source_ops source_slack;
+extern const struct source_ops source_sns;
+extern const struct source_ops source_storagegrid;
+extern const struct source_ops source_stripe;
 extern const struct source_ops source_webhook;
 extern const struct source_ops source_cloudevents;
 

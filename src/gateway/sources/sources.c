@@ -3,7 +3,8 @@
 
 const struct source_ops *const sources[] = {
 	&source_cloudevents, &source_webhook,         &source_github, &source_gitlab,
-	&source_bitbucket,   &source_bitbucketserver, &source_gerrit, NULL,
+	&source_bitbucket,   &source_bitbucketserver, &source_gerrit, &source_slack,
+	&source_sns,         &source_storagegrid,     &source_stripe, NULL,
 };
 
 /* Every type that an EventSource may name (facts argo-events 5). */

@@ -1,4 +1,5 @@
 /* The generic webhook: facts argo-events 1.1. */
+#include "gateway/sources/webhook.h"
 #include "event/json_text.h"
 #include "gateway/exchange.h"
 #include "gateway/payload.h"
@@ -16,6 +17,7 @@ static void check(const struct fields_ctx *m, const struct node *event, const st
 	if (!route->method[0])
 		problem_at(m->problems, m->file, event, "add `method: POST`",
 			   "method can't be empty: no request would ever match");
+	webhook_signature_check(m, event, route);
 }
 
 static void refuse_method(struct exchange *x)
@@ -66,6 +68,8 @@ static enum mode mode_of(const struct exchange *x)
 
 static void on_head(struct exchange *x)
 {
+	const char *masked[WEBHOOK_MASKED_MAX];
+
 	if (!str_is(x->request->method, x->route->config->method)) {
 		refuse_method(x);
 		return;
@@ -75,7 +79,8 @@ static void on_head(struct exchange *x)
 	x->mode = (int)mode_of(x);
 	json_scan_init(&x->scan);
 	buf_lit(&x->payload, "{\"header\":");
-	payload_headers(x->request, /* masked= */ NULL, &x->payload);
+	webhook_masked(x, masked);
+	payload_headers(x->request, masked, &x->payload);
 	buf_lit(&x->payload, ",\"body\":");
 }
 
@@ -106,9 +111,10 @@ static bool scanned(struct exchange *x, enum err err)
 	return false;
 }
 
+/* What must be signed is read only after it was verified. */
 static void on_body(struct exchange *x, struct str chunk)
 {
-	if (x->mode == MODE_FORM)
+	if (x->mode == MODE_FORM || webhook_is_signed(x))
 		exchange_collect(x, chunk);
 	else if (x->mode == MODE_JSON && scanned(x, json_scan_feed(&x->scan, chunk, &x->payload)))
 		exchange_charge(x);
@@ -118,6 +124,8 @@ static bool finish_body(struct exchange *x)
 {
 	enum err err;
 
+	if (x->mode == MODE_JSON && x->body.n && !scanned(x, json_scan_feed(&x->scan, buf_view(&x->body), &x->payload)))
+		return false;
 	if (x->mode == MODE_JSON)
 		return scanned(x, json_scan_finish(&x->scan, &x->payload));
 	err = x->mode == MODE_QUERY ? payload_form(x->request->query, /* lenient= */ true, &x->payload)
@@ -133,18 +141,23 @@ static bool finish_body(struct exchange *x)
 
 static void on_end(struct exchange *x)
 {
-	if (!finish_body(x))
+	struct str id;
+
+	if (!webhook_verify(x, &id) || !finish_body(x))
 		return;
 	payload_metadata(x->route->config, &x->payload);
 	buf_char(&x->payload, '}');
 	if (exchange_charge(x))
-		exchange_emit(x, /* id= */ STR(""));
+		exchange_emit(x, id);
 }
 
 const struct source_ops source_webhook = {
 	.kind = "webhook",
 	.type = "webhook",
 	.inlined = true,
+	.settings_size = sizeof(struct webhook_settings),
+	.holdfast = &webhook_own_settings,
+	.secrets = webhook_secrets,
 	.check = check,
 	.on_head = on_head,
 	.on_body = on_body,
