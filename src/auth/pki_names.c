@@ -43,12 +43,24 @@ static size_t read_ip(struct str s, unsigned char ret_bytes[static 16])
 	return inet_pton(AF_INET6, text, ret_bytes) == 1 ? 16 : 0;
 }
 
+/* A letter, then letters, digits, '+', '-' and '.' (RFC 3986 3.1). */
+static bool is_scheme(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		bool letter = (s.p[i] | 0x20) >= 'a' && (s.p[i] | 0x20) <= 'z';
+
+		if (!letter && (i == 0 || !((s.p[i] >= '0' && s.p[i] <= '9') || strchr("+-.", s.p[i]))))
+			return false;
+	}
+	return s.n > 0;
+}
+
 /* A scheme, a colon, and characters that may stand in a URI (RFC 3986 2). */
 static bool is_uri(struct str s)
 {
 	size_t colon = str_find(s, ':');
 
-	if (colon == 0 || colon + 1 >= s.n || s.n > URI_MAX)
+	if (!is_scheme(str_sub(s, 0, colon)) || colon + 1 >= s.n || s.n > URI_MAX)
 		return false;
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("\"<>\\^`{|}", s.p[i]))
