@@ -13,8 +13,7 @@ static const struct {
 #undef X
 };
 
-/* The kind that stands in the object itself: repositories and GPG keys live in core objects. */
-static const char *manifest_kind(enum object_kind kind)
+const char *object_kind_manifest(enum object_kind kind)
 {
 	switch (kind) {
 	case OBJECT_REPOSITORY:
@@ -92,13 +91,13 @@ static enum err check_kind(enum object_kind kind, json_object *tree, struct why 
 
 	if (!string_in(tree, "apiVersion", &api) || !string_in(tree, "kind", &name))
 		return why_set(why, E_MALFORMED, "apiVersion and kind must be strings");
-	if (name.n && !str_is(name, manifest_kind(kind)) && !str_is(name, kinds[kind].name))
+	if (name.n && !str_is(name, object_kind_manifest(kind)) && !str_is(name, kinds[kind].name))
 		return why_set(why, E_MALFORMED, "kind is %.*s, not %s", STR_ARG(str_sub(name, 0, 60)),
-			       manifest_kind(kind));
+			       object_kind_manifest(kind));
 	if (api.n && !str_is(api, kinds[kind].api))
 		return why_set(why, E_MALFORMED, "apiVersion is %.*s, not %s", STR_ARG(str_sub(api, 0, 60)),
 			       kinds[kind].api);
-	*ret_missing = !api.n || !str_is(name, manifest_kind(kind));
+	*ret_missing = !api.n || !str_is(name, object_kind_manifest(kind));
 	return E_OK;
 }
 
@@ -117,7 +116,7 @@ static json_object *with_kind(enum object_kind kind, json_object *tree)
 {
 	json_object *whole = json_object_new_object();
 	bool ok = whole && add_text(whole, "apiVersion", kinds[kind].api) &&
-		  add_text(whole, "kind", manifest_kind(kind));
+		  add_text(whole, "kind", object_kind_manifest(kind));
 
 	json_object_object_foreach(tree, key, value)
 	{

@@ -52,6 +52,9 @@ struct object {
 const char *object_kind_name(enum object_kind kind);
 const char *object_kind_api(enum object_kind kind);
 
+/* The kind that stands in the object itself: "Secret" for a repository, "ConfigMap" for GPG keys. Never NULL. */
+const char *object_kind_manifest(enum object_kind kind);
+
 /* The kind of this name, or OBJECT_KIND_COUNT. */
 enum object_kind object_kind_of(struct str name);
 

@@ -276,6 +276,8 @@ enum err source_truth(struct source *s, struct object *o, uint64_t now_ms)
 	struct entry *e = source_entry(s, o->kind, o->namespace, o->name, /* make= */ true);
 	enum err err = e ? s->o.rules.describe(s->o.rules.ctx, o, &state) : E_NOMEM;
 
+	if (err == E_NOT_FOUND)
+		return source_gone(s, o->kind, o->namespace, o->name, now_ms);
 	if (err != E_OK) {
 		if (e)
 			source_settle(s, e);

@@ -33,6 +33,7 @@ struct source_state {
 
 /* What depends on the end and on the mode; roles.h. */
 struct source_rules {
+	/* E_NOT_FOUND: not for this peer (any more). */
 	enum err (*describe)(void *ctx, const struct object *truth, struct source_state *ret_state);
 	/*
 	 * Fill target, subject, principal_uid and data (JSON, in `arena`) of an event about `truth`, of any type but DELETE.

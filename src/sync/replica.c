@@ -1,0 +1,348 @@
+#include "sync/replica_impl.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+
+struct replica *replica_new(const struct replica_options *options)
+{
+	struct replica *r = mem_alloc(sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->o = *options;
+	r->seed = options->seed;
+	r->listener.on_durable = replica_on_durable;
+	return r;
+}
+
+void replica_stop(struct replica *r)
+{
+	r->stopping = true;
+}
+
+bool replica_is_idle(const struct replica *r)
+{
+	return r->stats.busy == 0 && r->listener.pending == 0;
+}
+
+static void applied_release(struct applied *a)
+{
+	mem_free(a->subject);
+	mem_free(a->state);
+	mem_free(a->status);
+	mem_free(a->commands);
+	*a = (struct applied){ 0 };
+}
+
+static void slot_free(struct slot *s)
+{
+	heap_remove(&s->replica->retries, &s->retry);
+	object_unref(s->local);
+	object_unref(s->last);
+	object_unref(s->record.object);
+	applied_release(&s->applied);
+	mem_free(s);
+}
+
+void replica_free(struct replica *r)
+{
+	const struct map_entry *e;
+	size_t at = 0;
+
+	if (!r)
+		return;
+	while ((e = map_next(&r->slots, &at)))
+		slot_free(e->value);
+	map_release(&r->slots);
+	map_release(&r->durable);
+	heap_release(&r->retries);
+	mem_free(r);
+}
+
+uint64_t replica_random(struct replica *r)
+{
+	/* Vigna's splitmix64. */
+	uint64_t z = r->seed += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+/* ---- slots ------------------------------------------------------------------------------------------------------ */
+
+#define KEY_MAX (32 + 2 * (OBJECT_NAME_MAX + 1))
+
+struct slot *replica_slot(struct replica *r, const struct replica_place *place, bool make)
+{
+	char text[KEY_MAX];
+	struct str key = { text, (size_t)snprintf(text, sizeof(text), "%u/%s/%s", (unsigned)place->kind,
+						  place->namespace, place->name) };
+	struct slot *s = map_get(&r->slots, key);
+
+	if (s || !make)
+		return s;
+	s = mem_alloc(sizeof(*s) + key.n);
+	if (!s)
+		return NULL;
+	s->replica = r;
+	s->place = *place;
+	s->backoff = (struct backoff){ .base_ms = 100, .factor = 2, .cap_ms = 60000 };
+	list_init(&s->waiting);
+	s->key_n = key.n;
+	memcpy(s->key, key.p, key.n);
+	/* Room for its retry now, so that starting the timer cannot fail. */
+	if (heap_reserve(&r->retries, r->slots.n + 1) != E_OK ||
+	    map_put(&r->slots, (struct str){ s->key, s->key_n }, s) != E_OK) {
+		mem_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void replica_settle(struct slot *s)
+{
+	if (s->local || s->recorded || s->job || !list_empty(&s->waiting))
+		return;
+	(void)map_remove(&s->replica->slots, (struct str){ s->key, s->key_n });
+	slot_free(s);
+}
+
+static bool place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name)
+{
+	if (kind == OBJECT_KIND_COUNT || namespace.n > OBJECT_NAME_MAX || name.n == 0 || name.n > OBJECT_NAME_MAX)
+		return false;
+	*place = (struct replica_place){ .kind = kind };
+	memcpy(place->namespace, namespace.p ? namespace.p : "", namespace.n);
+	memcpy(place->name, name.p, name.n);
+	return true;
+}
+
+static struct replica_place place_of(const struct object *o)
+{
+	struct replica_place place;
+
+	(void)place_set(&place, o->kind, str_of(o->namespace), str_of(o->name));
+	return place;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
+
+enum err replica_write_row(struct slot *s)
+{
+	const struct object *object = s->record.object;
+	struct ledger_row row = { .peer = str_of(s->replica->o.name),
+				  .kind = str_of(object_kind_name(s->place.kind)),
+				  .namespace = str_of(s->place.namespace),
+				  .name = str_of(s->place.name),
+				  .uid = str_of(s->record.source_uid),
+				  .version = str_of(s->applied.state),
+				  .desired = str_of(s->applied.subject),
+				  .status = str_of(s->applied.status),
+				  .operation = str_of(s->applied.commands),
+				  .bytes = blob_view(object ? object->json : NULL) };
+
+	return journal_add(s->replica->o.journal, LEDGER_REPLICA, !s->recorded, &row);
+}
+
+static enum err keep_text(char **to, struct str text)
+{
+	*to = str_dup(text);
+	return *to ? E_OK : E_NOMEM;
+}
+
+/* "type<tab>resource id<tab>event id<newline>" each: what was applied, for the inbox. */
+static enum err remember(struct replica *r, const struct slot *s, const char *text)
+{
+	struct str rest = str_of(text);
+	enum err err = E_OK;
+
+	while (rest.n && err != E_NOMEM) {
+		struct str line = str_cut(&rest, '\n'), type = str_cut(&line, '\t'), resource = str_cut(&line, '\t');
+		struct delivery_event e = { .kind = str_of(object_kind_name(s->place.kind)),
+					    .namespace = str_of(s->place.namespace),
+					    .name = str_of(s->place.name),
+					    .resource_id = resource,
+					    .event_id = line };
+
+		for (e.type = 0; e.type < DELIVERY_TYPE_COUNT; e.type++)
+			if (str_is(type, delivery_type_name(e.type)))
+				err = inbox_remember(peer_inbox(r->o.peer), &e);
+	}
+	return err;
+}
+
+enum err replica_load(struct replica *r, const struct ledger_row *row)
+{
+	struct replica_place place;
+	struct slot *s;
+	struct why why = { 0 };
+	enum err err;
+
+	if (!place_set(&place, object_kind_of(row->kind), row->namespace, row->name) || row->uid.n > OBJECT_NAME_MAX)
+		return E_MALFORMED;
+	s = replica_slot(r, &place, /* make= */ true);
+	if (!s)
+		return E_NOMEM;
+	s->recorded = true;
+	r->stats.records++;
+	memcpy(s->record.source_uid, row->uid.p ? row->uid.p : "", row->uid.n);
+	if (row->bytes.n && (err = object_new(place.kind, row->bytes, &why, &s->record.object)) != E_OK)
+		return err;
+	if (keep_text(&s->applied.subject, row->desired) != E_OK ||
+	    keep_text(&s->applied.state, row->version) != E_OK || keep_text(&s->applied.status, row->status) != E_OK ||
+	    keep_text(&s->applied.commands, row->operation) != E_OK)
+		return E_NOMEM;
+	err = remember(r, s, s->applied.state);
+	if (err != E_NOMEM)
+		err = remember(r, s, s->applied.status);
+	if (err != E_NOMEM)
+		err = remember(r, s, s->applied.commands);
+	return err == E_NOMEM ? err : E_OK;
+}
+
+/* ---- what the backend reports ----------------------------------------------------------------------------------- */
+
+enum err replica_local(struct replica *r, struct object *o, uint64_t now_ms)
+{
+	struct replica_place place = place_of(o);
+	struct slot *s = replica_slot(r, &place, /* make= */ true);
+
+	if (!s)
+		return E_NOMEM;
+	r->now_ms = now_ms;
+	object_unref(s->local);
+	s->local = object_ref(o);
+	s->missing = false;
+	replica_drift(s);
+	return E_OK;
+}
+
+/* Without an object to make again, the row only says what was applied to one that is gone. */
+static void forget_ids(struct slot *s)
+{
+	if (!s->recorded || s->record.object || s->job)
+		return;
+	s->recorded = false;
+	s->replica->stats.records--;
+	(void)replica_write_row(s); /* without memory it goes the next time */
+}
+
+void replica_local_gone(struct replica *r, struct object *last, uint64_t now_ms)
+{
+	struct replica_place place = place_of(last);
+	struct slot *s = replica_slot(r, &place, /* make= */ false);
+
+	if (!s || (s->local && strcmp(s->local->uid, last->uid) != 0))
+		return;
+	r->now_ms = now_ms;
+	object_unref(TAKE(s->local));
+	object_unref(s->last);
+	s->last = object_ref(last);
+	s->missing = r->complete;
+	forget_ids(s);
+	replica_drift(s);
+	replica_settle(s);
+}
+
+void replica_complete(struct replica *r, uint64_t now_ms)
+{
+	const struct map_entry *e;
+	size_t at = 0;
+
+	r->complete = true;
+	r->now_ms = now_ms;
+	while ((e = map_next(&r->slots, &at))) {
+		struct slot *s = e->value;
+
+		s->missing = !s->local;
+		replica_drift(s); /* a slot with a record stays */
+	}
+}
+
+const struct object *replica_object(const struct replica *r, const struct replica_place *place)
+{
+	const struct slot *s = replica_slot((struct replica *)r, place, /* make= */ false);
+
+	return s ? s->local : NULL;
+}
+
+/* ---- events ----------------------------------------------------------------------------------------------------- */
+
+static void answer(struct replica *r, struct inbox_work *work, const struct replica_place *place, bool retryable,
+		   const char *reason)
+{
+	r->stats.refused++;
+	r->o.events.on_applied(r->o.events.ctx, &work->event, place, DELIVERY_REJECTED, retryable, reason);
+	peer_done(r->o.peer, work, DELIVERY_REJECTED, retryable, str_of(reason));
+}
+
+void replica_apply(struct replica *r, struct inbox_work *work, const struct wire_event *e, uint64_t now_ms)
+{
+	struct replica_place place = { .kind = OBJECT_KIND_COUNT };
+	json_object *incoming = NULL;
+	struct slot *s = NULL;
+	struct job *j = NULL;
+	struct why why = { 0 };
+	enum err err = r->o.rules.locate(r->o.rules.ctx, e, &place, &incoming, &why);
+
+	r->now_ms = now_ms;
+	if (err == E_OK && (!(s = replica_slot(r, &place, /* make= */ true)) || !(j = mem_alloc(sizeof(*j)))))
+		err = why_set(&why, E_NOMEM, "apply");
+	if (err != E_OK || r->stopping) {
+		answer(r, work, &place, err == E_OK || err == E_NOMEM, err == E_OK ? "stopping" : why.text);
+		json_object_put(incoming);
+		mem_free(j);
+		if (s)
+			replica_settle(s);
+		return;
+	}
+	j->slot = s;
+	j->work = work;
+	j->event = *e;
+	j->incoming = incoming;
+	replica_job_start(j);
+}
+
+bool replica_next(const struct replica *r, const void **cursor, struct replica_place *ret_place,
+		  const struct replica_record **ret_record)
+{
+	size_t at = (size_t)(uintptr_t)*cursor;
+	const struct map_entry *e;
+
+	while ((e = map_next(&r->slots, &at))) {
+		const struct slot *s = e->value;
+
+		if (!s->recorded)
+			continue;
+		*cursor = (const void *)(uintptr_t)at;
+		*ret_place = s->place;
+		*ret_record = &s->record;
+		return true;
+	}
+	return false;
+}
+
+void replica_run(struct replica *r, uint64_t now_ms)
+{
+	struct heap_node *node;
+
+	r->now_ms = now_ms;
+	while ((node = heap_first(&r->retries)) && node->key <= now_ms) {
+		heap_remove(&r->retries, node);
+		replica_drift(CONTAINER_OF(node, struct slot, retry));
+	}
+}
+
+uint64_t replica_due(const struct replica *r)
+{
+	const struct heap_node *node = heap_first(&r->retries);
+
+	return node ? node->key : UINT64_MAX;
+}
+
+void replica_stats(const struct replica *r, struct replica_stats *ret_stats)
+{
+	*ret_stats = r->stats;
+}

@@ -1,0 +1,93 @@
+/*
+ * replica_impl.h -- the inside of a replica, shared by its files.
+ *
+ * Shape     replica.c        life, the ledger's rows, what the backend reports
+ *           replica_job.c    one thing that happens in a slot, from its plan to its answer
+ */
+#pragma once
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "delivery/backoff.h"
+#include "delivery/list.h"
+#include "sync/replica.h"
+
+#define REPLICA_TRIES    8 /* plans for one event, when somebody is faster each time */
+#define REPLICA_COMMANDS 4 /* ids of commands remembered, as the inbox does */
+
+/* One thing that happens in a slot: an event of the peer's, or (work NULL) drift. */
+struct job {
+	struct link in_slot; /* waiting */
+	struct slot *slot;
+	struct inbox_work *work;
+	struct wire_event event;
+	json_object *incoming;
+	struct replica_plan plan;
+	size_t step;
+	unsigned tries;
+	bool stale;   /* waits for the backend to report what somebody else did */
+	bool keeping; /* its row is on its way */
+	char tag[20]; /* its number, in replica.durable */
+	char expect_uid[OBJECT_NAME_MAX + 1];
+	char expect_version[OBJECT_NAME_MAX + 1];
+	struct backend_write write;
+};
+
+/* Ids of what was applied last, for the inbox after a restart. Empty texts: none. */
+struct applied {
+	char *subject; /* namespace and name at the peer, "<namespace>/<name>" */
+	char *state;   /* "<type> <event id>": create, spec-update, delete */
+	char *status;
+	char *commands; /* "<type> <event id> ..." */
+};
+
+struct slot {
+	struct replica *replica;
+	struct replica_place place;
+	struct object *local;
+	struct replica_record record;
+	struct applied applied;
+	bool recorded;
+	bool missing;    /* recorded, and not here although the backend has reported all */
+	struct job *job; /* that happens now */
+	struct link waiting;
+	struct heap_node retry; /* of drift, or of a stale job */
+	struct backoff backoff; /* of reverting */
+	uint64_t calm_ms;       /* nothing is reverted before */
+	struct object *last;    /* as it was before it went */
+	size_t key_n;
+	char key[];
+};
+
+struct replica {
+	struct replica_options o;
+	struct journal_listener listener;
+	struct map slots;
+	struct map durable; /* jobs whose row is on its way, by their number as text */
+	struct heap retries;
+	uint64_t seed;
+	uint64_t next_number;
+	uint64_t now_ms;
+	bool complete;
+	bool stopping;
+	struct replica_stats stats;
+};
+
+/* replica.c */
+struct slot *replica_slot(struct replica *r, const struct replica_place *place, bool make);
+
+/* Free it when nothing is left of it. */
+void replica_settle(struct slot *s);
+uint64_t replica_random(struct replica *r);
+
+/* Write or remove the slot's row, in the batch of this turn. */
+enum err replica_write_row(struct slot *s);
+
+/* replica_job.c */
+
+/* Begin it, or put it behind what happens there. */
+void replica_job_start(struct job *j);
+
+/* Look whether somebody changed the object; nothing happens while a job runs. */
+void replica_drift(struct slot *s);
+void replica_on_durable(struct journal_listener *l, struct str tag);

@@ -1,0 +1,407 @@
+#include "sync/replica_impl.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "wire/resync.h"
+
+#define STALE_MS       1000  /* somebody was faster and the backend has not said so yet */
+#define REVERT_CALM_MS 60000 /* without a change by others, the next one is reverted at once again */
+
+static void job_run(struct job *j);
+static void job_step(struct job *j);
+
+static void plan_release(struct replica_plan *plan)
+{
+	for (size_t i = 0; i < plan->step_count; i++)
+		object_unref(plan->steps[i].object);
+	object_unref(plan->record);
+	*plan = (struct replica_plan){ 0 };
+}
+
+static void job_free(struct job *j)
+{
+	plan_release(&j->plan);
+	json_object_put(j->incoming);
+	mem_free(j);
+}
+
+static void retry_at(struct slot *s, uint64_t due_ms)
+{
+	heap_remove(&s->replica->retries, &s->retry);
+	(void)heap_put(&s->replica->retries, &s->retry, due_ms); /* there is room: replica_slot() */
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+/* An event of its own: why it could not be done. What has no room is lost: it is only for people. */
+static void complain(struct job *j)
+{
+	struct replica *r = j->slot->replica;
+	struct wire_failure f = { .name = j->work->event.name,
+				  .namespace = j->work->event.namespace,
+				  .message = str_of(j->plan.complaint) };
+	struct buf json = { 0 };
+
+	wire_failure_write(&f, &json);
+	if (json.err == E_OK)
+		(void)peer_request(r->o.peer, WIRE_ERROR, WIRE_TO_APPLICATION, buf_view(&json), r->now_ms);
+	buf_release(&json);
+}
+
+static void tell(struct job *j, enum delivery_outcome outcome, bool retryable, const char *text)
+{
+	struct replica *r = j->slot->replica;
+
+	if (!j->work) {
+		r->stats.reverted += outcome == DELIVERY_APPLIED && j->plan.step_count;
+		r->o.events.on_reverted(r->o.events.ctx, &j->slot->place,
+					outcome == DELIVERY_APPLIED ? E_OK : E_UNAVAILABLE, text);
+		return;
+	}
+	r->stats.applied += outcome == DELIVERY_APPLIED;
+	r->stats.refused += outcome != DELIVERY_APPLIED;
+	r->o.events.on_applied(r->o.events.ctx, &j->work->event, &j->slot->place, outcome, retryable, text);
+	if (j->plan.complaint[0])
+		complain(j);
+	if (j->plan.gone)
+		r->o.events.on_gone(r->o.events.ctx, &j->work->event);
+	peer_done(r->o.peer, j->work, outcome, retryable,
+		  outcome == DELIVERY_REJECTED ? str_of(text) : (struct str){ 0 });
+}
+
+/* The slot is free for what waits, or for what others did meanwhile. */
+static void next_job(struct slot *s)
+{
+	struct link *first = list_first(&s->waiting);
+
+	if (first) {
+		struct job *j = CONTAINER_OF(first, struct job, in_slot);
+
+		list_remove(first);
+		s->job = j;
+		s->replica->stats.busy++;
+		job_run(j);
+		return;
+	}
+	replica_drift(s);
+	replica_settle(s);
+}
+
+static void finish(struct job *j, enum delivery_outcome outcome, bool retryable, const char *text)
+{
+	struct slot *s = j->slot;
+
+	tell(j, outcome, retryable, text);
+	if (!j->work && outcome != DELIVERY_APPLIED)
+		retry_at(s, s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica)));
+	s->job = NULL;
+	s->replica->stats.busy--;
+	job_free(j);
+	next_job(s);
+}
+
+/* ---- the record ------------------------------------------------------------------------------------------------- */
+
+static bool fits_a_line(struct str s)
+{
+	return str_find(s, '\t') == s.n && str_find(s, '\n') == s.n;
+}
+
+/* Without the oldest line of `REPLICA_COMMANDS`. */
+static struct str newest_lines(const char *text)
+{
+	struct str rest = str_of(text);
+	size_t lines = 0;
+
+	for (size_t i = 0; i < rest.n; i++)
+		lines += rest.p[i] == '\n';
+	for (; lines >= REPLICA_COMMANDS; lines--)
+		(void)str_cut(&rest, '\n');
+	return rest;
+}
+
+static enum err note_id(char **text, struct str keep, const struct delivery_event *e)
+{
+	struct buf line = { 0 };
+
+	buf_str(&line, keep);
+	buf_addf(&line, "%s\t", delivery_type_name(e->type));
+	buf_str(&line, e->resource_id);
+	buf_char(&line, '\t');
+	buf_str(&line, e->event_id);
+	buf_char(&line, '\n');
+	char *copy = line.err == E_OK ? str_dup(buf_view(&line)) : NULL;
+
+	buf_release(&line);
+	if (!copy)
+		return E_NOMEM;
+	mem_free(*text);
+	*text = copy;
+	return E_OK;
+}
+
+/* What was applied, so that a repetition after a restart is known (docs/delivery.md "What must be on disk"). */
+static enum err note_applied(struct slot *s, const struct delivery_event *e)
+{
+	struct str none = { 0 };
+
+	if (!fits_a_line(e->resource_id) || !fits_a_line(e->event_id))
+		return E_OK; /* it will be applied again, which changes nothing */
+	if (e->type == DELIVERY_STATUS)
+		return note_id(&s->applied.status, none, e);
+	if (e->type == DELIVERY_COMMAND)
+		return note_id(&s->applied.commands, newest_lines(s->applied.commands), e);
+	return note_id(&s->applied.state, none, e);
+}
+
+static enum err note_subject(struct slot *s, const struct delivery_event *e)
+{
+	struct buf subject = { 0 };
+
+	buf_str(&subject, e->namespace);
+	buf_char(&subject, '/');
+	buf_str(&subject, e->name);
+	char *copy = subject.err == E_OK ? str_dup(buf_view(&subject)) : NULL;
+
+	buf_release(&subject);
+	if (!copy)
+		return E_NOMEM;
+	mem_free(s->applied.subject);
+	s->applied.subject = copy;
+	return E_OK;
+}
+
+static void take_record(struct job *j)
+{
+	struct slot *s = j->slot;
+	struct replica_plan *plan = &j->plan;
+	bool keep = !plan->record_removed;
+
+	s->replica->stats.records += keep && !s->recorded;
+	s->replica->stats.records -= !keep && s->recorded;
+	if (plan->record || !keep) {
+		object_unref(s->record.object);
+		s->record.object = TAKE(plan->record);
+	}
+	if (plan->source_uid && keep)
+		(void)snprintf(s->record.source_uid, sizeof(s->record.source_uid), "%s", plan->source_uid);
+	if (!keep)
+		s->record.source_uid[0] = 0;
+	s->recorded = keep;
+}
+
+static enum err write_record(struct job *j)
+{
+	struct replica *r = j->slot->replica;
+	bool had = j->slot->recorded;
+	enum err err = E_OK;
+
+	take_record(j);
+	if (!had && !j->slot->recorded)
+		return E_OK;
+	if (j->work && j->slot->recorded) {
+		err = note_applied(j->slot, &j->work->event);
+		if (err == E_OK)
+			err = note_subject(j->slot, &j->work->event);
+	}
+	if (err == E_OK)
+		err = replica_write_row(j->slot);
+	if (err != E_OK || !j->work)
+		return err;
+	(void)snprintf(j->tag, sizeof(j->tag), "%llx", (unsigned long long)++r->next_number);
+	if (map_put(&r->durable, str_of(j->tag), j) != E_OK)
+		return E_NOMEM;
+	err = journal_tell(r->o.journal, &r->listener, str_of(j->tag));
+	if (err != E_OK)
+		(void)map_remove(&r->durable, str_of(j->tag));
+	j->keeping = err == E_OK;
+	return err;
+}
+
+/* Everything is written: keep what was done, then say so. */
+static void job_written(struct job *j)
+{
+	const struct replica_plan *plan = &j->plan;
+	bool keeps = plan->step_count || plan->record || plan->record_removed || plan->source_uid ||
+		     (j->work && j->work->event.type == DELIVERY_COMMAND);
+	enum err err = keeps ? write_record(j) : E_OK;
+
+	if (err != E_OK)
+		finish(j, DELIVERY_REJECTED, /* retryable= */ true, err_text(err));
+	else if (!j->keeping)
+		finish(j, DELIVERY_APPLIED, false, plan->note ? plan->note : "");
+}
+
+void replica_on_durable(struct journal_listener *l, struct str tag)
+{
+	struct replica *r = CONTAINER_OF(l, struct replica, listener);
+	struct job *j = map_remove(&r->durable, tag);
+
+	if (j)
+		finish(j, DELIVERY_APPLIED, false, j->plan.note ? j->plan.note : "");
+}
+
+/* ---- the steps -------------------------------------------------------------------------------------------------- */
+
+/* Somebody was faster. The backend will report it; until then there is nothing to plan with. */
+static void job_stale(struct job *j)
+{
+	j->slot->replica->stats.conflicts++;
+	if (++j->tries >= REPLICA_TRIES) {
+		finish(j, DELIVERY_REJECTED, /* retryable= */ true, "changed by others again and again");
+		return;
+	}
+	j->stale = true;
+	retry_at(j->slot, j->slot->replica->now_ms + STALE_MS);
+}
+
+static bool is_final(enum err err)
+{
+	return err == E_MALFORMED || err == E_FORBIDDEN || err == E_UNSUPPORTED || err == E_LIMIT;
+}
+
+static void take_result(struct slot *s, const struct backend_write *w)
+{
+	object_unref(TAKE(s->local));
+	if (w->verb != BACKEND_DELETE && w->result)
+		s->local = object_ref(w->result);
+	s->missing = false;
+}
+
+static void on_written(struct backend_write *w)
+{
+	struct job *j = CONTAINER_OF(w, struct job, write);
+	bool gone_already = w->verb == BACKEND_DELETE && w->err == E_NOT_FOUND;
+
+	if (w->err == E_OK || gone_already) {
+		take_result(j->slot, w);
+		j->step++;
+		job_step(j);
+	} else if (w->err == E_CONFLICT || w->err == E_EXISTS || w->err == E_NOT_FOUND) {
+		job_stale(j);
+	} else {
+		finish(j, DELIVERY_REJECTED, !is_final(w->err), w->why.text[0] ? w->why.text : err_text(w->err));
+	}
+}
+
+static void job_step(struct job *j)
+{
+	const struct object *local = j->slot->local;
+
+	if (j->step == j->plan.step_count) {
+		if (j->plan.again && ++j->tries < REPLICA_TRIES)
+			job_run(j);
+		else
+			job_written(j);
+		return;
+	}
+	j->write = (struct backend_write){ .verb = j->plan.steps[j->step].verb,
+					   .object = j->plan.steps[j->step].object,
+					   .on_done = on_written };
+	/* What we planned with must still be there: texts of our own, for the object may be replaced meanwhile. */
+	(void)snprintf(j->expect_uid, sizeof(j->expect_uid), "%s", local ? local->uid : "");
+	(void)snprintf(j->expect_version, sizeof(j->expect_version), "%s", local ? local->version : "");
+	j->write.expect_uid = j->expect_uid;
+	j->write.expect_version = local && local->version[0] ? j->expect_version : NULL;
+	backend_write(j->slot->replica->o.backend, &j->write);
+}
+
+/* ---- the plan --------------------------------------------------------------------------------------------------- */
+
+static enum err make_plan(struct job *j, struct why *why)
+{
+	struct slot *s = j->slot;
+	const struct replica_rules *rules = &s->replica->o.rules;
+	struct replica_case c = { .event = j->work ? &j->event : NULL,
+				  .incoming = j->incoming,
+				  .place = &s->place,
+				  .local = s->local,
+				  .last = s->last,
+				  .record = s->recorded ? &s->record : NULL };
+
+	plan_release(&j->plan);
+	j->step = 0;
+	return j->work ? rules->apply(rules->ctx, &c, &j->plan, why) : rules->revert(rules->ctx, &c, &j->plan, why);
+}
+
+static void job_run(struct job *j)
+{
+	struct why why = { 0 };
+	enum err err = make_plan(j, &why);
+
+	j->stale = false;
+	if (err != E_OK)
+		finish(j, DELIVERY_REJECTED, err == E_NOMEM, why.text[0] ? why.text : err_text(err));
+	else if (j->plan.what == REPLICA_REFUSE)
+		finish(j, DELIVERY_REJECTED, j->plan.retryable, j->plan.reason);
+	else
+		job_step(j);
+}
+
+void replica_job_start(struct job *j)
+{
+	struct slot *s = j->slot;
+
+	if (s->job) {
+		list_put_last(&s->waiting, &j->in_slot);
+		return;
+	}
+	s->job = j;
+	s->replica->stats.busy++;
+	job_run(j);
+}
+
+/* ---- drift ------------------------------------------------------------------------------------------------------ */
+
+/* The first change is reverted at once; somebody who changes it again and again is met with growing patience. */
+static bool must_wait(struct slot *s)
+{
+	uint64_t now_ms = s->replica->now_ms;
+
+	if (now_ms >= s->calm_ms + REVERT_CALM_MS)
+		backoff_reset(&s->backoff);
+	if (now_ms >= s->calm_ms)
+		return false;
+	if (!heap_holds(&s->retry))
+		retry_at(s, s->calm_ms);
+	return true;
+}
+
+static void revert(struct slot *s)
+{
+	struct job *j = mem_alloc(sizeof(*j));
+	struct why why = { 0 };
+
+	if (!j) {
+		retry_at(s, s->replica->now_ms + STALE_MS);
+		return;
+	}
+	j->slot = s;
+	/* Planned once to see whether there is anything to do: most reports are of our own writes. */
+	if (make_plan(j, &why) == E_OK && j->plan.step_count == 0) {
+		job_free(j);
+		return;
+	}
+	if (must_wait(s)) {
+		job_free(j);
+		return;
+	}
+	s->calm_ms = s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica));
+	replica_job_start(j);
+}
+
+void replica_drift(struct slot *s)
+{
+	struct replica *r = s->replica;
+
+	if (s->job && s->job->stale) {
+		job_run(s->job);
+		return;
+	}
+	if (s->job || r->stopping || !r->complete || !s->recorded || !s->record.object || !r->o.rules.revert)
+		return;
+	if (!s->local && !s->missing)
+		return;
+	revert(s);
+}

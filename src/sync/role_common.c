@@ -1,0 +1,174 @@
+#include "sync/role_impl.h"
+
+#include <stdio.h>
+
+/* A tree with nothing but this member. */
+static enum err digest_alone(const char *key, json_object *value, enum digest_part part, struct digest *ret_digest)
+{
+	json_object *alone = json_object_new_object();
+	enum err err = E_NOMEM;
+
+	if (alone && json_object_object_add(alone, key, json_object_get(value)) == 0)
+		err = digest_of(alone, part, ret_digest);
+	json_object_put(alone);
+	return err;
+}
+
+enum err role_describe_operation(json_object *tree, struct source_state *ret_state)
+{
+	json_object *state = tree_get(tree, "status", "operationState", NULL);
+	const char *phase = json_object_get_string(tree_get(state, "phase", NULL));
+	enum err err = digest_of(tree, DIGEST_OPERATION, &ret_state->operation);
+
+	if (err != E_OK || !phase || strcmp(phase, "Terminating") != 0)
+		return err;
+	/* One operation is terminated once: it is known by when it began. */
+	return digest_alone("status", tree_get(state, "startedAt", NULL), DIGEST_STATUS, &ret_state->terminate);
+}
+
+enum err role_describe_refresh(json_object *tree, struct digest *ret_digest)
+{
+	const char *refresh = tree_mark(tree, "annotations", MARK_REFRESH);
+	json_object *value;
+	enum err err;
+
+	*ret_digest = (struct digest){ 0 };
+	if (!refresh[0])
+		return E_OK;
+	value = json_object_new_string(refresh);
+	err = value ? digest_alone("spec", value, DIGEST_DESIRED, ret_digest) : E_NOMEM;
+	json_object_put(value);
+	return err;
+}
+
+bool role_verb(enum wire_type type, enum identity_verb *ret_verb)
+{
+	static const struct {
+		enum wire_type type;
+		enum identity_verb verb;
+	} verbs[] = {
+		{ WIRE_CREATE, IDENTITY_CREATE },
+		{ WIRE_SPEC_UPDATE, IDENTITY_SPEC },
+		{ WIRE_STATUS_UPDATE, IDENTITY_STATUS },
+		{ WIRE_ERROR, IDENTITY_STATUS },
+		{ WIRE_SET_OPERATION, IDENTITY_SET_OPERATION },
+		{ WIRE_TERMINATE_OPERATION, IDENTITY_TERMINATE },
+		{ WIRE_DELETE, IDENTITY_DELETE },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (verbs[i].type == type) {
+			*ret_verb = verbs[i].verb;
+			return true;
+		}
+	return false;
+}
+
+struct identity_verdict role_decide(const struct role *r, enum identity_end end, const struct replica_case *c,
+				    json_object *local, bool foreign)
+{
+	char principal_uid[DIGEST_SIZE + OBJECT_NAME_MAX];
+	struct identity_event event;
+	struct identity_local there;
+	enum identity_verb verb;
+
+	if (!role_verb(c->event->type, &verb))
+		return (struct identity_verdict){ .decision = IDENTITY_DO_REFUSE,
+						  .reason = "no such event for this kind",
+						  .source_uid = "" };
+	(void)snprintf(principal_uid, sizeof(principal_uid), "%.*s", STR_ARG(c->event->principal_uid));
+	identity_event_of(c->incoming, c->place->kind, verb, principal_uid, &event);
+	if (local) {
+		identity_local_of(local, &there);
+		there.foreign = foreign;
+	}
+	return identity_decide(end, &event, local ? &there : NULL, &r->config.policy);
+}
+
+static void add_step(struct replica_plan *plan, enum backend_verb verb, struct object *object)
+{
+	plan->steps[plan->step_count].verb = verb;
+	plan->steps[plan->step_count++].object = object_ref(object);
+}
+
+bool role_plan_simple(const struct replica_case *c, const struct identity_verdict *v, json_object *local,
+		      struct replica_plan *plan, enum err *ret_err, struct why *why)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+
+	*ret_err = E_OK;
+	plan->note = v->reason;
+	switch (v->decision) {
+	case IDENTITY_DO_REFUSE:
+	case IDENTITY_DO_ERROR:
+		plan->what = REPLICA_REFUSE;
+		(void)snprintf(plan->reason, sizeof(plan->reason), "%s", v->reason);
+		if (v->decision == IDENTITY_DO_ERROR)
+			(void)snprintf(plan->complaint, sizeof(plan->complaint), "%s", v->reason);
+		return true;
+	case IDENTITY_DO_GONE:
+		plan->gone = true;
+		plan->record_removed = c->record != NULL;
+		return true;
+	case IDENTITY_DO_IGNORE:
+		plan->record_removed = !local && c->record && c->event->type == WIRE_DELETE;
+		return true;
+	case IDENTITY_DO_DELETE:
+	case IDENTITY_DO_RECREATE:
+		*ret_err = object_from_tree(c->place->kind, local, why, &o);
+		if (*ret_err == E_OK)
+			add_step(plan, BACKEND_DELETE, o);
+		plan->again = v->decision == IDENTITY_DO_RECREATE;
+		plan->record_removed = v->decision == IDENTITY_DO_DELETE && c->record;
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum err role_plan_merged(const struct replica_case *c, struct merged *m, bool record, struct replica_plan *plan,
+			  struct why *why)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+	enum err err = object_from_tree(c->place->kind, m->tree, why, &o);
+
+	if (err == E_OK && (m->writes & MERGE_PUT))
+		add_step(plan, BACKEND_PUT, o);
+	if (err == E_OK && (m->writes & MERGE_STATUS))
+		add_step(plan, BACKEND_STATUS, o);
+	if (err == E_OK && (m->writes & MERGE_DELETE))
+		add_step(plan, BACKEND_DELETE, o);
+	if (err == E_OK && record)
+		plan->record = object_ref(o);
+	merged_release(m);
+	return err;
+}
+
+enum err role_plan_delete(const struct replica_case *c, json_object *local, struct replica_plan *plan, struct why *why)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+	struct merged m = { 0 };
+	enum err err = merge_without_finalizers(local, &m);
+
+	if (err == E_OK)
+		err = role_plan_merged(c, &m, /* record= */ false, plan, why);
+	if (err == E_OK)
+		err = object_from_tree(c->place->kind, local, why, &o);
+	if (err != E_OK)
+		return err;
+	add_step(plan, BACKEND_DELETE, o);
+	plan->record_removed = c->record != NULL;
+	return E_OK;
+}
+
+bool role_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name)
+{
+	if (namespace.n > OBJECT_NAME_MAX || name.n > OBJECT_NAME_MAX)
+		return false;
+	*place = (struct replica_place){ .kind = kind };
+	if (namespace.n)
+		memcpy(place->namespace, namespace.p, namespace.n);
+	if (name.n)
+		memcpy(place->name, name.p, name.n);
+	return true;
+}

@@ -1,0 +1,64 @@
+/*
+ * role_impl.h -- what the four roles share. Internal to sync.
+ *
+ * Shape     roles.c tables and names; role_common.c events and plans; role_managed_agent.c, role_autonomous_agent.c,
+ *           role_principal_managed.c, role_principal_autonomous.c the rules of each end.
+ */
+#pragma once
+
+#include "sync/project.h"
+#include "sync/roles.h"
+
+/* The rules of one end; NULL functions: it has none of that. */
+struct role_rules {
+	enum err (*describe)(const struct role *r, const struct object *truth, json_object *tree,
+			     struct source_state *ret_state);
+	/* Make of `tree` (a copy of the truth, to be changed at will) what the peer gets. `*tree` may be replaced. */
+	enum err (*prepare)(const struct role *r, enum wire_type type, enum object_kind kind, json_object **tree);
+	enum err (*locate)(const struct role *r, const struct wire_event *e, enum object_kind kind,
+			   json_object **incoming, struct replica_place *ret_place, struct why *why);
+	enum err (*apply)(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
+			  struct why *why);
+	enum err (*revert)(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
+			   struct why *why);
+	bool names_principal; /* events carry principaluid (facts 4.2) */
+};
+
+extern const struct role_rules role_managed_agent;
+extern const struct role_rules role_autonomous_agent;
+extern const struct role_rules role_principal_of_managed;
+extern const struct role_rules role_principal_of_autonomous;
+
+/* ---- what is sent ------------------------------------------------------------------------------------------------ */
+
+/* Digests of the operation, and of the one that is being terminated. */
+enum err role_describe_operation(json_object *tree, struct source_state *ret_state);
+
+/* The digest of the refresh annotation alone; "" without one. */
+enum err role_describe_refresh(json_object *tree, struct digest *ret_digest);
+
+/* ---- what comes -------------------------------------------------------------------------------------------------- */
+
+/* The verb of an object event; false: the role knows no such event. */
+bool role_verb(enum wire_type type, enum identity_verb *ret_verb);
+
+/* Seen with the rules of identity.h. `foreign`: what is there belongs to another agent. */
+struct identity_verdict role_decide(const struct role *r, enum identity_end end, const struct replica_case *c,
+				    json_object *local, bool foreign);
+
+/* The plan of a verdict that writes nothing, or only deletes. False: it writes. */
+bool role_plan_simple(const struct replica_case *c, const struct identity_verdict *v, json_object *local,
+		      struct replica_plan *plan, enum err *ret_err, struct why *why);
+
+/* Add the writes of `m` to the plan, and release it. With `record`: what is written is what is reverted to. */
+enum err role_plan_merged(const struct replica_case *c, struct merged *m, bool record, struct replica_plan *plan,
+			  struct why *why);
+
+/* Without its finalizers, and then gone: a delete at the principal. */
+enum err role_plan_delete(const struct replica_case *c, json_object *local, struct replica_plan *plan, struct why *why);
+
+/* RFC 3339 of the turn. */
+const char *role_now(struct role *r);
+
+/* A name into a place; false: too long or no name. */
+bool role_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name);

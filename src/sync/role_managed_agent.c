@@ -1,0 +1,122 @@
+#include "sync/role_impl.h"
+
+/*
+ * What the principal is told of a copy: its status, its operation, and whether the refresh that was asked for is done. Without
+ * source-uid it is no copy.
+ */
+static enum err describe(const struct role *r, const struct object *truth, json_object *tree,
+			 struct source_state *ret_state)
+{
+	json_object *said;
+	const char *refresh = tree_mark(tree, "annotations", MARK_REFRESH);
+	enum err err = E_NOMEM;
+
+	if (truth->kind != OBJECT_APPLICATION || !truth->source_uid[0] ||
+	    mapping_admits(r->config.site, truth->kind, tree) != MAPPING_OK)
+		return E_NOT_FOUND;
+	said = json_object_new_object();
+	if (said && json_object_object_add(said, "status", json_object_get(tree_get(tree, "status", NULL))) == 0 &&
+	    json_object_object_add(said, "operation", json_object_get(tree_get(tree, "operation", NULL))) == 0 &&
+	    (!refresh[0] || tree_mark_set(said, "annotations", MARK_REFRESH, refresh) == E_OK))
+		err = digest_of(said, DIGEST_WHOLE, &ret_state->status);
+	json_object_put(said);
+	return err;
+}
+
+static enum err prepare(const struct role *r, enum wire_type type, enum object_kind kind, json_object **tree)
+{
+	const char *namespace;
+	enum err err = mapping_reported_as(r->config.site, kind, *tree, &namespace, &(struct why){ 0 });
+
+	(void)type;
+	return err == E_OK ? tree_meta_set(*tree, "namespace", namespace) : err;
+}
+
+static enum err locate(const struct role *r, const struct wire_event *e, enum object_kind kind, json_object **incoming,
+		       struct replica_place *ret_place, struct why *why)
+{
+	struct mapping_place place;
+	enum err err = mapping_place(r->config.site, kind, tree_meta(*incoming, "namespace"), &place, why);
+
+	(void)e;
+	if (err != E_OK)
+		return err;
+	if (!role_place_set(ret_place, kind, str_of(place.namespace), str_of(tree_meta(*incoming, "name"))))
+		return why_set(why, E_MALFORMED, "a name longer than %d bytes", OBJECT_NAME_MAX);
+	return E_OK;
+}
+
+/* The stamp of a copy that lies at `c->place`. */
+static struct merge_stamp stamp_of(const struct role *r, const struct replica_case *c, const char *source_uid,
+				   const char *principal_uid)
+{
+	struct mapping_place place = { .namespace = c->place->namespace };
+
+	if (c->incoming)
+		(void)mapping_place(r->config.site, c->place->kind, tree_meta(c->incoming, "namespace"), &place,
+				    &(struct why){ 0 });
+	return (struct merge_stamp){ .namespace = c->place->namespace,
+				     .source_uid = source_uid,
+				     .principal_uid = principal_uid,
+				     .remapped = place.remapped };
+}
+
+static enum err merge(struct role *r, const struct replica_case *c, const struct identity_verdict *v,
+		      json_object *local, struct merged *ret_merged)
+{
+	char principal_uid[OBJECT_NAME_MAX + 1];
+
+	if (c->event->type == WIRE_SET_OPERATION)
+		return merge_set_operation(local, c->incoming, ret_merged);
+	if (c->event->type == WIRE_TERMINATE_OPERATION)
+		return merge_terminate(local, ret_merged);
+	(void)snprintf(principal_uid, sizeof(principal_uid), "%.*s", STR_ARG(c->event->principal_uid));
+	struct merge_stamp stamp = stamp_of(r, c, v->source_uid, principal_uid);
+
+	return merge_to_managed(c->place->kind, local, c->incoming, &stamp, ret_merged);
+}
+
+static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
+		      struct why *why)
+{
+	struct identity_verdict v = role_decide(r, IDENTITY_MANAGED_AGENT, c, local, /* foreign= */ false);
+	bool command = c->event->type == WIRE_SET_OPERATION || c->event->type == WIRE_TERMINATE_OPERATION;
+	struct merged m = { 0 };
+	enum err err;
+
+	if (role_plan_simple(c, &v, local, plan, &err, why))
+		return err;
+	err = merge(r, c, &v, local, &m);
+	if (err != E_OK)
+		return why_set(why, err, "%s", v.reason);
+	err = role_plan_merged(c, &m, /* record= */ !command, plan, why);
+	if (!command && plan->record)
+		plan->source_uid = plan->record->source_uid;
+	return err;
+}
+
+static enum err revert(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
+		       struct why *why)
+{
+	json_object *recorded = object_tree(c->record->object);
+	json_object *last = c->last ? object_tree(c->last) : NULL;
+	struct merge_stamp stamp = stamp_of(r, c, NULL, NULL);
+	struct merged m = { 0 };
+	enum err err = E_NOMEM;
+
+	if (recorded && local)
+		err = merge_revert(c->place->kind, /* end_managed= */ true, local, recorded, &stamp, &m);
+	else if (recorded)
+		err = merge_recreated(c->place->kind, /* end_managed= */ true, recorded, last, &stamp,
+				      r->config.recreate, &m);
+	if (err == E_OK)
+		err = role_plan_merged(c, &m, /* record= */ false, plan, why);
+	plan->note = local ? "put back as the principal has it" : "made again as the principal has it";
+	json_object_put(recorded);
+	json_object_put(last);
+	return err;
+}
+
+const struct role_rules role_managed_agent = {
+	.describe = describe, .prepare = prepare, .locate = locate, .apply = apply, .revert = revert
+};

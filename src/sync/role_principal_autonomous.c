@@ -1,0 +1,115 @@
+#include "sync/role_impl.h"
+
+static bool is_copy(const struct role *r, const struct object *o, json_object *tree)
+{
+	if (o->kind == OBJECT_APPPROJECT)
+		return project_is_copy_of(tree, r->config.agent);
+	return strcmp(o->namespace, r->config.agent) == 0 && o->source_uid[0];
+}
+
+/* The agent owns the object; what it hears of us are commands, and that somebody wants a refresh. */
+static enum err describe(const struct role *r, const struct object *truth, json_object *tree,
+			 struct source_state *ret_state)
+{
+	enum err err;
+
+	if (truth->kind != OBJECT_APPLICATION || !is_copy(r, truth, tree))
+		return E_NOT_FOUND;
+	err = role_describe_refresh(tree, &ret_state->desired);
+	return err == E_OK ? role_describe_operation(tree, ret_state) : err;
+}
+
+static enum err prepare(const struct role *r, enum wire_type type, enum object_kind kind, json_object **tree)
+{
+	(void)r, (void)kind;
+	if (type == WIRE_SPEC_UPDATE)
+		json_object_object_del(*tree, "operation"); /* it goes as a command of its own */
+	json_object_object_del(*tree, "status");
+	return E_OK;
+}
+
+/* What comes becomes the principal's copy before anything else looks at it: names, project, destinations. */
+static enum err locate(const struct role *r, const struct wire_event *e, enum object_kind kind, json_object **incoming,
+		       struct replica_place *ret_place, struct why *why)
+{
+	const struct mapping_principal *m = r->config.principal;
+	json_object *copy = NULL;
+	enum err err;
+
+	(void)e;
+	if (kind == OBJECT_APPLICATION) {
+		err = mapping_from_autonomous(*incoming, r->config.agent, why);
+	} else {
+		err = project_from_agent(*incoming, r->config.agent, m->namespace, why, &copy);
+		if (err == E_OK) {
+			json_object_put(*incoming);
+			*incoming = copy;
+		}
+	}
+	if (err == E_OK && !role_place_set(ret_place, kind, str_of(tree_meta(*incoming, "namespace")),
+					   str_of(tree_meta(*incoming, "name"))))
+		err = why_set(why, E_MALFORMED, "a name longer than %d bytes", OBJECT_NAME_MAX);
+	return err;
+}
+
+static enum err merge(struct role *r, const struct replica_case *c, const struct identity_verdict *v,
+		      json_object *local, struct merged *ret_merged)
+{
+	struct merge_stamp stamp = { .namespace = c->place->namespace,
+				     .source_uid = v->source_uid,
+				     .now = role_now(r) };
+	struct merge_known known = { .operation = "", .desired = true };
+
+	if (c->local) {
+		known.operation = source_known_operation(r->source, c->local);
+		known.desired = source_knows_desired(r->source, c->local);
+	}
+	return merge_from_autonomous(c->place->kind, local, c->incoming, &stamp, &known, ret_merged);
+}
+
+static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
+		      struct why *why)
+{
+	bool foreign = local && !is_copy(r, c->local, local);
+	struct identity_verdict v = role_decide(r, IDENTITY_PRINCIPAL_OF_AUTONOMOUS, c, local, foreign);
+	struct merged m = { 0 };
+	enum err err;
+
+	plan->note = v.reason;
+	if (v.decision == IDENTITY_DO_DELETE)
+		return role_plan_delete(c, local, plan, why);
+	if (role_plan_simple(c, &v, local, plan, &err, why))
+		return err;
+	err = merge(r, c, &v, local, &m);
+	if (err == E_OK)
+		err = role_plan_merged(c, &m, /* record= */ true, plan, why);
+	if (err == E_OK && plan->record)
+		plan->source_uid = plan->record->source_uid;
+	return err;
+}
+
+static enum err revert(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
+		       struct why *why)
+{
+	json_object *recorded = object_tree(c->record->object);
+	json_object *last = c->last ? object_tree(c->last) : NULL;
+	struct merge_stamp stamp = { .namespace = c->place->namespace, .now = role_now(r) };
+	struct merged m = { 0 };
+	enum err err = E_NOMEM;
+
+	if (recorded && local)
+		err = merge_revert(c->place->kind, /* end_managed= */ false, local, recorded, &stamp, &m);
+	else if (recorded)
+		err = merge_recreated(c->place->kind, /* end_managed= */ false, recorded, last, &stamp,
+				      MERGE_RECREATE_IGNORE, &m);
+	if (err == E_OK)
+		err = role_plan_merged(c, &m, /* record= */ false, plan, why);
+	plan->note = local ? "put back as the agent has it" : "made again as the agent has it";
+	json_object_put(recorded);
+	json_object_put(last);
+	return err;
+}
+
+const struct role_rules role_principal_of_autonomous = {
+	.describe = describe, .prepare = prepare, .locate = locate, .apply = apply, .revert = revert
+};

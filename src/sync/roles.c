@@ -1,0 +1,286 @@
+#include "sync/role_impl.h"
+
+#include "base/clock.h"
+#include "wire/checksum.h"
+
+static const struct {
+	const struct role_rules *rules;
+	bool creates;
+	bool deletes;
+	bool kinds[OBJECT_KIND_COUNT]; /* in the order of OBJECT_KINDS */
+} ends[] = {
+	/* clang-format off */
+	[ROLE_MANAGED_AGENT]           = { &role_managed_agent,           false, true,  { true, true,  true,  true  } },
+	[ROLE_AUTONOMOUS_AGENT]        = { &role_autonomous_agent,        true,  true,  { true, true,  false, false } },
+	[ROLE_PRINCIPAL_OF_MANAGED]    = { &role_principal_of_managed,    true,  true,  { true, true,  true,  true  } },
+	[ROLE_PRINCIPAL_OF_AUTONOMOUS] = { &role_principal_of_autonomous, false, false, { true, true,  false, false } },
+	/* clang-format on */
+};
+
+bool role_creates(enum role_end end)
+{
+	return ends[end].creates;
+}
+
+bool role_deletes(enum role_end end)
+{
+	return ends[end].deletes;
+}
+
+bool role_has_kind(enum role_end end, enum object_kind kind)
+{
+	return kind < OBJECT_KIND_COUNT && ends[end].kinds[kind];
+}
+
+const char *role_now(struct role *r)
+{
+	r->now[clock_rfc3339(r->wall_ns, r->now)] = 0;
+	return r->now;
+}
+
+/* ---- source ----------------------------------------------------------------------------------------------------- */
+
+static const struct role_rules *rules_of(const struct role *r)
+{
+	return ends[r->config.end].rules;
+}
+
+static enum err describe(void *ctx, const struct object *truth, struct source_state *ret_state)
+{
+	const struct role *r = ctx;
+	json_object *tree;
+	enum err err;
+
+	if (!role_has_kind(r->config.end, truth->kind))
+		return E_NOT_FOUND;
+	tree = object_tree(truth);
+	if (!tree)
+		return E_NOMEM;
+	err = rules_of(r)->describe(r, truth, tree, ret_state);
+	json_object_put(tree);
+	return err;
+}
+
+/* "<namespace>/<name>", in the arena. */
+static struct str subject(struct buf *arena, const char *namespace, const char *name)
+{
+	size_t from = arena->n;
+
+	buf_str(arena, str_of(namespace));
+	buf_char(arena, '/');
+	buf_str(arena, str_of(name));
+	return arena->err == E_OK ? (struct str){ arena->p + from, arena->n - from } : (struct str){ 0 };
+}
+
+/* The event's content and its subject lie behind each other in the arena, which may move while it grows: data first. */
+static enum err write_tree(json_object *tree, struct buf *arena, struct wire_event *e)
+{
+	size_t n;
+	const char *json = json_object_to_json_string_length(
+		tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
+
+	if (!json || !buf_reserve(arena, n + 2 * (OBJECT_NAME_MAX + 1)))
+		return E_NOMEM;
+	buf_add(arena, json, n);
+	e->data = (struct str){ arena->p, n };
+	e->subject = subject(arena, tree_meta(tree, "namespace"), tree_meta(tree, "name"));
+	return arena->err;
+}
+
+static enum err compose(void *ctx, enum wire_type type, const struct object *truth, struct buf *arena,
+			struct wire_event *e)
+{
+	const struct role *r = ctx;
+	json_object *tree = object_tree(truth);
+	json_object *meta = tree_get(tree, "metadata", NULL);
+	enum err err = tree ? E_OK : E_NOMEM;
+
+	if (meta)
+		json_object_object_del(meta, "managedFields");
+	if (err == E_OK)
+		err = rules_of(r)->prepare(r, type, truth->kind, &tree);
+	if (err == E_OK)
+		err = write_tree(tree, arena, e);
+	json_object_put(tree);
+	e->target = wire_target_of_kind(str_of(object_kind_name(truth->kind)));
+	if (rules_of(r)->names_principal && type != WIRE_SET_OPERATION)
+		e->principal_uid = str_of(r->config.principal_uid);
+	return err;
+}
+
+/* A stub: name, namespace and UID are all that is left of it. */
+static enum err compose_delete(void *ctx, enum object_kind kind, const char *namespace, const char *name,
+			       struct str uid, struct buf *arena, struct wire_event *e)
+{
+	const struct role *r = ctx;
+	struct replica_place place = { .kind = kind };
+	struct str said_namespace, said_name;
+
+	if (!role_place_set(&place, kind, str_of(namespace), str_of(name)))
+		return E_MALFORMED;
+	role_said_as(r, &place, NULL, &said_namespace, &said_name);
+	if (!buf_reserve(arena, 8 * OBJECT_NAME_MAX))
+		return E_NOMEM;
+	buf_addf(arena, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",\"metadata\":{\"name\":", object_kind_api(kind),
+		 object_kind_manifest(kind));
+	buf_json(arena, said_name);
+	buf_lit(arena, ",\"namespace\":");
+	buf_json(arena, said_namespace);
+	buf_lit(arena, ",\"uid\":");
+	buf_json(arena, uid);
+	buf_lit(arena, "}}");
+	e->data = buf_view(arena);
+	size_t from = arena->n;
+	buf_str(arena, said_namespace);
+	buf_char(arena, '/');
+	buf_str(arena, said_name);
+	e->subject = (struct str){ arena->p + from, arena->n - from };
+	e->target = wire_target_of_kind(str_of(object_kind_name(kind)));
+	if (rules_of(r)->names_principal)
+		e->principal_uid = str_of(r->config.principal_uid);
+	return arena->err;
+}
+
+static enum err checksum(void *ctx, const struct object *truth, unsigned char ret_sum[static WIRE_CHECKSUM])
+{
+	struct buf arena = { 0 };
+	struct wire_event e = { 0 };
+	struct why why;
+	enum err err = compose(ctx, WIRE_SPEC_UPDATE, truth, &arena, &e);
+
+	if (err == E_OK)
+		err = wire_spec_checksum(e.target, e.data, ret_sum, &why);
+	buf_release(&arena);
+	return err;
+}
+
+struct source_rules role_source(struct role *r)
+{
+	return (struct source_rules){ .describe = describe,
+				      .compose = compose,
+				      .compose_delete = compose_delete,
+				      .checksum = checksum,
+				      .ctx = r };
+}
+
+/* ---- replica ---------------------------------------------------------------------------------------------------- */
+
+static enum err parse(const struct wire_event *e, json_object **ret_tree, struct why *why)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+	enum object_kind kind = object_kind_of(wire_kind_of(e->target));
+	enum err err;
+
+	if (kind == OBJECT_KIND_COUNT)
+		return why_set(why, E_UNSUPPORTED, "'%.*s' is not synchronised", STR_ARG(wire_target_text(e->target)));
+	err = object_new(kind, e->data, why, &o);
+	if (err != E_OK)
+		return err;
+	*ret_tree = object_tree(o);
+	return *ret_tree ? E_OK : E_NOMEM;
+}
+
+static enum err locate(void *ctx, const struct wire_event *e, struct replica_place *ret_place,
+		       json_object **ret_incoming, struct why *why)
+{
+	const struct role *r = ctx;
+	enum object_kind kind = object_kind_of(wire_kind_of(e->target));
+	enum err err = E_OK;
+
+	*ret_incoming = NULL;
+	if (e->type != WIRE_ERROR) /* its payload is no object */
+		err = parse(e, ret_incoming, why);
+	if (err == E_OK && !role_has_kind(r->config.end, kind))
+		err = why_set(why, E_UNSUPPORTED, "%s is not synchronised in this mode", object_kind_name(kind));
+	if (err == E_OK)
+		err = rules_of(r)->locate(r, e, kind, ret_incoming, ret_place, why);
+	if (err != E_OK) {
+		json_object_put(*ret_incoming);
+		*ret_incoming = NULL;
+	}
+	return err;
+}
+
+typedef enum err (*rule_fn)(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
+			    struct why *why);
+
+static enum err with_local(struct role *r, rule_fn rule, const struct replica_case *c, struct replica_plan *plan,
+			   struct why *why)
+{
+	json_object *local = c->local ? object_tree(c->local) : NULL;
+	enum err err = E_NOMEM;
+
+	if (local || !c->local)
+		err = rule(r, c, local, plan, why);
+	json_object_put(local);
+	return err;
+}
+
+static enum err apply(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why)
+{
+	return with_local(ctx, rules_of(ctx)->apply, c, plan, why);
+}
+
+static enum err revert(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why)
+{
+	return with_local(ctx, rules_of(ctx)->revert, c, plan, why);
+}
+
+struct replica_rules role_replica(struct role *r)
+{
+	return (struct replica_rules){
+		.locate = locate, .apply = apply, .revert = rules_of(r)->revert ? revert : NULL, .ctx = r
+	};
+}
+
+/* ---- names in comparisons --------------------------------------------------------------------------------------- */
+
+bool role_place_of(const struct role *r, enum object_kind kind, struct str namespace, struct str name,
+		   struct replica_place *ret_place)
+{
+	const struct mapping_principal *m = r->config.principal;
+	char terminated[OBJECT_NAME_MAX + 1];
+	const char *unprefixed;
+
+	if (!role_has_kind(r->config.end, kind) || name.n > OBJECT_NAME_MAX)
+		return false;
+	switch (r->config.end) {
+	case ROLE_MANAGED_AGENT:
+	case ROLE_AUTONOMOUS_AGENT:
+		(void)snprintf(terminated, sizeof(terminated), "%.*s", STR_ARG(name));
+		unprefixed = kind == OBJECT_APPPROJECT && r->config.end == ROLE_AUTONOMOUS_AGENT
+				     ? mapping_unprefixed(r->config.agent, terminated)
+				     : NULL;
+		if (!r->config.site->by_destination || kind != OBJECT_APPLICATION)
+		namespace = str_of(r->config.site->namespace);
+		return role_place_set(ret_place, kind, namespace, unprefixed ? str_of(unprefixed) : name);
+	case ROLE_PRINCIPAL_OF_MANAGED:
+		if (kind != OBJECT_APPLICATION)
+		namespace
+		= str_of(m->namespace);
+		else if (!m->by_destination) namespace = str_of(r->config.agent);
+		return role_place_set(ret_place, kind, namespace, name);
+	case ROLE_PRINCIPAL_OF_AUTONOMOUS:
+		break;
+	}
+	if (kind == OBJECT_APPLICATION)
+		return role_place_set(ret_place, kind, str_of(r->config.agent), name);
+	(void)snprintf(terminated, sizeof(terminated), "%.*s", STR_ARG(name));
+	return role_place_set(ret_place, kind, str_of(m->namespace), (struct str){ 0 }) &&
+	       mapping_prefixed(r->config.agent, terminated, ret_place->name, &(struct why){ 0 }) == E_OK;
+}
+
+void role_said_as(const struct role *r, const struct replica_place *place, json_object *local,
+		  struct str *ret_namespace, struct str *ret_name)
+{
+	const char *said = NULL, *unprefixed;
+
+	*ret_namespace = str_of(place->namespace);
+	*ret_name = str_of(place->name);
+	if (r->config.end == ROLE_MANAGED_AGENT && local &&
+	    mapping_reported_as(r->config.site, place->kind, local, &said, &(struct why){ 0 }) == E_OK)
+		*ret_namespace = str_of(said);
+	if (r->config.end == ROLE_PRINCIPAL_OF_AUTONOMOUS && place->kind == OBJECT_APPPROJECT &&
+	    (unprefixed = mapping_unprefixed(r->config.agent, place->name)))
+		*ret_name = str_of(unprefixed);
+}
