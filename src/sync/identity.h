@@ -6,7 +6,7 @@
  *           the annotation source-uid against the incoming source-uid, or the incoming metadata.uid without one; at the
  *           original it is metadata.uid against the incoming source-uid.
  * Owner     everything is borrowed.
- * Source    argocd-agent facts 4.3, 4.5, 6.5, 9.2, 10 (#1056, #831); docs/sync.md says where we differ from upstream
+ * Source    argocd-agent facts 4.3, 4.5, 6.5, 9.2, 10 (#1056, #831); docs/sync-rules.md says where we differ
  */
 #pragma once
 

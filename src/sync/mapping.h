@@ -77,17 +77,18 @@ enum mapping_reason mapping_owner(const struct mapping_principal *m, json_object
 bool mapping_skipped(json_object *tree);
 
 /*
- * Where the principal keeps what this managed agent reports about the application of namespace `incoming`, borrowed.
- * E_MALFORMED: mapped by destination, and it names no namespace. That the object there is this agent's remains to be looked at
- * with mapping_owner().
+ * Where the principal keeps what this managed agent reports about the application of namespace `incoming`, borrowed; `remapped`:
+ * what came carries MARK_REMAPPED. E_MALFORMED: mapped by destination, and it names no namespace. That the object there is this
+ * agent's remains to be looked at with mapping_owner().
  */
-enum err mapping_reported(const struct mapping_principal *m, const char *agent, const char *incoming,
+enum err mapping_reported(const struct mapping_principal *m, const char *agent, const char *incoming, bool remapped,
 			  const char **ret_namespace, struct why *why);
 
 /*
  * Turn an Application of an autonomous agent into the principal's copy, in place: namespace and those of Applications among
  * status.resources[] := agent, project := its prefixed name, destination.name := agent (the cluster's name at the principal),
- * destination.server removed. To be done once to what came. E_LIMIT: the project's name gets too long. E_NOMEM.
+ * destination.server removed. To be done once to what came. E_MALFORMED: it has no spec. E_LIMIT: the project's name gets too
+ * long. E_NOMEM.
  */
 enum err mapping_from_autonomous(json_object *app, const char *agent, struct why *why);
 

@@ -30,7 +30,7 @@
 	X(MARK_LAST_APPLIED, true, "what kubectl wrote at one cluster: not for the other")                        \
 	X(MARK_MISMATCH_POLICY, false, "recreate or upsert: of the incoming object, over the configured policy")  \
 	X(MARK_ADOPTION_POLICY, false, "always or never: of the agent's application, over the configured policy") \
-	X(MARK_NOTIFIED, false, "what the principal has notified about: stays there")                             \
+	X(MARK_NOTIFIED, true, "what this cluster has notified about: stays there, at either end")                \
 	X(MARK_REFRESH, false, "asks the controller to look again; it removes it when done")
 
 /* Labels. */
@@ -38,6 +38,9 @@
 #define LABEL_AGENT_NAME              "argocd-agent.argoproj-labs.io/agent-name"  /* cluster secret: its agent */
 #define LABEL_SELF_REGISTERED         "argocd-agent.argoproj-labs.io/self-registered-cluster" /* cluster secret: not by hand */
 #define LABEL_SECRET_TYPE             "argocd.argoproj.io/secret-type" /* "repository" or "repo-creds": a secret that is sent */
+
+/* The one ConfigMap of GPG keys, in Argo CD's namespace. */
+#define GPG_KEYS_NAME                 "argocd-gpg-keys-cm"
 
 /* The condition by which an application at the principal shows what its agent could not do. */
 #define CONDITION_AGENT_ERROR         "AgentError"
@@ -48,3 +51,9 @@
 
 /* Is this annotation ours? */
 bool mark_is_ours(const char *key);
+
+/* Is this top-level member what the source decides: not metadata, status or operation? */
+bool member_is_content(const char *key);
+
+/* Has an operation in this phase (status.operationState.phase) come to its end? */
+bool phase_has_ended(const char *phase);

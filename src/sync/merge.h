@@ -7,7 +7,7 @@
  * Errors    E_MALFORMED  the incoming tree is no object with metadata
  *           E_NOT_FOUND  terminate: no operation has ever run
  *           E_NOMEM
- * Source    argocd-agent facts 4.4, 4.5, 9.2 (application.go:594), 10 (#840, #839); docs/sync.md says where we differ
+ * Source    argocd-agent facts 4.4, 4.5, 9.2 (application.go:594), 10 (#840, #839); docs/sync-rules.md says where we differ
  */
 #pragma once
 
@@ -54,16 +54,17 @@ struct merge_known {
 
 /*
  * A managed agent writes what the principal sent. Labels, annotations, finalizers and content are replaced, the destination of
- * an Application becomes in-cluster, the operation is taken when there is one and the local one is not being terminated, the
- * local refresh annotation and status stay. `existing` NULL: create.
+ * an Application becomes in-cluster, the operation is taken when there is one and the local one is not being terminated; the
+ * status stays, and so do a refresh that is still to be done here and NOTIFIED. `existing` NULL: create.
  */
 enum err merge_to_managed(enum object_kind kind, json_object *existing, json_object *incoming,
 			  const struct merge_stamp *stamp, struct merged *ret_merged);
 
 /*
  * The principal writes what an autonomous agent sent and mapping_from_autonomous() or project_from_agent() mapped: everything, the
- * status included; NOTIFIED stays as it is at the principal, and so do an operation and a refresh that the agent has not seen.
- * At a create the operation is left out. `known` NULL: the agent knows all.
+ * status included. NOTIFIED stays as it is at the principal, and so do an operation and a refresh that the agent has not seen; a
+ * refresh of the agent's own is not taken over, it would come back to it as ours. At a create the operation is left out.
+ * `known` NULL: the agent knows all.
  */
 enum err merge_from_autonomous(enum object_kind kind, json_object *existing, json_object *incoming,
 			       const struct merge_stamp *stamp, const struct merge_known *known,
@@ -72,7 +73,7 @@ enum err merge_from_autonomous(enum object_kind kind, json_object *existing, jso
 /*
  * Someone changed a replica: `recorded` is what was last written through merge_to_managed() or merge_from_autonomous() (the
  * incoming object, or the result). What the source decides is put back; status, operation, refresh and NOTIFIED stay as
- * they are here. writes is 0 when nothing was changed. `end_managed`: of a managed agent.
+ * they are here. `writes` is 0 when nothing was changed. `end_managed`: of a managed agent.
  */
 enum err merge_revert(enum object_kind kind, bool end_managed, json_object *local, json_object *recorded,
 		      const struct merge_stamp *stamp, struct merged *ret_merged);

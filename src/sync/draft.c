@@ -1,0 +1,140 @@
+#include "sync/draft.h"
+
+#include <string.h>
+
+#include "sync/digest.h"
+
+void draft_begin(struct draft *d, json_object *existing, json_object *model)
+{
+	*d = (struct draft){ .existing = existing };
+	d->tree = graft_copy(existing, &d->err);
+	d->metadata = graft_copy(graft_object(existing, "metadata"), &d->err);
+	d->annotations = graft_copy(graft_object(graft_object(existing, "metadata"), "annotations"), &d->err);
+	if (!existing) {
+		graft_share(d->tree, "apiVersion", graft_member(model, "apiVersion"), &d->err);
+		graft_share(d->tree, "kind", graft_member(model, "kind"), &d->err);
+		graft_share(d->metadata, "name", graft_member(graft_object(model, "metadata"), "name"), &d->err);
+	}
+}
+
+void draft_annotate(struct draft *d, const char *key, const char *value)
+{
+	if (value && value[0])
+		graft_put_text(d->annotations, key, value, &d->err);
+	else
+		graft_share(d->annotations, key, NULL, &d->err);
+}
+
+void draft_take(struct draft *d, json_object *from, const char *key)
+{
+	graft_share(d->tree, key, graft_member(from, key), &d->err);
+}
+
+const char *draft_annotation(json_object *tree, const char *key)
+{
+	const char *value = graft_text(graft_member(graft_object(graft_object(tree, "metadata"), "annotations"), key));
+
+	return value[0] ? value : NULL;
+}
+
+bool draft_terminating(json_object *tree)
+{
+	json_object *state = graft_object(graft_object(tree, "status"), "operationState");
+
+	return strcmp(graft_text(graft_member(state, "phase")), "Terminating") == 0;
+}
+
+json_object *draft_operation(json_object *existing, json_object *incoming, const struct merge_known *known,
+			     enum err *err)
+{
+	json_object *ours = graft_member(existing, "operation");
+	struct digest digest;
+
+	if (!ours || !known)
+		return graft_member(incoming, "operation");
+	*err = digest_of(existing, DIGEST_OPERATION, &digest);
+	if (*err != E_OK || (known->operation && strcmp(digest.text, known->operation) == 0))
+		return graft_member(incoming, "operation");
+	return ours;
+}
+
+/* ---- what differs ----------------------------------------------------------------------------------------------- */
+
+static bool same(json_object *a, json_object *b)
+{
+	return (graft_is_empty(a) && graft_is_empty(b)) || graft_same(a, b);
+}
+
+static bool is_put(const char *key)
+{
+	return strcmp(key, "metadata") != 0 && strcmp(key, "status") != 0 && strcmp(key, "operation") != 0;
+}
+
+/* Every member of `a` as in `b`, or empty in both; with `put` only those that a put writes. */
+static bool is_within(json_object *a, json_object *b, bool put)
+{
+	if (!json_object_is_type(a, json_type_object))
+		return true;
+	json_object_object_foreach(a, key, value)
+	{
+		if ((!put || is_put(key)) && !same(value, graft_member(b, key)))
+			return false;
+	}
+	return true;
+}
+
+static bool differs(json_object *a, json_object *b)
+{
+	json_object *ma = graft_object(a, "metadata"), *mb = graft_object(b, "metadata");
+
+	return !is_within(a, b, /* put= */ true) || !is_within(b, a, /* put= */ true) || !is_within(ma, mb, false) ||
+	       !is_within(mb, ma, false);
+}
+
+static unsigned writes_of(const struct draft *d)
+{
+	unsigned writes = d->delete ? MERGE_DELETE : 0;
+
+	if (!d->existing || differs(d->existing, d->tree))
+		writes |= MERGE_PUT;
+	if (!same(graft_member(d->existing, "status"), graft_member(d->tree, "status")) ||
+	    !graft_same(graft_member(d->existing, "operation"), graft_member(d->tree, "operation")))
+		writes |= MERGE_STATUS;
+	return writes;
+}
+
+/* The annotations belong to the metadata, and these to the tree, from here on. */
+static void assemble(struct draft *d)
+{
+	if (d->annotations && json_object_object_length(d->annotations) == 0)
+		graft_share(d->metadata, "annotations", NULL, &d->err);
+	else
+		graft_share(d->metadata, "annotations", d->annotations, &d->err);
+	graft_share(d->tree, "metadata", d->metadata, &d->err);
+}
+
+enum err draft_end(struct draft *d, const char *now, struct merged *ret_merged)
+{
+	unsigned writes = 0;
+
+	if (d->err == E_OK)
+		assemble(d);
+	if (d->err == E_OK)
+		writes = writes_of(d);
+	if (now && writes & MERGE_PUT && d->err == E_OK) {
+		draft_annotate(d, MARK_LAST_UPDATED, now);
+		assemble(d);
+	}
+	json_object_put(d->annotations);
+	json_object_put(d->metadata);
+	if (d->err == E_OK)
+		*ret_merged = (struct merged){ .tree = TAKE(d->tree), .writes = writes };
+	json_object_put(d->tree);
+	return d->err;
+}
+
+void merged_release(struct merged *m)
+{
+	json_object_put(m->tree);
+	*m = (struct merged){ 0 };
+}

@@ -1,0 +1,230 @@
+#include <string.h>
+
+#include "base/mem.h"
+#include "sync/draft.h"
+
+/* What becomes of the refresh annotation, which asks for something and goes when it is done. */
+enum refresh {
+	REFRESH_ASKED, /* the incoming one asks; one that is still to be done stays */
+	REFRESH_OURS,  /* only we ask: ours stays until the peer has seen it and has it no more */
+	REFRESH_STAYS,
+	REFRESH_NONE,
+};
+
+struct rules {
+	enum object_kind kind;
+	bool managed; /* of a managed agent: in-cluster */
+	enum refresh refresh;
+	const struct merge_stamp *stamp;
+	const struct merge_known *known;
+};
+
+static bool has_metadata(json_object *tree)
+{
+	return graft_object(tree, "metadata") != NULL;
+}
+
+/* ---- metadata --------------------------------------------------------------------------------------------------- */
+
+static const char *next_refresh(const struct rules *r, json_object *existing, json_object *incoming)
+{
+	const char *here = draft_annotation(existing, MARK_REFRESH), *there = draft_annotation(incoming, MARK_REFRESH);
+
+	switch (r->refresh) {
+	case REFRESH_ASKED:
+		return there ? there : here;
+	case REFRESH_OURS:
+		return there || (r->known && !r->known->desired) ? here : NULL;
+	case REFRESH_STAYS:
+		return here;
+	case REFRESH_NONE:
+		break;
+	}
+	return NULL;
+}
+
+/* The stamp's, or what is there already. */
+static const char *stamped(const char *value, json_object *existing, const char *key)
+{
+	return value && value[0] ? value : draft_annotation(existing, key);
+}
+
+static void put_annotations(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)
+{
+	json_object *from = graft_object(graft_object(incoming, "metadata"), "annotations");
+
+	json_object_put(d->annotations);
+	d->annotations = graft_copy(NULL, &d->err);
+	if (from) {
+		json_object_object_foreach(from, key, value)
+		{
+			if (!mark_is_ours(key))
+				graft_share(d->annotations, key, value, &d->err);
+		}
+	}
+	draft_annotate(d, MARK_REFRESH, next_refresh(r, here, incoming));
+	draft_annotate(d, MARK_NOTIFIED, draft_annotation(here, MARK_NOTIFIED));
+	draft_annotate(d, MARK_LAST_UPDATED, draft_annotation(d->existing, MARK_LAST_UPDATED));
+	draft_annotate(d, MARK_SOURCE_UID, stamped(r->stamp->source_uid, here, MARK_SOURCE_UID));
+	draft_annotate(d, MARK_PRINCIPAL_UID, stamped(r->stamp->principal_uid, here, MARK_PRINCIPAL_UID));
+	draft_annotate(d, MARK_REMAPPED, r->stamp->remapped ? "true" : NULL);
+}
+
+static void put_metadata(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)
+{
+	json_object *from = graft_object(incoming, "metadata");
+	const char *namespace = r->stamp->namespace ? r->stamp->namespace : graft_text(graft_member(from, "namespace"));
+
+	if (namespace[0])
+		graft_put_text(d->metadata, "namespace", namespace, &d->err);
+	graft_share(d->metadata, "labels", graft_member(from, "labels"), &d->err);
+	graft_share(d->metadata, "finalizers", graft_member(from, "finalizers"), &d->err);
+	put_annotations(d, r, here, incoming);
+	d->delete = graft_member(from, "deletionTimestamp") && !graft_member(d->metadata, "deletionTimestamp");
+}
+
+/* ---- content ---------------------------------------------------------------------------------------------------- */
+
+static void take_content(struct draft *d, json_object *from)
+{
+	if (d->existing) {
+		json_object_object_foreach(d->existing, key, value)
+		{
+			(void)value;
+			if (member_is_content(key))
+				draft_take(d, from, key);
+		}
+	}
+	json_object_object_foreach(from, key, value)
+	{
+		(void)value;
+		if (member_is_content(key))
+			draft_take(d, from, key);
+	}
+}
+
+/* The agent's cluster is the destination, whatever the principal calls it. */
+static void put_in_cluster(struct draft *d)
+{
+	json_object *spec = graft_copy(graft_object(d->tree, "spec"), &d->err);
+	json_object *destination = graft_copy(graft_object(spec, "destination"), &d->err);
+
+	graft_share(destination, "server", NULL, &d->err);
+	graft_put_text(destination, "name", DESTINATION_IN_CLUSTER, &d->err);
+	graft_put(spec, "destination", destination, &d->err);
+	graft_put(d->tree, "spec", spec, &d->err);
+}
+
+/* All that the source decides. `here`: where local marks are taken from. */
+static void put_desired(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)
+{
+	put_metadata(d, r, here, incoming);
+	take_content(d, incoming);
+	if (r->managed && r->kind == OBJECT_APPLICATION)
+		put_in_cluster(d);
+}
+
+/* ---- merges ----------------------------------------------------------------------------------------------------- */
+
+enum err merge_to_managed(enum object_kind kind, json_object *existing, json_object *incoming,
+			  const struct merge_stamp *stamp, struct merged *ret_merged)
+{
+	const struct rules rules = { .kind = kind, .managed = true, .refresh = REFRESH_ASKED, .stamp = stamp };
+	struct draft d;
+
+	if (!has_metadata(incoming))
+		return E_MALFORMED;
+	draft_begin(&d, existing, incoming);
+	put_desired(&d, &rules, existing, incoming);
+	if (kind == OBJECT_APPLICATION && graft_member(incoming, "operation") && !draft_terminating(existing))
+		draft_take(&d, incoming, "operation");
+	return draft_end(&d, stamp->now, ret_merged);
+}
+
+enum err merge_from_autonomous(enum object_kind kind, json_object *existing, json_object *incoming,
+			       const struct merge_stamp *stamp, const struct merge_known *known,
+			       struct merged *ret_merged)
+{
+	const struct rules rules = { .kind = kind, .refresh = REFRESH_OURS, .stamp = stamp, .known = known };
+	struct draft d;
+
+	if (!has_metadata(incoming))
+		return E_MALFORMED;
+	draft_begin(&d, existing, incoming);
+	put_desired(&d, &rules, existing, incoming);
+	draft_take(&d, incoming, "status");
+	if (existing)
+		graft_share(d.tree, "operation", draft_operation(existing, incoming, known, &d.err), &d.err);
+	return draft_end(&d, stamp->now, ret_merged);
+}
+
+enum err merge_revert(enum object_kind kind, bool end_managed, json_object *local, json_object *recorded,
+		      const struct merge_stamp *stamp, struct merged *ret_merged)
+{
+	const struct rules rules = { .kind = kind, .managed = end_managed, .refresh = REFRESH_STAYS, .stamp = stamp };
+	struct draft d;
+
+	if (!has_metadata(recorded))
+		return E_MALFORMED;
+	draft_begin(&d, local, recorded);
+	put_desired(&d, &rules, local, recorded);
+	return draft_end(&d, stamp->now, ret_merged);
+}
+
+/* ---- made again ------------------------------------------------------------------------------------------------- */
+
+static const char *const actions[] = {
+	[MERGE_RECREATE_IGNORE] = "ignore",
+	[MERGE_RECREATE_CLEAR_STATUS] = "clear-status",
+	[MERGE_RECREATE_RESYNC] = "resync",
+};
+
+bool merge_recreate_of(const char *name, enum merge_recreate *ret_action)
+{
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+		if (strcmp(name, actions[i]) == 0) {
+			*ret_action = (enum merge_recreate)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void clear_operation_state(struct draft *d)
+{
+	json_object *status = graft_object(d->tree, "status"), *copy;
+
+	if (!status)
+		return;
+	copy = graft_copy(status, &d->err);
+	graft_share(copy, "operationState", NULL, &d->err);
+	graft_put(d->tree, "status", copy, &d->err);
+}
+
+static void ask_for_sync(struct draft *d)
+{
+	json_object *operation = graft_copy(NULL, &d->err);
+
+	graft_put(operation, "sync", json_object_new_object(), &d->err);
+	graft_put(d->tree, "operation", operation, &d->err);
+}
+
+enum err merge_recreated(enum object_kind kind, bool end_managed, json_object *recorded, json_object *last,
+			 const struct merge_stamp *stamp, enum merge_recreate action, struct merged *ret_merged)
+{
+	const struct rules rules = { .kind = kind, .managed = end_managed, .refresh = REFRESH_NONE, .stamp = stamp };
+	json_object *seen = last || end_managed ? last : recorded;
+	struct draft d;
+
+	if (!has_metadata(recorded))
+		return E_MALFORMED;
+	draft_begin(&d, /* existing= */ NULL, recorded);
+	put_desired(&d, &rules, last, recorded);
+	d.delete = false;
+	draft_take(&d, seen, "status");
+	if (kind == OBJECT_APPLICATION && action == MERGE_RECREATE_CLEAR_STATUS)
+		clear_operation_state(&d);
+	if (kind == OBJECT_APPLICATION && action == MERGE_RECREATE_RESYNC)
+		ask_for_sync(&d);
+	return draft_end(&d, stamp->now, ret_merged);
+}

@@ -1,0 +1,345 @@
+#include "sync/project.h"
+
+#include <string.h>
+
+#include "auth/regex.h"
+#include "base/buf.h"
+#include "base/glob.h"
+#include "event/base64.h"
+#include "sync/graft.h"
+#include "sync/policy.h"
+
+/* ---- who gets one ----------------------------------------------------------------------------------------------- */
+
+static int hex(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* The byte that an escape at `at` ("%2A") stands for; -1: none begins there. */
+static int escaped(struct str s, size_t at)
+{
+	int high, low;
+
+	if (at + 2 >= s.n || s.p[at] != '%')
+		return -1;
+	high = hex(s.p[at + 1]);
+	low = hex(s.p[at + 2]);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* The value of a URL's parameter, decoded into GLOB_MAX bytes; false: it is longer. */
+static bool decode(struct str value, char *ret_text, struct str *ret_value)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.n; i++) {
+		int byte = escaped(value, i);
+
+		if (n == GLOB_MAX)
+			return false;
+		ret_text[n++] = byte < 0 ? value.p[i] : (char)byte;
+		i += byte < 0 ? 0 : 2;
+	}
+	*ret_value = (struct str){ ret_text, n };
+	return true;
+}
+
+static bool server_names(struct str server, struct str agent)
+{
+	struct str url = str_cut(&server, '#'), query, glob;
+	char text[GLOB_MAX];
+
+	if (str_is(url, "*"))
+		return true;
+	(void)str_cut(&url, '?');
+	while (url.n) {
+		query = str_cut(&url, '&');
+		if (str_is(str_cut(&query, '='), "agentName"))
+			return decode(query, text, &glob) && glob_matches(glob, agent);
+	}
+	return false;
+}
+
+enum named { NOT_NAMED, NAMED, DENIED };
+
+/* What a destination says about the agent; "!" in front of the name or server turns it round. */
+static enum named names(json_object *destination, struct str agent)
+{
+	struct str name = str_of(graft_text(graft_member(destination, "name")));
+	struct str server = str_of(graft_text(graft_member(destination, "server")));
+	struct str pattern = name.n ? name : server;
+	bool deny = pattern.n && pattern.p[0] == '!', match;
+
+	if (deny)
+		pattern = str_sub(pattern, 1, pattern.n);
+	match = name.n ? glob_matches(pattern, agent) : server_names(pattern, agent);
+	return !match ? NOT_NAMED : deny ? DENIED : NAMED;
+}
+
+static size_t length(json_object *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+static enum mapping_reason destinations_reach(json_object *project, struct str agent)
+{
+	json_object *destinations = tree_get(project, "spec", "destinations", NULL);
+	bool named = false;
+
+	for (size_t i = 0; i < length(destinations); i++) {
+		enum named said = names(json_object_array_get_idx(destinations, i), agent);
+
+		if (said == DENIED)
+			return MAPPING_DENIED;
+		named |= said == NAMED;
+	}
+	return named ? MAPPING_OK : MAPPING_NOT_MATCHED;
+}
+
+/* A glob, or an expression between slashes. One that is wrong matches nothing. */
+static bool namespace_matches(struct str pattern, struct str agent)
+{
+	CLEANUP(regex_freep) struct regex *regex = NULL;
+	bool match = false;
+
+	if (pattern.n < 2 || pattern.p[0] != '/' || pattern.p[pattern.n - 1] != '/')
+		return glob_matches(pattern, agent);
+	return regex_new(str_sub(pattern, 1, pattern.n - 2), NULL, &regex) == E_OK &&
+	       regex_match(regex, agent, &match, NULL) == E_OK && match;
+}
+
+static bool source_namespaces_reach(json_object *project, struct str agent)
+{
+	json_object *namespaces = tree_get(project, "spec", "sourceNamespaces", NULL);
+
+	for (size_t i = 0; i < length(namespaces); i++)
+		if (namespace_matches(str_of(graft_text(json_object_array_get_idx(namespaces, i))), agent))
+			return true;
+	return false;
+}
+
+enum mapping_reason project_reaches(json_object *project, const char *agent, bool by_destination)
+{
+	enum mapping_reason reason;
+
+	if (mapping_skipped(project))
+		return MAPPING_SKIPPED;
+	if (tree_mark(project, "annotations", MARK_SOURCE_UID)[0])
+		return MAPPING_REPLICA;
+	reason = destinations_reach(project, str_of(agent));
+	if (reason == MAPPING_OK && !by_destination && !source_namespaces_reach(project, str_of(agent)))
+		return MAPPING_NOT_MATCHED;
+	return reason;
+}
+
+/* ---- copies ----------------------------------------------------------------------------------------------------- */
+
+/* Takes over `value`. */
+static void append(json_object *array, json_object *value, enum err *err)
+{
+	if (array && value && json_object_array_add(array, value) == 0)
+		return;
+	*err = E_NOMEM;
+	json_object_put(value);
+}
+
+/* With the metadata and the spec its own, the rest shared. NULL without memory. */
+static json_object *copy_project(json_object *project, json_object **ret_metadata, json_object **ret_spec,
+				 enum err *err)
+{
+	json_object *copy = graft_copy(project, err);
+
+	*ret_metadata = graft_copy(graft_object(project, "metadata"), err);
+	*ret_spec = graft_copy(graft_object(project, "spec"), err);
+	graft_put(copy, "metadata", *ret_metadata, err);
+	graft_put(copy, "spec", *ret_spec, err);
+	if (*err == E_OK)
+		return copy;
+	json_object_put(copy);
+	return NULL;
+}
+
+static void put_destination(json_object *array, json_object *destination, const char *name, const char *server,
+			    enum err *err)
+{
+	json_object *copy = graft_copy(destination, err);
+
+	graft_put_text(copy, "name", name, err);
+	graft_put_text(copy, "server", server, err);
+	append(array, copy, err);
+}
+
+static json_object *agent_destinations(json_object *project, struct str agent, enum err *err)
+{
+	json_object *destinations = tree_get(project, "spec", "destinations", NULL), *copies = json_object_new_array();
+
+	for (size_t i = 0; i < length(destinations); i++) {
+		json_object *destination = json_object_array_get_idx(destinations, i);
+
+		if (names(destination, agent) == NAMED)
+			put_destination(copies, destination, DESTINATION_IN_CLUSTER, DESTINATION_IN_CLUSTER_SERVER,
+					err);
+	}
+	return copies;
+}
+
+enum err project_for_agent(json_object *project, const char *agent, bool by_destination, json_object **ret_copy)
+{
+	enum err err = E_OK;
+	json_object *metadata, *spec, *copy = copy_project(project, &metadata, &spec, &err);
+
+	if (!copy)
+		return err;
+	graft_put(spec, "destinations", agent_destinations(project, str_of(agent), &err), &err);
+	graft_share(spec, "roles", NULL, &err);
+	if (!by_destination)
+		graft_share(spec, "sourceNamespaces", NULL, &err);
+	if (err == E_OK)
+		*ret_copy = copy;
+	else
+		json_object_put(copy);
+	return err;
+}
+
+static json_object *principal_destinations(json_object *project, const char *agent, enum err *err)
+{
+	json_object *destinations = tree_get(project, "spec", "destinations", NULL), *copies = json_object_new_array();
+
+	for (size_t i = 0; i < length(destinations); i++)
+		put_destination(copies, json_object_array_get_idx(destinations, i), agent, "*", err);
+	return copies;
+}
+
+/* One policy line, rewritten when it speaks of its own project. */
+static json_object *rewritten(json_object *line, const struct policy_names *names, enum err *err)
+{
+	struct buf text = { 0 };
+	json_object *copy = NULL;
+
+	if (policy_rewrite(str_of(graft_text(line)), names, &text) && text.err == E_OK)
+		copy = json_object_new_string_len(text.p, (int)text.n);
+	else if (text.err == E_OK)
+		copy = line ? json_object_get(line) : json_object_new_string("");
+	if (!copy)
+		*err = E_NOMEM;
+	buf_release(&text);
+	return copy;
+}
+
+static json_object *role_copy(json_object *role, const struct policy_names *names, enum err *err)
+{
+	json_object *copy = graft_copy(role, err), *policies = graft_member(role, "policies"), *lines;
+
+	if (length(policies) == 0)
+		return copy;
+	lines = json_object_new_array();
+	for (size_t i = 0; i < length(policies); i++)
+		append(lines, rewritten(json_object_array_get_idx(policies, i), names, err), err);
+	graft_put(copy, "policies", lines, err);
+	return copy;
+}
+
+static void put_roles(json_object *spec, const struct policy_names *names, enum err *err)
+{
+	json_object *roles = graft_member(spec, "roles"), *copies;
+
+	if (length(roles) == 0)
+		return;
+	copies = json_object_new_array();
+	for (size_t i = 0; i < length(roles); i++)
+		append(copies, role_copy(json_object_array_get_idx(roles, i), names, err), err);
+	graft_put(spec, "roles", copies, err);
+}
+
+static json_object *just(const char *text, enum err *err)
+{
+	json_object *array = json_object_new_array();
+
+	append(array, json_object_new_string(text), err);
+	return array;
+}
+
+enum err project_from_agent(json_object *project, const char *agent, const char *namespace, struct why *why,
+			    json_object **ret_copy)
+{
+	char name[OBJECT_NAME_MAX + 1];
+	const char *old = tree_meta(project, "name");
+	struct policy_names names = { .agent = agent, .old_project = old, .new_project = name };
+	json_object *metadata, *spec, *copy;
+	enum err err;
+
+	if (!old[0])
+		return why_set(why, E_MALFORMED, "project without a name");
+	err = mapping_prefixed(agent, old, name, why);
+	if (err != E_OK)
+		return err;
+	copy = copy_project(project, &metadata, &spec, &err);
+	if (!copy)
+		return why_set(why, err, "copy a project");
+	graft_put_text(metadata, "name", name, &err);
+	graft_put_text(metadata, "namespace", namespace, &err);
+	graft_share(metadata, "ownerReferences", NULL, &err);
+	graft_put(spec, "sourceNamespaces", just(agent, &err), &err);
+	graft_put(spec, "destinations", principal_destinations(project, agent, &err), &err);
+	put_roles(spec, &names, &err);
+	if (err == E_OK) {
+		*ret_copy = copy;
+		return E_OK;
+	}
+	json_object_put(copy);
+	return why_set(why, err, "copy a project");
+}
+
+bool project_is_copy_of(json_object *project, const char *agent)
+{
+	json_object *namespaces = tree_get(project, "spec", "sourceNamespaces", NULL);
+
+	return mapping_unprefixed(agent, tree_meta(project, "name")) &&
+	       tree_mark(project, "annotations", MARK_SOURCE_UID)[0] && length(namespaces) == 1 &&
+	       strcmp(graft_text(json_object_array_get_idx(namespaces, 0)), agent) == 0;
+}
+
+/* ---- what follows a project ------------------------------------------------------------------------------------- */
+
+static bool is_repository(json_object *secret)
+{
+	const char *type = tree_mark(secret, "labels", LABEL_SECRET_TYPE);
+
+	return strcmp(type, "repository") == 0 || strcmp(type, "repo-creds") == 0;
+}
+
+/* The decoded member `project` of a secret, checked to be a name. False: there is none. */
+static bool secret_project(json_object *secret, char *ret_name)
+{
+	struct str plain = str_of(graft_text(tree_get(secret, "stringData", "project", NULL)));
+	struct str coded = str_of(graft_text(tree_get(secret, "data", "project", NULL)));
+	struct buf text = { .max = OBJECT_NAME_MAX + 1 };
+	bool ok;
+
+	if (plain.n)
+		buf_str(&text, plain);
+	else
+		(void)base64_read(coded, &text);
+	ok = text.err == E_OK && object_name_ok(buf_view(&text));
+	if (ok) {
+		memcpy(ret_name, text.p, text.n);
+		ret_name[text.n] = '\0';
+	}
+	buf_release(&text);
+	return ok;
+}
+
+enum mapping_reason project_of_repository(json_object *secret, char *ret_name)
+{
+	if (!is_repository(secret))
+		return MAPPING_NO_SYNC_KIND;
+	if (mapping_skipped(secret))
+		return MAPPING_SKIPPED;
+	if (tree_mark(secret, "annotations", MARK_SOURCE_UID)[0])
+		return MAPPING_REPLICA;
+	return secret_project(secret, ret_name) ? MAPPING_OK : MAPPING_NO_PROJECT;
+}
