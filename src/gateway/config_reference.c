@@ -9,8 +9,10 @@ static const struct {
 	const struct field_table *table;
 	const char *path;
 } parts[] = {
-	{ "An event", "Under `spec.webhook.<event>` of an EventSource.", &config_context_table,
-	  "spec.webhook.<event>" },
+	{ "An event",
+	  "Under `spec.webhook.<event>` of an EventSource; of any other type under the event's `webhook`, `metadata` "
+	  "beside it.",
+	  &config_context_table, "spec.webhook.<event>" },
 	{ "Routes", "For all events of the EventSource under `spec.holdfast`; for one event under its own `holdfast`.",
 	  &config_option_table, "spec.holdfast" },
 	{ "The process", "Said in any EventSource; holds for the whole gateway.", &config_process_table,
