@@ -24,11 +24,25 @@ static const struct row {
 #undef X
 };
 
-static struct str *field_of(struct wire_event *e, struct str key)
+static const struct row *row_of(struct str key)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (str_eq(key, rows[i].key))
-			return (struct str *)(void *)((char *)e + rows[i].offset);
+			return &rows[i];
+	return NULL;
+}
+
+bool attribute_is_known(struct str key)
+{
+	return row_of(key) != NULL;
+}
+
+static struct str *field_of(struct wire_event *e, struct str key)
+{
+	const struct row *row = row_of(key);
+
+	if (row)
+		return (struct str *)(void *)((char *)e + row->offset);
 	if (str_is(key, WIRE_REASON))
 		return &e->reason;
 	return NULL;

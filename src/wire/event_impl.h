@@ -58,6 +58,9 @@ bool attribute_read(struct str entry, struct attribute *ret_attribute);
 /* Key and value are UTF-8 where they must be. */
 bool attribute_is_text(const struct attribute *a);
 
+/* It is one of WIRE_ATTRIBUTES, and must be a string. */
+bool attribute_is_known(struct str key);
+
 /*
  * Behind the last whole field of the message `Event`: what came of a CloudEvent that was cut off, which may still say who it was.
  * `f` is what proto_next() left.

@@ -29,12 +29,16 @@ static bool next_event(struct extension_walk *w)
 	return w->event.p < w->event.end;
 }
 
+/* What is malformed does not go back: the answer must be readable. */
 static bool is_extension(const struct proto_field *f)
 {
 	struct attribute a;
 
-	return f->number == CE_ATTRIBUTE && f->type == PROTO_BYTES && attribute_read(f->bytes, &a) &&
-	       attribute_is_text(&a) && goes_back(a.key);
+	if (f->number != CE_ATTRIBUTE || f->type != PROTO_BYTES || !attribute_read(f->bytes, &a))
+		return false;
+	if (a.member != MEMBER_STRING && attribute_is_known(a.key))
+		return false;
+	return attribute_is_text(&a) && goes_back(a.key);
 }
 
 void extensions(struct str bytes, struct extension_walk *ret_walk)

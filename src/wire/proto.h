@@ -31,7 +31,7 @@ struct proto_field {
 
 static inline struct proto proto(struct str message)
 {
-	const unsigned char *p = (const unsigned char *)message.p;
+	const unsigned char *p = (const unsigned char *)(message.p ? message.p : "");
 
 	return (struct proto){ p, p + message.n, false };
 }
