@@ -22,6 +22,7 @@ ONLY = {
     "store": {"base", "event"},
     "rpc": {"base", "net"},
     "delivery": {"base", "event"},
+    "wire": {"base", "event", "rpc", "delivery"},
     "auth": {"base", "event", "config", "net", "rpc"},
     "backend": {"base", "event", "net", "store"},
     "lib": {"base", "event", "store"},
