@@ -59,6 +59,13 @@ static void add(struct problems *p, const struct place *place, const char *fix, 
 {
 	struct problem *q;
 
+	if (p->soft && !place->warning) {
+		const struct place softer = { place->file, place->line, place->path, true };
+
+		p->softened++;
+		add(p, &softer, fix, text);
+		return;
+	}
 	*(place->warning ? &p->warnings : &p->errors) += 1;
 	if (p->kept >= PROBLEMS_MAX)
 		return;

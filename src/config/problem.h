@@ -34,6 +34,8 @@ struct problems {
 	size_t errors; /* with those that were not kept */
 	size_t warnings;
 	bool lost; /* no memory for one more: counts as an error */
+	bool soft; /* what is reported now is left out of what is used: errors become warnings, and are counted */
+	size_t softened;
 };
 
 /* Is something wrong that forbids the use of what was read? */

@@ -18,22 +18,30 @@ static void reader_release(struct config_reader *r)
 	mem_free(r->parsed);
 }
 
-static bool read_all(struct config_reader *r, const char *const *paths, size_t count)
+static bool read_all(struct config_reader *r)
 {
-	return config_read_manifests(r, paths, count) && config_read_holdfast(r) && config_read_buses(r) &&
-	       config_choose_bus(r) && config_read_sources(r) && config_check(r);
+	return config_read_manifests(r) && config_read_holdfast(r) && config_read_buses(r) && config_choose_bus(r) &&
+	       config_read_sources(r) && config_check(r);
 }
 
 enum err gateway_config_load(const char *const *paths, size_t count, struct problems *problems,
 			     struct gateway_config **ret_config)
 {
-	struct config_reader r = { .problems = problems, .config = mem_alloc(sizeof(*r.config)) };
+	const struct config_input input = { .files = paths, .file_count = count };
+
+	return gateway_config_read(&input, problems, ret_config);
+}
+
+enum err gateway_config_read(const struct config_input *input, struct problems *problems,
+			     struct gateway_config **ret_config)
+{
+	struct config_reader r = { .problems = problems, .input = input, .config = mem_alloc(sizeof(*r.config)) };
 	enum err err = E_CONFIG;
 
 	if (!r.config)
 		return problem_nomem(problems);
 	atomic_init(&r.config->refs, 1);
-	if (!read_all(&r, paths, count))
+	if (!read_all(&r))
 		err = problem_nomem(problems);
 	else if (!problems_fatal(problems))
 		err = E_OK;

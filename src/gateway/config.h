@@ -76,9 +76,27 @@ struct gateway_config {
 	struct gateway_limits limits;
 };
 
+/* Manifests that stand in no file. */
+struct config_text {
+	const char *name; /* in the place of a file's */
+	struct str text;
+};
+
+struct config_input {
+	const char *const *files;
+	size_t file_count;
+	const struct config_text *texts;
+	size_t text_count;
+	bool skip_bad; /* an event that has a problem is left out with a warning, as upstream does (facts argo-events 3.3) */
+};
+
 /*
- * Reads and checks all files. On any error E_CONFIG: `problems` has them all. Warnings alone do not refuse.
+ * Reads and checks all of it. On any error E_CONFIG: `problems` has them all. Warnings alone do not refuse.
  */
+enum err gateway_config_read(const struct config_input *input, struct problems *problems,
+			     struct gateway_config **ret_config);
+
+/* The same of files alone. */
 enum err gateway_config_load(const char *const *paths, size_t count, struct problems *problems,
 			     struct gateway_config **ret_config);
 

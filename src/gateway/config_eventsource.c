@@ -22,10 +22,22 @@ static const char *nearest_other(struct str key)
 	return NULL;
 }
 
+/* "types of sources served here: webhook, github". */
+static void list_types(size_t size, char *ret_text)
+{
+	struct buf b = { .p = ret_text, .cap = size, .max = size }; /* the names are ours: they fit */
+
+	buf_lit(&b, "types of sources served here:");
+	for (size_t i = 0; sources[i]; i++)
+		if (!sources[i]->own)
+			buf_addf(&b, "%s %s", ret_text[b.n - 1] == ':' ? "" : ",", sources[i]->kind);
+	ret_text[b.n] = '\0';
+}
+
 static void report_unknown(struct config_reader *r, const struct manifest *m, const struct node *n)
 {
 	const char *best = source_nearest(n->key);
-	char fix[96];
+	char fix[192];
 
 	if (source_is_upstream(n->key)) {
 		problem_at(r->problems, m->file, n, "leave it to the Argo Events gateway, in an EventSource of its own",
@@ -38,7 +50,38 @@ static void report_unknown(struct config_reader *r, const struct manifest *m, co
 	}
 	best = best ? best : nearest_other(n->key);
 	(void)snprintf(fix, sizeof(fix), "did you mean `%s`?", best ? best : "");
-	problem_at(r->problems, m->file, n, best ? fix : "types of sources served here: webhook", "unknown key");
+	if (!best)
+		list_types(sizeof(fix), fix);
+	problem_at(r->problems, m->file, n, fix, "unknown key");
+}
+
+static bool is_event(struct config_reader *r, const struct manifest *m, const struct node *event)
+{
+	if (event->key.n == 0)
+		problem_at(r->problems, m->file, event, "give the event a name", "the event has no name");
+	else if (event->kind != NODE_MAP && !node_is_null(event))
+		problem_at(r->problems, m->file, event, "write `key: value` lines below it", "is not a map");
+	else
+		return true;
+	return false;
+}
+
+/* Where the input says so, a bad event is left out and the others are served. */
+static bool read_event(struct config_reader *r, const struct manifest *m, const struct source_ops *ops,
+		       const struct node *event)
+{
+	size_t before = r->problems->softened, routes = r->config->route_count;
+	bool ok;
+
+	r->problems->soft = r->input->skip_bad;
+	ok = !is_event(r, m, event) || config_read_route(r, m, ops, event);
+	r->problems->soft = false;
+	if (!ok || r->problems->softened == before)
+		return ok;
+	if (r->config->route_count > routes)
+		config_route_release(&r->config->routes[--r->config->route_count]);
+	warning_at(r->problems, m->file, event, NULL, "the event is left out: nothing is received for it");
+	return true;
 }
 
 static bool read_events(struct config_reader *r, const struct manifest *m, const struct source_ops *ops,
@@ -51,14 +94,9 @@ static bool read_events(struct config_reader *r, const struct manifest *m, const
 			   "is not a map");
 		return true;
 	}
-	for (const struct node *event = events->first; event; event = event->next) {
-		if (event->key.n == 0)
-			problem_at(r->problems, m->file, event, "give the event a name", "the event has no name");
-		else if (event->kind != NODE_MAP && !node_is_null(event))
-			problem_at(r->problems, m->file, event, "write `key: value` lines below it", "is not a map");
-		else if (!config_read_route(r, m, ops, event))
+	for (const struct node *event = events->first; event; event = event->next)
+		if (!read_event(r, m, ops, event))
 			return false;
-	}
 	return true;
 }
 
@@ -69,8 +107,10 @@ static bool read_source(struct config_reader *r, const struct manifest *m)
 
 		if (ops && !read_events(r, m, ops, n))
 			return false;
+		r->problems->soft = r->input->skip_bad;
 		if (!ops && !is_other(n->key))
 			report_unknown(r, m, n);
+		r->problems->soft = false;
 	}
 	for (size_t i = 0; sources[i]; i++) {
 		const struct node *n = sources[i]->own ? node_get(m->holdfast, sources[i]->kind) : NULL;

@@ -89,11 +89,8 @@ static bool read_document(struct config_reader *r, const struct doc_file *file, 
 	return true;
 }
 
-static bool read_file(struct config_reader *r, const char *path)
+static bool keep_file(struct config_reader *r, enum err err, struct doc_file *file)
 {
-	struct doc_file *file = NULL;
-	enum err err = doc_read(path, r->problems, &file);
-
 	if (err != E_OK)
 		return err != E_NOMEM;
 	r->files[r->file_count++] = file;
@@ -103,16 +100,37 @@ static bool read_file(struct config_reader *r, const char *path)
 	return true;
 }
 
-bool config_read_manifests(struct config_reader *r, const char *const *paths, size_t count)
+static bool read_file(struct config_reader *r, const char *path)
 {
-	r->files = mem_array(count, sizeof(struct doc_file *));
+	struct doc_file *file = NULL;
+	enum err err = doc_read(path, r->problems, &file);
+
+	return keep_file(r, err, file);
+}
+
+static bool read_text(struct config_reader *r, const struct config_text *text)
+{
+	struct doc_file *file = NULL;
+	enum err err = doc_parse(text->name, text->text, /* line_before= */ 0, r->problems, &file);
+
+	return keep_file(r, err, file);
+}
+
+bool config_read_manifests(struct config_reader *r)
+{
+	const struct config_input *in = r->input;
+
+	r->files = mem_array(in->file_count + in->text_count + 1, sizeof(struct doc_file *));
 	if (!r->files)
 		return false;
-	for (size_t i = 0; i < count; i++)
-		if (!read_file(r, paths[i]))
+	for (size_t i = 0; i < in->file_count; i++)
+		if (!read_file(r, in->files[i]))
+			return false;
+	for (size_t i = 0; i < in->text_count; i++)
+		if (!read_text(r, &in->texts[i]))
 			return false;
 	if (r->sources.count == 0 && r->problems->errors == 0)
-		problem_in(r->problems, count ? paths[0] : "-", 0, "give a file with `kind: EventSource`",
+		problem_in(r->problems, in->file_count ? in->files[0] : "-", 0, "give a file with `kind: EventSource`",
 			   "there is no EventSource: nothing would be received");
 	return true;
 }

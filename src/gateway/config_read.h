@@ -89,6 +89,7 @@ struct said {
 
 struct config_reader {
 	struct problems *problems;
+	const struct config_input *input;
 	struct gateway_config *config;
 	struct doc_file **files;
 	size_t file_count;
@@ -106,8 +107,8 @@ static inline struct fields_ctx config_ctx(const struct config_reader *r, const 
 	return (struct fields_ctx){ r->problems, file, r->process.secrets_dir };
 }
 
-/* config_manifest.c: the documents of all files, sorted by kind. */
-bool config_read_manifests(struct config_reader *r, const char *const *paths, size_t count);
+/* config_manifest.c: the documents of the input, sorted by kind. */
+bool config_read_manifests(struct config_reader *r);
 
 /* config_holdfast.c: spec.holdfast of every EventSource. */
 bool config_read_holdfast(struct config_reader *r);

@@ -250,6 +250,82 @@ static void what_a_stream_config_leaves_out_is_zero_and_its_keys_have_any_case(v
 	gateway_config_unref(c);
 }
 
+static void a_kafka_bus_has_upstreams_defaults_but_keeps_the_order_of_a_route(void **state)
+{
+	struct gateway_config *c = load_good(
+		SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  kafka: {url: 'a:9092, b', version: "
+								      "2.5.0, consumerGroup: {groupName: g}}\n",
+		NULL);
+	const struct kafka_config *k = &c->bus.kafka;
+
+	(void)state;
+	assert_int_equal(c->bus.kind, BUS_KAFKA);
+	assert_string_equal(k->url, "a:9092, b");
+	assert_string_equal(k->topic, "default-default");
+	assert_int_equal(k->partitioner, KAFKA_HASH);
+	assert_int_equal(k->mechanism, KAFKA_NO_SASL);
+	assert_int_equal(k->message_max, 1000000);
+	assert_false(k->tls.configured);
+	gateway_config_unref(c);
+}
+
+static void a_kafka_bus_has_every_key_of_upstream(void **state)
+{
+	static const char bus[] =
+		"---\napiVersion: argoproj.io/v1alpha1\nkind: EventBus\n"
+		"metadata: {name: default, namespace: ns}\nspec:\n  kafka:\n"
+		"    url: k:9092\n    topic: my.topic\n    partitioner: roundrobin\n"
+		"    tls: {insecureSkipVerify: true}\n"
+		"    sasl:\n      mechanism: SCRAM-SHA-512\n      userSecret: {name: sasl, key: user}\n"
+		"      passwordSecret: {name: sasl, key: password}\n"
+		"  holdfast: {maxMessageBytes: 2MiB}\n";
+	struct gateway_config *c;
+	struct buf text = { 0 };
+
+	(void)state;
+	(void)mkdir("s", 0700);
+	(void)mkdir("s/sasl", 0700);
+	write_file("s/sasl/user", "");
+	write_file("s/sasl/password", "");
+	buf_lit(&text, HEAD("EventSource", "web") "  holdfast: {secretsDir: s}\n  webhook:\n" GOOD_EVENT);
+	buf_str(&text, str_of(bus));
+	c = load_good(buf_cstr(&text), NULL);
+	assert_string_equal(c->bus.kafka.topic, "my.topic");
+	assert_int_equal(c->bus.kafka.partitioner, KAFKA_ROUNDROBIN);
+	assert_int_equal(c->bus.kafka.mechanism, KAFKA_SCRAM_512);
+	assert_string_equal(c->bus.kafka.user_path, "s/sasl/user");
+	assert_string_equal(c->bus.kafka.password_path, "s/sasl/password");
+	assert_true(c->bus.kafka.tls.insecure_skip_verify);
+	assert_int_equal(c->bus.kafka.message_max, 2 << 20);
+	gateway_config_unref(c);
+	buf_release(&text);
+}
+
+/* As the controller's process does: facts argo-events 3.3. */
+static void with_skip_bad_the_good_events_of_a_text_are_served(void **state)
+{
+	static const char manifest[] = SOURCE GOOD_EVENT
+		"    bad: {endpoint: /b, port: 0, method: POST}\n    none: 1\n    worse: {endpoint: b, port: 12001}\n"
+		"    good: {endpoint: /g, port: 12000, method: POST}\n  calendar: {c: {interval: 1s}}\n";
+	const struct config_text text = { "ENV", str_of(manifest) };
+	struct config_input input = { .texts = &text, .text_count = 1, .skip_bad = true };
+	struct problems problems = { 0 };
+	struct gateway_config *c = NULL;
+
+	(void)state;
+	assert_int_equal(gateway_config_read(&input, &problems, &c), E_OK);
+	assert_int_equal(problems.errors, 0);
+	assert_int_equal(c->route_count, 2);
+	assert_string_equal(c->routes[1].event_name, "good");
+	assert_string_equal(c->routes[1].file, "ENV");
+	gateway_config_unref(c);
+	problems_release(&problems);
+	input.skip_bad = false;
+	problems = (struct problems){ 0 };
+	assert_int_equal(gateway_config_read(&input, &problems, &c), E_CONFIG);
+	problems_release(&problems);
+}
+
 static void a_native_bus_is_found_by_its_name(void **state)
 {
 	struct gateway_config *c;
@@ -472,15 +548,17 @@ static const struct {
 	  "a.yaml:4: specs: unknown key (known here: apiVersion, kind, metadata, spec, status)\n" },
 	{ HEAD("EventSource", "web") "  holdfast: {dataDir: d}\n",
 	  "a.yaml:1: the EventSource has no events (add an event under spec.webhook)\n" },
-	{ SOURCE GOOD_EVENT "  github: {a: {}}\n", "a.yaml:9: spec.github: type github is not served by this version "
-						   "(leave it to the Argo Events gateway, in an "
-						   "EventSource of its own)\n" },
+	{ SOURCE GOOD_EVENT "  calendar: {a: {}}\n",
+	  "a.yaml:9: spec.calendar: type calendar is not served by this version "
+	  "(leave it to the Argo Events gateway, in an "
+	  "EventSource of its own)\n" },
 	{ SOURCE GOOD_EVENT "  webhok: {}\n", "a.yaml:9: spec.webhok: unknown key (did you mean `webhook`?)\n" },
 	{ SOURCE GOOD_EVENT "  replica: 1\n", "a.yaml:9: spec.replica: unknown key (did you mean `replicas`?)\n" },
 	{ SOURCE GOOD_EVENT "  cloudevents: {}\n",
 	  "a.yaml:9: spec.cloudevents: is not a type of Argo Events (move it under spec.holdfast)\n" },
 	{ SOURCE GOOD_EVENT "  wholly-else: {}\n",
-	  "a.yaml:9: spec.wholly-else: unknown key (types of sources served here: webhook)\n" },
+	  "a.yaml:9: spec.wholly-else: unknown key (types of sources served here: webhook, github, gitlab, bitbucket, "
+	  "bitbucketserver, gerrit, slack, sns, storageGrid, stripe)\n" },
 	{ SOURCE GOOD_EVENT "  eventBusName: prod\n",
 	  "a.yaml:9: spec.eventBusName: there is no EventBus prod among the files (give its manifest too, or name one "
 	  "that is given)\n" },
@@ -520,16 +598,46 @@ static const struct {
 	  "another name)\n" },
 	/* the EventBus */
 	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  {}\n",
-	  "a.yaml:14: spec: the EventBus says no kind of bus (write one of spec.jetstreamExotic, spec.jetstream and "
-	  "spec.holdfast.embedded)\n" },
+	  "a.yaml:14: spec: the EventBus says no kind of bus (write one of spec.jetstreamExotic, spec.jetstream, "
+	  "spec.kafka and spec.holdfast.embedded)\n" },
 	{ SOURCE GOOD_EVENT BUS "  holdfast: {embedded: {}}\n",
-	  "a.yaml:14: spec: an EventBus is of one kind (write one of spec.jetstreamExotic, spec.jetstream and "
-	  "spec.holdfast.embedded)\n" },
+	  "a.yaml:14: spec: an EventBus is of one kind (write one of spec.jetstreamExotic, spec.jetstream, "
+	  "spec.kafka and spec.holdfast.embedded)\n" },
 	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  nats: {native: {}}\n",
-	  "a.yaml:15: spec.nats: NATS Streaming reached its end of life in June 2023 and is not served (use "
-	  "jetstreamExotic or jetstream)\n" },
-	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  kafka: {url: k}\n",
-	  "a.yaml:15: spec.kafka: Kafka is not served by this version (use jetstreamExotic or jetstream)\n" },
+	  "a.yaml:15: spec.nats: NATS Streaming (STAN) reached its end of life in June 2023 and is not served (make an "
+	  "EventBus of another name with spec.jetstream, name it as eventBusName in EventSources and Sensors, and "
+	  "remove "
+	  "this one when its Sensors have read it empty)\n" },
+	/* Kafka */
+	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  kafka: {topic: t}\n",
+	  "a.yaml:15: spec.kafka: url can't be empty (add `url: host:9092`)\n" },
+	{ SOURCE GOOD_EVENT
+	  "---\n" HEAD("EventBus", "default") "  kafka: {url: 'kafka://a:1', topic: a b, topics: c}\n",
+	  "a.yaml:15: spec.kafka.topics: unknown key (did you mean `topic`?)\n"
+	  "a.yaml:15: spec.kafka.url: \"kafka://a:1\" is not a list of brokers (write host:9092, with commas between "
+	  "several)\n"
+	  "a.yaml:15: spec.kafka.topic: \"a b\" is no name of a topic (take letters, digits, . _ and -, at most "
+	  "249)\n" },
+	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  kafka: {url: a, sasl: {mechanism: GSSAPI}}\n",
+	  "a.yaml:15: spec.kafka.sasl: userSecret can't be empty (add `userSecret: {name: ..., key: ...}`)\n"
+	  "a.yaml:15: spec.kafka.sasl: passwordSecret can't be empty (add `passwordSecret: {name: ..., key: ...}`)\n"
+	  "a.yaml:15: spec.kafka.sasl.mechanism: mechanism GSSAPI is not served (take PLAIN, SCRAM-SHA-256 or "
+	  "SCRAM-SHA-512)\n"
+	  "a.yaml:15: warning: spec.kafka.sasl: PLAIN without tls sends the password in clear text (add tls, or take "
+	  "SCRAM-SHA-512)\n" },
+	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  kafka: {url: a, tls: {}}\n",
+	  "a.yaml:15: spec.kafka.tls: tls says neither enabled, nor insecureSkipVerify, nor a secret (add `enabled: "
+	  "true`, or remove tls)\n" },
+	{ SOURCE GOOD_EVENT "---\n" HEAD(
+		  "EventBus", "default") "  kafka: {url: a}\n  holdfast: {strict: true, monitorUrl: 'http://h:1'}\n",
+	  "a.yaml:16: spec.holdfast.monitorUrl: is for JetStream (remove it)\n"
+	  "a.yaml:16: spec.holdfast.strict: is for JetStream (remove it)\n" },
+	{ SOURCE GOOD_EVENT BUS "  holdfast: {maxMessageBytes: 1000000}\n",
+	  "a.yaml:16: spec.holdfast.maxMessageBytes: is for Kafka (remove it)\n" },
+	{ HEAD("EventSource", "web") "  holdfast: {strict: true}\n  webhook:\n" GOOD_EVENT
+				     "---\n" HEAD("EventBus", "default") "  kafka: {url: a}\n",
+	  "a.yaml:6: spec.holdfast.strict: a Kafka broker does not say whether it syncs before it acknowledges (remove "
+	  "it; give the topic three replicas and min.insync.replicas=2)\n" },
 	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  jetstreamExotic: {}\n",
 	  "a.yaml:15: spec.jetstreamExotic: url can't be empty (add `url: nats://host:4222`)\n" },
 	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  jetstreamExotic: {url: 'nats://a,http://b'}\n",
@@ -762,6 +870,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(without_a_data_directory_the_bus_acknowledges),
 		cmocka_unit_test(a_stream_without_config_is_made_as_the_controller_does_on_one_server),
 		cmocka_unit_test(what_a_stream_config_leaves_out_is_zero_and_its_keys_have_any_case),
+		cmocka_unit_test(a_kafka_bus_has_upstreams_defaults_but_keeps_the_order_of_a_route),
+		cmocka_unit_test(a_kafka_bus_has_every_key_of_upstream),
+		cmocka_unit_test(with_skip_bad_the_good_events_of_a_text_are_served),
 		cmocka_unit_test(a_native_bus_is_found_by_its_name),
 		cmocka_unit_test(of_several_buses_the_named_one_is_taken_in_any_order_of_files),
 		cmocka_unit_test(cloudevents_stand_under_our_own_keys),
