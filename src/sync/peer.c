@@ -232,15 +232,21 @@ static uint64_t next_random(struct peer *p)
 	return z ^ (z >> 31);
 }
 
-enum err peer_request(struct peer *p, enum wire_type type, enum wire_target target, struct str data, uint64_t now_ms)
+void peer_random(struct peer *p, unsigned char ret_bytes[static 16])
 {
 	uint64_t random[2] = { next_random(p), next_random(p) };
-	unsigned char bytes[sizeof(random)];
+
+	memcpy(ret_bytes, random, sizeof(random));
+}
+
+enum err peer_request(struct peer *p, enum wire_type type, enum wire_target target, struct str data, uint64_t now_ms)
+{
+	unsigned char bytes[16];
 	char uuid[WIRE_UUID];
 	struct buf message = { 0 };
 	enum err err;
 
-	memcpy(bytes, random, sizeof(bytes));
+	peer_random(p, bytes);
 	wire_uuid(bytes, uuid);
 	struct wire_event e = { .type = type,
 				.target = target,

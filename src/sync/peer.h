@@ -109,6 +109,9 @@ void peer_sent(struct peer *p, uint64_t order, uint64_t now_ms, uint64_t random)
 /* When peer_take() will have something without anything else happening; UINT64_MAX: never. */
 uint64_t peer_due(const struct peer *p, uint64_t now_ms);
 
+/* 16 bytes of the peer's own random numbers, for ids. */
+void peer_random(struct peer *p, unsigned char ret_bytes[static 16]);
+
 /* As given; borrowed. */
 struct str peer_source(const struct peer *p);
 

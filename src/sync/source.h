@@ -56,6 +56,9 @@ struct source_options {
 	struct journal *journal;
 	struct source_rules rules;
 	struct guard_limits guard;
+	/* Something was added that nobody of the caller's turn has asked for: a row became durable. NULL: not of interest. */
+	void (*on_wake)(void *ctx);
+	void *ctx;
 };
 
 struct source;

@@ -92,6 +92,8 @@ void source_on_durable(struct journal_listener *l, struct str tag)
 	for (struct command *command = c->commands; command; command = command->next)
 		command->kept |= str_is(event_id, command->event_id);
 	source_sync(s, c->entry, s->now_ms);
+	if (s->o.on_wake)
+		s->o.on_wake(s->o.ctx);
 }
 
 enum err source_compose(struct source *s, const struct outbox_frame *frame, struct wire_event *e)

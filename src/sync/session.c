@@ -1,0 +1,302 @@
+#include "sync/session_impl.h"
+
+#include "base/mem.h"
+#include "wire/convert.h"
+
+const struct session_limits SESSION_DEFAULTS = {
+#define X(name, type, min, max, default, unit, meaning) .name = (default),
+	SESSION_LIMITS(X)
+#undef X
+};
+
+/* ---- what the parts tell ---------------------------------------------------------------------------------------- */
+
+static void wake(void *ctx)
+{
+	struct session *s = ctx;
+
+	if (s->o.events.on_wake)
+		s->o.events.on_wake(s->o.events.ctx);
+}
+
+static void on_applied(void *ctx, const struct delivery_event *event, const struct replica_place *place,
+		       enum delivery_outcome outcome, bool retryable, const char *text)
+{
+	struct session *s = ctx;
+
+	if (s->o.events.on_applied)
+		s->o.events.on_applied(s->o.events.ctx, event, place, outcome, retryable, text);
+	wake(s);
+}
+
+static void on_reverted(void *ctx, const struct replica_place *place, enum err err, const char *text)
+{
+	struct session *s = ctx;
+
+	if (s->o.events.on_reverted)
+		s->o.events.on_reverted(s->o.events.ctx, place, err, text);
+	wake(s);
+}
+
+/* The source of truth waits until its object is gone here, and it is not here: it is told what it would hear of a deletion. */
+static void on_gone(void *ctx, const struct delivery_event *event)
+{
+	struct session *s = ctx;
+	struct wire_event e;
+	struct why why;
+
+	if (wire_event_decode(blob_view(event->bytes), &e, &why) != E_OK)
+		return;
+	e.type = WIRE_DELETE;
+	e.source = peer_source(s->peer);
+	e.order = 0;
+	struct buf message = { 0 };
+	if (wire_event_encode(&e, &message) == E_OK) {
+		CLEANUP(blob_unref_freep) struct blob *bytes = blob_new(buf_view(&message));
+		struct delivery_event gone = *event;
+
+		gone.type = DELIVERY_REQUEST; /* it is finished, and about no copy of ours */
+		gone.bytes = bytes;
+		if (bytes)
+			(void)peer_add(s->peer, &gone, s->now_ms); /* the peer asks again when it waits on */
+	}
+	buf_release(&message);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static bool make_parts(struct session *s, uint64_t now_ms)
+{
+	const struct session_options *o = &s->o;
+
+	s->peer = peer_new(
+		&(struct peer_options){ .outbox = o->outbox, .inbox = o->inbox, .source = o->source, .seed = o->seed },
+		now_ms);
+	if (!s->peer)
+		return false;
+	s->source = source_new(&(struct source_options){ .name = o->rows,
+							 .creates = role_creates(o->role.end),
+							 .deletes = role_deletes(o->role.end),
+							 .peer = s->peer,
+							 .journal = o->journal,
+							 .rules = role_source(&s->role),
+							 .guard = o->guard,
+							 .on_wake = wake,
+							 .ctx = s });
+	s->replica = replica_new(&(struct replica_options){
+		.name = o->role.agent,
+		.peer = s->peer,
+		.journal = o->journal,
+		.backend = o->backend,
+		.rules = role_replica(&s->role),
+		.events = { .on_applied = on_applied, .on_reverted = on_reverted, .on_gone = on_gone, .ctx = s },
+		.seed = ~o->seed });
+	s->role.source = s->source;
+	return s->source && s->replica;
+}
+
+struct session *session_new(const struct session_options *options, uint64_t now_ms)
+{
+	struct session *s = mem_alloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->o = *options;
+	s->role.config = options->role;
+	s->resync_at = UINT64_MAX;
+	s->now_ms = now_ms;
+	if (make_parts(s, now_ms))
+		return s;
+	session_free(s);
+	return NULL;
+}
+
+void session_stop(struct session *s)
+{
+	session_close(s, session_epoch(s));
+	replica_stop(s->replica);
+}
+
+bool session_is_idle(const struct session *s)
+{
+	return source_is_idle(s->source) && replica_is_idle(s->replica);
+}
+
+void session_free(struct session *s)
+{
+	if (!s)
+		return;
+	source_free(s->source);
+	replica_free(s->replica);
+	peer_free(s->peer);
+	buf_release(&s->arena);
+	mem_free(s);
+}
+
+enum err session_load(struct session *s, enum ledger_table table, const struct ledger_row *row)
+{
+	switch (table) {
+	case LEDGER_COPY:
+		return source_load_copy(s->source, row);
+	case LEDGER_COMMAND:
+		return source_load_command(s->source, row);
+	case LEDGER_REPLICA:
+		return replica_load(s->replica, row);
+	default:
+		return E_OK;
+	}
+}
+
+/* ---- reports ---------------------------------------------------------------------------------------------------- */
+
+static void set_time(struct session *s, uint64_t now_ms, int64_t wall_ns)
+{
+	s->now_ms = now_ms;
+	s->role.wall_ns = wall_ns;
+}
+
+enum err session_object(struct session *s, struct object *o, uint64_t now_ms, int64_t wall_ns)
+{
+	enum err err;
+
+	if (!role_has_kind(s->o.role.end, o->kind))
+		return E_OK;
+	set_time(s, now_ms, wall_ns);
+	err = replica_local(s->replica, o, now_ms);
+	return err == E_OK ? source_truth(s->source, o, now_ms) : err;
+}
+
+void session_object_gone(struct session *s, struct object *last, uint64_t now_ms, int64_t wall_ns)
+{
+	set_time(s, now_ms, wall_ns);
+	(void)source_gone(s->source, last->kind, last->namespace, last->name, now_ms);
+	replica_local_gone(s->replica, last, now_ms);
+}
+
+void session_synced(struct session *s, uint64_t now_ms, int64_t wall_ns)
+{
+	set_time(s, now_ms, wall_ns);
+	s->synced = true;
+	source_complete(s->source, now_ms);
+	replica_complete(s->replica, now_ms);
+	if (session_epoch(s))
+		session_compare(s);
+}
+
+/* ---- streams ---------------------------------------------------------------------------------------------------- */
+
+struct wire_dialect session_offer(const struct session *s)
+{
+	return peer_offer(s->peer);
+}
+
+enum err session_open(struct session *s, uint64_t epoch, const struct wire_dialect *agreed, uint64_t now_ms)
+{
+	enum err err = peer_open(s->peer, epoch, agreed);
+
+	if (err != E_OK)
+		return err;
+	s->now_ms = now_ms;
+	source_resync(s->source);
+	source_again(s->source, now_ms);
+	if (s->synced)
+		session_compare(s);
+	return E_OK;
+}
+
+void session_close(struct session *s, uint64_t epoch)
+{
+	peer_close(s->peer, epoch);
+	if (session_epoch(s) == 0)
+		s->resync_at = UINT64_MAX;
+}
+
+uint64_t session_epoch(const struct session *s)
+{
+	return peer_epoch(s->peer);
+}
+
+/* ---- messages --------------------------------------------------------------------------------------------------- */
+
+void session_receive(struct session *s, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random)
+{
+	struct peer_heard heard;
+
+	s->now_ms = now_ms;
+	peer_receive(s->peer, epoch, message, now_ms, random, &heard);
+	if (heard.what == PEER_ANSWERED)
+		source_answered(s->source, &heard, now_ms);
+	if ((heard.what == PEER_ANSWERED || heard.what == PEER_REFUSED) && s->o.events.on_heard)
+		s->o.events.on_heard(s->o.events.ctx, &heard);
+}
+
+bool session_is_full(const struct session *s)
+{
+	return peer_is_full(s->peer);
+}
+
+static bool is_for_replica(const struct wire_event *e)
+{
+	return wire_is_object(e) || e->type == WIRE_ERROR;
+}
+
+void session_work(struct session *s, uint64_t now_ms, int64_t wall_ns)
+{
+	struct inbox_work *work;
+	struct wire_event e;
+
+	set_time(s, now_ms, wall_ns);
+	while ((work = peer_next(s->peer, &e))) {
+		if (is_for_replica(&e))
+			replica_apply(s->replica, work, &e, now_ms);
+		else
+			session_request(s, work, &e);
+	}
+	replica_run(s->replica, now_ms);
+	if (now_ms >= s->resync_at)
+		session_compare(s);
+}
+
+static enum err compose(void *ctx, const struct outbox_frame *frame, struct wire_event *e)
+{
+	struct session *s = ctx;
+
+	return source_compose(s->source, frame, e);
+}
+
+bool session_take(struct session *s, uint64_t now_ms, int64_t wall_ns, struct buf *message, uint64_t *ret_order)
+{
+	const struct peer_composer composer = { .compose = compose, .ctx = s };
+
+	set_time(s, now_ms, wall_ns);
+	return peer_take(s->peer, &composer, now_ms, wall_ns, message, ret_order);
+}
+
+void session_sent(struct session *s, uint64_t order, uint64_t now_ms, uint64_t random)
+{
+	peer_sent(s->peer, order, now_ms, random);
+}
+
+uint64_t session_due(const struct session *s, uint64_t now_ms)
+{
+	uint64_t due_ms = peer_due(s->peer, now_ms), retry_ms = replica_due(s->replica);
+
+	if (retry_ms < due_ms)
+		due_ms = retry_ms;
+	return s->resync_at < due_ms ? s->resync_at : due_ms;
+}
+
+struct source *session_source(struct session *s)
+{
+	return s->source;
+}
+
+struct replica *session_replica(struct session *s)
+{
+	return s->replica;
+}
+
+struct peer *session_peer(struct session *s)
+{
+	return s->peer;
+}

@@ -1,0 +1,30 @@
+/*
+ * session_impl.h -- the inside of a session. Internal to sync.
+ *
+ * Shape     session.c          life, reports, streams, messages
+ *           session_request.c  comparisons and requests of the peer, and ours
+ */
+#pragma once
+
+#include "sync/session.h"
+
+struct session {
+	struct session_options o;
+	struct role role;
+	struct peer *peer;
+	struct source *source;
+	struct replica *replica;
+	uint64_t now_ms;
+	uint64_t resync_at; /* UINT64_MAX: not connected */
+	bool compared;      /* an upstream peer was asked about everything once */
+	bool synced;        /* the backend has reported all */
+	struct buf arena;
+};
+
+/* session_request.c */
+
+/* Deal with an event that is not about an object, and answer it. */
+void session_request(struct session *s, struct inbox_work *work, const struct wire_event *e);
+
+/* Begin a comparison, as the end that holds copies. */
+void session_compare(struct session *s);

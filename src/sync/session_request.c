@@ -1,0 +1,246 @@
+#include "base/mem.h"
+#include "sync/session_impl.h"
+#include "wire/resync.h"
+
+static bool is_source_of_truth(const struct session *s)
+{
+	return s->o.role.end == ROLE_PRINCIPAL_OF_MANAGED || s->o.role.end == ROLE_AUTONOMOUS_AGENT;
+}
+
+/* ---- what we ask, as the end that holds copies ------------------------------------------------------------------ */
+
+/* "I have this, is it right?" Without an object (`o` NULL): "I do not have it." */
+static enum err ask_about(struct session *s, const struct replica_place *place, const struct object *o,
+			  const char *source_uid)
+{
+	json_object *tree = o ? object_tree(o) : NULL;
+	unsigned char sum[WIRE_CHECKSUM];
+	struct wire_resync r = { .kind = str_of(object_kind_name(place->kind)), .uid = str_of(o ? source_uid : "") };
+	struct buf json = { 0 };
+	struct why why;
+	enum err err = o && !tree ? E_NOMEM : E_OK;
+
+	role_said_as(&s->role, place, tree, &r.namespace, &r.name);
+	if (o && wire_spec_checksum(wire_target_of_kind(r.kind), blob_view(o->json), sum, &why) == E_OK)
+		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
+	wire_resync_write(WIRE_REQUEST_UPDATE, &r, &json);
+	if (err == E_OK)
+		err = json.err;
+	if (err == E_OK)
+		err = peer_request(s->peer, WIRE_REQUEST_UPDATE, WIRE_TO_RESYNC, buf_view(&json), s->now_ms);
+	buf_release(&json);
+	json_object_put(tree);
+	return err;
+}
+
+static enum err ask_about_all(struct session *s)
+{
+	const struct replica_record *record;
+	struct replica_place place;
+	const void *cursor = NULL;
+	enum err err = E_OK;
+
+	while (err == E_OK && replica_next(s->replica, &cursor, &place, &record))
+		if (record->object)
+			err = ask_about(s, &place, replica_object(s->replica, &place), record->source_uid);
+	return err;
+}
+
+/* The checksum of all that we have of the peer, as the peer names it. */
+static enum err list_checksum(struct session *s, bool *ret_has, unsigned char ret_sum[static WIRE_CHECKSUM])
+{
+	const struct replica_record *record;
+	struct replica_place place;
+	struct replica_stats stats;
+	const void *cursor = NULL;
+	size_t n = 0;
+
+	replica_stats(s->replica, &stats);
+	CLEANUP(mem_freep) struct wire_listed *list = mem_array(stats.records + 1, sizeof(*list));
+	CLEANUP(mem_freep) char(*names)[OBJECT_NAME_MAX + 1] = mem_array(stats.records + 1, sizeof(*names));
+
+	if (!list || !names)
+		return E_NOMEM;
+	while (n < stats.records && replica_next(s->replica, &cursor, &place, &record)) {
+		struct str namespace, name;
+
+		if (!record->object)
+			continue;
+		role_said_as(&s->role, &place, NULL, &namespace, &name);
+		memcpy(names[n], name.p, name.n);
+		list[n] = (struct wire_listed){ .kind = str_of(object_kind_name(place.kind)),
+						.name = { names[n], name.n },
+						.uid = str_of(record->source_uid) };
+		n++;
+	}
+	return wire_list_checksum(list, n, ret_has, ret_sum);
+}
+
+static enum err ask_for_list(struct session *s)
+{
+	unsigned char sum[WIRE_CHECKSUM];
+	struct wire_resync r = { 0 };
+	struct buf json = { 0 };
+	bool has = false;
+	enum err err = list_checksum(s, &has, sum);
+
+	if (err != E_OK)
+		return err;
+	if (has)
+		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
+	wire_resync_write(WIRE_SYNCED_LIST_REQUEST, &r, &json);
+	err = json.err;
+	if (err == E_OK)
+		err = peer_request(s->peer, WIRE_SYNCED_LIST_REQUEST, WIRE_TO_RESYNC, buf_view(&json), s->now_ms);
+	buf_release(&json);
+	return err;
+}
+
+void session_compare(struct session *s)
+{
+	enum err err = E_OK;
+
+	s->resync_at = s->now_ms + s->o.limits.resync_ms;
+	if (is_source_of_truth(s))
+		return; /* the other end asks */
+	/* Upstream keeps nothing over a restart: it is asked about each object once (facts 2.9). */
+	if (peer_dialect(s->peer)->version == WIRE_UPSTREAM && !s->compared)
+		err = ask_about_all(s);
+	s->compared = true;
+	if (err == E_OK)
+		(void)ask_for_list(s); /* without memory or room: the next time */
+}
+
+/* ---- what the peer asks ----------------------------------------------------------------------------------------- */
+
+static enum err wrong_end(struct why *why)
+{
+	return why_set(why, E_UNSUPPORTED, "not to be asked of this end in this mode");
+}
+
+static enum err answer_list(struct session *s, const struct wire_resync *r, struct why *why)
+{
+	bool differs = false;
+	enum err err;
+
+	if (!is_source_of_truth(s))
+		return wrong_end(why);
+	err = source_compare_list(s->source, r->checksum, &differs);
+	if (err != E_OK || !differs)
+		return err;
+	/* Ours that it may not have, and its own that we may not have. */
+	err = source_list(s->source, s->now_ms);
+	return err == E_OK
+		       ? peer_request(s->peer, WIRE_RESOURCE_RESYNC, WIRE_TO_RESYNC, (struct str)STR("{}"), s->now_ms)
+		       : err;
+}
+
+static enum err answer_update(struct session *s, const struct wire_resync *r, struct why *why)
+{
+	struct replica_place place;
+
+	if (!is_source_of_truth(s))
+		return wrong_end(why);
+	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, &place))
+		return why_set(why, E_MALFORMED, "no such kind or name");
+	return source_compare(s->source, place.kind, place.namespace, place.name, r->uid, r->checksum, s->now_ms);
+}
+
+static enum err answer_synced(struct session *s, const struct wire_resync *r, struct why *why)
+{
+	struct replica_place place;
+	const struct object *o;
+
+	if (is_source_of_truth(s))
+		return wrong_end(why);
+	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, &place))
+		return why_set(why, E_MALFORMED, "no such kind or name");
+	o = replica_object(s->replica, &place);
+	return ask_about(s, &place, o, o ? o->source_uid : "");
+}
+
+static enum err answer_resync(struct session *s, struct why *why)
+{
+	return is_source_of_truth(s) ? wrong_end(why) : ask_about_all(s);
+}
+
+static enum err take_cache_info(struct session *s, const struct wire_event *e)
+{
+	if (s->o.events.on_cache_info)
+		s->o.events.on_cache_info(s->o.events.ctx, e->data);
+	return E_OK;
+}
+
+static enum err add_finished(struct session *s, struct str message)
+{
+	CLEANUP(blob_unref_freep) struct blob *bytes = blob_new(message);
+	struct wire_event e;
+	struct why why;
+	struct delivery_event event = { .type = DELIVERY_REQUEST, .bytes = bytes };
+
+	if (!bytes || wire_event_decode(message, &e, &why) != E_OK)
+		return E_NOMEM;
+	event.kind = wire_target_text(e.target);
+	event.name = event.resource_id = e.resource_id;
+	event.event_id = e.event_id;
+	return peer_add(s->peer, &event, s->now_ms);
+}
+
+/* What we do not serve is answered, so that nobody waits for it. */
+static enum err refuse(struct session *s, const struct wire_event *e)
+{
+	unsigned char random[16] = { 0 };
+	enum wire_refusal refusal;
+	struct buf message = { 0 };
+	enum err err;
+
+	peer_random(s->peer, random);
+	err = wire_refuse(e, peer_source(s->peer), random, &refusal, &message);
+	if (err == E_OK && refusal == WIRE_REFUSE_EVENT)
+		err = add_finished(s, buf_view(&message));
+	else if (err == E_OK && refusal != WIRE_REFUSE_NOTHING && s->o.events.on_refusal)
+		s->o.events.on_refusal(s->o.events.ctx, refusal, buf_view(&message));
+	buf_release(&message);
+	return err;
+}
+
+static enum err answer(struct session *s, const struct wire_event *e, struct why *why)
+{
+	struct wire_resync r = { 0 };
+	enum err err = E_OK;
+
+	if (e->target == WIRE_TO_RESYNC) {
+		buf_clear(&s->arena);
+		err = wire_resync_read(e->data, &s->arena, &r, why);
+	}
+	if (err != E_OK)
+		return err;
+	switch (e->type) {
+	case WIRE_SYNCED_LIST_REQUEST:
+		return answer_list(s, &r, why);
+	case WIRE_REQUEST_UPDATE:
+		return answer_update(s, &r, why);
+	case WIRE_SYNCED_RESOURCE:
+		return answer_synced(s, &r, why);
+	case WIRE_RESOURCE_RESYNC:
+		return answer_resync(s, why);
+	case WIRE_CACHE_INFO:
+		return take_cache_info(s, e);
+	default:
+		return refuse(s, e);
+	}
+}
+
+void session_request(struct session *s, struct inbox_work *work, const struct wire_event *e)
+{
+	static const struct replica_place nowhere = { .kind = OBJECT_KIND_COUNT };
+	struct why why = { 0 };
+	enum err err = answer(s, e, &why);
+	bool retryable = err == E_NOMEM || err == E_LIMIT;
+	enum delivery_outcome outcome = err == E_OK ? DELIVERY_APPLIED : DELIVERY_REJECTED;
+	const char *reason = err == E_OK ? "" : why.text[0] ? why.text : err_text(err);
+
+	if (s->o.events.on_applied)
+		s->o.events.on_applied(s->o.events.ctx, &work->event, &nowhere, outcome, retryable, reason);
+	peer_done(s->peer, work, outcome, retryable, str_of(reason));
+}
