@@ -123,7 +123,7 @@ static void check_source_secrets(struct config_reader *r, size_t route)
 
 		n = n ? n : node_get(node_get(place->event, "holdfast"), s->key);
 		for (size_t i = 0; i < count; i++)
-			check_readable(r, place->file, n, refs[i].path, "requests are refused without it");
+			check_readable(r, place->file, n, refs[i].path, "requests cannot be checked without it");
 	}
 }
 

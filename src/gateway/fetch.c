@@ -47,6 +47,18 @@ static void prepare(CURL *curl, const struct fetch *f, struct answer_body *body)
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
 	if (f->ca_path)
 		curl_easy_setopt(curl, CURLOPT_CAINFO, f->ca_path);
+	if (f->cert_path) {
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, f->cert_path);
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, f->key_path);
+	}
+	if (f->insecure) {
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	if (f->bearer) {
+		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, f->bearer);
+	}
 	if (f->form)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, f->form);
 }

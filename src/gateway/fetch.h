@@ -1,7 +1,8 @@
 /*
  * fetch.h -- one HTTP request to somebody else's server, bounded in time and size.
  *
- * Shape     blocks until it is over: for threads that may (errands.h). Redirects are not followed; TLS is always verified.
+ * Shape     blocks until it is over: for threads that may (errands.h). Redirects are not followed; TLS is verified unless the
+ *           operator turned that off.
  * Units     time in ms, size in bytes.
  * Owner     everything is borrowed for the call.
  * Threads   any.
@@ -30,7 +31,11 @@ struct fetch_aws { /* signs the request: AWS Signature Version 4 */
 struct fetch {
 	const char *url; /* https, or http with `plain` */
 	bool plain;
-	const char *ca_path;         /* PEM file of who may sign the server's certificate; NULL: the system's */
+	const char *ca_path;   /* PEM file of who may sign the server's certificate; NULL: the system's */
+	const char *cert_path; /* PEM file of our own certificate, and its key; NULL: none */
+	const char *key_path;
+	bool insecure;               /* any certificate of the server will do: the operator said so */
+	const char *bearer;          /* Authorization: Bearer; NULL: none */
 	const char *form;            /* POST this urlencoded form; NULL: GET */
 	const struct fetch_aws *aws; /* NULL: not signed */
 	uint32_t timeout_ms;         /* for all of it */

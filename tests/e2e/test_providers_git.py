@@ -1,10 +1,13 @@
 """Git hosts as senders: what GitHub, GitLab, Bitbucket and Gerrit send is verified, stored once, and read back byte for byte
 (facts argo-events 1.3 to 1.7)."""
 
+import contextlib
 import hmac
 import http.client
+import http.server
 import json
 import subprocess
+import threading
 import urllib.parse
 
 import pytest
@@ -74,6 +77,19 @@ spec:
       oneEventPerChange: true
       bitbucketserverBaseURL: https://bitbucket.example.com/rest
       metadata: {{k: v}}
+    server-skip:
+      webhook: {{endpoint: /skip, port: "{port}"}}
+      projects: [PROJ]
+      accessToken: {{name: hosts, key: secret}}
+      skipBranchRefsChangedOnOpenPR: true
+      bitbucketserverBaseURL: http://127.0.0.1:{asked}/rest
+    server-skip-split:
+      webhook: {{endpoint: /skip-split, port: "{port}"}}
+      projects: [PROJ]
+      accessToken: {{name: hosts, key: secret}}
+      skipBranchRefsChangedOnOpenPR: true
+      oneEventPerChange: true
+      bitbucketserverBaseURL: http://127.0.0.1:{asked}/rest/
   gerrit:
     gerrit-open:
       webhook: {{endpoint: /gerrit, port: "{port}", maxPayloadSize: 100000}}
@@ -116,13 +132,13 @@ def sign(body, algorithm="sha256", secret=SECRET):
 
 
 class Hosts:
-    def __init__(self, gateway, tmp_path, more):
+    def __init__(self, gateway, tmp_path, more, asked):
         self.g = gateway
         self.secrets = tmp_path / "secrets"
         (self.secrets / "hosts").mkdir(parents=True)
         self.rotate(SECRET + "\n")
         self.g.file.write_text(MANIFEST.format(port=gateway.port, admin=gateway.admin_port, data=gateway.data,
-                                               secrets=self.secrets, more=more))
+                                               secrets=self.secrets, more=more, asked=asked))
 
     def rotate(self, secret):
         """As the kubelet does: a new file in place of the old one."""
@@ -144,10 +160,11 @@ class Hosts:
 
 @pytest.fixture
 def hosts(gateway, tmp_path):
-    """hosts(more=""): a started gateway with every kind of git host; `more` stands under spec.holdfast."""
+    """hosts(more=""): a started gateway with every kind of git host; `more` stands under spec.holdfast; on the port `asked` is
+    the Bitbucket that it asks."""
 
-    def make(more="", start=True, **options):
-        h = Hosts(gateway(**options), tmp_path, more)
+    def make(more="", start=True, asked=1):
+        h = Hosts(gateway(), tmp_path, more, asked)
         if start:
             h.g.start()
         return h
@@ -525,6 +542,77 @@ def test_the_test_button_of_bitbucket_is_answered_but_is_no_event(hosts):
     signed = {**ping, "X-Hub-Signature": sign(b'{"test": true}')}
     assert h.post("/server", b'{"test": true}', signed).status_code == 200
     assert [event["data"]["body"] for event in h.events()] == [{"test": True}]
+
+
+class Pulls(http.server.BaseHTTPRequestHandler):
+    """Bitbucket's answers: the state of the pull request that each commit is in."""
+
+    def do_GET(self):
+        commit = self.path.split("/")[9]
+        self.server.asked.append((self.path, self.headers["Authorization"]))
+        states = self.server.states.get(commit)
+        if states == "hang":
+            self.server.released.wait(20)
+        body = json.dumps({"size": 1, "values": [{"id": 1, "state": s} for s in states or []]}).encode()
+        self.send_response(500 if states is None else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(BrokenPipeError):  # who asked has gone
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def pulls():
+    """A Bitbucket that knows .states of commits and remembers what was .asked."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pulls)
+    server.asked, server.states, server.released = [], {}, threading.Event()
+    server.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.released.set()
+    server.shutdown()
+    server.server_close()
+
+
+def push_of(*changes):
+    """A push whose changes are (hash, type of ref, type)."""
+    return json.dumps({"repository": {"slug": "repo", "project": {"key": "PROJ"}}, "x": 1,
+                       "changes": [{"ref": {"type": ref}, "toHash": to, "type": kind} for to, ref, kind in changes]}).encode()
+
+
+def test_branches_in_an_open_pull_request_are_left_out(hosts, pulls):
+    h = hosts(asked=pulls.port)
+    pulls.states = {"a1": ["MERGED", "OPEN"], "b2": ["DECLINED"], "c3": [], "d4": ["OPEN"]}
+    fields = {"X-Event-Key": "repo:refs_changed"}
+    body = push_of(("a1", "BRANCH", "UPDATE"), ("b2", "BRANCH", "UPDATE"), ("c3", "BRANCH", "ADD"), ("d4", "BRANCH", "DELETE"),
+                   ("d4", "TAG", "ADD"), ("../../evil", "BRANCH", "ADD"))
+    kept = json.loads(body)["changes"][1:]
+    assert h.post("/skip", body, {**fields, "X-Request-Id": "p1"}).status_code == 200
+    assert h.post("/skip-split", body, {**fields, "X-Request-Id": "p2"}).status_code == 200
+    events = h.events()
+    assert [event["id"] for event in events] == ["p1"] + [f"p2.{i + 1}" for i in range(5)]
+    assert events[0]["data"]["body"] == {**json.loads(body), "changes": kept}
+    assert [event["data"]["body"]["changes"] for event in events[1:]] == [[change] for change in kept]
+    expected = [f"/rest/api/1.0/projects/PROJ/repos/repo/commits/{c}/pull-requests?limit=100" for c in ("a1", "b2", "c3")]
+    assert pulls.asked == [(path, "Bearer " + SECRET) for path in expected * 2]
+    only = push_of(("a1", "BRANCH", "UPDATE"))
+    assert (h.post("/skip", only, fields).status_code, h.post("/skip", only, fields).text) == (200, "success")
+    assert len(h.events()) == 6
+
+
+def test_what_bitbucket_cannot_be_asked_for_is_kept(hosts, pulls):
+    h = hosts("    deadline: 2s", asked=pulls.port)
+    pulls.states = {"slow": "hang", "open": ["OPEN"]}
+    bodies = [push_of(("bad", "BRANCH", "ADD")), push_of(("slow", "BRANCH", "ADD")), b'{"changes":[{"toHash":"open"}]}',
+              b'{"changes":[1,null,"x",{}]}', push_of(("open", "BRANCH", "ADD")).replace(b'"PROJ"', b'"../x"')]
+    for body in bodies:
+        answer = h.post("/skip", body, {"X-Event-Key": "repo:refs_changed"})
+        assert (answer.status_code, answer.text) == (200, "success"), body
+    assert [event["data"]["body"] for event in h.events()] == [json.loads(body) for body in bodies]
+    assert "could not be asked" in h.g.process.output() and SECRET not in h.g.process.output()
 
 
 # ---- when it cannot be stored ---------------------------------------------------------------------------------------------

@@ -2,14 +2,10 @@
 #include "gateway/sources/bitbucketserver.h"
 
 #include "base/mem.h"
-#include "event/json_members.h"
-#include "event/json_walk.h"
 #include "gateway/sources/provider.h"
+#include "gateway/sources/refs_changed.h"
 
-/* A push may be split into one event for each change; together they are this many times as large as the largest body. */
-#define SPLIT_FACTOR 16
-
-#define AT(member)   offsetof(struct bitbucketserver_settings, member)
+#define AT(member) offsetof(struct bitbucketserver_settings, member)
 
 /* clang-format off */
 static const struct field repository_rows[] = {
@@ -53,8 +49,11 @@ static const struct field_table settings = {
 	.about = "Bitbucket Data Center: requests signed with `webhookSecret`; `X-Request-Id` is the event's id.",
 };
 
-enum { WEBHOOK_SECRET };
-static const struct source_secret secrets[] = { [WEBHOOK_SECRET] = { "webhookSecret", AT(webhook_secret) }, { NULL } };
+static const struct source_secret secrets[] = {
+	[BITBUCKETSERVER_WEBHOOK_SECRET] = { "webhookSecret", AT(webhook_secret) },
+	[BITBUCKETSERVER_ACCESS_TOKEN] = { "accessToken", AT(access_token) },
+	{ NULL },
+};
 static const char *const masked[] = { "X-Hub-Signature", NULL };
 
 static bool manages_hooks(const struct route_config *route)
@@ -72,13 +71,11 @@ static void check(const struct fields_ctx *m, const struct node *event, const st
 	if (manages_hooks(route) && !s->events.count)
 		problem_at(m->problems, m->file, event, "add `events: [\"repo:refs_changed\"]`, or remove webhook.url",
 			   "events must be defined to create a bitbucket server webhook");
+	if (s->skip_on_open_pr && !s->access_token.path)
+		problem_at(m->problems, m->file, node_get(event, "skipBranchRefsChangedOnOpenPR"), "add accessToken",
+			   "Bitbucket is asked for pull requests with accessToken, and there is none");
 	if (!s->tls.cert.path != !s->tls.key.path)
 		problem_at(m->problems, m->file, node_get(event, "tls"), "give both", "a certificate needs its key");
-}
-
-static const struct bitbucketserver_settings *settings_of(const struct exchange *x)
-{
-	return x->route->config->settings;
 }
 
 /* ---- request --------------------------------------------------------------------------------------------------------- */
@@ -105,7 +102,7 @@ static void answer_ping(struct exchange *x)
 
 static void on_head(struct exchange *x)
 {
-	if (!provider_has_secret(x, WEBHOOK_SECRET))
+	if (!provider_has_secret(x, BITBUCKETSERVER_WEBHOOK_SECRET))
 		return;
 	if (is_unsigned_ping(x))
 		answer_ping(x);
@@ -120,14 +117,9 @@ static void on_body(struct exchange *x, struct str chunk)
 
 static bool verified(struct exchange *x)
 {
-	return !provider_has_secret(x, WEBHOOK_SECRET) ||
-	       provider_verify_body(x, WEBHOOK_SECRET, provider_field(x, "X-Hub-Signature"), 1u << SIGNATURE_SHA256,
-				    STR(REFUSAL "hmac verification failed"));
-}
-
-static struct str request_id(const struct exchange *x)
-{
-	return provider_id(x, "X-Request-Id");
+	return !provider_has_secret(x, BITBUCKETSERVER_WEBHOOK_SECRET) ||
+	       provider_verify_body(x, BITBUCKETSERVER_WEBHOOK_SECRET, provider_field(x, "X-Hub-Signature"),
+				    1u << SIGNATURE_SHA256, STR(REFUSAL "hmac verification failed"));
 }
 
 /* The body as it came is the event. */
@@ -135,115 +127,17 @@ static void emit_whole(struct exchange *x)
 {
 	provider_open(x, "headers");
 	if (provider_json(x, buf_view(&x->body), STR("invalid event")))
-		provider_emit(x, request_id(x));
-}
-
-/* ---- a push as one event for each change ----------------------------------------------------------------------------- */
-
-/* What all events of a push have in common, around the change. */
-struct split {
-	struct str head; /* {"headers":{..},"body":{..,"changes":[ */
-	struct str tail; /* ],..},"metadata":{..}} */
-	struct str changes;
-	size_t count;
-};
-
-static size_t count_items(struct str array)
-{
-	struct json_walk walk = json_walk(array);
-	size_t n = 0;
-
-	for (json_walk_enter(&walk); json_walk_next(&walk); n++)
-		(void)json_walk_value(&walk);
-	return n;
-}
-
-/* `text` is the whole payload in x->payload; `body` the part of it that is the body. False: refused. */
-static bool find_changes(struct exchange *x, struct str text, struct str body, struct split *ret_split)
-{
-	struct json_member changes = { .name = "changes" };
-	enum err err = json_members(body, &changes, 1);
-
-	if (err != E_OK || (changes.raw.p && changes.raw.p[0] != '[')) {
-		exchange_refuse(x, ANSWER_MALFORMED,
-				STR("decoding repo:refs_changed webhook: it is an object with a list of changes"));
-		return false;
-	}
-	*ret_split = (struct split){ .changes = changes.raw };
-	if (!changes.raw.p)
-		return true;
-	ret_split->count = count_items(changes.raw);
-	ret_split->head = (struct str){ text.p, (size_t)(changes.raw.p + 1 - text.p) };
-	ret_split->tail = (struct str){ changes.raw.p + changes.raw.n - 1,
-					(size_t)(text.p + text.n - changes.raw.p - changes.raw.n + 1) };
-	return true;
-}
-
-/* One payload behind the other into x->body, which the events no longer need as it was. */
-static void write_parts(struct exchange *x, const struct split *s, size_t *sizes)
-{
-	struct json_walk walk = json_walk(s->changes);
-
-	buf_clear(&x->body);
-	json_walk_enter(&walk);
-	for (size_t i = 0; json_walk_next(&walk); i++) {
-		struct str change = json_walk_value(&walk);
-
-		buf_str(&x->body, s->head);
-		buf_str(&x->body, change);
-		buf_str(&x->body, s->tail);
-		sizes[i] = s->head.n + change.n + s->tail.n;
-	}
-}
-
-static bool is_too_much(const struct exchange *x, const struct split *s)
-{
-	uint64_t max = SPLIT_FACTOR * x->route->config->max_payload, each = s->head.n + s->tail.n;
-
-	return s->count * each + s->changes.n > max;
-}
-
-static void emit_split(struct exchange *x, const struct split *s)
-{
-	CLEANUP(mem_freep) size_t *sizes = mem_array(s->count, sizeof(*sizes));
-
-	if (!sizes) {
-		provider_refuse(x, ANSWER_OVERLOAD, STR(""));
-		return;
-	}
-	write_parts(x, s, sizes);
-	provider_take_body(x);
-	if (exchange_charge(x))
-		exchange_emit_parts(x, sizes, s->count, request_id(x));
-}
-
-static void emit_changes(struct exchange *x)
-{
-	struct split split;
-	size_t at;
-
-	provider_open(x, "headers");
-	at = x->payload.n;
-	if (!provider_json(x, buf_view(&x->body), STR("invalid event")))
-		return;
-	split.tail.n = x->payload.n - at; /* of the body */
-	provider_close(x);
-	if (!find_changes(x, buf_view(&x->payload), str_sub(buf_view(&x->payload), at, split.tail.n), &split))
-		return;
-	if (split.count == 0)
-		exchange_emit(x, request_id(x)); /* nothing to split: it is kept as it is */
-	else if (is_too_much(x, &split))
-		exchange_refuse(x, ANSWER_TOO_LARGE_READ, STR("too many changes in one push to make each an event"));
-	else
-		emit_split(x, &split);
+		provider_emit(x, provider_id(x, "X-Request-Id"));
 }
 
 static void on_end(struct exchange *x)
 {
+	const struct bitbucketserver_settings *s = x->route->config->settings;
+
 	if (!verified(x))
 		return;
-	if (settings_of(x)->one_event_per_change && event_is(x, "repo:refs_changed"))
-		emit_changes(x);
+	if ((s->one_event_per_change || s->skip_on_open_pr) && event_is(x, "repo:refs_changed"))
+		refs_changed(x);
 	else
 		emit_whole(x);
 }

@@ -15,6 +15,9 @@ struct bitbucketserver_repository {
 	char *slug;
 };
 
+/* The places of its secrets in route->secrets. */
+enum { BITBUCKETSERVER_WEBHOOK_SECRET, BITBUCKETSERVER_ACCESS_TOKEN };
+
 struct bitbucketserver_settings {
 	char *project_key; /* with `repositorySlug`: one more of `repositories`, as it was written in earlier times */
 	char *repository_slug;
