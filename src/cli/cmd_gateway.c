@@ -14,14 +14,14 @@ static const struct option_row options[] = {
 static int run(const struct invocation *inv)
 {
 	const struct gateway_args *args = inv->args;
-	struct gateway_options gateway = { .level = (enum log_level)inv->common.log_level,
+	struct gateway_options gateway = { .version = HOLDFAST_VERSION,
+					   .level = (enum log_level)inv->common.log_level,
 					   .format = (enum log_format)inv->common.log_format };
 	struct manifests manifests;
 
 	if (manifests_collect(inv, &args->files, &manifests) != EXIT_DONE)
 		return EXIT_USAGE;
-	gateway.files = manifests.files;
-	gateway.file_count = manifests.n;
+	gateway.input = (struct config_input){ .files = manifests.files, .file_count = manifests.n };
 	return gateway_run(&gateway);
 }
 

@@ -34,6 +34,7 @@ struct command {
 	const char *examples;             /* the same, at the end */
 	const struct option_row *options; /* ended by a row without a name; NULL: only the common ones */
 	size_t args_size;                 /* of the struct that the options are written into */
+	bool any_log_level;               /* a word in LOG_LEVEL that is none of ours is as if it were not set */
 	bool service;                     /* runs until it is stopped: logs from info on, the others from warn on */
 	int (*run)(const struct invocation *inv);
 };

@@ -8,6 +8,7 @@
 /* clang-format off */
 const struct command *const commands[] = {
 	&cmd_gateway,
+	&cmd_eventsource_service,
 	&cmd_check_config,
 	&cmd_status,
 	&cmd_tail,

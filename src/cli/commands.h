@@ -6,6 +6,7 @@
 #include "cli/command.h"
 
 extern const struct command cmd_gateway;
+extern const struct command cmd_eventsource_service;
 extern const struct command cmd_check_config;
 extern const struct command cmd_tail;
 extern const struct command cmd_replay;

@@ -3,6 +3,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -108,6 +109,15 @@ static int run_parsed(struct invocation *inv, const struct option_set *sets, siz
 	return inv->command->run(inv);
 }
 
+/* The variable is set for someone else's program too: facts argo-events 0. */
+static void forget_strange_log_level(void)
+{
+	enum log_level level;
+
+	if (!log_level_parse(str_of(getenv("LOG_LEVEL")), &level))
+		(void)unsetenv("LOG_LEVEL");
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	CLEANUP(mem_freep) void *args = mem_alloc(command->args_size);
@@ -118,6 +128,8 @@ static int run_command(const struct command *command, int argc, char **argv)
 	if (!args)
 		return command_failed(&inv, "%s", err_text(E_NOMEM));
 	inv.common.log_level = command->service ? LOG_INFO : LOG_WARN;
+	if (command->any_log_level)
+		forget_strange_log_level();
 	code = run_parsed(&inv, sets, ARRAY_LEN(sets), argc, argv);
 	options_release(sets, ARRAY_LEN(sets));
 	return code;

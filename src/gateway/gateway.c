@@ -197,6 +197,7 @@ int gateway_run(const struct gateway_options *options)
 		return EXIT_FAILURE;
 	}
 	gateway_metrics_init(&p->gateway.metrics, p->gateway.registry);
+	gateway_metrics_build(p->gateway.registry, options->version);
 	http_quota_init(&p->gateway.connections);
 	errands_init(&p->gateway.errands);
 	certificates_init(&p->gateway.certificates);

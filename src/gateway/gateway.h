@@ -19,8 +19,8 @@
 #include "store/store.h"
 
 struct gateway_options {
-	const char *const *files;
-	size_t file_count;
+	struct config_input input;
+	const char *version; /* of the program: build_info */
 	enum log_level level;
 	enum log_format format;
 };

@@ -110,6 +110,28 @@ static const struct metric_family answers = {
 	.labels = { "code" },
 };
 
+/* Upstream's labels; what a C program does not have is said to be so. */
+static const struct metric_family build = {
+	.name = "build_info",
+	.type = METRIC_GAUGE,
+	.help = "1; the program's version is a label.",
+	.labels = { "version", "goversion", "goarch", "commit" },
+};
+
+void gateway_metrics_build(struct metrics *m, const char *version)
+{
+#if defined(__x86_64__)
+	const char *arch = "amd64";
+#elif defined(__aarch64__)
+	const char *arch = "arm64";
+#else
+	const char *arch = "unknown";
+#endif
+	const char *labels[] = { version, "none", arch, "unknown" };
+
+	metric_set(metrics_get(m, &build, labels), 1);
+}
+
 void route_metrics_init(struct route_metrics *ret_metrics, struct metrics *m, const struct route_config *config)
 {
 	const char *labels[] = { config->namespace, config->event_source, config->event_name };

@@ -39,5 +39,8 @@ struct gateway_metrics {
 void route_metrics_init(struct route_metrics *ret_metrics, struct metrics *m, const struct route_config *config);
 void gateway_metrics_init(struct gateway_metrics *ret_metrics, struct metrics *m);
 
+/* build_info{version}: 1. */
+void gateway_metrics_build(struct metrics *m, const char *version);
+
 /* Counts an answer: holdfast_gateway_answers_total{code}. Any thread. */
 void gateway_count_answer(struct gateway_metrics *g, unsigned status);

@@ -7,7 +7,7 @@
 enum err config_read(const struct gateway_options *options, struct gateway_config **ret_config)
 {
 	struct problems problems = { 0 };
-	enum err err = gateway_config_load(options->files, options->file_count, &problems, ret_config);
+	enum err err = gateway_config_read(&options->input, &problems, ret_config);
 	struct buf text = { 0 };
 
 	problems_write(&problems, &text);
