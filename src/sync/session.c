@@ -84,7 +84,7 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 							 .on_wake = wake,
 							 .ctx = s });
 	s->replica = replica_new(&(struct replica_options){
-		.name = o->role.agent,
+		.name = o->rows,
 		.peer = s->peer,
 		.journal = o->journal,
 		.backend = o->backend,

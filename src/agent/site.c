@@ -1,0 +1,230 @@
+#include "agent/site.h"
+
+#include "base/mem.h"
+
+/* What the principal is called in the ledger: an agent has one. */
+#define ROWS "principal"
+
+struct site {
+	struct site_options o;
+	struct mapping_agent mapping;
+	struct agent_name name;
+	char *principal_namespace;
+	struct session *session;
+	bool synced;
+	bool ready;
+	bool turning;
+	bool stopping;
+};
+
+/* ---- what the session tells ------------------------------------------------------------------------------------- */
+
+static void on_applied(void *ctx, const struct delivery_event *event, const struct replica_place *place,
+		       enum delivery_outcome outcome, bool retryable, const char *text)
+{
+	struct site *s = ctx;
+
+	s->o.events.on_applied(s->o.events.ctx, event, place, outcome, retryable, text);
+}
+
+static void on_heard(void *ctx, const struct peer_heard *heard)
+{
+	struct site *s = ctx;
+
+	s->o.events.on_heard(s->o.events.ctx, heard);
+}
+
+static void on_reverted(void *ctx, const struct replica_place *place, enum err err, const char *text)
+{
+	struct site *s = ctx;
+
+	s->o.events.on_reverted(s->o.events.ctx, place, err, text);
+}
+
+static void on_refusal(void *ctx, enum wire_refusal refusal, struct str message)
+{
+	struct site *s = ctx;
+
+	s->o.events.on_refusal(s->o.events.ctx, refusal, message);
+}
+
+static void on_wake(void *ctx)
+{
+	site_ready(ctx);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t now_ms(const struct site *s)
+{
+	return s->o.now_ms(s->o.events.ctx);
+}
+
+static int64_t wall_ns(const struct site *s)
+{
+	return s->o.wall_ns(s->o.events.ctx);
+}
+
+struct site *site_new(const struct site_options *options)
+{
+	struct site *s = mem_alloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->o = *options;
+	s->mapping = options->mapping;
+	s->name = options->name;
+	s->session = session_new(
+		&(struct session_options){
+			.role = { .end = options->mode == AGENT_AUTONOMOUS ? ROLE_AUTONOMOUS_AGENT : ROLE_MANAGED_AGENT,
+				  .agent = s->name.text,
+				  .principal_uid = "",
+				  .site = &s->mapping,
+				  .policy = options->policy,
+				  .recreate = options->recreate },
+			.rows = ROWS,
+			.backend = options->backend,
+			.journal = options->journal,
+			.outbox = options->outbox,
+			.inbox = options->inbox,
+			.guard = options->guard,
+			.limits = options->limits,
+			.source = options->source,
+			.seed = options->seed,
+			.events = { .on_applied = on_applied,
+				    .on_heard = on_heard,
+				    .on_reverted = on_reverted,
+				    .on_wake = on_wake,
+				    .on_refusal = on_refusal,
+				    .ctx = s },
+		},
+		options->now_ms(options->events.ctx));
+	if (s->session)
+		return s;
+	mem_free(s);
+	return NULL;
+}
+
+void site_free(struct site *s)
+{
+	if (!s)
+		return;
+	session_free(s->session);
+	mem_free(s->principal_namespace);
+	mem_free(s);
+}
+
+enum err site_load(struct site *s, enum ledger_table table, const struct ledger_row *row)
+{
+	bool ours = table == LEDGER_COPY || table == LEDGER_COMMAND || table == LEDGER_REPLICA;
+
+	return ours && str_is(row->peer, ROWS) ? session_load(s->session, table, row) : E_OK;
+}
+
+enum err site_let_in(struct site *s, const struct agent_name *name, struct str principal_namespace)
+{
+	char *copy = str_dup(principal_namespace);
+
+	if (!copy)
+		return E_NOMEM;
+	mem_free(s->principal_namespace);
+	s->principal_namespace = copy;
+	s->mapping.principal_namespace = copy;
+	s->name = *name;
+	return E_OK;
+}
+
+void site_stop(struct site *s)
+{
+	s->stopping = true;
+	session_stop(s->session);
+	journal_flush(s->o.journal);
+}
+
+bool site_is_idle(const struct site *s)
+{
+	return session_is_idle(s->session);
+}
+
+/* ---- what the backend says -------------------------------------------------------------------------------------- */
+
+static void on_object(void *ctx, struct object *o)
+{
+	struct site *s = ctx;
+
+	if (session_object(s->session, o, now_ms(s), wall_ns(s)) == E_NOMEM)
+		s->o.events.on_problem(
+			s->o.events.ctx,
+			&(struct why){ .text = "a change of an object was not looked at: out of memory" },
+			/* bad= */ true);
+	site_ready(s);
+}
+
+static void on_gone(void *ctx, struct object *last)
+{
+	struct site *s = ctx;
+
+	session_object_gone(s->session, last, now_ms(s), wall_ns(s));
+	site_ready(s);
+}
+
+static void on_synced(void *ctx)
+{
+	struct site *s = ctx;
+
+	s->synced = true;
+	session_synced(s->session, now_ms(s), wall_ns(s));
+	s->o.events.on_synced(s->o.events.ctx);
+	site_ready(s);
+}
+
+static void on_problem(void *ctx, const struct why *why, bool bad)
+{
+	struct site *s = ctx;
+
+	s->o.events.on_problem(s->o.events.ctx, why, bad);
+}
+
+enum err site_start(struct site *s, struct why *why)
+{
+	const struct backend_watcher watcher = {
+		.on_object = on_object, .on_gone = on_gone, .on_synced = on_synced, .on_problem = on_problem, .ctx = s
+	};
+
+	return backend_start(s->o.backend, &watcher, why);
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------------------ */
+
+void site_ready(struct site *s)
+{
+	bool known = s->ready;
+
+	s->ready = true;
+	if (!known && !s->turning && !s->stopping)
+		s->o.events.on_wake(s->o.events.ctx);
+}
+
+uint64_t site_turn(struct site *s)
+{
+	uint64_t now = now_ms(s), due_ms;
+
+	s->turning = true;
+	s->ready = false;
+	session_work(s->session, now, wall_ns(s));
+	s->o.events.on_ready(s->o.events.ctx, s->session);
+	s->turning = false;
+	journal_flush(s->o.journal);
+	due_ms = session_due(s->session, now);
+	return s->ready ? now : due_ms;
+}
+
+struct session *site_session(struct site *s)
+{
+	return s->session;
+}
+
+bool site_is_synced(const struct site *s)
+{
+	return s->synced;
+}

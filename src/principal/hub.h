@@ -1,0 +1,104 @@
+/*
+ * hub.h -- a principal without its sockets: the objects there are, and one session for each agent.
+ *
+ * Shape     objects come from the backend and go to the sessions they concern: an application to the agent that owns it, projects,
+ *           repositories and keys to all. Agents are known by the ledger's rows, by objects that belong to them, and by logging
+ *           in; one that has never connected has its session all the same. Pure but for what it was given.
+ *
+ *               turn   whatever happened puts sessions on the ready list; hub_turn() lets each work and hands it to on_ready, which
+ *                      writes what session_take() gives; then all rows of the turn go to the ledger as one group
+ *
+ * Units     ms of the loop's clock; wall clock in ns.
+ * Owner     options are borrowed for as long as the hub lives.
+ * Threads   one.
+ * Source    argocd-agent facts 2.9, 4.2, 4.4, 5
+ */
+#pragma once
+
+#include "auth/agent.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "delivery/list.h"
+#include "sync/session.h"
+
+struct hub;
+
+/* One agent. */
+struct hub_agent {
+	struct hub *hub;
+	struct agent_name name;
+	enum agent_mode mode;
+	struct session *session;
+	struct link in_ready;
+	struct heap_node due;
+	char *rows; /* its name in the ledger */
+	bool stale; /* a report was lost for want of memory: all is reported again */
+	void *user; /* the owner's: its stream */
+};
+
+struct hub_events {
+	/* It has, or may have, something to write: session_take(). */
+	void (*on_ready)(void *ctx, struct hub_agent *agent);
+	/* The same as of session_events, with the agent. */
+	void (*on_applied)(void *ctx, struct hub_agent *agent, const struct delivery_event *event,
+			   const struct replica_place *place, enum delivery_outcome outcome, bool retryable,
+			   const char *text);
+	void (*on_heard)(void *ctx, struct hub_agent *agent, const struct peer_heard *heard);
+	void (*on_reverted)(void *ctx, struct hub_agent *agent, const struct replica_place *place, enum err err,
+			    const char *text);
+	void (*on_cache_info)(void *ctx, struct hub_agent *agent, struct str json);
+	/* The backend has trouble, or has it no longer (`bad` false). */
+	void (*on_problem)(void *ctx, const struct why *why, bool bad);
+	/* Everything the backend has is known. */
+	void (*on_synced)(void *ctx);
+	/* From outside of a turn something became ready: call hub_turn() soon. */
+	void (*on_wake)(void *ctx);
+	void *ctx;
+};
+
+struct hub_options {
+	struct mapping_principal mapping;
+	const char *principal_uid;
+	struct backend *backend;
+	struct journal *journal;
+	struct outbox_options outbox;
+	struct inbox_options inbox;
+	struct guard_limits guard;
+	struct session_limits limits;
+	struct str source;
+	uint64_t seed;
+	/* The time: monotonic ms and wall ns. */
+	uint64_t (*now_ms)(void *ctx);
+	int64_t (*wall_ns)(void *ctx);
+	struct hub_events events;
+};
+
+struct hub *hub_new(const struct hub_options *options);
+
+/* A row of the ledger; all of SETTING, then COPY, COMMAND and REPLICA, before hub_start(). Others are not looked at. */
+enum err hub_load(struct hub *h, enum ledger_table table, const struct ledger_row *row);
+
+/* Begin to watch the backend. */
+enum err hub_start(struct hub *h, struct why *why);
+
+/* The agent of this name; made when it is missing (NULL: no memory). In another mode than before it begins anew. */
+struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode);
+struct hub_agent *hub_find(const struct hub *h, struct str name);
+
+/* All agents: begin with *at = 0; ends with NULL. Do not add agents meanwhile. */
+struct hub_agent *hub_next(const struct hub *h, size_t *at);
+
+/* Something happened to this agent: it gets its turn. */
+void hub_ready(struct hub_agent *agent);
+
+/* Everything that is ready or due. Returns when to come back; UINT64_MAX: not until something happens. */
+uint64_t hub_turn(struct hub *h);
+
+/* Objects known, for status and metrics. */
+uint64_t hub_objects(const struct hub *h);
+bool hub_is_synced(const struct hub *h);
+
+/* No more work is begun; hub_free() when hub_is_idle(). The backend is the owner's to close, after this and before that. */
+void hub_stop(struct hub *h);
+bool hub_is_idle(const struct hub *h);
+void hub_free(struct hub *h); /* takes NULL */

@@ -1,0 +1,51 @@
+/*
+ * hub_impl.h -- the inside of a hub. Internal to principal.
+ *
+ * Shape     hub.c        life, agents, turns
+ *           hub_route.c  objects, and whom they concern
+ */
+#pragma once
+
+#include "principal/hub.h"
+
+/* Objects that concern the same agent, or (name "") everybody. */
+struct bucket {
+	struct link objects;
+	size_t name_n;
+	char name[];
+};
+
+struct known_object {
+	struct link in_bucket;
+	struct bucket *bucket;
+	struct object *object;
+	size_t key_n;
+	char key[];
+};
+
+struct hub {
+	struct hub_options o;
+	struct map agents;  /* by name */
+	struct map objects; /* by kind, namespace, name */
+	struct map buckets; /* by name */
+	struct link ready;
+	struct link stopped; /* agents of an older mode, until they are idle */
+	struct heap due;
+	uint64_t seed;
+	bool synced;
+	bool turning;
+	bool stopping;
+};
+
+/* hub.c */
+void hub_report(struct hub_agent *agent, struct object *o);
+
+/* hub_route.c: the backend's reports. */
+extern const struct backend_watcher hub_watcher;
+
+/* Tell an agent everything that concerns it. */
+void hub_report_all(struct hub_agent *agent);
+
+/* Does the AppProject of this name go to the agent? */
+bool hub_project_goes(void *hub, const char *project, const char *agent);
+void hub_forget_objects(struct hub *h);

@@ -1,0 +1,284 @@
+#include "principal/hub_impl.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "sync/project.h"
+
+#define KEY_MAX (32 + 2 * (OBJECT_NAME_MAX + 1))
+
+/* ---- what there is ---------------------------------------------------------------------------------------------- */
+
+static struct str key_of(enum object_kind kind, const char *namespace, const char *name, char *ret_text)
+{
+	return (struct str){ ret_text,
+			     (size_t)snprintf(ret_text, KEY_MAX, "%u/%s/%s", (unsigned)kind, namespace, name) };
+}
+
+static struct bucket *bucket_of(struct hub *h, struct str name)
+{
+	struct bucket *b = map_get(&h->buckets, name);
+
+	if (b)
+		return b;
+	b = mem_alloc(sizeof(*b) + name.n + 1);
+	if (!b)
+		return NULL;
+	list_init(&b->objects);
+	b->name_n = name.n;
+	memcpy(b->name, name.p, name.n);
+	if (map_put(&h->buckets, (struct str){ b->name, name.n }, b) == E_OK)
+		return b;
+	mem_free(b);
+	return NULL;
+}
+
+static void bucket_settle(struct hub *h, struct bucket *b)
+{
+	if (!list_empty(&b->objects))
+		return;
+	(void)map_remove(&h->buckets, (struct str){ b->name, b->name_n });
+	mem_free(b);
+}
+
+/*
+ * Whom it concerns: the agent that owns an application, or in whose namespace it lies; everybody for the rest. Into
+ * `ret_name`.
+ */
+static void concerns(const struct hub *h, const struct object *o, char ret_name[static OBJECT_NAME_MAX + 1])
+{
+	json_object *tree = o->kind == OBJECT_APPLICATION ? object_tree(o) : NULL;
+	const char *owner = NULL;
+
+	ret_name[0] = 0;
+	if (tree && mapping_owner(&h->o.mapping, tree, &owner) == MAPPING_OK)
+		(void)snprintf(ret_name, OBJECT_NAME_MAX + 1, "%s", owner);
+	else if (o->kind == OBJECT_APPLICATION)
+		(void)snprintf(ret_name, OBJECT_NAME_MAX + 1, "%s", o->namespace);
+	json_object_put(tree);
+}
+
+static struct known_object *known_new(struct hub *h, struct object *o)
+{
+	char text[KEY_MAX];
+	struct str key = key_of(o->kind, o->namespace, o->name, text);
+	struct known_object *k = mem_alloc(sizeof(*k) + key.n);
+
+	if (!k)
+		return NULL;
+	k->key_n = key.n;
+	memcpy(k->key, key.p, key.n);
+	if (map_put(&h->objects, (struct str){ k->key, k->key_n }, k) == E_OK)
+		return k;
+	mem_free(k);
+	return NULL;
+}
+
+static void known_free(struct hub *h, struct known_object *k)
+{
+	(void)map_remove(&h->objects, (struct str){ k->key, k->key_n });
+	list_remove(&k->in_bucket);
+	if (k->bucket)
+		bucket_settle(h, k->bucket);
+	object_unref(k->object);
+	mem_free(k);
+}
+
+void hub_forget_objects(struct hub *h)
+{
+	const struct map_entry *e;
+	size_t at = 0;
+
+	while ((e = map_next(&h->objects, &at))) {
+		known_free(h, e->value);
+		at = 0;
+	}
+	map_release(&h->objects);
+	map_release(&h->buckets);
+}
+
+/* ---- telling the agents ----------------------------------------------------------------------------------------- */
+
+/* The agent of a bucket, made when an application belongs to one that was never heard of. */
+static struct hub_agent *agent_of(struct hub *h, struct str name, const struct object *o)
+{
+	struct hub_agent *a = hub_find(h, name);
+
+	if (a || !agent_name_ok(name) || o->source_uid[0] || h->stopping)
+		return a;
+	return hub_agent(h, name, AGENT_MODE_NONE);
+}
+
+static void report_to_all(struct hub *h, struct object *o)
+{
+	struct hub_agent *a;
+	size_t at = 0;
+
+	while ((a = hub_next(h, &at)))
+		hub_report(a, o);
+}
+
+static void report(struct hub *h, const struct bucket *b, struct object *o)
+{
+	struct hub_agent *a;
+
+	if (b->name_n == 0)
+		report_to_all(h, o);
+	else if ((a = agent_of(h, (struct str){ b->name, b->name_n }, o)))
+		hub_report(a, o);
+}
+
+/* Repositories go where their project goes: when that has changed, so may they. */
+static void report_repositories(struct hub *h)
+{
+	struct bucket *shared = map_get(&h->buckets, (struct str)STR(""));
+
+	for (struct link *l = shared ? shared->objects.next : NULL; shared && l != &shared->objects; l = l->next) {
+		struct known_object *k = CONTAINER_OF(l, struct known_object, in_bucket);
+
+		if (k->object->kind == OBJECT_REPOSITORY)
+			report_to_all(h, k->object);
+	}
+}
+
+static void report_bucket(struct hub_agent *agent, struct str name)
+{
+	struct bucket *b = map_get(&agent->hub->buckets, name);
+
+	for (struct link *l = b ? b->objects.next : NULL; b && l != &b->objects; l = l->next)
+		hub_report(agent, CONTAINER_OF(l, struct known_object, in_bucket)->object);
+}
+
+void hub_report_all(struct hub_agent *agent)
+{
+	struct hub *h = agent->hub;
+
+	report_bucket(agent, (struct str)STR(""));
+	report_bucket(agent, str_of(agent->name.text));
+	if (h->synced)
+		session_synced(agent->session, h->o.now_ms(h->o.events.ctx), h->o.wall_ns(h->o.events.ctx));
+	hub_ready(agent);
+}
+
+bool hub_project_goes(void *hub, const char *project, const char *agent)
+{
+	struct hub *h = hub;
+	char text[KEY_MAX];
+	struct known_object *k = map_get(&h->objects, key_of(OBJECT_APPPROJECT, h->o.mapping.namespace, project, text));
+	json_object *tree = k ? object_tree(k->object) : NULL;
+	bool goes = tree && project_reaches(tree, agent, h->o.mapping.by_destination) == MAPPING_OK;
+
+	json_object_put(tree);
+	return goes;
+}
+
+/* ---- what the backend says -------------------------------------------------------------------------------------- */
+
+/* Put it where it belongs now. The bucket it came from is returned when it is another one, and still there. */
+static enum err place(struct hub *h, struct known_object *k, char ret_before[static OBJECT_NAME_MAX + 1])
+{
+	char name[OBJECT_NAME_MAX + 1];
+	struct bucket *now, *before = k->bucket;
+
+	ret_before[0] = 0;
+	concerns(h, k->object, name);
+	now = bucket_of(h, str_of(name));
+	if (!now)
+		return E_NOMEM;
+	if (now == before)
+		return E_OK;
+	if (before)
+		(void)snprintf(ret_before, OBJECT_NAME_MAX + 1, "%s", before->name);
+	list_remove(&k->in_bucket);
+	list_put_last(&now->objects, &k->in_bucket);
+	k->bucket = now;
+	if (before)
+		bucket_settle(h, before);
+	return E_OK;
+}
+
+static void on_object(void *ctx, struct object *o)
+{
+	struct hub *h = ctx;
+	char text[KEY_MAX], before[OBJECT_NAME_MAX + 1];
+	struct known_object *k = map_get(&h->objects, key_of(o->kind, o->namespace, o->name, text));
+	struct hub_agent *old;
+
+	if (!k && !(k = known_new(h, o)))
+		return;
+	object_unref(k->object);
+	k->object = object_ref(o);
+	if (place(h, k, before) != E_OK) {
+		known_free(h, k);
+		return;
+	}
+	if (!h->synced)
+		return; /* everybody is told everything then */
+	/* It moved from one agent to another: the old one hears first (facts 4.4). */
+	if (before[0] && (old = hub_find(h, str_of(before))))
+		hub_report(old, o);
+	report(h, k->bucket, o);
+	if (o->kind == OBJECT_APPPROJECT)
+		report_repositories(h);
+}
+
+static void tell_gone(struct hub_agent *a, struct object *last)
+{
+	struct hub *h = a->hub;
+
+	session_object_gone(a->session, last, h->o.now_ms(h->o.events.ctx), h->o.wall_ns(h->o.events.ctx));
+	hub_ready(a);
+}
+
+static void on_gone(void *ctx, struct object *last)
+{
+	struct hub *h = ctx;
+	char text[KEY_MAX];
+	struct known_object *k = map_get(&h->objects, key_of(last->kind, last->namespace, last->name, text));
+	struct hub_agent *a;
+	bool shared = last->kind != OBJECT_APPLICATION;
+	char name[OBJECT_NAME_MAX + 1] = "";
+	size_t at = 0;
+
+	if (k) {
+		(void)snprintf(name, sizeof(name), "%s", k->bucket ? k->bucket->name : "");
+		known_free(h, k);
+	}
+	if (!shared && (a = hub_find(h, str_of(name))))
+		tell_gone(a, last);
+	while (shared && (a = hub_next(h, &at)))
+		tell_gone(a, last);
+	if (last->kind == OBJECT_APPPROJECT)
+		report_repositories(h);
+}
+
+static void on_synced(void *ctx)
+{
+	struct hub *h = ctx;
+	const struct map_entry *e;
+	struct hub_agent *a;
+	size_t at = 0;
+
+	while ((e = map_next(&h->objects, &at))) {
+		const struct known_object *k = e->value;
+
+		if (k->bucket->name_n)
+			(void)agent_of(h, (struct str){ k->bucket->name, k->bucket->name_n }, k->object);
+	}
+	h->synced = true;
+	at = 0;
+	while ((a = hub_next(h, &at)))
+		hub_report_all(a);
+	h->o.events.on_synced(h->o.events.ctx);
+}
+
+static void on_problem(void *ctx, const struct why *why, bool bad)
+{
+	struct hub *h = ctx;
+
+	h->o.events.on_problem(h->o.events.ctx, why, bad);
+}
+
+const struct backend_watcher hub_watcher = {
+	.on_object = on_object, .on_gone = on_gone, .on_synced = on_synced, .on_problem = on_problem
+};
