@@ -23,7 +23,7 @@ enum err file_read(const char *path, size_t max, struct buf *ret_content, struct
 enum err file_write(const char *path, struct str content, mode_t mode, bool replace, struct why *why);
 
 /* Wipes the bytes before it frees them. */
-void secret_release(struct buf *secret);
+void wipe_buf(struct buf *secret);
 
 /* A terminated secret. Takes NULL. */
-void secret_free(char *secret);
+void wipe_text(char *secret);

@@ -186,7 +186,7 @@ enum err auth_login_read(const struct auth_creds *creds, struct why *why, struct
 		err = take_login(buf_view(&text), creds->file, why, ret_login);
 	else if (err != E_NOMEM)
 		err = E_CONFIG;
-	secret_release(&text);
+	wipe_buf(&text);
 	if (err != E_OK)
 		(void)why_add(why, "--creds userpass");
 	return err;
@@ -194,6 +194,6 @@ enum err auth_login_read(const struct auth_creds *creds, struct why *why, struct
 
 void auth_login_release(struct auth_login *login)
 {
-	secret_free(login->password);
+	wipe_text(login->password);
 	*login = (struct auth_login){ 0 };
 }

@@ -17,7 +17,7 @@ static void check_free(struct password_check *c)
 {
 	if (!c)
 		return;
-	secret_release(&c->password);
+	wipe_buf(&c->password);
 	mem_free(c);
 }
 DEFINE_FREEP(check, struct password_check, check_free)

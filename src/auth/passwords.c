@@ -46,7 +46,7 @@ static void table_unref(struct table *t)
 	while ((e = map_next(&t->users, &at)))
 		mem_free(e->value);
 	map_release(&t->users);
-	secret_release(&t->text);
+	wipe_buf(&t->text);
 	mem_free(t);
 }
 

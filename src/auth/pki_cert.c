@@ -11,9 +11,7 @@ static const struct {
 	const char *value[3]; /* authority, server, agent; NULL: has none */
 } extensions[] = {
 	{ NID_basic_constraints, { "critical,CA:TRUE,pathlen:0", "critical,CA:FALSE", "critical,CA:FALSE" } },
-	{ NID_key_usage,
-	  { "critical,keyCertSign,cRLSign", "critical,digitalSignature,keyEncipherment",
-	    "critical,digitalSignature" } },
+	{ NID_key_usage, { "critical,keyCertSign,cRLSign", "critical,digitalSignature", "critical,digitalSignature" } },
 	{ NID_ext_key_usage, { NULL, "serverAuth", "clientAuth" } },
 	{ NID_subject_key_identifier, { "hash", "hash", "hash" } },
 	{ NID_authority_key_identifier, { NULL, "keyid:always", "keyid:always" } },

@@ -18,5 +18,8 @@ extern const struct command cmd_store_check;
 extern const struct command cmd_store_dump;
 extern const struct command cmd_store_export;
 extern const struct command cmd_store_vacuum;
+extern const struct command cmd_pki_init;
+extern const struct command cmd_pki_issue;
+extern const struct command cmd_pki_user;
 extern const struct command cmd_help;
 extern const struct command cmd_version;
