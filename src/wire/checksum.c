@@ -12,9 +12,13 @@ static enum err sha256(struct str bytes, unsigned char ret_sum[static WIRE_CHECK
 
 /* ---- the list ---------------------------------------------------------------------------------------------------- */
 
+#define SPELT 64 /* about what one takes; the buffer grows when it is more */
+
 /* "Kind/Name/UID" of each, one behind the other in `text`; `at` has where. */
 static enum err spell(const struct wire_listed *list, size_t n, struct buf *text, struct str *at)
 {
+	if (!buf_reserve(text, n * SPELT))
+		return text->err;
 	for (size_t i = 0; i < n; i++) {
 		size_t from = text->n;
 

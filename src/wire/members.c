@@ -18,7 +18,7 @@ enum err members_open(struct str json, struct buf *arena, struct str *ret_object
 	if (err != E_OK)
 		return err;
 	*ret_object = str_sub(buf_view(arena), from, arena->n);
-	return ret_object->p[0] == '{' ? E_OK : why_set(why, E_MALFORMED, "its data is no JSON object");
+	return str_starts(*ret_object, STR("{")) ? E_OK : why_set(why, E_MALFORMED, "its data is no JSON object");
 }
 
 enum err members_read(struct str object, const struct member *members, size_t count, struct buf *arena, struct why *why)

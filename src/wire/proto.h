@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/str.h"
+#include "base/buf.h"
 
 enum proto_type { PROTO_VARINT = 0, PROTO_FIXED64 = 1, PROTO_BYTES = 2, PROTO_FIXED32 = 5 };
 
@@ -155,4 +155,23 @@ static inline char *proto_put_bytes(char *to, unsigned number, struct str bytes)
 	if (bytes.n)
 		memcpy(to, bytes.p, bytes.n);
 	return to + bytes.n;
+}
+
+/* The same at the end of a buffer. */
+static inline void proto_add_number(struct buf *b, unsigned number, uint64_t value)
+{
+	char text[16] = { 0 };
+	const char *end = proto_put_number(text, number, value);
+
+	buf_add(b, text, (size_t)(end - text));
+}
+
+static inline void proto_add_bytes(struct buf *b, unsigned number, struct str bytes)
+{
+	char head[16] = { 0 };
+	const char *end = proto_put_head(head, number, bytes.n);
+
+	buf_add(b, head, (size_t)(end - head));
+	if (bytes.n)
+		buf_str(b, bytes);
 }

@@ -29,22 +29,12 @@ static void open_request(const struct wire_event *event, struct request *r)
 		r->uuid = event->event_id;
 }
 
-static void put_field(unsigned number, struct str text, struct buf *b)
-{
-	char head[16];
-
-	buf_add(b, head, (size_t)(proto_put_head(head, number, text.n) - head));
-	buf_str(b, text);
-}
-
 /* The only message of a stream: whose it is, that it is over, and why. */
 static enum err last_message(struct str uuid, unsigned eof, unsigned error, struct buf *b)
 {
-	char flag[4];
-
-	put_field(STREAM_UUID, uuid, b);
-	buf_add(b, flag, (size_t)(proto_put_number(flag, eof, 1) - flag));
-	put_field(error, STR(REFUSED), b);
+	proto_add_bytes(b, STREAM_UUID, uuid);
+	proto_add_number(b, eof, 1);
+	proto_add_bytes(b, error, STR(REFUSED));
 	return b->err;
 }
 
