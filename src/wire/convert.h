@@ -3,6 +3,7 @@
  *
  * Shape     the ordering key is the target, namespace and name of an object event: from its subject, or else from the metadata in
  *           its payload. Everything else has the target and the resource id for its key: it stands in nobody's way.
+ *           Both ends use it: a receiver for its inbox, a sender, with the bytes it has encoded, for its outbox.
  * Owner     the delivery event borrows from the wire event, the blob and the arena.
  * Errors    E_MALFORMED  without resource id or event id, over-long, or an object event that names no object
  *           E_UNSUPPORTED  a control event: it is never delivered
