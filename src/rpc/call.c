@@ -213,7 +213,7 @@ void rpc_call_offer(struct rpc_call *call)
 	bool is_server = call->conn->end->role->is_server;
 	void (*on_writable)(struct rpc_call *) = is_server ? call->method->on_writable : call->options.on_writable;
 
-	if (!call->blocked || !call->owned || call->queued > l->send_queue / 2 ||
+	if (!call->blocked || !call->owned || (call->until_empty && call->queued) || call->queued > l->send_queue / 2 ||
 	    (call->queued && call->conn->queued > l->conn_send_queue / 2))
 		return;
 	unblock(call);

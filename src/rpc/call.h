@@ -54,6 +54,9 @@ void rpc_cancel(struct rpc_call *call);
 void rpc_pause(struct rpc_call *call);
 void rpc_resume(struct rpc_call *call);
 
+/* on_writable comes when everything in the queue has left; once. Nothing comes when the queue is empty already. */
+void rpc_notify_empty(struct rpc_call *call);
+
 /* Bytes in the queue. */
 size_t rpc_queued(const struct rpc_call *call);
 

@@ -55,7 +55,8 @@ struct rpc_call {
 	bool head_sent;   /* HEADERS was given to nghttp2 */
 	bool finished;    /* nothing follows what is queued */
 	bool deferred;    /* nghttp2 waits for more */
-	bool blocked;     /* the owner was told E_BUSY */
+	bool blocked;     /* the owner was told E_BUSY, or asked to be told */
+	bool until_empty; /* and wants to hear only when the queue is empty */
 	bool stream_over; /* nghttp2 has closed it */
 	bool owned;       /* the handle is out */
 	bool counted;     /* in the metrics */

@@ -34,6 +34,14 @@ static struct rpc_chunk *make_chunk(struct rpc_call *call, struct str message)
 	return chunk;
 }
 
+static void block(struct rpc_call *call, bool until_empty)
+{
+	if (!call->blocked)
+		call->conn->blocked_count++;
+	call->blocked = true;
+	call->until_empty = until_empty;
+}
+
 /* One message each call may queue in any case: calls that nobody reads must not hold the others. */
 static bool has_room(struct rpc_call *call)
 {
@@ -41,10 +49,14 @@ static bool has_room(struct rpc_call *call)
 
 	if (call->queued == 0 || (call->queued < l->send_queue && call->conn->queued < l->conn_send_queue))
 		return true;
-	if (!call->blocked)
-		call->conn->blocked_count++;
-	call->blocked = true;
+	block(call, /* until_empty= */ false);
 	return false;
+}
+
+void rpc_notify_empty(struct rpc_call *call)
+{
+	if (call->conn && !call->stream_over && call->queued)
+		block(call, /* until_empty= */ true);
 }
 
 static void queue(struct rpc_call *call, struct rpc_chunk *chunk, size_t message_n)
