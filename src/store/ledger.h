@@ -59,6 +59,7 @@ struct ledger_write {
 	size_t count;
 	enum err err; /* the outcome, set before on_done */
 	void (*on_done)(struct ledger_write *w);
+	void *owner; /* whoever on_done needs; the ledger does not look at it */
 };
 
 struct ledger;
