@@ -111,7 +111,8 @@ static const struct option_row init_options[] = {
 	  "How long the authority lasts. Default: 3650." },
 	{ "key-type", 0, OPTION_CHOICE, offsetof(struct init_args, key_type), "ec|rsa", NULL, KEY_TYPE_HELP },
 	{ "jwt-bits", 0, OPTION_NUMBER, offsetof(struct init_args, jwt_bits), "BITS", NULL,
-	  "Size of the key that signs tokens: 2048, 3072 or 4096. Each step up costs the principal three times as much "
+	  "Size of the key that signs tokens: 2048, 3072 or 4096. Each step up costs the principal more than twice as "
+	  "much "
 	  "for each login. Default: 3072." },
 	{ "force", 0, OPTION_FLAG, offsetof(struct init_args, force), NULL, NULL,
 	  "Replace what is there. Everything that the old authority issued is worth nothing afterwards." },

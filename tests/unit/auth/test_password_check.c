@@ -103,6 +103,28 @@ static void what_was_right_needs_no_worker_again(void **state)
 	loop_release(&loop);
 }
 
+static void checks_go_on_while_the_file_is_read_again(void **state)
+{
+	static struct answer answers[40];
+	struct problems problems = { 0 };
+	unsigned left = ARRAY_LEN(answers);
+	struct work_pool *pool;
+
+	(void)state;
+	assert_int_equal(E_OK, work_pool_new(3, 64, NULL, &pool));
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+		answers[i].left = &left;
+		assert_int_equal(E_OK, passwords_check_start(passwords, pool, &loop, STR("one"),
+							     i % 2 ? STR("U*U") : STR("U*"), on_checked, &answers[i]));
+		assert_int_equal(E_OK, passwords_reload(passwords, &problems));
+	}
+	loop_run(&loop);
+	work_pool_free(pool);
+	loop_release(&loop);
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
+		assert_int_equal(i % 2 ? E_OK : E_UNAUTHENTICATED, answers[i].result);
+}
+
 static void a_failing_allocation_is_an_error_or_an_answer(void **state)
 {
 	struct work_pool *pool;
@@ -127,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answers_come_once_and_in_the_loop, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_right_needs_no_worker_again, begin, end),
+		cmocka_unit_test_setup_teardown(checks_go_on_while_the_file_is_read_again, begin, end),
 		cmocka_unit_test_setup_teardown(a_failing_allocation_is_an_error_or_an_answer, begin, end),
 	};
 	return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
