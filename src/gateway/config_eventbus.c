@@ -151,7 +151,7 @@ static bool read_exotic(const struct bus_draft *d, const struct node *n)
 	if (o.url && !url_ok(str_of(o.url)))
 		problem_at(d->ctx->problems, d->ctx->file, node_get(n, "url"),
 			   "write nats://host:4222 or tls://host:4222", "\"%.80s\" is not a list of NATS servers",
-			   o.url);
+			   config_shown_url(o.url));
 	if (ok)
 		ok = config_read_stream(d->ctx, node_get(n, "streamConfig"), &d->bus->jetstream);
 	if (ok && o.tls)
@@ -241,12 +241,13 @@ static void check_kind(const struct bus_draft *d)
 		problem_at(d->ctx->problems, d->ctx->file, m->spec ? m->spec : m->root,
 			   "write one of spec.jetstreamExotic, spec.jetstream, spec.kafka and spec.holdfast.embedded",
 			   n ? "an EventBus is of one kind" : "the EventBus says no kind of bus");
-	if (node_get(m->spec, "nats"))
-		problem_at(
-			d->ctx->problems, d->ctx->file, node_get(m->spec, "nats"),
-			"make an EventBus of another name with spec.jetstream, name it as eventBusName in EventSources "
-			"and Sensors, and remove this one when its Sensors have read it empty",
-			"NATS Streaming (STAN) reached its end of life in June 2023 and is not served");
+	if (!node_get(m->spec, "nats"))
+		return;
+	d->bus->kind = BUS_JETSTREAM; /* as what takes its place: nothing more is said about it */
+	problem_at(d->ctx->problems, d->ctx->file, node_get(m->spec, "nats"),
+		   "make an EventBus of another name with spec.jetstream, name it as eventBusName in EventSources "
+		   "and Sensors, and remove this one when its Sensors have read it empty",
+		   "NATS Streaming (STAN) reached its end of life in June 2023 and is not served");
 }
 
 /* The kind that it says it is. */

@@ -145,7 +145,7 @@ static void check_texts(const struct fields_ctx *ctx, const struct node *n, cons
 
 	if (kafka->url && !kafka_url_ok(str_of(kafka->url)))
 		problem_at(ctx->problems, ctx->file, node_get(n, "url"), "write host:9092, with commas between several",
-			   "\"%.80s\" is not a list of brokers", kafka->url);
+			   "\"%.80s\" is not a list of brokers", config_shown_url(kafka->url));
 	if (!topic_ok(kafka->topic))
 		problem_at(ctx->problems, ctx->file, topic ? topic : n, "take letters, digits, . _ and -, at most 249",
 			   "\"%.60s\" is no name of a topic", kafka->topic);

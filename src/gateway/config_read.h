@@ -120,6 +120,12 @@ void config_bus_release(struct bus_config *bus);
 bool config_read_stream(const struct fields_ctx *ctx, const struct node *text, struct jetstream_config *js);
 bool config_read_tls(const struct fields_ctx *ctx, const struct node *n, struct tls_client_config *tls);
 
+/* What of a bad URL may be repeated: one with a user in it may hold a password. */
+static inline const char *config_shown_url(const char *url)
+{
+	return strchr(url, '@') ? "..." : url;
+}
+
 /* config_kafka.c: spec.kafka. */
 bool config_read_kafka(const struct fields_ctx *ctx, const struct manifest *m, const struct node *n,
 		       struct kafka_config *kafka);

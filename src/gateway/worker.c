@@ -83,6 +83,8 @@ static void on_head(void *ctx, struct http_request *r)
 		exchange_begin(w, w->table, route, r);
 	else if (str_is(r->path, "/health"))
 		answer_plain(w, r, 200, STR("OK"), STR(""));
+	else if (str_is(r->path, "*")) /* of the server as a whole, only for OPTIONS: it lives (RFC 9110 9.3.7) */
+		answer_plain(w, r, 200, STR(""), STR(""));
 	else
 		gateway_count_answer(&w->gateway->metrics, answer_send(r, ANSWER_NOT_FOUND, /* strict= */ false, NULL));
 }
