@@ -144,26 +144,44 @@ static size_t decode_escape(const char *p, const char *end, struct buf *b)
 	return 2;
 }
 
-bool json_decode(struct str raw, struct buf *arena, struct str *ret_text)
+/* `lenient`: half of a pair becomes U+FFFD. */
+static bool decode(struct str inside, struct buf *arena, bool lenient)
 {
-	struct str inside = raw.n >= 2 ? str_sub(raw, 1, raw.n - 2) : (struct str){ 0 };
 	const char *p = inside.p, *end = inside.p + inside.n;
-	size_t from = arena->n;
 
-	if (str_find(inside, '\\') == inside.n) {
-		*ret_text = inside;
-		return true;
-	}
 	while (p < end) {
 		size_t plain = str_find((struct str){ p, (size_t)(end - p) }, '\\'), n;
 
 		buf_add(arena, p, plain);
 		p += plain;
 		n = p < end ? decode_escape(p, end, arena) : 0;
-		if (p < end && n == 0)
-			return false;
+		if (p < end && n == 0) {
+			if (!lenient)
+				return false;
+			add_code_point(arena, 0xfffd);
+			n = end - p < 6 ? (size_t)(end - p) : 6;
+		}
 		p += n;
 	}
+	return true;
+}
+
+bool json_decode(struct str raw, struct buf *arena, struct str *ret_text)
+{
+	struct str inside = raw.n >= 2 ? str_sub(raw, 1, raw.n - 2) : (struct str){ 0 };
+	size_t from = arena->n;
+
+	if (str_find(inside, '\\') == inside.n) {
+		*ret_text = inside;
+		return true;
+	}
+	if (!decode(inside, arena, /* lenient= */ false))
+		return false;
 	*ret_text = str_sub(buf_view(arena), from, arena->n);
 	return true;
+}
+
+void json_decode_lenient(struct str raw, struct buf *ret_text)
+{
+	(void)decode(raw.n >= 2 ? str_sub(raw, 1, raw.n - 2) : (struct str){ 0 }, ret_text, /* lenient= */ true);
 }

@@ -40,3 +40,6 @@ struct str json_walk_key(struct json_walk *w);
  * room for raw.n bytes so that it does not move. False: half of a surrogate pair, which no text can say.
  */
 bool json_decode(struct str raw, struct buf *arena, struct str *ret_text);
+
+/* Appends what a raw string says, at most raw.n bytes; half of a surrogate pair becomes U+FFFD, as Go reads it. */
+void json_decode_lenient(struct str raw, struct buf *ret_text);
