@@ -228,6 +228,11 @@ static enum err copy_class(struct walk *w)
 
 /* ---- groups and repetitions --------------------------------------------------------------------------------------------------------- */
 
+static void open_group(struct walk *w)
+{
+	w->outer[w->groups++] = w->multiline;
+}
+
 /* (?P<name> and (?<name>; nobody asks for what a group matched. */
 static enum err copy_named_group(struct walk *w)
 {
@@ -241,11 +246,6 @@ static enum err copy_named_group(struct walk *w)
 	buf_lit(w->out, "(?:");
 	w->at += n + 1;
 	return E_OK;
-}
-
-static void open_group(struct walk *w)
-{
-	w->outer[w->groups++] = w->multiline;
 }
 
 static void close_group(struct walk *w)
