@@ -64,6 +64,8 @@ static const struct {
 	{ ANSWER_MALFORMED, 400, 400, NULL },
 	{ ANSWER_TOO_LARGE, 413, 400, NULL },
 	{ ANSWER_TOO_LARGE_READ, 413, 400, NULL },
+	{ ANSWER_TOO_LARGE_400, 413, 400, NULL },
+	{ ANSWER_TOO_LARGE_503, 413, 503, NULL },
 	{ ANSWER_TOO_LARGE_BUS, 413, 500, NULL },
 	{ ANSWER_MEDIA_TYPE, 415, 400, NULL },
 	{ ANSWER_RATE, 429, 429, "Retry-After: 1\r\n" },
@@ -92,7 +94,12 @@ static void every_answer_has_its_status_in_both_ways_to_speak(void **state)
 	}
 }
 
-/* Upstream's 404 ends in a newline; nothing else does. */
+static bool says_nothing(enum answer answer, bool strict)
+{
+	return strict && (answer == ANSWER_TOO_LARGE_400 || answer == ANSWER_TOO_LARGE_503);
+}
+
+/* Upstream's 404 ends in a newline; nothing else does. Two of its answers are empty. */
 static void every_text_is_one_line(void **state)
 {
 	(void)state;
@@ -102,7 +109,7 @@ static void every_text_is_one_line(void **state)
 
 			say(rows[i].answer, strict, NULL);
 			length = strlen(sent.body);
-			assert_true(length > 0);
+			assert_int_equal(length > 0, !says_nothing(rows[i].answer, strict));
 			assert_int_equal(strcspn(sent.body, "\r\n"),
 					 rows[i].answer == ANSWER_NOT_FOUND ? length - 1 : length);
 		}

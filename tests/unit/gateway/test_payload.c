@@ -51,6 +51,25 @@ static void the_authorization_header_is_masked(void **state)
 	expect_headers((const struct header_row[]){ { "Authorization", "" }, { 0 } }, "{\"Authorization\":[\"\"]}");
 }
 
+static void fields_with_secrets_are_masked_when_listed(void **state)
+{
+	static const char *const masked[] = { "X-Hub-Signature", "X-Gitlab-Token", NULL };
+	static struct http_request r;
+	struct buf b = { 0 };
+
+	(void)state;
+	r.fields[0] = (struct http_field){ STR("x-hub-signature"), STR("") };
+	r.fields[1] = (struct http_field){ STR("X-Hub-Signature"), STR("sha1=a") };
+	r.fields[2] = (struct http_field){ STR("X-HUB-SIGNATURE-256"), STR("sha256=a") };
+	r.fields[3] = (struct http_field){ STR("X-Gitlab-Token"), STR("t") };
+	r.field_count = 4;
+	payload_headers(&r, masked, &b);
+	assert_string_equal(buf_cstr(&b), "{\"X-Gitlab-Token\":[\"*** Masked Auth Secret ***\"],"
+					  "\"X-Hub-Signature\":[\"*** Masked Auth Secret ***\"],"
+					  "\"X-Hub-Signature-256\":[\"sha256=a\"]}");
+	buf_release(&b);
+}
+
 static void values_are_escaped_as_go_does(void **state)
 {
 	(void)state;
@@ -102,6 +121,39 @@ static void a_form_becomes_a_sorted_map_of_arrays(void **state)
 	}
 }
 
+static void one_field_of_a_form_is_decoded(void **state)
+{
+	static const struct {
+		const char *form;
+		enum err err;
+		const char *value;
+	} rows[] = {
+		{ "payload=%7B%22a%22%3A1%7D", E_OK, "{\"a\":1}" },
+		{ "a=1&payload=x+y%2B&b=2", E_OK, "x y+" },
+		{ "payload=1&payload=2", E_OK, "1" },
+		{ "pay%6Coad=1", E_OK, "1" },
+		{ "payload", E_OK, "" },
+		{ "payload=", E_OK, "" },
+		{ "payload=a=b", E_OK, "a=b" },
+		{ "&&payload=1&&", E_OK, "1" },
+		{ "Payload=1", E_NOT_FOUND, NULL },
+		{ "", E_NOT_FOUND, NULL },
+		{ "payload=%", E_MALFORMED, NULL },
+		{ "payload=1&a=%z1", E_MALFORMED, NULL },
+		{ "%=1&payload=1", E_MALFORMED, NULL },
+		{ "payload=1;a=2", E_MALFORMED, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = { 0 };
+
+		assert_int_equal(payload_form_field(str_of(rows[i].form), STR("payload"), &b), rows[i].err);
+		assert_true(str_eq(buf_view(&b), str_of(rows[i].value)));
+		buf_release(&b);
+	}
+}
+
 static void a_form_without_memory_is_an_error(void **state)
 {
 	(void)state;
@@ -136,7 +188,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(headers_are_canonical_sorted_arrays),
 		cmocka_unit_test(the_authorization_header_is_masked),
+		cmocka_unit_test(fields_with_secrets_are_masked_when_listed),
 		cmocka_unit_test(values_are_escaped_as_go_does),
+		cmocka_unit_test(one_field_of_a_form_is_decoded),
 		cmocka_unit_test(pragma_no_cache_brings_cache_control),
 		cmocka_unit_test(a_form_becomes_a_sorted_map_of_arrays),
 		cmocka_unit_test(a_form_without_memory_is_an_error),

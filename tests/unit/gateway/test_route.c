@@ -6,10 +6,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define HEAD   "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: web}\nspec:\n"
@@ -142,8 +144,12 @@ static void a_table_in_use_outlives_its_owner(void **state)
 /* Also metrics ask for memory; those do without. */
 static void without_memory_there_is_no_table_or_a_whole_one(void **state)
 {
-	struct gateway_config *config = config_of(SOURCE "    a: {port: \"1\", endpoint: /a, method: POST}\n"
-							 "    b: {port: \"2\", endpoint: \"/{b}\", method: POST}\n");
+	struct gateway_config *config = config_of(SOURCE
+						  "    a: {port: \"1\", endpoint: /a, method: POST}\n"
+						  "    b: {port: \"2\", endpoint: \"/{b}\", method: POST}\n"
+						  "  github:\n"
+						  "    g: {organizations: [o], webhook: {endpoint: /g, port: \"1\"}, "
+						  "webhookSecret: {name: s, key: k}}\n");
 	bool refused = false;
 	long at = 0, allocations;
 
@@ -173,6 +179,51 @@ static void without_memory_there_is_no_table_or_a_whole_one(void **state)
 	gateway_config_unref(config);
 }
 
+static void put_secret(const char *text)
+{
+	FILE *f = fopen("s/new", "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(rename("s/new", "s/k"), 0);
+}
+
+/* A reload builds a new table: it must not end the time in which an old secret is right. */
+static void a_new_table_knows_the_secrets_of_the_one_before(void **state)
+{
+	const char *one = HEAD
+		"  holdfast: {dataDir: d, secretsDir: .}\n  webhook:\n"
+		"    w: {port: \"1\", endpoint: /w, method: POST}\n"
+		"  github:\n"
+		"    g: {organizations: [o], webhook: {endpoint: /g, port: \"1\"}, webhookSecret: {name: s, key: k}}\n";
+	const char *other = HEAD
+		"  holdfast: {dataDir: d, secretsDir: .}\n  github:\n"
+		"    h: {organizations: [o], webhook: {endpoint: /h, port: \"2\"}, webhookSecret: {name: s, key: k}}\n"
+		"    i: {organizations: [o], webhook: {endpoint: /i, port: \"2\"}}\n";
+	struct metrics *metrics = metrics_new();
+	struct route_table *before, *after;
+	uint64_t now_ms = clock_mono_ms();
+
+	(void)state;
+	assert_int_equal(mkdir("s", 0700), 0);
+	put_secret("old");
+	before = table_of(one, metrics);
+	assert_int_equal(before->routes[1].secrets[0].count, 1);
+	put_secret("newer");
+	assert_int_equal(secret_file_check(&before->routes[1].secrets[0].files[0], STR("old"), now_ms + 2000), E_OK);
+	after = table_of(other, metrics);
+	assert_int_equal(after->routes[1].secrets[0].count, 0);
+	assert_int_equal(secret_file_check(&after->routes[0].secrets[0].files[0], STR("old"), now_ms),
+			 E_UNAUTHENTICATED);
+	route_table_inherit(after, before);
+	route_table_unref(before);
+	assert_int_equal(secret_file_check(&after->routes[0].secrets[0].files[0], STR("old"), now_ms + 2000), E_OK);
+	assert_int_equal(secret_file_check(&after->routes[0].secrets[0].files[0], STR("newer"), now_ms + 2000), E_OK);
+	route_table_unref(after);
+	metrics_free(metrics);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +232,7 @@ int main(void)
 		cmocka_unit_test(a_rate_lets_its_burst_pass_and_says_when_the_next_may),
 		cmocka_unit_test(a_table_in_use_outlives_its_owner),
 		cmocka_unit_test(without_memory_there_is_no_table_or_a_whole_one),
+		cmocka_unit_test(a_new_table_knows_the_secrets_of_the_one_before),
 	};
 
 	return cmocka_run_group_tests(tests, in_an_empty_directory, NULL);

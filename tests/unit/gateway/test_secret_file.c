@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
+
 static char path[] = "/tmp/test_secret_file.XXXXXX";
 
 static void put(const char *text)
@@ -69,12 +71,170 @@ static void an_empty_missing_or_huge_secret_lets_nobody_in(void **state)
 	secret_file_release(&s);
 }
 
+/* As the kubelet does: another file in its place. */
+static void rotate(const char *text)
+{
+	assert_int_equal(unlink(path), 0);
+	put(text);
+}
+
+static void old_and_new_are_right_until_the_overlap_is_over(void **state)
+{
+	struct secret_file s;
+
+	(void)state;
+	put("old");
+	secret_file_init(&s, path);
+	s.overlap_ms = 5000;
+	secret_file_look(&s, 10000);
+	rotate("newer");
+	assert_int_equal(secret_file_check(&s, STR("newer"), 11000), E_OK);
+	assert_in_range(s.changed_ms, 10000, 11000);
+	s.changed_ms = 11000;
+	assert_int_equal(secret_file_check(&s, STR("old"), 11000), E_OK);
+	assert_int_equal(secret_file_check(&s, STR("older"), 15999), E_UNAUTHENTICATED);
+	assert_int_equal(secret_file_check(&s, STR("old"), 15999), E_OK);
+	assert_int_equal(secret_file_check(&s, STR("old"), 16000), E_UNAUTHENTICATED);
+	assert_int_equal(secret_file_check(&s, STR("newer"), 16000), E_OK);
+	assert_int_equal(secret_file_check(&s, STR("old"), 20000), E_UNAUTHENTICATED);
+	assert_int_equal(s.before.n, 0); /* wiped */
+	secret_file_release(&s);
+}
+
+static void only_the_secret_before_is_kept(void **state)
+{
+	struct secret_file s;
+
+	(void)state;
+	put("one");
+	secret_file_init(&s, path);
+	s.overlap_ms = 60000;
+	secret_file_look(&s, 1000);
+	rotate("second");
+	secret_file_look(&s, 2000);
+	rotate("third!!");
+	assert_int_equal(secret_file_check(&s, STR("one"), 3000), E_UNAUTHENTICATED);
+	assert_int_equal(secret_file_check(&s, STR("second"), 3000), E_OK);
+	assert_int_equal(secret_file_check(&s, STR("third!!"), 3000), E_OK);
+	secret_file_release(&s);
+}
+
+/* An editor empties the file, then writes it. */
+static void a_file_that_was_empty_in_between_still_overlaps(void **state)
+{
+	struct secret_file s;
+
+	(void)state;
+	put("old");
+	secret_file_init(&s, path);
+	s.overlap_ms = 60000;
+	secret_file_look(&s, 1000);
+	put("");
+	assert_int_equal(secret_file_check(&s, STR("old"), 2000), E_IO);
+	put("newer");
+	assert_int_equal(secret_file_check(&s, STR("newer"), 3000), E_OK);
+	assert_int_equal(secret_file_check(&s, STR("old"), 3000), E_OK);
+	secret_file_release(&s);
+}
+
+static void the_same_secret_in_a_new_file_is_no_change(void **state)
+{
+	struct secret_file s;
+
+	(void)state;
+	put("same");
+	secret_file_init(&s, path);
+	s.overlap_ms = 60000;
+	secret_file_look(&s, 1000);
+	rotate("same\n");
+	secret_file_look(&s, 2000);
+	assert_int_equal(s.before.n, 0);
+	assert_int_equal(secret_file_check(&s, STR("same"), 2000), E_OK);
+	secret_file_release(&s);
+}
+
+static void a_new_one_goes_on_with_what_the_old_one_knows(void **state)
+{
+	struct secret_file first, second;
+
+	(void)state;
+	put("old");
+	secret_file_init(&first, path);
+	first.overlap_ms = 60000;
+	secret_file_look(&first, 1000);
+	rotate("newer");
+	secret_file_look(&first, 2000);
+	secret_file_init(&second, path);
+	second.overlap_ms = 60000;
+	secret_file_look(&second, 3000);
+	assert_int_equal(secret_file_check(&second, STR("old"), 3000), E_UNAUTHENTICATED);
+	secret_file_inherit(&second, &first);
+	assert_int_equal(secret_file_check(&second, STR("old"), 3000), E_OK);
+	assert_int_equal(secret_file_check(&second, STR("newer"), 3000), E_OK);
+	secret_file_release(&first);
+	assert_int_equal(secret_file_check(&second, STR("old"), 4000), E_OK);
+	secret_file_release(&second);
+}
+
+static enum err count_calls(void *ctx, struct str secret)
+{
+	(void)secret;
+	(*(int *)ctx)++;
+	return E_NOMEM;
+}
+
+static void another_error_than_a_wrong_one_ends_the_search(void **state)
+{
+	struct secret_file s;
+	int calls = 0;
+
+	(void)state;
+	put("old");
+	secret_file_init(&s, path);
+	s.overlap_ms = 60000;
+	secret_file_look(&s, 1000);
+	rotate("newer");
+	assert_int_equal(secret_file_match(&s, 2000, count_calls, &calls), E_NOMEM);
+	assert_int_equal(calls, 1);
+	secret_file_release(&s);
+}
+
+/* Whatever allocation fails, nobody gets in, and the next look is as if nothing had been. */
+static void without_memory_nobody_gets_in(void **state)
+{
+	(void)state;
+	for (long n = 1;; n++) {
+		struct secret_file s;
+		enum err err;
+		long count;
+
+		put("secret");
+		secret_file_init(&s, path);
+		mem_fail_at(n);
+		err = secret_file_check(&s, STR("secret"), 1000);
+		count = mem_count();
+		mem_fail_at(0);
+		assert_int_equal(err, count < n ? E_OK : E_NOMEM);
+		assert_int_equal(secret_file_check(&s, STR("secret"), 2000), E_OK);
+		secret_file_release(&s);
+		if (count < n)
+			break;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_content_without_one_newline_is_the_secret),
 		cmocka_unit_test(a_changed_file_counts_after_a_second),
 		cmocka_unit_test(an_empty_missing_or_huge_secret_lets_nobody_in),
+		cmocka_unit_test(old_and_new_are_right_until_the_overlap_is_over),
+		cmocka_unit_test(only_the_secret_before_is_kept),
+		cmocka_unit_test(a_file_that_was_empty_in_between_still_overlaps),
+		cmocka_unit_test(the_same_secret_in_a_new_file_is_no_change),
+		cmocka_unit_test(a_new_one_goes_on_with_what_the_old_one_knows),
+		cmocka_unit_test(another_error_than_a_wrong_one_ends_the_search),
+		cmocka_unit_test(without_memory_nobody_gets_in),
 	};
 	int fd = mkstemp(path), failed;
 
