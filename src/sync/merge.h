@@ -71,9 +71,9 @@ enum err merge_from_autonomous(enum object_kind kind, json_object *existing, jso
 			       struct merged *ret_merged);
 
 /*
- * Someone changed a replica: `recorded` is what was last written through merge_to_managed() or merge_from_autonomous() (the
- * incoming object, or the result). What the source decides is put back; status, operation, refresh and NOTIFIED stay as
- * they are here. `writes` is 0 when nothing was changed. `end_managed`: of a managed agent.
+ * Someone changed a replica: `recorded` is the result of the merge_to_managed() or merge_from_autonomous() that was last written.
+ * What the source decides is put back, and so are our marks (the recorded ones where the stamp names none); status, operation,
+ * refresh and NOTIFIED stay as they are here. `writes` is 0 when nothing was changed. `end_managed`: of a managed agent.
  */
 enum err merge_revert(enum object_kind kind, bool end_managed, json_object *local, json_object *recorded,
 		      const struct merge_stamp *stamp, struct merged *ret_merged);

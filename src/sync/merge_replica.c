@@ -15,6 +15,7 @@ struct rules {
 	enum object_kind kind;
 	bool managed; /* of a managed agent: in-cluster */
 	enum refresh refresh;
+	json_object *marks; /* written by us: has the marks that the stamp does not name. NULL: none */
 	const struct merge_stamp *stamp;
 	const struct merge_known *known;
 };
@@ -43,10 +44,19 @@ static const char *next_refresh(const struct rules *r, json_object *existing, js
 	return NULL;
 }
 
-/* The stamp's, or what is there already. */
-static const char *stamped(const char *value, json_object *existing, const char *key)
+/* The stamp's, else that of what we wrote, else what is there already. */
+static const char *stamped(const struct rules *r, const char *value, json_object *here, const char *key)
 {
-	return value && value[0] ? value : draft_annotation(existing, key);
+	const char *written = draft_annotation(r->marks, key);
+
+	if (value && value[0])
+		return value;
+	return written ? written : draft_annotation(here, key);
+}
+
+static const char *remapped(const struct rules *r)
+{
+	return r->stamp->remapped ? "true" : draft_annotation(r->marks, MARK_REMAPPED);
 }
 
 static void put_annotations(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)
@@ -65,9 +75,9 @@ static void put_annotations(struct draft *d, const struct rules *r, json_object 
 	draft_annotate(d, MARK_REFRESH, next_refresh(r, here, incoming));
 	draft_annotate(d, MARK_NOTIFIED, draft_annotation(here, MARK_NOTIFIED));
 	draft_annotate(d, MARK_LAST_UPDATED, draft_annotation(d->existing, MARK_LAST_UPDATED));
-	draft_annotate(d, MARK_SOURCE_UID, stamped(r->stamp->source_uid, here, MARK_SOURCE_UID));
-	draft_annotate(d, MARK_PRINCIPAL_UID, stamped(r->stamp->principal_uid, here, MARK_PRINCIPAL_UID));
-	draft_annotate(d, MARK_REMAPPED, r->stamp->remapped ? "true" : NULL);
+	draft_annotate(d, MARK_SOURCE_UID, stamped(r, r->stamp->source_uid, here, MARK_SOURCE_UID));
+	draft_annotate(d, MARK_PRINCIPAL_UID, stamped(r, r->stamp->principal_uid, here, MARK_PRINCIPAL_UID));
+	draft_annotate(d, MARK_REMAPPED, remapped(r));
 }
 
 static void put_metadata(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)
@@ -161,7 +171,9 @@ enum err merge_from_autonomous(enum object_kind kind, json_object *existing, jso
 enum err merge_revert(enum object_kind kind, bool end_managed, json_object *local, json_object *recorded,
 		      const struct merge_stamp *stamp, struct merged *ret_merged)
 {
-	const struct rules rules = { .kind = kind, .managed = end_managed, .refresh = REFRESH_STAYS, .stamp = stamp };
+	const struct rules rules = {
+		.kind = kind, .managed = end_managed, .refresh = REFRESH_STAYS, .marks = recorded, .stamp = stamp
+	};
 	struct draft d;
 
 	if (!has_metadata(recorded))
@@ -212,7 +224,9 @@ static void ask_for_sync(struct draft *d)
 enum err merge_recreated(enum object_kind kind, bool end_managed, json_object *recorded, json_object *last,
 			 const struct merge_stamp *stamp, enum merge_recreate action, struct merged *ret_merged)
 {
-	const struct rules rules = { .kind = kind, .managed = end_managed, .refresh = REFRESH_NONE, .stamp = stamp };
+	const struct rules rules = {
+		.kind = kind, .managed = end_managed, .refresh = REFRESH_NONE, .marks = recorded, .stamp = stamp
+	};
 	json_object *seen = last || end_managed ? last : recorded;
 	struct draft d;
 

@@ -375,6 +375,11 @@ static enum err revert_managed(json_object *local, json_object *recorded, struct
 	return merge_revert(OBJECT_APPLICATION, /* end_managed= */ true, local, recorded, &agent_stamp, ret_merged);
 }
 
+static enum err revert_unstamped(json_object *local, json_object *recorded, struct merged *ret_merged)
+{
+	return merge_revert(OBJECT_APPLICATION, /* end_managed= */ true, local, recorded, &no_stamp, ret_merged);
+}
+
 static enum err revert_copy(json_object *local, json_object *recorded, struct merged *ret_merged)
 {
 	return merge_revert(OBJECT_APPLICATION, /* end_managed= */ false, local, recorded, &principal_stamp,
@@ -400,6 +405,13 @@ static void local_edits_are_put_back(void **state)
 		  "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}}," REMOTE "}", 0,
 		  "{" HERE "," LOCAL "}" },
 	};
+	static const struct row marks = { "marks that somebody removed",
+					  "{'metadata':{'name':'a','namespace':'argocd'}," LOCAL "}",
+					  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" UID
+					  ":'u'," PRINCIPAL ":'p'," REMAPPED ":'true'}}," LOCAL "}",
+					  MERGE_PUT,
+					  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" UID
+					  ":'u'," PRINCIPAL ":'p'," REMAPPED ":'true'}}," LOCAL "}" };
 	static const struct row copy = { "a copy at the principal (#7)",
 					 "{" COPY("") ",'spec':{'v':'hacked'},'status':{'s':1}}",
 					 "{'metadata':{'name':'a'},'spec':{'v':1},'status':{'s':0}}", MERGE_PUT,
@@ -408,6 +420,7 @@ static void local_edits_are_put_back(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		check(&rows[i], revert_managed);
+	check(&marks, revert_unstamped);
 	check(&copy, revert_copy);
 }
 
@@ -426,7 +439,7 @@ static void what_somebody_deleted_is_made_again(void **state)
 		  "{" HERE "," LOCAL ",'status':{'health':{'status':'Healthy'}}}" },
 		{ "resync", MERGE_PUT | MERGE_STATUS,
 		  "{" HERE "," LOCAL ",'status':{'health':{'status':'Healthy'},'operationState':{'phase':'Succeeded'}},"
-				     "'operation':{'sync':{}}}" },
+		  "'operation':{'sync':{}}}" },
 	};
 	json_object *recorded = tree_of("{'metadata':{'name':'a','uid':'u','annotations':{" REFRESH ":'hard'}}," REMOTE
 					",'status':{'s':0}}");

@@ -25,7 +25,8 @@ void expect_row(const char *row, json_object *tree, const char *text)
 	json_object *expected = tree_of(text);
 
 	if (!json_object_equal(tree, expected))
-		fail_msg("%s: expected %s\n     got %s", row, json_object_to_json_string_ext(expected, JSON_C_TO_STRING_PLAIN),
+		fail_msg("%s: expected %s\n     got %s", row,
+			 json_object_to_json_string_ext(expected, JSON_C_TO_STRING_PLAIN),
 			 json_object_to_json_string_ext(tree, JSON_C_TO_STRING_PLAIN));
 	json_object_put(expected);
 }
