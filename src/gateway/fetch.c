@@ -83,14 +83,16 @@ static bool set_text(CURL *curl, CURLoption option, struct buf *text)
 static bool sign(CURL *curl, const struct fetch_aws *aws)
 {
 	struct buf scheme = { 0 }, user = { .max = 512 }, password = { .max = 512 };
+	bool ok;
 
 	if (!aws)
 		return true;
 	buf_addf(&scheme, "aws:amz:%s:%s", aws->region, aws->service);
 	buf_str(&user, aws->access_key);
 	buf_str(&password, aws->secret_key);
-	return set_text(curl, CURLOPT_AWS_SIGV4, &scheme) & set_text(curl, CURLOPT_USERNAME, &user) &
-	       set_text(curl, CURLOPT_PASSWORD, &password);
+	ok = set_text(curl, CURLOPT_AWS_SIGV4, &scheme);
+	ok = set_text(curl, CURLOPT_USERNAME, &user) && ok;
+	return set_text(curl, CURLOPT_PASSWORD, &password) && ok;
 }
 
 static enum err judge_transport(CURLcode code, const struct answer_body *body, struct why *why)
