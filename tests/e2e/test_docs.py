@@ -102,6 +102,19 @@ def test_the_cloudevents_guide_does_what_it_shows(shell):
     assert [event["id"] for event in events] == ["r-1", "r-2", "r-3", "r-4"]
 
 
+def test_the_providers_guide_does_what_it_shows(shell):
+    page = "docs/guide/providers.md"
+    (shell.directory / "hosts.yaml").write_text(localised(blocks(page, "yaml")[0], shell.port, shell.admin))
+    secret, push = blocks(page, "sh")[:2]
+    shell.run(secret)
+    shell.serve("holdfast gateway -f hosts.yaml &")
+    assert shell.run(push) == "success"
+    assert shell.run(push.replace("logically", "Logically", 1).replace("awesome", "awful", 1).replace("d-1", "d-2")) == "success"
+    assert shell.run(push.replace("'keep it long", "'guess it long")).startswith("the request is not signed")
+    events = [json.loads(line)["event"] for line in shell.run("holdfast tail --data-dir ./data --json").splitlines()]
+    assert [event["id"] for event in events] == ["d-1", "d-2"]
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_passes_check_config(example, tmp_path):
     done = subprocess.run([HOLDFAST, "check-config", example], cwd=tmp_path, capture_output=True, text=True, timeout=30)
