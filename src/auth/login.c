@@ -192,8 +192,7 @@ void login_end(const struct login_rules *rules, const struct login_request *requ
 /* ---- tokens ------------------------------------------------------------------------------------------------------ */
 
 static void by_token(const struct login_rules *rules, struct jwt_keys *keys, struct str token, enum jwt_use use,
-		     const struct login_peer *peer, int64_t now_ms, const char *text, struct login_answer *a,
-		     struct jwt_claims *claims)
+		     const struct login_peer *peer, int64_t now_ms, struct login_answer *a, struct jwt_claims *claims)
 {
 	enum err err;
 
@@ -207,7 +206,7 @@ static void by_token(const struct login_rules *rules, struct jwt_keys *keys, str
 	if (err == E_OK)
 		err = still_known(rules, &a->agent, peer, &a->why);
 	if (err != E_OK) {
-		refuse_err(a, err, text);
+		refuse_err(a, err, use == JWT_REFRESH ? FAILED : INVALID);
 		return;
 	}
 	a->step = LOGIN_ACCEPTED;
@@ -220,7 +219,7 @@ void login_refresh(const struct login_rules *rules, struct jwt_keys *keys, struc
 {
 	struct jwt_claims claims;
 
-	by_token(rules, keys, token, JWT_REFRESH, peer, now_ms, FAILED, ret_answer, &claims);
+	by_token(rules, keys, token, JWT_REFRESH, peer, now_ms, ret_answer, &claims);
 	if (ret_answer->step == LOGIN_ACCEPTED)
 		*ret_claims = claims;
 }
@@ -235,7 +234,7 @@ void login_call(const struct login_rules *rules, struct jwt_keys *keys, struct s
 {
 	struct jwt_claims claims;
 
-	by_token(rules, keys, token, JWT_ACCESS, peer, now_ms, INVALID, ret_answer, &claims);
+	by_token(rules, keys, token, JWT_ACCESS, peer, now_ms, ret_answer, &claims);
 }
 
 bool login_still(const struct login_rules *rules, const struct agent_name *agent, const struct login_peer *peer,

@@ -106,7 +106,7 @@ static enum err take_header(struct str rest, struct why *why, struct auth_rule *
 enum err auth_rule_parse(const char *option, struct why *why, struct auth_rule *ret_rule)
 {
 	struct auth_rule rule = { 0 };
-	struct str rest;
+	struct str rest = { 0 };
 	enum err err = take_method(option, AUTH_FORMS, &rest, why, &rule.method);
 
 	if (err == E_OK && rule.method == AUTH_USERPASS)
@@ -136,7 +136,7 @@ void auth_rule_release(struct auth_rule *rule)
 enum err auth_creds_parse(const char *option, struct why *why, struct auth_creds *ret_creds)
 {
 	struct auth_creds creds = { 0 };
-	struct str rest;
+	struct str rest = { 0 };
 	enum err err = take_method(option, CREDS_FORMS, &rest, why, &creds.method);
 
 	if (err == E_OK && creds.method == AUTH_USERPASS)

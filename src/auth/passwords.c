@@ -158,7 +158,7 @@ void passwords_free(struct passwords *p)
 
 enum err passwords_reload(struct passwords *p, struct problems *ret_problems)
 {
-	struct table *fresh, *old;
+	struct table *fresh = NULL, *old;
 	enum err err = table_read(p->path, ret_problems, &fresh);
 
 	if (err != E_OK)

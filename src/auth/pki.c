@@ -71,8 +71,11 @@ enum err pki_authority_open(const char *cert_path, const char *key_path, int64_t
 			    struct pki_authority **ret_authority)
 {
 	struct pki_authority *a = mem_alloc(sizeof(*a));
-	enum err err = a ? pki_read_cert(cert_path, why, &a->cert) : why_set(why, E_NOMEM, "open %s", cert_path);
+	enum err err;
 
+	if (!a)
+		return why_set(why, E_NOMEM, "open %s", cert_path);
+	err = pki_read_cert(cert_path, why, &a->cert);
 	if (err == E_OK)
 		err = pki_read_key_file(key_path, why, &a->key);
 	if (err == E_OK)

@@ -34,7 +34,7 @@ static size_t read_ip(struct str s, unsigned char ret_bytes[static 16])
 {
 	char text[INET6_ADDRSTRLEN];
 
-	if (s.n >= sizeof(text))
+	if (!s.n || s.n >= sizeof(text))
 		return 0;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';

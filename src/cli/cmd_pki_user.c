@@ -142,6 +142,8 @@ static enum err update(const char *path, const char *name, struct str line, bool
 
 	if (err == E_NOT_FOUND)
 		err = E_OK;
+	if (err == E_OK && !buf_reserve(&after, before.n + line.n + 1))
+		err = after.err;
 	if (err == E_OK) {
 		*ret_replaced = replace(buf_view(&before), str_of(name), line, &after);
 		err = after.err;
