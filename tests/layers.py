@@ -22,9 +22,11 @@ ONLY = {
     "store": {"base", "event"},
     "rpc": {"base", "net"},
     "delivery": {"base", "event"},
+    "filter": {"base", "event"},
     "wire": {"base", "event", "rpc", "delivery"},
     "auth": {"base", "event", "config", "net", "rpc"},
     "backend": {"base", "event", "net", "store"},
+    "sync": {"base", "event", "delivery", "auth", "wire", "backend", "store"},
     "lib": {"base", "event", "store"},
 }
 
