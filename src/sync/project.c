@@ -6,79 +6,11 @@
 #include "base/buf.h"
 #include "base/glob.h"
 #include "event/base64.h"
+#include "sync/destination.h"
 #include "sync/graft.h"
 #include "sync/policy.h"
 
 /* ---- who gets one ----------------------------------------------------------------------------------------------- */
-
-static int hex(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-/* The byte that an escape at `at` ("%2A") stands for; -1: none begins there. */
-static int escaped(struct str s, size_t at)
-{
-	int high, low;
-
-	if (at + 2 >= s.n || s.p[at] != '%')
-		return -1;
-	high = hex(s.p[at + 1]);
-	low = hex(s.p[at + 2]);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-/* The value of a URL's parameter, decoded into GLOB_MAX bytes; false: it is longer. */
-static bool decode(struct str value, char *ret_text, struct str *ret_value)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < value.n; i++) {
-		int byte = escaped(value, i);
-
-		if (n == GLOB_MAX)
-			return false;
-		ret_text[n++] = byte < 0 ? value.p[i] : (char)byte;
-		i += byte < 0 ? 0 : 2;
-	}
-	*ret_value = (struct str){ ret_text, n };
-	return true;
-}
-
-static bool server_names(struct str server, struct str agent)
-{
-	struct str url = str_cut(&server, '#'), query, glob;
-	char text[GLOB_MAX];
-
-	if (str_is(url, "*"))
-		return true;
-	(void)str_cut(&url, '?');
-	while (url.n) {
-		query = str_cut(&url, '&');
-		if (str_is(str_cut(&query, '='), "agentName"))
-			return decode(query, text, &glob) && glob_matches(glob, agent);
-	}
-	return false;
-}
-
-enum named { NOT_NAMED, NAMED, DENIED };
-
-/* What a destination says about the agent; "!" in front of the name or server turns it round. */
-static enum named names(json_object *destination, struct str agent)
-{
-	struct str name = str_of(graft_text(graft_member(destination, "name")));
-	struct str server = str_of(graft_text(graft_member(destination, "server")));
-	struct str pattern = name.n ? name : server;
-	bool deny = pattern.n && pattern.p[0] == '!', match;
-
-	if (deny)
-		pattern = str_sub(pattern, 1, pattern.n);
-	match = name.n ? glob_matches(pattern, agent) : server_names(pattern, agent);
-	return !match ? NOT_NAMED : deny ? DENIED : NAMED;
-}
 
 static size_t length(json_object *array)
 {
@@ -91,11 +23,11 @@ static enum mapping_reason destinations_reach(json_object *project, struct str a
 	bool named = false;
 
 	for (size_t i = 0; i < length(destinations); i++) {
-		enum named said = names(json_object_array_get_idx(destinations, i), agent);
+		enum destination_says said = destination_says(json_object_array_get_idx(destinations, i), agent);
 
-		if (said == DENIED)
+		if (said == DESTINATION_DENIED)
 			return MAPPING_DENIED;
-		named |= said == NAMED;
+		named |= said == DESTINATION_NAMED;
 	}
 	return named ? MAPPING_OK : MAPPING_NOT_MATCHED;
 }
@@ -180,7 +112,7 @@ static json_object *agent_destinations(json_object *project, struct str agent, e
 	for (size_t i = 0; i < length(destinations); i++) {
 		json_object *destination = json_object_array_get_idx(destinations, i);
 
-		if (names(destination, agent) == NAMED)
+		if (destination_says(destination, agent) == DESTINATION_NAMED)
 			put_destination(copies, destination, DESTINATION_IN_CLUSTER, DESTINATION_IN_CLUSTER_SERVER,
 					err);
 	}
