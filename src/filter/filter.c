@@ -153,6 +153,8 @@ static enum err evaluate(struct evaluation *ev, const struct filter *f, const st
 				.steps = &ev->steps,
 				.now_ns = in->now_ns,
 				.why = why };
+	if (in->object.n == 0 || in->object.p[0] != '{')
+		return run_misfit(&ev->run, "the event is no JSON object");
 	return prepare(&ev->run) ? run_eval(&ev->run, f->root, ret) : ev->run.err;
 }
 

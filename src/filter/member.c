@@ -11,18 +11,12 @@ static bool index_of(struct value v, int64_t *ret_index)
 	return v.type == VALUE_FLOAT && number_to_int(v.number, ret_index);
 }
 
-/* What a person reads about a key that is not there. */
-static struct str key_text(struct value key)
-{
-	return key.type == VALUE_STRING ? str_sub(key.text, 0, 60) : str_of(value_type_name(key.type));
-}
-
+/* Says nothing of what the event holds: the story goes into the stored event and the log. */
 static enum err nothing(struct run *r, struct value base, struct value key)
 {
-	struct str text = key_text(key);
-
-	return run_misfit(r, "nothing is called %.*s in %s%s", STR_ARG(text), value_type_name(base.type),
-			  base.type == VALUE_NIL ? ": ?. passes over what is not there" : "");
+	if (base.type == VALUE_NIL)
+		return run_misfit(r, "nil has no members: ?. passes over what is not there");
+	return run_misfit(r, "%s has no member under a key that is %s", value_type_name(base.type), value_type_name(key.type));
 }
 
 static enum err element(struct run *r, struct value list, int64_t i, struct value *ret)

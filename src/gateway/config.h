@@ -15,6 +15,7 @@
 #include "bus/kafka.h"
 #include "config/fields.h"
 
+struct filter;     /* filter/filter.h */
 struct source_ops; /* gateway/sources/source.h */
 
 enum ack_mode { ACK_SPOOL, ACK_BUS };
@@ -42,6 +43,7 @@ struct route_config {
 	bool compat_strict; /* the upstream's own status codes */
 	bool mask_secrets;  /* tokens and signatures in header fields are masked in the event */
 	uint64_t secret_overlap_ms;
+	struct filter *filter; /* NULL: every event passes */
 	void *settings; /* of the source's kind: ops->settings_size bytes read by ops->settings and ops->holdfast */
 	char *file;     /* where it was written: for messages */
 	unsigned line;

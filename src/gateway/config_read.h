@@ -50,6 +50,7 @@ extern const struct field_table config_option_table;  /* struct route_options */
 extern const struct field_table config_process_table; /* struct process_options */
 extern const struct field_table config_own_table;     /* keys of our own sources; no target */
 extern const struct field_table config_context_table; /* struct context_options */
+extern const struct field_table config_filter_table;  /* of its own file */
 extern const struct field_table config_exotic_table;  /* of their own file, as the next three */
 extern const struct field_table config_tls_table;
 extern const struct field_table config_stream_table;

@@ -13,6 +13,8 @@ static const struct {
 	  "Under `spec.webhook.<event>` of an EventSource; of any other type under the event's `webhook`, `metadata` "
 	  "beside it.",
 	  &config_context_table, "spec.webhook.<event>" },
+	{ "A filter", "Of an event of any type but `storageGrid`: [guide/filters.md](../guide/filters.md).",
+	  &config_filter_table, "spec.webhook.<event>.filter" },
 	{ "Routes", "For all events of the EventSource under `spec.holdfast`; for one event under its own `holdfast`.",
 	  &config_option_table, "spec.holdfast" },
 	{ "The process", "Said in any EventSource; holds for the whole gateway.", &config_process_table,

@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "filter/filter.h"
 #include "gateway/config_read.h"
 
 #define DEFAULT_PAYLOAD  (1 << 20) /* facts argo-events 2.1 */
@@ -92,6 +93,49 @@ static enum err read_keys(const struct fields_ctx *ctx, struct draft *d)
 	return err;
 }
 
+/* What `filter` holds. */
+struct filter_keys {
+	char *expression;
+};
+
+/* clang-format off */
+static const struct field filter_rows[] = {
+	{ .key = "expression", .type = FIELD_STRING, .offset = offsetof(struct filter_keys, expression),
+	  .missing = "expression can't be empty", .fix = "write one, or remove `filter`",
+	  .meaning = "Only events for which it gives true are stored; docs/guide/filters.md." },
+};
+/* clang-format on */
+
+const struct field_table config_filter_table = { .rows = filter_rows, .count = ARRAY_LEN(filter_rows) };
+
+/* A block keeps its lines: the problem stands on the one that the expression's line is. */
+static void report_filter(const struct fields_ctx *ctx, const struct node *expression, struct filter_place place,
+			  const struct why *why)
+{
+	struct node at = *expression;
+
+	at.line += expression->block + place.line - 1;
+	problem_at(ctx->problems, ctx->file, &at, NULL, "%s", why->text);
+}
+
+static enum err read_filter(const struct fields_ctx *ctx, struct draft *d)
+{
+	struct filter_keys keys = { 0 };
+	struct filter_place place;
+	struct why why = { 0 };
+	enum err err;
+
+	if (!d->keys.filter)
+		return E_OK;
+	err = fields_read(ctx, &config_filter_table, d->keys.filter, d->event, &keys);
+	if (err == E_OK)
+		err = filter_compile(str_of(keys.expression), &why, &place, &d->route->filter);
+	if (err != E_OK && keys.expression && why.err != E_OK)
+		report_filter(ctx, node_get(d->keys.filter, "expression"), place, &why);
+	fields_release(&config_filter_table, &keys);
+	return err == E_NOMEM ? problem_nomem(ctx->problems) : E_OK;
+}
+
 static bool set_names(struct draft *d)
 {
 	struct route_config *route = d->route;
@@ -162,9 +206,6 @@ static void check_route(const struct fields_ctx *ctx, const struct draft *d)
 	const struct node *context = context_of(d);
 	const struct route_config *route = d->route;
 
-	if (d->keys.filter)
-		problem_at(ctx->problems, ctx->file, d->keys.filter, "remove it, and filter in the Sensor",
-			   "filter expressions are not served by this version");
 	if (route->endpoint)
 		config_check_endpoint(ctx, node_get(context, "endpoint"));
 	if (!is_method(route->method))
@@ -210,7 +251,7 @@ static bool fill(struct config_reader *r, struct draft *d)
 		if (!d->route->settings)
 			return false;
 	}
-	if (read_keys(&ctx, d) == E_NOMEM || !set_names(d) || !set_context(d))
+	if (read_keys(&ctx, d) == E_NOMEM || read_filter(&ctx, d) == E_NOMEM || !set_names(d) || !set_context(d))
 		return false;
 	set_options(d, r->config->data_dir != NULL);
 	check_route(&ctx, d);
@@ -249,6 +290,7 @@ void config_route_release(struct route_config *route)
 	secret_release(&route->tls_cert);
 	secret_release(&route->tls_key);
 	text_map_release(&metadata);
+	filter_free(route->filter);
 	if (route->settings && route->ops->settings)
 		fields_release(route->ops->settings, route->settings);
 	if (route->settings && route->ops->holdfast)

@@ -59,6 +59,7 @@ static void exchange_free(struct exchange *x)
 	buf_release(&x->body);
 	buf_release(&x->payload);
 	buf_release(&x->meta);
+	buf_release(&x->marked);
 	buf_release(&x->one_publish.wire);
 	mem_free(x);
 }
@@ -66,7 +67,7 @@ static void exchange_free(struct exchange *x)
 /* An empty exchange that keeps the memory of its buffers for the next request. */
 static void exchange_reset(struct exchange *x)
 {
-	struct buf *buffers[] = { &x->body, &x->payload, &x->meta, &x->one_publish.wire };
+	struct buf *buffers[] = { &x->body, &x->payload, &x->meta, &x->marked, &x->one_publish.wire };
 
 	for (size_t i = 0; i < ARRAY_LEN(buffers); i++) {
 		if (buffers[i]->cap > KEEP_BYTES)

@@ -45,6 +45,7 @@ struct exchange {
 	struct buf body;    /* the raw body, for sources that need it whole */
 	struct buf payload; /* the event's data */
 	struct buf meta;    /* the event's attributes */
+	struct buf marked;  /* ... of events that their filter fails on */
 	struct json_scan scan;
 	int mode;                    /* the source's own */
 	void *own;                   /* the same: memory, given back with own_free() */
@@ -120,7 +121,7 @@ void exchange_emit(struct exchange *x, struct str id);
 void exchange_emit_parts(struct exchange *x, const size_t *sizes, size_t count, struct str id);
 
 /*
- * Store these rows, all or none, and answer. `rows` and `duplicates` (both from mem_array) go over to the exchange; what
+ * Store these rows, all that pass the route's filter or none, and answer. `rows` and `duplicates` (both from mem_array) go over to the exchange; what
  * they point to must live as long (x->body, x->payload, x->meta).
  */
 void exchange_emit_rows(struct exchange *x, struct store_row *rows, bool *duplicates, size_t count);

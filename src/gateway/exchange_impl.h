@@ -19,6 +19,15 @@ void exchange_answer(struct exchange *x, enum answer answer, const struct answer
 /* admission.c: the source's words for a body over maxPayloadSize. */
 enum answer exchange_too_large(const struct exchange *x);
 
+/* submit.c: success, in the source's words; `headers` as in struct answer_more. */
+void exchange_answer_success(struct exchange *x, struct str headers);
+
+/*
+ * filtering.c: the route's filter judges the rows of `x`. Takes out what does not pass and marks what it fails on. False: it
+ * is answered, because nothing is left or there is no memory.
+ */
+bool exchange_filter(struct exchange *x);
+
 /* submit.c: the route's deadline counts from now, unless it does so already. False: no memory. */
 bool exchange_start_deadline(struct exchange *x);
 void exchange_stop_deadline(struct exchange *x);

@@ -72,6 +72,20 @@ static const struct metric_family bytes = {
 	.labels = ROUTE_LABELS,
 };
 
+static const struct metric_family filtered = {
+	.name = "holdfast_gateway_filtered_total",
+	.type = METRIC_COUNTER,
+	.help = "Events that their filter held back: answered with success and not stored.",
+	.labels = ROUTE_LABELS,
+};
+
+static const struct metric_family filter_errors = {
+	.name = "holdfast_gateway_filter_errors_total",
+	.type = METRIC_COUNTER,
+	.help = "Events that their filter could not judge: stored with the attribute filtererror.",
+	.labels = ROUTE_LABELS,
+};
+
 static const struct metric_family body_memory = {
 	.name = "holdfast_gateway_body_memory_bytes",
 	.type = METRIC_GAUGE,
@@ -145,6 +159,8 @@ void route_metrics_init(struct route_metrics *ret_metrics, struct metrics *m, co
 		.seconds = metrics_get(m, &seconds, labels),
 		.duplicates = metrics_get(m, &duplicates, labels),
 		.bytes = metrics_get(m, &bytes, labels),
+		.filtered = metrics_get(m, &filtered, labels),
+		.filter_errors = metrics_get(m, &filter_errors, labels),
 	};
 }
 

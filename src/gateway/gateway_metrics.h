@@ -19,6 +19,8 @@ struct route_metrics {
 	struct metric *seconds;           /* holdfast_gateway_request_seconds */
 	struct metric *duplicates;        /* holdfast_gateway_duplicates_total */
 	struct metric *bytes;             /* holdfast_gateway_received_bytes_total */
+	struct metric *filtered;          /* holdfast_gateway_filtered_total */
+	struct metric *filter_errors;     /* holdfast_gateway_filter_errors_total */
 };
 
 #define GATEWAY_STATUS_MAX 600

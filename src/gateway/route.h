@@ -35,6 +35,7 @@ struct route {
 	bool is_template;
 	regex_t expression;
 	struct route_metrics metrics;
+	_Atomic bool filter_failed; /* once is enough for the log: the metric counts */
 };
 
 struct route_port {

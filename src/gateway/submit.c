@@ -51,6 +51,18 @@ static void count_stored(struct exchange *x)
 	metric_add(x->route->metrics.duplicates, duplicates);
 }
 
+void exchange_answer_success(struct exchange *x, struct str headers)
+{
+	if (x->route->config->ops->on_stored) {
+		struct http_response response = { .status = 200, .headers = headers };
+
+		x->route->config->ops->on_stored(x, &response);
+		exchange_reply(x, &response);
+	} else {
+		exchange_answer(x, ANSWER_SUCCESS, &(struct answer_more){ .headers = headers });
+	}
+}
+
 static void answer_stored(struct exchange *x)
 {
 	char space[HEADERS_ROOM];
@@ -58,14 +70,7 @@ static void answer_stored(struct exchange *x)
 
 	count_stored(x);
 	add_event_headers(x, &headers);
-	if (x->route->config->ops->on_stored) {
-		struct http_response response = { .status = 200, .headers = buf_view(&headers) };
-
-		x->route->config->ops->on_stored(x, &response);
-		exchange_reply(x, &response);
-	} else {
-		exchange_answer(x, ANSWER_SUCCESS, &(struct answer_more){ .headers = buf_view(&headers) });
-	}
+	exchange_answer_success(x, buf_view(&headers));
 }
 
 static void settle(struct exchange *x, enum err err, enum answer failed)
@@ -228,5 +233,6 @@ void exchange_emit_rows(struct exchange *x, struct store_row *rows, bool *duplic
 	x->rows = rows;
 	x->duplicates = duplicates;
 	x->count = count;
-	submit(x);
+	if (exchange_filter(x))
+		submit(x);
 }

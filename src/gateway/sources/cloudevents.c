@@ -291,6 +291,7 @@ const struct source_ops source_cloudevents = {
 	.kind = "cloudevents",
 	.type = "cloudevents",
 	.own = true,
+	.native = true,
 	.inlined = true,
 	.settings = &settings,
 	.settings_size = sizeof(struct cloudevents_settings),

@@ -31,6 +31,7 @@ struct source_ops {
 	const char *type;    /* the CloudEvents type */
 	bool own;            /* not upstream's: stands under spec.holdfast */
 	bool token_in_query; /* authSecret is also taken from the access_token parameter */
+	bool native;         /* the sender's own CloudEvents: a filter sees their attributes and `data` */
 	bool own_filter;     /* `filter` is a key of its own, not an expression */
 	bool inlined;        /* the webhook context's keys stand in the event itself, not under "webhook" */
 

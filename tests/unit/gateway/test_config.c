@@ -485,10 +485,11 @@ static const struct {
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, maxPayloadSize: 65MiB}\n",
 	  "a.yaml:8: spec.webhook.e.maxPayloadSize: a body of maxPayloadSize never fits into bodyMemory (lower it, or "
 	  "raise spec.holdfast.limits.bodyMemory)\n" },
-	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, filter: {expression: 'true'}}\n",
-	  "a.yaml:8: spec.webhook.e.filter: filter expressions are not served by this version (remove it, and filter "
-	  "in "
-	  "the Sensor)\n" },
+	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, filter: {expression: 'body.a =='}}\n",
+	  "a.yaml:8: spec.webhook.e.filter.expression: column 10: the expression ends too early: a value was expected\n" },
+	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, filter: {expr: 'true'}}\n",
+	  "a.yaml:8: spec.webhook.e.filter: expression can't be empty (write one, or remove `filter`)\n"
+	  "a.yaml:8: spec.webhook.e.filter.expr: unknown key (known here: expression)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, authSecrt: {name: n, key: k}}\n",
 	  "a.yaml:8: spec.webhook.e.authSecrt: unknown key (did you mean `authSecret`?)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, holdfast: {ack: never}}\n",
