@@ -147,6 +147,7 @@ static void retire(struct hub_agent *a)
 {
 	struct hub *h = a->hub;
 
+	h->o.events.on_retired(h->o.events.ctx, a);
 	(void)map_remove(&h->agents, str_of(a->name.text));
 	heap_remove(&h->due, &a->due);
 	list_remove(&a->in_ready);

@@ -39,6 +39,8 @@ struct hub_agent {
 struct hub_events {
 	/* It has, or may have, something to write: session_take(). */
 	void (*on_ready)(void *ctx, struct hub_agent *agent);
+	/* It came in another mode and begins anew: this handle ends when its work has. Its stream must end now. */
+	void (*on_retired)(void *ctx, struct hub_agent *agent);
 	/* The same as of session_events, with the agent. */
 	void (*on_applied)(void *ctx, struct hub_agent *agent, const struct delivery_event *event,
 			   const struct replica_place *place, enum delivery_outcome outcome, bool retryable,

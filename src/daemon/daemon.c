@@ -1,0 +1,250 @@
+#include "daemon/daemon.h"
+
+#include <signal.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* ---- turns ------------------------------------------------------------------------------------------------------ */
+
+static void on_due(struct loop_timer *timer)
+{
+	daemon_wake(CONTAINER_OF(timer, struct daemon, due));
+}
+
+static void turn(struct daemon *daemon)
+{
+	uint64_t due_ms;
+
+	daemon->woken = false;
+	due_ms = daemon->user->on_turn(daemon);
+	if (due_ms == UINT64_MAX) {
+		loop_timer_stop(&daemon->loop, &daemon->due);
+		return;
+	}
+	/* Without memory for a timer the next message or report brings the next turn. */
+	(void)loop_timer_start(&daemon->loop, &daemon->due,
+			       due_ms > daemon->loop.now_ms ? due_ms - daemon->loop.now_ms : 0);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct daemon *daemon = prepare->data;
+
+	if (daemon->woken)
+		turn(daemon);
+}
+
+void daemon_wake(struct daemon *daemon)
+{
+	daemon->woken = true;
+}
+
+uint64_t daemon_now_ms(const struct daemon *daemon)
+{
+	return daemon->loop.now_ms;
+}
+
+int64_t daemon_wall_ns(const struct daemon *daemon)
+{
+	(void)daemon;
+	return clock_wall_ns();
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------- */
+
+static void run_written(struct loop_task *task)
+{
+	struct daemon *daemon = CONTAINER_OF(task, struct daemon, written);
+
+	journal_done(daemon->journal, TAKE(daemon->write));
+	daemon_wake(daemon);
+}
+
+/* In the ledger's thread. */
+static void on_write_done(struct ledger_write *w)
+{
+	struct daemon *daemon = w->owner;
+
+	loop_post(&daemon->loop, &daemon->written);
+}
+
+static void write_rows(void *ctx, struct ledger_write *w)
+{
+	struct daemon *daemon = ctx;
+
+	w->owner = daemon;
+	w->on_done = on_write_done;
+	daemon->write = w;
+	ledger_write(daemon->ledger, w);
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+	journal_retry(CONTAINER_OF(timer, struct daemon, retry)->journal);
+}
+
+static void retry_in(void *ctx, uint32_t delay_ms)
+{
+	struct daemon *daemon = ctx;
+
+	if (loop_timer_start(&daemon->loop, &daemon->retry, delay_ms) != E_OK)
+		journal_retry(daemon->journal);
+}
+
+/* Once for each change, not for each try. */
+static void on_ledger_state(void *ctx, enum err err)
+{
+	struct daemon *daemon = ctx;
+	bool failed = err != E_OK;
+
+	if (failed == daemon->ledger_failed)
+		return;
+	daemon->ledger_failed = failed;
+	if (failed)
+		log_error(daemon->logger, "the ledger cannot be written: nothing is confirmed until it can",
+			  LOG_S("error", err_text(err)));
+	else
+		log_info(daemon->logger, "the ledger is written again");
+	daemon->user->on_ledger(daemon, err);
+}
+
+/* ---- settings --------------------------------------------------------------------------------------------------- */
+
+struct wanted {
+	const char *name;
+	struct buf *value;
+	bool found;
+};
+
+static bool take_setting(void *ctx, const struct ledger_row *row)
+{
+	struct wanted *w = ctx;
+
+	if (!str_is(row->name, w->name))
+		return true;
+	w->found = true;
+	buf_str(w->value, row->bytes);
+	return false;
+}
+
+enum err daemon_setting(struct daemon *daemon, const char *name, struct buf *ret_value, struct why *why)
+{
+	struct wanted w = { .name = name, .value = ret_value };
+	enum err err = ledger_read(daemon->ledger, LEDGER_SETTING, (struct str){ 0 }, take_setting, &w, why);
+
+	if (err == E_OK && !w.found)
+		return E_NOT_FOUND;
+	return err == E_OK ? ret_value->err : err;
+}
+
+struct waited {
+	struct ledger_write write;
+	uv_sem_t done;
+};
+
+static void on_waited(struct ledger_write *w)
+{
+	uv_sem_post(&CONTAINER_OF(w, struct waited, write)->done);
+}
+
+enum err daemon_setting_put(struct daemon *daemon, const char *name, struct str value, struct why *why)
+{
+	struct ledger_change change = { .table = LEDGER_SETTING, .row = { .name = str_of(name), .bytes = value } };
+	struct waited waited = { .write = { .changes = &change, .count = 1, .on_done = on_waited } };
+
+	uv_sem_init(&waited.done, 0);
+	ledger_write(daemon->ledger, &waited.write);
+	uv_sem_wait(&waited.done);
+	uv_sem_destroy(&waited.done);
+	return waited.write.err == E_OK ? E_OK : why_set(why, waited.write.err, "ledger: keep %s", name);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct daemon *daemon = handle->data;
+
+	loop_tick(&daemon->loop);
+	if (number == SIGHUP && !daemon->terminating) {
+		daemon->user->on_reload(daemon);
+	} else if (number != SIGHUP && !daemon->terminating) {
+		daemon->terminating = true;
+		daemon->user->on_terminate(daemon);
+	}
+	daemon_wake(daemon);
+}
+
+static void watch_signals(struct daemon *daemon)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+
+	_Static_assert(ARRAY_LEN(numbers) == ARRAY_LEN(daemon->signals), "a handle per signal");
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		uv_signal_init(&daemon->loop.uv, &daemon->signals[i]);
+		daemon->signals[i].data = daemon;
+		uv_signal_start(&daemon->signals[i], on_signal, numbers[i]);
+	}
+}
+
+static enum err open_ledger(struct daemon *daemon, const char *data_dir, struct why *why)
+{
+	const struct journal_io io = {
+		.write = write_rows, .retry_in = retry_in, .on_state = on_ledger_state, .ctx = daemon
+	};
+
+	daemon->metrics = metrics_new();
+	daemon->journal = daemon->metrics ? journal_new(&io) : NULL;
+	if (!daemon->journal)
+		return why_set(why, E_NOMEM, "start");
+	return ledger_open(data_dir, daemon->metrics, why, &daemon->ledger);
+}
+
+enum err daemon_init(struct daemon *daemon, const char *data_dir, const struct daemon_user *user, const char *logger,
+		     struct why *why)
+{
+	enum err err = loop_init(&daemon->loop, why);
+
+	if (err != E_OK)
+		return err;
+	daemon->user = user;
+	daemon->logger = logger;
+	daemon->due.on_due = on_due;
+	daemon->retry.on_due = on_retry;
+	daemon->written.run = run_written;
+	err = open_ledger(daemon, data_dir, why);
+	if (err != E_OK) {
+		daemon_release(daemon);
+		return err;
+	}
+	uv_prepare_init(&daemon->loop.uv, &daemon->prepare);
+	daemon->prepare.data = daemon;
+	uv_prepare_start(&daemon->prepare, on_prepare);
+	watch_signals(daemon);
+	return E_OK;
+}
+
+void daemon_run(struct daemon *daemon)
+{
+	daemon_wake(daemon);
+	loop_run(&daemon->loop);
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	loop_timer_stop(&daemon->loop, &daemon->due);
+	loop_timer_stop(&daemon->loop, &daemon->retry);
+	for (size_t i = 0; i < ARRAY_LEN(daemon->signals); i++)
+		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+	uv_close((uv_handle_t *)&daemon->prepare, NULL);
+	loop_stop(&daemon->loop);
+}
+
+void daemon_release(struct daemon *daemon)
+{
+	ledger_close(daemon->ledger);
+	loop_release(&daemon->loop);
+	journal_free(daemon->journal);
+	metrics_free(daemon->metrics);
+}

@@ -1,0 +1,273 @@
+#include "auth.pb-c.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "principal/process.h"
+#include "rpc/pb.h"
+#include "wire/services.h"
+
+/* One Authenticate or RefreshToken, from its message to its answer. Passwords and signatures are computed away from the loop. */
+struct login {
+	struct principal *principal;
+	struct rpc_call *call; /* NULL: the caller has gone */
+	ProtobufCMessage *message;
+	struct login_request request;
+	struct login_answer answer;
+	bool refresh;      /* a new refresh token is made, too */
+	bool with_refresh; /* RefreshToken, not Authenticate */
+	struct work work;
+	struct buf access_token, refresh_token;
+	enum err err; /* of signing */
+};
+
+static void login_free(struct login *l)
+{
+	struct principal *p = l->principal;
+
+	if (l->message)
+		pb_free(l->message);
+	buf_release(&l->access_token);
+	buf_release(&l->refresh_token);
+	mem_free(l);
+	p->logins--;
+	principal_ended(p);
+}
+
+static void refuse(struct login *l, enum rpc_code code, const char *text)
+{
+	if (l->call)
+		rpc_finish(TAKE(l->call), code, str_of(text), NULL);
+	login_free(l);
+}
+
+/* ---- tokens ----------------------------------------------------------------------------------------------------- */
+
+static void answer(struct login *l)
+{
+	struct principal *p = l->principal;
+	Authapi__AuthResponse response = AUTHAPI__AUTH_RESPONSE__INIT;
+	const char *access = buf_cstr(&l->access_token), *refresh = buf_cstr(&l->refresh_token);
+	enum err err;
+
+	if (!l->call) {
+		login_free(l);
+		return;
+	}
+	if (!access || !refresh) {
+		refuse(l, RPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	response.accesstoken = (char *)access;
+	response.refreshtoken = (char *)refresh;
+	if (!l->with_refresh) {
+		response.version = (char *)p->options->version;
+		response.principalnamespace = (char *)p->options->namespace;
+	}
+	err = pb_send(l->call, &response.base);
+	rpc_finish(TAKE(l->call), rpc_code_of_err(err), err == E_OK ? (struct str){ 0 } : str_of(err_text(err)), NULL);
+	login_free(l);
+}
+
+/* In a thread of the pool. */
+static void sign(struct work *work)
+{
+	struct login *l = CONTAINER_OF(work, struct login, work);
+	unsigned char random[JWT_ID_BYTES];
+	int64_t now_ms = clock_wall_ms();
+
+	rand_bytes(random, sizeof(random));
+	l->err = jwt_issue(l->principal->keys, JWT_ACCESS, &l->answer.agent, l->answer.mode, now_ms, random,
+			   &l->access_token);
+	if (l->err != E_OK || !l->refresh)
+		return;
+	rand_bytes(random, sizeof(random));
+	l->err = jwt_issue(l->principal->keys, JWT_REFRESH, &l->answer.agent, l->answer.mode, now_ms, random,
+			   &l->refresh_token);
+}
+
+static void on_signed(struct work *work, enum err err)
+{
+	struct login *l = CONTAINER_OF(work, struct login, work);
+
+	if (err == E_OK && l->err == E_OK) {
+		answer(l);
+		return;
+	}
+	log_error(PRINCIPAL_LOG, "no token could be made", LOG_S("agent", l->answer.agent.text),
+		  LOG_S("error", err_text(err == E_OK ? l->err : err)));
+	refuse(l, RPC_INTERNAL, "internal server error");
+}
+
+static void start_signing(struct login *l)
+{
+	l->work.run = sign;
+	l->work.on_done = on_signed;
+	if (work_start(l->principal->pool, &l->principal->daemon.loop, &l->work) != E_OK)
+		refuse(l, RPC_UNAVAILABLE, "too many logins at once");
+}
+
+/* ---- Authenticate ----------------------------------------------------------------------------------------------- */
+
+static void decided(struct login *l)
+{
+	struct principal *p = l->principal;
+
+	if (!l->call) {
+		login_free(l);
+		return;
+	}
+	observe_login(p, &l->answer, rpc_peer(l->call));
+	if (l->answer.step != LOGIN_ACCEPTED) {
+		refuse(l, l->answer.code, l->answer.text);
+		return;
+	}
+	if (!l->with_refresh && !hub_agent(p->hub, agent_name(&l->answer.agent), l->answer.mode)) {
+		refuse(l, RPC_RESOURCE_EXHAUSTED, "out of memory");
+		return;
+	}
+	start_signing(l);
+}
+
+static void on_checked(void *ctx, enum err result)
+{
+	struct login *l = ctx;
+
+	if (result == E_OK)
+		passwords_remember(l->principal->passwords, l->request.client_id, l->request.client_secret,
+				   l->principal->daemon.loop.now_ms);
+	login_end(&l->principal->rules, &l->request, result, &l->answer);
+	decided(l);
+}
+
+static void check_password(struct login *l)
+{
+	struct principal *p = l->principal;
+	enum err err;
+
+	if (passwords_recall(p->passwords, l->request.client_id, l->request.client_secret, p->daemon.loop.now_ms)) {
+		login_end(&p->rules, &l->request, E_OK, &l->answer);
+		decided(l);
+		return;
+	}
+	err = passwords_check_start(p->passwords, p->pool, &p->daemon.loop, l->request.client_id,
+				    l->request.client_secret, on_checked, l);
+	if (err != E_OK) {
+		login_end(&p->rules, &l->request, err, &l->answer);
+		decided(l);
+	}
+}
+
+static struct str credential(const Authapi__AuthRequest *r, const char *key)
+{
+	for (size_t i = 0; i < r->n_credentials; i++)
+		if (strcmp(r->credentials[i]->key, key) == 0)
+			return str_of(r->credentials[i]->value);
+	return (struct str){ 0 };
+}
+
+/* Who asks, as far as the connection and the metadata say it. */
+static struct login_peer peer_of(const struct principal *p, const struct rpc_call *call)
+{
+	struct login_peer peer = { .cert = rpc_peer(call) ? rpc_peer(call)->tls : NULL };
+
+	if (p->auth.method == AUTH_HEADER)
+		peer.header = rpc_metadata_get(rpc_metadata(call), str_of(p->auth.header));
+	return peer;
+}
+
+/* The message of the call is there. False: it cannot be read, and the call has ended. */
+static bool login_begins(struct login *l, const ProtobufCMessageDescriptor *type, struct str message)
+{
+	enum err err = pb_read(type, message, &l->message);
+
+	if (err == E_OK)
+		return true;
+	refuse(l, rpc_code_of_err(err), "the message cannot be read");
+	return false;
+}
+
+static void on_authenticate(struct rpc_call *call, struct str message)
+{
+	struct login *l = rpc_user(call);
+	struct principal *p = l->principal;
+	struct login_peer peer;
+
+	if (!login_begins(l, &authapi__auth_request__descriptor, message))
+		return;
+	const Authapi__AuthRequest *r = (const void *)l->message;
+
+	l->request = (struct login_request){ .method = str_of(r->method),
+					     .mode = str_of(r->mode),
+					     .version = str_of(r->version),
+					     .client_id = credential(r, "clientid"),
+					     .client_secret = credential(r, "clientsecret") };
+	l->refresh = true;
+	peer = peer_of(p, call);
+	login_begin(&p->rules, &l->request, &peer, &l->answer);
+	if (l->answer.step == LOGIN_PASSWORD)
+		check_password(l);
+	else
+		decided(l);
+}
+
+/* ---- RefreshToken ----------------------------------------------------------------------------------------------- */
+
+static void on_refresh(struct rpc_call *call, struct str message)
+{
+	struct login *l = rpc_user(call);
+	struct principal *p = l->principal;
+	struct jwt_claims claims;
+	struct login_peer peer;
+
+	if (!login_begins(l, &authapi__refresh_token_request__descriptor, message))
+		return;
+	const Authapi__RefreshTokenRequest *r = (const void *)l->message;
+
+	l->with_refresh = true;
+	peer = peer_of(p, call);
+	login_refresh(&p->rules, p->keys, str_of(r->refreshtoken), &peer, clock_wall_ms(), &l->answer, &claims);
+	if (l->answer.step == LOGIN_ACCEPTED)
+		l->refresh = login_renews(&claims, clock_wall_ms());
+	decided(l);
+}
+
+static void on_open(struct rpc_call *call, void *ctx)
+{
+	struct login *l = mem_alloc(sizeof(*l));
+
+	if (!l) {
+		rpc_finish(call, RPC_RESOURCE_EXHAUSTED, (struct str)STR("out of memory"), NULL);
+		return;
+	}
+	l->principal = ctx;
+	l->call = call;
+	l->principal->logins++;
+	rpc_set_user(call, l);
+}
+
+/* What has begun goes on; nobody waits for its result. */
+static void on_cancel(struct rpc_call *call)
+{
+	struct login *l = rpc_user(call);
+
+	if (!l)
+		return;
+	l->call = NULL;
+	if (!l->message)
+		login_free(l);
+}
+
+const struct rpc_method auth_methods[] = {
+	{ .path = WIRE_AUTHENTICATE,
+	  .kind = RPC_UNARY,
+	  .on_open = on_open,
+	  .on_message = on_authenticate,
+	  .on_cancel = on_cancel },
+	{ .path = WIRE_REFRESH_TOKEN,
+	  .kind = RPC_UNARY,
+	  .on_open = on_open,
+	  .on_message = on_refresh,
+	  .on_cancel = on_cancel },
+};
+const size_t auth_method_count = ARRAY_LEN(auth_methods);

@@ -1,0 +1,310 @@
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "principal/process.h"
+#include "wire/services.h"
+
+/* An agent whose call is accepted; NULL: the call has been refused. */
+static struct hub_agent *let_in(struct principal *p, struct rpc_call *call)
+{
+	struct login_peer peer = { .cert = rpc_peer(call) ? rpc_peer(call)->tls : NULL };
+	struct str token = rpc_metadata_get(rpc_metadata(call), (struct str)STR(WIRE_AUTHORIZATION));
+	struct login_answer answer;
+	struct hub_agent *agent;
+
+	login_call(&p->rules, p->keys, token, &peer, clock_wall_ms(), &answer);
+	if (answer.step != LOGIN_ACCEPTED) {
+		observe_login(p, &answer, rpc_peer(call));
+		rpc_finish(call, answer.code, str_of(answer.text), NULL);
+		return NULL;
+	}
+	agent = hub_agent(p->hub, agent_name(&answer.agent), answer.mode);
+	if (!agent)
+		rpc_finish(call, RPC_RESOURCE_EXHAUSTED, (struct str)STR("out of memory"), NULL);
+	return agent;
+}
+
+/* ---- Subscribe: a stream ----------------------------------------------------------------------------------------- */
+
+/* The session knows; the call has ended, or is about to. */
+static void stream_free(struct stream *s)
+{
+	struct principal *p = s->principal;
+
+	if (s->agent->user == s)
+		s->agent->user = NULL;
+	session_close(s->agent->session, s->epoch);
+	hub_ready(s->agent);
+	buf_release(&s->message);
+	mem_free(s);
+	p->streams--;
+	principal_ended(p);
+}
+
+/* Upstream's agents come again after OK, UNAVAILABLE, UNAUTHENTICATED and CANCELLED, and after nothing else (facts 11.8). */
+static void stream_end(struct stream *s, enum rpc_code code, const char *why)
+{
+	struct rpc_call *call = TAKE(s->call);
+
+	observe_disconnected(s->principal, s, why);
+	stream_free(s);
+	rpc_finish(call, code, str_of(why), NULL);
+}
+
+static enum err greet(struct rpc_call *call, const struct wire_dialect *agreed, const struct session *session)
+{
+	struct wire_dialect ours = session_offer(session);
+	struct rpc_metadata metadata = { 0 };
+	enum err err;
+
+	ours.version = agreed->version;
+	wire_dialect_write(&ours, &metadata);
+	err = metadata.err != E_OK ? metadata.err : rpc_send_headers(call, &metadata);
+	rpc_metadata_release(&metadata);
+	return err;
+}
+
+static void stream_begin(struct principal *p, struct rpc_call *call, struct hub_agent *agent)
+{
+	struct wire_dialect agreed = wire_dialect_accept(rpc_metadata(call));
+	struct stream *s = mem_alloc(sizeof(*s)), *older = agent->user;
+	enum err err = s ? greet(call, &agreed, agent->session) : E_NOMEM;
+
+	if (err == E_OK)
+		err = session_open(agent->session, ++p->next_epoch, &agreed, daemon_now_ms(&p->daemon));
+	if (err != E_OK) {
+		mem_free(s);
+		rpc_finish(call, RPC_UNAVAILABLE, str_of(err_text(err)), NULL);
+		return;
+	}
+	*s = (struct stream){ .principal = p,
+			      .agent = agent,
+			      .call = call,
+			      .epoch = p->next_epoch,
+			      .since_ms = (uint64_t)clock_wall_ms() };
+	agent->user = s;
+	p->streams++;
+	rpc_set_user(call, s);
+	observe_connected(p, s, &agreed);
+	if (older)
+		stream_end(older, RPC_UNAVAILABLE, "a newer stream of this agent is there");
+	hub_ready(agent);
+}
+
+static void on_subscribe(struct rpc_call *call, void *ctx)
+{
+	struct principal *p = ctx;
+	struct hub_agent *agent;
+
+	rpc_set_user(call, NULL);
+	if (p->stopping || !hub_is_synced(p->hub)) {
+		rpc_finish(call, RPC_UNAVAILABLE, (struct str)STR("not ready: come again"), NULL);
+		return;
+	}
+	agent = let_in(p, call);
+	if (agent)
+		stream_begin(p, call, agent);
+}
+
+static void on_message(struct rpc_call *call, struct str message)
+{
+	struct stream *s = rpc_user(call);
+	struct blob *bytes = blob_new(message);
+
+	if (bytes) /* else it is not answered, and comes again */
+		session_receive(s->agent->session, s->epoch, bytes, daemon_now_ms(&s->principal->daemon), rand_u64());
+	blob_unref(bytes);
+	if (!s->paused && session_is_full(s->agent->session)) {
+		s->paused = true;
+		rpc_pause(call);
+	}
+	hub_ready(s->agent);
+}
+
+static void on_half_close(struct rpc_call *call)
+{
+	stream_end(rpc_user(call), RPC_OK, "the agent ended it");
+}
+
+static void on_cancel(struct rpc_call *call)
+{
+	struct stream *s = rpc_user(call);
+
+	if (!s)
+		return;
+	observe_disconnected(s->principal, s, "the connection ended");
+	stream_free(s);
+}
+
+static void on_writable(struct rpc_call *call)
+{
+	struct stream *s = rpc_user(call);
+
+	hub_ready(s->agent);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+/* Everything that was given to the call has left: timers of sending again begin. */
+static void note_sent(struct stream *s)
+{
+	if (s->order == 0)
+		return;
+	if (rpc_queued(s->call)) {
+		rpc_notify_empty(s->call);
+		return;
+	}
+	session_sent(s->agent->session, s->order, daemon_now_ms(&s->principal->daemon), rand_u64());
+	s->order = 0;
+}
+
+static bool next_message(struct stream *s)
+{
+	const struct daemon *daemon = &s->principal->daemon;
+	uint64_t order;
+
+	if (s->message.n)
+		return true;
+	buf_clear(&s->message);
+	if (!session_take(s->agent->session, daemon_now_ms(daemon), daemon_wall_ns(daemon), &s->message, &order))
+		return false;
+	if (order)
+		s->order = order;
+	return true;
+}
+
+void stream_pump(struct hub_agent *agent)
+{
+	struct stream *s = agent->user;
+
+	if (!s)
+		return;
+	while (next_message(s)) {
+		enum err err = rpc_send(s->call, buf_view(&s->message));
+
+		if (err == E_BUSY || err == E_NOMEM)
+			break;
+		if (err == E_LIMIT)
+			log_error(PRINCIPAL_LOG, "a message is larger than the limit and cannot be sent",
+				  LOG_S("agent", agent->name.text), LOG_U("bytes", s->message.n));
+		buf_clear(&s->message);
+	}
+	note_sent(s);
+	if (s->paused && !session_is_full(agent->session)) {
+		s->paused = false;
+		rpc_resume(s->call);
+	}
+}
+
+/* ---- Push -------------------------------------------------------------------------------------------------------- */
+
+/* Events without a stream of their own; their answers go out on the agent's stream (facts 1.1). */
+struct push {
+	struct principal *principal;
+	struct agent_name agent;
+	int32_t received;
+};
+
+static void on_push(struct rpc_call *call, void *ctx)
+{
+	struct principal *p = ctx;
+	struct push *push;
+	struct hub_agent *agent;
+
+	rpc_set_user(call, NULL);
+	agent = let_in(p, call);
+	if (!agent)
+		return;
+	push = mem_alloc(sizeof(*push));
+	if (!push || !agent->user) {
+		mem_free(push);
+		rpc_finish(call, RPC_FAILED_PRECONDITION, (struct str)STR("Subscribe first"), NULL);
+		return;
+	}
+	*push = (struct push){ .agent = agent->name, .principal = p };
+	rpc_set_user(call, push);
+}
+
+static void on_pushed(struct rpc_call *call, struct str message)
+{
+	struct push *push = rpc_user(call);
+	struct hub_agent *agent = hub_find(push->principal->hub, agent_name(&push->agent));
+	struct blob *bytes = blob_new(message);
+
+	push->received++;
+	/* While nobody has a stream open for it, an event is not answered either. */
+	if (bytes && agent && session_epoch(agent->session)) {
+		session_receive(agent->session, session_epoch(agent->session), bytes,
+				daemon_now_ms(&push->principal->daemon), rand_u64());
+		hub_ready(agent);
+	}
+	blob_unref(bytes);
+}
+
+static void on_push_end(struct rpc_call *call)
+{
+	struct push *push = rpc_user(call);
+	struct buf summary = { 0 };
+	enum err err;
+
+	wire_push_summary((struct str)STR("ok"), push->received, push->received, &summary);
+	err = summary.err == E_OK ? rpc_send(call, buf_view(&summary)) : summary.err;
+	buf_release(&summary);
+	mem_free(push);
+	rpc_finish(call, rpc_code_of_err(err), (struct str){ 0 }, NULL);
+}
+
+static void on_push_cancel(struct rpc_call *call)
+{
+	mem_free(rpc_user(call));
+}
+
+/* ---- all streams ------------------------------------------------------------------------------------------------- */
+
+void streams_review(struct principal *p)
+{
+	struct hub_agent *agent;
+	size_t at = 0;
+
+	while ((agent = hub_next(p->hub, &at))) {
+		struct stream *s = agent->user;
+		struct login_peer peer = { .cert = s && rpc_peer(s->call) ? rpc_peer(s->call)->tls : NULL };
+		struct why why = { 0 };
+
+		if (s && !login_still(&p->rules, &agent->name, &peer, &why))
+			stream_end(s, RPC_UNAUTHENTICATED, "no longer allowed");
+	}
+}
+
+void streams_end(struct principal *p)
+{
+	struct hub_agent *agent;
+	size_t at = 0;
+
+	while ((agent = hub_next(p->hub, &at)))
+		if (agent->user)
+			stream_end(agent->user, RPC_UNAVAILABLE, "the principal stops: come again");
+}
+
+void stream_retired(struct hub_agent *agent)
+{
+	if (agent->user)
+		stream_end(agent->user, RPC_UNAVAILABLE, "the agent came in another mode");
+}
+
+const struct rpc_method event_methods[] = {
+	{ .path = WIRE_SUBSCRIBE,
+	  .kind = RPC_BIDI,
+	  .on_open = on_subscribe,
+	  .on_message = on_message,
+	  .on_half_close = on_half_close,
+	  .on_writable = on_writable,
+	  .on_cancel = on_cancel },
+	{ .path = WIRE_PUSH,
+	  .kind = RPC_CLIENT_STREAM,
+	  .on_open = on_push,
+	  .on_message = on_pushed,
+	  .on_half_close = on_push_end,
+	  .on_cancel = on_push_cancel },
+};
+const size_t event_method_count = ARRAY_LEN(event_methods);

@@ -1,0 +1,389 @@
+#include "principal/principal.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backend/open.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "net/listen.h"
+#include "net/systemd.h"
+#include "principal/process.h"
+#include "wire/ids.h"
+
+#define DRAIN_MS    10000 /* for calls that are open when the process is told to stop */
+#define SETTING_UID "principal/uid"
+#define POOL_QUEUE  4096 /* logins whose password or token waits to be computed */
+
+static struct principal *of(struct daemon *daemon)
+{
+	return CONTAINER_OF(daemon, struct principal, daemon);
+}
+
+/* ---- who may come ----------------------------------------------------------------------------------------------- */
+
+static void log_problems(const struct problems *problems)
+{
+	for (const struct problem *one = problems->first; one; one = one->next)
+		log_error(PRINCIPAL_LOG, one->text, LOG_S("file", one->file), LOG_U("line", one->line),
+			  LOG_S("fix", one->fix));
+}
+
+static enum err open_lists(struct principal *p, struct why *why)
+{
+	const struct principal_options *o = p->options;
+	struct problems problems = { 0 };
+	enum err err = E_OK;
+
+	if (p->auth.method == AUTH_USERPASS)
+		err = passwords_open(p->auth.file, &problems, &p->passwords);
+	if (err == E_OK && o->blocklist)
+		err = blocklist_open(o->blocklist, &problems, &p->blocklist);
+	log_problems(&problems);
+	problems_release(&problems);
+	if (err != E_OK)
+		return why_set(why, err, "--auth or --tls-blocklist");
+	if (o->accept_version)
+		err = patterns_new(str_of(o->accept_version), why, &p->accept);
+	return err == E_OK ? E_OK : why_set(why, err, "--accept-version");
+}
+
+static enum err open_auth(struct principal *p, struct why *why)
+{
+	const struct principal_options *o = p->options;
+	enum err err = auth_rule_parse(o->auth, why, &p->auth);
+
+	if (err == E_OK)
+		err = open_lists(p, why);
+	if (err == E_OK)
+		err = o->jwt_key ? jwt_keys_open(o->jwt_key, why, &p->keys) : jwt_keys_generate(why, &p->keys);
+	if (err == E_OK)
+		err = work_pool_new(/* threads= */ 2, POOL_QUEUE, why, &p->pool);
+	if (err != E_OK)
+		return err;
+	p->rules = (struct login_rules){ .auth = &p->auth,
+					 .passwords = p->passwords,
+					 .blocklist = p->blocklist,
+					 .accept = p->accept,
+					 .version = str_of(o->version),
+					 .principal_namespace = str_of(o->namespace),
+					 .subject_match = o->client_cert_subject_match };
+	return E_OK;
+}
+
+/* ---- the hub ---------------------------------------------------------------------------------------------------- */
+
+/* The identity that copies carry (facts 4.2): made once, kept in the ledger. */
+static enum err know_uid(struct principal *p, struct why *why)
+{
+	enum err err = daemon_setting(&p->daemon, SETTING_UID, &p->uid, why);
+	unsigned char random[16];
+	char uuid[WIRE_UUID];
+
+	if (err != E_NOT_FOUND)
+		return err;
+	rand_bytes(random, sizeof(random));
+	wire_uuid(random, uuid);
+	buf_str(&p->uid, str_of(uuid));
+	return p->uid.err != E_OK ? p->uid.err : daemon_setting_put(&p->daemon, SETTING_UID, str_of(uuid), why);
+}
+
+static uint64_t hub_now_ms(void *ctx)
+{
+	return daemon_now_ms(&((struct principal *)ctx)->daemon);
+}
+
+static int64_t hub_wall_ns(void *ctx)
+{
+	return daemon_wall_ns(&((struct principal *)ctx)->daemon);
+}
+
+static enum err open_mapping(struct principal *p, struct mapping_principal *ret_mapping, struct why *why)
+{
+	const struct principal_options *o = p->options;
+	struct buf list = { 0 };
+	enum err err;
+
+	for (size_t i = 0; i < o->allowed_namespace_count; i++)
+		buf_addf(&list, "%s%s", i ? "," : "", o->allowed_namespaces[i]);
+	/* Without --allowed-namespaces upstream admits nothing; what lies in our backend was put there to be sent. */
+	err = patterns_new(o->allowed_namespace_count ? buf_view(&list) : (struct str)STR("*"), why, &p->allowed);
+	buf_release(&list);
+	if (err == E_OK && o->label_selector && o->label_selector[0])
+		err = selector_new(str_of(o->label_selector), why, &p->selector);
+	*ret_mapping = (struct mapping_principal){ .by_destination = o->destination_mapping,
+						   .namespace = o->namespace,
+						   .allowed = p->allowed,
+						   .selector = p->selector };
+	return err;
+}
+
+struct loading {
+	struct hub *hub;
+	enum ledger_table table;
+	enum err err;
+};
+
+static bool load_row(void *ctx, const struct ledger_row *row)
+{
+	struct loading *l = ctx;
+	enum err err = hub_load(l->hub, l->table, row);
+
+	if (err == E_MALFORMED)
+		log_warn(PRINCIPAL_LOG, "a row of the ledger makes no sense and is skipped",
+			 LOG_STRN("peer", row->peer), LOG_STRN("name", row->name));
+	else
+		l->err = err;
+	return l->err == E_OK;
+}
+
+static enum err load(struct principal *p, struct why *why)
+{
+	static const enum ledger_table tables[] = { LEDGER_SETTING, LEDGER_COPY, LEDGER_COMMAND, LEDGER_REPLICA };
+	struct loading l = { .hub = p->hub };
+	enum err err = E_OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(tables) && err == E_OK; i++) {
+		l.table = tables[i];
+		err = ledger_read(p->daemon.ledger, l.table, (struct str){ 0 }, load_row, &l, why);
+		if (err == E_OK)
+			err = l.err;
+	}
+	return err;
+}
+
+static enum err open_hub(struct principal *p, struct why *why)
+{
+	const struct principal_options *o = p->options;
+	struct hub_options options = { .backend = p->backend,
+				       .journal = p->daemon.journal,
+				       .outbox = o->outbox,
+				       .inbox = o->inbox,
+				       .guard = o->guard,
+				       .limits = o->limits,
+				       .source = { 0 },
+				       .seed = rand_u64(),
+				       .now_ms = hub_now_ms,
+				       .wall_ns = hub_wall_ns,
+				       .events = observe_events(p) };
+	enum err err = open_mapping(p, &options.mapping, why);
+
+	if (err != E_OK)
+		return err;
+	options.principal_uid = buf_cstr(&p->uid);
+	p->hub = options.principal_uid ? hub_new(&options) : NULL;
+	if (!p->hub)
+		return why_set(why, E_NOMEM, "start");
+	err = load(p, why);
+	return err == E_OK ? hub_start(p->hub, why) : err;
+}
+
+/* ---- the server ------------------------------------------------------------------------------------------------- */
+
+static enum err open_tls(struct principal *p, struct why *why)
+{
+	const struct principal_options *o = p->options;
+	struct tls_options tls = { .cert_path = o->tls_cert,
+				   .key_path = o->tls_key,
+				   .ca_path = o->root_ca,
+				   .alpn = "h2",
+				   .verify = o->require_client_certs ? TLS_VERIFY_REQUIRED
+					     : o->root_ca            ? TLS_VERIFY_IF_GIVEN
+								     : TLS_VERIFY_NONE };
+
+	return o->insecure_plaintext ? E_OK : tls_server_open(&tls, why, &p->tls);
+}
+
+static enum err open_server(struct principal *p, struct why *why)
+{
+	const struct principal_options *o = p->options;
+	struct rpc_server_options options = { .limits = rpc_limits_default(), .metrics = p->daemon.metrics };
+	enum err err = open_tls(p, why);
+	int fd;
+
+	if (err != E_OK)
+		return err;
+	services_init(p);
+	p->health = rpc_health_new();
+	if (!p->health || rpc_reflection_new(p->services, p->service_count, &p->reflection) != E_OK)
+		return why_set(why, E_NOMEM, "start");
+	p->services[p->service_count++] = rpc_health_service(p->health);
+	p->services[p->service_count++] = rpc_reflection_service(p->reflection);
+	p->services[p->service_count++] = rpc_reflection_service_alpha(p->reflection);
+	options.tls = p->tls;
+	options.services = p->services;
+	options.service_count = p->service_count;
+	options.limits.message_max = (size_t)o->grpc_max_message_size;
+	err = listen_open(str_of(o->listen_host), (uint16_t)o->listen_port, /* share= */ false, why, &fd);
+	return err == E_OK ? rpc_server_start(&p->daemon.loop, fd, &options, why, &p->server) : err;
+}
+
+/* ---- stop ------------------------------------------------------------------------------------------------------- */
+
+static void on_backend_closed(void *ctx)
+{
+	struct principal *p = ctx;
+
+	p->backend_open = false;
+	daemon_stop(&p->daemon);
+}
+
+/* Sockets first, then sessions, then what they wrote to. */
+void principal_ended(struct principal *p)
+{
+	if (!p->stopping || p->server || p->streams || p->logins || p->web_count || !p->backend_open)
+		return;
+	if (!hub_is_idle(p->hub) || !journal_is_idle(p->daemon.journal) || p->closing)
+		return;
+	p->closing = true;
+	loop_timer_stop(&p->daemon.loop, &p->drain);
+	backend_close(p->backend, on_backend_closed, p);
+}
+
+static void on_server_stopped(void *ctx)
+{
+	struct principal *p = ctx;
+
+	p->server = NULL;
+	principal_ended(p);
+}
+
+static void on_drain(struct loop_timer *timer)
+{
+	struct principal *p = CONTAINER_OF(timer, struct principal, drain);
+
+	if (p->cut) {
+		/* Only a disk that does not come back holds it that long: nothing unconfirmed was promised. */
+		log_error(PRINCIPAL_LOG, "some writes are still held by the disk: giving up on them");
+		_exit(EXIT_FAILURE);
+	}
+	p->cut = true;
+	if (p->server)
+		rpc_server_stop(p->server, /* now= */ true, on_server_stopped, p);
+	(void)loop_timer_start(&p->daemon.loop, &p->drain, DRAIN_MS);
+}
+
+static void on_terminate(struct daemon *daemon)
+{
+	struct principal *p = of(daemon);
+
+	p->stopping = true;
+	log_info(PRINCIPAL_LOG, "stopping: agents are told to come again, what is under way is finished");
+	systemd_stopping(NULL);
+	(void)rpc_health_set(p->health, "", /* serving= */ false);
+	streams_end(p);
+	hub_stop(p->hub);
+	rpc_server_stop(p->server, /* now= */ false, on_server_stopped, p);
+	web_stop(p);
+	p->drain.on_due = on_drain;
+	(void)loop_timer_start(&p->daemon.loop, &p->drain, DRAIN_MS);
+}
+
+/* ---- reload ----------------------------------------------------------------------------------------------------- */
+
+static void on_reload(struct daemon *daemon)
+{
+	struct principal *p = of(daemon);
+	struct problems problems = { 0 };
+	struct why why = { 0 };
+
+	systemd_reloading(NULL);
+	if (p->tls && tls_server_reload(p->tls, &why) != E_OK)
+		log_error(PRINCIPAL_LOG, "the certificate stays as it was", LOG_WHY(&why));
+	if (p->options->jwt_key && jwt_keys_reload(p->keys, daemon_wall_ns(daemon) / 1000000, &why) != E_OK)
+		log_error(PRINCIPAL_LOG, "the token key stays as it was", LOG_WHY(&why));
+	if (p->passwords && passwords_reload(p->passwords, &problems) != E_OK)
+		log_error(PRINCIPAL_LOG, "the users stay as they were");
+	if (p->blocklist && blocklist_reload(p->blocklist, &problems) != E_OK)
+		log_error(PRINCIPAL_LOG, "the blocklist stays as it was");
+	log_problems(&problems);
+	problems_release(&problems);
+	streams_review(p);
+	log_info(PRINCIPAL_LOG, "reloaded");
+	systemd_ready("running", NULL);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t on_turn(struct daemon *daemon)
+{
+	struct principal *p = of(daemon);
+	uint64_t due_ms = hub_turn(p->hub);
+
+	principal_ended(p);
+	return due_ms;
+}
+
+static void on_ledger(struct daemon *daemon, enum err err)
+{
+	(void)rpc_health_set(of(daemon)->health, "", err == E_OK);
+}
+
+static const struct daemon_user user = {
+	.on_turn = on_turn, .on_terminate = on_terminate, .on_reload = on_reload, .on_ledger = on_ledger
+};
+
+static enum err start(struct principal *p, struct why *why)
+{
+	const struct principal_options *o = p->options;
+	enum err err = daemon_init(&p->daemon, o->data_dir, &user, PRINCIPAL_LOG, why);
+
+	if (err != E_OK)
+		return err;
+	err = observe_init(p);
+	if (err == E_OK)
+		err = open_auth(p, why);
+	if (err == E_OK)
+		err = know_uid(p, why);
+	if (err == E_OK)
+		err = backend_open(o->backend, &p->daemon.loop, p->daemon.ledger, p->daemon.metrics, why, &p->backend);
+	p->backend_open = err == E_OK;
+	if (err == E_OK)
+		err = open_hub(p, why);
+	if (err == E_OK)
+		err = open_server(p, why);
+	return err == E_OK ? web_start(p, why) : err;
+}
+
+static void release(struct principal *p)
+{
+	hub_free(p->hub);
+	rpc_health_free(p->health);
+	rpc_reflection_free(p->reflection);
+	work_pool_free(p->pool);
+	daemon_release(&p->daemon);
+	tls_server_free(p->tls);
+	jwt_keys_free(p->keys);
+	passwords_free(p->passwords);
+	blocklist_free(p->blocklist);
+	patterns_free(p->accept);
+	patterns_free(p->allowed);
+	selector_free(p->selector);
+	auth_rule_release(&p->auth);
+	observe_release(p);
+	buf_release(&p->uid);
+	mem_free(p);
+}
+
+int principal_run(const struct principal_options *options)
+{
+	struct principal *p = mem_alloc(sizeof(*p));
+	struct why why = { 0 };
+
+	log_setup(STDERR_FILENO, options->level, options->format);
+	signal(SIGPIPE, SIG_IGN);
+	if (!p)
+		return EXIT_FAILURE;
+	p->options = options;
+	if (start(p, &why) != E_OK) {
+		log_error(PRINCIPAL_LOG, "cannot start", LOG_WHY(&why));
+		_exit(EXIT_FAILURE); /* threads that did start end with it; nothing was promised yet */
+	}
+	log_info(PRINCIPAL_LOG, "serving", LOG_U("port", options->listen_port), LOG_S("backend", options->backend),
+		 LOG_S("principal_uid", buf_cstr(&p->uid)));
+	daemon_run(&p->daemon);
+	release(p);
+	log_info(PRINCIPAL_LOG, "stopped");
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,46 @@
+/*
+ * principal.h -- the principal as a process: what it is started with, and its run.
+ *
+ * Owner     options are borrowed until principal_run() returns.
+ * Source    argocd-agent facts 6.1; docs/guide/sync.md
+ */
+#pragma once
+
+#include "base/log.h"
+#include "sync/session.h"
+
+struct principal_options {
+	const char *listen_host;
+	uint64_t listen_port;
+	const char *namespace;
+	const char *const *allowed_namespaces; /* patterns; none: what the backend holds is admitted */
+	size_t allowed_namespace_count;
+	const char *label_selector; /* "": all */
+	bool destination_mapping;
+	const char *tls_cert, *tls_key; /* NULL with insecure_plaintext */
+	const char *root_ca;            /* of client certificates; NULL: none are asked for */
+	bool require_client_certs;
+	bool client_cert_subject_match;
+	bool insecure_plaintext;
+	const char *jwt_key; /* NULL with insecure_jwt_generate */
+	bool insecure_jwt_generate;
+	const char *auth;           /* "userpass:FILE", ... */
+	const char *blocklist;      /* file of fingerprints; NULL: none */
+	const char *accept_version; /* patterns; NULL: exactly `version` */
+	const char *version;        /* that agents must have, and that we say */
+	const char *backend;        /* "directory:PATH" */
+	const char *data_dir;
+	uint64_t grpc_max_message_size;
+	uint64_t metrics_port; /* 0: none */
+	uint64_t healthz_port; /* 0: none */
+	struct outbox_options outbox;
+	struct inbox_options inbox;
+	struct guard_limits guard;
+	struct session_limits limits;
+	const char *build; /* the program's own version */
+	enum log_level level;
+	enum log_format format;
+};
+
+/* Runs until SIGTERM or SIGINT, then drains. Returns the exit code. */
+int principal_run(const struct principal_options *options);

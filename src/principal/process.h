@@ -1,0 +1,109 @@
+/*
+ * process.h -- the running principal. Internal to principal.
+ *
+ * Shape     principal.c      start, reload, stop
+ *           auth_service.c   Authenticate, RefreshToken
+ *           event_service.c  Subscribe, Push: streams and the sessions behind them
+ *           services.c       the table of services, Version, and what is not served
+ *           observe.c        log lines and metrics
+ *           web.c            /metrics, /healthz, /readyz, /status
+ */
+#pragma once
+
+#include "auth/login.h"
+#include "auth/work.h"
+#include "backend/backend.h"
+#include "daemon/daemon.h"
+#include "net/http_server.h"
+#include "principal/hub.h"
+#include "principal/principal.h"
+#include "rpc/health.h"
+#include "rpc/reflection.h"
+#include "rpc/server.h"
+#include "sync/selector.h"
+
+#define PRINCIPAL_LOG "principal"
+
+/* An agent's stream, while it is open. */
+struct stream {
+	struct principal *principal;
+	struct hub_agent *agent;
+	struct rpc_call *call;
+	uint64_t epoch;
+	struct buf message; /* taken from the session, refused for want of room */
+	uint64_t order;     /* the newest that was given to the call and may not have left */
+	bool paused;
+	uint64_t since_ms; /* wall clock */
+};
+
+struct principal_metrics; /* observe.c */
+
+struct principal {
+	struct daemon daemon;
+	const struct principal_options *options;
+	struct backend *backend;
+	struct hub *hub;
+	struct rpc_server *server;
+	struct tls_server *tls;
+	struct rpc_health *health;
+	struct rpc_reflection *reflection;
+	const struct rpc_service *services[8];
+	size_t service_count;
+	struct auth_rule auth;
+	struct passwords *passwords;
+	struct blocklist *blocklist;
+	struct patterns *accept;
+	struct patterns *allowed;
+	struct selector *selector;
+	struct jwt_keys *keys;
+	struct work_pool *pool;
+	struct login_rules rules;
+	struct buf uid; /* of this principal, for ever */
+	struct principal_metrics *metrics;
+	struct http_server *web[2];
+	size_t web_count;
+	uint64_t next_epoch;
+	size_t streams;
+	size_t logins; /* under way */
+	bool backend_open;
+	bool stopping;
+	bool closing; /* the last step of it */
+	bool cut;     /* the time for open calls is over */
+	struct loop_timer drain;
+};
+
+/* auth_service.c */
+extern const struct rpc_method auth_methods[];
+extern const size_t auth_method_count;
+
+/* event_service.c */
+extern const struct rpc_method event_methods[];
+extern const size_t event_method_count;
+
+/* An agent may have something to write: the hub's on_ready. */
+void stream_pump(struct hub_agent *agent);
+
+/* The agent begins anew: the hub's on_retired. */
+void stream_retired(struct hub_agent *agent);
+
+/* End all streams: of agents that may no longer come (after a reload), or of all of them. */
+void streams_review(struct principal *p);
+void streams_end(struct principal *p);
+
+/* services.c */
+void services_init(struct principal *p);
+
+/* observe.c */
+enum err observe_init(struct principal *p);
+void observe_release(struct principal *p);
+struct hub_events observe_events(struct principal *p);
+void observe_login(struct principal *p, const struct login_answer *answer, const struct rpc_peer *peer);
+void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect);
+void observe_disconnected(struct principal *p, const struct stream *s, const char *why);
+
+/* web.c */
+enum err web_start(struct principal *p, struct why *why);
+void web_stop(struct principal *p);
+
+/* principal.c: something ended; stop goes on when all has. */
+void principal_ended(struct principal *p);
