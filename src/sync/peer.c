@@ -269,6 +269,28 @@ enum err peer_request(struct peer *p, enum wire_type type, enum wire_target targ
 	return peer_add(p, &event, now_ms);
 }
 
+enum err peer_ping(struct peer *p)
+{
+	unsigned char bytes[16];
+	char uuid[WIRE_UUID];
+	struct buf message = { 0 };
+	enum err err;
+
+	peer_random(p, bytes);
+	wire_uuid(bytes, uuid);
+	struct wire_event e = { .type = WIRE_PING,
+				.target = WIRE_TO_HEARTBEAT,
+				.source = str_of(p->source),
+				.resource_id = str_of(uuid),
+				.event_id = str_of(uuid) };
+	err = wire_event_encode(&e, &message);
+	CLEANUP(blob_unref_freep) struct blob *blob = err == E_OK ? blob_new(buf_view(&message)) : NULL;
+	buf_release(&message);
+	if (!blob)
+		return err == E_OK ? E_NOMEM : err;
+	return outbox_control(p->outbox, blob);
+}
+
 static bool take_reply(struct peer *p, struct buf *message)
 {
 	struct delivery_answer a;

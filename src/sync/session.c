@@ -277,6 +277,11 @@ void session_sent(struct session *s, uint64_t order, uint64_t now_ms, uint64_t r
 	peer_sent(s->peer, order, now_ms, random);
 }
 
+void session_heartbeat(struct session *s)
+{
+	(void)peer_ping(s->peer); /* without memory or room: the next one */
+}
+
 uint64_t session_due(const struct session *s, uint64_t now_ms)
 {
 	uint64_t due_ms = peer_due(s->peer, now_ms), retry_ms = replica_due(s->replica);

@@ -98,6 +98,9 @@ void session_work(struct session *s, uint64_t now_ms, int64_t wall_ns);
 bool session_take(struct session *s, uint64_t now_ms, int64_t wall_ns, struct buf *message, uint64_t *ret_order);
 void session_sent(struct session *s, uint64_t order, uint64_t now_ms, uint64_t random);
 
+/* A sign of life to the peer: an agent's (facts 2.11). */
+void session_heartbeat(struct session *s);
+
 /* When to come back though nothing happens; UINT64_MAX: never. */
 uint64_t session_due(const struct session *s, uint64_t now_ms);
 

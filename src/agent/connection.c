@@ -1,0 +1,225 @@
+#include "agent/process.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+
+/* Full jitter: agents that were cut off together do not come back together (facts 9.4). */
+#define AGAIN_BASE_MS  1000
+#define AGAIN_FACTOR   2
+#define AGAIN_CAP_MS   60000
+#define AGAIN_FLOOR_MS 50
+#define REFRESH_MS     30000 /* before its end an access token is replaced (facts 2.4) */
+
+#define MAY(state)     (1u << CONNECTION_##state)
+
+static const unsigned allowed[CONNECTION_STATE_COUNT] = {
+	[CONNECTION_IDLE] = MAY(DIALLING) | MAY(LOGGING_IN), [CONNECTION_DIALLING] = MAY(LOGGING_IN) | MAY(IDLE),
+	[CONNECTION_LOGGING_IN] = MAY(ASKING) | MAY(IDLE),   [CONNECTION_ASKING] = MAY(OPENING) | MAY(IDLE),
+	[CONNECTION_OPENING] = MAY(OPEN) | MAY(IDLE),        [CONNECTION_OPEN] = MAY(IDLE),
+};
+
+static void move(struct connection *c, enum connection_state state)
+{
+	assert(allowed[c->state] & (1u << state));
+	c->state = state;
+}
+
+/* ---- attempts --------------------------------------------------------------------------------------------------- */
+
+static void log_in(struct connection *c)
+{
+	move(c, CONNECTION_LOGGING_IN);
+	login_authenticate(c);
+}
+
+static void attempt(struct connection *c)
+{
+	c->attempts++;
+	if (c->up) {
+		log_in(c);
+		return;
+	}
+	move(c, CONNECTION_DIALLING);
+	if (rpc_channel_connect(c->channel) != E_OK)
+		connection_failed(c, RPC_OK, "connect", (struct str)STR("out of memory"));
+}
+
+static void on_again(struct loop_timer *timer)
+{
+	attempt(CONTAINER_OF(timer, struct connection, again));
+}
+
+void connection_start(struct connection *c)
+{
+	attempt(c);
+}
+
+/* Whatever of this attempt is still open is forgotten. */
+static void drop(struct connection *c)
+{
+	struct loop *loop = &c->agent->daemon.loop;
+
+	loop_timer_stop(loop, &c->refresh);
+	loop_timer_stop(loop, &c->heartbeat);
+	if (c->call)
+		rpc_cancel(TAKE(c->call));
+	stream_drop(c->agent);
+}
+
+void connection_failed(struct connection *c, enum rpc_code code, const char *what, struct str why)
+{
+	uint64_t wait_ms;
+
+	if (c->state == CONNECTION_IDLE)
+		return;
+	/* What was open for a while was no failed attempt: start from the shortest wait. */
+	if (c->state == CONNECTION_OPEN && c->agent->daemon.loop.now_ms - c->open_ms > AGAIN_CAP_MS)
+		backoff_reset(&c->backoff);
+	move(c, CONNECTION_IDLE);
+	wait_ms = AGAIN_FLOOR_MS + backoff_next(&c->backoff, rand_u64());
+	observe_failed(c->agent, code, what, why, wait_ms);
+	drop(c);
+	if (c->closing || loop_timer_start(&c->agent->daemon.loop, &c->again, wait_ms) == E_OK)
+		return;
+	log_error(AGENT_LOG, "no memory for a timer: the connection stays down until a reload (SIGHUP)");
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------ */
+
+static void on_up(void *ctx)
+{
+	struct connection *c = ctx;
+
+	c->up = true;
+	if (c->state == CONNECTION_DIALLING)
+		log_in(c);
+}
+
+static void on_down(void *ctx, enum err err, const struct why *why)
+{
+	struct connection *c = ctx;
+
+	(void)err;
+	c->up = false;
+	connection_failed(c, RPC_OK, "connection", str_of(why->text));
+}
+
+void connection_logged_in(struct connection *c)
+{
+	move(c, CONNECTION_ASKING);
+	login_ask_version(c);
+}
+
+void connection_asked(struct connection *c)
+{
+	move(c, CONNECTION_OPENING);
+	stream_open(c->agent);
+}
+
+static void plan_refresh(struct connection *c)
+{
+	int64_t left_ms = c->claims.expires_ms - clock_wall_ms() - REFRESH_MS;
+
+	if (c->claims.expires_ms)
+		(void)loop_timer_start(&c->agent->daemon.loop, &c->refresh, left_ms > 1000 ? (uint64_t)left_ms : 1000);
+}
+
+static void plan_heartbeat(struct connection *c)
+{
+	if (c->agent->options->heartbeat_ms)
+		(void)loop_timer_start(&c->agent->daemon.loop, &c->heartbeat, c->agent->options->heartbeat_ms);
+}
+
+void connection_opened(struct connection *c)
+{
+	move(c, CONNECTION_OPEN);
+	c->open_ms = c->agent->daemon.loop.now_ms;
+	plan_refresh(c);
+	plan_heartbeat(c);
+}
+
+static void on_refresh(struct loop_timer *timer)
+{
+	struct connection *c = CONTAINER_OF(timer, struct connection, refresh);
+
+	login_refresh_token(c);
+	plan_refresh(c);
+}
+
+static void on_heartbeat(struct loop_timer *timer)
+{
+	struct connection *c = CONTAINER_OF(timer, struct connection, heartbeat);
+
+	stream_heartbeat(c->agent);
+	plan_heartbeat(c);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static enum err open_tls(struct connection *c, struct why *why)
+{
+	const struct agent_options *o = c->agent->options;
+	struct tls_options tls = { .cert_path = o->tls_client_cert,
+				   .key_path = o->tls_client_key,
+				   .ca_path = o->root_ca,
+				   .alpn = "h2",
+				   .verify = o->insecure_tls ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED };
+
+	return o->insecure_plaintext ? E_OK : tls_client_open(&tls, why, &c->tls);
+}
+
+enum err connection_init(struct connection *c, struct agent *agent, struct why *why)
+{
+	const struct agent_options *o = agent->options;
+	struct rpc_channel_options options = { .host = o->server_address,
+					       .port = (uint16_t)o->server_port,
+					       .user_agent = o->user_agent,
+					       .limits = rpc_limits_default(),
+					       .keepalive_ms = o->keep_alive_ms,
+					       .metrics = agent->daemon.metrics,
+					       .on_up = on_up,
+					       .on_down = on_down,
+					       .ctx = c };
+	enum err err;
+
+	c->agent = agent;
+	c->again.on_due = on_again;
+	c->refresh.on_due = on_refresh;
+	c->heartbeat.on_due = on_heartbeat;
+	c->backoff = (struct backoff){ .base_ms = AGAIN_BASE_MS, .factor = AGAIN_FACTOR, .cap_ms = AGAIN_CAP_MS };
+	err = open_tls(c, why);
+	if (err != E_OK)
+		return err;
+	options.tls = c->tls;
+	options.limits.message_max = (size_t)o->grpc_max_message_size;
+	return rpc_channel_new(&agent->daemon.loop, &options, why, &c->channel);
+}
+
+static void on_closed(void *ctx)
+{
+	struct connection *c = ctx;
+
+	c->channel = NULL;
+	c->closed = true;
+	agent_ended(c->agent);
+}
+
+void connection_stop(struct connection *c)
+{
+	c->closing = true;
+	loop_timer_stop(&c->agent->daemon.loop, &c->again);
+	drop(c);
+	if (c->state != CONNECTION_IDLE)
+		move(c, CONNECTION_IDLE);
+	rpc_channel_close(c->channel, on_closed, c);
+}
+
+void connection_release(struct connection *c)
+{
+	tls_client_free(c->tls);
+	buf_release(&c->access_token);
+	buf_release(&c->refresh_token);
+	buf_release(&c->answer);
+}

@@ -1,0 +1,211 @@
+#include "auth.pb-c.h"
+#include "version.pb-c.h"
+
+#include "agent/process.h"
+#include "base/mem.h"
+#include "rpc/pb.h"
+#include "wire/services.h"
+
+#define CALL_MS 20000 /* for one of these calls */
+
+/* ---- one unary call at a time ------------------------------------------------------------------------------------ */
+
+static void on_message(struct rpc_call *call, struct str message)
+{
+	struct connection *c = rpc_user(call);
+
+	buf_clear(&c->answer);
+	buf_str(&c->answer, message);
+}
+
+static void add_token(const struct connection *c, struct rpc_metadata *metadata)
+{
+	if (c->access_token.n)
+		rpc_metadata_add(metadata, (struct str)STR(WIRE_AUTHORIZATION), buf_view(&c->access_token));
+}
+
+/* Call `path` with `message`; the connection fails when it cannot be begun. */
+static void start(struct connection *c, const char *path, const char *what, const ProtobufCMessage *message,
+		  void (*on_close)(struct rpc_call *, const struct rpc_status *, const struct rpc_metadata *))
+{
+	struct rpc_metadata metadata = { 0 };
+	struct rpc_call_options options = { .path = path,
+					    .metadata = &metadata,
+					    .timeout_ms = CALL_MS,
+					    .gzip = c->agent->options->enable_compression,
+					    .on_message = on_message,
+					    .on_close = on_close,
+					    .user = c };
+	struct rpc_call *call = NULL;
+	enum err err;
+
+	buf_clear(&c->answer);
+	add_token(c, &metadata);
+	err = metadata.err != E_OK ? metadata.err : rpc_start(c->channel, &options, &call);
+	rpc_metadata_release(&metadata);
+	if (err == E_OK && (err = pb_send(call, message)) != E_OK)
+		rpc_cancel(TAKE(call));
+	if (err != E_OK) {
+		connection_failed(c, RPC_OK, what, str_of(err_text(err)));
+		return;
+	}
+	rpc_half_close(call);
+	c->call = call;
+}
+
+/* False: it failed, and so did the attempt. */
+static bool ended_well(struct rpc_call *call, const struct rpc_status *status, const char *what)
+{
+	struct connection *c = rpc_user(call);
+
+	c->call = NULL;
+	if (status->code == RPC_OK)
+		return true;
+	connection_failed(c, status->code, what, status->message);
+	return false;
+}
+
+/* ---- tokens ------------------------------------------------------------------------------------------------------ */
+
+/* Both are kept when both are tokens (facts 2.1); a refresh may bring only the first. */
+static enum err take_tokens(struct connection *c, const Authapi__AuthResponse *r, struct why *why)
+{
+	struct jwt_claims claims, refresh;
+	enum err err = jwt_peek(str_of(r->accesstoken), why, &claims);
+
+	if (err == E_OK && r->refreshtoken[0])
+		err = jwt_peek(str_of(r->refreshtoken), why, &refresh);
+	if (err != E_OK)
+		return err;
+	c->claims = claims;
+	buf_clear(&c->access_token);
+	buf_str(&c->access_token, str_of(r->accesstoken));
+	if (r->refreshtoken[0]) {
+		buf_clear(&c->refresh_token);
+		buf_str(&c->refresh_token, str_of(r->refreshtoken));
+	}
+	return c->access_token.err != E_OK ? c->access_token.err : c->refresh_token.err;
+}
+
+static enum err read_answer(struct connection *c, ProtobufCMessage **ret_message)
+{
+	return pb_read(&authapi__auth_response__descriptor, buf_view(&c->answer), ret_message);
+}
+
+/* ---- Authenticate ------------------------------------------------------------------------------------------------ */
+
+static void on_authenticated(struct rpc_call *call, const struct rpc_status *status,
+			     const struct rpc_metadata *trailing)
+{
+	struct connection *c = rpc_user(call);
+	ProtobufCMessage *message = NULL;
+	struct why why = { 0 };
+	enum err err;
+
+	(void)trailing;
+	if (!ended_well(call, status, "Authenticate"))
+		return;
+	err = read_answer(c, &message);
+	if (err == E_OK) {
+		const Authapi__AuthResponse *r = (const void *)message;
+
+		err = take_tokens(c, r, &why);
+		if (err == E_OK)
+			err = site_let_in(c->agent->site, &c->claims.agent, str_of(r->principalnamespace));
+		pb_free(message);
+	}
+	if (err != E_OK)
+		connection_failed(c, RPC_INTERNAL, "the principal's answer to Authenticate",
+				  str_of(why.text[0] ? why.text : err_text(err)));
+	else
+		connection_logged_in(c);
+}
+
+static void set_credentials(const struct auth_login *login, Authapi__AuthRequest__CredentialsEntry entries[2],
+			    Authapi__AuthRequest__CredentialsEntry *pointers[2], Authapi__AuthRequest *r)
+{
+	entries[0] = entries[1] = (Authapi__AuthRequest__CredentialsEntry)
+		AUTHAPI__AUTH_REQUEST__CREDENTIALS_ENTRY__INIT;
+	entries[0].key = (char *)"clientid";
+	entries[0].value = (char *)login->name.text;
+	entries[1].key = (char *)"clientsecret";
+	entries[1].value = login->password;
+	pointers[0] = &entries[0];
+	pointers[1] = &entries[1];
+	r->credentials = pointers;
+	r->n_credentials = 2;
+}
+
+void login_authenticate(struct connection *c)
+{
+	const struct agent *a = c->agent;
+	Authapi__AuthRequest request = AUTHAPI__AUTH_REQUEST__INIT;
+	Authapi__AuthRequest__CredentialsEntry entries[2], *pointers[2];
+	struct auth_login login = { 0 };
+	struct why why = { 0 };
+
+	/* Read each time: a password may have been changed since. */
+	if (a->creds.method == AUTH_USERPASS && auth_login_read(&a->creds, &why, &login) != E_OK) {
+		connection_failed(c, RPC_UNAUTHENTICATED, "--creds", str_of(why.text));
+		return;
+	}
+	request.method = (char *)auth_method_text(a->creds.method);
+	request.mode = (char *)agent_mode_text(a->mode);
+	request.version = (char *)a->options->version;
+	request.agentnamespace = (char *)a->options->namespace;
+	if (a->creds.method == AUTH_USERPASS)
+		set_credentials(&login, entries, pointers, &request);
+	buf_clear(&c->access_token);
+	start(c, WIRE_AUTHENTICATE, "Authenticate", &request.base, on_authenticated);
+	auth_login_release(&login);
+}
+
+/* ---- Version: its answer is only of interest to people ------------------------------------------------------------ */
+
+static void on_version(struct rpc_call *call, const struct rpc_status *status, const struct rpc_metadata *trailing)
+{
+	(void)trailing;
+	if (ended_well(call, status, "Version"))
+		connection_asked(rpc_user(call));
+}
+
+void login_ask_version(struct connection *c)
+{
+	const Versionapi__VersionRequest request = VERSIONAPI__VERSION_REQUEST__INIT;
+
+	start(c, WIRE_VERSION, "Version", &request.base, on_version);
+}
+
+/* ---- RefreshToken: while the stream is open ----------------------------------------------------------------------- */
+
+static void on_refreshed(struct rpc_call *call, const struct rpc_status *status, const struct rpc_metadata *trailing)
+{
+	struct connection *c = rpc_user(call);
+	ProtobufCMessage *message = NULL;
+	struct why why = { 0 };
+
+	(void)trailing;
+	c->call = NULL;
+	/* An open stream outlives its token: nothing is lost when this one was not renewed. */
+	if (status->code != RPC_OK) {
+		log_warn(AGENT_LOG, "the access token was not renewed", LOG_S("code", rpc_code_name(status->code)),
+			 LOG_STRN("error", status->message));
+		return;
+	}
+	if (read_answer(c, &message) != E_OK)
+		return;
+	if (take_tokens(c, (const Authapi__AuthResponse *)(const void *)message, &why) != E_OK)
+		log_warn(AGENT_LOG, "the principal's answer to RefreshToken is no token", LOG_WHY(&why));
+	pb_free(message);
+}
+
+void login_refresh_token(struct connection *c)
+{
+	Authapi__RefreshTokenRequest request = AUTHAPI__REFRESH_TOKEN_REQUEST__INIT;
+	const char *token = buf_cstr(&c->refresh_token);
+
+	if (!token || c->call || c->state != CONNECTION_OPEN)
+		return;
+	request.refreshtoken = (char *)token;
+	start(c, WIRE_REFRESH_TOKEN, "RefreshToken", &request.base, on_refreshed);
+}

@@ -1,0 +1,144 @@
+/*
+ * process.h -- the running agent. Internal to agent.
+ *
+ * Shape     agent.c        start, reload, stop
+ *           connection.c   from nothing to a stream, and again when it ended
+ *           login_calls.c  Authenticate, Version, RefreshToken
+ *           stream.c       Subscribe: messages both ways
+ *           observe.c      log lines and metrics
+ *           web.c          /metrics, /healthz, /readyz, /status
+ *
+ *               IDLE --connect--> DIALLING --up--> LOGGING_IN --tokens--> ASKING --version--> OPENING --headers--> OPEN
+ *                 ^                   |                 |                    |                   |              |
+ *                 +---- backoff ------+-----------------+--------------------+-------------------+--------------+
+ */
+#pragma once
+
+#include "agent/agent.h"
+#include "agent/site.h"
+#include "auth/identity.h"
+#include "auth/jwt.h"
+#include "auth/pattern.h"
+#include "backend/backend.h"
+#include "daemon/daemon.h"
+#include "delivery/backoff.h"
+#include "net/http_server.h"
+#include "rpc/channel.h"
+#include "sync/selector.h"
+
+#define AGENT_LOG "agent"
+
+enum connection_state {
+	CONNECTION_IDLE,       /* waits for its time, or ends */
+	CONNECTION_DIALLING,   /* rpc_channel_connect() */
+	CONNECTION_LOGGING_IN, /* Authenticate */
+	CONNECTION_ASKING,     /* Version */
+	CONNECTION_OPENING,    /* Subscribe was sent */
+	CONNECTION_OPEN,       /* the principal answered: events flow */
+	CONNECTION_STATE_COUNT,
+};
+
+struct agent;
+
+struct connection {
+	struct agent *agent;
+	enum connection_state state;
+	struct rpc_channel *channel;
+	struct tls_client *tls;
+	struct rpc_call *call; /* the unary call that is under way; NULL: none */
+	struct buf access_token, refresh_token;
+	struct jwt_claims claims; /* of the access token */
+	struct buf answer;        /* of the unary call */
+	struct backoff backoff;
+	struct loop_timer again;   /* IDLE: the next attempt */
+	struct loop_timer refresh; /* OPEN: before the access token ends */
+	struct loop_timer heartbeat;
+	uint64_t open_ms; /* since when it is OPEN */
+	uint64_t attempts;
+	bool up; /* the channel is */
+	bool closing;
+	bool closed;
+};
+
+/* The open stream. */
+struct stream {
+	struct rpc_call *call;    /* NULL: there is none */
+	struct rpc_call *telling; /* a refusal that has a call of its own; NULL: none */
+	uint64_t epoch;
+	struct wire_dialect asked;
+	struct buf message; /* taken from the session, refused for want of room */
+	uint64_t order;     /* the newest that was given to the call and may not have left */
+	bool paused;
+};
+
+struct agent_metrics; /* observe.c */
+
+struct agent {
+	struct daemon daemon;
+	const struct agent_options *options;
+	enum agent_mode mode;
+	struct backend *backend;
+	struct site *site;
+	struct auth_creds creds;
+	struct patterns *allowed;
+	struct selector *selector;
+	struct connection connection;
+	struct stream stream;
+	struct agent_metrics *metrics;
+	struct http_server *web[2];
+	size_t web_count;
+	uint64_t next_epoch;
+	bool backend_open;
+	bool stopping;
+	bool closing;
+	struct loop_timer drain;
+};
+
+/* connection.c */
+enum err connection_init(struct connection *c, struct agent *agent, struct why *why);
+
+/* The first attempt, at once; further ones follow by themselves. */
+void connection_start(struct connection *c);
+
+/* What was begun failed, or the stream ended: again after a while. `code` RPC_OK: not refused, the connection was lost. */
+void connection_failed(struct connection *c, enum rpc_code code, const char *what, struct str why);
+
+/* Steps that succeeded. */
+void connection_logged_in(struct connection *c);
+void connection_asked(struct connection *c);
+void connection_opened(struct connection *c);
+
+/* No further attempts; `agent_ended()` when all is closed. */
+void connection_stop(struct connection *c);
+void connection_release(struct connection *c);
+
+/* login_calls.c: each ends in a step of connection.c, or in connection_failed(). */
+void login_authenticate(struct connection *c);
+void login_ask_version(struct connection *c);
+void login_refresh_token(struct connection *c);
+
+/* stream.c */
+void stream_open(struct agent *a);
+void stream_pump(struct agent *a);
+
+/* It is over for us: the session is told, the call cancelled. */
+void stream_drop(struct agent *a);
+
+/* The reply to a request that we do not serve: a call of one message. */
+void stream_refuse(struct agent *a, enum wire_refusal refusal, struct str message);
+void stream_heartbeat(struct agent *a);
+void stream_release(struct agent *a);
+
+/* observe.c */
+enum err observe_init(struct agent *a);
+void observe_release(struct agent *a);
+struct site_events observe_events(struct agent *a);
+void observe_connected(struct agent *a, const struct wire_dialect *dialect);
+void observe_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms);
+
+/* web.c */
+enum err web_start(struct agent *a, struct why *why);
+void web_stop(struct agent *a);
+
+/* agent.c: something ended; stop goes on when all has. */
+void agent_ended(struct agent *a);
