@@ -3,8 +3,8 @@
 
 #include "base/mem.h"
 #include "event/json_text.h"
-#include "event/json_walk.h"
 #include "gateway/payload.h"
+#include "gateway/sources/github_body.h"
 #include "gateway/sources/provider.h"
 
 #define FORM        "application/x-www-form-urlencoded"
@@ -190,46 +190,6 @@ static bool refuse_no_object(struct exchange *x, char first)
 	return false;
 }
 
-/* Is this raw key one of the two that we write ourselves? */
-static bool is_ours(struct str key, struct buf *arena)
-{
-	struct str name;
-
-	buf_clear(arena);
-	if (!buf_reserve(arena, key.n) || !json_decode(key, arena, &name))
-		return false;
-	return str_is(name, "X-GitHub-Event") || str_is(name, "X-GitHub-Delivery");
-}
-
-/*
- * Take the members of ours out of the object at payload[at..]: upstream sets them over what the body says, and readers
- * differ in which of two members counts. What is kept moves to the front, never past the cursor.
- */
-static enum err drop_ours(struct buf *payload, size_t at)
-{
-	struct str object = { payload->p + at, payload->n - at };
-	struct json_walk walk = json_walk(object);
-	struct buf arena = { 0 };
-	size_t to = at + 1;
-	enum err err;
-
-	for (json_walk_enter(&walk); json_walk_next(&walk);) {
-		struct str key = json_walk_key(&walk), value = json_walk_value(&walk);
-		size_t n = (size_t)(value.p + value.n - key.p);
-
-		if (is_ours(key, &arena))
-			continue;
-		if (to > at + 1)
-			payload->p[to++] = ',';
-		memmove(payload->p + to, key.p, n);
-		to += n;
-	}
-	payload->n = to;
-	err = arena.err;
-	buf_release(&arena);
-	return err;
-}
-
 static void write_member(struct exchange *x, const char *name)
 {
 	buf_addf(&x->payload, "\"%s\":", name);
@@ -245,7 +205,7 @@ static bool write_body(struct exchange *x, struct str json)
 		return false;
 	if (x->payload.p[at] != '{')
 		return refuse_no_object(x, x->payload.p[at]);
-	if (drop_ours(&x->payload, at) != E_OK) {
+	if (github_drop_ours(&x->payload, at) != E_OK) {
 		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
 		return false;
 	}
