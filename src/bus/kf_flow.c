@@ -230,7 +230,7 @@ static void take_report(struct kafka *kf, const rd_kafka_message_t *m)
 
 	if (err && err != E_LIMIT && err != E_MALFORMED) {
 		hold(kf, f->route);
-		kf->purge_due |= m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE;
+		kf->purge_due |= m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE && f->route->flying > 1;
 	}
 	land(kf, f);
 	if (!slot)
