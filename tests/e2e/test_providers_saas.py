@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import random
 import re
 import resource
 import ssl
@@ -25,6 +26,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.x509.oid import NameOID
+from load import metric
+from natsio import Nats
 from pki import Authority
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -322,6 +325,7 @@ def test_stripe_filter_and_bodies_that_crash_upstream(served, compat):
     for body in (b"null", b"[]", b"1", b"{", b"", b'{"id":1,"type":"charge.captured"}', b'{"type":["charge.captured"]}'):
         status, text = post(g, body, JSON)
         assert status == 400 and (compat == "improved" or text == "failed to parse the event"), body
+    assert metric(g, "holdfast_gateway_filtered_total") == 1
     assert post(g, b"x" * (1 << 20) + b"x", JSON)[0] == (413 if compat == "improved" else 503)
     assert len(rows(g)) == 1
 
@@ -757,6 +761,107 @@ def test_github_own_example_passes_the_generic_switch(served):
     headers = {"X-Hub-Signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}
     assert post(g, b"Hello, World!", headers)[0] == 400, "signed, but no JSON"
     assert post(g, b"Hello, World?", headers)[0] == 401
+
+
+# ---- all of them ----------------------------------------------------------------------------------------------------------------
+
+EVENT_BUS = """\
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: {{name: default}}
+spec: {{jetstreamExotic: {{url: {url}}}}}
+"""
+
+
+def test_one_message_to_two_endpoints_is_two_events_on_the_bus(served, fake_sns, nats):
+    """SNS gives one MessageId to every subscriber; the ids of a stream are one space for all routes."""
+    server = nats()
+    g = served("sns", sns_event(fake_sns))
+    g.process.stop()
+    text = g.file.read_text()
+    event = re.search(r"    test:\n.*\n", text)[0]
+    again = event.replace("test:", "other:").replace("/hook", "/other")
+    g.file.write_text(text.replace(event, event + again) + EVENT_BUS.format(url=server.url))
+    g.start()
+    message = json.dumps(sns_message(fake_sns)).encode()
+    for _ in range(2):
+        for path in ("/hook", "/other"):
+            assert requests.post(f"http://127.0.0.1:{g.port}{path}", data=message, timeout=10).status_code == 200
+
+    def stored():
+        with Nats(server.port) as client:
+            return client.messages()
+
+    wait_until(lambda: len(stored()) == 2, "both are on the bus")
+    assert [m.event["subject"] for m in stored()] == ["test", "other"]
+    assert {m.event["id"] for m in stored()} == {sns_message(fake_sns)["MessageId"]}
+
+
+@pytest.mark.parametrize("kind", ["slack", "stripe", "storageGrid", "sns"])
+def test_while_the_bus_is_away_nobody_is_told_success(served, fake_sns, nats, kind):
+    sends = {
+        "slack": (SLACK, lambda: post(g, slack_event(), slack_headers(slack_event()))),
+        "stripe": (STRIPE, lambda: post(g, CHARGE, stripe_headers(CHARGE, "whsec_new"))),
+        "storageGrid": (GRID, lambda: post(g, grid_body(grid_message()), FORM)),
+        "sns": (sns_event(fake_sns), lambda: send_sns(g, sns_message(fake_sns))),
+    }
+    event, send = sends[kind]
+    server = nats()
+    g = served(kind, event)
+    g.process.stop()
+    text = g.file.read_text().replace("    compat:", "    ack: bus\n    deadline: 1s\n    compat:")
+    g.file.write_text(text + EVENT_BUS.format(url=server.url))
+    g.start()
+    wait_until(lambda: send()[0] == 200, "the bus takes it")
+    server.stop()
+    wait_until(lambda: send()[0] == 500, "the bus is away")
+    for _ in range(3):
+        status, answer = send()
+        assert (status, answer) == (500, "failed to record event")
+    server.restart()
+    wait_until(lambda: send()[0] == 200, "the bus takes it again")
+
+
+def mutations(body, count, rng):
+    """The body cut, doubled, with bytes changed, and with values of other types."""
+    values = [b"null", b"[]", b"{}", b"0", b"-1e999", b'""', b'"\\ud800"', b"[" * 50, b"true"]
+    for _ in range(count):
+        changed = bytearray(body)
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(len(changed) + 1)
+            kind = rng.randrange(4)
+            if kind == 0:
+                del changed[at:at + rng.randrange(1, 20)]
+            elif kind == 1:
+                changed[at:at] = changed[at:at + rng.randrange(1, 40)]
+            elif kind == 2:
+                changed[at:at + 1] = bytes([rng.randrange(256)])
+            else:
+                changed[at:at + rng.randrange(12)] = rng.choice(values)
+        yield bytes(changed)
+
+
+@pytest.mark.parametrize("kind", ["slack", "slack form", "stripe", "storageGrid", "sns"])
+def test_no_body_brings_it_down(served, fake_sns, kind):
+    """What crashes upstream is among these: a missing event, null, no records. Signed, so that every byte is looked at."""
+    seeds = {
+        "slack": (SLACK, slack_event(), slack_headers),
+        "slack form": (SLACK, b"payload=" + urllib.parse.quote(json.dumps({"type": "block_actions", "x": [1]})).encode(),
+                       lambda body: slack_headers(body, FORM)),
+        "stripe": (STRIPE, CHARGE, lambda body: stripe_headers(body, "whsec_old")),
+        "storageGrid": (GRID + ", filter: {suffix: .png}", grid_body(grid_message()), lambda body: FORM),
+        "sns": (sns_event(fake_sns), json.dumps(sns_message(fake_sns)).encode(), lambda body: SNS),
+    }
+    event, seed, sign = seeds[kind]
+    g = served(kind.split()[0], event)
+    rng = random.Random(kind)
+    with requests.Session() as session:
+        statuses = set()
+        for body in mutations(seed, 400, rng):
+            statuses.add(session.post(g.url, data=body, headers=sign(body), timeout=20).status_code)
+    assert statuses <= {200, 400, 401, 403}, statuses
+    assert g.process.running() and post(g, seed, sign(seed))[0] == 200
 
 
 # ---- manifests ----------------------------------------------------------------------------------------------------------------

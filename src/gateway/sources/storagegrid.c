@@ -226,6 +226,7 @@ static void let_go(struct exchange *x)
 {
 	struct http_response response = { 0 };
 
+	metric_inc(x->route->metrics.filtered);
 	write_answer(x, &response);
 	exchange_reply(x, &response);
 }

@@ -152,6 +152,7 @@ static bool is_wanted(const struct exchange *x, struct str type)
 /* Upstream answers 400, and Stripe sends the event again for days. */
 static void let_go(struct exchange *x)
 {
+	metric_inc(x->route->metrics.filtered);
 	if (x->route->config->compat_strict)
 		exchange_refuse(x, ANSWER_MALFORMED, STR("invalid event"));
 	else
