@@ -128,7 +128,7 @@ enum err draft_end(struct draft *d, const char *now, struct merged *ret_merged)
 	json_object_put(d->annotations);
 	json_object_put(d->metadata);
 	if (d->err == E_OK)
-		*ret_merged = (struct merged){ .tree = TAKE(d->tree), .writes = writes };
+		*ret_merged = (struct merged){ .tree = json_object_get(d->tree), .writes = writes };
 	json_object_put(d->tree);
 	return d->err;
 }

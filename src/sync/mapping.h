@@ -19,7 +19,7 @@
 /*    name             text for people */
 #define MAPPING_REASONS(X)                                                                \
 	X(OK, "is synchronised")                                                          \
-	X(SKIPPED, "carries the label " LABEL_SKIP_SYNC "=true")                          \
+	X(SKIPPED, "carries the label argocd-agent.argoproj-labs.io/ignore-sync=true")    \
 	X(SELECTOR, "does not match the label selector")                                  \
 	X(NAMESPACE, "lives in a namespace that --allowed-namespaces does not name")      \
 	X(OWN_NAMESPACE, "lives in the principal's own namespace, which is no agent")     \

@@ -582,6 +582,27 @@ static void the_rules_find_what_they_need_in_the_trees(void **state)
 	json_object_put(bare);
 }
 
+static void the_policies_have_names(void **state)
+{
+	enum identity_mismatch mismatch = IDENTITY_RECREATE;
+	enum identity_adoption adoption = IDENTITY_ALWAYS;
+
+	(void)state;
+	assert_true(identity_mismatch_of("upsert", &mismatch));
+	assert_int_equal(mismatch, IDENTITY_UPSERT);
+	assert_false(identity_mismatch_of("", &mismatch));
+	assert_false(identity_mismatch_of("Recreate", &mismatch));
+	assert_int_equal(mismatch, IDENTITY_UPSERT);
+	assert_true(identity_mismatch_of("recreate", &mismatch));
+	assert_int_equal(mismatch, IDENTITY_RECREATE);
+	assert_true(identity_adoption_of("never", &adoption));
+	assert_int_equal(adoption, IDENTITY_NEVER);
+	assert_false(identity_adoption_of("", &adoption));
+	assert_int_equal(adoption, IDENTITY_NEVER);
+	assert_true(identity_adoption_of("always", &adoption));
+	assert_int_equal(adoption, IDENTITY_ALWAYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -600,6 +621,7 @@ int main(void)
 		cmocka_unit_test(an_autonomous_agent_takes_operations_and_nothing_else),
 		cmocka_unit_test(every_combination_has_a_rule_and_keeps_the_promises),
 		cmocka_unit_test(what_was_written_is_the_same_object_the_next_time),
+		cmocka_unit_test(the_policies_have_names),
 		cmocka_unit_test(the_rules_find_what_they_need_in_the_trees),
 	};
 

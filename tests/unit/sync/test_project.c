@@ -20,6 +20,8 @@ static const struct row {
 	{ SPEC("{'name':'site-*'}", "'/^site-[0-9]+$/'"), false, MAPPING_OK },
 	{ SPEC("{'name':'site-*'}", "'/^x/'"), false, MAPPING_NOT_MATCHED },
 	{ SPEC("{'name':'site-*'}", "'/(/'"), false, MAPPING_NOT_MATCHED },
+	{ SPEC("{'name':'site-*'}", "'/site-1'"), false, MAPPING_NOT_MATCHED },
+	{ SPEC("{'name':'site-*'}", "'site-1/'"), false, MAPPING_NOT_MATCHED },
 	{ SPEC("{'name':'site-*'}", "'other','site-1'"), false, MAPPING_OK },
 	{ SPEC("{'name':'site-*'}", "'other'"), false, MAPPING_NOT_MATCHED },
 	{ SPEC("{'name':'site-*'}", ""), false, MAPPING_NOT_MATCHED },
@@ -65,6 +67,22 @@ static void a_project_goes_where_its_destinations_say(void **state)
 			fail_msg("row %zu: %s", i, rows[i].project);
 		json_object_put(project);
 	}
+}
+
+static void a_server_with_a_glob_that_is_too_long_names_nobody(void **state)
+{
+	char server[1024] = "https://x?agentName=";
+	json_object *project = tree_of(SPEC("{'server':''}", "")), *destination;
+
+	(void)state;
+	memset(server + strlen(server), '*', 513);
+	destination = json_object_array_get_idx(tree_get(project, "spec", "destinations", NULL), 0);
+	json_object_object_add(destination, "server", json_object_new_string(server));
+	assert_int_equal(project_reaches(project, "site-1", true), MAPPING_NOT_MATCHED);
+	server[strlen(server) - 1] = '\0';
+	json_object_object_add(destination, "server", json_object_new_string(server));
+	assert_int_equal(project_reaches(project, "site-1", true), MAPPING_OK);
+	json_object_put(project);
 }
 
 /* Facts 4.4 (appproject.go:476-572), 8.4 #16, #19. */
@@ -220,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_project_goes_where_its_destinations_say),
+		cmocka_unit_test(a_server_with_a_glob_that_is_too_long_names_nobody),
 		cmocka_unit_test(a_managed_agent_gets_what_names_it_as_its_own_cluster),
 		cmocka_unit_test(the_principals_copy_of_an_agents_project_speaks_of_that_agent_alone),
 		cmocka_unit_test(a_project_without_anything_in_it_is_copied_as_well),

@@ -43,6 +43,9 @@ static const struct row {
 	{ "argocd-agent.argoproj-labs.io/ignore-sync!=true,team=x", "{'team':'x'}", true },
 	{ "argocd-agent.argoproj-labs.io/ignore-sync!=true", "{'argocd-agent.argoproj-labs.io/ignore-sync':'true'}",
 	  false },
+	{ "\ta\t=\r\n b", "{'a':'b'}", true },
+	{ "a=012345678901234567890123456789012345678901234567890123456789012", "{}", false },
+	{ "a012345678901234567890123456789012345678901234567890123456789_1", "{}", false },
 	{ "A.b-c_d=E", "{'A.b-c_d':'E'}", true },
 };
 
@@ -81,6 +84,8 @@ static void what_is_no_selector_is_refused_with_its_place(void **state)
 		{ "!!a", "label selector: at byte 1: a label key expected" },
 		{ "-a", "label selector: at byte 0: a label key expected" },
 		{ "a=-b", "label selector: at byte 4: a label value expected" },
+		{ "a0123456789012345678901234567890123456789012345678901234567890_1",
+		  "label selector: at byte 0: a label key expected" },
 		{ "x/y/z", "label selector: at byte 0: a label key expected" },
 		{ "/a", "label selector: at byte 0: a label key expected" },
 		{ "x./a", "label selector: at byte 0: a label key expected" },
