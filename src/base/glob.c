@@ -90,7 +90,7 @@ static enum token token_of(struct str glob, size_t at, size_t depth, size_t *ret
 
 static bool plan_make(struct plan *p, struct str glob)
 {
-	uint16_t open[GLOB_MAX]; /* the last OPEN or COMMA of each pair of braces we are in */
+	uint16_t open[GLOB_MAX] = { 0 }; /* the last OPEN or COMMA of each pair of braces we are in */
 	size_t depth = 0, end;
 
 	if (glob.n > GLOB_MAX)
