@@ -55,7 +55,7 @@ static enum err add_value(struct reader *r, struct requirement *q)
 /* "(a, b)"; an empty place between commas is the empty value. */
 static enum err read_set(struct reader *r, struct requirement *q)
 {
-	enum err err;
+	enum err err = E_OK;
 
 	if (r->tokens.type != TOKEN_OPEN)
 		return expected(r, "'('");
