@@ -15,14 +15,14 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/agent_metrics.h"
 #include "agent/site.h"
 #include "auth/identity.h"
 #include "auth/jwt.h"
 #include "auth/pattern.h"
 #include "backend/backend.h"
-#include "daemon/daemon.h"
+#include "daemon/web.h"
 #include "delivery/backoff.h"
-#include "net/http_server.h"
 #include "rpc/channel.h"
 #include "sync/selector.h"
 
@@ -71,8 +71,6 @@ struct stream {
 	bool paused;
 };
 
-struct agent_metrics; /* observe.c */
-
 struct agent {
 	struct daemon daemon;
 	const struct agent_options *options;
@@ -84,8 +82,9 @@ struct agent {
 	struct selector *selector;
 	struct connection connection;
 	struct stream stream;
-	struct agent_metrics *metrics;
-	struct http_server *web[2];
+	struct agent_metrics metrics;
+	struct web metrics_web; /* /metrics, /status */
+	struct web health_web;  /* /healthz, /readyz */
 	size_t web_count;
 	uint64_t next_epoch;
 	bool backend_open;

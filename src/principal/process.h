@@ -13,10 +13,10 @@
 #include "auth/login.h"
 #include "auth/work.h"
 #include "backend/backend.h"
-#include "daemon/daemon.h"
-#include "net/http_server.h"
+#include "daemon/web.h"
 #include "principal/hub.h"
 #include "principal/principal.h"
+#include "principal/principal_metrics.h"
 #include "rpc/health.h"
 #include "rpc/reflection.h"
 #include "rpc/server.h"
@@ -35,8 +35,6 @@ struct stream {
 	bool paused;
 	uint64_t since_ms; /* wall clock */
 };
-
-struct principal_metrics; /* observe.c */
 
 struct principal {
 	struct daemon daemon;
@@ -59,8 +57,9 @@ struct principal {
 	struct work_pool *pool;
 	struct login_rules rules;
 	struct buf uid; /* of this principal, for ever */
-	struct principal_metrics *metrics;
-	struct http_server *web[2];
+	struct principal_metrics metrics;
+	struct web metrics_web; /* /metrics, /status */
+	struct web health_web;  /* /healthz, /readyz */
 	size_t web_count;
 	uint64_t next_epoch;
 	size_t streams;

@@ -1,0 +1,214 @@
+#include "daemon/web.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "net/listen.h"
+
+void web_text(struct http_request *r, unsigned status, struct str text)
+{
+	http_respond(r, &(struct http_response){
+				.status = status, .content_type = STR("text/plain; charset=utf-8"), .body = text });
+}
+
+void web_json(struct http_request *r, const struct buf *json)
+{
+	http_respond(r, &(struct http_response){ .status = json->err == E_OK ? 200 : 503,
+						 .content_type = STR("application/json"),
+						 .body = buf_view(json) });
+}
+
+void web_metrics(struct web *web, struct http_request *r)
+{
+	struct str accept = http_field(r, (struct str)STR("Accept"), NULL);
+	bool openmetrics = accept.n && memmem(accept.p, accept.n, "application/openmetrics-text", 28);
+	struct buf text = { 0 };
+
+	metrics_write(web->daemon->metrics, openmetrics, &text);
+	if (text.err != E_OK)
+		web_text(r, 503, (struct str)STR("no memory; try again later\n"));
+	else
+		http_respond(r,
+			     &(struct http_response){
+				     .status = 200,
+				     .content_type = openmetrics ? STR("application/openmetrics-text; version=1.0.0; "
+								       "charset=utf-8")
+								 : STR("text/plain; version=0.0.4; charset=utf-8"),
+				     .body = buf_view(&text) });
+	buf_release(&text);
+}
+
+/* ---- requests --------------------------------------------------------------------------------------------------- */
+
+static bool is_authorized(const struct web *web, const struct http_request *r)
+{
+	struct str value = http_field(r, (struct str)STR("Authorization"), NULL), scheme = STR("Bearer ");
+
+	return web->token_path && str_starts(value, scheme) &&
+	       str_eq_secret(str_sub(value, scheme.n, value.n), str_of(web->token));
+}
+
+static void refuse_method(struct http_request *r, const char *method)
+{
+	char allow[32];
+
+	(void)snprintf(allow, sizeof(allow), "Allow: %s\r\n", method);
+	http_respond(r, &(struct http_response){ .status = 405,
+						 .content_type = STR("text/plain; charset=utf-8"),
+						 .headers = str_of(allow),
+						 .body = STR("use the method in the Allow header\n") });
+}
+
+static void refuse_token(struct http_request *r)
+{
+	http_respond(r, &(struct http_response){
+				.status = 401,
+				.content_type = STR("text/plain; charset=utf-8"),
+				.headers = STR("WWW-Authenticate: Bearer\r\n"),
+				.body = STR("send `Authorization: Bearer TOKEN` with the token of admin.json "
+					    "in the data directory\n") });
+}
+
+static void on_head(void *ctx, struct http_request *r)
+{
+	struct web *web = ctx;
+
+	for (size_t i = 0; i < web->page_count; i++) {
+		const struct web_page *page = &web->pages[i];
+
+		if (!str_is(r->path, page->path))
+			continue;
+		if (!str_is(r->method, page->method) && !(str_is(r->method, "HEAD") && page->method[0] == 'G'))
+			refuse_method(r, page->method);
+		else if (page->token && !is_authorized(web, r))
+			refuse_token(r);
+		else
+			page->handle(web, r);
+		return;
+	}
+	web_text(r, 404, (struct str)STR("404 page not found\n"));
+}
+
+/* Every page answers in on_head: what follows is read and dropped by the server. */
+static void on_body(void *ctx, struct http_request *r, struct str chunk)
+{
+	(void)ctx, (void)r, (void)chunk;
+}
+
+static void on_end(void *ctx, struct http_request *r)
+{
+	(void)ctx, (void)r;
+}
+
+static void on_close(void *ctx, struct http_request *r)
+{
+	(void)ctx, (void)r;
+}
+
+/* ---- admin.json: how the commands of this machine find and enter ------------------------------------------------- */
+
+static void write_description(const struct web *web, const char *host, uint16_t port, struct buf *b)
+{
+	bool v6 = str_find(str_of(host), ':') < strlen(host);
+
+	buf_addf(b, "{\"address\":\"http://%s%s%s:%u\",\"token\":\"%s\"}\n", v6 ? "[" : "", host, v6 ? "]" : "", port,
+		 web->token);
+}
+
+/* Written beside and renamed, so that nobody reads half of it. */
+static enum err write_file(const char *to, struct str text, struct why *why)
+{
+	struct buf beside = { 0 };
+	const char *path;
+	enum err err = E_OK;
+	int fd;
+
+	buf_addf(&beside, "%s.new", to);
+	path = buf_cstr(&beside);
+	fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n || rename(path, to) != 0)
+		err = why_errno(why, E_IO, errno, "write %s", to);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 && err != E_OK)
+		(void)unlink(path);
+	buf_release(&beside);
+	return err;
+}
+
+/* The daemon works without it: a full disk must not keep it from that. */
+static void describe(struct web *web, struct str host, uint16_t port, const char *data_dir)
+{
+	struct why why = { 0 };
+	struct buf text = { 0 }, path = { 0 };
+	enum err err;
+
+	buf_addf(&path, "%s/admin.json", data_dir);
+	web->token_path = path.err == E_OK ? str_dup(buf_view(&path)) : NULL;
+	buf_release(&path);
+	buf_str(&path, host.n ? host : (struct str)STR("127.0.0.1"));
+	write_description(web, buf_cstr(&path) ? buf_cstr(&path) : "127.0.0.1", port, &text);
+	if (!web->token_path || text.err != E_OK)
+		err = why_set(&why, E_NOMEM, "write admin.json");
+	else
+		err = write_file(web->token_path, buf_view(&text), &why);
+	if (err != E_OK)
+		log_error(web->daemon->logger, "the commands of this machine will not find this process",
+			  LOG_WHY(&why));
+	buf_release(&text);
+	buf_release(&path);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static const struct http_limits limits = {
+	.head_max = 16 << 10,
+	.conns_max = 1024,
+	.head_ms = 10000,
+	.body_ms = 10000,
+	.idle_ms = 120000,
+	.write_ms = 10000,
+};
+
+enum err web_open(struct web *web, struct daemon *daemon, struct str host, uint16_t port, const struct web_page *pages,
+		  size_t page_count, void *ctx, const char *data_dir, struct why *why)
+{
+	struct http_handler handler = {
+		.on_head = on_head, .on_body = on_body, .on_end = on_end, .on_close = on_close, .ctx = web
+	};
+	enum err err;
+	int fd;
+
+	*web = (struct web){ .daemon = daemon, .pages = pages, .page_count = page_count, .ctx = ctx };
+	rand_uuid_hex(web->token);
+	rand_uuid_hex(web->token + 32);
+	err = listen_open(host, port, /* share= */ false, why, &fd);
+	if (err != E_OK)
+		return err;
+	port = listen_port(fd);
+	err = http_server_start(&daemon->loop, fd, NULL, &limits, &handler, why, &web->server);
+	if (err == E_OK && data_dir)
+		describe(web, host, port, data_dir);
+	return err;
+}
+
+static void on_stopped(void *ctx)
+{
+	struct web *web = ctx;
+
+	web->server = NULL;
+	web->on_closed(web);
+}
+
+void web_close(struct web *web, void (*on_closed)(struct web *web))
+{
+	web->on_closed = on_closed;
+	if (web->token_path)
+		(void)unlink(web->token_path);
+	mem_free(TAKE(web->token_path));
+	http_server_stop(web->server, /* now= */ true, on_stopped, web);
+}

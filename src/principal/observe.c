@@ -1,0 +1,154 @@
+#include "principal/process.h"
+
+enum err observe_init(struct principal *p)
+{
+	return principal_metrics_init(&p->metrics, p->daemon.metrics);
+}
+
+void observe_release(struct principal *p)
+{
+	(void)p; /* handles are the registry's */
+}
+
+/* ---- logins and streams ------------------------------------------------------------------------------------------ */
+
+void observe_login(struct principal *p, const struct login_answer *answer, const struct rpc_peer *peer)
+{
+	if (answer->step == LOGIN_ACCEPTED) {
+		log_debug(PRINCIPAL_LOG, "an agent logged in", LOG_S("agent", answer->agent.text));
+		return;
+	}
+	metric_inc(p->metrics.refused);
+	log_warn(PRINCIPAL_LOG, "a login was refused", LOG_S("agent", answer->agent.text),
+		 LOG_S("address", peer ? peer->address : ""), LOG_S("code", rpc_code_name(answer->code)),
+		 LOG_WHY(&answer->why));
+}
+
+void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect)
+{
+	metric_inc(p->metrics.connections);
+	metric_set(p->metrics.connected, (int64_t)p->streams);
+	log_info(PRINCIPAL_LOG, "an agent is connected", LOG_S("agent", s->agent->name.text),
+		 LOG_S("mode", agent_mode_text(s->agent->mode)), LOG_U("dialect", dialect->version));
+}
+
+void observe_disconnected(struct principal *p, const struct stream *s, const char *why)
+{
+	metric_set(p->metrics.connected, (int64_t)p->streams - 1);
+	log_info(PRINCIPAL_LOG, "an agent is disconnected", LOG_S("agent", s->agent->name.text), LOG_S("reason", why));
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+static void on_ready(void *ctx, struct hub_agent *agent)
+{
+	(void)ctx;
+	stream_pump(agent);
+}
+
+static void on_retired(void *ctx, struct hub_agent *agent)
+{
+	(void)ctx;
+	stream_retired(agent);
+}
+
+static void on_applied(void *ctx, struct hub_agent *agent, const struct delivery_event *event,
+		       const struct replica_place *place, enum delivery_outcome outcome, bool retryable,
+		       const char *text)
+{
+	struct principal *p = ctx;
+
+	(void)place;
+	metric_inc(p->metrics.received);
+	if (outcome == DELIVERY_APPLIED) {
+		log_debug(PRINCIPAL_LOG, "an event was applied", LOG_S("agent", agent->name.text),
+			  LOG_STRN("resource_id", event->resource_id), LOG_STRN("event_id", event->event_id),
+			  LOG_S("event_type", delivery_type_name(event->type)), LOG_S("note", text));
+		return;
+	}
+	metric_inc(p->metrics.errors);
+	log_warn(PRINCIPAL_LOG, retryable ? "an event cannot be applied now" : "an event was rejected",
+		 LOG_S("agent", agent->name.text), LOG_STRN("resource_id", event->resource_id),
+		 LOG_STRN("event_id", event->event_id), LOG_S("event_type", delivery_type_name(event->type)),
+		 LOG_S("error", text));
+}
+
+static void on_heard(void *ctx, struct hub_agent *agent, const struct peer_heard *heard)
+{
+	struct principal *p = ctx;
+
+	if (heard->what == PEER_ANSWERED && heard->effect == OUTBOX_CONFIRMED) {
+		metric_inc(p->metrics.sent);
+		return;
+	}
+	if (heard->what == PEER_REFUSED) {
+		metric_inc(p->metrics.errors);
+		log_warn(PRINCIPAL_LOG, "a message was refused", LOG_S("agent", agent->name.text),
+			 LOG_STRN("resource_id", heard->resource_id), LOG_STRN("event_id", heard->event_id),
+			 LOG_STRN("event_type", heard->type_text), LOG_WHY(&heard->why));
+		return;
+	}
+	if (heard->effect != OUTBOX_QUARANTINED && heard->effect != OUTBOX_REFUSED)
+		return;
+	metric_inc(p->metrics.errors);
+	log_warn(PRINCIPAL_LOG, "the agent rejected an event", LOG_S("agent", agent->name.text),
+		 LOG_STRN("resource_id", heard->resource_id), LOG_STRN("event_id", heard->event_id),
+		 LOG_S("event_type", delivery_type_name(heard->type)), LOG_STRN("error", heard->reason));
+}
+
+static void on_reverted(void *ctx, struct hub_agent *agent, const struct replica_place *place, enum err err,
+			const char *text)
+{
+	struct principal *p = ctx;
+
+	if (err == E_OK)
+		metric_inc(p->metrics.reverted);
+	log_at(err == E_OK ? LOG_INFO : LOG_WARN, PRINCIPAL_LOG,
+	       err == E_OK ? "a change to a copy was undone" : "a change to a copy could not be undone yet",
+	       LOG_S("agent", agent->name.text), LOG_S("kind", object_kind_name(place->kind)),
+	       LOG_S("namespace", place->namespace), LOG_S("name", place->name), LOG_S("note", text));
+}
+
+/* Statistics of a cluster: nobody keeps them here yet; that they come is enough to know that the agent works. */
+static void on_cache_info(void *ctx, struct hub_agent *agent, struct str json)
+{
+	(void)ctx;
+	log_debug(PRINCIPAL_LOG, "cluster statistics", LOG_S("agent", agent->name.text), LOG_STRN("info", json));
+}
+
+static void on_problem(void *ctx, const struct why *why, bool bad)
+{
+	struct principal *p = ctx;
+
+	metric_add(p->metrics.problems, bad ? 1 : -1);
+	log_at(bad ? LOG_ERROR : LOG_INFO, PRINCIPAL_LOG,
+	       bad ? "the backend has a problem" : "a problem of the backend is over", LOG_WHY(why));
+}
+
+static void on_synced(void *ctx)
+{
+	struct principal *p = ctx;
+
+	(void)rpc_health_set(p->health, "", /* serving= */ true);
+	log_info(PRINCIPAL_LOG, "the backend has reported everything: agents may come",
+		 LOG_U("objects", hub_objects(p->hub)));
+}
+
+static void on_wake(void *ctx)
+{
+	daemon_wake(&((struct principal *)ctx)->daemon);
+}
+
+struct hub_events observe_events(struct principal *p)
+{
+	return (struct hub_events){ .on_ready = on_ready,
+				    .on_retired = on_retired,
+				    .on_applied = on_applied,
+				    .on_heard = on_heard,
+				    .on_reverted = on_reverted,
+				    .on_cache_info = on_cache_info,
+				    .on_problem = on_problem,
+				    .on_synced = on_synced,
+				    .on_wake = on_wake,
+				    .ctx = p };
+}
