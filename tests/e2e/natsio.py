@@ -46,12 +46,16 @@ def read_headers(block):
 
 
 class Nats:
-    """One connection. `login`: user and pass, or auth_token. `tls`: an ssl.SSLContext to upgrade with."""
+    """One connection. `login`: user and pass, or auth_token; `sign`: makes more of it from the server's nonce.
+    `tls`: an ssl.SSLContext to upgrade with.
+    """
 
-    def __init__(self, port, host="127.0.0.1", tls=None, **login):
+    def __init__(self, port, host="127.0.0.1", tls=None, sign=None, **login):
         self.socket = socket.create_connection((host, port), 10)
         self.unread = b""
         self.info = json.loads(self._line().split(b" ", 1)[1])
+        if sign:
+            login = {**login, **sign(self.info["nonce"])}
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         self.inbox = "_INBOX." + os.urandom(11).hex()

@@ -13,6 +13,7 @@ from conftest import HOLDFAST, wait_until
 from fakenats import FakeNats
 from load import metric
 from natsio import Nats
+from natsjwt import Operator, credentials
 from onbus import messages_of, network, on_bus  # noqa: F401
 
 ACCESS = "    accessSecret: {name: bus, key: auth}\n"
@@ -92,6 +93,59 @@ def test_a_login_file_that_is_missing_or_no_yaml_stops_the_start_with_its_name(n
         done = subprocess.run([HOLDFAST, "gateway", "-f", g.file], capture_output=True, text=True, timeout=20)
         assert done.returncode == 1
         assert "bus/auth" in done.stdout + done.stderr, done
+
+
+# ---- credentials files: a server in operator mode -------------------------------------------------------------------------
+
+OWN = "  holdfast: {{credentialsFile: {}}}\n"
+
+
+def test_a_credentials_file_also_when_it_is_replaced(nats, on_bus, tmp_path):
+    operator = Operator()
+    first, second = operator.user(), operator.user()
+    file = tmp_path / "gate.creds"
+    file.write_text(credentials(*first))
+    server = nats(operator.config)
+    g = on_bus(server.url, exotic=OWN.format(file)).start().wait_for_bus()
+    arrives(g, "1")
+
+    # A file of another operator's user: refused at the next connect. What is stored waits for a good one.
+    file.write_text(credentials(*Operator().user()))
+    server.stop()
+    server = server.restart()
+    wait_until(lambda: g.says("uthorization"), "the log says why")
+    assert g.post_to("example", '{"id":"2"}').status_code == 200
+    assert not g.bus_up() and g.waiting() == 1
+    file.write_text(credentials(*second))
+    g.wait_for_bus().drain()
+
+    key, token = operator.user()
+    with Nats(server.port, sign=lambda nonce: {"jwt": token, "sig": key.sign(nonce)}) as client:
+        assert [m.body["id"] for m in client.messages()] == ["1", "2"]
+    for secret in (first[0].seed, second[0].seed, first[1]):
+        assert secret not in g.process.output()
+
+
+def test_without_credentials_or_with_a_seed_alone_nothing_is_published(nats, on_bus, tmp_path):
+    operator = Operator()
+    server = nats(operator.config)
+    plain = on_bus(server.url, name="plain").start()
+    wait_until(lambda: plain.says("uthorization"), "the log says why")
+    assert not plain.bus_up()
+    key, token = operator.user()
+    file = tmp_path / "half.creds"
+    file.write_text(credentials(key, token).split("-----BEGIN USER NKEY SEED")[0])
+    g = on_bus(server.url, exotic=OWN.format(file), name="half")
+    g.start()
+    wait_until(lambda: g.says("not connected; trying again until it is"), "the log says so")
+    assert not g.bus_up()
+    assert token not in g.process.output()
+
+
+def test_a_credentials_file_that_is_not_there_stops_the_start_with_its_name(on_bus, tmp_path):
+    g = on_bus("nats://127.0.0.1:4222", exotic=OWN.format(tmp_path / "gone.creds"))
+    done = subprocess.run([HOLDFAST, "gateway", "-f", g.file], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "gone.creds" in done.stdout + done.stderr, done
 
 
 # ---- TLS ----------------------------------------------------------------------------------------------------------------
