@@ -13,6 +13,7 @@ import urllib.parse
 import pytest
 import requests
 from conftest import HOLDFAST, wait_until
+from natsio import Nats
 
 SECRET = "It's a Secret to Everybody"
 JSON = "application/json"
@@ -618,19 +619,43 @@ def test_what_bitbucket_cannot_be_asked_for_is_kept(hosts, pulls):
 # ---- when it cannot be stored ---------------------------------------------------------------------------------------------
 
 
-def test_no_success_when_the_bus_is_away(hosts, nats):
-    server = nats()
-    bus = f"""---
+def with_bus(hosts, server):
+    """Hosts in front of a nats-server, which is up; every event is acknowledged by it."""
+    h = hosts("    ack: bus\n    deadline: 1s", start=False)
+    h.g.file.write_text(h.g.file.read_text() + f"""---
 apiVersion: argoproj.io/v1alpha1
 kind: EventBus
 metadata: {{name: default}}
 spec:
   jetstreamExotic: {{url: "{server.url}"}}
-"""
-    h = hosts("    ack: bus\n    deadline: 1s", start=False)
-    h.g.file.write_text(h.g.file.read_text() + bus)
+""")
     h.g.start()
-    wait_until(lambda: h.post("/github", GITHUB_PUSH, github()).status_code == 200, "the bus takes it")
+    wait_until(lambda: h.post("/gerrit", b"0").status_code == 200, "the bus takes it")
+    return h
+
+
+def test_on_the_bus_an_event_stands_once_for_each_endpoint(hosts, nats):
+    server = nats()
+    h = with_bus(hosts, server)
+    push = {"X-Event-Key": "repo:refs_changed", "X-Request-Id": "r1", "X-Hub-Signature": sign(SERVER_PUSH)}
+    for _ in range(2):
+        assert h.post("/github", GITHUB_PUSH, github(delivery="d1")).status_code == 200
+        assert h.post("/github-open", GITHUB_PUSH, github(delivery="d1")).status_code == 200
+        assert h.post("/split", SERVER_PUSH, push).status_code == 200
+    with Nats(server.port) as bus:
+        messages = [m for m in bus.messages() if m.subject != "default.hosts.gerrit-open"]
+    assert [(m.subject, m.msg_id, m.event["id"]) for m in messages] == [
+        ("default.hosts.github-signed", "hosts/github-signed%20d1", "d1"),
+        ("default.hosts.github-open", "hosts/github-open%20d1", "d1"),
+        ("default.hosts.server-split", "hosts/server-split%20r1.1", "r1.1"),
+        ("default.hosts.server-split", "hosts/server-split%20r1.2", "r1.2")]
+    assert all(list(m.event) == ["specversion", "id", "source", "type", "subject", "datacontenttype", "time", "data_base64"]
+               for m in messages)
+
+
+def test_no_success_when_the_bus_is_away(hosts, nats):
+    server = nats()
+    h = with_bus(hosts, server)
     server.kill()
     wait_until(lambda: h.post("/gerrit", GERRIT_PATCHSET).status_code == 500, "the bus is away")
     for path, fields, body, _ in [("/github", github(), GITHUB_PUSH, ""), *GOOD]:
