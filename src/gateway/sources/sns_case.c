@@ -102,6 +102,17 @@ static struct str body_of(const struct exchange *x)
 	return body.raw;
 }
 
+/* The texts may wait for long: they count as the request's memory, in the place of a body that is not collected. */
+static bool charge_texts(struct exchange *x)
+{
+	struct sns_case *c = x->own;
+
+	buf_release(&x->body);
+	x->body = c->message.arena;
+	c->message.arena = (struct buf){ 0 };
+	return exchange_charge(x);
+}
+
 void sns_case_begin(struct exchange *x)
 {
 	struct sns_case *c = mem_alloc(sizeof(*c));
@@ -120,6 +131,6 @@ void sns_case_begin(struct exchange *x)
 		exchange_refuse(x, ANSWER_MALFORMED, str_of(why.text));
 	else if (err != E_OK || c->base.err != E_OK)
 		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
-	else
+	else if (charge_texts(x))
 		judge(x);
 }

@@ -107,6 +107,21 @@ static void stripe_has_a_time_and_any_number_of_signatures(void **state)
 	}
 }
 
+/* Made by Stripe's own library, stripe-node: webhooks.generateTestHeaderString(). */
+static void a_header_of_stripes_library_is_signed(void **state)
+{
+	struct claims c;
+	struct str pieces[] = { STR("1614265330"), STR("."), STR("{\"id\":\"evt_test\"}") };
+	struct signature_claim claim = { SIGNATURE_SHA256, pieces, ARRAY_LEN(pieces), c.hmac, 1 };
+
+	(void)state;
+	assert_true(claims_stripe(
+		STR("t=1614265330,v1=00cd8805b6dfb4317048892c492f8ff769e2075ec20013c6ed546e639a4e20ba"), &c));
+	assert_true(str_eq(c.time, pieces[0]));
+	assert_int_equal(signature_check(&claim, STR("whsec_test_secret")), E_OK);
+	assert_int_equal(signature_check(&claim, STR("test_secret")), E_UNAUTHENTICATED);
+}
+
 static void more_signatures_than_anybody_has_are_passed_over(void **state)
 {
 	struct buf header = { 0 };
@@ -188,6 +203,7 @@ int main(void)
 		cmocka_unit_test(slack_has_one_signature_and_a_time),
 		cmocka_unit_test(slacks_own_example_is_signed),
 		cmocka_unit_test(stripe_has_a_time_and_any_number_of_signatures),
+		cmocka_unit_test(a_header_of_stripes_library_is_signed),
 		cmocka_unit_test(more_signatures_than_anybody_has_are_passed_over),
 		cmocka_unit_test(standard_webhooks_have_an_id_a_time_and_signatures_of_two_kinds),
 		cmocka_unit_test(a_time_is_fresh_within_the_tolerance_on_both_sides),
