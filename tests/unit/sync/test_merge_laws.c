@@ -10,7 +10,7 @@
  * Laws that hold for any objects: random ones, small enough that both sides often agree.
  * Every round prints its seed when it fails.
  */
-#define ROUNDS 4000
+#define ROUNDS 1500
 
 static uint64_t seed;
 
