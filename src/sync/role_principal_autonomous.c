@@ -70,7 +70,8 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
 		      struct why *why)
 {
-	bool foreign = local && !is_copy(r, c->local, local);
+	/* In the agent's namespace an application is the agent's, whoever made it; a project may be anybody's. */
+	bool foreign = local && c->place->kind == OBJECT_APPPROJECT && !is_copy(r, c->local, local);
 	struct identity_verdict v = role_decide(r, IDENTITY_PRINCIPAL_OF_AUTONOMOUS, c, local, foreign);
 	struct merged m = { 0 };
 	enum err err;
