@@ -88,8 +88,8 @@ static bool sign(CURL *curl, const struct fetch_aws *aws)
 	if (!aws)
 		return true;
 	buf_addf(&scheme, "aws:amz:%s:%s", aws->region, aws->service);
-	buf_str(&user, aws->access_key);
-	buf_str(&password, aws->secret_key);
+	buf_addf(&user, "%.*s", STR_ARG(aws->access_key));
+	buf_addf(&password, "%.*s", STR_ARG(aws->secret_key));
 	ok = set_text(curl, CURLOPT_AWS_SIGV4, &scheme);
 	ok = set_text(curl, CURLOPT_USERNAME, &user) && ok;
 	return set_text(curl, CURLOPT_PASSWORD, &password) && ok;

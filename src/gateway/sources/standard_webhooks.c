@@ -44,10 +44,7 @@ static enum err check_public(const struct standard_webhook *w, struct str key)
 	pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)key.p, key.n);
 	if (!pkey)
 		return E_CONFIG;
-	buf_str(&text, c->id);
-	buf_char(&text, '.');
-	buf_str(&text, c->time);
-	buf_char(&text, '.');
+	buf_addf(&text, "%.*s.%.*s.", STR_ARG(c->id), STR_ARG(c->time));
 	buf_str(&text, w->body);
 	if (text.err != E_OK)
 		err = text.err;
