@@ -82,7 +82,7 @@ struct kafka {
 };
 
 /* kf_io.c */
-void *kf_io_run(void *kafka);
+void *kf_io_run(void *arg);
 /* Frees the slot and answers its publish. */
 void kf_finish(struct kafka *kf, struct window_slot *slot, enum err err);
 
