@@ -6,15 +6,17 @@
 #include "filter/rune.h"
 
 /* White space of \s: PCRE2 counts the vertical tab, too. */
-#define SPACES "\\t\\n\\f\\r "
-#define VTAB   "\\x{0b}"
+#define SPACES  "\\t\\n\\f\\r "
+#define NO_ATOM SIZE_MAX
+#define VTAB    "\\x{0b}"
 
 struct walk {
 	struct str pattern;
 	size_t at;
 	struct buf *out;
 	struct why *why;
-	bool repeated;                  /* a repetition stands right before */
+	bool repeated; /* a repetition stands right before */
+	size_t atom; /* where the one character or class right before begins in `out`; NO_ATOM: something else is there */
 	bool multiline;                 /* (?m): ^ and $ are at each line, too */
 	bool outer[FILTER_PATTERN_MAX]; /* what it was outside of each open group */
 	size_t groups;
@@ -51,6 +53,7 @@ static void copy_literal(struct walk *w)
 	size_t n;
 	char c = peek(w, 0);
 
+	w->atom = w->out->n;
 	(void)rune_read(str_sub(w->pattern, w->at, w->pattern.n), &n);
 	if (n == 1 && !is_alnum(c) && c > ' ' && (unsigned char)c < 0x7f)
 		buf_char(w->out, '\\');
@@ -311,11 +314,27 @@ static size_t braces(const struct walk *w, unsigned *ret_from, unsigned *ret_to)
 	return peek(w, n) == '}' ? n + 1 : 0;
 }
 
+/* The matcher counts how often x of x+ was there, so that each beginning is a place of its own; xx* means the same. */
+static void copy_plus(struct walk *w)
+{
+	size_t n = w->atom == NO_ATOM ? 0 : w->out->n - w->atom;
+	char *to = n ? buf_reserve(w->out, n) : NULL;
+
+	if (to) {
+		memcpy(to, w->out->p + w->atom, n);
+		w->out->n += n;
+	}
+	buf_char(w->out, n ? '*' : '+');
+}
+
 static enum err copy_repetition(struct walk *w, size_t n)
 {
 	if (w->repeated)
 		return refuse(w, "a repetition of a repetition");
-	buf_add(w->out, w->pattern.p + w->at, n);
+	if (peek(w, 0) == '+')
+		copy_plus(w);
+	else
+		buf_add(w->out, w->pattern.p + w->at, n);
 	w->at += n;
 	if (peek(w, 0) == '?') {
 		buf_char(w->out, '?');
@@ -342,6 +361,25 @@ static enum err copy_braces(struct walk *w)
 
 /* ---- the pattern -------------------------------------------------------------------------------------------------------------------- */
 
+/* `.`, an escape or a class is one character, however it is written. */
+static enum err copy_character(struct walk *w)
+{
+	size_t from = w->out->n;
+	bool quoted = peek(w, 0) == '\\' && peek(w, 1) == 'Q',
+	     place = peek(w, 0) == '\\' && peek(w, 1) && strchr("AzbB", peek(w, 1));
+	enum err err = E_OK;
+
+	if (peek(w, 0) == '\\')
+		err = copy_escape(w, /* in_class= */ false);
+	else if (peek(w, 0) == '[')
+		err = copy_class(w);
+	else
+		buf_char(w->out, w->pattern.p[w->at++]);
+	if (!quoted)
+		w->atom = place ? NO_ATOM : from;
+	return err;
+}
+
 static enum err copy_one(struct walk *w)
 {
 	char c = peek(w, 0);
@@ -351,10 +389,9 @@ static enum err copy_one(struct walk *w)
 	if (c == '{')
 		return copy_braces(w);
 	w->repeated = false;
-	if (c == '\\')
-		return copy_escape(w, /* in_class= */ false);
-	if (c == '[')
-		return copy_class(w);
+	w->atom = NO_ATOM;
+	if (c == '\\' || c == '[' || c == '.')
+		return copy_character(w);
 	if (c == '(')
 		return copy_group(w);
 	if (c == ')') {
@@ -362,7 +399,7 @@ static enum err copy_one(struct walk *w)
 	} else if (c == '$' && !w->multiline) {
 		buf_lit(w->out, "\\z"); /* PCRE2's also stands before a newline at the end */
 		w->at++;
-	} else if (c && strchr("^$.|", c)) {
+	} else if (c && strchr("^$|", c)) {
 		buf_char(w->out, w->pattern.p[w->at++]);
 	} else {
 		copy_literal(w);
@@ -372,7 +409,7 @@ static enum err copy_one(struct walk *w)
 
 enum err dialect_translate(struct str pattern, struct buf *ret_pattern, struct why *why)
 {
-	struct walk w = { .pattern = pattern, .out = ret_pattern, .why = why };
+	struct walk w = { .pattern = pattern, .out = ret_pattern, .why = why, .atom = NO_ATOM };
 	enum err err = E_OK;
 
 	if (pattern.n > FILTER_PATTERN_MAX)

@@ -198,8 +198,10 @@ static enum err read_condition(struct reader *p, struct path_step *step, bool ch
 	if (peek(p) != ')')
 		return refuse(p, "the condition has no )");
 	err = filter_compile_condition(text, p->why, &step->condition);
-	if (err != E_OK)
-		return why_add(p->why, "in the condition of the JSONPath");
+	if (err != E_OK) {
+		(void)why_add(p->why, "in the condition of the JSONPath");
+		return err;
+	}
 	p->at++;
 	return E_OK;
 }
