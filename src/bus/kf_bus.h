@@ -99,6 +99,8 @@ void kf_let_land(struct kafka *kf, uint64_t wait_ms);
 /* kf_flow.c: messages out and their reports back */
 void kf_send_unsent(struct kafka *kf);
 void kf_take_reports(struct kafka *kf);
+/* E_TIMEOUT, with the producer's last error. */
+enum err kf_no_ack(const struct kafka *kf, uint32_t ms, struct why *why);
 /* Ends the event too. */
 void kf_take_event(struct kafka *kf, rd_kafka_event_t *event);
 /* E_UNAVAILABLE: an earlier event of this route is not settled. */

@@ -203,6 +203,14 @@ static enum err refused_for_good(struct kafka *kf, enum err err, const char *tex
 	return why_set(why, E_UNAVAILABLE, "the broker refused its batch: %s", text);
 }
 
+enum err kf_no_ack(const struct kafka *kf, uint32_t ms, struct why *why)
+{
+	bool known = kf->said.err != E_OK;
+
+	return why_set(why, E_TIMEOUT, "no ack in %u ms%s%.200s", ms, known ? "; the last error: " : "",
+		       known ? kf->said.text : "");
+}
+
 static enum err outcome_of(struct kafka *kf, const rd_kafka_message_t *m, struct why *why)
 {
 	switch (m->err) {
@@ -214,8 +222,7 @@ static enum err outcome_of(struct kafka *kf, const rd_kafka_message_t *m, struct
 	case RD_KAFKA_RESP_ERR_INVALID_RECORD:
 		return refused_for_good(kf, E_MALFORMED, rd_kafka_err2str(m->err), why);
 	case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
-		return why_set(why, E_TIMEOUT, "no ack from the brokers in %d ms%s%.200s", KAFKA_GIVE_UP_MS,
-			       kf->said.err ? "; the last error: " : "", kf->said.text);
+		return kf_no_ack(kf, KAFKA_GIVE_UP_MS, why);
 	default:
 		return why_set(why, E_UNAVAILABLE, "publish: %s", rd_kafka_err2str(m->err));
 	}
@@ -233,6 +240,8 @@ static void take_report(struct kafka *kf, const rd_kafka_message_t *m)
 		kf->purge_due |= m->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE && f->route->flying > 1;
 	}
 	land(kf, f);
+	if (!err)
+		kf->said.err = E_OK;
 	if (!slot)
 		return;
 	if (!err)

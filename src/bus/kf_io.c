@@ -129,9 +129,7 @@ static void expire(struct kafka *kf, uint64_t now_ms)
 	struct window_slot *slot;
 
 	while ((slot = window_due(&kf->window, now_ms)))
-		kf_finish(kf, slot,
-			  why_set(&slot->publish->why, E_TIMEOUT, "no ack in %u ms%s%.200s", slot->publish->timeout_ms,
-				  kf->said.err ? "; the last error: " : "", kf->said.text));
+		kf_finish(kf, slot, kf_no_ack(kf, slot->publish->timeout_ms, &slot->publish->why));
 }
 
 static void fall(struct kafka *kf, const struct why *why)

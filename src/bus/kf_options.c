@@ -12,6 +12,7 @@
 
 #define SECRET_MAX (64 << 10)
 #define REASON_MAX 256
+#define QUEUE_KIB  (64 << 10)
 
 /* Every producer has these. Times in ms. */
 static const struct {
@@ -30,7 +31,6 @@ static const struct {
 	{ "socket.keepalive.enable", "true" },
 	{ "reconnect.backoff.ms", "200" }, /* longer than a failed message takes to stop what is behind it */
 	{ "reconnect.backoff.max.ms", "2000" },
-	{ "queue.buffering.max.kbytes", "65536" },
 	{ "log.connection.close", "false" },
 };
 
@@ -54,6 +54,14 @@ static enum err set_number(rd_kafka_conf_t *conf, const char *key, uint64_t valu
 	return set(conf, key, text, why);
 }
 
+/* Room for two of the largest messages at least. */
+static uint64_t queue_kib(const struct kafka_config *config)
+{
+	uint64_t two = config->message_max / 512 + 1;
+
+	return two > QUEUE_KIB ? two : QUEUE_KIB;
+}
+
 static enum err set_basics(rd_kafka_conf_t *conf, const struct kafka_config *config, bool solo, struct why *why)
 {
 	enum err err = E_OK;
@@ -66,6 +74,8 @@ static enum err set_basics(rd_kafka_conf_t *conf, const struct kafka_config *con
 		err = set_number(conf, "message.max.bytes", config->message_max, why);
 	if (!err)
 		err = set_number(conf, "batch.size", config->message_max, why);
+	if (!err)
+		err = set_number(conf, "queue.buffering.max.kbytes", queue_kib(config), why);
 	if (!err)
 		err = set_number(conf, "queue.buffering.max.messages", config->in_flight, why);
 	if (!err && solo)

@@ -60,7 +60,7 @@ static const struct field bus_rows[] = {
 	  .meaning = "The server's monitoring port, `http://host:8222`: asked whether the server syncs before it acknowledges." },
 	{ .key = "strict", .type = FIELD_BOOL, .offset = AT(strict),
 	  .meaning = "As `strict` of the EventSource, for this bus." },
-	{ .key = "maxMessageBytes", .type = FIELD_SIZE, .offset = AT(message_max), .min = 1000, .max = 1 << 30, .dflt = 1000000,
+	{ .key = "maxMessageBytes", .type = FIELD_SIZE, .offset = AT(message_max), .min = 1000, .max = 1000000000, .dflt = 1000000,
 	  .meaning = "Kafka: the largest message, and batch, that the topic takes (its `max.message.bytes`)." },
 	{ .key = "embedded", .type = FIELD_ANY, .dflt_text = "none",
 	  .meaning = "An empty map: the store itself is the bus, no server is needed." },

@@ -185,12 +185,26 @@ static void a_producer_is_idempotent_and_waits_for_all_replicas(void **state)
 	expect_setting(conf, "message.max.bytes", "12345");
 	expect_setting(conf, "batch.size", "12345");
 	expect_setting(conf, "queue.buffering.max.messages", "77");
+	expect_setting(conf, "queue.buffering.max.kbytes", "65536");
 	expect_setting(conf, "batch.num.messages", "10000");
 	expect_setting(conf, "enable.ssl.certificate.verification", "true");
 	expect_setting(conf, "ssl.endpoint.identification.algorithm", "https");
 	rd_kafka_conf_destroy(conf);
 	assert_int_equal(kf_options(&config, /* solo= */ true, &conf, NULL), E_OK);
 	expect_setting(conf, "batch.num.messages", "1");
+	rd_kafka_conf_destroy(conf);
+}
+
+/* One that does not fit would be tried for ever. */
+static void the_queue_has_room_for_the_largest_message(void **state)
+{
+	struct kafka_config config = { .url = TEXT("a:1"), .topic = TEXT("t"), .in_flight = 1 };
+	rd_kafka_conf_t *conf = NULL;
+
+	(void)state;
+	config.message_max = 1000000000; /* the largest that check-config lets pass */
+	assert_int_equal(kf_options(&config, /* solo= */ false, &conf, NULL), E_OK);
+	expect_setting(conf, "queue.buffering.max.kbytes", "1953126");
 	rd_kafka_conf_destroy(conf);
 }
 
@@ -503,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_of_brokers),
 		cmocka_unit_test(a_producer_is_idempotent_and_waits_for_all_replicas),
+		cmocka_unit_test(the_queue_has_room_for_the_largest_message),
 		cmocka_unit_test(security_follows_tls_and_the_mechanism),
 		cmocka_unit_test(skipping_the_check_wins_over_certificates),
 		cmocka_unit_test(a_bad_file_stops_the_start_with_its_name),
