@@ -49,15 +49,31 @@ static bool move_member(json_object *tree, json_object *from, const char *key)
 	return false;
 }
 
-/* The tree that keeps its place, with the members that come from the other one. */
-static bool merge(enum backend_verb verb, json_object *wanted, json_object *current, json_object **ret_tree)
+static bool merge_put(json_object *wanted, json_object *current)
 {
-	if (verb == BACKEND_PUT) {
-		*ret_tree = wanted;
-		return move_member(wanted, current, "status");
-	}
-	*ret_tree = current;
+	return move_member(wanted, current, "status");
+}
+
+static bool merge_status(json_object *current, json_object *wanted)
+{
 	return move_member(current, wanted, "status") && move_member(current, wanted, "operation");
+}
+
+enum err apply_tree(const struct backend_write *w, const struct object *current, struct why *why,
+		    json_object **ret_tree)
+{
+	json_object *wanted = object_tree(w->object);
+	json_object *old = current ? object_tree(current) : NULL;
+	bool is_put = w->verb == BACKEND_PUT;
+	bool ok = wanted && (old || !current);
+
+	if (ok)
+		ok = is_put ? merge_put(wanted, old) : merge_status(old, wanted);
+	if (ok)
+		*ret_tree = json_object_get(is_put ? wanted : old);
+	json_object_put(wanted);
+	json_object_put(old);
+	return ok ? E_OK : why_set(why, E_NOMEM, "object");
 }
 
 static enum err stamp(json_object *tree, enum object_kind kind, const char *uid, const char *version, struct why *why,
@@ -83,19 +99,14 @@ static bool is_changed(json_object *tree, const struct object *current)
 enum err apply_merge(const struct backend_write *w, const struct object *current, const char *uid, const char *version,
 		     struct why *why, struct object **ret_object, bool *ret_changed)
 {
-	json_object *wanted = object_tree(w->object);
-	json_object *old = current ? object_tree(current) : NULL;
 	json_object *tree = NULL;
-	enum err err = E_NOMEM;
+	enum err err = apply_tree(w, current, why, &tree);
 
-	if (!wanted || (current && !old) || !merge(w->verb, wanted, old, &tree))
-		why_set(why, E_NOMEM, "object");
-	else
+	if (err == E_OK)
 		err = stamp(tree, w->object->kind, uid, version, why, ret_object);
 	if (err == E_OK)
 		*ret_changed = is_changed(tree, current);
-	json_object_put(wanted);
-	json_object_put(old);
+	json_object_put(tree);
 	return err;
 }
 

@@ -11,8 +11,12 @@
 /* Does what is there (NULL: nothing) fit what the write expects? */
 enum err apply_check(const struct backend_write *w, const struct object *current, struct why *why);
 
+/* The content after a PUT or STATUS, as a tree of the caller's. E_NOMEM */
+enum err apply_tree(const struct backend_write *w, const struct object *current, struct why *why,
+		    json_object **ret_tree);
+
 /*
- * What a PUT or STATUS makes of `current` (NULL: nothing), with these ids. The tree is the caller's. `*ret_changed`: it differs
+ * What a PUT or STATUS makes of `current` (NULL: nothing), with these ids. `*ret_changed`: it differs
  * from `current` in more than the version.
  */
 enum err apply_merge(const struct backend_write *w, const struct object *current, const char *uid, const char *version,

@@ -1,0 +1,110 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backend/directory_job.h"
+#include "base/mem.h"
+
+/* Somebody took the whole directory away: nothing is known about what was in it. */
+static bool root_is_gone(int root)
+{
+	struct stat st;
+
+	return fstat(root, &st) != 0 || st.st_nlink == 0;
+}
+
+static enum err open_kind(struct directory_job *job, int root, int *ret_fd)
+{
+	bool made = false;
+	int namespace;
+	enum err err = disk_open_dir(root, job->key.namespace, /* create= */ false, &job->why, &namespace, &made);
+
+	if (err != E_OK)
+		return err;
+	err = disk_open_dir(namespace, object_kind_name(job->key.kind), /* create= */ false, &job->why, ret_fd, &made);
+	close(namespace);
+	return err;
+}
+
+static enum err read_texts(struct directory_job *job, int dir, struct buf *object, struct buf *status)
+{
+	char file[DIRECTORY_FILE_MAX];
+	enum err err;
+
+	directory_file_name(job->key.name, job->files.part, file);
+	err = disk_read(dir, file, job->file_max, &job->why, object);
+	if (err != E_OK || !job->files.status.exists)
+		return err;
+	directory_file_name(job->key.name, DIRECTORY_STATUS, file);
+	err = disk_read(dir, file, job->file_max, &job->why, status);
+	return err == E_OK ? E_OK : why_add(&job->why, "status file");
+}
+
+enum err job_stamp(struct directory_job *job, json_object *tree, const char *uid)
+{
+	enum err err = tree_meta_set(tree, "uid", uid);
+
+	if (err == E_OK)
+		err = tree_meta_set(tree, "resourceVersion", job->version);
+	if (err != E_OK)
+		return why_set(&job->why, err, "metadata");
+	return object_from_tree(job->key.kind, tree, &job->why, &job->object);
+}
+
+static enum err compare(struct directory_job *job, json_object *tree, const char *brought)
+{
+	char digest[DIRECTORY_DIGEST_MAX];
+	enum err err = directory_digest(tree, &job->why, digest);
+
+	if (err != E_OK)
+		return err;
+	if (job->current && strcmp(digest, job->digest) == 0) {
+		job->outcome = JOB_SAME;
+		return E_OK;
+	}
+	memcpy(job->digest, digest, sizeof(digest));
+	job->outcome = JOB_NEW;
+	return job_stamp(job, tree, job->first_sight && *brought ? brought : job->uid);
+}
+
+static enum err take_content(struct directory_job *job, struct str object, struct buf *status)
+{
+	struct str text = job->files.status.exists ? (struct str){ status->p ? status->p : "", status->n }
+						   : (struct str){ 0 };
+	char brought[DIRECTORY_UID_MAX + 1] = "";
+	json_object *tree = NULL;
+	enum err err = directory_content(&job->key, job->files.part, object, text, &job->why, &tree, brought);
+
+	if (err == E_OK)
+		err = compare(job, tree, brought);
+	json_object_put(tree);
+	return err;
+}
+
+static enum err read_files(struct directory_job *job, int dir)
+{
+	CLEANUP(buf_release) struct buf object = { 0 };
+	CLEANUP(buf_release) struct buf status = { 0 };
+	enum err err = disk_look_all(dir, job->key.name, &job->why, &job->files);
+
+	if (err != E_OK)
+		return err;
+	if (!job->files.object.exists)
+		return why_set(&job->why, E_NOT_FOUND, "no file");
+	err = read_texts(job, dir, &object, &status);
+	return err == E_OK ? take_content(job, buf_view(&object), &status) : err;
+}
+
+void job_read(struct directory_job *job, int root)
+{
+	int dir = -1;
+	enum err err = open_kind(job, root, &dir);
+
+	job->files = (struct disk_files){ 0 };
+	if (err == E_OK) {
+		err = read_files(job, dir);
+		close(dir);
+	}
+	if (err == E_OK)
+		return;
+	job->outcome = err == E_NOT_FOUND && !root_is_gone(root) ? JOB_GONE : JOB_BAD;
+}

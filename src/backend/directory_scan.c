@@ -1,0 +1,230 @@
+#include "backend/directory_scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "backend/directory_job.h"
+#include "base/mem.h"
+
+#define WATCHED                                                                                              \
+	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | \
+	 IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK)
+
+bool scan_covers(const struct scan_scope *scope, const struct scan_scope *place)
+{
+	if (scope->namespace[0] && strcmp(scope->namespace, place->namespace) != 0)
+		return false;
+	return scope->kind == SCAN_ALL_KINDS || scope->kind == place->kind;
+}
+
+static void add(struct directory_scan *s, enum scan_item_kind what, const struct scan_scope *place, int wd,
+		struct str text)
+{
+	struct scan_item *item = mem_alloc(sizeof(*item));
+
+	if (item)
+		item->text = str_dup(text);
+	if (!item || !item->text) {
+		s->lacks_memory = true;
+		mem_free(item);
+		return;
+	}
+	item->what = what;
+	item->place = *place;
+	item->wd = wd;
+	*s->last = item;
+	s->last = &item->next;
+}
+
+static void add_problem(struct directory_scan *s, enum scan_item_kind what, const struct scan_scope *place,
+			const char *name, const char *problem)
+{
+	CLEANUP(buf_release) struct buf text = { 0 };
+
+	if (place->namespace[0])
+		buf_addf(&text, "%s/", place->namespace);
+	if (place->kind != SCAN_ALL_KINDS)
+		buf_addf(&text, "%s/", object_kind_name(place->kind));
+	buf_addf(&text, "%s: %s", name, problem);
+	if (text.err == E_OK)
+		add(s, what, place, -1, buf_view(&text));
+	else
+		s->lacks_memory = true;
+}
+
+/* By its descriptor: a path may lead elsewhere by now. */
+static void watch(struct directory_scan *s, int fd, const struct scan_scope *place)
+{
+	char path[40];
+	int wd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	wd = inotify_add_watch(s->inotify, path, WATCHED);
+	if (wd >= 0)
+		add(s, SCAN_WATCH, place, wd, STR(""));
+	else
+		add_problem(s, SCAN_UNWATCHED, place, ".",
+			    errno == ENOSPC ? "cannot be watched: raise fs.inotify.max_user_watches"
+					    : "cannot be watched");
+}
+
+typedef void (*on_entry)(struct directory_scan *s, int dir, const struct scan_scope *place, const struct dirent *entry);
+
+static void list_dir(struct directory_scan *s, int fd, const struct scan_scope *place, on_entry on)
+{
+	DIR *dir = fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		close(fd);
+		s->lacks_memory = true;
+		return;
+	}
+	watch(s, dirfd(dir), place);
+	errno = 0;
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			on(s, dirfd(dir), place, entry);
+		errno = 0;
+	}
+	if (errno)
+		add_problem(s, SCAN_FAILED, place, ".", "cannot be listed");
+	closedir(dir);
+}
+
+/* A directory below; what vanished is no problem. */
+static bool open_below(struct directory_scan *s, int dir, const char *name, const struct scan_scope *place, int *ret_fd)
+{
+	struct why why = { 0 };
+	bool made;
+	enum err err = disk_open_dir(dir, name, /* create= */ false, &why, ret_fd, &made);
+
+	if (err != E_OK && err != E_NOT_FOUND)
+		add_problem(s, SCAN_FAILED, place, ".", why.text);
+	return err == E_OK;
+}
+
+static mode_t mode_of(int dir, const struct dirent *entry)
+{
+	struct disk_sig sig;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return DTTOIF(entry->d_type);
+	return disk_look(dir, entry->d_name, NULL, &sig) == E_OK ? sig.mode : 0;
+}
+
+/* ---- files of a kind ------------------------------------------------------------------------------------------------ */
+
+static void on_file(struct directory_scan *s, int dir, const struct scan_scope *place, const struct dirent *entry)
+{
+	struct str file = str_of(entry->d_name);
+	enum directory_part part;
+	struct str name;
+
+	if (s->remove_temps && job_is_temp(file, NULL) && !job_is_temp(file, s->token))
+		(void)unlinkat(dir, entry->d_name, 0);
+	if (!directory_name(file, &name, &part))
+		return;
+	if (directory_name_ok(name))
+		add(s, SCAN_FILE, place, -1, name);
+	else
+		add_problem(s, SCAN_PROBLEM, place, entry->d_name, "not the name of an object (RFC 1123 subdomain)");
+}
+
+/* ---- kinds of a namespace ------------------------------------------------------------------------------------------- */
+
+static void scan_kind(struct directory_scan *s, int namespace, const struct scan_scope *place)
+{
+	int fd;
+
+	if (open_below(s, namespace, object_kind_name(place->kind), place, &fd))
+		list_dir(s, fd, place, on_file);
+}
+
+static void on_kind(struct directory_scan *s, int dir, const struct scan_scope *place, const struct dirent *entry)
+{
+	struct scan_scope below = *place;
+	mode_t mode = mode_of(dir, entry);
+
+	below.kind = object_kind_of(str_of(entry->d_name));
+	if (entry->d_name[0] == '.' || S_ISREG(mode))
+		return;
+	if (below.kind == OBJECT_KIND_COUNT)
+		add_problem(s, SCAN_PROBLEM, place, entry->d_name, "not a directory of a kind that is known");
+	else
+		scan_kind(s, dir, &below);
+}
+
+/* ---- namespaces ----------------------------------------------------------------------------------------------------- */
+
+static void scan_namespace(struct directory_scan *s, const struct scan_scope *place)
+{
+	int fd;
+
+	if (!open_below(s, s->root, place->namespace, place, &fd))
+		return;
+	if (place->kind == SCAN_ALL_KINDS) {
+		list_dir(s, fd, place, on_kind);
+	} else {
+		scan_kind(s, fd, place);
+		close(fd);
+	}
+}
+
+static void on_namespace(struct directory_scan *s, int dir, const struct scan_scope *place, const struct dirent *entry)
+{
+	struct scan_scope below = *place;
+	mode_t mode = mode_of(dir, entry);
+
+	if (entry->d_name[0] == '.' || S_ISREG(mode))
+		return;
+	if (S_ISLNK(mode)) {
+		add_problem(s, SCAN_PROBLEM, place, entry->d_name, "a symbolic link: links are not followed");
+	} else if (!object_name_ok(str_of(entry->d_name))) {
+		add_problem(s, SCAN_PROBLEM, place, entry->d_name, "not the name of a namespace (RFC 1123 subdomain)");
+	} else {
+		snprintf(below.namespace, sizeof(below.namespace), "%s", entry->d_name);
+		scan_namespace(s, &below);
+	}
+}
+
+static void scan_root(struct directory_scan *s)
+{
+	struct stat st;
+	int fd = openat(s->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_nlink == 0) {
+		add_problem(s, SCAN_FAILED, &s->scope, ".", "the directory is gone or cannot be opened");
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	list_dir(s, fd, &s->scope, on_namespace);
+}
+
+void directory_scan_run(struct directory_scan *s)
+{
+	s->last = &s->first;
+	if (s->scope.namespace[0])
+		scan_namespace(s, &s->scope);
+	else
+		scan_root(s);
+}
+
+void directory_scan_free(struct directory_scan *s)
+{
+	if (!s)
+		return;
+	while (s->first) {
+		struct scan_item *next = s->first->next;
+
+		mem_free(s->first->text);
+		mem_free(s->first);
+		s->first = next;
+	}
+	mem_free(s);
+}

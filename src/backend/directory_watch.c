@@ -1,0 +1,430 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "backend/directory_impl.h"
+#include "base/log.h"
+
+#define EVENTS    65536
+#define RESCAN_MS 30000 /* where the kernel has no more watches */
+
+static void scan_next(struct directory *d);
+
+/* ---- what is to be scanned ------------------------------------------------------------------------------------------ */
+
+static const struct scan_scope everything = { .kind = SCAN_ALL_KINDS };
+
+static void want_scan(struct directory *d, const struct scan_scope *scope)
+{
+	for (size_t i = 0; i < d->scope_count; i++)
+		if (scan_covers(&d->scopes[i], scope))
+			return;
+	if (d->scope_count == DIRECTORY_SCOPES_MAX) { /* one scan of everything is less than all of these */
+		d->scope_count = 0;
+		scope = &everything;
+	}
+	d->scopes[d->scope_count++] = *scope;
+	scan_next(d);
+}
+
+static void on_rescan(struct loop_timer *timer)
+{
+	want_scan(CONTAINER_OF(timer, struct directory, rescan), &everything);
+}
+
+/* ---- problems ------------------------------------------------------------------------------------------------------- */
+
+/* What was found again keeps quiet. */
+static void found_problem(struct directory *d, const struct scan_item *item)
+{
+	struct directory_problem *p = map_get(&d->problems, str_of(item->text));
+	size_t n = strlen(item->text);
+
+	if (p) {
+		p->scan = d->scan;
+		return;
+	}
+	p = d->problems.n < DIRECTORY_PROBLEMS_MAX ? mem_alloc(sizeof(*p) + n + 1) : NULL;
+	if (!p)
+		return;
+	p->place = item->place;
+	p->scan = d->scan;
+	memcpy(p->text, item->text, n + 1);
+	if (map_put(&d->problems, (struct str){ p->text, n }, p) != E_OK) {
+		mem_free(p);
+		return;
+	}
+	metric_add(d->problems_found, 1);
+	directory_problem(d, /* bad= */ true, E_MALFORMED, p->text);
+}
+
+static struct directory_problem *solved_problem(struct directory *d, const struct scan_scope *scope)
+{
+	const struct map_entry *entry;
+	size_t at = 0;
+
+	while ((entry = map_next(&d->problems, &at))) {
+		struct directory_problem *p = entry->value;
+
+		if (p->scan != d->scan && scan_covers(scope, &p->place))
+			return p;
+	}
+	return NULL;
+}
+
+static void forget_solved(struct directory *d, const struct scan_scope *scope)
+{
+	struct directory_problem *p;
+
+	while ((p = solved_problem(d, scope))) {
+		map_remove(&d->problems, str_of(p->text));
+		metric_add(d->problems_found, -1);
+		directory_problem(d, /* bad= */ false, E_OK, p->text);
+		mem_free(p);
+	}
+}
+
+/* ---- watches -------------------------------------------------------------------------------------------------------- */
+
+static struct str wd_key(int wd, char text[static 16])
+{
+	return (struct str){ text, (size_t)snprintf(text, 16, "%d", wd) };
+}
+
+static struct directory_watch *find_watch(struct directory *d, int wd)
+{
+	char key[16];
+
+	return map_get(&d->watches, wd_key(wd, key));
+}
+
+/* The same number again is the same directory, perhaps under another name. */
+static void found_watch(struct directory *d, const struct scan_item *item)
+{
+	struct directory_watch *w = find_watch(d, item->wd);
+
+	if (!w) {
+		w = mem_alloc(sizeof(*w));
+		if (!w || map_put(&d->watches, wd_key(item->wd, w->key), w) != E_OK) {
+			mem_free(w);
+			d->unwatched = true;
+			return;
+		}
+		w->wd = item->wd;
+	}
+	w->place = item->place;
+}
+
+static void forget_watch(struct directory *d, int wd)
+{
+	struct directory_watch *w = find_watch(d, wd);
+
+	if (!w)
+		return;
+	map_remove(&d->watches, str_of(w->key));
+	mem_free(w);
+}
+
+/* ---- comparing ------------------------------------------------------------------------------------------------------ */
+
+static void mark_found(struct directory *d, const struct scan_item *item)
+{
+	struct directory_entry *e = entry_make(d, item->place.kind, item->place.namespace, item->text);
+
+	if (!e) {
+		d->unwatched = true; /* it is looked for again */
+		return;
+	}
+	if (e->scan == d->scan)
+		return;
+	e->scan = d->scan;
+	if (!d->listed && !e->initial) {
+		e->initial = true;
+		d->initial++;
+	}
+	entry_hint(e);
+}
+
+/* In a scope that could not be read nothing is missing. */
+static bool is_failed(const struct directory_scan *s, const struct scan_scope *place)
+{
+	for (const struct scan_item *item = s->first; item; item = item->next)
+		if (item->what == SCAN_FAILED && scan_covers(&item->place, place))
+			return true;
+	return s->lacks_memory;
+}
+
+/* What is known and was not found is looked at by itself: a scan takes time, and the file may have come since. */
+static void hint_missing(struct directory *d, const struct directory_scan *s, bool some_failed)
+{
+	const struct map_entry *entry;
+	size_t at = 0;
+
+	while ((entry = map_next(&d->entries, &at))) {
+		struct directory_entry *e = entry->value;
+		struct scan_scope place = { .kind = e->kind };
+
+		snprintf(place.namespace, sizeof(place.namespace), "%s", e->namespace);
+		if (e->scan == d->scan || !scan_covers(&s->scope, &place) || (!e->object && !e->problem && !e->initial))
+			continue;
+		if (!some_failed || !is_failed(s, &place) || e->initial)
+			entry_hint(e);
+	}
+}
+
+static void take_items(struct directory *d, const struct directory_scan *s, bool *ret_failed)
+{
+	for (const struct scan_item *item = s->first; item; item = item->next) {
+		switch (item->what) {
+		case SCAN_FILE:
+			mark_found(d, item);
+			break;
+		case SCAN_WATCH:
+			found_watch(d, item);
+			break;
+		case SCAN_UNWATCHED:
+			d->unwatched = true;
+			found_problem(d, item);
+			break;
+		case SCAN_FAILED:
+			*ret_failed = true;
+			found_problem(d, item);
+			break;
+		case SCAN_PROBLEM:
+			found_problem(d, item);
+			break;
+		}
+	}
+}
+
+static void on_scanned(struct loop_task *task)
+{
+	struct directory_job *job = CONTAINER_OF(task, struct directory_job, task);
+	struct directory *d = job->owner;
+	struct directory_scan *s = job->scan;
+	bool failed = s->lacks_memory;
+
+	d->scanning = false;
+	if (d->watching) {
+		if (!s->scope.namespace[0])
+			d->unwatched = s->lacks_memory;
+		take_items(d, s, &failed);
+		hint_missing(d, s, failed);
+		forget_solved(d, &s->scope);
+		d->listed = true;
+		if (d->unwatched)
+			(void)loop_timer_start(d->loop, &d->rescan, RESCAN_MS);
+		scan_next(d);
+	}
+	directory_scan_free(s);
+	mem_free(job);
+	directory_kick(d);
+}
+
+static struct directory_job *scan_job(struct directory *d, const struct scan_scope *scope)
+{
+	struct directory_job *job = mem_alloc(sizeof(*job));
+	struct directory_scan *s = mem_alloc(sizeof(*s));
+
+	if (!job || !s) {
+		mem_free(job);
+		mem_free(s);
+		return NULL;
+	}
+	*s = (struct directory_scan){ .scope = *scope,
+				      .root = d->root,
+				      .inotify = d->inotify,
+				      .token = d->pool.token,
+				      .remove_temps = !d->listed };
+	job->what = JOB_SCAN;
+	job->owner = d;
+	job->task.run = on_scanned;
+	job->scan = s;
+	return job;
+}
+
+static void on_inotify(uv_poll_t *poll, int status, int events);
+
+static void listen_for_events(struct directory *d, bool on)
+{
+	if (on)
+		uv_poll_start(&d->poll, UV_READABLE, on_inotify);
+	else
+		uv_poll_stop(&d->poll);
+}
+
+/* Events wait while a scan runs: what they are about may be known only from it. */
+static void scan_next(struct directory *d)
+{
+	struct directory_job *job;
+
+	if (d->scanning || !d->watching)
+		return;
+	if (d->scope_count == 0) {
+		listen_for_events(d, true);
+		return;
+	}
+	job = scan_job(d, &d->scopes[0]);
+	if (!job) {
+		(void)loop_timer_start(d->loop, &d->rescan, DIRECTORY_RETRY_MS);
+		return;
+	}
+	listen_for_events(d, false);
+	memmove(&d->scopes[0], &d->scopes[1], --d->scope_count * sizeof(d->scopes[0]));
+	d->scanning = true;
+	d->scan++;
+	metric_inc(d->scans);
+	pool_put(&d->pool, job);
+}
+
+/* ---- events --------------------------------------------------------------------------------------------------------- */
+
+/* A rename gives two events with one cookie: from our temporary name, and to the file's. */
+static bool is_own_rename(struct directory *d, const struct inotify_event *event, struct str name)
+{
+	if ((event->mask & IN_MOVED_FROM) && job_is_temp(name, d->pool.token)) {
+		d->cookies[d->cookie++ % DIRECTORY_COOKIES] = event->cookie;
+		return true;
+	}
+	for (size_t i = 0; (event->mask & IN_MOVED_TO) && i < DIRECTORY_COOKIES; i++) {
+		if (d->cookies[i] && d->cookies[i] == event->cookie) {
+			d->cookies[i] = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void on_file_event(struct directory *d, const struct directory_watch *w, struct str file)
+{
+	enum directory_part part;
+	struct directory_entry *e;
+	char text[DIRECTORY_FILE_MAX];
+	struct str name;
+
+	if (!directory_name(file, &name, &part))
+		return;
+	if (!directory_name_ok(name)) {
+		want_scan(d, &w->place);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
+	e = entry_make(d, w->place.kind, w->place.namespace, text);
+	if (e)
+		entry_hint(e);
+	else
+		want_scan(d, &w->place);
+}
+
+/* Something in the root or in a namespace: only directories and what may be a link to one count. */
+static void on_directory_event(struct directory *d, const struct directory_watch *w, uint32_t mask, struct str name)
+{
+	struct scan_scope scope = w->place;
+
+	if (name.p[0] == '.' || !(mask & (IN_ISDIR | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM)))
+		return;
+	if (!scope.namespace[0] && object_name_ok(name))
+		snprintf(scope.namespace, sizeof(scope.namespace), "%.*s", STR_ARG(name));
+	else if (scope.namespace[0] && object_kind_of(name) != OBJECT_KIND_COUNT)
+		scope.kind = object_kind_of(name);
+	want_scan(d, &scope);
+}
+
+static void on_event(struct directory *d, const struct inotify_event *event)
+{
+	struct directory_watch *w = find_watch(d, event->wd);
+	struct str name = event->len ? str_of(event->name) : (struct str){ 0 };
+
+	if (event->mask & IN_Q_OVERFLOW) {
+		log_warn("directory", "too many changes at once: everything is compared");
+		want_scan(d, &everything);
+	} else if (w && (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED))) {
+		want_scan(d, &w->place);
+		if (event->mask & IN_IGNORED)
+			forget_watch(d, event->wd);
+	} else if (w && name.n && !is_own_rename(d, event, name)) {
+		if (w->place.kind == SCAN_ALL_KINDS)
+			on_directory_event(d, w, event->mask, name);
+		else
+			on_file_event(d, w, name);
+	}
+}
+
+static void on_inotify(uv_poll_t *poll, int status, int events)
+{
+	struct directory *d = poll->data;
+	char buffer[EVENTS] __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n;
+
+	(void)status;
+	(void)events;
+	loop_tick(d->loop);
+	n = read(d->inotify, buffer, sizeof(buffer));
+	for (ssize_t at = 0; at < n;) {
+		const struct inotify_event *event = (const struct inotify_event *)(const void *)(buffer + at);
+
+		at += (ssize_t)(sizeof(*event) + event->len);
+		on_event(d, event);
+	}
+}
+
+/* ---- open and close ------------------------------------------------------------------------------------------------- */
+
+enum err watch_open(struct directory *d, struct why *why)
+{
+	int rc;
+
+	d->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (d->inotify < 0)
+		return why_errno(why, E_UNAVAILABLE, errno, "inotify");
+	rc = uv_poll_init(&d->loop->uv, &d->poll, d->inotify);
+	if (rc != 0)
+		return why_set(why, E_UNAVAILABLE, "inotify: %s", uv_strerror(rc));
+	d->poll.data = d;
+	d->poll_open = true;
+	d->rescan.on_due = on_rescan;
+	return E_OK;
+}
+
+static void mark_initial(struct directory *d)
+{
+	const struct map_entry *entry;
+	size_t at = 0;
+
+	while ((entry = map_next(&d->entries, &at))) {
+		struct directory_entry *e = entry->value;
+
+		e->initial = true;
+		d->initial++;
+	}
+}
+
+void watch_start(struct directory *d)
+{
+	mark_initial(d);
+	want_scan(d, &everything);
+}
+
+void watch_close(struct directory *d)
+{
+	uv_poll_stop(&d->poll);
+	loop_timer_stop(d->loop, &d->rescan);
+}
+
+void watch_release(struct directory *d)
+{
+	const struct map_entry *entry;
+	size_t at = 0;
+
+	while ((entry = map_next(&d->watches, &at)))
+		mem_free(entry->value);
+	at = 0;
+	while ((entry = map_next(&d->problems, &at)))
+		mem_free(entry->value);
+	map_release(&d->watches);
+	map_release(&d->problems);
+	if (d->inotify >= 0)
+		close(d->inotify);
+}
