@@ -540,6 +540,24 @@ def test_sns_forgeries_are_refused_and_lead_nowhere(served, fake_sns):
     assert send_sns(g, good)[0] == 200
 
 
+def test_sns_forgeries_get_upstreams_words_of_a_strict_gateway(served, fake_sns):
+    g = served("sns", sns_event(fake_sns), "strict")
+    good = sns_message(fake_sns)
+    assert send_sns(g, {**good, "Message": "evil"}) == (400, "message signature check error, crypto/rsa: verification error")
+    status, text = send_sns(g, sns_message(fake_sns, SigningCertURL="https://evil.example/a.pem"))
+    assert status == 400 and text.startswith("failed to verify SigningCertURL")
+    assert send_sns(g, good) == (200, "success")
+
+
+def test_sns_takes_further_topics_that_are_named(served, fake_sns):
+    more = TOPIC.replace("MyTopic", "More")
+    g = served("sns", sns_event(fake_sns, own=f", moreTopics: [\"{more}\"]"))
+    assert send_sns(g, sns_message(fake_sns, TopicArn=more)) == (200, "success")
+    assert send_sns(g, sns_message(fake_sns, TopicArn=more + "2"))[0] == 403
+    assert send_sns(g, sns_subscription(fake_sns, TopicArn=more, SubscribeURL=f"{fake_sns.base}/?Action=ConfirmSubscription&"
+                                        f"TopicArn={more}&Token=t")) == (200, "")
+
+
 @pytest.mark.parametrize("compat", ["improved", "strict"])
 def test_sns_bodies_that_are_no_message_are_refused(served, fake_sns, compat):
     g = served("sns", sns_event(fake_sns, verify=False), compat)
@@ -611,16 +629,18 @@ def test_sns_subscriptions_are_confirmed_through_their_url(served, fake_sns):
     assert send_sns(g, message)[0] == 503, "SNS tries again"
 
 
-@pytest.mark.parametrize("verify", [True, False])
-def test_sns_confirms_nothing_but_its_own_topic_at_its_own_server(served, fake_sns, verify):
-    g = served("sns", sns_event(fake_sns, verify=verify))
+@pytest.mark.parametrize("verify, compat", [(True, "improved"), (False, "improved"), (False, "strict")])
+def test_sns_confirms_nothing_but_its_own_topic_at_its_own_server(served, fake_sns, verify, compat):
+    g = served("sns", sns_event(fake_sns, verify=verify), compat)
+    refused = 403 if compat == "improved" else 400
     base, query = fake_sns.base, f"Action=ConfirmSubscription&TopicArn={TOPIC}&Token=t"
     for url in ("http://evil/?" + query, base.replace("https", "http") + "/?" + query, base + ".evil/?" + query,
                 base + "@evil/?" + query, base + "/x?" + query, base + "/?" + query.replace("Confirm", "Un"),
                 base + "/?" + query.replace("MyTopic", "Evil"), base + f"/?{query}&TopicArn=evil", base + f"/?{query}&Action=Publish",
                 base + f"/?{query}&Topic%41rn=evil", base + "/", base + f"/?{query}#x", base + f"/?{query} x", ""):
-        assert send_sns(g, sns_subscription(fake_sns, SubscribeURL=url))[0] == 403, url
-    assert send_sns(g, sns_subscription(fake_sns, TopicArn=TOPIC + "2"))[0] == 403
+        assert send_sns(g, sns_subscription(fake_sns, SubscribeURL=url))[0] == refused, url
+    other = base + "/?" + query.replace("MyTopic", "Other")
+    assert send_sns(g, sns_subscription(fake_sns, TopicArn=TOPIC.replace("MyTopic", "Other"), SubscribeURL=other))[0] == refused
     assert set(fake_sns.asked) <= {"/cert.pem"}
 
 

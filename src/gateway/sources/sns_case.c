@@ -62,17 +62,17 @@ void sns_case_proceed(struct exchange *x)
 
 /* ---- the message -------------------------------------------------------------------------------------------------------- */
 
-static bool is_our_topic(const struct exchange *x, struct str topic_arn)
+static bool is_our_topic(const struct exchange *x, const struct sns_message *m)
 {
 	const struct sns_settings *s = sns_settings_of(x);
 
-	/* As upstream: without signatures nobody can say what is true of it. */
-	if (x->route->config->compat_strict && !s->validate_signature)
+	/* As upstream: without signatures nobody can say what is true of it. But only our topic is subscribed to. */
+	if (x->route->config->compat_strict && !s->validate_signature && m->kind == SNS_NOTIFICATION)
 		return true;
 	for (size_t i = 0; i < s->more_topics.count; i++)
-		if (str_is(topic_arn, s->more_topics.items[i]))
+		if (str_is(m->topic_arn, s->more_topics.items[i]))
 			return true;
-	return str_is(topic_arn, s->topic_arn);
+	return str_is(m->topic_arn, s->topic_arn);
 }
 
 static void judge(struct exchange *x)
@@ -85,7 +85,7 @@ static void judge(struct exchange *x)
 		exchange_refuse(
 			x, ANSWER_MALFORMED,
 			STR("the Type of the SNS message is missing or not known; turn raw message delivery off"));
-	else if (!is_our_topic(x, c->message.topic_arn))
+	else if (!is_our_topic(x, &c->message))
 		exchange_refuse(x, ANSWER_FORBIDDEN, STR("the message is of another topic"));
 	else if (sns_settings_of(x)->validate_signature)
 		sns_verify(x);
