@@ -6,6 +6,9 @@ PEAK_KB = 20 * 1024
 OF_BARE = {("spool", 64): 0.5}
 BOX_RATE = (2000, 4000)
 BACKLOG_LOSS = 0.10
+# What issue 3 asks: confirmed events a second over one stream; many agents.
+STREAM_RATE = {"memory": 50000, "directory": 3000}
+LAG_P99_MS, AGENT_KB, IDLE_CPU = 100, 64, 0.01
 
 
 def verdict(good):
@@ -29,6 +32,7 @@ def judge(result):
             continue
         for target in BOX_RATE:
             rows.append((f"box, {row['kind']}: stored events/s", f"{row['rate']:,.0f}", f"{target:,}", row["rate"] >= target))
+    rows += judge_sync(result.get("sync") or {})
     levels = result.get("backlog") or []
     for row in levels[1:]:
         if levels[0]["level"]:
@@ -37,6 +41,35 @@ def judge(result):
         rows.append((f"{row['level']:,} waiting: of the rate with none", f"{ratio:.0%}", f"{1 - BACKLOG_LOSS:.0%}",
                      ratio >= 1 - BACKLOG_LOSS))
     return rows
+
+
+def judge_sync(sync):
+    rows = []
+    for row in sync.get("stream", []):
+        if row["kind"] in STREAM_RATE:
+            target = STREAM_RATE[row["kind"]]
+            rows.append((f"one agent, {row['kind']}: confirmed events/s", f"{row['rate']:,.0f}", f"{target:,}", row["rate"] >= target))
+    for row in sync.get("fanout", []):
+        name = f"{row['agents']:,} agents"
+        rows.append((f"{name}: lag p99, ms", f"{row['lag_p99_ms']:.0f}", str(LAG_P99_MS), row["lag_p99_ms"] <= LAG_P99_MS))
+        rows.append((f"{name}: KiB an agent", f"{row['kb_per_agent']:.0f}", str(AGENT_KB), row["kb_per_agent"] <= AGENT_KB))
+        rows.append((f"{name}: CPU when idle", f"{row['idle_cpu']:.1%}", f"{IDLE_CPU:.0%}", row["idle_cpu"] <= IDLE_CPU))
+    return rows
+
+
+def sync_text(sync):
+    lines = []
+    if sync.get("stream"):
+        lines += ["applications that wait for one agent, over TLS; CPU is the principal's"]
+        lines += table(["agent", "events/s", "CPU us"], [[r["kind"], f"{r['rate']:,.0f}", f"{r['cpu_us']:.0f}"] for r in sync["stream"]])
+        lines += [""]
+    if sync.get("fanout"):
+        lines += ["agents over TLS, changes spread over them"]
+        lines += table(["agents", "changes", "lag p50 ms", "p99 ms", "KiB an agent", "idle CPU", "restart s"],
+                       [[f"{r['agents']:,}", f"{r['changes']:,}", f"{r['lag_p50_ms']:.1f}", f"{r['lag_p99_ms']:.1f}",
+                         f"{r['kb_per_agent']:.1f}", f"{r['idle_cpu']:.1%}", f"{r['restart_s']:.1f}"] for r in sync["fanout"]])
+        lines += [""]
+    return lines
 
 
 def table(head, rows):
@@ -89,6 +122,7 @@ def text(result):
         lines += table(["waiting", "events/s", "CPU us", "anon MiB"],
                        [[f"{r['level']:,}", f"{r['rate']:,.0f}", f"{r['cpu_us']:.1f}", f"{r['anon_kb'] / 1024:.1f}"]
                         for r in result["backlog"]]) + [""]
+    lines += sync_text(result.get("sync") or {})
     for name, part in result.get("programs", {}).items():
         lines += [name, *part["text"], ""]
     targets = judge(result)
