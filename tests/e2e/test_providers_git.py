@@ -1,6 +1,7 @@
 """Git hosts as senders: what GitHub, GitLab, Bitbucket and Gerrit send is verified, stored once, and read back byte for byte
 (facts argo-events 1.3 to 1.7)."""
 
+import base64
 import contextlib
 import hmac
 import http.client
@@ -8,6 +9,7 @@ import http.server
 import json
 import subprocess
 import threading
+import time
 import urllib.parse
 
 import pytest
@@ -52,6 +54,12 @@ spec:
       accessToken: {{name: hosts, key: api}}
       gitlabBaseURL: https://gitlab.example.com
       secretToken: {{name: hosts, key: secret}}
+    gitlab-signed:
+      webhook: {{endpoint: /gitlab-signed, port: "{port}"}}
+      events: [PushEvents]
+      accessToken: {{name: hosts, key: api}}
+      gitlabBaseURL: https://gitlab.example.com
+      holdfast: {{signingToken: {{name: hosts, key: signing}}}}
     gitlab-open:
       webhook: {{endpoint: /gitlab-open, port: "{port}"}}
       events: [PushEvents]
@@ -138,6 +146,7 @@ class Hosts:
         self.secrets = tmp_path / "secrets"
         (self.secrets / "hosts").mkdir(parents=True)
         self.rotate(SECRET + "\n")
+        (self.secrets / "hosts" / "signing").write_text("whsec_" + base64.b64encode(SECRET.encode()).decode())
         self.g.file.write_text(MANIFEST.format(port=gateway.port, admin=gateway.admin_port, data=gateway.data,
                                                secrets=self.secrets, more=more, asked=asked))
 
@@ -272,6 +281,29 @@ def squeeze(body):
             quoted = not quoted
         escaped = byte == ord("\\") and not escaped
     return bytes(out)
+
+
+def signed_by_gitlab(body, own_id="msg_1", age_s=0, secret=SECRET):
+    """The fields of GitLab's signing token: Standard Webhooks."""
+    stamp = str(int(time.time()) - age_s)
+    mac = hmac.new(secret.encode(), f"{own_id}.{stamp}.".encode() + body, "sha256").digest()
+    return {"webhook-id": own_id, "webhook-timestamp": stamp, "webhook-signature": "v1," + base64.b64encode(mac).decode()}
+
+
+def test_a_signing_token_of_gitlab_is_enforced(hosts):
+    h = hosts()
+    good = signed_by_gitlab(GITLAB_PUSH)
+    for _ in range(2):
+        assert h.post("/gitlab-signed", GITLAB_PUSH, {**good, "Idempotency-Key": "other"}).status_code == 200
+    bad = [{}, {**good, "webhook-id": "msg_2"}, {**good, "webhook-signature": good["webhook-signature"][:-2] + "=="},
+           signed_by_gitlab(GITLAB_PUSH, secret="another"), {"X-Gitlab-Token": SECRET}]
+    for fields in bad:
+        answer = h.post("/gitlab-signed", GITLAB_PUSH, fields)
+        assert (answer.status_code, answer.text) == (401, UNSIGNED), fields
+    assert h.post("/gitlab-signed", GITLAB_PUSH + b" ", good).status_code == 401
+    assert h.post("/gitlab-signed", GITLAB_PUSH, signed_by_gitlab(GITLAB_PUSH, age_s=400)).status_code == 401
+    event, = h.events()
+    assert (event["id"], event["data"]["headers"]["Webhook-Signature"]) == ("msg_1", [MASK])
 
 
 # ---- the same event again ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "gateway/sources/provider.h"
+#include "gateway/sources/standard_webhooks.h"
 
 #define AT(member) offsetof(struct gitlab_settings, member)
 
@@ -21,6 +22,11 @@ static const struct field fields[] = {
 	{ .key = "enableSSLVerification", .type = FIELD_BOOL, .offset = AT(enable_ssl_verification), .meaning = "A managed hook verifies our certificate." },
 	{ .key = "deleteHookOnFinish", .type = FIELD_BOOL, .offset = AT(delete_hook_on_finish), .meaning = "A managed hook is deleted when the gateway ends." },
 };
+
+static const struct field ours[] = {
+	{ .key = "signingToken", .type = FIELD_SECRET, .offset = AT(signing_token),
+	  .meaning = "The hook's signing token (`whsec_...`): requests must be signed with it, as Standard Webhooks says; their `webhook-id` is then the event's id." },
+};
 /* clang-format on */
 
 static const struct field_table settings = {
@@ -28,10 +34,15 @@ static const struct field_table settings = {
 	.count = ARRAY_LEN(fields),
 	.about = "GitLab: requests carry `secretToken`; `Idempotency-Key` is the event's id.",
 };
+static const struct field_table holdfast = { .rows = ours, .count = ARRAY_LEN(ours) };
 
-enum { SECRET_TOKEN };
-static const struct source_secret secrets[] = { [SECRET_TOKEN] = { "secretToken", AT(secret_token) }, { NULL } };
-static const char *const masked[] = { "X-Gitlab-Token", NULL };
+enum { SECRET_TOKEN, SIGNING_TOKEN };
+static const struct source_secret secrets[] = {
+	[SECRET_TOKEN] = { "secretToken", AT(secret_token) },
+	[SIGNING_TOKEN] = { "signingToken", AT(signing_token) },
+	{ NULL },
+};
+static const char *const masked[] = { "X-Gitlab-Token", STANDARD_WEBHOOKS_MASKED, NULL };
 
 const char *const gitlab_events[] = {
 	"PushEvents",
@@ -74,18 +85,36 @@ static void on_head(struct exchange *x)
 	if (provider_has_secret(x, SECRET_TOKEN) &&
 	    !provider_verify_token(x, SECRET_TOKEN, provider_field(x, "X-Gitlab-Token"), STR("token mismatch")))
 		return;
-	provider_open(x, "headers");
+	if (!provider_has_secret(x, SIGNING_TOKEN))
+		provider_open(x, "headers");
 }
 
+/* A signature covers the raw body, which is kept for it; else the body is read as it comes. */
 static void on_body(struct exchange *x, struct str chunk)
 {
-	provider_chunk(x, chunk, STR("invalid event"));
+	if (provider_has_secret(x, SIGNING_TOKEN))
+		exchange_collect(x, chunk);
+	else
+		provider_chunk(x, chunk, STR("invalid event"));
+}
+
+static void on_signed_end(struct exchange *x)
+{
+	struct str id;
+
+	if (!standard_webhooks_verify(x, SIGNING_TOKEN, CLAIMS_TOLERANCE, &id))
+		return;
+	provider_open(x, "headers");
+	if (provider_json(x, buf_view(&x->body), STR("invalid event")))
+		provider_emit(x, id);
 }
 
 /* X-Gitlab-Event-UUID is no id of an event: hooks that a hook caused, and all of one request to GitLab, share it. */
 static void on_end(struct exchange *x)
 {
-	if (provider_chunks_end(x, STR("invalid event")))
+	if (provider_has_secret(x, SIGNING_TOKEN))
+		on_signed_end(x);
+	else if (provider_chunks_end(x, STR("invalid event")))
 		provider_emit(x, provider_id(x, "Idempotency-Key"));
 }
 
@@ -94,6 +123,7 @@ const struct source_ops source_gitlab = {
 	.type = "gitlab",
 	.settings = &settings,
 	.settings_size = sizeof(struct gitlab_settings),
+	.holdfast = &holdfast,
 	.secrets = secrets,
 	.masked = masked,
 	.deadline_ms = 8000, /* GitLab waits 10 s */

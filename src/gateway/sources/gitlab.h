@@ -1,7 +1,7 @@
 /*
  * gitlab.h -- what the manifest says of a `gitlab` event.
  *
- * Shape     read by the rows in gitlab.c into route->settings; requests use `secret_token`, the rest is for the hooks at
+ * Shape     read by the rows in gitlab.c into route->settings; requests use `secret_token` and `signing_token`, the rest is for the hooks at
  *           GitLab.
  * Source    facts argo-events 1.4
  */
@@ -16,6 +16,7 @@ struct gitlab_settings {
 	struct text_list events; /* "PushEvents" .. */
 	struct secret_ref access_token;
 	struct secret_ref secret_token;
+	struct secret_ref signing_token; /* ours: upstream does not know it */
 	char *base_url;
 	bool enable_ssl_verification;
 	bool delete_hook_on_finish;

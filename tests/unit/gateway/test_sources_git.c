@@ -117,12 +117,15 @@ static void everything_of_gitlab_and_gerrit_arrives(void **state)
 			  "      projects: [a/b]\n"
 			  "      groups: ['7']\n"
 			  "      events: [PushEvents, EmojiEvents]\n"
-			  "      accessToken: " SECRET("api") "\n"
-							      "      secretToken: " SECRET(
-								      "hook") "\n"
-									      "      gitlabBaseURL: https://g\n"
-									      "      enableSSLVerification: true\n"
-									      "      deleteHookOnFinish: true # url\n");
+			  "      accessToken: " SECRET(
+				  "api") "\n"
+					 "      secretToken: " SECRET(
+						 "hook") "\n"
+							 "      gitlabBaseURL: https://g\n"
+							 "      enableSSLVerification: true\n"
+							 "      holdfast: {signingToken: " SECRET(
+								 "sign") "}\n"
+									 "      deleteHookOnFinish: true # url\n");
 	const struct gitlab_settings *lab = c->routes[0].settings;
 	const struct gerrit_settings *gerrit;
 
@@ -134,6 +137,7 @@ static void everything_of_gitlab_and_gerrit_arrives(void **state)
 	assert_string_equal(lab->groups.items[0], "7");
 	assert_int_equal(lab->events.count, 2);
 	assert_string_equal(lab->secret_token.path, "/argo-events/secrets/s/hook");
+	assert_string_equal(lab->signing_token.path, "/argo-events/secrets/s/sign");
 	assert_true(lab->enable_ssl_verification && lab->delete_hook_on_finish);
 	gateway_config_unref(c);
 
