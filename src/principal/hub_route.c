@@ -99,12 +99,23 @@ void hub_forget_objects(struct hub *h)
 
 /* ---- telling the agents ----------------------------------------------------------------------------------------- */
 
+/* Is it an agent's, and no copy of an agent's own? Not everything that lies in some namespace makes an agent of it. */
+static bool is_owned(const struct hub *h, const struct object *o)
+{
+	json_object *tree = o->source_uid[0] ? NULL : object_tree(o);
+	const char *owner;
+	bool owned = tree && mapping_owner(&h->o.mapping, tree, &owner) == MAPPING_OK;
+
+	json_object_put(tree);
+	return owned;
+}
+
 /* The agent of a bucket, made when an application belongs to one that was never heard of. */
 static struct hub_agent *agent_of(struct hub *h, struct str name, const struct object *o)
 {
 	struct hub_agent *a = hub_find(h, name);
 
-	if (a || !agent_name_ok(name) || o->source_uid[0] || h->stopping)
+	if (a || h->stopping || !is_owned(h, o))
 		return a;
 	return hub_agent(h, name, AGENT_MODE_NONE);
 }
