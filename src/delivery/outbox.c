@@ -174,6 +174,11 @@ void outbox_stats(const struct outbox *o, struct outbox_stats *ret_stats)
 	ret_stats->oldest_ms = list_empty(&o->age) ? UINT64_MAX : ITEM_OF(o->age.next, in_age)->since_ms;
 }
 
+const struct lag *outbox_lag(const struct outbox *o)
+{
+	return &o->lag;
+}
+
 bool outbox_quarantine_next(const struct outbox *o, const void **cursor, struct outbox_quarantined *ret_entry)
 {
 	const struct link *l = *cursor ? ((const struct link *)*cursor)->next : o->quarantined.next;

@@ -32,6 +32,7 @@
 
 #include "base/err.h"
 #include "delivery/delivery.h"
+#include "delivery/lag.h"
 
 /*    name            type      min  max            default      unit      meaning */
 #define OUTBOX_LIMITS(X)                                                                                               \
@@ -153,6 +154,9 @@ enum outbox_effect outbox_answer(struct outbox *o, uint64_t epoch, const struct 
 uint64_t outbox_due(const struct outbox *o, uint64_t now_ms);
 
 void outbox_stats(const struct outbox *o, struct outbox_stats *ret_stats);
+
+/* From adding to confirmation; a version that replaced an unsent one waits since that one came. */
+const struct lag *outbox_lag(const struct outbox *o);
 
 /* Walk what is quarantined, oldest first: begin with *cursor = NULL. Do not change the outbox meanwhile. */
 bool outbox_quarantine_next(const struct outbox *o, const void **cursor, struct outbox_quarantined *ret_entry);

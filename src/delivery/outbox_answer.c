@@ -92,6 +92,7 @@ static enum outbox_effect effect_of(struct outbox *o, struct item *item, const s
 		return received(o, item);
 	case DELIVERY_APPLIED:
 		o->total.confirmed++;
+		lag_note(&o->lag, now_ms - item->since_ms);
 		finish(o, item);
 		return OUTBOX_CONFIRMED;
 	case DELIVERY_REJECTED:
