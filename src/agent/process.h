@@ -21,12 +21,14 @@
 #include "auth/jwt.h"
 #include "auth/pattern.h"
 #include "backend/backend.h"
+#include "daemon/quiet.h"
 #include "daemon/web.h"
 #include "delivery/backoff.h"
 #include "rpc/channel.h"
 #include "sync/selector.h"
 
-#define AGENT_LOG "agent"
+#define AGENT_LOG     "agent"
+#define FAILURES_SAID 5 /* attempts in a row that failed are warnings; further ones only count */
 
 enum connection_state {
 	CONNECTION_IDLE,       /* waits for its time, or ends */
@@ -83,6 +85,8 @@ struct agent {
 	struct connection connection;
 	struct stream stream;
 	struct agent_metrics metrics;
+	uint64_t failures;  /* attempts in a row */
+	struct quiet quiet; /* lines about events that went wrong */
 	struct web metrics_web; /* /metrics, /status */
 	struct web health_web;  /* /healthz, /readyz */
 	size_t web_count;

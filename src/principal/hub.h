@@ -18,6 +18,7 @@
 #include "auth/agent.h"
 #include "base/heap.h"
 #include "base/map.h"
+#include "daemon/quiet.h"
 #include "delivery/list.h"
 #include "sync/session.h"
 
@@ -33,7 +34,8 @@ struct hub_agent {
 	struct heap_node due;
 	char *rows; /* its name in the ledger */
 	bool stale; /* a report was lost for want of memory: all is reported again */
-	void *user; /* the owner's: its stream */
+	void *user;         /* the owner's: its stream */
+	struct quiet quiet; /* the owner's: lines about events that went wrong */
 };
 
 struct hub_events {

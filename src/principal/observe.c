@@ -40,6 +40,13 @@ void observe_disconnected(struct principal *p, const struct stream *s, const cha
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
+/* An event went wrong: counted always, said as often as one agent may make us. */
+static bool wrong(struct principal *p, struct hub_agent *agent, uint64_t *ret_unsaid)
+{
+	metric_inc(p->metrics.errors);
+	return quiet_ask(&agent->quiet, daemon_now_ms(&p->daemon), ret_unsaid);
+}
+
 static void on_ready(void *ctx, struct hub_agent *agent)
 {
 	(void)ctx;
@@ -58,55 +65,72 @@ static void on_applied(void *ctx, struct hub_agent *agent, const struct delivery
 {
 	struct principal *p = ctx;
 
+	uint64_t unsaid;
+
 	(void)place;
 	metric_inc(p->metrics.received);
-	if (outcome == DELIVERY_APPLIED) {
+	if (outcome == DELIVERY_APPLIED)
 		log_debug(PRINCIPAL_LOG, "an event was applied", LOG_S("agent", agent->name.text),
 			  LOG_STRN("resource_id", event->resource_id), LOG_STRN("event_id", event->event_id),
 			  LOG_S("event_type", delivery_type_name(event->type)), LOG_S("note", text));
+	else if (wrong(p, agent, &unsaid))
+		log_warn(PRINCIPAL_LOG, retryable ? "an event cannot be applied now" : "an event was rejected",
+			 LOG_S("agent", agent->name.text), LOG_STRN("resource_id", event->resource_id),
+			 LOG_STRN("event_id", event->event_id), LOG_S("event_type", delivery_type_name(event->type)),
+			 LOG_S("error", text), LOG_U("not_logged", unsaid));
+}
+
+/* Ours was confirmed, or turned down. */
+static void on_answered(struct principal *p, struct hub_agent *agent, const struct peer_heard *heard)
+{
+	uint64_t unsaid;
+
+	if (heard->effect == OUTBOX_CONFIRMED) {
+		metric_inc(p->metrics.sent);
+		metric_observe(p->metrics.lag_ms,
+			       (int64_t)outbox_lag(peer_outbox(session_peer(agent->session)))->last_ms);
 		return;
 	}
-	metric_inc(p->metrics.errors);
-	log_warn(PRINCIPAL_LOG, retryable ? "an event cannot be applied now" : "an event was rejected",
-		 LOG_S("agent", agent->name.text), LOG_STRN("resource_id", event->resource_id),
-		 LOG_STRN("event_id", event->event_id), LOG_S("event_type", delivery_type_name(event->type)),
-		 LOG_S("error", text));
+	if (heard->effect == OUTBOX_AGAIN)
+		metric_inc(p->metrics.rejected);
+	if (heard->effect != OUTBOX_QUARANTINED && heard->effect != OUTBOX_REFUSED)
+		return;
+	metric_inc(p->metrics.rejected);
+	if (wrong(p, agent, &unsaid))
+		log_warn(PRINCIPAL_LOG, "the agent rejected an event", LOG_S("agent", agent->name.text),
+			 LOG_STRN("resource_id", heard->resource_id), LOG_STRN("event_id", heard->event_id),
+			 LOG_S("event_type", delivery_type_name(heard->type)), LOG_STRN("error", heard->reason),
+			 LOG_U("not_logged", unsaid));
 }
 
 static void on_heard(void *ctx, struct hub_agent *agent, const struct peer_heard *heard)
 {
 	struct principal *p = ctx;
+	uint64_t unsaid;
 
-	if (heard->what == PEER_ANSWERED && heard->effect == OUTBOX_CONFIRMED) {
-		metric_inc(p->metrics.sent);
-		return;
-	}
-	if (heard->what == PEER_REFUSED) {
-		metric_inc(p->metrics.errors);
+	if (heard->what == PEER_ANSWERED)
+		on_answered(p, agent, heard);
+	else if (wrong(p, agent, &unsaid))
 		log_warn(PRINCIPAL_LOG, "a message was refused", LOG_S("agent", agent->name.text),
 			 LOG_STRN("resource_id", heard->resource_id), LOG_STRN("event_id", heard->event_id),
-			 LOG_STRN("event_type", heard->type_text), LOG_WHY(&heard->why));
-		return;
-	}
-	if (heard->effect != OUTBOX_QUARANTINED && heard->effect != OUTBOX_REFUSED)
-		return;
-	metric_inc(p->metrics.errors);
-	log_warn(PRINCIPAL_LOG, "the agent rejected an event", LOG_S("agent", agent->name.text),
-		 LOG_STRN("resource_id", heard->resource_id), LOG_STRN("event_id", heard->event_id),
-		 LOG_S("event_type", delivery_type_name(heard->type)), LOG_STRN("error", heard->reason));
+			 LOG_STRN("event_type", heard->type_text), LOG_WHY(&heard->why), LOG_U("not_logged", unsaid));
 }
 
 static void on_reverted(void *ctx, struct hub_agent *agent, const struct replica_place *place, enum err err,
 			const char *text)
 {
 	struct principal *p = ctx;
+	uint64_t unsaid;
 
 	if (err == E_OK)
 		metric_inc(p->metrics.reverted);
+	if (!quiet_ask(&agent->quiet, daemon_now_ms(&p->daemon), &unsaid))
+		return;
 	log_at(err == E_OK ? LOG_INFO : LOG_WARN, PRINCIPAL_LOG,
 	       err == E_OK ? "a change to a copy was undone" : "a change to a copy could not be undone yet",
 	       LOG_S("agent", agent->name.text), LOG_S("kind", object_kind_name(place->kind)),
-	       LOG_S("namespace", place->namespace), LOG_S("name", place->name), LOG_S("note", text));
+	       LOG_S("namespace", place->namespace), LOG_S("name", place->name), LOG_S("note", text),
+	       LOG_U("not_logged", unsaid));
 }
 
 /* Statistics of a cluster: nobody keeps them here yet; that they come is enough to know that the agent works. */

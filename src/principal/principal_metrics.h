@@ -16,7 +16,9 @@ struct principal_metrics {
 	struct metric *sent;        /* principal_events_sent: events of ours that were confirmed */
 	struct metric *errors;      /* principal_errors: events that could not be taken, or were rejected */
 	struct metric *reverted;
-	struct metric *waiting, *in_flight, *quarantined, *oldest_ms, *held;
+	struct metric *connected_ms; /* principal_agent_avg_connection_time: of open streams */
+	struct metric *lag_ms;       /* from a change to its confirmation */
+	struct metric *waiting, *in_flight, *quarantined, *oldest_ms, *resent, *rejected, *held;
 	struct metric *agents, *objects;
 	struct metric *problems; /* the backend's, now */
 };

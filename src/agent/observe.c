@@ -1,0 +1,163 @@
+#include "agent/process.h"
+#include "base/clock.h"
+
+enum err observe_init(struct agent *a)
+{
+	return agent_metrics_init(&a->metrics, a->daemon.metrics);
+}
+
+void observe_release(struct agent *a)
+{
+	(void)a; /* handles are the registry's */
+}
+
+/* ---- the connection ---------------------------------------------------------------------------------------------- */
+
+void observe_connected(struct agent *a, const struct wire_dialect *dialect)
+{
+	metric_inc(a->metrics.connections);
+	metric_set(a->metrics.connected, 1);
+	metric_set(a->metrics.since_ms, clock_wall_ms());
+	a->failures = 0;
+	log_info(AGENT_LOG, "connected", LOG_S("agent", a->connection.claims.agent.text),
+		 LOG_S("mode", agent_mode_text(a->mode)), LOG_U("dialect", dialect->version));
+}
+
+/* The first failure is worth a warning; what goes on failing is one line for each longer wait. */
+void observe_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms)
+{
+	enum log_level level = a->stopping ? LOG_DEBUG : a->failures++ < FAILURES_SAID ? LOG_WARN : LOG_DEBUG;
+
+	metric_inc(a->metrics.failures);
+	metric_set(a->metrics.connected, 0);
+	metric_set(a->metrics.since_ms, 0);
+	if (code == RPC_UNAUTHENTICATED || code == RPC_PERMISSION_DENIED || code == RPC_FAILED_PRECONDITION)
+		metric_inc(a->metrics.auth_failures);
+	log_at(level, AGENT_LOG, "no connection with the principal", LOG_S("step", what),
+	       LOG_S("code", code == RPC_OK ? "" : rpc_code_name(code)), LOG_STRN("error", why),
+	       LOG_U("again_in_ms", again_ms),
+	       LOG_S("note", a->failures == FAILURES_SAID ? "further failures are counted and logged at debug" : ""));
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+static void on_ready(void *ctx, struct session *session)
+{
+	(void)session;
+	stream_pump(ctx);
+}
+
+/* An event went wrong: counted always, said as often as one peer may make us. */
+static bool wrong(struct agent *a, uint64_t *ret_unsaid)
+{
+	metric_inc(a->metrics.errors);
+	return quiet_ask(&a->quiet, daemon_now_ms(&a->daemon), ret_unsaid);
+}
+
+static void on_applied(void *ctx, const struct delivery_event *event, const struct replica_place *place,
+		       enum delivery_outcome outcome, bool retryable, const char *text)
+{
+	struct agent *a = ctx;
+	uint64_t unsaid;
+
+	(void)place;
+	metric_inc(a->metrics.received);
+	if (outcome == DELIVERY_APPLIED)
+		log_debug(AGENT_LOG, "an event was applied", LOG_STRN("resource_id", event->resource_id),
+			  LOG_STRN("event_id", event->event_id), LOG_S("event_type", delivery_type_name(event->type)),
+			  LOG_S("note", text));
+	else if (wrong(a, &unsaid))
+		log_warn(AGENT_LOG, retryable ? "an event cannot be applied now" : "an event was rejected",
+			 LOG_STRN("resource_id", event->resource_id), LOG_STRN("event_id", event->event_id),
+			 LOG_S("event_type", delivery_type_name(event->type)), LOG_S("error", text),
+			 LOG_U("not_logged", unsaid));
+}
+
+/* Ours was confirmed, or turned down. */
+static void on_answered(struct agent *a, const struct peer_heard *heard)
+{
+	uint64_t unsaid;
+
+	if (heard->effect == OUTBOX_CONFIRMED) {
+		metric_inc(a->metrics.sent);
+		metric_observe(a->metrics.lag_ms,
+			       (int64_t)outbox_lag(peer_outbox(session_peer(site_session(a->site))))->last_ms);
+		return;
+	}
+	if (heard->effect == OUTBOX_AGAIN)
+		metric_inc(a->metrics.rejected);
+	if (heard->effect != OUTBOX_QUARANTINED && heard->effect != OUTBOX_REFUSED)
+		return;
+	metric_inc(a->metrics.rejected);
+	if (wrong(a, &unsaid))
+		log_warn(AGENT_LOG, "the principal rejected an event", LOG_STRN("resource_id", heard->resource_id),
+			 LOG_STRN("event_id", heard->event_id), LOG_S("event_type", delivery_type_name(heard->type)),
+			 LOG_STRN("error", heard->reason), LOG_U("not_logged", unsaid));
+}
+
+static void on_heard(void *ctx, const struct peer_heard *heard)
+{
+	struct agent *a = ctx;
+	uint64_t unsaid;
+
+	if (heard->what == PEER_ANSWERED)
+		on_answered(a, heard);
+	else if (wrong(a, &unsaid))
+		log_warn(AGENT_LOG, "a message was refused", LOG_STRN("resource_id", heard->resource_id),
+			 LOG_STRN("event_id", heard->event_id), LOG_STRN("event_type", heard->type_text),
+			 LOG_WHY(&heard->why), LOG_U("not_logged", unsaid));
+}
+
+static void on_reverted(void *ctx, const struct replica_place *place, enum err err, const char *text)
+{
+	struct agent *a = ctx;
+	uint64_t unsaid;
+
+	if (err == E_OK)
+		metric_inc(a->metrics.reverted);
+	if (!quiet_ask(&a->quiet, daemon_now_ms(&a->daemon), &unsaid))
+		return;
+	log_at(err == E_OK ? LOG_INFO : LOG_WARN, AGENT_LOG,
+	       err == E_OK ? "a change to an object of the principal was undone"
+			   : "a change to an object of the principal could not be undone yet",
+	       LOG_S("kind", object_kind_name(place->kind)), LOG_S("namespace", place->namespace),
+	       LOG_S("name", place->name), LOG_S("note", text), LOG_U("not_logged", unsaid));
+}
+
+static void on_refusal(void *ctx, enum wire_refusal refusal, struct str message)
+{
+	stream_refuse(ctx, refusal, message);
+}
+
+static void on_problem(void *ctx, const struct why *why, bool bad)
+{
+	struct agent *a = ctx;
+
+	metric_add(a->metrics.problems, bad ? 1 : -1);
+	log_at(bad ? LOG_ERROR : LOG_INFO, AGENT_LOG,
+	       bad ? "the backend has a problem" : "a problem of the backend is over", LOG_WHY(why));
+}
+
+static void on_synced(void *ctx)
+{
+	(void)ctx;
+	log_info(AGENT_LOG, "the backend has reported everything");
+}
+
+static void on_wake(void *ctx)
+{
+	daemon_wake(&((struct agent *)ctx)->daemon);
+}
+
+struct site_events observe_events(struct agent *a)
+{
+	return (struct site_events){ .on_ready = on_ready,
+				     .on_applied = on_applied,
+				     .on_heard = on_heard,
+				     .on_reverted = on_reverted,
+				     .on_refusal = on_refusal,
+				     .on_problem = on_problem,
+				     .on_synced = on_synced,
+				     .on_wake = on_wake,
+				     .ctx = a };
+}

@@ -1,0 +1,165 @@
+#include <inttypes.h>
+
+#include "agent/process.h"
+#include "base/clock.h"
+#include "daemon/session_json.h"
+
+static struct session *session_of(const struct agent *a)
+{
+	return site_session(a->site);
+}
+
+static bool is_open(const struct agent *a)
+{
+	return a->connection.state == CONNECTION_OPEN;
+}
+
+/* ---- /metrics ----------------------------------------------------------------------------------------------------- */
+
+static void refresh(struct agent *a)
+{
+	struct session_sums sums = { 0 };
+	struct replica_stats replica;
+
+	session_sum(session_of(a), daemon_now_ms(&a->daemon), &sums);
+	replica_stats(session_replica(session_of(a)), &replica);
+	metric_set(a->metrics.waiting, (int64_t)sums.waiting);
+	metric_set(a->metrics.in_flight, (int64_t)sums.in_flight);
+	metric_set(a->metrics.quarantined, (int64_t)sums.quarantined);
+	metric_set(a->metrics.oldest_ms, (int64_t)sums.oldest_ms);
+	metric_set(a->metrics.resent, (int64_t)sums.resent);
+	metric_set(a->metrics.held, (int64_t)sums.held);
+	metric_set(a->metrics.records, (int64_t)replica.records);
+}
+
+static void get_metrics(struct web *web, struct http_request *r)
+{
+	refresh(web->ctx);
+	web_metrics(web, r);
+}
+
+/* ---- /status, /release -------------------------------------------------------------------------------------------- */
+
+static void write_principal(const struct agent *a, struct buf *json)
+{
+	const struct agent_options *o = a->options;
+
+	buf_lit(json, "{\"name\":\"principal\",\"address\":");
+	buf_json(json, str_of(o->server_address));
+	buf_addf(json, ",\"port\":%" PRIu64 ",\"mode\":\"%s\",\"connected\":%s,\"since_ms\":%" PRId64, o->server_port,
+		 agent_mode_text(a->mode), is_open(a) ? "true" : "false",
+		 is_open(a) ? metric_value(a->metrics.since_ms) : 0);
+	session_json(session_of(a), daemon_now_ms(&a->daemon), json);
+	buf_char(json, '}');
+}
+
+static void get_status(struct web *web, struct http_request *r)
+{
+	struct agent *a = web->ctx;
+	struct buf json = { 0 };
+
+	buf_addf(&json, "{\"ready\":%s,\"agent\":{\"name\":", site_is_synced(a->site) ? "true" : "false");
+	buf_json(&json, agent_name(&a->connection.claims.agent));
+	buf_addf(&json, ",\"mode\":\"%s\",\"version\":", agent_mode_text(a->mode));
+	buf_json(&json, str_of(a->options->build));
+	buf_lit(&json, "},\"principal\":");
+	write_principal(a, &json);
+	buf_char(&json, '}');
+	web_json(r, &json);
+	buf_release(&json);
+}
+
+static void post_release(struct web *web, struct http_request *r)
+{
+	struct agent *a = web->ctx;
+	const char *text;
+
+	if (!str_is(r->query, "agent=principal")) {
+		web_text(r, 404, STR("an agent has one peer: POST /release?agent=principal\n"));
+		return;
+	}
+	if (source_held(session_source(session_of(a)), &text) == 0) {
+		web_text(r, 200, STR("nothing is held\n"));
+		return;
+	}
+	source_release(session_source(session_of(a)), daemon_now_ms(&a->daemon));
+	site_ready(a->site);
+	log_warn(AGENT_LOG, "an operator released the deletes that were held");
+	web_text(r, 200, STR("released\n"));
+}
+
+/* ---- probes ------------------------------------------------------------------------------------------------------- */
+
+/* As upstream's: only while it is connected (facts 7.5). */
+static void get_healthz(struct web *web, struct http_request *r)
+{
+	struct agent *a = web->ctx;
+
+	web_text(r, is_open(a) ? 200 : 503, is_open(a) ? STR("ok\n") : STR("not connected with the principal\n"));
+}
+
+static void get_readyz(struct web *web, struct http_request *r)
+{
+	struct agent *a = web->ctx;
+
+	if (!site_is_synced(a->site))
+		web_text(r, 503, STR("the backend has not reported everything yet\n"));
+	else if (a->daemon.ledger_failed)
+		web_text(r, 503, STR("the ledger cannot be written\n"));
+	else if (a->stopping)
+		web_text(r, 503, STR("stopping\n"));
+	else
+		web_text(r, 200, STR("ready\n"));
+}
+
+static void get_livez(struct web *web, struct http_request *r)
+{
+	(void)web;
+	web_text(r, 200, STR("ok\n"));
+}
+
+static const struct web_page metrics_pages[] = {
+	{ "GET", "/metrics", false, get_metrics },
+	{ "GET", "/status", true, get_status },
+	{ "POST", "/release", true, post_release },
+};
+
+static const struct web_page health_pages[] = {
+	{ "GET", "/healthz", false, get_healthz },
+	{ "GET", "/livez", false, get_livez },
+	{ "GET", "/readyz", false, get_readyz },
+};
+
+enum err web_start(struct agent *a, struct why *why)
+{
+	const struct agent_options *o = a->options;
+	enum err err = E_OK;
+
+	if (o->metrics_port) {
+		err = web_open(&a->metrics_web, &a->daemon, STR(""), (uint16_t)o->metrics_port, metrics_pages,
+			       ARRAY_LEN(metrics_pages), a, o->data_dir, why);
+		a->web_count += err == E_OK;
+	}
+	if (err == E_OK && o->healthz_port) {
+		err = web_open(&a->health_web, &a->daemon, STR(""), (uint16_t)o->healthz_port, health_pages,
+			       ARRAY_LEN(health_pages), a, NULL, why);
+		a->web_count += err == E_OK;
+	}
+	return err;
+}
+
+static void on_closed(struct web *web)
+{
+	struct agent *a = web->ctx;
+
+	a->web_count--;
+	agent_ended(a);
+}
+
+void web_stop(struct agent *a)
+{
+	if (a->metrics_web.server)
+		web_close(&a->metrics_web, on_closed);
+	if (a->health_web.server)
+		web_close(&a->health_web, on_closed);
+}

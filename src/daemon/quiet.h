@@ -1,0 +1,22 @@
+/*
+ * quiet.h -- how much one peer may make us write into the log.
+ *
+ * Shape     a token bucket for each peer: QUIET_BURST lines at once, QUIET_PER_MINUTE after that. What was not said is counted, and
+ *           the next line that is says how much that was.
+ * Units     ms of a monotonic clock.
+ */
+#pragma once
+
+#include "delivery/rate.h"
+
+#define QUIET_PER_MINUTE 30
+#define QUIET_BURST      20
+
+/* Zeroed before. */
+struct quiet {
+	struct rate rate;
+	uint64_t unsaid;
+};
+
+/* May a line be written now? Then `*ret_unsaid` is how many were not, since the last that was. */
+bool quiet_ask(struct quiet *q, uint64_t now_ms, uint64_t *ret_unsaid);
