@@ -43,7 +43,8 @@ size_t number_write(double number, char to[NUMBER_TEXT_MAX])
 /* encoding/json writes e-7, not e-07. */
 size_t number_write_json(double number, char to[NUMBER_TEXT_MAX])
 {
-	size_t n = write(number, -6, 21, to);
+	bool whole = number > -1e15 && number < 1e15 && number == (double)(int64_t)number;
+	size_t n = whole ? (size_t)snprintf(to, NUMBER_TEXT_MAX, "%.0f", number) : write(number, -6, 21, to);
 
 	if (n < 4 || to[n - 4] != 'e' || to[n - 3] != '-' || to[n - 2] != '0')
 		return n;
