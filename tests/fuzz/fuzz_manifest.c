@@ -42,7 +42,7 @@ static void route_must_be_whole(const struct route_config *r)
 	MUST(r->endpoint[0] == '/' && r->port != 0 && r->max_payload > 0);
 	MUST(r->method && r->deadline_ms >= 100 && r->deadline_ms <= 60000);
 	MUST(!r->tls_cert.path == !r->tls_key.path);
-	MUST(!r->ops->settings == !r->settings);
+	MUST(!r->ops->settings_size == !r->settings);
 	for (size_t i = 1; i < r->metadata_count; i++)
 		MUST(str_cmp(str_of(r->metadata[i - 1].key), str_of(r->metadata[i].key)) < 0);
 }
@@ -50,7 +50,8 @@ static void route_must_be_whole(const struct route_config *r)
 static void config_must_be_whole(const struct gateway_config *c)
 {
 	MUST(c->route_count > 0 && c->bus.name && c->admin_host);
-	MUST(c->bus.kind == BUS_JETSTREAM ? c->bus.jetstream.url != NULL : c->data_dir != NULL);
+	MUST(c->bus.kind != BUS_JETSTREAM || c->bus.jetstream.url);
+	MUST(c->bus.kind != BUS_EMBEDDED || c->data_dir);
 	for (size_t i = 0; i < c->route_count; i++) {
 		route_must_be_whole(&c->routes[i]);
 		MUST(c->routes[i].ack == ACK_BUS || c->data_dir);
