@@ -83,7 +83,7 @@ static void on_committed(struct loop_task *task)
 	}
 	why_set(&job->why, err, "ledger: %s", err_text(err));
 	job->unsure = true;
-	entry_fail_read(job);
+	entry_fail_job(job);
 }
 
 /* ---- at the start --------------------------------------------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /*
  * directory_impl.h -- the open directory, as its own files see it.
  *
- * Shape     directory.c opens, closes and takes writes; directory_entry.c is one object's turns; directory_commit.c its way
- *           through the ledger; directory_watch.c hears of changes and compares. All in the loop's thread.
+ * Shape     directory.c opens, closes and takes writes; directory_entry.c is one object's turns, directory_outcome.c what
+ *           follows from each; directory_commit.c its way through the ledger; directory_watch.c hears of changes,
+ *           directory_compare.c takes what a scan found. All in the loop's thread.
  *
  *            hint, scan           write
  *   +-----+ ----------> READING --------+     An entry does one thing at a time: read its files, or one write with its
@@ -131,11 +132,19 @@ void entry_write(struct directory_entry *e, struct backend_write *w);
 void entry_hint(struct directory_entry *e); /* its files may have changed */
 void entry_release_all(struct directory *d);
 enum err entry_adopt(struct directory_entry *e, struct object *o, const char *digest); /* from the ledger */
-void entry_finish_job(struct directory_job *job); /* the object, its report, and what comes next */
-void entry_fail_read(struct directory_job *job);
+void entry_set_object(struct directory_entry *e, struct object *o);
+enum err entry_set_uid(struct directory_entry *e, const char *uid);
+void entry_forget_uid(struct directory_entry *e);
+void entry_retry_later(struct directory_entry *e, uint64_t delay_ms); /* look at its files again */
+void entry_end_job(struct directory_job *job);                        /* the entry may be freed by this */
 void entries_start(struct directory *d);
 
-/* directory_commit.c: the job's outcome into the ledger; entry_finish_job() or entry_fail_read() follows. */
+/* directory_outcome.c */
+void entry_on_done(struct loop_task *task);       /* the pool has done a job */
+void entry_finish_job(struct directory_job *job); /* committed: the object, its report, and what comes next */
+void entry_fail_job(struct directory_job *job);   /* not committed */
+
+/* directory_commit.c: the job's outcome into the ledger; entry_finish_job() or entry_fail_job() follows. */
 void commit_start(struct directory_job *job, bool remove);
 enum err commit_load(struct directory *d, struct why *why);
 
@@ -144,6 +153,11 @@ enum err watch_open(struct directory *d, struct why *why);
 void watch_start(struct directory *d);
 void watch_close(struct directory *d);
 void watch_release(struct directory *d);
+
+/* directory_compare.c */
+void compare(struct directory *d, const struct directory_scan *s); /* what a scan found, with what is known */
+struct directory_watch *watch_find(struct directory *d, int wd);
+void watch_forget(struct directory *d, int wd);
 
 /* directory.c */
 void directory_problem(struct directory *d, bool bad, enum err err, const char *text);

@@ -3,7 +3,9 @@
  */
 #include "directory_fixture.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -320,6 +322,44 @@ static void what_cannot_be_written_is_refused_with_its_reason(void **state)
 	directory_free(f);
 }
 
+static rlim_t limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+	rlim_t old;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	old = limit.rlim_cur;
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	return old;
+}
+
+static bool has(struct directory_fixture *f, const char *text)
+{
+	return f->log.n && strstr(buf_cstr(&f->log), text);
+}
+
+/* Files fit, the ledger's log does not: what is on the disk is told when the ledger knows it. */
+static void a_full_ledger_fails_the_write_and_catches_up(void **state)
+{
+	struct directory_fixture *f = started();
+	rlim_t old;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	old = limit_files(4096);
+	assert_int_equal(directory_write(f, BACKEND_PUT, "a", 1, ""), E_FULL);
+	while (!has(f, "! the ledger takes no writes\n"))
+		uv_run(&f->loop.uv, UV_RUN_ONCE);
+	assert_false(has(f, "+ a"));
+	(void)limit_files(old);
+	while (!has(f, "+ a 1\n"))
+		uv_run(&f->loop.uv, UV_RUN_ONCE);
+	assert_true(has(f, "~ the ledger takes no writes\n"));
+	assert_int_equal(directory_write(f, BACKEND_PUT, "a", 2, ""), E_OK);
+	directory_free(f);
+}
+
 static void closing_ends_what_is_under_way(void **state)
 {
 	enum { N = 100 };
@@ -384,6 +424,7 @@ int main(void)
 		cmocka_unit_test(a_status_that_is_left_over_does_not_count_for_a_new_object),
 		cmocka_unit_test(writes_may_come_before_the_start),
 		cmocka_unit_test(what_cannot_be_written_is_refused_with_its_reason),
+		cmocka_unit_test(a_full_ledger_fails_the_write_and_catches_up),
 		cmocka_unit_test(closing_ends_what_is_under_way),
 		cmocka_unit_test(each_allocation_may_fail),
 	};
