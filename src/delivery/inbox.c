@@ -236,7 +236,7 @@ static enum err accept(struct inbox *i, struct queue *q, struct str key, const s
 	p->work.epoch = i->epoch;
 	i->stats.bytes += blob_view(e->bytes).n;
 	i->stats.queued++;
-	i->stats.accepted++;
+	p->work.number = ++i->stats.accepted;
 	if (i->options.two_step)
 		answer(i, p);
 	list_put_last(&q->parcels, &p->in_queue);

@@ -51,6 +51,7 @@ struct inbox;
 struct inbox_work {
 	struct delivery_event event; /* borrowed until inbox_done() */
 	uint64_t epoch;              /* the stream it came on first */
+	uint64_t number;             /* rises with each event accepted: inbox_stats.accepted at that time */
 };
 
 struct inbox_stats {

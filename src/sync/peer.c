@@ -187,6 +187,14 @@ void peer_receive(struct peer *p, uint64_t epoch, struct blob *message, uint64_t
 	}
 }
 
+uint64_t peer_came(const struct peer *p)
+{
+	struct inbox_stats stats;
+
+	inbox_stats(p->inbox, &stats);
+	return stats.accepted;
+}
+
 bool peer_is_full(const struct peer *p)
 {
 	struct inbox_stats stats;

@@ -72,6 +72,9 @@ struct peer_heard {
 void peer_receive(struct peer *p, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random,
 		  struct peer_heard *ret_heard);
 
+/* Events of the peer's that have come, since the start. */
+uint64_t peer_came(const struct peer *p);
+
 /* Is the inbox so full that the caller should stop reading until peer_done() has made room? */
 bool peer_is_full(const struct peer *p);
 

@@ -37,6 +37,13 @@ static void applied_release(struct applied *a)
 
 static void slot_free(struct slot *s)
 {
+	struct link *first;
+
+	while ((first = list_first(&s->waiting))) {
+		list_remove(first);
+		replica_job_free(CONTAINER_OF(first, struct job, in_slot));
+	}
+	replica_job_free(s->job);
 	heap_remove(&s->replica->retries, &s->retry);
 	object_unref(s->local);
 	object_unref(s->last);

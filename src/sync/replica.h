@@ -44,6 +44,7 @@ struct replica_case {
 	const struct object *local;          /* NULL: there is none */
 	const struct object *last;           /* of drift: as it was before it went; NULL: unknown */
 	const struct replica_record *record; /* NULL: nothing of the peer's was applied here */
+	uint64_t came;                       /* of the event: how many had come with it (inbox_work.number) */
 };
 
 #define REPLICA_STEPS 3
@@ -104,7 +105,9 @@ struct replica;
 
 struct replica *replica_new(const struct replica_options *options);
 
-/* No more work is begun; freed when replica_is_idle(). */
+/*
+ * No more work is begun; freed when replica_is_idle(), or when backend and journal are gone: what was being done is forgotten then.
+ */
 void replica_stop(struct replica *r);
 bool replica_is_idle(const struct replica *r);
 void replica_free(struct replica *r); /* takes NULL */

@@ -85,6 +85,8 @@ enum err replica_write_row(struct slot *s);
 
 /* replica_job.c */
 
+void replica_job_free(struct job *j); /* takes NULL; it is in no list */
+
 /* Begin it, or put it behind what happens there. */
 void replica_job_start(struct job *j);
 

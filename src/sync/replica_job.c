@@ -19,8 +19,11 @@ static void plan_release(struct replica_plan *plan)
 	*plan = (struct replica_plan){ 0 };
 }
 
-static void job_free(struct job *j)
+void replica_job_free(struct job *j)
 {
+	if (!j)
+		return;
+
 	plan_release(&j->plan);
 	json_object_put(j->incoming);
 	mem_free(j);
@@ -97,7 +100,7 @@ static void finish(struct job *j, enum delivery_outcome outcome, bool retryable,
 		retry_at(s, s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica)));
 	s->job = NULL;
 	s->replica->stats.busy--;
-	job_free(j);
+	replica_job_free(j);
 	next_job(s);
 }
 
@@ -261,12 +264,25 @@ static bool is_final(enum err err)
 	return err == E_MALFORMED || err == E_FORBIDDEN || err == E_UNSUPPORTED || err == E_LIMIT;
 }
 
-static void take_result(struct slot *s, const struct backend_write *w)
+/*
+ * What we planned with must still be there, in every step: what somebody did meanwhile may have been reported already, and was
+ * not planned with. Texts of our own, for the object may be replaced.
+ */
+static void job_expect(struct job *j, const struct object *o)
 {
+	(void)snprintf(j->expect_uid, sizeof(j->expect_uid), "%s", o ? o->uid : "");
+	(void)snprintf(j->expect_version, sizeof(j->expect_version), "%s", o ? o->version : "");
+}
+
+static void take_result(struct job *j)
+{
+	struct slot *s = j->slot;
+
 	object_unref(TAKE(s->local));
-	if (w->verb != BACKEND_DELETE && w->result)
-		s->local = object_ref(w->result);
+	if (j->write.verb != BACKEND_DELETE && j->write.result)
+		s->local = object_ref(j->write.result);
 	s->missing = false;
+	job_expect(j, s->local);
 }
 
 static void on_written(struct backend_write *w)
@@ -275,7 +291,7 @@ static void on_written(struct backend_write *w)
 	bool gone_already = w->verb == BACKEND_DELETE && w->err == E_NOT_FOUND;
 
 	if (w->err == E_OK || gone_already) {
-		take_result(j->slot, w);
+		take_result(j);
 		j->step++;
 		job_step(j);
 	} else if (w->err == E_CONFLICT || w->err == E_EXISTS || w->err == E_NOT_FOUND) {
@@ -287,8 +303,6 @@ static void on_written(struct backend_write *w)
 
 static void job_step(struct job *j)
 {
-	const struct object *local = j->slot->local;
-
 	if (j->step == j->plan.step_count) {
 		if (j->plan.again && ++j->tries < REPLICA_TRIES)
 			job_run(j);
@@ -299,11 +313,8 @@ static void job_step(struct job *j)
 	j->write = (struct backend_write){ .verb = j->plan.steps[j->step].verb,
 					   .object = j->plan.steps[j->step].object,
 					   .on_done = on_written };
-	/* What we planned with must still be there: texts of our own, for the object may be replaced meanwhile. */
-	(void)snprintf(j->expect_uid, sizeof(j->expect_uid), "%s", local ? local->uid : "");
-	(void)snprintf(j->expect_version, sizeof(j->expect_version), "%s", local ? local->version : "");
 	j->write.expect_uid = j->expect_uid;
-	j->write.expect_version = local && local->version[0] ? j->expect_version : NULL;
+	j->write.expect_version = j->expect_version[0] ? j->expect_version : NULL;
 	backend_write(j->slot->replica->o.backend, &j->write);
 }
 
@@ -318,10 +329,12 @@ static enum err make_plan(struct job *j, struct why *why)
 				  .place = &s->place,
 				  .local = s->local,
 				  .last = s->last,
-				  .record = s->recorded ? &s->record : NULL };
+				  .record = s->recorded ? &s->record : NULL,
+				  .came = j->work ? j->work->number : 0 };
 
 	plan_release(&j->plan);
 	j->step = 0;
+	job_expect(j, s->local);
 	return j->work ? rules->apply(rules->ctx, &c, &j->plan, why) : rules->revert(rules->ctx, &c, &j->plan, why);
 }
 
@@ -380,11 +393,11 @@ static void revert(struct slot *s)
 	j->slot = s;
 	/* Planned once to see whether there is anything to do: most reports are of our own writes. */
 	if (make_plan(j, &why) == E_OK && j->plan.step_count == 0) {
-		job_free(j);
+		replica_job_free(j);
 		return;
 	}
 	if (must_wait(s)) {
-		job_free(j);
+		replica_job_free(j);
 		return;
 	}
 	s->calm_ms = s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica));

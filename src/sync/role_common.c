@@ -102,6 +102,7 @@ bool role_plan_simple(const struct replica_case *c, const struct identity_verdic
 	case IDENTITY_DO_REFUSE:
 	case IDENTITY_DO_ERROR:
 		plan->what = REPLICA_REFUSE;
+		plan->retryable = !local && c->record && c->record->object; /* it is about to be made again */
 		(void)snprintf(plan->reason, sizeof(plan->reason), "%s", v->reason);
 		if (v->decision == IDENTITY_DO_ERROR)
 			(void)snprintf(plan->complaint, sizeof(plan->complaint), "%s", v->reason);
@@ -124,6 +125,35 @@ bool role_plan_simple(const struct replica_case *c, const struct identity_verdic
 	default:
 		return false;
 	}
+}
+
+bool role_is_going(const struct replica_case *c)
+{
+	return tree_get(c->incoming, "metadata", "deletionTimestamp", NULL) != NULL;
+}
+
+static void if_new(struct digest *digest, const struct digest *before)
+{
+	if (strcmp(digest->text, before->text) == 0)
+		*digest = (struct digest){ "" };
+}
+
+enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m)
+{
+	struct source_state before = { 0 }, after = { 0 };
+	enum err err;
+
+	if (!local || !c->local)
+		return E_OK;
+	err = role_describe_operation(local, &before);
+	if (err == E_OK)
+		err = role_describe_operation(m->tree, &after);
+	if (err != E_OK)
+		return err;
+	if_new(&after.operation, &before.operation);
+	if_new(&after.terminate, &before.terminate);
+	source_takes_over(r->source, c->local, &after);
+	return E_OK;
 }
 
 enum err role_plan_merged(const struct replica_case *c, struct merged *m, bool record, struct replica_plan *plan,

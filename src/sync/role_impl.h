@@ -15,6 +15,9 @@ struct role_rules {
 			     struct source_state *ret_state);
 	/* Make of `tree` (a copy of the truth, to be changed at will) what the peer gets. `*tree` may be replaced. */
 	enum err (*prepare)(const struct role *r, enum wire_type type, enum object_kind kind, json_object **tree);
+	/* What a deletion says beside key and UID: into the text that is kept, and from there into the stub. */
+	enum err (*remember)(const struct role *r, const struct object *truth, struct buf *text);
+	enum err (*recall)(const struct role *r, struct str remembered, json_object *stub);
 	enum err (*locate)(const struct role *r, const struct wire_event *e, enum object_kind kind,
 			   json_object **incoming, struct replica_place *ret_place, struct why *why);
 	enum err (*apply)(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
@@ -49,6 +52,12 @@ struct identity_verdict role_decide(const struct role *r, enum identity_end end,
 /* The plan of a verdict that writes nothing, or only deletes. False: it writes. */
 bool role_plan_simple(const struct replica_case *c, const struct identity_verdict *v, json_object *local,
 		      struct replica_plan *plan, enum err *ret_err, struct why *why);
+
+/* Is it being deleted at its source? Then it is not put back here any more. */
+bool role_is_going(const struct replica_case *c);
+
+/* An operation of `m`, which is to be written over `local`, comes from the peer: it must not go back. */
+enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m);
 
 /* Add the writes of `m` to the plan, and release it. With `record`: what is written is what is reverted to. */
 enum err role_plan_merged(const struct replica_case *c, struct merged *m, bool record, struct replica_plan *plan,

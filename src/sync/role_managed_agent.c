@@ -1,5 +1,7 @@
 #include "sync/role_impl.h"
 
+#include <stdio.h>
+
 /*
  * What the principal is told of a copy: its status, its operation, and whether the refresh that was asked for is done. Without
  * source-uid it is no copy.
@@ -89,9 +91,10 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	err = merge(r, c, &v, local, &m);
 	if (err != E_OK)
 		return why_set(why, err, "%s", v.reason);
-	err = role_plan_merged(c, &m, /* record= */ !command, plan, why);
-	if (!command && plan->record)
+	err = role_plan_merged(c, &m, /* record= */ !command && !role_is_going(c), plan, why);
+	if (plan->record)
 		plan->source_uid = plan->record->source_uid;
+	plan->record_removed = !command && role_is_going(c);
 	return err;
 }
 
@@ -117,6 +120,44 @@ static enum err revert(struct role *r, const struct replica_case *c, json_object
 	return err;
 }
 
-const struct role_rules role_managed_agent = {
-	.describe = describe, .prepare = prepare, .locate = locate, .apply = apply, .revert = revert
-};
+#define REMAPPED " remapped"
+
+/* At the principal it has another UID, and perhaps lies in another namespace. */
+static enum err remember(const struct role *r, const struct object *truth, struct buf *text)
+{
+	json_object *tree = r->config.site->by_destination ? object_tree(truth) : NULL;
+
+	if (r->config.site->by_destination && !tree)
+		return E_NOMEM;
+	buf_str(text, str_of(truth->source_uid));
+	if (strcmp(tree_mark(tree, "annotations", MARK_REMAPPED), "true") == 0)
+		buf_lit(text, REMAPPED);
+	json_object_put(tree);
+	return text->err;
+}
+
+static enum err recall(const struct role *r, struct str remembered, json_object *tree)
+{
+	bool remapped = str_ends(remembered, (struct str)STR(REMAPPED));
+	const char *namespace = r->config.site->principal_namespace;
+	char uid[OBJECT_NAME_MAX + 1];
+	enum err err = E_OK;
+
+	(void)snprintf(uid, sizeof(uid), "%.*s",
+		       STR_ARG(str_sub(remembered, 0, remembered.n - (remapped ? sizeof(REMAPPED) - 1 : 0))));
+	if (uid[0])
+		err = tree_mark_set(tree, "annotations", MARK_SOURCE_UID, uid);
+	if (err == E_OK && remapped)
+		err = tree_mark_set(tree, "annotations", MARK_REMAPPED, "true");
+	if (err == E_OK && remapped && namespace)
+		err = tree_meta_set(tree, "namespace", namespace);
+	return err;
+}
+
+const struct role_rules role_managed_agent = { .remember = remember,
+					       .recall = recall,
+					       .describe = describe,
+					       .prepare = prepare,
+					       .locate = locate,
+					       .apply = apply,
+					       .revert = revert };

@@ -61,8 +61,8 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 	struct merge_known known = { .operation = "", .desired = true };
 
 	if (c->local) {
-		known.operation = source_known_operation(r->source, c->local);
-		known.desired = source_knows_desired(r->source, c->local);
+		known.operation = source_known_operation(r->source, c->local, c->came);
+		known.desired = source_knows_desired(r->source, c->local, c->came);
 	}
 	return merge_from_autonomous(c->place->kind, local, c->incoming, &stamp, &known, ret_merged);
 }
@@ -83,9 +83,15 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 		return err;
 	err = merge(r, c, &v, local, &m);
 	if (err == E_OK)
-		err = role_plan_merged(c, &m, /* record= */ true, plan, why);
+		err = role_takes_over(r, c, local, &m);
+	if (err != E_OK) {
+		merged_release(&m);
+		return why_set(why, err, "%s", v.reason);
+	}
+	err = role_plan_merged(c, &m, /* record= */ !role_is_going(c), plan, why);
 	if (err == E_OK && plan->record)
 		plan->source_uid = plan->record->source_uid;
+	plan->record_removed = role_is_going(c);
 	return err;
 }
 

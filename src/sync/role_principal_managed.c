@@ -136,8 +136,8 @@ static enum err apply_error(struct role *r, const struct replica_case *c, json_o
 /* What the agent had of ours when it wrote this (merge.h). */
 static struct merge_known known(const struct role *r, const struct replica_case *c)
 {
-	return (struct merge_known){ .operation = source_known_operation(r->source, c->local),
-				     .desired = source_knows_desired(r->source, c->local) };
+	return (struct merge_known){ .operation = source_known_operation(r->source, c->local, c->came),
+				     .desired = source_knows_desired(r->source, c->local, c->came) };
 }
 
 static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
@@ -158,8 +158,12 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 		return err;
 	k = known(r, c);
 	err = merge_status(local, c->incoming, &k, &m);
-	return err == E_OK ? role_plan_merged(c, &m, /* record= */ false, plan, why)
-			   : why_set(why, err, "%s", v.reason);
+	if (err == E_OK)
+		err = role_takes_over(r, c, local, &m);
+	if (err == E_OK)
+		return role_plan_merged(c, &m, /* record= */ false, plan, why);
+	merged_release(&m);
+	return why_set(why, err, "%s", v.reason);
 }
 
 const struct role_rules role_principal_of_managed = {

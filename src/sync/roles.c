@@ -1,5 +1,7 @@
 #include "sync/role_impl.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "wire/checksum.h"
 
@@ -108,37 +110,48 @@ static enum err compose(void *ctx, enum wire_type type, const struct object *tru
 	return err;
 }
 
-/* A stub: name, namespace and UID are all that is left of it. */
-static enum err compose_delete(void *ctx, enum object_kind kind, const char *namespace, const char *name,
-			       struct str uid, struct buf *arena, struct wire_event *e)
+static enum err remember(void *ctx, const struct object *truth, struct buf *text)
 {
 	const struct role *r = ctx;
-	struct replica_place place = { .kind = kind };
-	struct str said_namespace, said_name;
 
-	if (!role_place_set(&place, kind, str_of(namespace), str_of(name)))
+	return rules_of(r)->remember(r, truth, text);
+}
+
+/* Names as the peer says them, the UID, and what the role remembered. */
+static enum err write_stub(const struct role *r, const struct source_lost *lost, json_object *stub)
+{
+	struct replica_place place = { .kind = lost->kind };
+	char name[OBJECT_NAME_MAX + 1], uid[OBJECT_NAME_MAX + 1];
+	struct str said_namespace, said_name;
+	enum err err;
+
+	if (!role_place_set(&place, lost->kind, str_of(lost->namespace), str_of(lost->name)))
 		return E_MALFORMED;
 	role_said_as(r, &place, NULL, &said_namespace, &said_name);
-	if (!buf_reserve(arena, 8 * OBJECT_NAME_MAX))
-		return E_NOMEM;
-	buf_addf(arena, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",\"metadata\":{\"name\":", object_kind_api(kind),
-		 object_kind_manifest(kind));
-	buf_json(arena, said_name);
-	buf_lit(arena, ",\"namespace\":");
-	buf_json(arena, said_namespace);
-	buf_lit(arena, ",\"uid\":");
-	buf_json(arena, uid);
-	buf_lit(arena, "}}");
-	e->data = buf_view(arena);
-	size_t from = arena->n;
-	buf_str(arena, said_namespace);
-	buf_char(arena, '/');
-	buf_str(arena, said_name);
-	e->subject = (struct str){ arena->p + from, arena->n - from };
-	e->target = wire_target_of_kind(str_of(object_kind_name(kind)));
+	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(said_name));
+	(void)snprintf(uid, sizeof(uid), "%.*s", STR_ARG(lost->uid));
+	err = tree_meta_set(stub, "name", name);
+	if (err == E_OK && said_namespace.n)
+		err = tree_meta_set(stub, "namespace", place.namespace);
+	if (err == E_OK)
+		err = tree_meta_set(stub, "uid", uid);
+	return err == E_OK && rules_of(r)->recall ? rules_of(r)->recall(r, lost->remembered, stub) : err;
+}
+
+/* A stub: name, namespace, UID and what was remembered are all that is left of it. */
+static enum err compose_delete(void *ctx, const struct source_lost *lost, struct buf *arena, struct wire_event *e)
+{
+	const struct role *r = ctx;
+	json_object *stub = json_object_new_object();
+	enum err err = stub ? write_stub(r, lost, stub) : E_NOMEM;
+
+	if (err == E_OK)
+		err = write_tree(stub, arena, e);
+	json_object_put(stub);
+	e->target = wire_target_of_kind(str_of(object_kind_name(lost->kind)));
 	if (rules_of(r)->names_principal)
 		e->principal_uid = str_of(r->config.principal_uid);
-	return arena->err;
+	return err;
 }
 
 static enum err checksum(void *ctx, const struct object *truth, unsigned char ret_sum[static WIRE_CHECKSUM])
@@ -158,6 +171,7 @@ struct source_rules role_source(struct role *r)
 {
 	return (struct source_rules){ .describe = describe,
 				      .compose = compose,
+				      .remember = rules_of(r)->remember ? remember : NULL,
 				      .compose_delete = compose_delete,
 				      .checksum = checksum,
 				      .ctx = r };

@@ -43,8 +43,8 @@ struct role_config {
 
 struct role {
 	struct role_config config;
-	int64_t wall_ns;             /* of the turn; for stamps */
-	const struct source *source; /* set by the session: what the peer knows (merge.h) */
+	int64_t wall_ns;       /* of the turn; for stamps */
+	struct source *source; /* set by the session: what the peer knows (merge.h) */
 	char now[40];
 };
 

@@ -142,7 +142,18 @@ void source_copy_drop(struct source *s, struct copy *c)
 	while (c->commands)
 		source_command_drop(c, c->commands);
 	(void)map_remove(&s->copies, str_of(c->resource_id));
+	mem_free(c->remembered);
 	mem_free(c);
+}
+
+void source_command_put(struct copy *c, struct command *command)
+{
+	struct command **at = &c->commands;
+
+	while (*at && (*at)->number <= command->number)
+		at = &(*at)->next;
+	command->next = *at;
+	*at = command;
 }
 
 void source_command_drop(struct copy *c, struct command *command)
@@ -178,13 +189,17 @@ enum err source_write_copy(struct source *s, const struct copy *c, bool remove)
 	row.desired = str_of(c->desired.text);
 	row.status = str_of(c->status.text);
 	row.operation = str_of(operation);
+	row.bytes = str_of(c->remembered);
 	return journal_add(s->o.journal, LEDGER_COPY, remove, &row);
 }
 
 enum err source_write_command(struct source *s, const struct copy *c, const struct command *command, bool remove)
 {
 	struct ledger_row row = key_row(s, c);
+	char number[24];
 
+	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)command->number);
+	row.operation = str_of(number);
 	row.version = str_of(command->event_id);
 	row.bytes = blob_view(command->message);
 	return journal_add(s->o.journal, LEDGER_COMMAND, remove, &row);
@@ -229,18 +244,25 @@ enum err source_load_copy(struct source *s, const struct ledger_row *row)
 	if (!digest_set(&c->desired, row->desired) || !digest_set(&c->status, row->status) ||
 	    !digest_set(&c->operation, operation) || !digest_set(&c->terminate, terminate))
 		return E_MALFORMED;
+	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
+		return E_NOMEM;
 	c->kept = c->offered = true;
 	return E_OK;
 }
 
 enum err source_load_command(struct source *s, const struct ledger_row *row)
 {
-	struct command *command, **last;
 	char uid[OBJECT_NAME_MAX + 1];
+	struct command *command;
 	struct entry *e;
 	struct copy *c;
+	uint64_t number;
 	enum err err = row_entry(s, row, &e);
 
+	if (err == E_OK && !str_to_u64(row->operation, UINT64_MAX, &number)) {
+		source_settle(s, e);
+		err = E_MALFORMED;
+	}
 	if (err != E_OK)
 		return err;
 	(void)snprintf(uid, sizeof(uid), "%.*s", STR_ARG(row->uid));
@@ -256,9 +278,8 @@ enum err source_load_command(struct source *s, const struct ledger_row *row)
 	}
 	memcpy(command->event_id, row->version.p, row->version.n);
 	command->kept = true;
-	for (last = &c->commands; *last; last = &(*last)->next)
-		;
-	*last = command;
+	command->number = number;
+	source_command_put(c, command);
 	return E_OK;
 }
 
@@ -378,7 +399,7 @@ void source_stats(const struct source *s, struct source_stats *ret_stats)
 	}
 }
 
-static const struct copy *copy_of_truth(const struct source *s, const struct object *truth)
+static struct copy *copy_of_truth(const struct source *s, const struct object *truth)
 {
 	const struct entry *e = source_entry((struct source *)s, truth->kind, truth->namespace, truth->name,
 					     /* make= */ false);
@@ -386,16 +407,26 @@ static const struct copy *copy_of_truth(const struct source *s, const struct obj
 	return e ? source_copy_of(e, truth->uid) : NULL;
 }
 
-const char *source_known_operation(const struct source *s, const struct object *truth)
+const char *source_known_operation(const struct source *s, const struct object *truth, uint64_t came)
 {
 	const struct copy *c = copy_of_truth(s, truth);
 
-	return c && !c->commands ? c->operation.text : "";
+	return c && !c->commands && came > c->operation_at ? c->operation.text : "";
 }
 
-bool source_knows_desired(const struct source *s, const struct object *truth)
+bool source_knows_desired(const struct source *s, const struct object *truth, uint64_t came)
 {
 	const struct copy *c = copy_of_truth(s, truth);
 
-	return c && strcmp(c->desired.text, c->entry->state.desired.text) == 0;
+	return c && came > c->desired_at && strcmp(c->desired.text, c->entry->state.desired.text) == 0;
+}
+
+void source_takes_over(struct source *s, const struct object *truth, const struct source_state *state)
+{
+	struct copy *c = copy_of_truth(s, truth);
+
+	if (!c)
+		return;
+	c->their_operation = state->operation;
+	c->their_terminate = state->terminate;
 }

@@ -31,6 +31,15 @@ struct source_state {
 	struct digest terminate; /* of the operation that is to be terminated */
 };
 
+/* An object that is gone from the truth. */
+struct source_lost {
+	enum object_kind kind;
+	const char *namespace;
+	const char *name;
+	struct str uid;
+	struct str remembered;
+};
+
 /* What depends on the end and on the mode; roles.h. */
 struct source_rules {
 	/* E_NOT_FOUND: not for this peer (any more). */
@@ -40,9 +49,13 @@ struct source_rules {
 	 */
 	enum err (*compose)(void *ctx, enum wire_type type, const struct object *truth, struct buf *arena,
 			    struct wire_event *e);
-	/* The same for the deletion of the object that had this key and UID. */
-	enum err (*compose_delete)(void *ctx, enum object_kind kind, const char *namespace, const char *name,
-				   struct str uid, struct buf *arena, struct wire_event *e);
+	/*
+	 * What the deletion of this object will have to say beside its key and UID, when there is nothing left to look at; appended to
+	 * `text`, kept in the copy's row. NULL: nothing.
+	 */
+	enum err (*remember)(void *ctx, const struct object *truth, struct buf *text);
+	/* As compose, for the deletion of the object that had this key and UID; `remembered` of it. */
+	enum err (*compose_delete)(void *ctx, const struct source_lost *lost, struct buf *arena, struct wire_event *e);
 	/* The checksum of the spec as the peer should have it (wire/checksum.h). */
 	enum err (*checksum)(void *ctx, const struct object *truth, unsigned char ret_sum[static WIRE_CHECKSUM]);
 	void *ctx;
@@ -109,9 +122,18 @@ enum err source_list(struct source *s, uint64_t now_ms);
 enum err source_compare(struct source *s, enum object_kind kind, const char *namespace, const char *name,
 			struct str uid, struct str checksum, uint64_t now_ms);
 
-/* What the peer is known to have of an object (merge.h, struct merge_known); borrowed until the next call. */
-const char *source_known_operation(const struct source *s, const struct object *truth);
-bool source_knows_desired(const struct source *s, const struct object *truth);
+/*
+ * What the peer is known to have had of an object (merge.h, struct merge_known) when it sent the event that was the `came`-th of its
+ * events here: what it has confirmed since, it may have got after it wrote that. Borrowed until the next call.
+ */
+const char *source_known_operation(const struct source *s, const struct object *truth, uint64_t came);
+bool source_knows_desired(const struct source *s, const struct object *truth, uint64_t came);
+
+/*
+ * The object is going to be written with an operation (or its termination) that came from the peer: it is not sent back.
+ * Of `state` these two count; "" takes back what was said before.
+ */
+void source_takes_over(struct source *s, const struct object *truth, const struct source_state *state);
 
 struct source_stats {
 	uint64_t objects; /* that the peer should have */

@@ -14,11 +14,15 @@ static void confirm_part(struct source *s, struct copy *c, struct offer *offered
 	if (!confirms(offered, version))
 		return; /* an older one: what is newer waits for its own answer */
 	*confirmed = offered->digest;
+	if (confirmed == &c->desired)
+		c->desired_at = peer_came(s->o.peer);
 	(void)source_write_copy(s, c, /* remove= */ false); /* without memory it is sent once more after a restart */
 }
 
-static void confirm_command(struct source *s, struct copy *c, struct str event_id)
+/* It was executed, or never will be: either way it is over. */
+static void end_command(struct source *s, struct copy *c, struct str event_id)
 {
+	c->operation_at = peer_came(s->o.peer);
 	for (struct command *command = c->commands; command; command = command->next)
 		if (str_is(event_id, command->event_id)) {
 			(void)source_write_command(s, c, command, /* remove= */ true);
@@ -52,7 +56,7 @@ static void confirmed(struct source *s, const struct peer_heard *heard, uint64_t
 		confirm_part(s, c, &c->offered_status, &c->status, id.version);
 		break;
 	case DELIVERY_COMMAND:
-		confirm_command(s, c, heard->event_id);
+		end_command(s, c, heard->event_id);
 		break;
 	case DELIVERY_DELETE:
 		confirm_delete(s, c);
@@ -63,10 +67,21 @@ static void confirmed(struct source *s, const struct peer_heard *heard, uint64_t
 	source_sync(s, e, now_ms);
 }
 
+/* A command that can never be executed must not come again after a restart, nor hide what the peer says of its operation. */
+static void refused(struct source *s, const struct peer_heard *heard)
+{
+	struct copy *c = map_get(&s->copies, heard->resource_id);
+
+	if (c && heard->type == DELIVERY_COMMAND)
+		end_command(s, c, heard->event_id);
+}
+
 void source_answered(struct source *s, const struct peer_heard *heard, uint64_t now_ms)
 {
 	if (heard->effect == OUTBOX_CONFIRMED)
 		confirmed(s, heard, now_ms);
+	else if (heard->effect == OUTBOX_QUARANTINED || heard->effect == OUTBOX_REFUSED)
+		refused(s, heard);
 	source_again(s, now_ms);
 }
 
@@ -105,8 +120,13 @@ enum err source_compose(struct source *s, const struct outbox_frame *frame, stru
 		return E_NOT_FOUND;
 	buf_clear(&s->arena);
 	if (frame->type == DELIVERY_DELETE)
-		return s->o.rules.compose_delete(s->o.rules.ctx, entry->kind, entry->namespace, entry->name,
-						 str_of(c->uid), &s->arena, e);
+		return s->o.rules.compose_delete(s->o.rules.ctx,
+						 &(struct source_lost){ .kind = entry->kind,
+									.namespace = entry->namespace,
+									.name = entry->name,
+									.uid = str_of(c->uid),
+									.remembered = str_of(c->remembered) },
+						 &s->arena, e);
 	if (!entry->truth || strcmp(entry->truth->uid, c->uid) != 0)
 		return E_NOT_FOUND;
 	return s->o.rules.compose(s->o.rules.ctx, e->type, entry->truth, &s->arena, e);

@@ -112,8 +112,9 @@ static enum err compare_known(struct source *s, struct entry *e, struct str chec
 	struct copy *c = source_copy_of(e, e->truth->uid);
 	enum err err = s->o.rules.checksum(s->o.rules.ctx, e->truth, sum);
 
-	if (err == E_OK && c && !str_eq(checksum, (struct str){ (const char *)sum, sizeof(sum) }) && c->desired.text[0])
-		c->forced = true;
+	/* Unless something newer is on its way: then it is only late. */
+	if (err == E_OK && c && !str_eq(checksum, (struct str){ (const char *)sum, sizeof(sum) }))
+		c->forced |= c->desired.text[0] && source_is_confirmed(c);
 	source_sync(s, e, now_ms);
 	return err == E_NOT_FOUND ? E_OK : err;
 }

@@ -18,6 +18,7 @@ struct command {
 	struct blob *message; /* the event, finished */
 	bool kept;            /* its row is durable */
 	bool held;            /* it is in the outbox */
+	uint64_t number;      /* rises with each command of its copy */
 	char event_id[];
 };
 
@@ -37,6 +38,11 @@ struct copy {
 	struct digest terminate; /* likewise */
 	struct offer offered_desired;
 	struct offer offered_status;
+	struct digest their_operation; /* came from the peer: it is not sent back */
+	struct digest their_terminate;
+	uint64_t desired_at;      /* events of the peer's that had come when it confirmed `desired` */
+	uint64_t operation_at;    /* likewise its last command */
+	char *remembered;         /* for its deletion; NULL: nothing */
 	struct command *commands; /* oldest first */
 	bool kept;                /* its row is durable */
 	bool offered;             /* something of it may have left */
@@ -94,6 +100,9 @@ void source_copy_drop(struct source *s, struct copy *c);
 
 void source_command_drop(struct copy *c, struct command *command);
 
+/* Put it where its number wants it. */
+void source_command_put(struct copy *c, struct command *command);
+
 /* Put or remove a row, in the batch of this turn. */
 enum err source_write_copy(struct source *s, const struct copy *c, bool remove);
 enum err source_write_command(struct source *s, const struct copy *c, const struct command *command, bool remove);
@@ -103,6 +112,9 @@ void source_sync(struct source *s, struct entry *e, uint64_t now_ms);
 
 /* source_answer.c: a row is durable. */
 void source_on_durable(struct journal_listener *l, struct str tag);
+
+/* Has the peer confirmed the desired state as it is? */
+bool source_is_confirmed(const struct copy *c);
 
 /* Is something of it not confirmed? */
 bool source_is_behind(const struct entry *e);

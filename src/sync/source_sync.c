@@ -79,16 +79,46 @@ static enum err sync_deletes(struct source *s, struct entry *e, uint64_t now_ms)
 	return err;
 }
 
+/* What will be said of its deletion is kept from when there is something to say. */
+static enum err remember(struct source *s, struct copy *c, bool *ret_changed)
+{
+	struct buf text = { 0 };
+	enum err err = E_OK;
+	char *copy;
+
+	if (s->o.rules.remember)
+		err = s->o.rules.remember(s->o.rules.ctx, c->entry->truth, &text);
+	err = err == E_OK ? text.err : err;
+	*ret_changed = err == E_OK && !str_eq(buf_view(&text), str_of(c->remembered));
+	if (*ret_changed && (copy = str_dup(buf_view(&text)))) {
+		mem_free(c->remembered);
+		c->remembered = copy;
+	} else if (*ret_changed) {
+		err = E_NOMEM;
+	}
+	buf_release(&text);
+	return err;
+}
+
+static enum err sync_remembered(struct source *s, struct copy *c)
+{
+	bool changed;
+	enum err err = remember(s, c, &changed);
+
+	return err == E_OK && changed ? source_write_copy(s, c, /* remove= */ false) : err;
+}
+
 /* ---- the object ------------------------------------------------------------------------------------------------- */
 
 /* A copy of the truth, its row on its way to the ledger. */
 static enum err begin_copy(struct source *s, struct entry *e)
 {
 	struct copy *c = source_copy_add(s, e, str_of(e->truth->uid));
+	bool changed;
 
 	if (!c)
 		return E_NOMEM;
-	if (source_write_copy(s, c, /* remove= */ false) == E_OK &&
+	if (remember(s, c, &changed) == E_OK && source_write_copy(s, c, /* remove= */ false) == E_OK &&
 	    journal_tell(s->o.journal, &s->listener, str_of(c->resource_id)) == E_OK)
 		return E_OK;
 	source_copy_drop(s, c);
@@ -215,26 +245,36 @@ static enum err keep_command(struct source *s, struct copy *c, struct command *c
 	return journal_tell(s->o.journal, &s->listener, (struct str){ tag, n });
 }
 
+static uint64_t next_number(const struct copy *c)
+{
+	uint64_t number = 0;
+
+	for (const struct command *command = c->commands; command; command = command->next)
+		number = command->number;
+	return number + 1;
+}
+
 static enum err begin_command(struct source *s, struct copy *c, enum wire_type type, const struct digest *wanted,
-			      struct digest *recorded)
+			      struct digest *recorded, struct digest *theirs)
 {
 	struct digest before = *recorded;
-	struct command *command, **last = &c->commands;
+	struct command *command;
+	bool came = same(wanted, theirs);
 	enum err err;
 
 	if (same(wanted, recorded))
 		return E_OK;
 	*recorded = *wanted;
-	if (empty(wanted))
+	*theirs = (struct digest){ "" };
+	if (empty(wanted) || came)
 		return source_write_copy(s, c, /* remove= */ false);
 	err = command_new(s, c, type, &command);
 	if (err != E_OK) {
 		*recorded = before;
 		return err;
 	}
-	while (*last)
-		last = &(*last)->next;
-	*last = command;
+	command->number = next_number(c);
+	source_command_put(c, command);
 	err = keep_command(s, c, command);
 	if (err != E_OK) {
 		*recorded = before;
@@ -246,10 +286,11 @@ static enum err begin_command(struct source *s, struct copy *c, enum wire_type t
 static enum err sync_commands(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct source_state *state = &c->entry->state;
-	enum err err = begin_command(s, c, WIRE_SET_OPERATION, &state->operation, &c->operation);
+	enum err err = begin_command(s, c, WIRE_SET_OPERATION, &state->operation, &c->operation, &c->their_operation);
 
 	if (err == E_OK)
-		err = begin_command(s, c, WIRE_TERMINATE_OPERATION, &state->terminate, &c->terminate);
+		err = begin_command(s, c, WIRE_TERMINATE_OPERATION, &state->terminate, &c->terminate,
+				    &c->their_terminate);
 	for (struct command *command = c->commands; command && err == E_OK; command = command->next) {
 		const struct entry *e = c->entry;
 		struct delivery_event event = { .type = DELIVERY_COMMAND,
@@ -279,7 +320,9 @@ static enum err sync_truth(struct source *s, struct entry *e, uint64_t now_ms)
 		return begin_copy(s, e);
 	if (!c->kept || c->deleting)
 		return E_OK;
-	err = sync_desired(s, c, now_ms);
+	err = sync_remembered(s, c);
+	if (err == E_OK)
+		err = sync_desired(s, c, now_ms);
 	if (err == E_OK)
 		err = sync_status(s, c, now_ms);
 	return err == E_OK ? sync_commands(s, c, now_ms) : err;
@@ -299,6 +342,14 @@ void source_sync(struct source *s, struct entry *e, uint64_t now_ms)
 		list_put_last(&s->later, &e->in_later);
 	}
 	source_settle(s, e);
+}
+
+bool source_is_confirmed(const struct copy *c)
+{
+	const struct digest *desired = &c->entry->state.desired;
+
+	return same(&c->desired, desired) &&
+	       (empty(&c->offered_desired.digest) || same(&c->offered_desired.digest, desired));
 }
 
 bool source_is_behind(const struct entry *e)
