@@ -16,7 +16,8 @@ static enum err nothing(struct run *r, struct value base, struct value key)
 {
 	if (base.type == VALUE_NIL)
 		return run_misfit(r, "nil has no members: ?. passes over what is not there");
-	return run_misfit(r, "%s has no member under a key that is %s", value_type_name(base.type), value_type_name(key.type));
+	return run_misfit(r, "%s has no member under a key that is %s", value_type_name(base.type),
+			  value_type_name(key.type));
 }
 
 static enum err element(struct run *r, struct value list, int64_t i, struct value *ret)

@@ -1,5 +1,6 @@
 /*
- * parser.h -- what the two files of the parser share: parser.c (operators) and parser_primary.c (what stands between them).
+ * parser.h -- what the files of the parser share: parser.c (operators), parser_primary.c (what stands between them),
+ * parser_postfix.c (what follows a value) and parser_call.c.
  *
  * Shape     precedence climbing; one function per form. After the first error every function returns NULL.
  */
@@ -52,6 +53,12 @@ struct expr *parser_list_node(struct parser *p, enum expr_kind kind, size_t at, 
 
 struct expr *parser_expression(struct parser *p, int precedence);
 struct expr *parser_primary(struct parser *p);
+
+/* The members, slices and methods behind `e`. */
+struct expr *parser_postfix(struct parser *p, struct expr *e);
+
+/* The member `name` of the event. */
+struct expr *parser_name(struct parser *p, struct str name, size_t at);
 
 /* The call of the function at hand with `first` before its arguments (a pipe), or NULL. */
 struct expr *parser_call(struct parser *p, const struct token *name, struct expr *first);

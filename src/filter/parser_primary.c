@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "filter/function.h"
 #include "filter/parser.h"
 
 /* ---- literals --------------------------------------------------------------------------------------------------------- */
@@ -115,7 +114,7 @@ static struct expr *parse_map(struct parser *p)
 
 /* ---- names ------------------------------------------------------------------------------------------------------------- */
 
-static struct expr *name_node(struct parser *p, struct str name, size_t at)
+struct expr *parser_name(struct parser *p, struct str name, size_t at)
 {
 	struct expr *e = parser_node(p, EXPR_NAME, at, NULL, NULL, NULL);
 	struct expr_name *n = p->filter->names;
@@ -224,7 +223,7 @@ static struct expr *parse_name(struct parser *p)
 		return parser_node(p, EXPR_EVENT, t.at, NULL, NULL, NULL);
 	if (p->filter->json_path && str_is(t.text, "@"))
 		return parser_node(p, EXPR_POINTER, t.at, NULL, NULL, NULL);
-	return name_node(p, t.text, t.at);
+	return parser_name(p, t.text, t.at);
 }
 
 /* `#`, `#index`, `#acc`, or the dot of `.field`, which stays for the member. */
@@ -247,161 +246,6 @@ static struct expr *parse_pointer(struct parser *p)
 	e->pointer = str_is(p->now.text, "acc") ? POINTER_ACC : POINTER_INDEX;
 	parser_advance(p);
 	return e;
-}
-
-/* ---- calls ------------------------------------------------------------------------------------------------------------- */
-
-static struct expr *parse_predicate(struct parser *p)
-{
-	bool braces = parser_skip(p, "{");
-	struct expr *e;
-
-	p->predicates++;
-	e = parser_expression(p, 0);
-	p->predicates--;
-	if (e && braces && !parser_expect(p, "}", "} ends the predicate"))
-		return NULL;
-	return e;
-}
-
-static bool parse_arguments(struct parser *p, const struct function *f, struct parser_items *list)
-{
-	bool first = true;
-
-	if (!parser_expect(p, "(", "the arguments of a function stand in parentheses"))
-		return false;
-	while (!parser_is(p, ")")) {
-		bool predicate = function_type_is_lazy(function_type_at(f, list->count));
-
-		if (!first && !parser_expect(p, ",", "arguments are separated by commas, and ) ends them"))
-			return false;
-		if (!parser_add(p, list, predicate ? parse_predicate(p) : parser_expression(p, 0)))
-			return false;
-		first = false;
-	}
-	parser_advance(p);
-	return p->err == E_OK;
-}
-
-static struct expr *unknown(struct parser *p, const char *space, const struct token *name)
-{
-	const struct function *near = function_nearest(space, name->text);
-	const char *dot = *space ? "." : "";
-
-	if (near)
-		return parser_fail(p, name->at, "there is no function %s%s%.*s: did you mean %s%s%s?", space, dot,
-				   STR_ARG(str_sub(name->text, 0, 40)), space, dot, near->name);
-	return parser_fail(p, name->at, "there is no function %s%s%.*s", space, dot,
-			   STR_ARG(str_sub(name->text, 0, 40)));
-}
-
-struct expr *parser_call_of(struct parser *p, const char *space, const struct token *name, struct expr *first)
-{
-	const struct function *f = function_find(space, name->text);
-	struct parser_items list = { 0 };
-	struct expr *e;
-
-	if (p->err != E_OK)
-		return NULL;
-	if (!f)
-		return unknown(p, space, name);
-	if ((first && !parser_add(p, &list, first)) || !parse_arguments(p, f, &list))
-		return NULL;
-	if (list.count < f->min || list.count > f->max)
-		return parser_fail(p, name->at, "%s(%s) does not take %zu argument%s", f->name, f->usage, list.count,
-				   list.count == 1 ? "" : "s");
-	e = parser_list_node(p, EXPR_CALL, name->at, &list);
-	if (e)
-		e->function = f;
-	return e;
-}
-
-struct expr *parser_call(struct parser *p, const struct token *name, struct expr *first)
-{
-	return parser_call_of(p, "", name, first);
-}
-
-/* ---- members and slices ------------------------------------------------------------------------------------------------ */
-
-static struct expr *member_node(struct parser *p, struct expr *base, struct expr *key, size_t at, bool optional)
-{
-	struct expr *e;
-
-	/* $env["x"] is the name x, whatever characters are in it. */
-	if (base->kind == EXPR_EVENT && key->kind == EXPR_STRING && !p->filter->json_path)
-		return name_node(p, key->text, at);
-	e = parser_node(p, EXPR_MEMBER, at, base, key, NULL);
-	if (e)
-		e->optional = optional;
-	return e;
-}
-
-static struct expr *parse_dot(struct parser *p, struct expr *base, bool optional)
-{
-	struct token t = p->now;
-	struct expr *key, *e;
-
-	if (t.kind != TOKEN_NAME)
-		return parser_unexpected(p, "a . is followed by a name; other keys go in brackets: [\"X-Key\"]");
-	parser_advance(p);
-	if (parser_is(p, "(") && function_find("time", t.text))
-		return parser_call_of(p, "time", &t, base);
-	if (parser_is(p, "("))
-		return parser_fail(p, t.at, "there is no method %.*s", STR_ARG(str_sub(t.text, 0, 40)));
-	key = parser_node(p, EXPR_STRING, t.at, NULL, NULL, NULL);
-	if (!key)
-		return NULL;
-	key->text = t.text;
-	e = member_node(p, base, key, t.at, optional);
-	if (e)
-		e->dotted = true;
-	return e;
-}
-
-/* Behind the bracket: [key], [from:to], [from:], [:to], [:]. */
-static struct expr *parse_bracket(struct parser *p, struct expr *base, size_t at, bool optional)
-{
-	struct expr *from = NULL, *to = NULL, *e;
-
-	if (!parser_is(p, ":")) {
-		from = parser_expression(p, 0);
-		if (!from)
-			return NULL;
-	}
-	if (parser_skip(p, ":")) {
-		if (!parser_is(p, "]"))
-			to = parser_expression(p, 0);
-		e = parser_node(p, EXPR_SLICE, at, base, from, to);
-	} else {
-		e = from ? member_node(p, base, from, at, optional) : NULL;
-	}
-	return e && parser_expect(p, "]", "] ends what stands in brackets") ? e : NULL;
-}
-
-static struct expr *parse_one_postfix(struct parser *p, struct expr *e, bool *chain)
-{
-	size_t at = p->now.at;
-	bool optional = parser_is(p, "?.");
-
-	*chain |= optional;
-	if (parser_skip(p, "[") || (optional && parser_skip(p, "?.") && parser_skip(p, "[")))
-		return parse_bracket(p, e, at, optional);
-	(void)parser_skip(p, ".");
-	return parse_dot(p, e, optional);
-}
-
-static struct expr *parse_postfix(struct parser *p, struct expr *e)
-{
-	bool chain = false;
-
-	while (e && (parser_is(p, ".") || parser_is(p, "?.") || parser_is(p, "["))) {
-		if (e->kind == EXPR_CHAIN) {
-			e = e->a;
-			chain = true;
-		}
-		e = parse_one_postfix(p, e, &chain);
-	}
-	return e && chain ? parser_node(p, EXPR_CHAIN, e->at, e, NULL, NULL) : e;
 }
 
 /* ---- what stands between operators ---------------------------------------------------------------------------------------- */
@@ -457,5 +301,5 @@ struct expr *parser_primary(struct parser *p)
 		return parse_unary(p, OP_MINUS, PRECEDENCE_SIGN);
 	if (parser_is(p, "+"))
 		return parse_unary(p, OP_PLUS, PRECEDENCE_SIGN);
-	return parse_postfix(p, parse_operand(p));
+	return parser_postfix(p, parse_operand(p));
 }
