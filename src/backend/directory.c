@@ -51,7 +51,7 @@ static void release(struct directory *d)
 	if (!d)
 		return;
 	if (d->pool_started)
-		pool_release(&d->pool);
+		directory_pool_release(&d->pool);
 	entry_release_all(d);
 	watch_release(d);
 	if (d->root >= 0)
@@ -186,7 +186,7 @@ static void close_directory(struct backend *b, void (*on_closed)(void *ctx), voi
 	d->watching = false;
 	d->on_closed = on_closed;
 	d->closed_ctx = ctx;
-	watch_close(d);
+	directory_watch_close(d);
 	directory_kick(d);
 }
 
@@ -246,10 +246,10 @@ static enum err open_all(struct directory *d, const struct directory_options *op
 		err = commit_load(d, why);
 	if (err == E_OK) {
 		d->pool_started = true;
-		err = pool_init(&d->pool, d->loop, d->root, parallel, why);
+		err = directory_pool_init(&d->pool, d->loop, d->root, parallel, why);
 	}
 	if (err == E_OK)
-		err = watch_open(d, why);
+		err = directory_watch_open(d, why);
 	return err;
 }
 

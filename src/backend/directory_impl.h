@@ -149,9 +149,9 @@ void commit_start(struct directory_job *job, bool remove);
 enum err commit_load(struct directory *d, struct why *why);
 
 /* directory_watch.c */
-enum err watch_open(struct directory *d, struct why *why);
+enum err directory_watch_open(struct directory *d, struct why *why);
 void watch_start(struct directory *d);
-void watch_close(struct directory *d);
+void directory_watch_close(struct directory *d);
 void watch_release(struct directory *d);
 
 /* directory_compare.c */

@@ -109,7 +109,7 @@ static void *pool_main(void *pool)
 	return NULL;
 }
 
-enum err pool_init(struct directory_pool *p, struct loop *loop, int root, unsigned threads, struct why *why)
+enum err directory_pool_init(struct directory_pool *p, struct loop *loop, int root, unsigned threads, struct why *why)
 {
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
@@ -126,7 +126,7 @@ enum err pool_init(struct directory_pool *p, struct loop *loop, int root, unsign
 	return E_OK;
 }
 
-void pool_release(struct directory_pool *p)
+void directory_pool_release(struct directory_pool *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->stopping = true;

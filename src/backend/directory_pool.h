@@ -25,10 +25,10 @@ struct directory_pool {
 };
 
 /* `root` is borrowed. */
-enum err pool_init(struct directory_pool *p, struct loop *loop, int root, unsigned threads, struct why *why);
+enum err directory_pool_init(struct directory_pool *p, struct loop *loop, int root, unsigned threads, struct why *why);
 
 /* Ends what waits, then the threads. */
-void pool_release(struct directory_pool *p);
+void directory_pool_release(struct directory_pool *p);
 
 /* job->task.run is called in the loop when it is done. */
 void pool_put(struct directory_pool *p, struct directory_job *job);

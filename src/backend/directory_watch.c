@@ -203,7 +203,7 @@ static void on_inotify(uv_poll_t *poll, int status, int events)
 
 /* ---- open and close ------------------------------------------------------------------------------------------------- */
 
-enum err watch_open(struct directory *d, struct why *why)
+enum err directory_watch_open(struct directory *d, struct why *why)
 {
 	int rc;
 
@@ -238,7 +238,7 @@ void watch_start(struct directory *d)
 	want_scan(d, &everything);
 }
 
-void watch_close(struct directory *d)
+void directory_watch_close(struct directory *d)
 {
 	uv_poll_stop(&d->poll);
 	loop_timer_stop(d->loop, &d->rescan);
