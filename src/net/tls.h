@@ -20,6 +20,12 @@ enum tls_verify {
 	TLS_VERIFY_REQUIRED, /* a good one; for a client it also carries the server's name */
 };
 
+enum tls_version {
+	TLS_ANY, /* as least: 1.2; as most: the newest */
+	TLS_1_2,
+	TLS_1_3,
+};
+
 /* PEM files. Strings are copied. */
 struct tls_options {
 	const char *cert_path; /* our certificate, with its chain; NULL: a client without one */
@@ -28,7 +34,15 @@ struct tls_options {
 	const char *
 		alpn; /* "h2"; a server takes the first of a list ("http/1.1,http/1.0") that is offered; NULL: no ALPN */
 	enum tls_verify verify;
+	enum tls_version min, max;
+	const char *suites; /* names as IANA has them, separated by commas; NULL: all of tls_suites() */
 };
+
+/* "tls1.2", "tls1.3"; false for another word. TLS 1.1 is not served. */
+bool tls_version_parse(struct str word, enum tls_version *ret_version);
+
+/* The names of all cipher suites that there are: with forward secrecy and authenticated encryption. Newest version first. */
+void tls_suites(struct buf *ret_lines);
 
 struct tls_server;
 

@@ -4,10 +4,7 @@
 #include <openssl/err.h>
 
 #include "base/mem.h"
-
-/* Forward secrecy and authenticated encryption only; what every client of the last ten years can do. For TLS 1.2: 1.3 has
- * nothing else. */
-#define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+#include "net/tls_suites.h"
 
 /* The oldest OpenSSL error, which is the cause, as the end of the story. */
 static enum err why_tls(struct why *why, enum err err, const char *what, const char *path)
@@ -98,7 +95,10 @@ static enum err use_alpn(SSL_CTX *ctx, struct tls_ctx *t, struct why *why)
 
 static enum err set_up(SSL_CTX *ctx, struct tls_ctx *t, struct why *why)
 {
-	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	enum err err;
+
+	SSL_CTX_set_min_proto_version(ctx, t->min == TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+	SSL_CTX_set_max_proto_version(ctx, t->max == TLS_1_2 ? TLS1_2_VERSION : /* the newest */ 0);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_verify(ctx, verify_mode(t), NULL);
@@ -108,9 +108,8 @@ static enum err set_up(SSL_CTX *ctx, struct tls_ctx *t, struct why *why)
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 		SSL_CTX_set_num_tickets(ctx, 0);
 	}
-	if (SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1)
-		return why_tls(why, E_CONFIG, "TLS ciphers", CIPHERS);
-	return use_alpn(ctx, t, why);
+	err = tls_suites_use(ctx, t->suites, t->min, t->max, why);
+	return err == E_OK ? use_alpn(ctx, t, why) : err;
 }
 
 static enum err ctx_new(struct tls_ctx *t, struct why *why, SSL_CTX **ret_ctx)
@@ -187,7 +186,10 @@ enum err tls_ctx_init(struct tls_ctx *t, const struct tls_options *o, bool clien
 	pthread_mutex_init(&t->lock, NULL);
 	t->client = client;
 	t->verify = o->verify;
-	if (!copy(o->cert_path, &t->cert_path) || !copy(o->key_path, &t->key_path) || !copy(o->ca_path, &t->ca_path))
+	t->min = o->min;
+	t->max = o->max;
+	if (!copy(o->cert_path, &t->cert_path) || !copy(o->key_path, &t->key_path) || !copy(o->ca_path, &t->ca_path) ||
+	    !copy(o->suites, &t->suites))
 		return why_set(why, E_NOMEM, "set up TLS");
 	set_alpn(t, str_of(o->alpn));
 	return tls_ctx_reload(t, why);
@@ -200,4 +202,5 @@ void tls_ctx_release(struct tls_ctx *t)
 	mem_free(t->cert_path);
 	mem_free(t->key_path);
 	mem_free(t->ca_path);
+	mem_free(t->suites);
 }

@@ -17,6 +17,8 @@ struct tls_ctx {
 	char *key_path;
 	char *ca_path; /* NULL: the system's */
 	enum tls_verify verify;
+	enum tls_version min, max;
+	char *suites; /* NULL: all */
 	bool client;
 	unsigned char alpn[64]; /* as on the wire: length, name, and so on */
 	unsigned alpn_n;        /* bytes; 0: none */
