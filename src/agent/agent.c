@@ -111,7 +111,7 @@ static enum err open_site(struct agent *a, struct why *why)
 					.seed = rand_u64(),
 					.now_ms = site_now_ms,
 					.wall_ns = site_wall_ns,
-					.events = observe_events(a) };
+					.events = note_events(a) };
 	enum err err = read_words(a, &options, why);
 
 	if (err == E_OK)
@@ -170,7 +170,7 @@ static void on_terminate(struct daemon *daemon)
 	systemd_stopping(NULL);
 	connection_stop(&a->connection);
 	site_stop(a->site);
-	web_stop(a);
+	agent_web_stop(a);
 	a->drain.on_due = on_drain;
 	(void)loop_timer_start(&a->daemon.loop, &a->drain, DRAIN_MS);
 }
@@ -216,7 +216,7 @@ static enum err start(struct agent *a, struct why *why)
 
 	if (err != E_OK)
 		return err;
-	err = observe_init(a);
+	err = note_init(a);
 	if (err == E_OK)
 		err = backend_open(o->backend, &a->daemon.loop, a->daemon.ledger, a->daemon.metrics, why, &a->backend);
 	a->backend_open = err == E_OK;
@@ -225,7 +225,7 @@ static enum err start(struct agent *a, struct why *why)
 	if (err == E_OK)
 		err = connection_init(&a->connection, a, why);
 	if (err == E_OK)
-		err = web_start(a, why);
+		err = agent_web_start(a, why);
 	if (err == E_OK)
 		connection_start(&a->connection);
 	return err;
@@ -240,7 +240,7 @@ static void release(struct agent *a)
 	patterns_free(a->allowed);
 	selector_free(a->selector);
 	auth_creds_release(&a->creds);
-	observe_release(a);
+	note_release(a);
 	mem_free(a);
 }
 

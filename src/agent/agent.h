@@ -8,6 +8,7 @@
 
 #include "auth/agent.h"
 #include "base/log.h"
+#include "net/tls.h"
 #include "sync/session.h"
 
 struct agent_options {
@@ -26,6 +27,8 @@ struct agent_options {
 	const char *adoption_policy;                  /* "always", "never" */
 	const char *root_ca;                          /* NULL: the system's */
 	const char *tls_client_cert, *tls_client_key; /* NULL: none */
+	enum tls_version tls_min, tls_max;
+	const char *tls_suites; /* NULL: all */
 	bool insecure_tls;
 	bool insecure_plaintext;
 	bool enable_compression;

@@ -79,7 +79,7 @@ void connection_failed(struct connection *c, enum rpc_code code, const char *wha
 		backoff_reset(&c->backoff);
 	move(c, CONNECTION_IDLE);
 	wait_ms = AGAIN_FLOOR_MS + backoff_next(&c->backoff, rand_u64());
-	observe_failed(c->agent, code, what, why, wait_ms);
+	note_failed(c->agent, code, what, why, wait_ms);
 	drop(c);
 	if (c->closing || loop_timer_start(&c->agent->daemon.loop, &c->again, wait_ms) == E_OK)
 		return;
@@ -165,6 +165,9 @@ static enum err open_tls(struct connection *c, struct why *why)
 				   .key_path = o->tls_client_key,
 				   .ca_path = o->root_ca,
 				   .alpn = "h2",
+				   .min = o->tls_min,
+				   .max = o->tls_max,
+				   .suites = o->tls_suites,
 				   .verify = o->insecure_tls ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED };
 
 	return o->insecure_plaintext ? E_OK : tls_client_open(&tls, why, &c->tls);

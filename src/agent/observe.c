@@ -1,19 +1,19 @@
 #include "agent/process.h"
 #include "base/clock.h"
 
-enum err observe_init(struct agent *a)
+enum err note_init(struct agent *a)
 {
 	return agent_metrics_init(&a->metrics, a->daemon.metrics);
 }
 
-void observe_release(struct agent *a)
+void note_release(struct agent *a)
 {
 	(void)a; /* handles are the registry's */
 }
 
 /* ---- the connection ---------------------------------------------------------------------------------------------- */
 
-void observe_connected(struct agent *a, const struct wire_dialect *dialect)
+void note_connected(struct agent *a, const struct wire_dialect *dialect)
 {
 	metric_inc(a->metrics.connections);
 	metric_set(a->metrics.connected, 1);
@@ -24,7 +24,7 @@ void observe_connected(struct agent *a, const struct wire_dialect *dialect)
 }
 
 /* The first failure is worth a warning; what goes on failing is one line for each longer wait. */
-void observe_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms)
+void note_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms)
 {
 	enum log_level level = a->stopping ? LOG_DEBUG : a->failures++ < FAILURES_SAID ? LOG_WARN : LOG_DEBUG;
 
@@ -44,7 +44,7 @@ void observe_failed(struct agent *a, enum rpc_code code, const char *what, struc
 static void on_ready(void *ctx, struct session *session)
 {
 	(void)session;
-	stream_pump(ctx);
+	stream_write(ctx);
 }
 
 /* An event went wrong: counted always, said as often as one peer may make us. */
@@ -149,7 +149,7 @@ static void on_wake(void *ctx)
 	daemon_wake(&((struct agent *)ctx)->daemon);
 }
 
-struct site_events observe_events(struct agent *a)
+struct site_events note_events(struct agent *a)
 {
 	return (struct site_events){ .on_ready = on_ready,
 				     .on_applied = on_applied,

@@ -5,7 +5,7 @@
  *           connection.c   from nothing to a stream, and again when it ended
  *           login_calls.c  Authenticate, Version, RefreshToken
  *           stream.c       Subscribe: messages both ways
- *           observe.c      log lines and metrics
+ *           observe.c      note_...(): log lines and metrics
  *           web.c          /metrics, /healthz, /readyz, /status
  *
  *               IDLE --connect--> DIALLING --up--> LOGGING_IN --tokens--> ASKING --version--> OPENING --headers--> OPEN
@@ -85,8 +85,8 @@ struct agent {
 	struct connection connection;
 	struct stream stream;
 	struct agent_metrics metrics;
-	uint64_t failures;  /* attempts in a row */
-	struct quiet quiet; /* lines about events that went wrong */
+	uint64_t failures;      /* attempts in a row */
+	struct quiet quiet;     /* lines about events that went wrong */
 	struct web metrics_web; /* /metrics, /status */
 	struct web health_web;  /* /healthz, /readyz */
 	size_t web_count;
@@ -122,7 +122,7 @@ void login_refresh_token(struct connection *c);
 
 /* stream.c */
 void stream_open(struct agent *a);
-void stream_pump(struct agent *a);
+void stream_write(struct agent *a);
 
 /* It is over for us: the session is told, the call cancelled. */
 void stream_drop(struct agent *a);
@@ -133,15 +133,15 @@ void stream_heartbeat(struct agent *a);
 void stream_release(struct agent *a);
 
 /* observe.c */
-enum err observe_init(struct agent *a);
-void observe_release(struct agent *a);
-struct site_events observe_events(struct agent *a);
-void observe_connected(struct agent *a, const struct wire_dialect *dialect);
-void observe_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms);
+enum err note_init(struct agent *a);
+void note_release(struct agent *a);
+struct site_events note_events(struct agent *a);
+void note_connected(struct agent *a, const struct wire_dialect *dialect);
+void note_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms);
 
 /* web.c */
-enum err web_start(struct agent *a, struct why *why);
-void web_stop(struct agent *a);
+enum err agent_web_start(struct agent *a, struct why *why);
+void agent_web_stop(struct agent *a);
 
 /* agent.c: something ended; stop goes on when all has. */
 void agent_ended(struct agent *a);

@@ -23,7 +23,7 @@ static void on_headers(struct rpc_call *call)
 		return;
 	}
 	connection_opened(&a->connection);
-	observe_connected(a, &agreed);
+	note_connected(a, &agreed);
 	site_ready(a->site);
 }
 
@@ -135,7 +135,7 @@ static bool next_message(struct agent *a)
 	return true;
 }
 
-void stream_pump(struct agent *a)
+void stream_write(struct agent *a)
 {
 	struct stream *s = &a->stream;
 

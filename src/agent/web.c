@@ -130,7 +130,7 @@ static const struct web_page health_pages[] = {
 	{ "GET", "/readyz", false, get_readyz },
 };
 
-enum err web_start(struct agent *a, struct why *why)
+enum err agent_web_start(struct agent *a, struct why *why)
 {
 	const struct agent_options *o = a->options;
 	enum err err = E_OK;
@@ -156,7 +156,7 @@ static void on_closed(struct web *web)
 	agent_ended(a);
 }
 
-void web_stop(struct agent *a)
+void agent_web_stop(struct agent *a)
 {
 	if (a->metrics_web.server)
 		web_close(&a->metrics_web, on_closed);

@@ -36,6 +36,9 @@ struct command {
 	size_t args_size;                 /* of the struct that the options are written into */
 	bool any_log_level;               /* a word in LOG_LEVEL that is none of ours is as if it were not set */
 	bool service;                     /* runs until it is stopped: logs from info on, the others from warn on */
+	/* Variables of another program whose place it takes, for defaults; NULL: none. */
+	const char *log_level_env;
+	const char *log_format_env;
 	int (*run)(const struct invocation *inv);
 };
 

@@ -9,6 +9,8 @@
 const struct command *const commands[] = {
 	&cmd_gateway,
 	&cmd_eventsource_service,
+	&cmd_principal,
+	&cmd_agent,
 	&cmd_check_config,
 	&cmd_status,
 	&cmd_tail,

@@ -7,6 +7,8 @@
 
 extern const struct command cmd_gateway;
 extern const struct command cmd_eventsource_service;
+extern const struct command cmd_principal;
+extern const struct command cmd_agent;
 extern const struct command cmd_check_config;
 extern const struct command cmd_tail;
 extern const struct command cmd_replay;

@@ -62,6 +62,7 @@ void help_command(const struct command *command, struct buf *ret_text)
 	buf_lit(ret_text, "\nOptions:\n");
 	options_help(command->options, ret_text);
 	options_help(common_options, ret_text);
+	options_help_unserved(command->options, ret_text);
 	if (command->examples) {
 		buf_lit(ret_text, "\nExamples:\n");
 		wrap_text(ret_text, str_of(command->examples));

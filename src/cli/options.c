@@ -8,11 +8,12 @@
 #include "base/mem.h"
 #include "cli/suggest.h"
 #include "cli/wrap.h"
+#include "config/value.h"
 
-#define ROWS_MAX     48
+#define ROWS_MAX     128
 #define LONG_BASE    256 /* getopt's value of a row is LONG_BASE + its place: never a letter */
 #define HELP_COLUMN  28
-#define NAME_MAX_LEN 40
+#define NAME_MAX_LEN 64
 
 /* All rows side by side, as getopt wants them. */
 struct table {
@@ -32,9 +33,24 @@ static void add_letter(struct table *t, char letter, int has_arg, size_t *shorts
 		t->shorts[(*shorts)++] = ':';
 }
 
+/* Is it said by its name alone, or with a truth value? */
+static bool is_bool(const struct option_row *row)
+{
+	bool unserved = row->kind == OPTION_IGNORED || row->kind == OPTION_REFUSED;
+
+	return row->kind == OPTION_BOOL || (unserved && !row->argument);
+}
+
+static int argument_of(const struct option_row *row)
+{
+	if (row->kind == OPTION_FLAG)
+		return no_argument;
+	return is_bool(row) ? optional_argument : required_argument;
+}
+
 static void table_add(struct table *t, const struct option_row *row, void *values, size_t *shorts)
 {
-	int has_arg = row->kind == OPTION_FLAG ? no_argument : required_argument;
+	int has_arg = argument_of(row);
 
 	t->longs[t->n] = (struct option){ row->name, has_arg, NULL, LONG_BASE + (int)t->n };
 	add_letter(t, row->letter, has_arg, shorts);
@@ -83,6 +99,61 @@ static enum err set_number(uint64_t *ret_value, const char *name, const char *te
 	return E_OK;
 }
 
+/* As Go's strconv.ParseBool() reads it. */
+static enum err set_bool(bool *ret_value, const char *name, const char *text, struct why *why)
+{
+	static const char *const words[] = { "1", "t", "true", "0", "f", "false" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (!text || str_eq_nocase(str_of(text), str_of(words[i]))) {
+			*ret_value = i < 3;
+			return E_OK;
+		}
+	}
+	return why_set(why, E_MALFORMED, "%s: '%s' is neither true nor false", name, text);
+}
+
+static void write_number(const struct option_row *row, uint64_t value, struct buf *b)
+{
+	if (row->kind == OPTION_TIME)
+		value_write_time(value, b);
+	else if (row->kind == OPTION_SIZE)
+		value_write_size(value, b);
+	else
+		buf_addf(b, "%llu", (unsigned long long)value);
+}
+
+static enum err out_of_range(const struct option_row *row, const char *name, const char *text, struct why *why)
+{
+	struct buf min = { .max = 64 }, max = { .max = 64 };
+
+	write_number(row, row->min, &min);
+	write_number(row, row->max, &max);
+	(void)why_set(why, E_MALFORMED, "%s: '%s' is not within %s and %s", name, text,
+		      buf_cstr(&min) ? buf_cstr(&min) : "", buf_cstr(&max) ? buf_cstr(&max) : "");
+	buf_release(&min);
+	buf_release(&max);
+	return E_MALFORMED;
+}
+
+/* A number, a time or a size. */
+static enum err set_quantity(uint64_t *ret_value, const struct option_row *row, const char *name, const char *text,
+			     struct why *why)
+{
+	uint64_t value;
+
+	if (row->kind == OPTION_NUMBER && set_number(&value, name, text, why) != E_OK)
+		return E_MALFORMED;
+	if (row->kind == OPTION_TIME && !value_time(str_of(text), &value))
+		return why_set(why, E_MALFORMED, "%s: '%s' is no duration, as in 30s or 1h30m", name, text);
+	if (row->kind == OPTION_SIZE && !value_size(str_of(text), &value))
+		return why_set(why, E_MALFORMED, "%s: '%s' is no size, as in 65536 or 16MiB", name, text);
+	if (row->max && (value < row->min || value > row->max))
+		return out_of_range(row, name, text, why);
+	*ret_value = value;
+	return E_OK;
+}
+
 static enum err set_choice(int *ret_value, const struct option_row *row, const char *name, const char *text,
 			   struct why *why)
 {
@@ -102,6 +173,36 @@ static enum err list_add(struct option_list *list, const char *name, const char 
 	return E_OK;
 }
 
+/* Is what is not served not asked for either? */
+static enum err is_unasked(const struct option_row *row, const char *name, const char *text, struct why *why,
+			   bool *ret_unasked)
+{
+	bool value;
+
+	if (!is_bool(row)) {
+		*ret_unasked = strcmp(text, "0") == 0 || (row->fallback && strcmp(text, row->fallback) == 0);
+		return E_OK;
+	}
+	if (set_bool(&value, name, text, why) != E_OK)
+		return E_MALFORMED;
+	*ret_unasked = !value;
+	return E_OK;
+}
+
+static enum err take_unserved(struct option_list *list, const struct option_row *row, const char *name,
+			      const char *text, struct why *why)
+{
+	bool unasked = false;
+
+	if (is_unasked(row, name, text, why, &unasked) != E_OK)
+		return E_MALFORMED;
+	if (unasked)
+		return E_OK;
+	if (row->kind == OPTION_REFUSED)
+		return why_set(why, E_MALFORMED, "%s: %s", name, row->note);
+	return list_add(list, name, (const char *)(const void *)row, why);
+}
+
 static enum err set_value(const struct table *t, size_t i, const char *name, const char *text, struct why *why)
 {
 	const struct option_row *row = t->rows[i];
@@ -116,12 +217,20 @@ static enum err set_value(const struct table *t, size_t i, const char *name, con
 			return why_set(why, E_MALFORMED, "%s: empty", name);
 		*(const char **)at = text;
 		return E_OK;
+	case OPTION_BOOL:
+		return set_bool(at, name, text, why);
 	case OPTION_NUMBER:
-		return set_number(at, name, text, why);
+	case OPTION_TIME:
+	case OPTION_SIZE:
+		return set_quantity(at, row, name, text, why);
 	case OPTION_CHOICE:
 		return set_choice(at, row, name, text, why);
 	case OPTION_LIST:
+	case OPTION_COMMAS:
 		return list_add(at, name, text, why);
+	case OPTION_IGNORED:
+	case OPTION_REFUSED:
+		return take_unserved(at, row, name, text, why);
 	}
 	return E_INTERNAL;
 }
@@ -142,7 +251,7 @@ static enum err split_env(struct option_list *list, const char *name, const char
 }
 
 /* What was not given on the command line may stand in the environment; an empty variable is none. */
-static enum err take_env(const struct table *t, struct why *why)
+static enum err take_env(struct table *t, struct why *why)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct option_row *row = t->rows[i];
@@ -157,8 +266,20 @@ static enum err take_env(const struct table *t, struct why *why)
 			err = set_value(t, i, row->env, text, why);
 		if (err != E_OK)
 			return why_add(why, "environment variable");
+		t->given[i] = true;
 	}
 	return E_OK;
+}
+
+/* What nobody gave has the value that the row says. */
+static enum err take_fallbacks(const struct table *t, struct why *why)
+{
+	enum err err = E_OK;
+
+	for (size_t i = 0; i < t->n && err == E_OK; i++)
+		if (!t->given[i] && t->rows[i]->fallback && t->rows[i]->kind != OPTION_REFUSED)
+			err = set_value(t, i, t->rows[i]->name, t->rows[i]->fallback, why);
+	return err;
 }
 
 /* "--log" could be --log-level and --log-format. */
@@ -205,6 +326,7 @@ enum err options_parse(const struct option_set *sets, size_t count, int argc, ch
 {
 	char name[NAME_MAX_LEN];
 	struct table t;
+	enum err err;
 	int value;
 
 	table_init(&t, sets, count);
@@ -223,7 +345,8 @@ enum err options_parse(const struct option_set *sets, size_t count, int argc, ch
 			return E_MALFORMED;
 	}
 	*ret_operands = (size_t)optind;
-	return take_env(&t, why);
+	err = take_env(&t, why);
+	return err == E_OK ? take_fallbacks(&t, why) : err;
 }
 
 void options_release(const struct option_set *sets, size_t count)
@@ -249,17 +372,46 @@ static void add_names(const struct option_row *row, struct buf *b)
 		buf_addf(b, " %s", row->argument);
 }
 
+static void add_row(const struct option_row *row, struct buf *ret_text)
+{
+	struct buf help = { .max = 4096 };
+	size_t begin = ret_text->n;
+
+	add_names(row, ret_text);
+	buf_str(&help, str_of(row->help));
+	if (row->fallback)
+		buf_addf(&help, " Default: %s.", row->fallback);
+	if (row->env)
+		buf_addf(&help, " [%s]", row->env);
+	wrap_column(ret_text, begin, HELP_COLUMN, buf_view(&help));
+	buf_release(&help);
+}
+
+/* The names of all rows of a kind that is not served. */
+static void add_unserved(const struct option_row *rows, enum option_kind kind, const char *intro, struct buf *ret_text)
+{
+	struct buf names = { .max = 8192 };
+
+	for (const struct option_row *row = rows; row && row->name; row++)
+		if (row->kind == kind)
+			buf_addf(&names, "%s--%s", names.n ? ", " : intro, row->name);
+	if (names.n) {
+		buf_lit(&names, ".\n");
+		buf_char(ret_text, '\n');
+		wrap_text(ret_text, buf_view(&names));
+	}
+	buf_release(&names);
+}
+
 void options_help(const struct option_row *rows, struct buf *ret_text)
 {
-	for (const struct option_row *row = rows; row && row->name; row++) {
-		struct buf help = { .max = 4096 };
-		size_t begin = ret_text->n;
+	for (const struct option_row *row = rows; row && row->name; row++)
+		if (row->kind != OPTION_IGNORED && row->kind != OPTION_REFUSED)
+			add_row(row, ret_text);
+}
 
-		add_names(row, ret_text);
-		buf_str(&help, str_of(row->help));
-		if (row->env)
-			buf_addf(&help, " [%s]", row->env);
-		wrap_column(ret_text, begin, HELP_COLUMN, buf_view(&help));
-		buf_release(&help);
-	}
+void options_help_unserved(const struct option_row *rows, struct buf *ret_text)
+{
+	add_unserved(rows, OPTION_IGNORED, "Options of argocd-agent that have no effect here: ", ret_text);
+	add_unserved(rows, OPTION_REFUSED, "Options of argocd-agent for what is not served, refused: ", ret_text);
 }

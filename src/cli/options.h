@@ -23,6 +23,13 @@ enum option_kind {
 	OPTION_NUMBER, /* uint64_t, decimal */
 	OPTION_CHOICE, /* int: the place in the words of `argument`, which '|' separates */
 	OPTION_LIST,   /* struct option_list; in the environment ':' separates the items */
+	OPTION_BOOL,   /* bool; --name, --name=true, --name=false; in the environment as Go reads it */
+	OPTION_TIME,   /* uint64_t, ms; as Go writes durations: "30s", "1h30m" */
+	OPTION_SIZE,   /* uint64_t, bytes: "16MiB" */
+	OPTION_COMMAS, /* struct option_list; each item may hold several values, which commas separate */
+	/* Of another program whose place we take; `at` is a struct option_list. Without an `argument` it is as OPTION_BOOL. */
+	OPTION_IGNORED, /* has no effect: what was asked for lands in the list, with `note` */
+	OPTION_REFUSED, /* an error with `note`, unless it says "false", "0" or what `fallback` says */
 };
 
 struct option_list {
@@ -40,7 +47,13 @@ struct option_row {
 	const char *env;      /* stands in when the option is absent; NULL: nothing does */
 	const char *help;     /* what it does, a sentence or two */
 	char also;            /* a second letter that people try; 0: none */
+	const char *fallback; /* the value when nobody gives one, as text; NULL: the struct stays as it is */
+	uint64_t min, max;    /* of numbers, times and sizes; max 0: any */
+	const char *note;     /* of what is ignored or refused: why, and what to do. A sentence without a full stop */
 };
+
+/* An ignored option that was given: its `items` are rows. */
+#define OPTION_ROW(list, i) ((const struct option_row *)(const void *)(list)->items[i])
 
 /* Rows, ended by one without a name, and the struct they are written into. */
 struct option_set {
@@ -57,5 +70,8 @@ enum err options_parse(const struct option_set *sets, size_t count, int argc, ch
 
 void options_release(const struct option_set *sets, size_t count);
 
-/* One aligned paragraph per row: "  -F, --follow    Wait for ...". */
+/* One aligned paragraph per row: "  -F, --follow    Wait for ...". Not what is ignored or refused. */
 void options_help(const struct option_row *rows, struct buf *ret_text);
+
+/* The names of what is ignored, and of what is refused. */
+void options_help_unserved(const struct option_row *rows, struct buf *ret_text);

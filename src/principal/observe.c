@@ -1,3 +1,4 @@
+#include "net/systemd.h"
 #include "principal/process.h"
 
 enum err observe_init(struct principal *p)
@@ -154,6 +155,7 @@ static void on_synced(void *ctx)
 	struct principal *p = ctx;
 
 	(void)rpc_health_set(p->health, "", /* serving= */ true);
+	systemd_ready("running", NULL);
 	log_info(PRINCIPAL_LOG, "the backend has reported everything: agents may come",
 		 LOG_U("objects", hub_objects(p->hub)));
 }

@@ -188,6 +188,9 @@ static enum err open_tls(struct principal *p, struct why *why)
 				   .key_path = o->tls_key,
 				   .ca_path = o->root_ca,
 				   .alpn = "h2",
+				   .min = o->tls_min,
+				   .max = o->tls_max,
+				   .suites = o->tls_suites,
 				   .verify = o->require_client_certs ? TLS_VERIFY_REQUIRED
 					     : o->root_ca            ? TLS_VERIFY_IF_GIVEN
 								     : TLS_VERIFY_NONE };

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "net/tls.h"
 #include "sync/session.h"
 
 struct principal_options {
@@ -19,6 +20,8 @@ struct principal_options {
 	bool destination_mapping;
 	const char *tls_cert, *tls_key; /* NULL with insecure_plaintext */
 	const char *root_ca;            /* of client certificates; NULL: none are asked for */
+	enum tls_version tls_min, tls_max;
+	const char *tls_suites; /* NULL: all */
 	bool require_client_certs;
 	bool client_cert_subject_match;
 	bool insecure_plaintext;

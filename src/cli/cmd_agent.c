@@ -1,0 +1,249 @@
+#include "agent/agent.h"
+#include "auth/identity.h"
+#include "cli/commands.h"
+#include "cli/sync_args.h"
+
+#define E          "ARGOCD_AGENT_"
+#define AT(name)   offsetof(struct agent_args, name)
+#define IGNORED    AT(sync.ignored)
+#define NO_REDIS   .note = "there is no Redis proxy"
+#define FILES      .note = "keys and certificates are files here"
+#define USER_AGENT "holdfast/" HOLDFAST_VERSION
+
+struct agent_args {
+	struct sync_args sync;
+	const char *server_address;
+	uint64_t server_port;
+	int mode; /* 0: autonomous */
+	const char *creds;
+	const char *root_ca, *tls_cert, *tls_key;
+	bool insecure_tls;
+	bool compression;
+	uint64_t keep_alive_ms, heartbeat_ms;
+	bool ignore_unmanaged;
+	int mismatch, recreate, adoption; /* as the words of the options */
+};
+
+#define MISMATCHES "recreate|upsert"
+#define RECREATES  "ignore|clear-status|resync"
+#define ADOPTIONS  "always|never"
+
+/* clang-format off */
+static const struct option_row options[] = {
+	{ "server-address", 0, OPTION_TEXT, AT(server_address), "HOST", E "REMOTE_SERVER",
+	  "The principal: a name or address, as its certificate says it." },
+	{ "server-port", 0, OPTION_NUMBER, AT(server_port), "PORT", E "REMOTE_PORT", "Its port.",
+	  .fallback = "443", .min = 1, .max = 65535 },
+	{ "agent-mode", 0, OPTION_CHOICE, AT(mode), "autonomous|managed", E "MODE",
+	  "Where the truth is: with the principal (managed), or here (autonomous).", .fallback = "autonomous" },
+	{ "creds", 0, OPTION_TEXT, AT(creds), "METHOD", E "CREDS",
+	  "How we say who we are: userpass:FILE (its first line is name:password), mtls:any or header:." },
+	{ "root-ca-path", 0, OPTION_TEXT, AT(root_ca), "FILE", E "TLS_ROOT_CA_PATH",
+	  "Who may have signed the principal's certificate, PEM. Default: the system's authorities." },
+	{ "tls-client-cert", 0, OPTION_TEXT, AT(tls_cert), "FILE", E "TLS_CLIENT_CERT_PATH", "Our certificate, PEM." },
+	{ "tls-client-key", 0, OPTION_TEXT, AT(tls_key), "FILE", E "TLS_CLIENT_KEY_PATH", "Its key, PEM." },
+	{ "insecure-tls", 0, OPTION_BOOL, AT(insecure_tls), NULL, E "TLS_INSECURE",
+	  "Believe whoever answers. For tests only: whoever is on the way can read and change everything." },
+	{ "tls-min-version", 0, OPTION_TEXT, AT(sync.tls_min), "tls1.2|tls1.3", E "TLS_MIN_VERSION",
+	  "The oldest TLS version that is spoken. Default: tls1.2." },
+	{ "keep-alive-ping-interval", 0, OPTION_TIME, AT(keep_alive_ms), "TIME", E "KEEP_ALIVE_PING_INTERVAL",
+	  "Ask the principal for a sign of life when nothing has come for so long. 0: never. Principals of upstream end "
+	  "connections that ask more often than every 5 minutes.", .fallback = "0" },
+	{ "heartbeat-interval", 0, OPTION_TIME, AT(heartbeat_ms), "TIME", E "HEARTBEAT_INTERVAL",
+	  "Send the principal a sign of life this often. 0: never.", .fallback = "0" },
+	{ "enable-compression", 0, OPTION_BOOL, AT(compression), NULL, E "ENABLE_COMPRESSION", "Pack what is sent (gzip)." },
+	{ "ignore-unmanaged-apps", 0, OPTION_BOOL, AT(ignore_unmanaged), NULL, E "IGNORE_UNMANAGED_APPS",
+	  "Leave applications alone that the principal did not make." },
+	{ "source-uid-mismatch-policy", 0, OPTION_CHOICE, AT(mismatch), MISMATCHES, E "SOURCE_UID_MISMATCH_POLICY",
+	  "An object here is the copy of another one of that name: make it anew, or change it in place.",
+	  .fallback = "recreate" },
+	{ "on-application-recreate", 0, OPTION_CHOICE, AT(recreate), RECREATES, E "ON_APPLICATION_RECREATE",
+	  "When an application that was deleted here is made again: what of its old state.", .fallback = "ignore" },
+	{ "adoption-policy", 0, OPTION_CHOICE, AT(adoption), ADOPTIONS, E "ADOPTION_POLICY",
+	  "May an application that was here before become the principal's?", .fallback = "always" },
+	SYNC_ROWS(struct agent_args, E),
+	{ "metrics-port", 0, OPTION_NUMBER, AT(sync.metrics_port), "PORT", E "METRICS_PORT",
+	  "/metrics for Prometheus; 'holdfast status' asks there. 0: none.", SYNC_PORT("8181") },
+	{ "healthz-port", 0, OPTION_NUMBER, AT(sync.healthz_port), "PORT", E "HEALTH_CHECK_PORT",
+	  "/livez, /readyz and /healthz (200 only while connected) for probes. 0: none.", SYNC_PORT("8001") },
+
+	SYNC_IGNORED_ROWS(struct agent_args, E),
+	{ "root-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_ROOT_CA_SECRET_NAME", NULL, FILES },
+	{ "tls-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_SECRET_NAME", NULL, FILES },
+	{ "enable-resource-proxy", 0, OPTION_IGNORED, IGNORED, NULL, E "ENABLE_RESOURCE_PROXY", NULL,
+	  .note = "live resources are not served" },
+	{ "cache-refresh-interval", 0, OPTION_IGNORED, IGNORED, "TIME", E "CACHE_REFRESH_INTERVAL", NULL,
+	  .note = "there is no cluster cache to report about" },
+	{ "informer-sync-timeout", 0, OPTION_IGNORED, IGNORED, "TIME", E "INFORMER_SYNC_TIMEOUT", NULL,
+	  .note = "the backend reports at its own speed" },
+	{ "buffer-informer-event-interval", 0, OPTION_IGNORED, IGNORED, "TIME", E "BUFFER_INFORMER_EVENT_INTERVAL", NULL,
+	  .note = "only the newest state of what waits is sent anyway" },
+	{ "create-namespace", 0, OPTION_IGNORED, IGNORED, NULL, E "CREATE_NAMESPACE", NULL,
+	  .note = "a namespace is a directory and is made when it is needed" },
+	{ "redis-addr", 0, OPTION_IGNORED, IGNORED, "ADDRESS", "REDIS_ADDR", NULL, NO_REDIS },
+	{ "redis-creds-dir-path", 0, OPTION_IGNORED, IGNORED, "DIR", "REDIS_CREDS_DIR_PATH", NULL, NO_REDIS },
+	{ "redis-username", 0, OPTION_IGNORED, IGNORED, "NAME", "REDIS_USERNAME", NULL, NO_REDIS },
+	{ "redis-password", 0, OPTION_IGNORED, IGNORED, "PASSWORD", "REDIS_PASSWORD", NULL, NO_REDIS },
+	{ "redis-tls-enabled", 0, OPTION_IGNORED, IGNORED, NULL, E "REDIS_TLS_ENABLED", NULL, NO_REDIS },
+	{ "redis-tls-ca-path", 0, OPTION_IGNORED, IGNORED, "FILE", E "REDIS_TLS_CA_PATH", NULL, NO_REDIS },
+	{ "redis-tls-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "REDIS_TLS_CA_SECRET_NAME", NULL, NO_REDIS },
+	{ "redis-tls-insecure", 0, OPTION_IGNORED, IGNORED, NULL, E "REDIS_TLS_INSECURE", NULL, NO_REDIS },
+	{ 0 },
+};
+/* clang-format on */
+
+/* ---- what goes together ------------------------------------------------------------------------------------------ */
+
+static enum err judge_plaintext(const struct agent_args *a, enum auth_method method, struct why *why)
+{
+	if (method == AUTH_MTLS)
+		return why_set(why, E_CONFIG, "--creds mtls:any needs TLS: drop --insecure-plaintext");
+	if (a->root_ca || a->tls_cert || a->tls_key || a->insecure_tls)
+		return why_set(
+			why, E_CONFIG,
+			"--insecure-plaintext would not use --root-ca-path, --tls-client-cert, --tls-client-key and "
+			"--insecure-tls: drop one or the others");
+	return E_OK;
+}
+
+static enum err judge_tls(const struct agent_args *a, enum auth_method method, struct why *why)
+{
+	if (!a->tls_cert != !a->tls_key)
+		return why_set(why, E_CONFIG, "--tls-client-cert and --tls-client-key belong together: %s is missing",
+			       a->tls_cert ? "--tls-client-key" : "--tls-client-cert");
+	if (method == AUTH_MTLS && !a->tls_cert)
+		return why_set(
+			why, E_CONFIG,
+			"--creds mtls:any needs --tls-client-cert and --tls-client-key: 'holdfast pki issue --agent "
+			"NAME' makes them");
+	if (a->insecure_tls && a->root_ca)
+		return why_set(why, E_CONFIG, "--insecure-tls would not look at --root-ca-path: drop one of them");
+	return E_OK;
+}
+
+static enum err judge(const struct agent_args *a, struct why *why)
+{
+	struct auth_creds creds;
+	enum auth_method method;
+	enum err err;
+
+	if (!a->server_address)
+		return why_set(why, E_CONFIG, "--server-address is missing: say where the principal is");
+	if (!a->creds)
+		return why_set(why, E_CONFIG,
+			       "--creds is missing: say how we prove who we are, as in --creds mtls:any or --creds "
+			       "userpass:FILE");
+	err = auth_creds_parse(a->creds, why, &creds);
+	if (err != E_OK)
+		return err;
+	method = creds.method;
+	auth_creds_release(&creds);
+	return a->sync.insecure_plaintext ? judge_plaintext(a, method, why) : judge_tls(a, method, why);
+}
+
+/* ---- run --------------------------------------------------------------------------------------------------------- */
+
+static const char *word_of(const char *const *words, int choice)
+{
+	return words[choice];
+}
+
+static const char *const mismatches[] = { "recreate", "upsert" };
+static const char *const recreates[] = { "ignore", "clear-status", "resync" };
+static const char *const adoptions[] = { "always", "never" };
+
+static struct agent_options options_of(const struct invocation *inv, const struct agent_args *a,
+				       const struct sync_made *made)
+{
+	const struct sync_args *s = &a->sync;
+
+	return (struct agent_options){
+		.server_address = a->server_address,
+		.server_port = a->server_port,
+		.mode = a->mode == 0 ? "autonomous" : "managed",
+		.creds = a->creds,
+		.namespace = s->namespace,
+		.allowed_namespaces = s->allowed_namespaces.items,
+		.allowed_namespace_count = s->allowed_namespaces.n,
+		.label_selector = s->label_selector ? s->label_selector : "",
+		.destination_mapping = s->destination_mapping,
+		.ignore_unmanaged_apps = a->ignore_unmanaged,
+		.source_uid_mismatch_policy = word_of(mismatches, a->mismatch),
+		.on_application_recreate = word_of(recreates, a->recreate),
+		.adoption_policy = word_of(adoptions, a->adoption),
+		.root_ca = a->root_ca,
+		.tls_client_cert = a->tls_cert,
+		.tls_client_key = a->tls_key,
+		.tls_min = made->tls_min,
+		.tls_max = made->tls_max,
+		.tls_suites = made->suites.n ? made->suites.p : NULL,
+		.insecure_tls = a->insecure_tls,
+		.insecure_plaintext = s->insecure_plaintext,
+		.enable_compression = a->compression,
+		.keep_alive_ms = a->keep_alive_ms,
+		.heartbeat_ms = a->heartbeat_ms,
+		.grpc_max_message_size = s->message_max,
+		.version = s->version_string ? s->version_string : HOLDFAST_VERSION,
+		.user_agent = USER_AGENT,
+		.backend = s->backend,
+		.data_dir = made->data_dir,
+		.metrics_port = s->metrics_port,
+		.healthz_port = s->healthz_port,
+		.outbox = made->outbox,
+		.inbox = made->inbox,
+		.guard = made->guard,
+		.limits = made->limits,
+		.build = HOLDFAST_VERSION,
+		.level = (enum log_level)inv->common.log_level,
+		.format = (enum log_format)inv->common.log_format,
+	};
+}
+
+static int run(const struct invocation *inv)
+{
+	const struct agent_args *args = inv->args;
+	struct sync_made made = { 0 };
+	struct why why = { 0 };
+	enum err err;
+	int code;
+
+	if (sync_listed(&args->sync, &code))
+		return code;
+	err = judge(args, &why);
+	if (err == E_OK)
+		err = sync_make(&args->sync, "agent", &why, &made);
+	if (err == E_OK) {
+		const struct agent_options o = options_of(inv, args, &made);
+
+		sync_say_ignored(&args->sync, "agent");
+		code = agent_run(&o);
+	} else {
+		code = command_misused(inv, "%s", why.text[0] ? why.text : err_text(err));
+	}
+	sync_made_release(&made);
+	return code;
+}
+
+const struct command cmd_agent = {
+	.name = "agent",
+	.summary = "Keep the resources of a directory in step with a principal",
+	.about = "Managed: makes, changes and deletes what the principal says, undoes what others do to it, and "
+		 "reports its "
+		 "status. Autonomous: reports what is here, and lets the principal start operations. What the "
+		 "principal has "
+		 "not confirmed is held, over restarts and while it is away. SIGTERM and SIGINT finish what is under "
+		 "way; "
+		 "SIGHUP reads certificates again. Options and variables are those of argocd-agent's agent.",
+	.examples = "  holdfast agent --agent-mode managed --backend directory:/srv/apps \\\n"
+		    "    --server-address hub.example.org --server-port 8443 --creds mtls:any \\\n"
+		    "    --root-ca-path pki/ca.crt --tls-client-cert pki/site-1.crt --tls-client-key pki/site-1.key\n"
+		    "      a managed site\n"
+		    "  holdfast status --data-dir /var/lib/holdfast/agent\n"
+		    "      how it is doing\n",
+	.options = options,
+	.args_size = sizeof(struct agent_args),
+	.service = true,
+	.log_level_env = E "LOG_LEVEL",
+	.log_format_env = E "LOG_FORMAT",
+	.run = run,
+};

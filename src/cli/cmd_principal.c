@@ -1,0 +1,280 @@
+#include "auth/identity.h"
+#include "cli/commands.h"
+#include "cli/sync_args.h"
+#include "principal/principal.h"
+
+#define E        "ARGOCD_PRINCIPAL_"
+#define AT(name) offsetof(struct principal_args, name)
+#define IGNORED  AT(sync.ignored)
+#define NO_REDIS .note = "there is no Redis proxy"
+#define NO_PROXY .note = "there is no resource proxy"
+#define NO_HA    .note = "there is no second principal"
+#define FILES    .note = "keys and certificates are files here"
+
+struct principal_args {
+	struct sync_args sync;
+	const char *listen_host;
+	uint64_t listen_port;
+	const char *tls_cert, *tls_key, *root_ca;
+	bool require_client_certs, subject_match;
+	const char *jwt_key;
+	bool jwt_generate;
+	const char *auth;
+	const char *blocklist;
+	struct option_list accept_version;
+};
+
+/* clang-format off */
+static const struct option_row options[] = {
+	{ "listen-host", 0, OPTION_TEXT, AT(listen_host), "ADDRESS", E "LISTEN_HOST",
+	  "The address that agents connect to. Default: all of this machine's." },
+	{ "listen-port", 0, OPTION_NUMBER, AT(listen_port), "PORT", E "LISTEN_PORT",
+	  "The port that agents connect to.", .fallback = "8443", .min = 1, .max = 65535 },
+	{ "auth", 0, OPTION_TEXT, AT(auth), "METHOD", E "AUTH",
+	  "How agents say who they are: userpass:FILE (holdfast pki user), mtls:subject:REGEX, mtls:uri:REGEX or "
+	  "header:NAME:REGEX; group 1 of the expression is the agent's name." },
+	{ "tls-cert", 0, OPTION_TEXT, AT(tls_cert), "FILE", E "TLS_SERVER_CERT_PATH", "Our certificate with its chain, PEM." },
+	{ "tls-key", 0, OPTION_TEXT, AT(tls_key), "FILE", E "TLS_SERVER_KEY_PATH", "Its key, PEM." },
+	{ "root-ca-path", 0, OPTION_TEXT, AT(root_ca), "FILE", E "TLS_SERVER_ROOT_CA_PATH",
+	  "Who may have signed the certificates of agents, PEM." },
+	{ "require-client-certs", 0, OPTION_BOOL, AT(require_client_certs), NULL, E "TLS_CLIENT_CERT_REQUIRE",
+	  "No connection without a certificate. With --auth mtls it is so anyway." },
+	{ "client-cert-subject-match", 0, OPTION_BOOL, AT(subject_match), NULL, E "TLS_CLIENT_CERT_MATCH_SUBJECT",
+	  "The common name of the certificate must be the agent's name, whatever --auth says." },
+	{ "tls-min-version", 0, OPTION_TEXT, AT(sync.tls_min), "tls1.2|tls1.3", E "TLS_MIN_VERSION",
+	  "The oldest TLS version that is spoken.", .fallback = "tls1.3" },
+	{ "tls-blocklist", 0, OPTION_TEXT, AT(blocklist), "FILE", "HOLDFAST_TLS_BLOCKLIST",
+	  "SHA-256 fingerprints of certificates that are not let in, a line each. Read again on SIGHUP." },
+	{ "jwt-key", 0, OPTION_TEXT, AT(jwt_key), "FILE", E "JWT_KEY_PATH",
+	  "The RSA key that signs the tokens of agents, PEM (holdfast pki init makes one)." },
+	{ "insecure-jwt-generate", 0, OPTION_BOOL, AT(jwt_generate), NULL, E "JWT_ALLOW_GENERATE",
+	  "Make that key at each start instead: all agents must log in again." },
+	{ "accept-version", 0, OPTION_COMMAS, AT(accept_version), "PATTERNS", "HOLDFAST_ACCEPT_VERSION",
+	  "Versions of agents that are let in: globs, or expressions in slashes, separated by commas. Default: exactly "
+	  "--version-string." },
+	SYNC_ROWS(struct principal_args, E),
+	{ "metrics-port", 0, OPTION_NUMBER, AT(sync.metrics_port), "PORT", E "METRICS_PORT",
+	  "/metrics for Prometheus; 'holdfast status' asks there. 0: none.", SYNC_PORT("8000") },
+	{ "healthz-port", 0, OPTION_NUMBER, AT(sync.healthz_port), "PORT", E "HEALTH_CHECK_PORT",
+	  "/livez, /readyz and /healthz for probes. 0: none.", SYNC_PORT("8003") },
+
+	SYNC_IGNORED_ROWS(struct principal_args, E),
+	{ "namespace-create-enable", 0, OPTION_IGNORED, IGNORED, NULL, E "NAMESPACE_CREATE_ENABLE", NULL,
+	  .note = "a namespace is a directory and is made when it is needed" },
+	{ "namespace-create-labels", 0, OPTION_IGNORED, IGNORED, "LABELS", E "NAMESPACE_CREATE_LABELS", NULL,
+	  .note = "a namespace is a directory and has no labels" },
+	{ "namespace-create-pattern", 0, OPTION_REFUSED, IGNORED, "REGEX", E "NAMESPACE_CREATE_PATTERN", NULL,
+	  .note = "a namespace is a directory and is made when it is needed: limit them with --allowed-namespaces" },
+	{ "tls-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_SECRET_NAME", NULL, FILES },
+	{ "tls-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_SERVER_ROOT_CA_SECRET_NAME", NULL, FILES },
+	{ "jwt-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "JWT_SECRET_NAME", NULL, FILES },
+	{ "insecure-tls-generate", 0, OPTION_REFUSED, IGNORED, NULL, E "TLS_SERVER_ALLOW_GENERATE", NULL,
+	  .note = "nobody could check such a certificate: 'holdfast pki init' and 'holdfast pki issue' make good ones" },
+	{ "keepalive-min-interval", 0, OPTION_IGNORED, IGNORED, "TIME", E "KEEP_ALIVE_MIN_INTERVAL", NULL,
+	  .note = "agents may ping as often as they like" },
+	{ "event-processors", 0, OPTION_IGNORED, IGNORED, "N", E "EVENT_PROCESSORS", NULL,
+	  .note = "see --inbox-parallel" },
+	{ "enable-resource-proxy", 0, OPTION_IGNORED, IGNORED, NULL, E "ENABLE_RESOURCE_PROXY", NULL, NO_PROXY },
+	{ "resource-proxy-address", 0, OPTION_IGNORED, IGNORED, "ADDRESS", E "RESOURCE_PROXY_ADDRESS", NULL, NO_PROXY },
+	{ "resource-proxy-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "RESOURCE_PROXY_SECRET_NAME", NULL, NO_PROXY },
+	{ "resource-proxy-cert-path", 0, OPTION_IGNORED, IGNORED, "FILE", E "RESOURCE_PROXY_TLS_CERT_PATH", NULL, NO_PROXY },
+	{ "resource-proxy-key-path", 0, OPTION_IGNORED, IGNORED, "FILE", E "RESOURCE_PROXY_TLS_KEY_PATH", NULL, NO_PROXY },
+	{ "resource-proxy-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "RESOURCE_PROXY_CA_SECRET_NAME", NULL, NO_PROXY },
+	{ "resource-proxy-ca-path", 0, OPTION_IGNORED, IGNORED, "FILE", E "RESOURCE_PROXY_TLS_CA_PATH", NULL, NO_PROXY },
+	{ "redis-server-address", 0, OPTION_IGNORED, IGNORED, "ADDRESS", E "REDIS_SERVER_ADDRESS", NULL, NO_REDIS },
+	{ "redis-password", 0, OPTION_IGNORED, IGNORED, "PASSWORD", "REDIS_PASSWORD", NULL, NO_REDIS },
+	{ "redis-creds-dir-path", 0, OPTION_IGNORED, IGNORED, "DIR", "REDIS_CREDS_DIR_PATH", NULL, NO_REDIS },
+	{ "disable-redis-proxy", 0, OPTION_IGNORED, IGNORED, NULL, E "DISABLE_REDIS_PROXY", NULL, NO_REDIS },
+	{ "redis-compression-type", 0, OPTION_IGNORED, IGNORED, "TYPE", E "REDIS_COMPRESSION_TYPE", NULL, NO_REDIS },
+	{ "redis-tls-enabled", 0, OPTION_IGNORED, IGNORED, NULL, E "REDIS_TLS_ENABLED", NULL, NO_REDIS },
+	{ "redis-proxy-server-tls-cert", 0, OPTION_IGNORED, IGNORED, "FILE", E "REDIS_PROXY_SERVER_TLS_CERT_PATH", NULL, NO_REDIS },
+	{ "redis-proxy-server-tls-key", 0, OPTION_IGNORED, IGNORED, "FILE", E "REDIS_PROXY_SERVER_TLS_KEY_PATH", NULL, NO_REDIS },
+	{ "redis-proxy-server-tls-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "REDIS_PROXY_SERVER_TLS_SECRET_NAME", NULL, NO_REDIS },
+	{ "redis-ca-path", 0, OPTION_IGNORED, IGNORED, "FILE", E "REDIS_CA_PATH", NULL, NO_REDIS },
+	{ "redis-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "REDIS_CA_SECRET_NAME", NULL, NO_REDIS },
+	{ "redis-tls-insecure", 0, OPTION_IGNORED, IGNORED, NULL, E "REDIS_TLS_INSECURE", NULL, NO_REDIS },
+	{ "enable-self-cluster-registration", 0, OPTION_REFUSED, IGNORED, NULL, E "ENABLE_SELF_CLUSTER_REGISTRATION", NULL,
+	  .note = "there are no cluster secrets to write: an agent is known once it has logged in" },
+	{ "self-registration-client-cert-secret", 0, OPTION_IGNORED, IGNORED, "NAME", E "SELF_REGISTRATION_CLIENT_CERT_SECRET", NULL,
+	  .note = "there are no cluster secrets to write" },
+	{ "ha-enabled", 0, OPTION_REFUSED, IGNORED, NULL, E "HA_ENABLED", NULL,
+	  .note = "there is no second principal: the ledger in --data-dir survives restarts, and agents keep what is not confirmed" },
+	{ "ha-preferred-role", 0, OPTION_IGNORED, IGNORED, "ROLE", E "HA_PREFERRED_ROLE", NULL, NO_HA },
+	{ "ha-peer-address", 0, OPTION_IGNORED, IGNORED, "ADDRESS", E "HA_PEER_ADDRESS", NULL, NO_HA },
+	{ "ha-failover-timeout", 0, OPTION_IGNORED, IGNORED, "TIME", E "HA_FAILOVER_TIMEOUT", NULL, NO_HA },
+	{ "ha-admin-port", 0, OPTION_IGNORED, IGNORED, "PORT", E "HA_ADMIN_PORT", NULL, NO_HA },
+	{ "ha-allowed-replication-clients", 0, OPTION_IGNORED, IGNORED, "NAMES", E "HA_ALLOWED_REPLICATION_CLIENTS", NULL, NO_HA },
+	{ "ha-replication-initial-ack-timeout", 0, OPTION_IGNORED, IGNORED, "TIME", E "HA_REPLICATION_INITIAL_ACK_TIMEOUT", NULL, NO_HA },
+	{ 0 },
+};
+/* clang-format on */
+
+/* ---- what goes together ------------------------------------------------------------------------------------------ */
+
+static enum err judge_plaintext(const struct principal_args *a, enum auth_method method, struct why *why)
+{
+	if (method == AUTH_MTLS)
+		return why_set(why, E_CONFIG,
+			       "--auth mtls needs TLS: drop --insecure-plaintext, give --tls-cert, --tls-key and "
+			       "--root-ca-path");
+	if (a->tls_cert || a->tls_key || a->root_ca)
+		return why_set(
+			why, E_CONFIG,
+			"--insecure-plaintext would not use --tls-cert, --tls-key and --root-ca-path: drop one or "
+			"the others");
+	if (a->require_client_certs || a->subject_match)
+		return why_set(why, E_CONFIG,
+			       "--insecure-plaintext knows no client certificates: drop --require-client-certs and "
+			       "--client-cert-subject-match");
+	return E_OK;
+}
+
+static enum err judge_tls(const struct principal_args *a, enum auth_method method, struct why *why)
+{
+	if (method == AUTH_HEADER)
+		return why_set(
+			why, E_CONFIG,
+			"--auth header believes whoever can connect: it needs --insecure-plaintext, and a proxy in "
+			"front that does TLS and sets the header");
+	if (!a->tls_cert || !a->tls_key)
+		return why_set(
+			why, E_CONFIG,
+			"--tls-cert and --tls-key are needed: 'holdfast pki init' and 'holdfast pki issue --server "
+			"NAME' make them; or --insecure-plaintext");
+	if ((method == AUTH_MTLS || a->require_client_certs) && !a->root_ca)
+		return why_set(why, E_CONFIG,
+			       "client certificates are checked against --root-ca-path, which is missing");
+	if (a->subject_match && method != AUTH_MTLS && !a->require_client_certs)
+		return why_set(why, E_CONFIG, "--client-cert-subject-match needs --require-client-certs");
+	return E_OK;
+}
+
+static enum err judge(const struct principal_args *a, struct why *why)
+{
+	struct auth_rule rule;
+	enum auth_method method;
+	enum err err;
+
+	if (!a->auth)
+		return why_set(why, E_CONFIG,
+			       "--auth is missing: say how agents prove who they are, as in --auth "
+			       "'mtls:subject:CN=([^,]+)' or --auth userpass:FILE");
+	err = auth_rule_parse(a->auth, why, &rule);
+	if (err != E_OK)
+		return err;
+	method = rule.method;
+	auth_rule_release(&rule);
+	if (!a->jwt_key == !a->jwt_generate)
+		return why_set(why, E_CONFIG,
+			       "%s --jwt-key and --insecure-jwt-generate: tokens are signed with a key from a file "
+			       "('holdfast pki init' makes one), or with one that is made at each start",
+			       a->jwt_key ? "give one of" : "give either of");
+	return a->sync.insecure_plaintext ? judge_plaintext(a, method, why) : judge_tls(a, method, why);
+}
+
+/* ---- run --------------------------------------------------------------------------------------------------------- */
+
+static struct principal_options options_of(const struct invocation *inv, const struct principal_args *a,
+					   const struct sync_made *made, const char *accept)
+{
+	const struct sync_args *s = &a->sync;
+	bool mtls = strncmp(a->auth, "mtls:", 5) == 0;
+
+	return (struct principal_options){
+		.listen_host = a->listen_host ? a->listen_host : "",
+		.listen_port = a->listen_port,
+		.namespace = s->namespace,
+		.allowed_namespaces = s->allowed_namespaces.items,
+		.allowed_namespace_count = s->allowed_namespaces.n,
+		.label_selector = s->label_selector ? s->label_selector : "",
+		.destination_mapping = s->destination_mapping,
+		.tls_cert = a->tls_cert,
+		.tls_key = a->tls_key,
+		.root_ca = a->root_ca,
+		.tls_min = made->tls_min,
+		.tls_max = made->tls_max,
+		.tls_suites = made->suites.n ? made->suites.p : NULL,
+		.require_client_certs = a->require_client_certs || mtls,
+		.client_cert_subject_match = a->subject_match,
+		.insecure_plaintext = s->insecure_plaintext,
+		.jwt_key = a->jwt_key,
+		.insecure_jwt_generate = a->jwt_generate,
+		.auth = a->auth,
+		.blocklist = a->blocklist,
+		.accept_version = accept,
+		.version = s->version_string ? s->version_string : HOLDFAST_VERSION,
+		.backend = s->backend,
+		.data_dir = made->data_dir,
+		.grpc_max_message_size = s->message_max,
+		.metrics_port = s->metrics_port,
+		.healthz_port = s->healthz_port,
+		.outbox = made->outbox,
+		.inbox = made->inbox,
+		.guard = made->guard,
+		.limits = made->limits,
+		.build = HOLDFAST_VERSION,
+		.level = (enum log_level)inv->common.log_level,
+		.format = (enum log_format)inv->common.log_format,
+	};
+}
+
+static enum err join(const struct option_list *list, struct buf *ret_text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		buf_addf(ret_text, "%s%s", i ? "," : "", list->items[i]);
+	return buf_cstr(ret_text) ? E_OK : E_NOMEM;
+}
+
+static int run(const struct invocation *inv)
+{
+	const struct principal_args *args = inv->args;
+	struct sync_made made = { 0 };
+	struct buf accept = { 0 };
+	struct why why = { 0 };
+	enum err err;
+	int code;
+
+	if (sync_listed(&args->sync, &code))
+		return code;
+	err = judge(args, &why);
+	if (err == E_OK)
+		err = sync_make(&args->sync, "principal", &why, &made);
+	if (err == E_OK)
+		err = join(&args->accept_version, &accept);
+	if (err == E_OK) {
+		const struct principal_options o = options_of(inv, args, &made, accept.n ? accept.p : NULL);
+
+		sync_say_ignored(&args->sync, "principal");
+		code = principal_run(&o);
+	} else {
+		code = command_misused(inv, "%s", why.text[0] ? why.text : err_text(err));
+	}
+	sync_made_release(&made);
+	buf_release(&accept);
+	return code;
+}
+
+const struct command cmd_principal = {
+	.name = "principal",
+	.summary = "Keep many agents in step with the resources of a directory",
+	.about =
+		"Watches the backend, and holds every change for the agents it concerns until they have confirmed it, "
+		"whether they are connected or not. What agents report comes back into the backend. SIGTERM and SIGINT "
+		"finish what is under way; SIGHUP reads certificates, keys, users and the blocklist again, and ends "
+		"the "
+		"streams of agents that may no longer come. Options and variables are those of argocd-agent's "
+		"principal.",
+	.examples = "  holdfast principal --backend directory:/srv/apps --data-dir /var/lib/holdfast/principal \\\n"
+		    "    --tls-cert pki/hub.example.org.crt --tls-key pki/hub.example.org.key --root-ca-path "
+		    "pki/ca.crt \\\n"
+		    "    --jwt-key pki/jwt.key --auth 'mtls:subject:CN=([^,]+)'\n"
+		    "      agents show certificates\n"
+		    "  holdfast status --watch --data-dir /var/lib/holdfast/principal\n"
+		    "      how they are doing\n",
+	.options = options,
+	.args_size = sizeof(struct principal_args),
+	.service = true,
+	.log_level_env = E "LOG_LEVEL",
+	.log_format_env = E "LOG_FORMAT",
+	.run = run,
+};

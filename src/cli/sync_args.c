@@ -1,0 +1,116 @@
+#include "cli/sync_args.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "cli/data_dir.h"
+#include "cli/help.h"
+
+static enum err take_version(const char *text, const char *name, enum tls_version *ret_version, struct why *why)
+{
+	if (!text || tls_version_parse(str_of(text), ret_version))
+		return E_OK;
+	return why_set(why, E_CONFIG, "%s: '%s' is none of tls1.2 and tls1.3%s", name, text,
+		       strcmp(text, "tls1.1") == 0 ? ", older ones are not served" : "");
+}
+
+static enum err make_tls(const struct sync_args *args, struct why *why, struct sync_made *made)
+{
+	enum err err = take_version(args->tls_min, "--tls-min-version", &made->tls_min, why);
+
+	if (err == E_OK)
+		err = take_version(args->tls_max, "--tls-max-version", &made->tls_max, why);
+	if (err == E_OK && made->tls_min == TLS_1_3 && made->tls_max == TLS_1_2)
+		err = why_set(
+			why, E_CONFIG,
+			"--tls-min-version is tls1.3 and --tls-max-version is tls1.2: raise one, or lower the other");
+	for (size_t i = 0; i < args->tls_suites.n; i++)
+		buf_addf(&made->suites, "%s%s", i ? "," : "", args->tls_suites.items[i]);
+	return err == E_OK ? made->suites.err : err;
+}
+
+static enum err make_data_dir(const struct sync_args *args, const char *subdir, struct why *why, struct sync_made *made)
+{
+	enum err err = data_dir(args->data_dir, sizeof(made->data_dir), made->data_dir, why);
+	size_t n = strlen(made->data_dir);
+
+	if (err != E_OK || args->data_dir)
+		return err;
+	if (snprintf(made->data_dir + n, sizeof(made->data_dir) - n, "/%s", subdir) >=
+	    (int)(sizeof(made->data_dir) - n))
+		return why_set(why, E_LIMIT, "the path of the data directory is too long");
+	return E_OK;
+}
+
+/* The rows have seen to the ranges. */
+static void make_limits(const struct sync_args *args, struct sync_made *made)
+{
+	made->outbox = outbox_defaults;
+	made->outbox.entries_max = args->outbox_entries;
+	made->outbox.bytes_max = args->outbox_bytes;
+	made->outbox.window_events = (uint32_t)args->window_events;
+	made->outbox.window_bytes = args->window_bytes;
+	made->outbox.rate_per_minute = (uint32_t)args->rate;
+	made->outbox.rate_burst = (uint32_t)args->burst;
+	made->outbox.resend_base_ms = (uint32_t)args->resend_base_ms;
+	made->outbox.resend_cap_ms = (uint32_t)args->resend_cap_ms;
+	made->inbox = inbox_defaults;
+	made->inbox.window_events = (uint32_t)args->inbox_events;
+	made->inbox.parallel_max = (uint32_t)args->inbox_parallel;
+	made->guard = (struct guard_limits){ .share_max = (uint32_t)args->guard_share,
+					     .count_min = (uint32_t)args->guard_min };
+	made->limits = (struct session_limits){ .resync_ms = args->resync_ms };
+}
+
+static enum err judge(const struct sync_args *args, struct why *why)
+{
+	if (!args->backend)
+		return why_set(why, E_CONFIG,
+			       "--backend is missing: say where the resources are, as in --backend directory:PATH");
+	if (args->resend_cap_ms < args->resend_base_ms)
+		return why_set(why, E_CONFIG, "--resend-at-most is shorter than --resend-after");
+	if (args->metrics_port && args->metrics_port == args->healthz_port)
+		return why_set(
+			why, E_CONFIG,
+			"--metrics-port and --healthz-port are the same: give one of them another, or 0 for none");
+	return E_OK;
+}
+
+enum err sync_make(const struct sync_args *args, const char *subdir, struct why *why, struct sync_made *ret_made)
+{
+	enum err err = judge(args, why);
+
+	if (err == E_OK)
+		err = make_tls(args, why, ret_made);
+	if (err == E_OK)
+		err = make_data_dir(args, subdir, why, ret_made);
+	if (err == E_OK)
+		make_limits(args, ret_made);
+	return err;
+}
+
+void sync_made_release(struct sync_made *made)
+{
+	buf_release(&made->suites);
+}
+
+bool sync_listed(const struct sync_args *args, int *ret_code)
+{
+	struct buf text = { 0 };
+
+	if (args->tls_suites.n != 1 || strcmp(args->tls_suites.items[0], "list") != 0)
+		return false;
+	tls_suites(&text);
+	*ret_code = help_print(&text);
+	return true;
+}
+
+void sync_say_ignored(const struct sync_args *args, const char *logger)
+{
+	for (size_t i = 0; i < args->ignored.n; i++) {
+		const struct option_row *row = OPTION_ROW(&args->ignored, i);
+
+		log_warn(logger, "an option has no effect here", LOG_S("option", row->name),
+			 LOG_S("reason", row->note));
+	}
+}

@@ -1,0 +1,159 @@
+/*
+ * sync_args.h -- the options that principal and agent share, and what becomes of them.
+ *
+ * Shape     rows by macro, because names of variables differ: upstream's begin with ARGOCD_PRINCIPAL_ or ARGOCD_AGENT_. Limits have
+ *           their ranges from the tables of the modules that they belong to.
+ * Source    argocd-agent facts 6.1 to 6.4
+ */
+#pragma once
+
+#include <limits.h>
+
+#include "cli/command.h"
+#include "net/tls.h"
+#include "sync/session.h"
+
+struct sync_args {
+	const char *backend;
+	const char *data_dir;
+	const char *version_string;
+	const char *namespace;
+	struct option_list allowed_namespaces;
+	const char *label_selector;
+	bool destination_mapping;
+	bool insecure_plaintext;
+	const char *tls_min, *tls_max;
+	struct option_list tls_suites;
+	uint64_t message_max;
+	uint64_t metrics_port, healthz_port;
+	uint64_t resync_ms;
+	uint64_t guard_share, guard_min;
+	uint64_t outbox_entries, outbox_bytes, window_events, window_bytes;
+	uint64_t rate, burst, resend_base_ms, resend_cap_ms;
+	uint64_t inbox_events, inbox_parallel;
+	struct option_list ignored;
+};
+
+/* What of them had to be made. Zeroed before. */
+struct sync_made {
+	char data_dir[PATH_MAX];
+	struct buf suites;
+	enum tls_version tls_min, tls_max;
+	struct outbox_options outbox;
+	struct inbox_options inbox;
+	struct guard_limits guard;
+	struct session_limits limits;
+};
+
+/* Ranges of the modules' own tables, as constants. */
+enum {
+#define X(name, type, min, max, default, unit, meaning) SESSION_MIN_##name = (min), SESSION_MAX_##name = (max),
+	SESSION_LIMITS(X)
+#undef X
+#define X(name, type, min, max, default, unit, meaning) GUARD_MIN_##name = (min), GUARD_MAX_##name = (max),
+		GUARD_LIMITS(X)
+#undef X
+#define X(name, type, min, max, default, unit, meaning) OUTBOX_MIN_##name = (min), OUTBOX_MAX_##name = (max),
+			OUTBOX_LIMITS(X)
+#undef X
+#define X(name, type, min, max, default, unit, meaning) INBOX_MIN_##name = (min), INBOX_MAX_##name = (max),
+				INBOX_LIMITS(X)
+#undef X
+};
+
+/* clang-format off */
+
+/* What a row has behind its help: no second letter, the default, the range. */
+#define SYNC_DEFAULT(text)             .fallback = (text)
+#define SYNC_RANGE(text, module, name) .fallback = (text), .min = module##_MIN_##name, .max = module##_MAX_##name
+#define SYNC_PORT(text)                .fallback = (text), .max = 65535
+
+#define SYNC_AT(type, field) offsetof(type, sync.field)
+
+/* `type`: of the command's arguments, with `struct sync_args sync`; `E`: how upstream's variables begin. */
+#define SYNC_ROWS(type, E)                                                                                                 \
+	{ "backend", 'b', OPTION_TEXT, SYNC_AT(type, backend), "directory:PATH", "HOLDFAST_BACKEND",                       \
+	  "Where the resources are: files NAMESPACE/KIND/NAME.yaml below PATH." },                                         \
+	{ "data-dir", 'D', OPTION_TEXT, SYNC_AT(type, data_dir), "DIR", "HOLDFAST_DATA_DIR",                               \
+	  "Where the ledger is kept. One directory for each process; it must outlive restarts." },                         \
+	{ "namespace", 'n', OPTION_TEXT, SYNC_AT(type, namespace), "NAME", E "NAMESPACE",                                  \
+	  "The namespace that is this end's own.", SYNC_DEFAULT("argocd") },                                               \
+	{ "allowed-namespaces", 0, OPTION_COMMAS, SYNC_AT(type, allowed_namespaces), "PATTERNS", E "ALLOWED_NAMESPACES",   \
+	  "Globs, or expressions in slashes, of namespaces to look at, separated by commas." },                            \
+	{ "label-selector", 0, OPTION_TEXT, SYNC_AT(type, label_selector), "SELECTOR", E "LABEL_SELECTOR",                 \
+	  "Only resources whose labels fit, as Kubernetes writes it." },                                                   \
+	{ "destination-based-mapping", 0, OPTION_BOOL, SYNC_AT(type, destination_mapping), NULL,                           \
+	  E "DESTINATION_BASED_MAPPING",                                                                                   \
+	  "An application belongs to the agent that spec.destination.name says, not to that of its namespace. At both "    \
+	  "ends or at none." },                                                                                            \
+	{ "insecure-plaintext", 0, OPTION_BOOL, SYNC_AT(type, insecure_plaintext), NULL, E "INSECURE_PLAINTEXT",           \
+	  "No TLS at all: for tests, or behind a proxy that does it." },                                                   \
+	{ "tls-max-version", 0, OPTION_TEXT, SYNC_AT(type, tls_max), "tls1.2|tls1.3", E "TLS_MAX_VERSION",                 \
+	  "The newest TLS version that is spoken. Default: the newest there is." },                                        \
+	{ "tls-ciphersuites", 0, OPTION_COMMAS, SYNC_AT(type, tls_suites), "NAMES", E "TLS_CIPHERSUITES",                  \
+	  "Only these cipher suites, separated by commas; 'list' shows all that there are." },                             \
+	{ "grpc-max-message-size", 0, OPTION_SIZE, SYNC_AT(type, message_max), "BYTES", E "GRPC_MAX_MESSAGE_SIZE",         \
+	  "A larger message is refused.", .fallback = "209715200", .min = 65536, .max = 1073741824 },                      \
+	{ "version-string", 0, OPTION_TEXT, SYNC_AT(type, version_string), "VERSION", "HOLDFAST_VERSION_STRING",           \
+	  "The version that we say we have. Upstream's programs only talk to their own. Default: this program's." },       \
+	{ "resync-interval", 0, OPTION_TIME, SYNC_AT(type, resync_ms), "TIME", "HOLDFAST_RESYNC_INTERVAL",                 \
+	  "While connected both ends compare what they have this often.", SYNC_RANGE("5m", SESSION, resync_ms) },          \
+	{ "guard-share", 0, OPTION_NUMBER, SYNC_AT(type, guard_share), "PERCENT", "HOLDFAST_GUARD_SHARE",                  \
+	  "A comparison that would delete a larger share of what a peer has is held until 'holdfast release'; 100: never " \
+	  "held.", SYNC_RANGE("50", GUARD, share_max) },                                                                   \
+	{ "guard-min", 0, OPTION_NUMBER, SYNC_AT(type, guard_min), "N", "HOLDFAST_GUARD_MIN",                              \
+	  "Fewer deletes than this are never held.", SYNC_RANGE("10", GUARD, count_min) },                                 \
+	{ "outbox-events", 0, OPTION_NUMBER, SYNC_AT(type, outbox_entries), "N", "HOLDFAST_OUTBOX_EVENTS",                 \
+	  "Events that one peer has not confirmed, at most; more wait where they come from.",                              \
+	  SYNC_RANGE("1000000", OUTBOX, entries_max) },                                                                    \
+	{ "outbox-bytes", 0, OPTION_SIZE, SYNC_AT(type, outbox_bytes), "BYTES", "HOLDFAST_OUTBOX_BYTES",                   \
+	  "The same, by size.", SYNC_RANGE("1GiB", OUTBOX, bytes_max) },                                                   \
+	{ "window-events", 0, OPTION_NUMBER, SYNC_AT(type, window_events), "N", "HOLDFAST_WINDOW_EVENTS",                  \
+	  "Events on their way to one peer at a time, at most.", SYNC_RANGE("256", OUTBOX, window_events) },               \
+	{ "window-bytes", 0, OPTION_SIZE, SYNC_AT(type, window_bytes), "BYTES", "HOLDFAST_WINDOW_BYTES",                   \
+	  "The same, by size.", SYNC_RANGE("16MiB", OUTBOX, window_bytes) },                                               \
+	{ "rate-per-minute", 0, OPTION_NUMBER, SYNC_AT(type, rate), "N", "HOLDFAST_RATE_PER_MINUTE",                       \
+	  "Events to one peer in a minute, at most; 0: as many as it confirms.",                                           \
+	  SYNC_RANGE("0", OUTBOX, rate_per_minute) },                                                                      \
+	{ "rate-burst", 0, OPTION_NUMBER, SYNC_AT(type, burst), "N", "HOLDFAST_RATE_BURST",                                \
+	  "With --rate-per-minute: so many at once after a pause.", SYNC_RANGE("1000", OUTBOX, rate_burst) },              \
+	{ "resend-after", 0, OPTION_TIME, SYNC_AT(type, resend_base_ms), "TIME", "HOLDFAST_RESEND_AFTER",                  \
+	  "What is not confirmed goes again after about this, then after four times as long each time.",                   \
+	  SYNC_RANGE("5s", OUTBOX, resend_base_ms) },                                                                      \
+	{ "resend-at-most", 0, OPTION_TIME, SYNC_AT(type, resend_cap_ms), "TIME", "HOLDFAST_RESEND_AT_MOST",               \
+	  "And never after more than this.", SYNC_RANGE("2m", OUTBOX, resend_cap_ms) },                                    \
+	{ "inbox-events", 0, OPTION_NUMBER, SYNC_AT(type, inbox_events), "N", "HOLDFAST_INBOX_EVENTS",                     \
+	  "Events of one peer that are not answered, at most.", SYNC_RANGE("256", INBOX, window_events) },                 \
+	{ "inbox-parallel", 0, OPTION_NUMBER, SYNC_AT(type, inbox_parallel), "N", "HOLDFAST_INBOX_PARALLEL",               \
+	  "Of these, so many are applied at the same time.", SYNC_RANGE("64", INBOX, parallel_max) }
+
+/* Of both programs of upstream, and without effect here. */
+#define SYNC_IGNORED_ROWS(type, E)                                                                                         \
+	{ "full-detail", 0, OPTION_IGNORED, SYNC_AT(type, ignored), "NAMES", E "FULL_DETAIL", NULL,                        \
+	  .note = "payloads are never logged" },                                                                           \
+	{ "pprof-port", 0, OPTION_IGNORED, SYNC_AT(type, ignored), "PORT", E "PPROF_PORT", NULL,                           \
+	  .note = "there is no Go profiler in here; perf(1) works" },                                                      \
+	{ "otlp-address", 0, OPTION_IGNORED, SYNC_AT(type, ignored), "ADDRESS", E "OTLP_ADDRESS", NULL,                    \
+	  .note = "no traces are sent" },                                                                                  \
+	{ "otlp-insecure", 0, OPTION_IGNORED, SYNC_AT(type, ignored), NULL, E "OTLP_INSECURE", NULL,                       \
+	  .note = "no traces are sent" },                                                                                  \
+	{ "enable-websocket", 0, OPTION_REFUSED, SYNC_AT(type, ignored), NULL, E "ENABLE_WEBSOCKET", NULL,                 \
+	  .note = "WebSockets are not served: let HTTP/2 through the proxy, or pass TLS through it" },                     \
+	{ "kubeconfig", 0, OPTION_REFUSED, SYNC_AT(type, ignored), "FILE", NULL, NULL,                                     \
+	  .note = "resources are files here, not a cluster: give --backend directory:PATH" },                              \
+	{ "kubecontext", 0, OPTION_REFUSED, SYNC_AT(type, ignored), "NAME", NULL, NULL,                                    \
+	  .note = "resources are files here, not a cluster: give --backend directory:PATH" }
+
+/* clang-format on */
+
+/*
+ * Judge and convert. `subdir` of the default data directory. E_CONFIG and the like: `why` names the option and what to do.
+ */
+enum err sync_make(const struct sync_args *args, const char *subdir, struct why *why, struct sync_made *ret_made);
+void sync_made_release(struct sync_made *made);
+
+/* "--tls-ciphersuites list": they were printed, and *ret_code is the exit code. */
+bool sync_listed(const struct sync_args *args, int *ret_code);
+
+/* One line for each option that was given and has no effect. */
+void sync_say_ignored(const struct sync_args *args, const char *logger);
