@@ -73,6 +73,9 @@ static void floor_batch(int at, unsigned window, uint64_t number)
 			die("floor", NULL);
 		(void)sync_file_range(fds[i], 0, 0, SYNC_FILE_RANGE_WRITE);
 	}
+	for (unsigned i = 0; i < window; i++)
+		(void)sync_file_range(fds[i], 0, 0,
+				      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 	for (unsigned i = 0; i < window; i++) {
 		if (fdatasync(fds[i]) != 0)
 			die("floor", NULL);

@@ -244,6 +244,19 @@ static void drop_files(struct directory_job *job)
 	}
 }
 
+/*
+ * Blocks become a file's own when its data has arrived. With all of a batch arrived before the first sync, that one commit of
+ * the journal has them all; else each file waits for a commit of its own.
+ */
+static void wait_for_data(struct directory_job *job)
+{
+	for (size_t i = 0; i < ARRAY_LEN(job->files_new); i++)
+		if (job->files_new[i].wanted)
+			(void)sync_file_range(job->files_new[i].fd, 0, 0,
+					      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+						      SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 static bool sync_files(struct directory_job *job)
 {
 	for (size_t i = 0; i < ARRAY_LEN(job->files_new); i++) {
@@ -335,6 +348,9 @@ void job_write_batch(struct directory_job *first, int root, const char *token)
 
 	for (struct directory_job *job = first; job; job = job->next)
 		prepare(&b, job);
+	for (struct directory_job *job = first; job; job = job->next)
+		if (is_under_way(job))
+			wait_for_data(job);
 	for (struct directory_job *job = first; job; job = job->next)
 		if (is_under_way(job))
 			(void)sync_files(job);
