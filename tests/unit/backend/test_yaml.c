@@ -184,8 +184,8 @@ static void any_text_is_written_so_that_it_comes_back(void **state)
 		"\x7f",
 		"\xc2\x85",
 		"\xe2\x80\xa8",
-		"\xef\xbb\xbf"
-		"a",
+		("\xef\xbb\xbf"
+		 "a"),
 		"\xc3\xa4",
 		"\xf0\x9f\x98\x80",
 		"a\n\tb",
