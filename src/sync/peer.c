@@ -324,9 +324,14 @@ static enum wire_type wire_type_for(enum delivery_type type)
 }
 
 /* Commands and requests wait as finished messages, without what only the moment of sending knows. */
-static enum err write_finished(const struct peer *p, const struct outbox_frame *f, struct str sent_at,
-			       struct buf *message)
+static enum err write_finished(const struct peer *p, const struct peer_composer *composer, const struct outbox_frame *f,
+			       struct str sent_at, struct buf *message)
 {
+	struct wire_event e = { 0 };
+	enum err err = f->type == DELIVERY_COMMAND ? composer->compose(composer->ctx, f, &e) : E_OK;
+
+	if (err != E_OK)
+		return err;
 	buf_str(message, blob_view(f->bytes));
 	return wire_event_stamp(sent_at, p->dialect.version >= WIRE_TWO_STEPS ? f->order : 0, message);
 }
@@ -378,7 +383,7 @@ bool peer_take(struct peer *p, const struct peer_composer *composer, uint64_t no
 			return true;
 		}
 		if (f.type == DELIVERY_COMMAND || f.type == DELIVERY_REQUEST)
-			err = write_finished(p, &f, sent_at, message);
+			err = write_finished(p, composer, &f, sent_at, message);
 		else
 			err = write_state(p, composer, &f, sent_at, message);
 		if (err == E_OK) {

@@ -96,7 +96,8 @@ enum err peer_ping(struct peer *p);
 struct peer_composer {
 	/*
 	 * Fill type, target, subject, principal_uid and data of `e`; the rest is filled in already. E_NOT_FOUND: it has become
-	 * pointless, it is dropped. What it points to must live until the next call.
+	 * pointless, it is dropped. What it points to must live until the next call. A command is finished: there is only to say
+	 * whether it is pointless.
 	 */
 	enum err (*compose)(void *ctx, const struct outbox_frame *frame, struct wire_event *e);
 	void *ctx;

@@ -250,7 +250,6 @@ void replica_local_gone(struct replica *r, struct object *last, uint64_t now_ms)
 	s->missing = r->complete;
 	forget_ids(s);
 	replica_drift(s);
-	replica_settle(s);
 }
 
 void replica_complete(struct replica *r, uint64_t now_ms)
@@ -264,7 +263,8 @@ void replica_complete(struct replica *r, uint64_t now_ms)
 		struct slot *s = e->value;
 
 		s->missing = !s->local;
-		replica_drift(s); /* a slot with a record stays */
+		if (s->recorded && !s->job)
+			replica_drift(s); /* a slot with a record stays: the map does not change */
 	}
 }
 

@@ -90,6 +90,9 @@ void replica_job_free(struct job *j); /* takes NULL; it is in no list */
 /* Begin it, or put it behind what happens there. */
 void replica_job_start(struct job *j);
 
-/* Look whether somebody changed the object; nothing happens while a job runs. */
+/*
+ * Something about the object here was reported, or a job ended: look whether somebody changed it; nothing happens while a job runs.
+ * The slot may be gone afterwards.
+ */
 void replica_drift(struct slot *s);
 void replica_on_durable(struct journal_listener *l, struct str tag);

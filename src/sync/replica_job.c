@@ -88,7 +88,6 @@ static void next_job(struct slot *s)
 		return;
 	}
 	replica_drift(s);
-	replica_settle(s);
 }
 
 static void finish(struct job *j, enum delivery_outcome outcome, bool retryable, const char *text)
@@ -404,17 +403,20 @@ static void revert(struct slot *s)
 	replica_job_start(j);
 }
 
+static bool may_revert(const struct slot *s)
+{
+	const struct replica *r = s->replica;
+
+	return !r->stopping && r->complete && s->recorded && s->record.object && r->o.rules.revert &&
+	       (s->local || s->missing);
+}
+
 void replica_drift(struct slot *s)
 {
-	struct replica *r = s->replica;
-
-	if (s->job && s->job->stale) {
-		job_run(s->job);
-		return;
-	}
-	if (s->job || r->stopping || !r->complete || !s->recorded || !s->record.object || !r->o.rules.revert)
-		return;
-	if (!s->local && !s->missing)
-		return;
-	revert(s);
+	if (s->job && s->job->stale)
+		job_run(s->job); /* and when it has ended, here again */
+	else if (!s->job && may_revert(s))
+		revert(s); /* what has a record stays */
+	else
+		replica_settle(s);
 }

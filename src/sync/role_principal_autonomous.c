@@ -29,26 +29,33 @@ static enum err prepare(const struct role *r, enum wire_type type, enum object_k
 }
 
 /* What comes becomes the principal's copy before anything else looks at it: names, project, destinations. */
-static enum err locate(const struct role *r, const struct wire_event *e, enum object_kind kind, json_object **incoming,
-		       struct replica_place *ret_place, struct why *why)
+static enum err map_incoming(const struct role *r, enum object_kind kind, json_object **incoming, struct why *why)
 {
-	const struct mapping_principal *m = r->config.principal;
 	json_object *copy = NULL;
 	enum err err;
 
-	(void)e;
-	if (kind == OBJECT_APPLICATION) {
-		err = mapping_from_autonomous(*incoming, r->config.agent, why);
-	} else {
-		err = project_from_agent(*incoming, r->config.agent, m->namespace, why, &copy);
-		if (err == E_OK) {
-			json_object_put(*incoming);
-			*incoming = copy;
-		}
+	if (kind == OBJECT_APPLICATION)
+		return mapping_from_autonomous(*incoming, r->config.agent, why);
+	err = project_from_agent(*incoming, r->config.agent, r->config.principal->namespace, why, &copy);
+	if (err == E_OK) {
+		json_object_put(*incoming);
+		*incoming = copy;
 	}
-	if (err == E_OK && !role_place_set(ret_place, kind, str_of(tree_meta(*incoming, "namespace")),
-					   str_of(tree_meta(*incoming, "name"))))
-		err = why_set(why, E_MALFORMED, "a name longer than %d bytes", OBJECT_NAME_MAX);
+	return err;
+}
+
+/* Of a deletion the key and the UID are enough: there need not be more in it. */
+static enum err locate(const struct role *r, const struct wire_event *e, enum object_kind kind, json_object **incoming,
+		       struct replica_place *ret_place, struct why *why)
+{
+	struct str namespace = str_of(tree_meta(*incoming, "namespace")), name = str_of(tree_meta(*incoming, "name"));
+	enum err err;
+
+	if (!role_place_of(r, kind, namespace, name, ret_place))
+		return why_set(why, E_MALFORMED, "%s '%.*s' has no place here", object_kind_name(kind), STR_ARG(name));
+	if (e->type == WIRE_DELETE)
+		return E_OK;
+	err = map_incoming(r, kind, incoming, why);
 	return err;
 }
 

@@ -1,6 +1,7 @@
 #include "sync/session_impl.h"
 
 #include "base/mem.h"
+#include "sync/marks.h"
 #include "wire/convert.h"
 
 const struct session_limits SESSION_DEFAULTS = {
@@ -38,29 +39,54 @@ static void on_reverted(void *ctx, const struct replica_place *place, enum err e
 	wake(s);
 }
 
+/* Of what came, the names alone, and its UID where the original's is looked for. */
+static enum err gone_stub(const struct wire_event *e, json_object **ret_stub)
+{
+	json_object *came = NULL, *stub = json_object_new_object();
+	struct why why;
+	enum err err = stub ? tree_parse(e->data, &why, &came) : E_NOMEM;
+	const char *said = tree_mark(came, "annotations", MARK_SOURCE_UID), *uid = tree_meta(came, "uid");
+
+	if (err == E_OK)
+		err = tree_meta_set(stub, "name", tree_meta(came, "name"));
+	if (err == E_OK)
+		err = tree_meta_set(stub, "namespace", tree_meta(came, "namespace"));
+	if (err == E_OK)
+		err = tree_meta_set(stub, "uid", uid);
+	if (err == E_OK)
+		err = tree_mark_set(stub, "annotations", MARK_SOURCE_UID, said[0] ? said : uid);
+	json_object_put(came);
+	if (err == E_OK)
+		*ret_stub = TAKE(stub);
+	json_object_put(stub);
+	return err;
+}
+
 /* The source of truth waits until its object is gone here, and it is not here: it is told what it would hear of a deletion. */
 static void on_gone(void *ctx, const struct delivery_event *event)
 {
 	struct session *s = ctx;
+	json_object *stub = NULL;
 	struct wire_event e;
+	struct buf message = { 0 };
 	struct why why;
 
-	if (wire_event_decode(blob_view(event->bytes), &e, &why) != E_OK)
-		return;
+	if (wire_event_decode(blob_view(event->bytes), &e, &why) != E_OK || gone_stub(&e, &stub) != E_OK)
+		return; /* the peer asks again when it waits on */
 	e.type = WIRE_DELETE;
 	e.source = peer_source(s->peer);
 	e.order = 0;
-	struct buf message = { 0 };
-	if (wire_event_encode(&e, &message) == E_OK) {
+	if (tree_text(stub, &why, &e.data) == E_OK && wire_event_encode(&e, &message) == E_OK) {
 		CLEANUP(blob_unref_freep) struct blob *bytes = blob_new(buf_view(&message));
 		struct delivery_event gone = *event;
 
 		gone.type = DELIVERY_REQUEST; /* it is finished, and about no copy of ours */
 		gone.bytes = bytes;
 		if (bytes)
-			(void)peer_add(s->peer, &gone, s->now_ms); /* the peer asks again when it waits on */
+			(void)peer_add(s->peer, &gone, s->now_ms);
 	}
 	buf_release(&message);
+	json_object_put(stub);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */

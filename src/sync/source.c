@@ -209,7 +209,8 @@ static bool digest_set(struct digest *ret_digest, struct str text)
 {
 	if (text.n >= sizeof(ret_digest->text))
 		return false;
-	memcpy(ret_digest->text, text.p, text.n);
+	if (text.n)
+		memcpy(ret_digest->text, text.p, text.n);
 	ret_digest->text[text.n] = 0;
 	return true;
 }

@@ -118,6 +118,8 @@ enum err source_compose(struct source *s, const struct outbox_frame *frame, stru
 
 	if (!c)
 		return E_NOT_FOUND;
+	if (frame->type == DELIVERY_COMMAND)
+		return E_OK;
 	buf_clear(&s->arena);
 	if (frame->type == DELIVERY_DELETE)
 		return s->o.rules.compose_delete(s->o.rules.ctx,
