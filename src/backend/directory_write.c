@@ -215,12 +215,21 @@ static bool prepare_content(struct batch *b, struct directory_job *job)
 	return ok || fail(job);
 }
 
+/* A person has taken the file away, or is about to put another in its place: a status must not bring the old one back. */
+static bool check_there(struct directory_job *job)
+{
+	if (job->write->verb != BACKEND_STATUS || !job->current || job->known.object.exists)
+		return true;
+	why_set(&job->why, E_BUSY, "its file is away");
+	return fail(job);
+}
+
 static void prepare(struct batch *b, struct directory_job *job)
 {
 	for (size_t i = 0; i < ARRAY_LEN(job->files_new); i++)
 		job->files_new[i].fd = -1;
 	job->outcome = JOB_NEW;
-	if (!find_dir(b, job) || !check_disk(job))
+	if (!find_dir(b, job) || !check_disk(job) || !check_there(job))
 		return;
 	if (job->write->verb == BACKEND_DELETE)
 		job->outcome = JOB_GONE;
