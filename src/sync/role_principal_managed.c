@@ -140,17 +140,30 @@ static struct merge_known known(const struct role *r, const struct replica_case 
 				     .desired = source_knows_desired(r->source, c->local, c->came) };
 }
 
+/* It went to somebody else, or to nobody, and was deleted there because of that: the agent says what we asked it to do. */
+static bool is_farewell(const struct replica_case *c)
+{
+	return c->event->type == WIRE_DELETE &&
+	       strcmp(tree_mark(c->incoming, "annotations", MARK_SOURCE_UID), c->local->uid) == 0;
+}
+
 static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
 		      struct why *why)
 {
 	struct identity_verdict v;
 	struct merged m = { 0 };
 	struct merge_known k;
+	bool foreign;
 	enum err err;
 
 	if (c->event->type == WIRE_ERROR)
 		return apply_error(r, c, local, plan, why);
-	v = role_decide(r, IDENTITY_PRINCIPAL_OF_MANAGED, c, local, local && is_foreign(r, local));
+	foreign = local && is_foreign(r, local);
+	if (foreign && is_farewell(c)) {
+		plan->note = "it is no longer this agent's";
+		return E_OK;
+	}
+	v = role_decide(r, IDENTITY_PRINCIPAL_OF_MANAGED, c, local, foreign);
 	plan->note = v.reason;
 	if (v.decision == IDENTITY_DO_DELETE)
 		return role_plan_delete(c, local, plan, why);

@@ -67,13 +67,21 @@ static void confirmed(struct source *s, const struct peer_heard *heard, uint64_t
 	source_sync(s, e, now_ms);
 }
 
-/* A command that can never be executed must not come again after a restart, nor hide what the peer says of its operation. */
-static void refused(struct source *s, const struct peer_heard *heard)
+/*
+ * A command that can never be executed must not come again after a restart, nor hide what the peer says of its operation. And what
+ * the peer will never delete for us is not ours to remember: if it has it after all, a comparison says so.
+ */
+static void refused(struct source *s, const struct peer_heard *heard, uint64_t now_ms)
 {
 	struct copy *c = map_get(&s->copies, heard->resource_id);
+	struct entry *e = c ? c->entry : NULL;
 
 	if (c && heard->type == DELIVERY_COMMAND)
 		end_command(s, c, heard->event_id);
+	if (c && heard->type == DELIVERY_DELETE) {
+		confirm_delete(s, c);
+		source_sync(s, e, now_ms);
+	}
 }
 
 void source_answered(struct source *s, const struct peer_heard *heard, uint64_t now_ms)
@@ -81,7 +89,7 @@ void source_answered(struct source *s, const struct peer_heard *heard, uint64_t 
 	if (heard->effect == OUTBOX_CONFIRMED)
 		confirmed(s, heard, now_ms);
 	else if (heard->effect == OUTBOX_QUARANTINED || heard->effect == OUTBOX_REFUSED)
-		refused(s, heard);
+		refused(s, heard, now_ms);
 	source_again(s, now_ms);
 }
 
