@@ -137,16 +137,16 @@ class Process:
 
 
 class Gateway(Process):
-    """The real binary with one webhook route. bus_url None: the embedded bus."""
+    """The real binary with one webhook route, or what `manifest` says. bus_url None: the embedded bus."""
 
-    def __init__(self, programs, directory, ack, bus_url=None, data=None, box=None):
+    def __init__(self, programs, directory, ack, bus_url=None, data=None, box=None, manifest=MANIFEST):
         self.port, self.admin = free_port(), free_port()
         self.data = data or directory / "data"
-        manifest = directory / "gateway.yaml"
+        file = directory / "gateway.yaml"
         data_dir = f"    dataDir: {self.data}\n" if ack == "spool" else ""
-        text = MANIFEST.format(ack=ack, admin=self.admin, port=self.port, data_dir=data_dir)
-        manifest.write_text(text + (BUS.format(url=bus_url) if bus_url else ""))
-        super().__init__([programs.gateway, "gateway", "-f", manifest], directory, "gateway", box)
+        text = manifest.format(ack=ack, admin=self.admin, port=self.port, data_dir=data_dir)
+        file.write_text(text + (BUS.format(url=bus_url) if bus_url else ""))
+        super().__init__([programs.gateway, "gateway", "-f", file], directory, "gateway", box)
         self.url = f"http://127.0.0.1:{self.port}/example"
         self.wait_ready(lambda: get(f"http://127.0.0.1:{self.admin}/readyz")[0] == 200, 60 if box else 20)
 
@@ -188,11 +188,12 @@ class BareHttp(Process):
 
 
 def load(programs, url, connections, *, body="@" + str(HERE / "push.json"), size=1024, **options):
-    """Runs the load generator; its JSON line. Options become switches: count=5 is --count 5."""
+    """Runs the load generator; its JSON line. Options become switches: count=5 is --count 5; a list is one for each value."""
     argv = [programs.hfload, "--json", "--quiet", "--connections", str(connections), "--body-template", body,
             "--body-size", str(size)]
     for name, value in options.items():
-        argv += [f"--{name}", str(value)]
+        for one in value if isinstance(value, list) else [value]:
+            argv += [f"--{name}", str(one)]
     done = subprocess.run([*argv, url], capture_output=True, text=True, check=False)
     if done.returncode == 2 or not done.stdout:
         raise BenchError(f"hfload: {done.stderr.strip()}")
