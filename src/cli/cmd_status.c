@@ -1,23 +1,42 @@
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/data_dir.h"
 #include "cli/gateway_client.h"
 #include "cli/help.h"
+#include "cli/interrupt.h"
 #include "cli/json_text.h"
+#include "cli/sync_text.h"
 #include "store/store_tool.h"
+
+#define WATCH_MS   1000
+#define CLEAR_PAGE "\033[H\033[2J"
 
 struct status_args {
 	bool json;
+	bool watch;
 	const char *data_dir;
 };
 
 static const struct option_row options[] = {
 	{ "json", 'j', OPTION_FLAG, offsetof(struct status_args, json), NULL, NULL, "One line of JSON." },
+	{ "watch", 'w', OPTION_FLAG, offsetof(struct status_args, watch), NULL, NULL,
+	  "Again every second, until Ctrl-C." },
 	DATA_DIR_OPTION(struct status_args),
 	{ 0 },
 };
+
+/* Is it the data directory of a principal or an agent? */
+static bool has_ledger(const char *dir)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s/ledger.db", dir) < (int)sizeof(path) && access(path, F_OK) == 0;
+}
 
 /* Without a gateway the file itself is asked. */
 static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why)
@@ -25,6 +44,8 @@ static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why
 	struct store_info info;
 	enum err err = store_info(dir, &info, why);
 
+	if (err == E_NOT_FOUND && has_ledger(dir))
+		return why_set(why, err, "neither a principal nor an agent runs on %s", dir);
 	if (err == E_NOT_FOUND)
 		return why_set(why, err, "no gateway runs on %s, and there is no store in it", dir);
 	if (err != E_OK)
@@ -59,43 +80,79 @@ static enum err ask(const char *dir, struct buf *ret_json, struct why *why)
 	return err;
 }
 
-static int show(const struct invocation *inv, const struct buf *json, bool raw)
+static enum err write_text(struct str json, bool raw, struct buf *text)
 {
+	if (!raw)
+		return sync_text_is(json) ? sync_text(json, clock_wall_ms(), text) : json_text(json, text);
+	buf_str(text, str_trim(json));
+	buf_char(text, '\n');
+	return text->err;
+}
+
+static int show(const struct invocation *inv, const struct buf *json, struct str before)
+{
+	const struct status_args *args = inv->args;
 	struct buf text = { 0 };
 
-	if (raw) {
-		buf_str(&text, str_trim(buf_view(json)));
-		if (text.n == 0 || text.p[text.n - 1] != '\n')
-			buf_char(&text, '\n');
-	} else if (json_text(buf_view(json), &text) != E_OK) {
-		buf_release(&text);
-		return command_failed(inv, "the gateway's answer is no JSON object");
+	buf_str(&text, before);
+	if (write_text(buf_view(json), args->json, &text) == E_OK)
+		return help_print(&text);
+	buf_release(&text);
+	return command_failed(inv, "what answers is no status");
+}
+
+static int show_once(const struct invocation *inv, const char *dir, struct str before)
+{
+	struct buf json = { 0 };
+	struct why why = { 0 };
+	int code;
+
+	if (ask(dir, &json, &why) == E_OK) {
+		code = show(inv, &json, before);
+	} else {
+		(void)fwrite(before.p, 1, before.n, stdout);
+		(void)fflush(stdout);
+		code = command_failed(inv, "%s", why.text);
 	}
-	return help_print(&text);
+	buf_release(&json);
+	return code;
+}
+
+/* A process that is away comes back: only Ctrl-C, or a reader that has gone, ends it. */
+static int watch(const struct invocation *inv, const char *dir)
+{
+	const struct status_args *args = inv->args;
+	struct str before = isatty(STDOUT_FILENO) && !args->json ? STR(CLEAR_PAGE) : STR("");
+
+	interrupt_catch();
+	while (!interrupted() && !ferror(stdout)) {
+		(void)show_once(inv, dir, before);
+		(void)interrupt_wait(-1, WATCH_MS);
+	}
+	return EXIT_DONE;
 }
 
 static int run(const struct invocation *inv)
 {
 	const struct status_args *args = inv->args;
-	struct buf json = { 0 };
 	struct why why = { 0 };
 	char dir[PATH_MAX];
-	int code;
 
-	if (data_dir(args->data_dir, sizeof(dir), dir, &why) != E_OK || ask(dir, &json, &why) != E_OK)
-		code = command_failed(inv, "%s", why.text);
-	else
-		code = show(inv, &json, args->json);
-	buf_release(&json);
-	return code;
+	if (data_dir(args->data_dir, sizeof(dir), dir, &why) != E_OK)
+		return command_failed(inv, "%s", why.text);
+	return args->watch ? watch(inv, dir) : show_once(inv, dir, STR(""));
 }
 
 const struct command cmd_status = {
 	.name = "status",
-	.summary = "Show how the gateway of a data directory is doing",
-	.about = "Asks the running gateway; when none runs, looks into the store and says so.",
+	.summary = "Show how the gateway, principal or agent of a data directory is doing",
+	.about = "Asks the process that runs on the directory. When no gateway runs, looks into the store and says so. "
+		 "Of a "
+		 "principal: each agent, what waits for it, what it rejected and why, and the deletes that are held.",
 	.examples = "  holdfast status\n"
 		    "      for people\n"
+		    "  holdfast status --watch --data-dir /var/lib/holdfast/principal\n"
+		    "      the agents of a principal, every second\n"
 		    "  holdfast status --json | jq .store.last\n"
 		    "      for scripts\n",
 	.options = options,

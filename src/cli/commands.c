@@ -13,6 +13,7 @@ const struct command *const commands[] = {
 	&cmd_agent,
 	&cmd_check_config,
 	&cmd_status,
+	&cmd_release,
 	&cmd_tail,
 	&cmd_replay,
 	&cmd_dead_list,

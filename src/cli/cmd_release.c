@@ -1,0 +1,70 @@
+#include <limits.h>
+
+#include "auth/agent.h"
+#include "cli/commands.h"
+#include "cli/data_dir.h"
+#include "cli/gateway_client.h"
+#include "cli/help.h"
+
+struct release_args {
+	const char *data_dir;
+};
+
+static const struct option_row options[] = {
+	{ "data-dir", 'D', OPTION_TEXT, offsetof(struct release_args, data_dir), "DIR", "HOLDFAST_DATA_DIR",
+	  "Data directory of the principal, or of the agent." },
+	{ 0 },
+};
+
+static enum err ask(const char *dir, const char *agent, struct buf *ret_answer, struct why *why)
+{
+	struct gateway_client client;
+	struct buf path = { .max = 256 };
+	enum err err = gateway_client_init(&client, dir, why);
+
+	buf_addf(&path, "/release?agent=%s", agent);
+	if (err == E_OK && !buf_cstr(&path))
+		err = why_set(why, E_NOMEM, "%s", err_text(E_NOMEM));
+	if (err == E_OK)
+		err = gateway_client_call(&client, "POST", path.p, why, ret_answer);
+	if (err == E_NOT_FOUND || err == E_UNAVAILABLE)
+		err = why_set(why, err, "no principal or agent runs on %s: give its --data-dir", dir);
+	gateway_client_release(&client);
+	buf_release(&path);
+	return err;
+}
+
+static int run(const struct invocation *inv)
+{
+	const struct release_args *args = inv->args;
+	struct buf answer = { 0 };
+	struct why why = { 0 };
+	char dir[PATH_MAX];
+
+	if (!agent_name_ok(str_of(inv->operands[0])))
+		return command_misused(inv, "'%s' is no name of an agent: 1 to 63 lower-case letters, digits and '-'",
+				       inv->operands[0]);
+	if (data_dir(args->data_dir, sizeof(dir), dir, &why) == E_OK &&
+	    ask(dir, inv->operands[0], &answer, &why) == E_OK)
+		return help_print(&answer);
+	buf_release(&answer);
+	return command_failed(inv, "%s", why.text);
+}
+
+const struct command cmd_release = {
+	.name = "release",
+	.operands = "AGENT",
+	.operands_min = 1,
+	.operands_max = 1,
+	.summary = "Let the deletes go that are held for an agent",
+	.about = "When a comparison would delete more of what an agent has than --guard-share allows, its deletes are "
+		 "held "
+		 "until somebody has looked: the source may be empty by mistake. 'holdfast status' shows them. This "
+		 "lets go "
+		 "those that are held now, and no later ones. At an autonomous agent, AGENT is 'principal'.",
+	.examples = "  holdfast release site-1 --data-dir /var/lib/holdfast/principal\n"
+		    "      yes, they are meant to go\n",
+	.options = options,
+	.args_size = sizeof(struct release_args),
+	.run = run,
+};
