@@ -20,6 +20,14 @@ struct source_ops; /* gateway/sources/source.h */
 
 enum ack_mode { ACK_SPOOL, ACK_BUS };
 
+/* How an event's hook at the provider is looked after: rows of config_hooks.c. */
+struct hooks_config {
+	bool manage;
+	uint64_t interval_ms; /* 0: the provider's own */
+	char *url;            /* NULL: the provider's, or what the event's keys say */
+	char *ca;             /* NULL: the system's */
+};
+
 /* One event of one EventSource: an endpoint on a port. */
 struct route_config {
 	const struct source_ops *ops;
@@ -44,6 +52,7 @@ struct route_config {
 	bool mask_secrets;  /* tokens and signatures in header fields are masked in the event */
 	uint64_t secret_overlap_ms;
 	struct filter *filter; /* NULL: every event passes */
+	struct hooks_config hooks;
 	void *settings; /* of the source's kind: ops->settings_size bytes read by ops->settings and ops->holdfast */
 	char *file;     /* where it was written: for messages */
 	unsigned line;

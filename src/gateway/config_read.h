@@ -48,6 +48,8 @@ struct context_options {
 
 extern const struct field_table config_option_table;  /* struct route_options */
 extern const struct field_table config_process_table; /* struct process_options */
+extern const struct field_table config_hooks_table;   /* config_hooks.c, as the next: struct hooks_config */
+extern const struct field_table config_hooks_part;    /* the key that it stands under */
 extern const struct field_table config_own_table;     /* keys of our own sources; no target */
 extern const struct field_table config_context_table; /* struct context_options */
 extern const struct field_table config_filter_table;  /* of its own file */
@@ -137,6 +139,9 @@ bool config_read_sources(struct config_reader *r);
 bool config_read_route(struct config_reader *r, const struct manifest *m, const struct source_ops *ops,
 		       const struct node *event);
 void config_route_release(struct route_config *route);
+
+/* config_hooks.c: a hook that is asked for and cannot be made. */
+void config_check_hooks(const struct fields_ctx *ctx, const struct node *event, const struct route_config *route);
 
 /* config_check.c, config_check_files.c: what single values cannot say. */
 bool config_check(struct config_reader *r);

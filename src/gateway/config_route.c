@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "filter/filter.h"
 #include "gateway/config_read.h"
+#include "gateway/hooks/plan.h"
 
 #define DEFAULT_PAYLOAD  (1 << 20) /* facts argo-events 2.1 */
 #define DEFAULT_DEADLINE 2000
@@ -75,7 +76,10 @@ static enum err read_keys(const struct fields_ctx *ctx, struct draft *d)
 	static const struct field_table no_settings = { 0 };
 	const struct field_table *settings = d->ops->settings ? d->ops->settings : &no_settings;
 	const struct field_table *ours = d->ops->holdfast ? d->ops->holdfast : &no_settings;
-	struct fields_part options[] = { { &config_option_table, &d->options }, { ours, d->route->settings } };
+	struct fields_part options[] = { { &config_option_table, &d->options },
+					 { ours, d->route->settings },
+					 { &config_hooks_part, &d->route->hooks } };
+	size_t option_count = hook_kind_find(d->ops->kind) ? 3 : 2;
 	struct fields_part parts[] = { { event_table(d->ops), &d->keys },
 				       { settings, d->route->settings },
 				       { &config_context_table, &d->context } };
@@ -83,13 +87,14 @@ static enum err read_keys(const struct fields_ctx *ctx, struct draft *d)
 
 	fields_defaults(settings, d->route->settings);
 	fields_defaults(ours, d->route->settings);
+	fields_defaults(&config_hooks_part, &d->route->hooks);
 	fields_defaults(&config_context_table, &d->context);
 	err = fields_read_parts(ctx, parts, d->ops->inlined ? 3 : 2, d->event, d->event);
 	if (err != E_NOMEM && !d->ops->inlined)
 		err = fields_read(ctx, &config_context_table, d->keys.webhook, d->event, &d->context);
 	d->options = d->manifest->options;
 	if (err != E_NOMEM && d->keys.holdfast)
-		err = fields_read_parts(ctx, options, ARRAY_LEN(options), d->keys.holdfast, d->event);
+		err = fields_read_parts(ctx, options, option_count, d->keys.holdfast, d->event);
 	return err;
 }
 
@@ -219,6 +224,7 @@ static void check_route(const struct fields_ctx *ctx, const struct draft *d)
 			   "a key without its certificate");
 	if (d->ops->check)
 		d->ops->check(ctx, d->event, route);
+	config_check_hooks(ctx, d->event, route);
 }
 
 static bool grow(struct config_reader *r)
@@ -291,6 +297,7 @@ void config_route_release(struct route_config *route)
 	secret_release(&route->tls_key);
 	text_map_release(&metadata);
 	filter_free(route->filter);
+	fields_release(&config_hooks_part, &route->hooks);
 	if (route->settings && route->ops->settings)
 		fields_release(route->ops->settings, route->settings);
 	if (route->settings && route->ops->holdfast)

@@ -70,6 +70,7 @@ static void drain(struct process *p)
 	systemd_stopping(NULL);
 	p->drain.on_due = on_drain;
 	(void)loop_timer_start(&p->loop, &p->drain, p->config->limits.drain_ms);
+	hooks_stop(&p->hooks); /* what is to go is gone while the last requests are answered */
 	for (size_t i = 0; i < p->gateway.worker_count; i++)
 		worker_stop(&p->gateway.workers[i]);
 }
@@ -151,6 +152,7 @@ static enum err start(struct process *p, struct why *why)
 
 static void release(struct process *p)
 {
+	hooks_release(&p->hooks);
 	outlet_close(p);
 	loop_release(&p->loop);
 	ports_release(&p->ports);
@@ -201,5 +203,6 @@ int gateway_run(const struct gateway_options *options)
 	http_quota_init(&p->gateway.connections);
 	errands_init(&p->gateway.errands);
 	certificates_init(&p->gateway.certificates);
+	hooks_init(&p->hooks, p->gateway.registry);
 	return run(p);
 }

@@ -10,6 +10,7 @@
 
 #include "gateway/admin.h"
 #include "gateway/gateway.h"
+#include "gateway/hooks/hooks.h"
 #include "gateway/ports.h"
 #include "gateway/worker.h"
 
@@ -21,6 +22,7 @@ struct process {
 	struct route_table *table;
 	struct ports ports;
 	struct admin admin;
+	struct hooks hooks;
 	uv_signal_t signals[3];
 	struct loop_timer heartbeat;
 	struct loop_timer drain;

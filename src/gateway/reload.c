@@ -61,6 +61,7 @@ enum err config_apply(struct process *p, struct gateway_config *config, struct w
 		p->config = config;
 	}
 	outlet_set_limits(p);
+	hooks_apply(&p->hooks, config);
 	return E_OK;
 }
 

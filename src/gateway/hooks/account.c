@@ -1,0 +1,379 @@
+#include "gateway/hooks/account.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "event/base64.h"
+#include "gateway/hooks/app_token.h"
+#include "gateway/hooks/text.h"
+
+#define CONNECT_MS 10000L
+#define ANSWER_MS  30000L
+#define ANSWER_MAX (8u << 20)
+#define EARLY_S    120 /* a token that ends so soon is not used any more */
+
+static void wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	buf_release(b);
+}
+
+struct account *account_new(struct gateway_config *config, struct login *login, CURLM *multi)
+{
+	struct account *a = mem_alloc(sizeof(*a));
+
+	if (!a)
+		return NULL;
+	*a = (struct account){ .login = *login, .multi = multi };
+	login->base = (struct buf){ 0 };
+	a->curl = curl_easy_init();
+	if (!a->curl || !buf_cstr(&a->login.base)) {
+		account_free(a);
+		return NULL;
+	}
+	a->config = gateway_config_ref(config);
+	secret_file_init(&a->first, login->first->path);
+	if (login->second && login->second->path)
+		secret_file_init(&a->second, login->second->path);
+	return a;
+}
+
+void account_free(struct account *a)
+{
+	if (!a)
+		return;
+	account_cancel(a);
+	curl_easy_cleanup(a->curl);
+	secret_file_release(&a->first);
+	secret_file_release(&a->second);
+	buf_release(&a->login.base);
+	buf_release(&a->answer);
+	buf_release(&a->space);
+	wipe(&a->token);
+	if (a->config)
+		gateway_config_unref(a->config);
+	mem_free(a);
+}
+
+static bool same_path(const char *a, const char *b)
+{
+	return str_eq(str_of(a), str_of(b));
+}
+
+bool account_is(const struct account *a, const struct login *login)
+{
+	return a->login.kind == login->kind && str_eq(buf_view(&a->login.base), buf_view(&login->base)) &&
+	       same_path(a->first.path, login->first->path) &&
+	       same_path(a->second.path, login->second ? login->second->path : NULL) &&
+	       a->login.app_id == login->app_id && a->login.installation_id == login->installation_id &&
+	       same_path(a->login.region, login->region) && same_path(a->login.ca_path, login->ca_path) &&
+	       same_path(a->login.cert_path, login->cert_path) && same_path(a->login.key_path, login->key_path) &&
+	       a->login.insecure == login->insecure;
+}
+
+/* ---- the request -------------------------------------------------------------------------------------------------------- */
+
+static enum err copy_secret(void *ctx, struct str secret)
+{
+	struct buf *to = ctx;
+
+	return buf_reserve(to, secret.n + 1) ? (buf_str(to, secret), to->err) : E_NOMEM;
+}
+
+static enum err read_secret(struct secret_file *s, struct buf *ret_secret, struct why *why)
+{
+	enum err err = secret_file_match(s, clock_mono_ms(), copy_secret, ret_secret);
+
+	return err == E_OK ? E_OK : why_set(why, err, "the secret %s cannot be read", s->path);
+}
+
+/* A field with a secret in it: nothing that would end the field may stand in it. */
+static bool add_field(struct account *a, const char *name, struct str value)
+{
+	struct buf line = { 0 };
+	struct curl_slist *more = NULL;
+	bool plain = str_find(value, '\r') == value.n && str_find(value, '\n') == value.n;
+
+	if (buf_reserve(&line, strlen(name) + value.n + 8)) {
+		buf_addf(&line, "%s: ", name);
+		buf_str(&line, value);
+		if (plain && buf_cstr(&line))
+			more = curl_slist_append(a->fields, line.p);
+	}
+	wipe(&line);
+	a->fields = more ? more : a->fields;
+	return more != NULL;
+}
+
+static bool add_bearer(struct account *a, struct str token)
+{
+	struct buf value = { 0 };
+	bool ok = buf_reserve(&value, token.n + 16) != NULL;
+
+	buf_lit(&value, "Bearer ");
+	buf_str(&value, token);
+	ok = ok && add_field(a, "Authorization", buf_view(&value));
+	wipe(&value);
+	return ok;
+}
+
+static bool add_basic(struct account *a, struct str user, struct str password)
+{
+	struct buf pair = { 0 }, value = { 0 };
+	bool ok = buf_reserve(&pair, user.n + password.n + 2) && buf_reserve(&value, 2 * (user.n + password.n) + 16);
+
+	buf_str(&pair, user);
+	buf_char(&pair, ':');
+	buf_str(&pair, password);
+	buf_lit(&value, "Basic ");
+	base64_write(buf_view(&pair), &value);
+	ok = ok && add_field(a, "Authorization", buf_view(&value));
+	wipe(&pair);
+	wipe(&value);
+	return ok;
+}
+
+static bool sign_aws(struct account *a, struct buf *id, struct buf *key)
+{
+	struct buf scheme = { 0 };
+	const char *text;
+	bool ok;
+
+	buf_addf(&scheme, "aws:amz:%s:sns", a->login.region);
+	text = buf_cstr(&scheme);
+	ok = text && buf_cstr(id) && buf_cstr(key) && curl_easy_setopt(a->curl, CURLOPT_AWS_SIGV4, text) == CURLE_OK &&
+	     curl_easy_setopt(a->curl, CURLOPT_USERNAME, id->p) == CURLE_OK &&
+	     curl_easy_setopt(a->curl, CURLOPT_PASSWORD, key->p) == CURLE_OK;
+	buf_release(&scheme);
+	return ok;
+}
+
+static bool is_logged_in(const struct account *a)
+{
+	return a->login.kind != LOGIN_APP || (a->token.n && clock_wall_ms() / 1000 + EARLY_S < a->token_until_s);
+}
+
+static bool add_app(struct account *a, struct str pem, struct why *why)
+{
+	struct buf jwt = { 0 };
+	bool ok = app_token_sign(pem, a->login.app_id, clock_wall_ms() / 1000, &jwt, why) == E_OK &&
+		  add_bearer(a, buf_view(&jwt));
+
+	wipe(&jwt);
+	return ok;
+}
+
+static bool add_login(struct account *a, struct buf *first, struct buf *second, struct why *why)
+{
+	switch (a->login.kind) {
+	case LOGIN_BEARER:
+		return add_bearer(a, buf_view(first));
+	case LOGIN_PRIVATE_TOKEN:
+		return add_field(a, "PRIVATE-TOKEN", buf_view(first));
+	case LOGIN_BASIC:
+		return add_basic(a, buf_view(first), buf_view(second));
+	case LOGIN_AWS:
+		return sign_aws(a, first, second);
+	case LOGIN_APP:
+		return a->logging_in ? add_app(a, buf_view(first), why) : add_bearer(a, buf_view(&a->token));
+	}
+	return false;
+}
+
+static enum err log_in(struct account *a, struct why *why)
+{
+	struct buf first = { 0 }, second = { 0 };
+	enum err err = read_secret(&a->first, &first, why);
+
+	if (err == E_OK && a->second.path)
+		err = read_secret(&a->second, &second, why);
+	if (err == E_OK && !add_login(a, &first, &second, why))
+		err = why->err != E_OK ? why->err : why_set(why, E_CONFIG, "the secret is nothing to log in with");
+	wipe(&first);
+	wipe(&second);
+	return err;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct account *a = ctx;
+
+	buf_add(&a->answer, bytes, size * n);
+	return a->answer.err == E_OK ? size * n : 0;
+}
+
+static void set_tls(CURL *curl, const struct login *l)
+{
+	if (l->ca_path)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, l->ca_path);
+	if (l->cert_path) {
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, l->cert_path);
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, l->key_path);
+	}
+	if (l->insecure) {
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+}
+
+static enum err set_request(struct account *a, struct why *why)
+{
+	struct hook_request *r = &a->request;
+	struct buf url = { 0 };
+	CURL *curl = a->curl;
+	bool ok;
+
+	buf_str(&url, buf_view(&a->login.base));
+	buf_str(&url, buf_view(&r->path));
+	ok = buf_cstr(&url) && curl_easy_setopt(curl, CURLOPT_URL, url.p) == CURLE_OK;
+	buf_release(&url);
+	if (r->body.n) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body.p);
+		ok = ok && add_field(a, "Content-Type",
+				     r->form ? STR("application/x-www-form-urlencoded") : STR("application/json"));
+	} else if (str_is(str_of(r->method), "POST")) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, 0L);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
+	}
+	ok = ok && curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK;
+	if (r->once)
+		ok = ok && add_field(a, "Idempotency-Key", str_of(a->busy->once));
+	return ok ? E_OK : why_set(why, E_NOMEM, "no memory for the request");
+}
+
+static void set_transfer(struct account *a)
+{
+	CURL *curl = a->curl;
+
+	curl_easy_reset(curl);
+	curl_easy_setopt(curl, CURLOPT_PRIVATE, a);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR,
+			 str_starts(buf_view(&a->login.base), STR("http://")) ? "http,https" : "https");
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ANSWER_MS);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "holdfast");
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
+	set_tls(curl, &a->login);
+}
+
+static enum err write_request(struct account *a, struct why *why)
+{
+	if (!a->logging_in)
+		return hook_request(a->busy, &a->request) == E_OK ? E_OK
+								  : why_set(why, E_NOMEM, "no memory for the request");
+	a->request = (struct hook_request){ .method = "POST" };
+	buf_addf(&a->request.path, "/app/installations/%lld/access_tokens", (long long)a->login.installation_id);
+	return a->request.path.err;
+}
+
+enum err account_start(struct account *a, struct hook *h, struct why *why)
+{
+	enum err err;
+
+	a->busy = h;
+	a->logging_in = !is_logged_in(a);
+	a->answer.max = ANSWER_MAX;
+	buf_clear(&a->answer);
+	set_transfer(a);
+	err = write_request(a, why);
+	if (err == E_OK && !add_field(a, "Accept", a->login.kind == LOGIN_AWS ? STR("*/*") : STR("application/json")))
+		err = why_set(why, E_NOMEM, "no memory for the request");
+	if (err == E_OK)
+		err = set_request(a, why);
+	if (err == E_OK)
+		err = log_in(a, why);
+	if (err == E_OK) {
+		curl_easy_setopt(a->curl, CURLOPT_HTTPHEADER, a->fields);
+		a->under_way = curl_multi_add_handle(a->multi, a->curl) == CURLM_OK;
+		if (!a->under_way)
+			err = why_set(why, E_NOMEM, "no memory for the transfer");
+	}
+	if (err != E_OK)
+		account_forget(a);
+	return err;
+}
+
+void account_forget(struct account *a)
+{
+	for (struct curl_slist *f = a->fields; f; f = f->next)
+		explicit_bzero(f->data, strlen(f->data));
+	curl_slist_free_all(a->fields);
+	a->fields = NULL;
+	hook_request_release(&a->request);
+	a->busy = NULL;
+}
+
+void account_cancel(struct account *a)
+{
+	if (a->under_way)
+		curl_multi_remove_handle(a->multi, a->curl);
+	a->under_way = false;
+	account_forget(a);
+}
+
+/* ---- the answer --------------------------------------------------------------------------------------------------------- */
+
+static struct str field_of(CURL *curl, const char *name, const char *otherwise)
+{
+	struct curl_header *field = NULL;
+
+	if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &field) == CURLHE_OK && *field->value)
+		return str_of(field->value);
+	return otherwise ? field_of(curl, otherwise, NULL) : (struct str){ 0 };
+}
+
+static enum err judge_transfer(const struct account *a, CURLcode code, struct why *why)
+{
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return why_set(why, E_TIMEOUT, "no answer in time");
+	if (code == CURLE_WRITE_ERROR)
+		return why_set(why, a->answer.err == E_NOMEM ? E_NOMEM : E_LIMIT, "the answer is too large");
+	return why_set(why, code == CURLE_OUT_OF_MEMORY ? E_NOMEM : E_UNAVAILABLE, "%s", curl_easy_strerror(code));
+}
+
+static void judge_answer(struct account *a, struct account_outcome *o)
+{
+	struct pace_fields f = {
+		.remaining = field_of(a->curl, "X-RateLimit-Remaining", "RateLimit-Remaining"),
+		.reset = field_of(a->curl, "X-RateLimit-Reset", "RateLimit-Reset"),
+	};
+	curl_off_t retry_after = 0;
+	long status = 0;
+
+	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(a->curl, CURLINFO_RETRY_AFTER, &retry_after);
+	f.retry_after_s = retry_after > 0 ? (uint64_t)retry_after : 0;
+	o->answer.status = status > 0 ? (unsigned)status : 0;
+	o->pace = pace_judge(o->answer.status, &f, clock_wall_ms() / 1000, &o->wait_ms);
+	o->answer.link = field_of(a->curl, "Link", NULL);
+	o->answer.next_page = field_of(a->curl, "X-Next-Page", NULL);
+	o->answer.body = hook_body(a->busy->provider, buf_view(&a->answer), &a->space);
+}
+
+void account_finish(struct account *a, CURLcode code, struct account_outcome *ret_outcome, struct why *why)
+{
+	*ret_outcome = (struct account_outcome){ .pace = PACE_LATER };
+	a->under_way = false;
+	if (code != CURLE_OK)
+		ret_outcome->err = judge_transfer(a, code, why);
+	else
+		judge_answer(a, ret_outcome);
+}
+
+enum err account_take_login(struct account *a, const struct account_outcome *o, struct why *why)
+{
+	enum err err;
+
+	if (o->answer.status < 200 || o->answer.status >= 300)
+		return why_set(why, E_FORBIDDEN, "the app was not given a token: the answer was %u", o->answer.status);
+	err = app_token_read(o->answer.body, clock_wall_ms() / 1000, &a->token, &a->token_until_s, why);
+	if (a->answer.p)
+		explicit_bzero(a->answer.p, a->answer.cap);
+	if (a->space.p)
+		explicit_bzero(a->space.p, a->space.cap);
+	return err;
+}

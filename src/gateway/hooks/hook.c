@@ -1,0 +1,384 @@
+#include "gateway/hooks/hook.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "event/json_text.h"
+
+/*
+ *              none                             still none                        (the same, or one that was made twice)
+ *  LISTING -----------> (pause) CHECKING ------------------> WRITING --> VERIFYING --> AT_REST, REMOVING
+ *    |  |  differs                  |  differs                  ^
+ *    |  +---------------------------+---------------------------+
+ *    |  HOOK_REMOVE
+ *    +-------------> REMOVING --> AT_REST
+ */
+#define MAY(phase) (1u << (phase))
+static const unsigned allowed[] = {
+	[HOOK_LISTING] = MAY(HOOK_LISTING) | MAY(HOOK_CHECKING) | MAY(HOOK_WRITING) | MAY(HOOK_REMOVING) |
+			 MAY(HOOK_AT_REST),
+	[HOOK_CHECKING] = MAY(HOOK_CHECKING) | MAY(HOOK_WRITING) | MAY(HOOK_REMOVING) | MAY(HOOK_AT_REST),
+	[HOOK_WRITING] = MAY(HOOK_VERIFYING),
+	[HOOK_VERIFYING] = MAY(HOOK_VERIFYING) | MAY(HOOK_REMOVING) | MAY(HOOK_AT_REST),
+	[HOOK_REMOVING] = MAY(HOOK_AT_REST),
+	[HOOK_AT_REST] = 0,
+};
+
+const char *const hook_action_words[] = { "none", "create", "update", "delete" };
+const char *const hook_action_done[] = { "in place", "created", "updated", "deleted" };
+
+static void forget_secret(struct hook *h)
+{
+	if (h->secret_now.p)
+		explicit_bzero(h->secret_now.p, h->secret_now.cap);
+	buf_release(&h->secret_now);
+}
+
+static void rest(struct hook *h)
+{
+	forget_secret(h);
+	buf_release(&h->scratch);
+	buf_clear(&h->cursor);
+}
+
+static void move(struct hook *h, enum hook_phase phase)
+{
+	assert(allowed[h->phase] & MAY(phase));
+	h->phase = phase;
+	if (phase == HOOK_AT_REST)
+		rest(h);
+}
+
+/* A listing from its first page. */
+static void list_again(struct hook *h, enum hook_phase phase)
+{
+	move(h, phase);
+	h->pages = 0;
+	h->seen = 0;
+	h->mine_seen = false;
+	h->best[0] = '\0';
+	h->best_differs = 0;
+	buf_clear(&h->cursor);
+	buf_clear(&h->scratch);
+	buf_clear(&h->added);
+}
+
+struct hook *hook_new(struct gateway_config *config, const struct route_config *route,
+		      const struct hook_provider *provider, struct str path, struct str place)
+{
+	struct hook *h = mem_alloc(sizeof(*h));
+
+	if (!h)
+		return NULL;
+	*h = (struct hook){ .route = route, .provider = provider, .phase = HOOK_AT_REST };
+	h->path = str_dup(path);
+	h->place = str_dup(place);
+	if (!h->path || !h->place) {
+		hook_free(h);
+		return NULL;
+	}
+	h->config = gateway_config_ref(config);
+	return h;
+}
+
+void hook_free(struct hook *h)
+{
+	if (!h)
+		return;
+	rest(h);
+	buf_release(&h->cursor);
+	buf_release(&h->added);
+	secret_file_release(&h->secret);
+	mem_free(h->path);
+	mem_free(h->place);
+	mem_free(h->url);
+	mem_free(h->broken);
+	if (h->config)
+		gateway_config_unref(h->config);
+	mem_free(h);
+}
+
+void hook_begin(struct hook *h, enum hook_goal goal)
+{
+	rest(h);
+	h->goal = goal;
+	h->action = HOOK_NOTHING;
+	h->changed = 0;
+	h->pause_ms = 0;
+	h->phase = HOOK_LISTING;
+	list_again(h, HOOK_LISTING);
+}
+
+void hook_stop(struct hook *h)
+{
+	h->phase = HOOK_AT_REST;
+	rest(h);
+}
+
+enum err hook_set_secret(struct hook *h, struct str secret, uint64_t mark)
+{
+	forget_secret(h);
+	if (!buf_reserve(&h->secret_now, secret.n + 1))
+		return E_NOMEM;
+	buf_str(&h->secret_now, secret);
+	if (h->secret_mark != mark)
+		h->unkept &= ~(unsigned)HOOK_SECRET;
+	h->secret_mark = mark;
+	if (!h->given_mark)
+		h->given_mark = mark; /* nobody shows the secret that it has: it is taken for this one */
+	return E_OK;
+}
+
+unsigned hook_secret_differs(const struct hook *h, bool has)
+{
+	bool ours = has && h->given_mark == h->secret_mark;
+
+	return h->secret.path && !ours ? HOOK_SECRET : 0;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------------- */
+
+static bool is_listing(const struct hook *h)
+{
+	return h->phase == HOOK_LISTING || h->phase == HOOK_CHECKING || h->phase == HOOK_VERIFYING;
+}
+
+enum err hook_request(struct hook *h, struct hook_request *r)
+{
+	assert(h->phase != HOOK_AT_REST);
+	*r = (struct hook_request){ .method = "GET" };
+	if (is_listing(h)) {
+		h->provider->list(h, buf_view(&h->cursor), r);
+	} else if (h->phase == HOOK_WRITING) {
+		if (h->action == HOOK_CREATE && !h->once[0])
+			rand_uuid_hex(h->once);
+		h->provider->write(h, h->action == HOOK_CREATE ? (struct str){ 0 } : str_of(h->best), r);
+	} else {
+		h->provider->remove(h, str_of(h->best), r);
+	}
+	return r->path.err != E_OK ? r->path.err : r->body.err;
+}
+
+void hook_request_release(struct hook_request *r)
+{
+	if (r->body.p)
+		explicit_bzero(r->body.p, r->body.cap); /* a secret may stand in it */
+	buf_release(&r->body);
+	buf_release(&r->path);
+}
+
+/* ---- what is there ------------------------------------------------------------------------------------------------------ */
+
+/* Ids that count up compare as numbers. */
+static bool is_before(struct str a, struct str b)
+{
+	return a.n != b.n ? a.n < b.n : str_cmp(a, b) < 0;
+}
+
+/* Better is what needs no change, then what was there first. */
+static bool is_better(const struct hook *h, struct str id, unsigned differs)
+{
+	if (!h->best[0] || !differs != !h->best_differs)
+		return !h->best[0] || !differs;
+	return is_before(id, str_of(h->best));
+}
+
+void hook_saw(struct hook *h, struct str id, unsigned differs)
+{
+	differs = (differs & ~h->unkept) | (h->rewrite ? HOOK_SECRET : 0);
+	if (id.n == 0 || id.n >= sizeof(h->best) || memchr(id.p, '\0', id.n))
+		return; /* nothing that could be asked for again */
+	h->seen++;
+	h->mine_seen = h->mine_seen || str_is(id, h->mine);
+	if (!is_better(h, id, differs))
+		return;
+	memcpy(h->best, id.p, id.n);
+	h->best[id.n] = '\0';
+	h->best_differs = differs;
+}
+
+void hook_more(struct hook *h, struct str cursor)
+{
+	buf_clear(&h->cursor);
+	buf_str(&h->cursor, cursor);
+}
+
+void hook_add_place(struct hook *h, struct str path, struct str place)
+{
+	buf_str(&h->added, path);
+	buf_char(&h->added, '\0');
+	buf_str(&h->added, place);
+	buf_char(&h->added, '\0');
+}
+
+/* Gerrit puts a line in front of JSON, against browsers. */
+struct str hook_body(const struct hook_provider *p, struct str raw, struct buf *space)
+{
+	struct str guard = STR(")]}'\n");
+
+	if (p->xml)
+		return raw;
+	if (str_starts(raw, guard))
+		raw = str_sub(raw, guard.n, raw.n);
+	buf_clear(space);
+	return json_compact(raw, /* plain= */ true, space, NULL) == E_OK ? buf_view(space) : (struct str){ 0 };
+}
+
+/* ---- moves -------------------------------------------------------------------------------------------------------------- */
+
+/* Two gateways made one each: both keep the first. */
+static bool is_twin(const struct hook *h)
+{
+	return h->mine_seen && h->best_differs == 0 && !str_is(str_of(h->mine), h->best);
+}
+
+static void remove_twin(struct hook *h)
+{
+	memcpy(h->best, h->mine, sizeof(h->best));
+	h->mine[0] = '\0';
+	h->action = HOOK_DELETE;
+	move(h, HOOK_REMOVING);
+}
+
+static void write_it(struct hook *h, enum hook_action action)
+{
+	h->action = action;
+	h->changed = action == HOOK_UPDATE ? h->best_differs : 0;
+	h->rewrite = false;
+	move(h, HOOK_WRITING);
+}
+
+/* The listing is complete and something must be done about it, or not. */
+static void judge_keep(struct hook *h, uint64_t random)
+{
+	if (!h->seen && h->phase == HOOK_LISTING) {
+		list_again(h, HOOK_CHECKING);
+		h->pause_ms = random % HOOK_JITTER_MS;
+	} else if (!h->seen) {
+		write_it(h, HOOK_CREATE);
+	} else if (h->best_differs) {
+		write_it(h, HOOK_UPDATE);
+	} else if (is_twin(h)) {
+		remove_twin(h);
+	} else {
+		move(h, HOOK_AT_REST);
+	}
+}
+
+static void judge_look(struct hook *h)
+{
+	h->action = !h->seen ? HOOK_CREATE : h->best_differs ? HOOK_UPDATE : HOOK_NOTHING;
+	h->changed = h->best_differs;
+	move(h, HOOK_AT_REST);
+}
+
+static void judge_remove(struct hook *h)
+{
+	h->action = h->seen ? HOOK_DELETE : HOOK_NOTHING;
+	move(h, h->seen ? HOOK_REMOVING : HOOK_AT_REST);
+}
+
+/* What is not as it was written a moment ago is never going to be. */
+static void judge_written(struct hook *h)
+{
+	if (h->seen)
+		h->unkept |= h->best_differs;
+	if (is_twin(h))
+		remove_twin(h);
+	else
+		move(h, HOOK_AT_REST);
+}
+
+static void judge(struct hook *h, uint64_t random)
+{
+	if (h->provider->expands)
+		move(h, HOOK_AT_REST);
+	else if (h->phase == HOOK_VERIFYING)
+		judge_written(h);
+	else if (h->goal == HOOK_REMOVE)
+		judge_remove(h);
+	else if (h->goal == HOOK_LOOK)
+		judge_look(h);
+	else
+		judge_keep(h, random);
+}
+
+static enum err take_page(struct hook *h, const struct hook_answer *a, uint64_t random, struct why *why)
+{
+	enum err err = E_OK;
+
+	buf_clear(&h->cursor);
+	if (a->status != 404 || !h->provider->missing_is_404)
+		err = h->provider->read(h, a, why);
+	if (err == E_OK && (h->cursor.err != E_OK || h->scratch.err != E_OK || h->added.err != E_OK))
+		err = why_set(why, E_NOMEM, "no memory for what is there");
+	if (err != E_OK)
+		return err;
+	if (!h->cursor.n)
+		judge(h, random);
+	else if (++h->pages >= HOOK_PAGES_MAX)
+		return why_set(why, E_LIMIT, "the list does not end after %d pages", HOOK_PAGES_MAX);
+	return E_OK;
+}
+
+static void take_written(struct hook *h, const struct hook_answer *a)
+{
+	struct buf arena = { 0 };
+	struct str id = { 0 };
+
+	h->once[0] = '\0';
+	h->given_mark = h->secret_mark;
+	if (h->action == HOOK_CREATE && h->provider->made && buf_reserve(&arena, a->body.n + 1))
+		id = h->provider->made(a, &arena);
+	if (id.n && id.n < sizeof(h->mine) && !memchr(id.p, '\0', id.n)) {
+		memcpy(h->mine, id.p, id.n);
+		h->mine[id.n] = '\0';
+	}
+	buf_release(&arena);
+	list_again(h, HOOK_VERIFYING);
+}
+
+static bool is_gone(const struct hook_answer *a)
+{
+	return a->status == 404 || a->status == 410;
+}
+
+enum err hook_take(struct hook *h, const struct hook_answer *a, uint64_t random, struct why *why)
+{
+	bool good = a->status >= 200 && a->status < 300;
+
+	assert(h->phase != HOOK_AT_REST);
+	h->pause_ms = 0;
+	if (is_listing(h) && (good || (a->status == 404 && h->provider->missing_is_404)))
+		return take_page(h, a, random, why);
+	if (h->phase == HOOK_REMOVING && (good || is_gone(a))) {
+		move(h, HOOK_AT_REST);
+		return E_OK;
+	}
+	if (h->phase == HOOK_WRITING && good) {
+		take_written(h, a);
+		return E_OK;
+	}
+	return why_set(why, is_gone(a) ? E_NOT_FOUND : E_FORBIDDEN, "the answer was %u", a->status);
+}
+
+/* ---- for people ---------------------------------------------------------------------------------------------------------- */
+
+void hook_write_parts(unsigned parts, struct buf *ret_text)
+{
+	static const char *const words[] = {
+#define X(name, text) text,
+		HOOK_PARTS(X)
+#undef X
+	};
+	bool first = true;
+
+	for (unsigned i = 0; i < HOOK_BIT_COUNT; i++) {
+		if (!(parts & 1u << i))
+			continue;
+		buf_str(ret_text, first ? STR("") : STR(", "));
+		buf_str(ret_text, str_of(words[i]));
+		first = false;
+	}
+}

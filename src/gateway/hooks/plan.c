@@ -1,0 +1,85 @@
+#include "gateway/hooks/plan.h"
+
+#include "base/mem.h"
+#include "gateway/sources/source.h"
+
+static const struct hook_kind *const kinds[] = {
+	&hook_kind_bitbucket, &hook_kind_bitbucketserver, &hook_kind_gerrit, &hook_kind_github, &hook_kind_gitlab,
+	&hook_kind_sns,       &hook_kind_storagegrid,     &hook_kind_stripe,
+};
+
+const struct hook_kind *hook_kind_find(const char *kind)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (str_eq(str_of(kinds[i]->kind), str_of(kind)))
+			return kinds[i];
+	return NULL;
+}
+
+void hook_plan_add(struct hook_plan *p, const struct hook_provider *provider, struct buf *path, struct buf *place)
+{
+	struct hook_plan_place *more = mem_realloc(p->places, (p->count + 1) * sizeof(*more));
+	struct hook_plan_place added = { .provider = provider };
+
+	if (more) {
+		p->places = more;
+		added.path = path->err == E_OK ? str_dup(buf_view(path)) : NULL;
+		added.place = place->err == E_OK ? str_dup(buf_view(place)) : NULL;
+		p->places[p->count++] = added;
+	}
+	if (!more || !added.path || !added.place)
+		p->err = E_NOMEM;
+	buf_release(path);
+	buf_release(place);
+}
+
+void hook_plan_base(struct hook_plan *p, const char *base)
+{
+	struct str s = str_of(base);
+
+	while (str_ends(s, STR("/")))
+		s.n--;
+	buf_str(&p->login.base, s);
+}
+
+void hook_plan_release(struct hook_plan *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		mem_free(p->places[i].path);
+		mem_free(p->places[i].place);
+	}
+	mem_free(p->places);
+	buf_release(&p->login.base);
+	*p = (struct hook_plan){ 0 };
+}
+
+void hook_plan_route(const struct route_config *route, struct hook_plan *ret_plan)
+{
+	const struct hook_kind *kind = hook_kind_find(route->ops->kind);
+
+	*ret_plan = (struct hook_plan){ .login = { .ca_path = route->hooks.ca } };
+	if (!kind || !route->url || !*route->url || !route->hooks.manage)
+		return;
+	kind->plan(route, ret_plan);
+	if (route->hooks.url && ret_plan->count) {
+		buf_clear(&ret_plan->login.base);
+		hook_plan_base(ret_plan, route->hooks.url);
+	}
+	if (ret_plan->login.base.err != E_OK)
+		ret_plan->err = E_NOMEM;
+	if (str_find(str_of(route->endpoint), '{') < strlen(route->endpoint) && ret_plan->count)
+		ret_plan->problem = "the endpoint is a template: a hook needs one address";
+}
+
+bool hook_plan_url(const struct route_config *route, struct buf *ret_url)
+{
+	struct str url = str_of(route->url), endpoint = str_of(route->endpoint);
+
+	while (str_ends(url, STR("/")))
+		url.n--;
+	buf_str(ret_url, url);
+	if (!str_starts(endpoint, STR("/")))
+		buf_char(ret_url, '/');
+	buf_str(ret_url, endpoint);
+	return ret_url->err == E_OK;
+}
