@@ -111,7 +111,7 @@ struct object *memory_take(struct memory_store *s, enum object_kind kind, const 
 
 void memory_next_ids(struct memory_store *s, const struct object *current, struct memory_ids *ret_ids)
 {
-	uint64_t bits[2] = { s->seed, ++s->ids };
+	uint64_t bits[2] = { s->seed, ++s->ids << 8 }; /* past the bits that say which variant of UID it is */
 
 	if (current)
 		snprintf(ret_ids->uid, sizeof(ret_ids->uid), "%s", current->uid);
