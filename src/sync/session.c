@@ -20,11 +20,25 @@ static void wake(void *ctx)
 		s->o.events.on_wake(s->o.events.ctx);
 }
 
+/*
+ * A command was answered. Its effects may have been told already, before the answer, when the peer could not know that they are of
+ * this command; so they are told once more, behind it.
+ */
+static void tell_again(struct session *s, const struct replica_place *place)
+{
+	const struct object *o = replica_object(s->replica, place);
+
+	if (o)
+		source_say_again(s->source, o, s->now_ms);
+}
+
 static void on_applied(void *ctx, const struct delivery_event *event, const struct replica_place *place,
 		       enum delivery_outcome outcome, bool retryable, const char *text)
 {
 	struct session *s = ctx;
 
+	if (event->type == DELIVERY_COMMAND && outcome == DELIVERY_APPLIED)
+		tell_again(s, place);
 	if (s->o.events.on_applied)
 		s->o.events.on_applied(s->o.events.ctx, event, place, outcome, retryable, text);
 	wake(s);
@@ -244,12 +258,29 @@ uint64_t session_epoch(const struct session *s)
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
+/* A repetition: the answer may have been lost, and what followed it came first. */
+static void repeated(struct session *s, struct blob *message)
+{
+	struct str in, name;
+	struct replica_place place;
+	struct wire_event e;
+	struct why why;
+
+	if (wire_event_decode(blob_view(message), &e, &why) == E_OK && wire_is_object(&e) &&
+	    wire_delivered_as(e.type) == DELIVERY_COMMAND && wire_subject_parse(e.subject, &in, &name) &&
+	    role_place_of(&s->role, object_kind_of(wire_kind_of(e.target)), in, name, &place))
+		tell_again(s, &place);
+}
+
 void session_receive(struct session *s, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random)
 {
 	struct peer_heard heard;
+	uint64_t came = peer_came(s->peer);
 
 	s->now_ms = now_ms;
 	peer_receive(s->peer, epoch, message, now_ms, random, &heard);
+	if (heard.what == PEER_EVENT && came == peer_came(s->peer))
+		repeated(s, message);
 	if (heard.what == PEER_ANSWERED)
 		source_answered(s->source, &heard, now_ms);
 	if ((heard.what == PEER_ANSWERED || heard.what == PEER_REFUSED) && s->o.events.on_heard)

@@ -422,6 +422,17 @@ bool source_knows_desired(const struct source *s, const struct object *truth, ui
 	return c && came > c->desired_at && strcmp(c->desired.text, c->entry->state.desired.text) == 0;
 }
 
+void source_say_again(struct source *s, const struct object *truth, uint64_t now_ms)
+{
+	struct copy *c = copy_of_truth(s, truth);
+
+	if (!c || !c->entry->truth)
+		return;
+	c->forced = c->entry->state.desired.text[0] != 0;
+	c->forced_status = c->entry->state.status.text[0] != 0;
+	source_sync(s, c->entry, now_ms);
+}
+
 void source_takes_over(struct source *s, const struct object *truth, const struct source_state *state)
 {
 	struct copy *c = copy_of_truth(s, truth);

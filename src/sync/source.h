@@ -123,6 +123,12 @@ enum err source_compare(struct source *s, enum object_kind kind, const char *nam
 			struct str uid, struct str checksum, uint64_t now_ms);
 
 /*
+ * Say of this object once more what it is, behind what leaves next: the peer has to know that it is later than an answer of ours (to a
+ * command that may be executed by now).
+ */
+void source_say_again(struct source *s, const struct object *truth, uint64_t now_ms);
+
+/*
  * What the peer is known to have had of an object (merge.h, struct merge_known) when it sent the event that was the `came`-th of its
  * events here: what it has confirmed since, it may have got after it wrote that. Borrowed until the next call.
  */

@@ -48,7 +48,8 @@ struct copy {
 	bool offered;             /* something of it may have left */
 	bool deleting;            /* its delete is in the outbox */
 	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
-	char *uid;   /* behind resource_id */
+	bool forced_status;
+	char *uid; /* behind resource_id */
 	char resource_id[];
 };
 

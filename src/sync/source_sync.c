@@ -125,28 +125,29 @@ static enum err begin_copy(struct source *s, struct entry *e)
 	return E_NOMEM;
 }
 
-/* What the peer did not get, although it confirmed it, needs a new id: the old one is one that it has applied. */
-static void version_of(const struct copy *c, uint64_t now_ms, char *ret_version, size_t n)
+/* What is said again needs a new id: the old one is one that the peer has applied. */
+static void version_of(const struct copy *c, bool forced, uint64_t now_ms, char *ret_version, size_t n)
 {
 	const char *version = c->entry->truth->version;
 
-	if (c->forced)
+	if (forced)
 		(void)snprintf(ret_version, n, "%.40s-%llx", version, (unsigned long long)now_ms);
 	else
 		(void)snprintf(ret_version, n, "%.40s", version);
 }
 
 static enum err offer(struct source *s, struct copy *c, enum delivery_type type, const struct digest *digest,
-		      struct offer *offered, uint64_t now_ms)
+		      struct offer *offered, bool *forced, uint64_t now_ms)
 {
 	struct offer next = { .digest = *digest };
 	enum err err;
 
-	version_of(c, now_ms, next.version, sizeof(next.version));
+	version_of(c, *forced, now_ms, next.version, sizeof(next.version));
 	err = add(s, c, type, type == DELIVERY_STATUS ? WIRE_STATUS_UPDATE : WIRE_SPEC_UPDATE, next.version,
 		  c->entry->truth->json, now_ms);
 	if (err == E_OK) {
 		*offered = next;
+		*forced = false;
 		c->offered = true;
 	}
 	return err;
@@ -156,7 +157,6 @@ static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *desired = &c->entry->state.desired;
 	bool first = s->o.creates && empty(&c->desired) && empty(&c->offered_desired.digest);
-	enum err err;
 
 	if (empty(desired)) {
 		/* Nothing is asked of the peer any more: the same asked again is something new. */
@@ -168,19 +168,17 @@ static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 	if (!c->forced && (same(&c->offered_desired.digest, desired) ||
 			   (same(&c->desired, desired) && empty(&c->offered_desired.digest))))
 		return E_OK;
-	err = offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, now_ms);
-	c->forced = c->forced && err != E_OK;
-	return err;
+	return offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, &c->forced, now_ms);
 }
 
 static enum err sync_status(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *status = &c->entry->state.status;
 
-	if (empty(status) || same(&c->offered_status.digest, status) ||
-	    (same(&c->status, status) && empty(&c->offered_status.digest)))
+	if (empty(status) || (!c->forced_status && (same(&c->offered_status.digest, status) ||
+						    (same(&c->status, status) && empty(&c->offered_status.digest)))))
 		return E_OK;
-	return offer(s, c, DELIVERY_STATUS, status, &c->offered_status, now_ms);
+	return offer(s, c, DELIVERY_STATUS, status, &c->offered_status, &c->forced_status, now_ms);
 }
 
 /* ---- commands --------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,233 @@
+/*
+ * sim_sync.h -- one principal, its agents, the streams between them and the people at both ends, in one thread on a virtual
+ * clock.
+ *
+ * Shape     hub and sites are the real ones, each on a memory backend and a journal; disks of ledgers, streams, clocks and people
+ *           are the simulation's. Everything that happens comes from one seed.
+ *
+ *               sim_sync.c          runs: a time of trouble, healing, silence
+ *               sim_sync_clock.c    what happens later; randomness
+ *               sim_sync_disk.c     ledgers: rows that are durable, batches that fail, crashes
+ *               sim_sync_end.c      processes: start, turn, crash
+ *               sim_sync_stream.c   streams: delay, cuts, repetitions, lies
+ *               sim_sync_people.c   people and controllers
+ *               sim_sync_watch.c    promises that hold after every step
+ *               sim_sync_equal.c    promises that hold after healing
+ *
+ * Units     virtual ms.
+ */
+#pragma once
+
+#include "agent/site.h"
+#include "backend/memory.h"
+#include "base/heap.h"
+#include "principal/hub.h"
+
+#define SIM_AGENTS          4
+#define SIM_NAMES           6      /* objects of each kind that people make for an agent */
+#define SIM_RESYNC_MS       120000 /* both ends compare this often */
+
+#define PRINCIPAL_NAMESPACE "argocd"
+#define PRINCIPAL_UIDS      "01000000" /* how they begin: the seed of its store */
+#define SITE_NAMESPACE      "site"
+
+struct sim;
+struct stream;
+
+/* A row of a ledger that is durable. */
+struct disk_row {
+	enum ledger_table table;
+	struct ledger_row row;
+	char *key;
+	char text[];
+};
+
+struct disk {
+	struct map rows; /* by table and key columns */
+	uint64_t slow_ms;
+	unsigned failures; /* batches that will fail */
+};
+
+/* One process: the principal (agent NULL), or an agent. */
+struct end {
+	struct sim *sim;
+	struct agent *agent;
+	struct memory_store *store; /* outlives the process, as the disk does */
+	struct disk disk;
+	struct backend watched; /* the backend that the process sees */
+	struct backend *memory; /* behind it; NULL: the process is down */
+	struct journal *journal;
+	struct hub *hub;
+	struct site *site;
+	uint64_t life;    /* counts processes */
+	uint64_t turn_at; /* UINT64_MAX: no turn is planned */
+};
+
+/* What the simulation knows about an agent. */
+struct agent {
+	struct end end;
+	unsigned index;
+	char name[8];
+	enum agent_mode mode;
+	struct wire_dialect dialect;
+	struct identity_policy policy;
+	struct stream *stream; /* the newest; NULL: none */
+	bool connecting;
+	bool liar;
+};
+
+/* An object that people made: what it may expect of the sync. By UID at its source. */
+struct story {
+	char uid[64];
+	struct agent *agent; /* whose it is */
+	bool unwanted;       /* it was deleted, moved away or excluded at some time: its copy may go */
+	bool outstanding;    /* an operation was asked for and not executed */
+	bool closed;         /* nothing more is expected of its operations */
+	uint64_t op;         /* the newest that was asked for */
+	uint64_t op_crashes; /* sim.crashes then */
+	unsigned executed;   /* times, of `op` */
+};
+
+struct sim {
+	uint64_t seed;
+	uint64_t random;
+	uint64_t now;
+	uint64_t order; /* of happenings */
+	uint64_t steps;
+	uint64_t deliveries; /* messages that arrived */
+	uint64_t chatter;    /* messages that left since silence began, but comparisons */
+	uint64_t crashes;
+	uint64_t next_epoch;
+	uint64_t next_number; /* of versions and operations */
+	bool trace;
+	bool healed; /* no more faults, no more changes */
+	bool silent; /* nothing more to say */
+	bool by_destination;
+	bool calm; /* nobody crashes in this run */
+	struct heap happenings;
+	struct map stories;
+	struct map confirmed; /* ids of state that was confirmed, by agent and direction */
+	struct map held;      /* UIDs at the principal that the guard holds */
+	struct patterns *everywhere;
+	struct end principal;
+	struct agent agents[SIM_AGENTS];
+};
+
+/* -- sim_sync.c -- */
+
+void sim_trace(const struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A promise was broken: says which, and how to see it again; the process ends. */
+_Noreturn void sim_broken(const struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Memory of the simulation's own: there must be enough. */
+void *sim_alloc(const struct sim *s, size_t n);
+char *sim_text(const struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* -- sim_sync_clock.c -- */
+uint64_t sim_random(struct sim *s);
+uint64_t sim_below(struct sim *s, uint64_t n);
+bool sim_once_in(struct sim *s, unsigned n);
+
+/* The kernel's randomness is drawn from this as well: keys of hash maps decide about orders. */
+void sim_seed_kernel(uint64_t seed);
+
+struct happening {
+	struct heap_node node;
+	void (*run)(struct sim *s, struct happening *h);
+	struct end *end;
+	uint64_t life; /* of `end` */
+	uint64_t number;
+	void *data;
+	struct stream *stream;
+};
+
+/* A copy of `h` happens `delay_ms` from now. What belongs to a process that has died since does not. */
+void sim_later(struct sim *s, uint64_t delay_ms, const struct happening *h);
+
+/* Run the next one. */
+void sim_step(struct sim *s);
+void sim_forget_happenings(struct sim *s);
+extern const struct memory_clock sim_memory_clock; /* `ctx` is the sim's */
+
+/* -- sim_sync_disk.c -- */
+struct journal *disk_journal(struct end *e);
+void disk_release(struct disk *d);
+
+/* All durable rows of a table, in the order of their key. */
+void disk_read(struct end *e, enum ledger_table table, void (*on_row)(void *ctx, const struct ledger_row *row),
+	       void *ctx);
+
+/* Is there a durable row of this table, about this peer (NULL: any) and UID? */
+bool disk_has(const struct disk *d, enum ledger_table table, const char *peer, struct str uid);
+
+/* -- sim_sync_end.c -- */
+const char *end_name(const struct end *e);
+void end_start(struct end *e);
+void end_crash(struct end *e);
+
+/* Nothing of it is kept. */
+void end_release(struct end *e);
+
+/* It gets its turn soon. */
+void end_plan(struct end *e, uint64_t at_ms);
+bool end_is_up(const struct end *e);
+struct session *end_session(struct end *e, struct agent *a); /* NULL: none */
+
+/* -- sim_sync_stream.c -- */
+
+/* The agent tries to connect, later and again until it can. */
+void stream_want(struct agent *a);
+void stream_cut(struct agent *a);
+
+/* Send what may go from this end. */
+void stream_pump(struct end *from, struct agent *a);
+void stream_free(struct stream *st);
+bool stream_is_quiet(const struct agent *a);
+
+/* Both sides of it know that it is open. */
+bool stream_is_open(const struct agent *a);
+
+/* -- sim_sync_people.c -- */
+
+/* Somebody does something. */
+void people_act(struct sim *s);
+
+/* Every controller at the agents does what is asked of it; true: there was something. */
+bool people_controllers(struct sim *s);
+
+/* The principal is down: its objects of one agent are gone when it comes back. */
+void people_bad_restore(struct sim *s);
+
+struct story *story_of(struct sim *s, const char *uid);
+void story_free_all(struct sim *s);
+
+/* -- sim_sync_watch.c -- */
+
+/* A message leaves: may it? */
+void watch_message(struct end *from, struct agent *a, struct str message);
+
+/* A write is asked of a backend: may it be? */
+void watch_write(struct end *e, const struct backend_write *w);
+
+/* An answer came and did this. */
+void watch_answer(struct end *e, struct agent *a, const struct peer_heard *heard);
+
+/* An event was dealt with at the principal. */
+void watch_applied(struct agent *a, const struct replica_place *place, enum delivery_outcome outcome);
+
+/* The hub knows everything: whose deletes must be held? */
+void watch_guard(struct sim *s);
+void watch_guard_released(struct sim *s);
+
+/* An operation is executed. */
+void watch_executed(struct agent *a, const struct object *app, uint64_t op);
+void watch_release(struct sim *s);
+
+/* -- sim_sync_equal.c -- */
+
+/* Is everything at every agent as it must be? With `ret_difference` (512 bytes): what is not. */
+bool equal_everywhere(struct sim *s, char *ret_difference);
+
+/* Does nobody have anything under way? */
+bool equal_idle(struct sim *s, char *ret_reason);

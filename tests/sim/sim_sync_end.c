@@ -1,0 +1,374 @@
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "sim_sync.h"
+
+#define WALL_NS 1700000000000000000LL /* when the virtual clock began */
+
+const char *end_name(const struct end *e)
+{
+	return e->agent ? e->agent->name : "principal";
+}
+
+bool end_is_up(const struct end *e)
+{
+	return e->memory != NULL;
+}
+
+struct session *end_session(struct end *e, struct agent *a)
+{
+	struct hub_agent *known;
+
+	if (!end_is_up(e))
+		return NULL;
+	if (e->site)
+		return site_session(e->site);
+	known = hub_find(e->hub, str_of(a->name));
+	return known ? known->session : NULL;
+}
+
+/* ---- the backend that a process sees: every write is looked at --------------------------------------------------- */
+
+static struct end *end_of(struct backend *b)
+{
+	return CONTAINER_OF(b, struct end, watched);
+}
+
+static enum err watched_start(struct backend *b, const struct backend_watcher *watcher, struct why *why)
+{
+	return backend_start(end_of(b)->memory, watcher, why);
+}
+
+static void watched_write(struct backend *b, struct backend_write *w)
+{
+	struct end *e = end_of(b);
+
+	watch_write(e, w);
+	if (!e->sim->healed && sim_once_in(e->sim, 60))
+		memory_store_fail(e->store, sim_once_in(e->sim, 4) ? E_FULL : E_UNAVAILABLE, 1);
+	if (sim_once_in(e->sim, 8))
+		memory_store_delay(e->store, sim_below(e->sim, sim_once_in(e->sim, 10) ? 400 : 20));
+	backend_write(e->memory, w);
+}
+
+static const struct backend_ops watched_ops = { .name = "watched", .start = watched_start, .write = watched_write };
+
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
+
+static void on_turn(struct sim *s, struct happening *h)
+{
+	struct end *e = h->end;
+	uint64_t next_ms;
+
+	if (e->turn_at != s->now)
+		return;
+	e->turn_at = UINT64_MAX;
+	next_ms = e->hub ? hub_turn(e->hub) : site_turn(e->site);
+	if (next_ms != UINT64_MAX)
+		end_plan(e, next_ms);
+}
+
+void end_plan(struct end *e, uint64_t at_ms)
+{
+	struct sim *s = e->sim;
+
+	at_ms = at_ms > s->now ? at_ms : s->now + 1;
+	if (!end_is_up(e) || at_ms >= e->turn_at)
+		return;
+	e->turn_at = at_ms;
+	sim_later(s, at_ms - s->now, &(struct happening){ .run = on_turn, .end = e, .life = e->life });
+}
+
+static uint64_t now_ms(void *ctx)
+{
+	return ((struct end *)ctx)->sim->now;
+}
+
+static int64_t wall_ns(void *ctx)
+{
+	return WALL_NS + (int64_t)((struct end *)ctx)->sim->now * 1000000;
+}
+
+static void on_wake(void *ctx)
+{
+	struct end *e = ctx;
+
+	end_plan(e, e->sim->now);
+}
+
+static void on_problem(void *ctx, const struct why *why, bool bad)
+{
+	struct end *e = ctx;
+
+	sim_broken(e->sim, "%s: %s (%d)", end_name(e), why->text, bad);
+}
+
+/* ---- the principal ----------------------------------------------------------------------------------------------- */
+
+static struct agent *agent_of(struct end *e, const struct hub_agent *known)
+{
+	for (int i = 0; i < SIM_AGENTS; i++)
+		if (strcmp(e->sim->agents[i].name, known->name.text) == 0)
+			return &e->sim->agents[i];
+	sim_broken(e->sim, "an agent '%s' appeared", known->name.text);
+}
+
+static void hub_on_ready(void *ctx, struct hub_agent *known)
+{
+	struct end *e = ctx;
+
+	stream_pump(e, agent_of(e, known));
+}
+
+static void hub_on_applied(void *ctx, struct hub_agent *known, const struct delivery_event *event,
+			   const struct replica_place *place, enum delivery_outcome outcome, bool retryable,
+			   const char *text)
+{
+	struct end *e = ctx;
+
+	sim_trace(e->sim, "principal %s: %.*s: %s%s%s", known->name.text, STR_ARG(event->event_id),
+		  outcome == DELIVERY_APPLIED ? "applied: " : "rejected: ", text, retryable ? " (again)" : "");
+	watch_applied(agent_of(e, known), place, outcome);
+}
+
+static void hub_on_heard(void *ctx, struct hub_agent *known, const struct peer_heard *heard)
+{
+	struct end *e = ctx;
+
+	watch_answer(e, agent_of(e, known), heard);
+}
+
+static void hub_on_reverted(void *ctx, struct hub_agent *known, const struct replica_place *place, enum err err,
+			    const char *text)
+{
+	struct end *e = ctx;
+
+	sim_trace(e->sim, "principal %s: %s/%s: %s%s", known->name.text, place->namespace, place->name,
+		  err == E_OK ? "" : "failed: ", text);
+}
+
+static void hub_on_cache_info(void *ctx, struct hub_agent *known, struct str json)
+{
+	(void)ctx, (void)known, (void)json;
+}
+
+static void hub_on_synced(void *ctx)
+{
+	struct end *e = ctx;
+
+	sim_trace(e->sim, "principal knows all objects");
+	watch_guard(e->sim);
+}
+
+static struct outbox_options small_outbox(struct sim *s)
+{
+	struct outbox_options o = outbox_defaults;
+
+	if (s->seed % 4 == 1) { /* some runs: hardly any room */
+		o.window_events = 2;
+		o.entries_max = 40;
+	}
+	return o;
+}
+
+static struct inbox_options small_inbox(struct sim *s)
+{
+	struct inbox_options o = inbox_defaults;
+
+	if (s->seed % 4 == 2) {
+		o.window_events = 4;
+		o.parallel_max = 2;
+	}
+	return o;
+}
+
+static const struct guard_limits guard = { .share_max = 50, .count_min = 4 };
+static const struct session_limits limits = { .resync_ms = SIM_RESYNC_MS };
+
+static struct hub *new_hub(struct end *e)
+{
+	const struct hub_options options = {
+		.mapping = { .by_destination = e->sim->by_destination,
+			     .namespace = PRINCIPAL_NAMESPACE,
+			     .allowed = e->sim->everywhere },
+		.principal_uid = "0a7c9c8e-principal",
+		.backend = &e->watched,
+		.journal = e->journal,
+		.outbox = small_outbox(e->sim),
+		.inbox = small_inbox(e->sim),
+		.guard = guard,
+		.limits = limits,
+		.source = STR("principal"),
+		.seed = sim_random(e->sim),
+		.now_ms = now_ms,
+		.wall_ns = wall_ns,
+		.events = { .on_ready = hub_on_ready,
+			    .on_applied = hub_on_applied,
+			    .on_heard = hub_on_heard,
+			    .on_reverted = hub_on_reverted,
+			    .on_cache_info = hub_on_cache_info,
+			    .on_problem = on_problem,
+			    .on_synced = hub_on_synced,
+			    .on_wake = on_wake,
+			    .ctx = e },
+	};
+
+	return hub_new(&options);
+}
+
+/* ---- an agent ---------------------------------------------------------------------------------------------------- */
+
+static void site_on_ready(void *ctx, struct session *session)
+{
+	struct end *e = ctx;
+
+	(void)session;
+	stream_pump(e, e->agent);
+}
+
+static void site_on_applied(void *ctx, const struct delivery_event *event, const struct replica_place *place,
+			    enum delivery_outcome outcome, bool retryable, const char *text)
+{
+	struct end *e = ctx;
+
+	(void)place;
+	sim_trace(e->sim, "%-9s %.*s: %s%s%s", e->agent->name, STR_ARG(event->event_id),
+		  outcome == DELIVERY_APPLIED ? "applied: " : "rejected: ", text, retryable ? " (again)" : "");
+}
+
+static void site_on_heard(void *ctx, const struct peer_heard *heard)
+{
+	struct end *e = ctx;
+
+	watch_answer(e, e->agent, heard);
+}
+
+static void site_on_reverted(void *ctx, const struct replica_place *place, enum err err, const char *text)
+{
+	struct end *e = ctx;
+
+	sim_trace(e->sim, "%-9s %s/%s: %s%s", e->agent->name, place->namespace, place->name,
+		  err == E_OK ? "" : "failed: ", text);
+}
+
+static void site_on_refusal(void *ctx, enum wire_refusal refusal, struct str message)
+{
+	(void)ctx, (void)refusal, (void)message;
+}
+
+static void site_on_synced(void *ctx)
+{
+	struct end *e = ctx;
+
+	sim_trace(e->sim, "%-9s knows all objects", e->agent->name);
+}
+
+static struct site *new_site(struct end *e)
+{
+	struct agent *a = e->agent;
+	struct site_options options = {
+		.mode = a->mode,
+		.mapping = { .by_destination = e->sim->by_destination && a->mode == AGENT_MANAGED,
+			     .namespace = SITE_NAMESPACE,
+			     .allowed = e->sim->everywhere },
+		.policy = a->policy,
+		.recreate = MERGE_RECREATE_IGNORE,
+		.backend = &e->watched,
+		.journal = e->journal,
+		.outbox = small_outbox(e->sim),
+		.inbox = small_inbox(e->sim),
+		.guard = guard,
+		.limits = limits,
+		.source = STR("agent://agent-managed"),
+		.seed = sim_random(e->sim),
+		.now_ms = now_ms,
+		.wall_ns = wall_ns,
+		.events = { .on_ready = site_on_ready,
+			    .on_applied = site_on_applied,
+			    .on_heard = site_on_heard,
+			    .on_reverted = site_on_reverted,
+			    .on_refusal = site_on_refusal,
+			    .on_problem = on_problem,
+			    .on_synced = site_on_synced,
+			    .on_wake = on_wake,
+			    .ctx = e },
+	};
+
+	(void)agent_name_set(&options.name, str_of(a->name));
+	return site_new(&options);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+struct loading {
+	struct end *end;
+	enum ledger_table table;
+};
+
+static void load_row(void *ctx, const struct ledger_row *row)
+{
+	struct loading *l = ctx;
+	enum err err = l->end->hub ? hub_load(l->end->hub, l->table, row) : site_load(l->end->site, l->table, row);
+
+	if (err != E_OK)
+		sim_broken(l->end->sim, "%s: a row was not taken: %s", end_name(l->end), err_text(err));
+}
+
+void end_start(struct end *e)
+{
+	static const enum ledger_table tables[] = { LEDGER_SETTING, LEDGER_COPY, LEDGER_COMMAND, LEDGER_REPLICA };
+	struct memory_clock clock = sim_memory_clock;
+	struct why why;
+
+	clock.ctx = e->sim;
+	sim_trace(e->sim, "%-9s starts", end_name(e));
+	e->watched.ops = &watched_ops;
+	e->turn_at = UINT64_MAX;
+	e->journal = disk_journal(e);
+	if (!e->journal || memory_open(e->store, &clock, &why, &e->memory) != E_OK ||
+	    !(e->agent ? (void *)(e->site = new_site(e)) : (void *)(e->hub = new_hub(e))))
+		sim_broken(e->sim, "no memory");
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		disk_read(e, tables[i], load_row, &(struct loading){ .end = e, .table = tables[i] });
+	if ((e->hub ? hub_start(e->hub, &why) : site_start(e->site, &why)) != E_OK)
+		sim_broken(e->sim, "%s", why.text);
+	if (e->agent)
+		stream_want(e->agent);
+}
+
+static void on_restart(struct sim *s, struct happening *h)
+{
+	(void)s;
+	end_start(h->end);
+}
+
+void end_crash(struct end *e)
+{
+	struct sim *s = e->sim;
+
+	if (!end_is_up(e))
+		return;
+	sim_trace(s, "%-9s crashes", end_name(e));
+	s->crashes++;
+	e->life++;
+	memory_crash(TAKE(e->memory));
+	journal_free(TAKE(e->journal));
+	hub_free(TAKE(e->hub));
+	site_free(TAKE(e->site));
+	for (int i = 0; i < SIM_AGENTS; i++)
+		if (!e->agent || e->agent == &s->agents[i])
+			stream_cut(&s->agents[i]);
+	if (e->agent)
+		e->agent->connecting = false;
+	sim_later(s, 1 + sim_below(s, 3000), &(struct happening){ .run = on_restart, .end = e, .life = e->life });
+}
+
+void end_release(struct end *e)
+{
+	e->life++;
+	if (e->memory)
+		memory_crash(TAKE(e->memory));
+	journal_free(TAKE(e->journal));
+	hub_free(TAKE(e->hub));
+	site_free(TAKE(e->site));
+}

@@ -1,0 +1,593 @@
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "sim_sync.h"
+#include "sync/marks.h"
+
+/* ---- stories ------------------------------------------------------------------------------------------------------ */
+
+struct story *story_of(struct sim *s, const char *uid)
+{
+	struct story *story = map_get(&s->stories, str_of(uid));
+
+	if (story || !uid[0])
+		return story;
+	story = sim_alloc(s, sizeof(*story));
+	(void)snprintf(story->uid, sizeof(story->uid), "%s", uid);
+	if (map_put(&s->stories, str_of(story->uid), story) != E_OK)
+		sim_broken(s, "no memory");
+	return story;
+}
+
+void story_free_all(struct sim *s)
+{
+	const struct map_entry *e;
+	size_t at = 0;
+
+	while ((e = map_next(&s->stories, &at)))
+		mem_free(e->value);
+	map_release(&s->stories);
+}
+
+static void unwanted(struct sim *s, const struct object *o)
+{
+	struct story *story = o ? story_of(s, o->uid) : NULL;
+
+	if (story)
+		story->unwanted = story->closed = true;
+}
+
+/* Its operations are nobody's promise any more: the copy they were on is gone. */
+static void closed(struct sim *s, const char *uid)
+{
+	struct story *story = story_of(s, uid);
+
+	if (story)
+		story->closed = true;
+}
+
+/* ---- trees -------------------------------------------------------------------------------------------------------- */
+
+static json_object *ensure(json_object *tree, const char *key)
+{
+	json_object *member = NULL;
+
+	if (!json_object_object_get_ex(tree, key, &member) || !json_object_is_type(member, json_type_object)) {
+		member = json_object_new_object();
+		(void)json_object_object_add(tree, key, member);
+	}
+	return member;
+}
+
+static void set_text(json_object *tree, const char *key, const char *value)
+{
+	if (value)
+		(void)json_object_object_add(tree, key, json_object_new_string(value));
+	else
+		json_object_object_del(tree, key);
+}
+
+static const char *text_at(json_object *tree, const char *a, const char *b, const char *c)
+{
+	json_object *value = tree_get(tree, a, b, c, NULL);
+
+	return value ? json_object_get_string(value) : "";
+}
+
+static void edit(struct end *e, enum object_kind kind, json_object *tree, const char *what)
+{
+	struct object *o = NULL;
+	struct why why;
+
+	if (object_from_tree(kind, tree, &why, &o) != E_OK)
+		sim_broken(e->sim, "%s", why.text);
+	sim_trace(e->sim, "%-9s somebody: %s %s/%s", end_name(e), what, o->namespace, o->name);
+	if (memory_store_edit(e->store, o) != E_OK)
+		sim_broken(e->sim, "no memory");
+	object_unref(o);
+	json_object_put(tree);
+}
+
+static void take_away(struct end *e, const struct object *o)
+{
+	struct object *kept = object_ref((struct object *)o);
+
+	sim_trace(e->sim, "%-9s somebody: delete %s/%s", end_name(e), kept->namespace, kept->name);
+	(void)memory_store_remove(e->store, kept->kind, kept->namespace, kept->name);
+	object_unref(kept);
+}
+
+static char *number_text(struct sim *s, char *text, size_t n, const char *prefix)
+{
+	(void)snprintf(text, n, "%s%llu", prefix, (unsigned long long)++s->next_number);
+	return text;
+}
+
+/* ---- what there is ------------------------------------------------------------------------------------------------ */
+
+static const char *namespace_at_principal(const struct sim *s, const struct agent *a)
+{
+	if (s->by_destination && a->mode == AGENT_MANAGED)
+		return a->index % 2 ? "team" : PRINCIPAL_NAMESPACE;
+	return a->name;
+}
+
+static void app_name(struct sim *s, const struct agent *a, char ret_name[static 32])
+{
+	(void)snprintf(ret_name, 32, "%s-app%u", s->by_destination ? a->name : "an", (unsigned)sim_below(s, SIM_NAMES));
+}
+
+static json_object *new_app(struct sim *s, const struct agent *a, const char *namespace, const char *name)
+{
+	json_object *tree = json_object_new_object(), *meta = ensure(tree, "metadata"), *spec = ensure(tree, "spec");
+	json_object *destination = ensure(spec, "destination"), *from = ensure(spec, "source");
+	char text[32];
+
+	set_text(meta, "name", name);
+	set_text(meta, "namespace", namespace);
+	set_text(spec, "project", "default");
+	set_text(destination, "name", a->mode == AGENT_MANAGED ? a->name : "in-cluster");
+	set_text(destination, "namespace", "guestbook");
+	set_text(from, "repoURL", "https://example.com/r.git");
+	set_text(from, "targetRevision", number_text(s, text, sizeof(text), "r"));
+	return tree;
+}
+
+/* Where people make the objects of this agent. */
+static struct end *source_end(struct sim *s, struct agent *a)
+{
+	return a->mode == AGENT_MANAGED ? &s->principal : &a->end;
+}
+
+static const char *source_namespace(const struct sim *s, const struct agent *a)
+{
+	return a->mode == AGENT_MANAGED ? namespace_at_principal(s, a) : SITE_NAMESPACE;
+}
+
+static bool excluded(json_object *tree)
+{
+	return strcmp(text_at(tree, "metadata", "labels", LABEL_SKIP_SYNC), "true") == 0;
+}
+
+/* ---- operations --------------------------------------------------------------------------------------------------- */
+
+static bool may_operate(struct sim *s, const struct story *story, json_object *tree)
+{
+	(void)s;
+	return !story->closed && !story->outstanding && !tree_get(tree, "operation", NULL) && !excluded(tree) &&
+	       !tree_get(tree, "metadata", "deletionTimestamp", NULL);
+}
+
+static void put_operation(struct sim *s, struct story *story, struct agent *a, json_object *tree)
+{
+	json_object *operation = json_object_new_object();
+
+	story->agent = a;
+	story->outstanding = true;
+	story->op_crashes = s->crashes;
+	story->executed = 0;
+	story->op = s->calm && sim_once_in(s, 2) ? 1 : ++s->next_number + 1; /* 1: the same as the last time */
+	(void)json_object_object_add(operation, "sync", json_object_new_object());
+	(void)json_object_object_add(operation, "number", json_object_new_int64((int64_t)story->op));
+	(void)json_object_object_add(tree, "operation", operation);
+}
+
+/* ---- people at the source of truth -------------------------------------------------------------------------------- */
+
+static void change_spec(struct sim *s, json_object *tree)
+{
+	char text[32];
+
+	set_text(ensure(ensure(tree, "spec"), "source"), "targetRevision", number_text(s, text, sizeof(text), "r"));
+}
+
+static void change_marks(struct sim *s, json_object *tree)
+{
+	json_object *meta = ensure(tree, "metadata");
+	char text[32];
+
+	set_text(ensure(meta, "labels"), "team", sim_once_in(s, 4) ? NULL : number_text(s, text, sizeof(text), "t"));
+	set_text(ensure(meta, "annotations"), "note",
+		 sim_once_in(s, 4) ? NULL : number_text(s, text, sizeof(text), "n"));
+}
+
+static void toggle_exclusion(struct sim *s, const struct object *o, json_object *tree)
+{
+	bool was = excluded(tree);
+
+	set_text(ensure(ensure(tree, "metadata"), "labels"), LABEL_SKIP_SYNC, was ? NULL : "true");
+	unwanted(s, o);
+}
+
+/* The truth about an application of this agent changes. */
+static void change_app(struct sim *s, struct agent *a)
+{
+	struct end *e = source_end(s, a);
+	char name[32];
+	struct object *o;
+	json_object *tree;
+	uint64_t what = sim_below(s, 100);
+
+	app_name(s, a, name);
+	o = memory_store_get(e->store, OBJECT_APPLICATION, source_namespace(s, a), name);
+	if (!o) {
+		edit(e, OBJECT_APPLICATION, new_app(s, a, source_namespace(s, a), name), "create");
+		return;
+	}
+	if (what < 10) {
+		unwanted(s, o);
+		take_away(e, o);
+		if (what < 5) /* and made again: another object */
+			edit(e, OBJECT_APPLICATION, new_app(s, a, source_namespace(s, a), name), "create again");
+		return;
+	}
+	tree = object_tree(o);
+	if (what < 16) {
+		toggle_exclusion(s, o, tree);
+	} else if (what < 19 && a->mode == AGENT_MANAGED) {
+		unwanted(s, o);
+		set_text(ensure(tree, "metadata"), "deletionTimestamp", "2030-01-01T00:00:00Z");
+	} else if (what < 60) {
+		change_spec(s, tree);
+	} else if (what < 70) {
+		change_marks(s, tree);
+	} else if (what < 75) {
+		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "normal");
+	} else if (may_operate(s, story_of(s, o->uid), tree)) {
+		put_operation(s, story_of(s, o->uid), a, tree);
+	}
+	edit(e, OBJECT_APPLICATION, tree, "change");
+}
+
+/* It goes to another agent. */
+static void move_app(struct sim *s, struct agent *a)
+{
+	struct agent *to = &s->agents[sim_below(s, SIM_AGENTS)];
+	char name[32];
+	struct object *o;
+	json_object *tree;
+
+	if (!s->by_destination || a->mode != AGENT_MANAGED || to->mode != AGENT_MANAGED)
+		return;
+	app_name(s, a, name);
+	o = memory_store_get(s->principal.store, OBJECT_APPLICATION, namespace_at_principal(s, a), name);
+	if (!o)
+		return;
+	unwanted(s, o);
+	tree = object_tree(o);
+	set_text(ensure(ensure(tree, "spec"), "destination"), "name", to->name);
+	edit(&s->principal, OBJECT_APPLICATION, tree, "move");
+}
+
+/* ---- other kinds -------------------------------------------------------------------------------------------------- */
+
+static json_object *new_object(const char *namespace, const char *name)
+{
+	json_object *tree = json_object_new_object(), *meta = ensure(tree, "metadata");
+
+	set_text(meta, "name", name);
+	set_text(meta, "namespace", namespace);
+	return tree;
+}
+
+static void add_destination(json_object *list, const char *name)
+{
+	json_object *destination = json_object_new_object();
+
+	set_text(destination, "name", name);
+	set_text(destination, "namespace", "*");
+	set_text(destination, "server", "*");
+	(void)json_object_array_add(list, destination);
+}
+
+/* A project that names some of the agents. */
+static json_object *new_project(struct sim *s, const char *namespace, const char *name)
+{
+	json_object *tree = new_object(namespace, name), *spec = ensure(tree, "spec");
+	json_object *destinations = json_object_new_array(), *from = json_object_new_array();
+	char text[32];
+
+	for (int i = 0; i < SIM_AGENTS; i++)
+		if (sim_once_in(s, 2))
+			add_destination(destinations, s->agents[i].name);
+	(void)json_object_array_add(from, json_object_new_string("*"));
+	(void)json_object_object_add(spec, "destinations", destinations);
+	(void)json_object_object_add(spec, "sourceNamespaces", from);
+	set_text(spec, "description", number_text(s, text, sizeof(text), "d"));
+	return tree;
+}
+
+static json_object *new_repository(struct sim *s, const char *name)
+{
+	json_object *tree = new_object(PRINCIPAL_NAMESPACE, name), *data = ensure(tree, "data");
+	char text[32];
+
+	set_text(ensure(ensure(tree, "metadata"), "labels"), LABEL_SECRET_TYPE, "repository");
+	set_text(data, "project", sim_once_in(s, 2) ? "cDA=" : "cDE="); /* p0, p1 */
+	set_text(data, "url", number_text(s, text, sizeof(text), "aHR0"));
+	return tree;
+}
+
+static json_object *new_keys(struct sim *s)
+{
+	json_object *tree = new_object(PRINCIPAL_NAMESPACE, GPG_KEYS_NAME);
+	char text[32];
+
+	set_text(ensure(tree, "data"), "KEY", number_text(s, text, sizeof(text), "k"));
+	return tree;
+}
+
+static void put_or_remove(struct sim *s, struct end *e, enum object_kind kind, json_object *tree)
+{
+	struct object *there = memory_store_get(e->store, kind, tree_meta(tree, "namespace"), tree_meta(tree, "name"));
+
+	unwanted(s, there); /* a project may reach others from now on */
+	if (there && sim_once_in(s, 4)) {
+		take_away(e, there);
+		json_object_put(tree);
+		return;
+	}
+	if (there)
+		set_text(ensure(tree, "metadata"), "uid", there->uid);
+	edit(e, kind, tree, "put");
+}
+
+static void change_shared(struct sim *s)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "p%u", (unsigned)sim_below(s, 2));
+	switch (sim_below(s, 3)) {
+	case 0:
+		put_or_remove(s, &s->principal, OBJECT_APPPROJECT, new_project(s, PRINCIPAL_NAMESPACE, name));
+		break;
+	case 1:
+		/* A repository may come and go with its project: whatever it is, its copies may. */
+		name[0] = 'r';
+		put_or_remove(s, &s->principal, OBJECT_REPOSITORY, new_repository(s, name));
+		break;
+	default:
+		put_or_remove(s, &s->principal, OBJECT_GPGKEY, new_keys(s));
+	}
+}
+
+static void change_project_at(struct sim *s, struct agent *a)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "own%u", (unsigned)sim_below(s, 2));
+	put_or_remove(s, &a->end, OBJECT_APPPROJECT, new_project(s, SITE_NAMESPACE, name));
+}
+
+/* ---- people at the copies ----------------------------------------------------------------------------------------- */
+
+static struct object *any_object(struct sim *s, const struct memory_store *store, const char *namespace)
+{
+	size_t at = 0, n = memory_store_count(store), skip = n ? sim_below(s, n) : 0;
+	struct object *o = NULL;
+
+	while ((o = memory_store_next(store, &at)))
+		if (skip-- == 0)
+			return strcmp(o->namespace, namespace) == 0 || !namespace[0] ? o : NULL;
+	return NULL;
+}
+
+/* Edits a copy, or deletes it. */
+static void drift(struct sim *s, struct end *e, struct object *o)
+{
+	json_object *tree;
+	char text[32];
+
+	if (!o || !o->source_uid[0])
+		return;
+	if (sim_once_in(s, 4)) {
+		closed(s, o->source_uid);
+		closed(s, o->uid);
+		take_away(e, o);
+		return;
+	}
+	tree = object_tree(o);
+	if (o->kind == OBJECT_REPOSITORY || o->kind == OBJECT_GPGKEY)
+		set_text(ensure(tree, "data"), "url", number_text(s, text, sizeof(text), "bG9j"));
+	else if (sim_once_in(s, 2))
+		set_text(ensure(tree, "spec"), "drift", number_text(s, text, sizeof(text), "x"));
+	else
+		set_text(ensure(ensure(tree, "metadata"), "labels"), "drift", number_text(s, text, sizeof(text), "x"));
+	edit(e, o->kind, tree, "drift");
+}
+
+/* An operation of the agent's own people on a copy, or an application that has nothing to do with the principal. */
+static void local_business(struct sim *s, struct agent *a)
+{
+	struct object *o = any_object(s, a->end.store, "");
+	struct story *story = o && o->kind == OBJECT_APPLICATION
+				      ? story_of(s, o->source_uid[0] ? o->source_uid : o->uid)
+				      : NULL;
+	json_object *tree;
+
+	if (!story)
+		return;
+	tree = object_tree(o);
+	if (may_operate(s, story, tree))
+		put_operation(s, story, a, tree);
+	edit(&a->end, OBJECT_APPLICATION, tree, "operation here");
+}
+
+/* At the principal, on the copy of an autonomous agent's application: an operation, a refresh. */
+static void command(struct sim *s, struct agent *a)
+{
+	struct object *o = any_object(s, s->principal.store, a->name);
+	json_object *tree;
+
+	if (!o || a->mode != AGENT_AUTONOMOUS || o->kind != OBJECT_APPLICATION || !o->source_uid[0])
+		return;
+	tree = object_tree(o);
+	if (sim_once_in(s, 4))
+		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "hard");
+	else if (may_operate(s, story_of(s, o->source_uid), tree))
+		put_operation(s, story_of(s, o->source_uid), a, tree);
+	edit(&s->principal, OBJECT_APPLICATION, tree, "command");
+}
+
+/* The running operation is to be terminated. Nothing is promised about later ones: they may meet it. */
+static void terminate(struct sim *s)
+{
+	struct object *o = any_object(s, s->principal.store, "");
+	json_object *tree, *state;
+
+	if (!o || o->kind != OBJECT_APPLICATION)
+		return;
+	tree = object_tree(o);
+	state = tree_get(tree, "status", "operationState", NULL);
+	if (strcmp(text_at(tree, "status", "operationState", "phase"), "Running") == 0) {
+		closed(s, o->source_uid[0] ? o->source_uid : o->uid);
+		set_text(state, "phase", "Terminating");
+		edit(&s->principal, OBJECT_APPLICATION, tree, "terminate");
+		return;
+	}
+	json_object_put(tree);
+}
+
+/* ---- controllers -------------------------------------------------------------------------------------------------- */
+
+static void execute(struct agent *a, const struct object *o, json_object *tree)
+{
+	json_object *status = ensure(tree, "status"), *state = ensure(status, "operationState");
+	int64_t number = json_object_get_int64(tree_get(tree, "operation", "number", NULL));
+	char text[48];
+
+	watch_executed(a, o, (uint64_t)number);
+	(void)snprintf(text, sizeof(text), "%llu-%lld", (unsigned long long)a->end.sim->now, (long long)number);
+	set_text(state, "startedAt", text);
+	set_text(state, "phase", sim_once_in(a->end.sim, 3) && !a->end.sim->healed ? "Running" : "Succeeded");
+	set_text(status, "ran", text);
+	json_object_object_del(tree, "operation");
+}
+
+/* True: there was something to do. */
+static bool reconcile(struct agent *a, struct object *o)
+{
+	struct sim *s = a->end.sim;
+	json_object *tree = object_tree(o);
+	const char *phase = text_at(tree, "status", "operationState", "phase");
+	bool running = strcmp(phase, "Running") == 0, terminating = strcmp(phase, "Terminating") == 0;
+	bool refresh = tree_mark(tree, "annotations", MARK_REFRESH)[0] != 0;
+	bool operation = tree_get(tree, "operation", NULL) != NULL;
+	char text[32];
+
+	if (!running && !terminating && !refresh && !operation && (s->healed || !sim_once_in(s, 3))) {
+		json_object_put(tree);
+		return false;
+	}
+	if (running || terminating)
+		set_text(tree_get(tree, "status", "operationState", NULL), "phase", running ? "Succeeded" : "Failed");
+	else if (operation)
+		execute(a, o, tree);
+	if (refresh)
+		(void)tree_mark_set(tree, "annotations", MARK_REFRESH, NULL);
+	set_text(ensure(ensure(tree, "status"), "health"), "status", sim_once_in(s, 2) ? "Healthy" : "Progressing");
+	set_text(ensure(tree, "status"), "by", a->name);
+	set_text(ensure(tree, "status"), "reconciledAt", number_text(s, text, sizeof(text), "at"));
+	edit(&a->end, OBJECT_APPLICATION, tree, "controller");
+	return true;
+}
+
+static void controller(struct sim *s, struct agent *a)
+{
+	struct object *o = any_object(s, a->end.store, "");
+
+	if (o && o->kind == OBJECT_APPLICATION)
+		(void)reconcile(a, o);
+}
+
+bool people_controllers(struct sim *s)
+{
+	bool any = false;
+
+	for (int i = 0; i < SIM_AGENTS; i++) {
+		struct memory_store *store = s->agents[i].end.store;
+		struct object *all[64], *o;
+		size_t at = 0, n = 0;
+
+		while ((o = memory_store_next(store, &at)) && n < ARRAY_LEN(all))
+			if (o->kind == OBJECT_APPLICATION)
+				all[n++] = object_ref(o);
+		for (size_t k = 0; k < n; k++) {
+			any |= reconcile(&s->agents[i], all[k]);
+			object_unref(all[k]);
+		}
+	}
+	return any;
+}
+
+/* ---- a bad restore ------------------------------------------------------------------------------------------------- */
+
+static struct object *stash[SIM_NAMES + 2];
+static size_t stashed;
+
+/* The objects come back as they were. */
+static void good_restore(struct sim *s, struct happening *h)
+{
+	(void)h;
+	for (size_t i = 0; i < stashed; i++) {
+		const struct object *o = stash[i];
+
+		if (!memory_store_get(s->principal.store, o->kind, o->namespace, o->name)) {
+			sim_trace(s, "principal restores %s/%s", o->namespace, o->name);
+			if (memory_store_edit(s->principal.store, stash[i]) != E_OK)
+				sim_broken(s, "no memory");
+		}
+		object_unref(stash[i]);
+	}
+	stashed = 0;
+}
+
+void people_bad_restore(struct sim *s)
+{
+	struct agent *a = &s->agents[sim_below(s, SIM_AGENTS)];
+	char name[32];
+
+	if (a->mode != AGENT_MANAGED || stashed)
+		return;
+	sim_trace(s, "principal a bad restore: nothing of %s is left", a->name);
+	for (unsigned i = 0; i < SIM_NAMES; i++) {
+		struct object *o;
+
+		(void)snprintf(name, sizeof(name), "%s-app%u", s->by_destination ? a->name : "an", i);
+		o = memory_store_get(s->principal.store, OBJECT_APPLICATION, namespace_at_principal(s, a), name);
+		if (!o)
+			continue;
+		stash[stashed++] = object_ref(o);
+		unwanted(s, o);
+		(void)memory_store_remove(s->principal.store, o->kind, o->namespace, o->name);
+	}
+	sim_later(s, 3000 + sim_below(s, 20000), &(struct happening){ .run = good_restore });
+}
+
+/* ---- who does what ------------------------------------------------------------------------------------------------ */
+
+void people_act(struct sim *s)
+{
+	struct agent *a = &s->agents[sim_below(s, SIM_AGENTS)];
+	uint64_t what = sim_below(s, 1000);
+
+	if (what < 400)
+		change_app(s, a);
+	else if (what < 420)
+		move_app(s, a);
+	else if (what < 450)
+		change_shared(s);
+	else if (what < 470 && a->mode == AGENT_AUTONOMOUS)
+		change_project_at(s, a);
+	else if (what < 500)
+		drift(s, a->mode == AGENT_MANAGED ? &a->end : &s->principal,
+		      any_object(s, a->mode == AGENT_MANAGED ? a->end.store : s->principal.store, ""));
+	else if (what < 520)
+		local_business(s, a);
+	else if (what < 570)
+		command(s, a);
+	else if (what < 580)
+		terminate(s);
+	else
+		controller(s, a);
+}

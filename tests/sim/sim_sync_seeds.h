@@ -1,0 +1,8 @@
+/*
+ * sim_sync_seeds.h -- seeds of runs that have failed; a change of the simulation makes other runs of them.
+ */
+#pragma once
+
+#include <stdint.h>
+
+static const uint64_t failed_seeds[] = { 1 };
