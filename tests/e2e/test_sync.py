@@ -1,0 +1,424 @@
+"""A principal keeps agents in step, over directories: real processes, real TLS, real kills."""
+
+import random
+import signal
+import time
+
+import pytest
+from conftest import wait_until
+from synced import UID, Tree, add_user, application, net, put, run, sync_pki  # noqa: F401  (fixtures)
+
+SITE = "site-1"
+
+
+@pytest.fixture
+def pair(net):
+    """A principal and a managed agent that is connected."""
+    principal = net.principal()
+    agent = net.agent(SITE, principal).wait_connected()
+    return principal, agent
+
+
+def in_step(truth, site):
+    """Are the copies those of the truth, revision by revision?"""
+    return truth.names() == site.names() and all(truth.revision(n) == site.revision(n) for n in truth.names())
+
+
+def wait_in_step(truth, site, limit_s=20):
+    wait_until(lambda: in_step(truth, site), "the site is in step", limit_s)
+
+
+# ---- managed agents --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_created_edited_and_deleted_at_the_principal_happens_at_its_agent(pair):
+    principal, agent = pair
+    truth = principal.tree(SITE)
+    truth.put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.revision("guestbook") == "r1", "the copy is there")
+    copy = agent.tree.get("guestbook")
+    assert copy["metadata"]["namespace"] == "argocd" and copy["metadata"]["annotations"][UID]
+    assert copy["spec"]["destination"]["name"] == "in-cluster" and "server" not in copy["spec"]["destination"]
+
+    truth.put("guestbook", application("r2", name="guestbook"))
+    wait_until(lambda: agent.tree.revision("guestbook") == "r2", "the edit is there")
+    assert agent.tree.get("guestbook")["metadata"]["annotations"] == copy["metadata"]["annotations"]
+
+    truth.remove("guestbook")
+    wait_until(lambda: agent.tree.get("guestbook") is None, "the copy is gone")
+
+
+def test_what_is_deleted_and_made_again_is_another_object(pair):
+    principal, agent = pair
+    truth = principal.tree(SITE)
+    truth.put("guestbook", application("r1", name="guestbook"))
+    first = wait_until(lambda: agent.tree.source_uid("guestbook"), "the copy is there")
+    truth.remove("guestbook")
+    wait_until(lambda: agent.tree.get("guestbook") is None, "the copy is gone")
+    truth.put("guestbook", application("r1", name="guestbook"))
+    second = wait_until(lambda: agent.tree.source_uid("guestbook"), "the new copy is there")
+    assert first != second
+
+
+def test_the_status_of_a_copy_comes_back(pair):
+    principal, agent = pair
+    truth = principal.tree(SITE)
+    truth.put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    agent.tree.put_status("guestbook", {"status": {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}})
+    wait_until(lambda: truth.status("guestbook"), "the status is back")
+    assert truth.status("guestbook")["status"]["health"]["status"] == "Healthy"
+    before = truth.path("guestbook").read_text()
+    agent.tree.put_status("guestbook", {"status": {"sync": {"status": "OutOfSync"}, "health": {"status": "Degraded"}}})
+    wait_until(lambda: truth.status("guestbook")["status"]["health"]["status"] == "Degraded", "the newer status is back")
+    assert truth.path("guestbook").read_text() == before
+
+
+def test_an_operation_asked_for_at_the_principal_reaches_the_agent(pair):
+    principal, agent = pair
+    truth = principal.tree(SITE)
+    truth.put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    truth.put_status("guestbook", {"operation": {"sync": {"revision": "r1"}, "initiatedBy": {"username": "ada"}}})
+    wait_until(lambda: ((agent.tree.status("guestbook") or {}).get("operation") or {}).get("sync"), "the operation is there")
+    # What a controller does: it takes the operation, and reports.
+    agent.tree.put_status("guestbook", {"status": {"operationState": {"phase": "Succeeded"}}})
+    wait_until(lambda: (truth.status("guestbook") or {}).get("status", {}).get("operationState"), "its result is back")
+    assert "operation" not in truth.status("guestbook")
+
+
+def test_what_others_do_to_a_copy_is_undone(pair):
+    principal, agent = pair
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    changed = agent.tree.get("guestbook")
+    changed["spec"]["source"]["targetRevision"] = "mine"
+    agent.tree.put("guestbook", changed)
+    wait_until(lambda: agent.tree.revision("guestbook") == "r1", "the edit is undone")
+    uid = agent.tree.source_uid("guestbook")
+    agent.tree.remove("guestbook")
+    wait_until(lambda: agent.tree.revision("guestbook") == "r1", "the deletion is undone")
+    assert agent.tree.source_uid("guestbook") == uid
+    assert len(agent.log("a change to an object of the principal was undone")) >= 2
+
+
+def test_an_agent_that_never_connected_gets_everything(net):
+    principal = net.principal()
+    truth = principal.tree(SITE)
+    for n in range(50):
+        truth.put(f"app-{n}", application("r1", name=f"app-{n}"))
+    wait_until(lambda: (principal.agent(SITE) or {}).get("objects") == 50, "the principal knows them")
+    for n in range(10):
+        truth.put(f"app-{n}", application("r2", name=f"app-{n}"))
+        truth.remove(f"app-{n + 40}")
+    wait_until(lambda: principal.agent(SITE)["objects"] == 40, "the principal knows the deletions")
+    principal.stop()
+    principal.start().ready()
+    agent = net.agent(SITE, principal)
+    wait_in_step(truth, agent.tree)
+    assert len(agent.tree.names()) == 40
+
+
+def test_each_agent_gets_what_is_its_own(net):
+    principal = net.principal()
+    agents = {name: net.agent(name, principal) for name in ("site-1", "site-2")}
+    for name in agents:
+        principal.tree(name).put("guestbook", application(name, name="guestbook"))
+    for name, agent in agents.items():
+        wait_until(lambda a=agent, n=name: a.tree.revision("guestbook") == n, f"{name} has its own")
+
+
+def test_projects_go_to_the_agents_that_they_name(net):
+    principal = net.principal()
+    agents = {name: net.agent(name, principal) for name in ("site-1", "site-2")}
+    own = Tree(principal.source, "argocd")
+    own.put("shop", {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "shop"},
+                     "spec": {"destinations": [{"name": "site-1", "namespace": "shop", "server": "*"}],
+                              "sourceNamespaces": ["site-1"], "sourceRepos": ["*"]}}, kind="AppProject")
+    wait_until(lambda: agents["site-1"].tree.get("shop", "AppProject"), "the project is at its agent")
+    copy = agents["site-1"].tree.get("shop", "AppProject")
+    assert copy["spec"]["destinations"] == [
+        {"name": "in-cluster", "namespace": "shop", "server": "https://kubernetes.default.svc"}]
+    principal.tree("site-2").put("after", application("r1", name="after"))
+    wait_until(lambda: agents["site-2"].tree.get("after"), "site-2 is in step")
+    assert agents["site-2"].tree.get("shop", "AppProject") is None
+
+
+def test_files_that_are_no_objects_disturb_nobody(pair):
+    principal, agent = pair
+    truth = principal.tree(SITE)
+    truth.put("good", application("r1", name="good"))
+    wait_until(lambda: agent.tree.get("good"), "the copy is there")
+    put(truth.path("good"), "spec: {")
+    put(truth.path("never"), "]")
+    truth.put("other", application("r1", name="other"))
+    wait_until(lambda: agent.tree.get("other"), "others go on")
+    wait_until(lambda: principal.log("the backend has a problem"), "it is said")
+    assert agent.tree.revision("good") == "r1"
+    truth.put("good", application("r2", name="good"))
+    wait_until(lambda: agent.tree.revision("good") == "r2", "it is taken when it is right again")
+
+
+# ---- autonomous agents -----------------------------------------------------------------------------------------------
+
+
+def test_an_autonomous_agent_reports_what_it_has(net):
+    principal = net.principal()
+    agent = net.agent(SITE, principal, mode="autonomous").wait_connected()
+    copies = principal.tree(SITE)
+    agent.tree.put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: copies.revision("guestbook") == "r1", "the principal has it")
+    assert copies.source_uid("guestbook")
+    assert copies.get("guestbook")["spec"]["destination"]["name"] == SITE
+    assert copies.get("guestbook")["spec"]["project"] == f"{SITE}-default"
+    agent.tree.put_status("guestbook", {"status": {"health": {"status": "Healthy"}}})
+    wait_until(lambda: (copies.status("guestbook") or {}).get("status", {}).get("health"), "its status, too")
+    changed = copies.get("guestbook")
+    changed["spec"]["source"]["targetRevision"] = "theirs"
+    copies.put("guestbook", changed)
+    wait_until(lambda: copies.revision("guestbook") == "r1", "what others do to the copy is undone")
+    assert agent.tree.revision("guestbook") == "r1"
+    agent.tree.remove("guestbook")
+    wait_until(lambda: copies.get("guestbook") is None, "its deletion, too")
+
+
+def test_an_operation_reaches_an_autonomous_agent(net):
+    principal = net.principal()
+    agent = net.agent(SITE, principal, mode="autonomous").wait_connected()
+    copies = principal.tree(SITE)
+    agent.tree.put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: copies.get("guestbook"), "the principal has it")
+    copies.put_status("guestbook", {"operation": {"sync": {"revision": "r1"}}})
+    wait_until(lambda: ((agent.tree.status("guestbook") or {}).get("operation") or {}).get("sync"), "the operation is there")
+
+
+# ---- restarts, kills, cuts -------------------------------------------------------------------------------------------
+
+
+def test_what_was_confirmed_is_not_sent_again_after_a_restart_of_either_side(pair):
+    principal, agent = pair
+    truth = principal.tree(SITE)
+    for n in range(20):
+        truth.put(f"app-{n}", application("r1", name=f"app-{n}"))
+    wait_in_step(truth, agent.tree)
+    wait_until(lambda: principal.agent(SITE)["behind"] == 0, "all is confirmed")
+    for end in (principal, agent):
+        end.kill()
+        end.start().ready()
+    principal.wait_connected(SITE)
+    truth.put("last", application("r1", name="last"))
+    wait_until(lambda: agent.tree.get("last"), "the new one is there")
+    wait_until(lambda: principal.agent(SITE)["behind"] == 0, "it is confirmed")
+    assert agent.status()["principal"]["applied"] == 1
+    assert principal.agent(SITE)["confirmed"] <= 3  # itself, and what a comparison asks
+
+
+def test_fifty_kills_lose_nothing(net):
+    principal = net.principal()
+    agent = net.agent(SITE, principal)
+    truth = principal.tree(SITE)
+    chance = random.Random(7)
+    revision = 0
+    for _ in range(50):
+        for _ in range(4):
+            revision += 1
+            name = f"app-{chance.randrange(12)}"
+            if chance.random() < 0.2 and name in truth.names():
+                truth.remove(name)
+            else:
+                truth.put(name, application(f"r{revision}", name=name))
+        for tried in agent.tree.names():
+            agent.tree.put_status(tried, {"status": {"sync": {"revision": agent.tree.revision(tried) or ""}}})
+        time.sleep(chance.random() * 0.1)  # the moment of the kill
+        victim = principal if chance.random() < 0.5 else agent
+        victim.kill()
+        victim.start()
+    principal.ready()
+    agent.ready()
+    wait_in_step(truth, agent.tree, 60)
+    for name in truth.names():
+        agent.tree.put_status(name, {"status": {"sync": {"revision": truth.revision(name)}}})
+    wait_until(lambda: all((truth.status(n) or {}).get("status", {}).get("sync", {}).get("revision") == truth.revision(n)
+                           for n in truth.names()), "all status has come back", 60)
+    wait_until(lambda: principal.agent(SITE)["behind"] == 0, "all is confirmed", 60)
+    principal.stop()
+    agent.stop()
+
+
+def test_sigterm_finishes_both_sides_and_nothing_is_left_behind(pair):
+    principal, agent = pair
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    begin = time.monotonic()
+    agent.stop()
+    principal.stop()
+    assert time.monotonic() - begin < 5
+    for end in (principal, agent):
+        assert not (end.data / "admin.json").exists()
+        assert end.log("stopped")
+    out = run("status", "--data-dir", principal.data, check=False)
+    assert out.returncode == 1 and "neither a principal nor an agent runs" in out.stdout
+
+
+def test_an_agent_comes_again_when_its_principal_is_away_and_in_order_it_says_so(pair):
+    principal, agent = pair
+    principal.stop()
+    wait_until(lambda: not agent.connected(), "the agent knows")
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    principal.start().ready()
+    wait_until(lambda: agent.tree.get("guestbook"), "what changed meanwhile is there")
+    assert agent.connected()
+
+
+# ---- reload ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def users(net):
+    """A principal whose agents have passwords, and a function that makes an agent with one."""
+    file = net.directory / "users"
+    add_user(file, SITE, "s3cret")
+    principal = net.principal(auth=f"userpass:{file}")
+
+    def make(name, password, **options):
+        creds = net.directory / f"{name}.creds"
+        creds.write_text(f"{name}:{password}\n")
+        return net.agent(name, principal, creds=f"userpass:{creds}", **options)
+
+    return principal, file, make
+
+
+def test_agents_with_passwords_and_a_user_that_is_added_and_removed(users):
+    principal, file, make = users
+    first = make(SITE, "s3cret").wait_connected()
+    second = make("site-2", "other")
+    wait_until(lambda: second.log("no connection with the principal"), "an unknown user is refused")
+    assert not second.connected()
+    add_user(file, "site-2", "other")
+    principal.process.send(signal.SIGHUP)
+    second.wait_connected()
+
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith(SITE)))
+    principal.process.send(signal.SIGHUP)
+    wait_until(lambda: not first.connected(), "a removed user's stream ends")
+    principal.tree(SITE).put("late", application("r1", name="late"))
+    principal.tree("site-2").put("late", application("r1", name="late"))
+    wait_until(lambda: second.tree.get("late"), "the other goes on")
+    assert first.tree.get("late") is None
+    assert "s3cret" not in principal.log_text() + first.log_text()
+
+
+def test_a_wrong_password_is_refused_and_said_on_both_sides(users):
+    principal, _, make = users
+    agent = make(SITE, "wrong")
+    failed = wait_until(lambda: agent.log("no connection with the principal"), "the agent says so")[0]
+    assert failed["code"] == "UNAUTHENTICATED" and failed["step"] == "Authenticate"
+    refused = wait_until(lambda: principal.log("a login was refused"), "the principal says so")[0]
+    assert refused["agent"] == SITE
+    assert principal.metrics()["holdfast_principal_logins_refused_total"] >= 1
+    assert agent.metrics()["argocd_agent_auth_failures_total"] >= 1
+
+
+def test_a_renewed_certificate_is_taken_over_without_a_cut(net):
+    pki = net.directory / "own-pki"
+    net.pki = pki
+    run("pki", "init", "--dir", pki, "--jwt-bits", "2048")
+    for words in (("--server", "localhost", "--san", "127.0.0.1"), ("--agent", SITE)):
+        run("pki", "issue", "--dir", pki, *words)
+    principal = net.principal()
+    agent = net.agent(SITE, principal).wait_connected()
+    run("pki", "issue", "--dir", pki, "--server", "localhost", "--san", "127.0.0.1", "--renew", "400")
+    before = principal.agent(SITE)["since_ms"]
+    principal.process.send(signal.SIGHUP)
+    wait_until(lambda: principal.log("reloaded"), "it is reloaded")
+    agent.process.send(signal.SIGHUP)
+    wait_until(lambda: agent.log("reloaded"), "it is reloaded")
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the stream goes on")
+    assert principal.agent(SITE)["since_ms"] == before
+
+
+# ---- versions --------------------------------------------------------------------------------------------------------
+
+
+def test_another_version_is_refused_with_a_reason_unless_it_is_accepted(net):
+    principal = net.principal()
+    agent = net.agent(SITE, principal, "--version-string", "9.9.9")
+    failed = wait_until(lambda: agent.log("no connection with the principal"), "it is refused")[0]
+    assert failed["code"] == "FAILED_PRECONDITION"
+    refused = wait_until(lambda: principal.log("a login was refused"), "the principal says so")[0]
+    assert "9.9.9" in refused["error"]
+    assert len(principal.log("a login was refused")) < 20
+    lenient = net.principal("--accept-version", "9.9.*,1.0", name="lenient")
+    net.agent("site-2", lenient, "--version-string", "9.9.9").wait_connected()
+
+
+# ---- the guard, status, release --------------------------------------------------------------------------------------
+
+
+def test_an_empty_source_does_not_wipe_a_site_until_somebody_says_so(net):
+    principal = net.principal("--guard-share", "40", "--guard-min", "5")
+    agent = net.agent(SITE, principal)
+    truth = principal.tree(SITE)
+    for n in range(20):
+        truth.put(f"app-{n}", application("r1", name=f"app-{n}"))
+    wait_in_step(truth, agent.tree)
+    wait_until(lambda: principal.agent(SITE)["behind"] == 0, "all is confirmed")
+    principal.stop()
+    for n in range(20):
+        truth.remove(f"app-{n}")
+    truth.put("new", application("r1", name="new"))
+    principal.start().ready()
+    wait_until(lambda: agent.tree.get("new"), "what is new goes on")
+    assert len(agent.tree.names()) == 21
+    assert principal.agent(SITE)["held"] == 20
+    text = run("status", "--data-dir", principal.data)
+    assert "20 deletes are held" in text and f"holdfast release {SITE}" in text
+    assert principal.metrics()["holdfast_principal_held_deletes"] == 20
+    assert run("release", SITE, "--data-dir", principal.data) == "released\n"
+    wait_until(lambda: agent.tree.names() == {"new"}, "they are let go")
+    assert run("release", SITE, "--data-dir", principal.data) == "nothing is held\n"
+    assert run("release", "nobody", "--data-dir", principal.data, check=False).returncode == 1
+
+
+def test_status_says_how_each_peer_is_doing(pair):
+    principal, agent = pair
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    principal.tree("site-2").put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    wait_until(lambda: principal.agent(SITE)["behind"] == 0, "all is confirmed")
+    one, other = principal.agent(SITE), principal.agent("site-2")
+    assert one["connected"] and one["mode"] == "managed" and one["objects"] == 1 and one["waiting"] == 0
+    assert one["confirmed"] >= 1 and one["quarantined"] == [] and one["lag_p99_ms"] < 20000
+    assert not other["connected"] and other["objects"] == 1 and other["behind"] == 1
+    text = run("status", "--data-dir", principal.data)
+    assert SITE in text and "site-2" in text and "managed" in text
+    text = run("status", "--data-dir", agent.data)
+    assert text.startswith(f"agent {SITE}, managed, principal localhost port {principal.port}")
+    assert agent.status()["principal"]["connected"]
+
+
+def test_metrics_count_what_happens(pair):
+    principal, agent = pair
+    truth = principal.tree(SITE)
+    truth.put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    agent.tree.put_status("guestbook", {"status": {"health": {"status": "Healthy"}}})
+    wait_until(lambda: truth.status("guestbook"), "the status is back")
+    wait_until(lambda: principal.agent(SITE)["behind"] == 0, "all is confirmed")
+    p, a = principal.metrics(), agent.metrics()
+    assert p["argocd_principal_connected_agents"] == 1 and a["argocd_agent_connection_status"] == 1
+    assert p["principal_events_sent"] >= 1 and p["principal_events_received"] >= 1
+    assert a["agent_events_received"] >= 1 and a["agent_events_sent"] >= 1
+    assert p["holdfast_principal_lag_seconds_count"] == p["principal_events_sent"]
+    assert a["holdfast_agent_objects"] == 1 and p["holdfast_principal_objects"] == 1
+    assert p["holdfast_principal_waiting"] == 0 and p["principal_errors"] == 0
+
+
+def test_log_lines_carry_the_names_of_events_as_fields(net):
+    principal = net.principal("--log-level", "debug")
+    agent = net.agent(SITE, principal, "--log-level", "debug").wait_connected()
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    line = wait_until(lambda: agent.log("an event was applied"), "it is applied")[0]
+    assert line["resource_id"].startswith("guestbook_") and line["event_id"].startswith(line["resource_id"])
+    assert line["event_type"] in ("create", "spec")
