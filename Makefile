@@ -21,8 +21,10 @@ build: ## the release build: build/release/src/cli/holdfast (also plain `make`)
 	@scripts/configure release
 	@meson compile -C $(RELEASE)
 
-demo: build ## the main job: webhooks under kill -9, nothing acknowledged is lost
+demo: build ## both jobs: webhooks under kill -9; a principal and three sites that are in step whatever breaks
 	@scripts/demo
+	@echo
+	@scripts/demo-sync
 
 check: ## builds everything and runs all tests; ends with "N passed, N failed"
 	@$(call deps,build test lint)

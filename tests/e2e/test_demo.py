@@ -13,14 +13,23 @@ TABLE = ["sent", "acknowledged (200)", "refused", "cut off by a kill, fate open"
          "events/s, restarts included", "latency p50 / p99"]
 
 
-@pytest.fixture
-def demo():
-    """The script as a module."""
-    loader = importlib.machinery.SourceFileLoader("demo", str(ROOT / "scripts/demo"))
+def load(name):
+    """A script as a module."""
+    loader = importlib.machinery.SourceFileLoader("demo", str(ROOT / "scripts" / name))
     spec = importlib.util.spec_from_loader("demo", loader)
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
+
+
+def run(name, *arguments, scratch):
+    return subprocess.run([ROOT / "scripts" / name, *arguments], capture_output=True, text=True, timeout=150,
+                          env={"HOLDFAST_BIN": HOLDFAST, "TMPDIR": str(scratch), "PATH": "/usr/bin:/bin"})
+
+
+@pytest.fixture
+def demo():
+    return load("demo")
 
 
 def table(text):
@@ -29,8 +38,7 @@ def table(text):
 
 
 def test_the_demo_ends_with_its_table_and_0(tmp_path):
-    done = subprocess.run([ROOT / "scripts/demo", "--events", "2000", "--kills", "2"], capture_output=True, text=True,
-                          timeout=120, env={"HOLDFAST_BIN": HOLDFAST, "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    done = run("demo", "--events", "2000", "--kills", "2", scratch=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     values = table(done.stdout)
     assert list(values) == TABLE
@@ -78,3 +86,74 @@ def test_a_gateway_that_cannot_start_is_said(demo, tmp_path):
     with pytest.raises(SystemExit) as failure:
         demo.Gateway(tmp_path).start()
     assert "the gateway does not start; its log: " in str(failure.value)
+
+
+# ---- part 2: the sites ----
+
+SITES = {"berlin", "lagos", "osaka"}
+
+
+def test_the_sites_demo_ends_with_all_sites_equal_and_0(tmp_path):
+    done = run("demo-sync", "--apps", "60", "--seconds", "8", scratch=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {words[0]: words[1:] for line in done.stdout.splitlines() if (words := line.split()) and words[0] in SITES}
+    assert set(rows) == SITES
+    for there, copies, equal, back, *_ in rows.values():
+        assert there == copies == back and int(there) > 0 and equal == "yes"
+    assert done.stdout.count("\n  kept  ") == 3 and "BROKEN" not in done.stdout
+    assert re.search(r"[1-9]\d* edits, .*, 6 kills \(SIGKILL\)", done.stdout)
+    assert list(tmp_path.iterdir()) == [], "it cleans up"
+
+
+@pytest.fixture
+def sites(tmp_path, monkeypatch):
+    """A demo in which all sites are equal to the source, made by hand: no process runs."""
+    module = load("demo-sync")
+    monkeypatch.setattr(module.Demo, "make_certificates", lambda self: None)
+    demo = module.Demo(tmp_path, 6)
+    for site in module.SITES:
+        for name in demo.truth[site]:
+            text = module.APPLICATION.format(name=name, site=site, revision=1) + f"{module.SOURCE_UID}: uid-1\n"
+            module.write(demo.copy(site, name), text)
+            module.write(demo.original(site, name, status=True), module.STATUS.format(revision=1))
+    demo.recreated["lagos", "app-000"] = "uid-0"
+    monkeypatch.setattr(demo, "numbers", lambda: dict.fromkeys(module.SITES, {"resent": 0, "lag_p50_ms": 1, "lag_p99_ms": 2}))
+    return demo
+
+
+def one_more(demo):
+    path = demo.copy("lagos", "app-000")
+    path.with_name("invented.yaml").write_bytes(path.read_bytes())
+
+
+def keep_identity(demo):
+    demo.recreated["lagos", "app-000"] = "uid-1"
+
+
+def want_newer(demo):
+    demo.truth["lagos"]["app-000"] = 2
+
+
+FAILURES = [
+    # what goes wrong -> the promises that are broken
+    (lambda demo: None, []),
+    (lambda demo: demo.copy("lagos", "app-001").unlink(), ["a site differs from the source"]),
+    (one_more, ["a site differs from the source"]),
+    (want_newer, ["a site differs from the source", "status is missing or old"]),
+    (lambda demo: demo.original("osaka", "app-001", status=True).unlink(), ["status is missing or old"]),
+    (keep_identity, ["an object that was made again kept its old identity"]),
+]
+
+
+@pytest.mark.parametrize("failure, broken", FAILURES)
+def test_the_report_notices_a_site_that_differs(sites, capsys, failure, broken):
+    failure(sites)
+    assert sites.report(1.0) is (not broken)
+    assert re.findall(r"^  BROKEN  (.*)$", capsys.readouterr().out, re.M) == broken
+
+
+def test_a_principal_that_cannot_start_is_said(tmp_path):
+    done = subprocess.run([ROOT / "scripts/demo-sync"], capture_output=True, text=True, timeout=60,
+                          env={"HOLDFAST_BIN": "/bin/false", "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert done.returncode == 1
+    assert "demo: " in done.stderr
