@@ -215,6 +215,16 @@ static bool prepare_content(struct batch *b, struct directory_job *job)
 	return ok || fail(job);
 }
 
+/* A status without an object, left behind by whoever removed that, counts for nothing: it is replaced. */
+static void forget_orphan(struct directory_job *job)
+{
+	struct disk_files now;
+
+	if (!job->known.object.exists && disk_look_all(job->dir->fd, job->key.name, NULL, &now) == E_OK &&
+	    !now.object.exists)
+		job->known = now;
+}
+
 /* A person has taken the file away, or is about to put another in its place: a status must not bring the old one back. */
 static bool check_there(struct directory_job *job)
 {
@@ -229,7 +239,11 @@ static void prepare(struct batch *b, struct directory_job *job)
 	for (size_t i = 0; i < ARRAY_LEN(job->files_new); i++)
 		job->files_new[i].fd = -1;
 	job->outcome = JOB_NEW;
-	if (!find_dir(b, job) || !check_disk(job) || !check_there(job))
+	if (!find_dir(b, job))
+		return;
+	if (!job->current)
+		forget_orphan(job);
+	if (!check_disk(job) || !check_there(job))
 		return;
 	if (job->write->verb == BACKEND_DELETE)
 		job->outcome = JOB_GONE;
