@@ -20,9 +20,19 @@ static void wake(void *ctx)
 		s->o.events.on_wake(s->o.events.ctx);
 }
 
+/* An operation, or the wish for a refresh: what is asked of an agent's controllers, and gone when they have done it. */
+static bool asks(const struct session *s, enum delivery_type type, struct blob *message)
+{
+	struct str bytes = blob_view(message);
+
+	if (s->o.role.end != ROLE_MANAGED_AGENT && s->o.role.end != ROLE_AUTONOMOUS_AGENT)
+		return false;
+	return type == DELIVERY_COMMAND || memmem(bytes.p, bytes.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1);
+}
+
 /*
- * A command was answered. Its effects may have been told already, before the answer, when the peer could not know that they are of
- * this command; so they are told once more, behind it.
+ * What asks was answered. Its effects may have been told already, before the answer, when the peer could not know that they are of
+ * this; so they are told once more, behind it.
  */
 static void tell_again(struct session *s, const struct replica_place *place)
 {
@@ -37,7 +47,7 @@ static void on_applied(void *ctx, const struct delivery_event *event, const stru
 {
 	struct session *s = ctx;
 
-	if (event->type == DELIVERY_COMMAND && outcome == DELIVERY_APPLIED)
+	if (outcome == DELIVERY_APPLIED && asks(s, event->type, event->bytes))
 		tell_again(s, place);
 	if (s->o.events.on_applied)
 		s->o.events.on_applied(s->o.events.ctx, event, place, outcome, retryable, text);
@@ -267,7 +277,7 @@ static void repeated(struct session *s, struct blob *message)
 	struct why why;
 
 	if (wire_event_decode(blob_view(message), &e, &why) == E_OK && wire_is_object(&e) &&
-	    wire_delivered_as(e.type) == DELIVERY_COMMAND && wire_subject_parse(e.subject, &in, &name) &&
+	    asks(s, wire_delivered_as(e.type), message) && wire_subject_parse(e.subject, &in, &name) &&
 	    role_place_of(&s->role, object_kind_of(wire_kind_of(e.target)), in, name, &place))
 		tell_again(s, &place);
 }

@@ -329,20 +329,26 @@ enum err source_gone(struct source *s, enum object_kind kind, const char *namesp
 
 /* ---- the guard -------------------------------------------------------------------------------------------------- */
 
-static uint64_t count_missing(const struct source *s)
+/* What the peer may have from before, and how much of it has no object any more. What was only begun just now does not count. */
+static void count_copies(const struct source *s, uint64_t *ret_copies, uint64_t *ret_missing)
 {
-	uint64_t n = 0;
+	*ret_copies = *ret_missing = 0;
+	for (struct link *l = s->all.next; l != &s->all; l = l->next) {
+		const struct entry *e = ENTRY_OF(l, in_all);
 
-	for (struct link *l = s->all.next; l != &s->all; l = l->next)
-		n += ENTRY_OF(l, in_all)->truth == NULL;
-	return n;
+		for (const struct copy *c = e->copies; c; c = c->next) {
+			*ret_copies += c->offered;
+			*ret_missing += c->offered && !e->truth;
+		}
+	}
 }
 
-static bool guard_holds(struct source *s, uint64_t deletes)
+static bool guard_holds(struct source *s)
 {
-	struct guard_case c = { .peer = s->o.name, .copies = s->copies.n, .deletes = deletes, .released = s->released };
+	struct guard_case c = { .peer = s->o.name, .released = s->released };
 	struct guard_verdict verdict;
 
+	count_copies(s, &c.copies, &c.deletes);
 	guard_decide(&s->o.guard, &c, &verdict);
 	memcpy(s->held_text, verdict.text, sizeof(s->held_text));
 	return verdict.held;
@@ -358,7 +364,7 @@ static void sync_all(struct source *s, uint64_t now_ms)
 
 void source_complete(struct source *s, uint64_t now_ms)
 {
-	bool holds = s->o.deletes && guard_holds(s, count_missing(s));
+	bool holds = s->o.deletes && guard_holds(s);
 
 	s->complete = true;
 	for (struct link *l = s->all.next; l != &s->all; l = l->next) {

@@ -138,7 +138,7 @@ static void run_until(struct sim *s, uint64_t at_ms)
 static void heal(struct sim *s)
 {
 	uint64_t limit_ms = s->now + SETTLE_MS;
-	char text[512] = "";
+	char text[2048] = "";
 
 	sim_trace(s, "everything heals");
 	s->healed = true;

@@ -226,7 +226,7 @@ void watch_release(struct sim *s);
 
 /* -- sim_sync_equal.c -- */
 
-/* Is everything at every agent as it must be? With `ret_difference` (512 bytes): what is not. */
+/* Is everything at every agent as it must be? With `ret_difference` (2048 bytes): what is not. */
 bool equal_everywhere(struct sim *s, char *ret_difference);
 
 /* Does nobody have anything under way? */

@@ -92,8 +92,9 @@ static bool compare_copy(struct sim *s, const struct agent *a, const struct obje
 		equal = DIFFERS(text, "%s has %s with source-uid %s instead of %s", a->name, o->name, copy->source_uid,
 				o->uid);
 	else if (!same(wanted, tree, DIGEST_DESIRED))
-		equal = DIFFERS(text, "%s has another %s: %.150s / %.150s", a->name, o->name,
-				json_object_to_json_string(wanted), json_object_to_json_string(tree));
+		equal = DIFFERS(text, "%s has another %s: %.900s / %.900s", a->name, o->name,
+				json_object_to_json_string_ext(wanted, JSON_C_TO_STRING_PLAIN),
+				json_object_to_json_string(tree));
 	else if (app && !same(truth, tree, DIGEST_STATUS))
 		equal = DIFFERS(text, "%s: the principal has another status of %s", a->name, o->name);
 	else if (app && !same(truth, tree, DIGEST_OPERATION))
@@ -142,8 +143,9 @@ static bool managed_has_no_more(struct sim *s, const struct agent *a, char *text
 
 		json_object_put(wanted);
 		if (o->source_uid[0] && !wanted)
-			return DIFFERS(text, "%s still has %s %s, which is %s: %.300s", a->name, object_kind_name(o->kind),
-				       o->name, original ? "not for it" : "gone", original ? original->json->p : "");
+			return DIFFERS(text, "%s still has %s %s, which is %s: %.300s", a->name,
+				       object_kind_name(o->kind), o->name, original ? "not for it" : "gone",
+				       original ? original->json->p : "");
 	}
 	return true;
 }
@@ -181,8 +183,9 @@ static bool compare_shown(struct sim *s, const struct agent *a, const struct obj
 		equal = DIFFERS(text, "the principal has %s of %s with source-uid %s instead of %s", o->name, a->name,
 				copy->source_uid, o->uid);
 	else if (!same(shown, tree, part))
-		equal = DIFFERS(text, "the principal has another %s of %s: %.200s / %.200s", o->name, a->name,
-				json_object_to_json_string(shown), json_object_to_json_string(tree));
+		equal = DIFFERS(text, "the principal has another %s of %s: %.900s / %.900s", o->name, a->name,
+				json_object_to_json_string_ext(shown, JSON_C_TO_STRING_PLAIN),
+				json_object_to_json_string(tree));
 	json_object_put(tree);
 	return equal;
 }
