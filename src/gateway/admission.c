@@ -45,14 +45,20 @@ static struct refusal check_query_token(struct exchange *x)
 	return refusal;
 }
 
-/* Facts argo-events 2.3: the scheme is compared with its case. */
+/*
+ * Facts argo-events 2.3: the scheme is compared with its case. Upstream looks at the first of several fields; a proxy in
+ * front may have looked at another one, so several count as none.
+ */
 static struct refusal gate_auth(struct exchange *x)
 {
 	struct str value, scheme = STR("Bearer ");
+	size_t count = 0;
 
 	if (!x->route->auth.path)
 		return (struct refusal){ ANSWER_SUCCESS };
-	value = http_field(x->request, STR("Authorization"), NULL);
+	value = http_field(x->request, STR("Authorization"), &count);
+	if (count > 1 && !x->route->config->compat_strict)
+		return (struct refusal){ ANSWER_AUTH_MISSING };
 	if (str_starts(value, scheme))
 		return check_token(x, str_sub(value, scheme.n, value.n));
 	if (!value.p && x->route->config->ops->token_in_query)
