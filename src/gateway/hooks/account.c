@@ -237,6 +237,9 @@ static enum err set_request(struct account *a, struct why *why)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
 	}
 	ok = ok && curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK;
+	/* On a connection that was used before, libcurl sends again what got no answer: a hook could be made twice. */
+	if (!str_is(str_of(r->method), "GET"))
+		curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
 	if (r->once)
 		ok = ok && add_field(a, "Idempotency-Key", str_of(a->busy->once));
 	return ok ? E_OK : why_set(why, E_NOMEM, "no memory for the request");
@@ -257,6 +260,8 @@ static void set_transfer(struct account *a)
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "holdfast");
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, a->error);
+	a->error[0] = '\0';
 	set_tls(curl, &a->login);
 }
 
@@ -332,7 +337,8 @@ static enum err judge_transfer(const struct account *a, CURLcode code, struct wh
 		return why_set(why, E_TIMEOUT, "no answer in time");
 	if (code == CURLE_WRITE_ERROR)
 		return why_set(why, a->answer.err == E_NOMEM ? E_NOMEM : E_LIMIT, "the answer is too large");
-	return why_set(why, code == CURLE_OUT_OF_MEMORY ? E_NOMEM : E_UNAVAILABLE, "%s", curl_easy_strerror(code));
+	return why_set(why, code == CURLE_OUT_OF_MEMORY ? E_NOMEM : E_UNAVAILABLE, "%s",
+		       a->error[0] ? a->error : curl_easy_strerror(code));
 }
 
 static void judge_answer(struct account *a, struct account_outcome *o)

@@ -27,6 +27,7 @@ struct account {
 	CURL *curl;
 	struct curl_slist *fields;
 	struct hook_request request; /* under way */
+	char error[CURL_ERROR_SIZE]; /* libcurl's words */
 	struct buf answer;
 	struct buf space; /* the answer, compacted */
 	struct hook *busy;

@@ -271,6 +271,8 @@ void engine_turn(struct engine *e, uint64_t max_wait_ms)
 	curl_multi_perform(e->multi, &running);
 	take_finished(e);
 	start_due(e, clock_mono_ms());
+	if (e->options.once && engine_is_done(e))
+		return;
 	wait_ms = engine_is_done(e) ? max_wait_ms : idle_ms(e, clock_mono_ms(), max_wait_ms);
 	(void)curl_multi_poll(e->multi, NULL, 0, wait_ms > 3600000 ? 3600000 : (int)wait_ms, NULL);
 }
