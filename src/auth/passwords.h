@@ -13,8 +13,8 @@
 #pragma once
 
 #include "auth/agent.h"
-#include "auth/work.h"
 #include "config/problem.h"
+#include "net/work.h"
 
 #define PASSWORDS_FILE_MAX  (16u << 20) /* bytes */
 #define PASSWORDS_COST_MAX  16          /* more would take seconds for each login */

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "auth/jwt.h"
-#include "auth/work.h"
+#include "net/work.h"
 
 struct tokens {
 	struct buf access;

@@ -1,11 +1,11 @@
 #include "backend/directory_pool.h"
 
-#include <signal.h>
 #include <stdio.h>
 
 #include "backend/directory_scan.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/thread.h"
 
 static bool is_scan(const struct directory_job *job)
 {
@@ -88,10 +88,7 @@ static void work(struct directory_pool *p, struct directory_job *list)
 static void *pool_main(void *pool)
 {
 	struct directory_pool *p = pool;
-	sigset_t all;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		struct directory_job *list;
@@ -121,8 +118,8 @@ enum err directory_pool_init(struct directory_pool *p, struct loop *loop, int ro
 	if (!p->threads)
 		return why_set(why, E_NOMEM, "threads");
 	for (; p->count < threads; p->count++)
-		if (pthread_create(&p->threads[p->count], NULL, pool_main, p) != 0)
-			return why_set(why, E_NOMEM, "threads");
+		if (thread_start("directory", pool_main, p, why, &p->threads[p->count]) != E_OK)
+			return E_UNAVAILABLE;
 	return E_OK;
 }
 

@@ -1,10 +1,10 @@
 #include "bus/forwarder.h"
 
 #include <sched.h>
-#include <signal.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "bus/forwarder_impl.h"
 
 static const struct metric_family waiting_family = {
@@ -208,20 +208,6 @@ static enum err prepare(struct forwarder *f, struct why *why)
 	return err;
 }
 
-/* Signals are for the program's own threads. */
-static enum err start_thread(struct forwarder *f, struct why *why)
-{
-	sigset_t all;
-	sigset_t before;
-	int failure;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	failure = pthread_create(&f->thread, NULL, run, f);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return failure ? why_errno(why, E_UNAVAILABLE, failure, "start the forwarder") : E_OK;
-}
-
 enum err forwarder_start(const struct forwarder_config *config, struct store *store, struct bus *bus, struct why *why,
 			 struct forwarder **ret_forwarder)
 {
@@ -239,7 +225,7 @@ enum err forwarder_start(const struct forwarder_config *config, struct store *st
 	if (err)
 		return err;
 	store_listen(store, &f->listener);
-	err = start_thread(f, why);
+	err = thread_start("forwarder", run, f, why, &f->thread);
 	if (err) {
 		store_unlisten(store, &f->listener);
 		return err;

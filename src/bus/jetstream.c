@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/thread.h"
 #include "bus/js_bus.h"
 #include "bus/js_options.h"
 #include "bus/monitor.h"
@@ -254,27 +255,19 @@ static void listen_to_interrupts(void)
 	(void)sigaction(SIGURG, &action, NULL);
 }
 
-/* Signals are for the program's own threads. */
 static enum err start_threads(struct jetstream *js, struct why *why)
 {
-	sigset_t all;
-	sigset_t before;
-	int failed;
+	enum err err = thread_start("nats-io", js_io_run, js, why, &js->io);
 
-	sigfillset(&all);
-	sigdelset(&all, SIGURG);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	failed = pthread_create(&js->io, NULL, js_io_run, js);
-	if (!failed) {
-		failed = pthread_create(&js->supervisor, NULL, js_supervisor_run, js);
-		if (failed) {
-			atomic_store(&js->stop_io, true);
-			bell_ring(&js->bell);
-			(void)pthread_join(js->io, NULL);
-		}
+	if (err != E_OK)
+		return err;
+	err = thread_start("nats-supervisor", js_supervisor_run, js, why, &js->supervisor);
+	if (err != E_OK) {
+		atomic_store(&js->stop_io, true);
+		bell_ring(&js->bell);
+		(void)pthread_join(js->io, NULL);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return failed ? why_errno(why, E_UNAVAILABLE, failed, "open the bus: start a thread") : E_OK;
+	return err;
 }
 
 enum err jetstream_open(const struct jetstream_config *config, struct metrics *metrics,

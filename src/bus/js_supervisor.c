@@ -2,6 +2,7 @@
  * js_supervisor.c -- the thread of the JetStream bus that may wait: connecting, the stream, the sync probe, pings.
  */
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -293,12 +294,23 @@ static void live(struct jetstream *js, struct js_link *link)
 	log_warn("bus", "connection lost; connecting again", LOG_WHY(&why), LOG_S("said", said));
 }
 
+/* The one signal that this thread takes: it ends a system call that lasts too long (js_io.c). */
+static void unblock_interrupts(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGURG);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 void *js_supervisor_run(void *arg)
 {
 	struct jetstream *js = arg;
 	struct backoff backoff = { .base_ms = 100, .factor = 2, .cap_ms = 10000 };
 
 	js->supervisor_self = pthread_self();
+	unblock_interrupts();
 	while (!stopping(js)) {
 		struct js_link *link = connect_any(js);
 		uint64_t since = clock_mono_ms();

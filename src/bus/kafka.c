@@ -1,12 +1,12 @@
 #include "bus/kafka.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "bus/kf_bus.h"
 #include "bus/kf_options.h"
 
@@ -181,20 +181,6 @@ static enum err make_parts(struct kafka *kf, struct metrics *metrics, struct why
 	return E_OK;
 }
 
-/* Signals are for the program's own threads; the library's inherit the mask. */
-static enum err start_thread(struct kafka *kf, struct why *why)
-{
-	sigset_t all;
-	sigset_t before;
-	int failed;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	failed = pthread_create(&kf->io, NULL, kf_io_run, kf);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return failed ? why_errno(why, E_UNAVAILABLE, failed, "open the bus: start a thread") : E_OK;
-}
-
 enum err kafka_open(const struct kafka_config *config, struct metrics *metrics,
 		    void (*on_state)(void *ctx, enum bus_state state), void *ctx, struct why *why, struct bus **ret_bus)
 {
@@ -211,7 +197,7 @@ enum err kafka_open(const struct kafka_config *config, struct metrics *metrics,
 	if (!err)
 		err = make_parts(kf, metrics, why);
 	if (!err)
-		err = start_thread(kf, why);
+		err = thread_start("kafka", kf_io_run, kf, why, &kf->io);
 	if (err)
 		return err;
 	*ret_bus = &TAKE(kf)->bus;

@@ -16,9 +16,8 @@
 #include "event/event.h"
 #include "event/json_scan.h"
 #include "gateway/answer.h"
-#include "gateway/errands.h"
 #include "gateway/gateway.h"
-#include "net/loop.h"
+#include "net/work.h"
 
 struct worker;
 struct exchange;
@@ -50,7 +49,7 @@ struct exchange {
 	int mode;                    /* the source's own */
 	void *own;                   /* the same: memory, given back with own_free() */
 	void (*own_free)(void *own); /* NULL: nothing to give back */
-	struct errand errand;
+	struct work errand;
 	void (*errand_run)(struct exchange *x);
 	void (*errand_done)(struct exchange *x);
 	atomic_bool unwanted; /* nobody waits for the errand any more */

@@ -1,7 +1,7 @@
 /*
  * fetch.h -- one HTTP request to somebody else's server, bounded in time and size.
  *
- * Shape     blocks until it is over: for threads that may (errands.h). Redirects are not followed; TLS is verified unless the
+ * Shape     blocks until it is over: for threads that may (net/work.h). Redirects are not followed; TLS is verified unless the
  *           operator turned that off.
  * Units     time in ms, size in bytes.
  * Owner     everything is borrowed for the call.

@@ -9,7 +9,11 @@
 #include "gateway/process.h"
 #include "net/systemd.h"
 
-#define GRACE_MS 5000 /* after the drain timeout, for what was cut to be gone */
+/* One thread: two requests that need the same thing fetch it once. */
+#define ERRAND_THREADS 1
+#define ERRANDS_MAX    64 /* that wait; behind them requests are refused */
+
+#define GRACE_MS       5000 /* after the drain timeout, for what was cut to be gone */
 
 /* ---- stop ------------------------------------------------------------------------------------------------------------- */
 
@@ -138,6 +142,8 @@ static enum err start(struct process *p, struct why *why)
 	raise_descriptor_limit(p->config);
 	if (loop_init(&p->loop, why) != E_OK || ports_init(&p->ports, why) != E_OK || outlet_open(p, why) != E_OK)
 		return why->err;
+	if (work_pool_new(ERRAND_THREADS, ERRANDS_MAX, why, &p->gateway.errands) != E_OK)
+		return why->err;
 	outlet_set_limits(p);
 	watch_signals(p);
 	if (start_workers(p, why) != E_OK || config_apply(p, p->config, why) != E_OK ||
@@ -160,7 +166,7 @@ static void release(struct process *p)
 	gateway_config_unref(p->config);
 	mem_free(p->gateway.workers);
 	http_quota_release(&p->gateway.connections);
-	errands_release(&p->gateway.errands);
+	work_pool_free(p->gateway.errands);
 	certificates_release(&p->gateway.certificates);
 	metrics_free(p->gateway.registry);
 	mem_free(p);
@@ -201,7 +207,6 @@ int gateway_run(const struct gateway_options *options)
 	gateway_metrics_init(&p->gateway.metrics, p->gateway.registry);
 	gateway_metrics_build(p->gateway.registry, options->version);
 	http_quota_init(&p->gateway.connections);
-	errands_init(&p->gateway.errands);
 	certificates_init(&p->gateway.certificates);
 	hooks_init(&p->hooks, p->gateway.registry);
 	return run(p);

@@ -12,10 +12,10 @@
 #include "bus/bus.h"
 #include "bus/forwarder.h"
 #include "gateway/certificates.h"
-#include "gateway/errands.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/route.h"
 #include "net/http_quota.h"
+#include "net/work.h"
 #include "store/store.h"
 
 struct gateway_options {
@@ -34,8 +34,8 @@ struct gateway {
 	struct forwarder *forwarder; /* NULL: nothing to forward */
 	_Atomic uint64_t body_max;   /* budget of metrics.body_memory */
 	atomic_bool draining;
-	struct http_quota connections; /* of all workers and ports */
-	struct errands errands;
+	struct http_quota connections;    /* of all workers and ports */
+	struct work_pool *errands;        /* what has to be asked of the world before a request can be answered */
 	struct certificates certificates; /* that providers sign with */
 	struct worker *workers;
 	size_t worker_count;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "gateway/path.h"
 
 /* ---- requests ------------------------------------------------------------------------------------------------------ */
@@ -280,7 +281,7 @@ void worker_join(struct worker *w)
 
 enum err worker_start(struct worker *w, struct gateway *gateway, struct why *why)
 {
-	int code;
+	enum err err;
 
 	w->gateway = gateway;
 	atomic_store(&w->alive_ms, clock_mono_ms());
@@ -290,11 +291,11 @@ enum err worker_start(struct worker *w, struct gateway *gateway, struct why *why
 	w->turn_end.data = w;
 	uv_check_init(&w->loop.uv, &w->turn_end);
 	uv_check_start(&w->turn_end, on_turn_end);
-	code = pthread_create(&w->thread, NULL, worker_main, w);
-	if (code != 0) {
+	err = thread_start("gateway-loop", worker_main, w, why, &w->thread);
+	if (err != E_OK) {
 		uv_close((uv_handle_t *)&w->turn_end, NULL);
 		loop_release(&w->loop);
-		return why_errno(why, E_NOMEM, code, "start a thread for an event loop");
+		return why_add(why, "start an event loop");
 	}
 	return E_OK;
 }

@@ -11,9 +11,9 @@
 #pragma once
 
 #include "auth/login.h"
-#include "auth/work.h"
 #include "backend/backend.h"
 #include "daemon/web.h"
+#include "net/work.h"
 #include "principal/hub.h"
 #include "principal/principal.h"
 #include "principal/principal_metrics.h"

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "store/ledger_impl.h"
 #include "store/lock.h"
 
@@ -108,13 +109,6 @@ static enum err take_directory(struct ledger *l, struct why *why)
 	return err;
 }
 
-static enum err start(struct ledger *l, struct why *why)
-{
-	int number = pthread_create(&l->thread, NULL, ledger_writer_main, l);
-
-	return number ? why_errno(why, E_NOMEM, number, "start the writer") : E_OK;
-}
-
 enum err ledger_open(const char *dir, struct metrics *metrics, struct why *why, struct ledger **ret_ledger)
 {
 	CLEANUP(release_freep) struct ledger *l = mem_alloc(sizeof(*l));
@@ -126,7 +120,7 @@ enum err ledger_open(const char *dir, struct metrics *metrics, struct why *why, 
 	if (err == E_OK)
 		err = ledger_conn_open(l, why);
 	if (err == E_OK)
-		err = start(l, why);
+		err = thread_start("ledger-writer", ledger_writer_main, l, why, &l->thread);
 	if (err != E_OK)
 		return why_add(why, "ledger %s", dir);
 	log_info("ledger", "ledger opened", LOG_S("dir", l->dir));

@@ -1,13 +1,13 @@
 #include "store/store.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "store/lock.h"
 #include "store/store_impl.h"
 
@@ -80,14 +80,11 @@ static enum err take_directory(struct store *s, struct why *why)
 
 static enum err start(struct store *s, struct why *why)
 {
-	int number;
-
 	atomic_store(&s->last, s->last_pos);
 	atomic_store(&s->bytes, space_used(&s->space));
 	s->space.max = atomic_load(&s->max_bytes);
 	writer_set_state(s, space_update(&s->space));
-	number = pthread_create(&s->thread, NULL, writer_main, s);
-	return number ? why_errno(why, E_NOMEM, number, "start the writer") : E_OK;
+	return thread_start("store-writer", writer_main, s, why, &s->thread);
 }
 
 enum err store_open(const struct store_config *config, struct why *why, struct store **ret_store)

@@ -1,8 +1,6 @@
 #include "store/wake.h"
 
 #include <linux/futex.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -39,17 +37,8 @@ void wake_wait(struct wake *w, uint32_t timeout_ms)
 }
 
 /* Signals are for the threads that look at them; a size limit then answers EFBIG instead of ending the process. */
-static void block_signals(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
-}
-
 void wake_thread_setup(void)
 {
-	block_signals();
 	/* The kernel may else add 50 us to a wait that is shorter than that. */
 	(void)prctl(PR_SET_TIMERSLACK, 1000UL);
 }

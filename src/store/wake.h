@@ -23,7 +23,7 @@ void wake_init(struct wake *w);
 /* Whoever waits, or waits next, returns. */
 void wake_signal(struct wake *w);
 
-/* At the start of a thread that sleeps here: no signals, and waits below 50 us are kept. */
+/* At the start of a thread that sleeps here: waits below 50 us are kept. */
 void wake_thread_setup(void);
 
 /* Returns after a signal, after `timeout_ms`, or now and then for no reason. */

@@ -1,4 +1,4 @@
-#include "auth/work.h"
+#include "net/work.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,8 +6,10 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #include "base/mem.h"
 
@@ -17,10 +19,12 @@ struct job {
 	bool ran;
 	enum err result;
 	int done;
+	unsigned place; /* the how manieth that was run, from 0 */
 };
 
 static struct loop loop;
 static unsigned done, wanted;
+static atomic_uint ran;
 static sem_t gate, entered;
 
 static void run(struct work *w)
@@ -28,6 +32,7 @@ static void run(struct work *w)
 	struct job *j = CONTAINER_OF(w, struct job, work);
 
 	j->ran = true;
+	j->place = atomic_fetch_add(&ran, 1);
 	j->ran_in = pthread_self();
 }
 
@@ -52,6 +57,7 @@ static int begin(void **state)
 {
 	(void)state;
 	done = 0;
+	ran = 0;
 	(void)sem_init(&gate, 0, 0);
 	(void)sem_init(&entered, 0, 0);
 	return loop_init(&loop, NULL) == E_OK ? 0 : 1;
@@ -94,7 +100,6 @@ static void a_full_queue_refuses_and_a_pool_that_ends_cancels(void **state)
 	(void)sem_wait(&entered);
 	assert_int_equal(E_OK, work_start(pool, &loop, &jobs[1].work));
 	assert_int_equal(E_OK, work_start(pool, &loop, &jobs[2].work));
-	assert_int_equal(2, work_waiting(pool));
 	assert_int_equal(E_BUSY, work_start(pool, &loop, &jobs[3].work));
 	(void)sem_post(&gate);
 	work_pool_free(pool);
@@ -104,6 +109,61 @@ static void a_full_queue_refuses_and_a_pool_that_ends_cancels(void **state)
 	for (size_t i = 1; i < 3; i++) /* a worker may have been quicker than the end */
 		assert_int_equal(jobs[i].ran ? E_OK : E_CANCELLED, jobs[i].result);
 	assert_int_equal(0, jobs[3].done);
+}
+
+static void one_thread_works_in_order(void **state)
+{
+	struct job jobs[20] = { 0 };
+	struct work_pool *pool;
+
+	(void)state;
+	wanted = ARRAY_LEN(jobs);
+	assert_int_equal(E_OK, work_pool_new(1, ARRAY_LEN(jobs), NULL, &pool));
+	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+		jobs[i].work = (struct work){ .run = run, .on_done = on_done };
+		assert_int_equal(E_OK, work_start(pool, &loop, &jobs[i].work));
+	}
+	loop_run(&loop);
+	work_pool_free(pool);
+	loop_release(&loop);
+	for (unsigned i = 0; i < ARRAY_LEN(jobs); i++)
+		assert_int_equal(i, jobs[i].place);
+}
+
+static int threads_of_this_process(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	int n = -2; /* "." and ".." */
+
+	assert_non_null(tasks);
+	while (readdir(tasks))
+		n++;
+	closedir(tasks);
+	return n;
+}
+
+/* Every piece blocks until all run: with a thread less it would not end. */
+static void threads_start_as_they_are_needed(void **state)
+{
+	struct job jobs[3] = { 0 };
+	struct work_pool *pool;
+	int before = threads_of_this_process();
+
+	(void)state;
+	wanted = ARRAY_LEN(jobs);
+	assert_int_equal(E_OK, work_pool_new(ARRAY_LEN(jobs), 10, NULL, &pool));
+	assert_int_equal(before, threads_of_this_process());
+	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+		jobs[i].work = (struct work){ .run = wait_at_the_gate, .on_done = on_done };
+		assert_int_equal(E_OK, work_start(pool, &loop, &jobs[i].work));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
+		(void)sem_wait(&entered);
+	for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
+		(void)sem_post(&gate);
+	loop_run(&loop);
+	work_pool_free(pool);
+	loop_release(&loop);
 }
 
 static void without_memory_there_is_no_pool(void **state)
@@ -124,6 +184,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(work_runs_elsewhere_and_ends_in_the_loop, begin),
 		cmocka_unit_test_setup(a_full_queue_refuses_and_a_pool_that_ends_cancels, begin),
+		cmocka_unit_test_setup(one_thread_works_in_order, begin),
+		cmocka_unit_test_setup(threads_start_as_they_are_needed, begin),
 		cmocka_unit_test_setup(without_memory_there_is_no_pool, begin),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
-#include "auth/work.h"
+#include "net/work.h"
 
 #include <assert.h>
-#include <pthread.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 
 struct work_pool {
 	pthread_mutex_t lock;
@@ -12,7 +12,9 @@ struct work_pool {
 	unsigned waiting;
 	unsigned waiting_max;
 	bool stop;
-	unsigned started; /* threads */
+	unsigned idle; /* threads that wait for work */
+	unsigned started;
+	unsigned threads_max;
 	pthread_t threads[];
 };
 
@@ -35,8 +37,10 @@ static struct work *take(struct work_pool *p)
 {
 	struct work *w;
 
+	p->idle++;
 	while (!p->first && !p->stop)
 		(void)pthread_cond_wait(&p->changed, &p->lock);
+	p->idle--;
 	w = p->stop ? NULL : p->first;
 	if (w) {
 		p->first = w->next;
@@ -50,15 +54,15 @@ static void *worker(void *arg)
 	struct work_pool *p = arg;
 	struct work *w;
 
-	for (;;) {
-		(void)pthread_mutex_lock(&p->lock);
-		w = take(p);
+	(void)pthread_mutex_lock(&p->lock);
+	while ((w = take(p))) {
 		(void)pthread_mutex_unlock(&p->lock);
-		if (!w)
-			return NULL;
 		w->run(w);
 		hand_back(w, E_OK);
+		(void)pthread_mutex_lock(&p->lock);
 	}
+	(void)pthread_mutex_unlock(&p->lock);
+	return NULL;
 }
 
 enum err work_pool_new(unsigned threads, unsigned queue_max, struct why *why, struct work_pool **ret_pool)
@@ -68,17 +72,9 @@ enum err work_pool_new(unsigned threads, unsigned queue_max, struct why *why, st
 	if (!p)
 		return why_set(why, E_NOMEM, "start workers");
 	p->waiting_max = queue_max;
+	p->threads_max = threads;
 	(void)pthread_mutex_init(&p->lock, NULL);
 	(void)pthread_cond_init(&p->changed, NULL);
-	while (p->started < threads) {
-		int problem = pthread_create(&p->threads[p->started], NULL, worker, p);
-
-		if (problem) {
-			work_pool_free(p);
-			return why_errno(why, E_UNAVAILABLE, problem, "start workers");
-		}
-		p->started++;
-	}
 	*ret_pool = p;
 	return E_OK;
 }
@@ -118,6 +114,11 @@ static enum err append(struct work_pool *p, struct work *w)
 {
 	if (p->waiting >= p->waiting_max)
 		return E_BUSY;
+	if (p->idle <= p->waiting && p->started < p->threads_max &&
+	    thread_start("worker", worker, p, NULL, &p->threads[p->started]) == E_OK)
+		p->started++;
+	if (!p->started)
+		return E_UNAVAILABLE;
 	w->next = NULL;
 	if (p->first)
 		p->last->next = w;
@@ -140,14 +141,4 @@ enum err work_start(struct work_pool *pool, struct loop *loop, struct work *work
 	err = append(pool, work);
 	(void)pthread_mutex_unlock(&pool->lock);
 	return err;
-}
-
-unsigned work_waiting(struct work_pool *pool)
-{
-	unsigned n;
-
-	(void)pthread_mutex_lock(&pool->lock);
-	n = pool->waiting;
-	(void)pthread_mutex_unlock(&pool->lock);
-	return n;
 }
