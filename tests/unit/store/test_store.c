@@ -267,8 +267,9 @@ static bool heard_both(struct fixture *f)
 static void listeners_hear_of_every_commit(void **state)
 {
 	struct fixture *f = *state;
-	struct heard one = { .listener.on_commit = on_commit };
-	struct heard two = { .listener.on_commit = on_commit };
+	/* the writer goes on to the next listener after this one has heard */
+	static struct heard one = { .listener.on_commit = on_commit };
+	static struct heard two = { .listener.on_commit = on_commit };
 
 	open_ok(f);
 	store_listen(f->store, &one.listener);
