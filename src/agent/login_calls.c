@@ -24,8 +24,9 @@ static void add_token(const struct connection *c, struct rpc_metadata *metadata)
 		rpc_metadata_add(metadata, (struct str)STR(WIRE_AUTHORIZATION), buf_view(&c->access_token));
 }
 
-/* Call `path` with `message`; the connection fails when it cannot be begun. */
+/* Call `path` with `message`, offering `dialect` (NULL: none); the connection fails when it cannot be begun. */
 static void start(struct connection *c, const char *path, const char *what, const ProtobufCMessage *message,
+		  const struct wire_dialect *dialect,
 		  void (*on_close)(struct rpc_call *, const struct rpc_status *, const struct rpc_metadata *))
 {
 	struct rpc_metadata metadata = { 0 };
@@ -41,6 +42,8 @@ static void start(struct connection *c, const char *path, const char *what, cons
 
 	buf_clear(&c->answer);
 	add_token(c, &metadata);
+	if (dialect)
+		wire_dialect_write(dialect, &metadata);
 	err = metadata.err != E_OK ? metadata.err : rpc_start(c->channel, &options, &call);
 	rpc_metadata_release(&metadata);
 	if (err == E_OK && (err = pb_send(call, message)) != E_OK)
@@ -156,24 +159,29 @@ void login_authenticate(struct connection *c)
 	if (a->creds.method == AUTH_USERPASS)
 		set_credentials(&login, entries, pointers, &request);
 	buf_clear(&c->access_token);
-	start(c, WIRE_AUTHENTICATE, "Authenticate", &request.base, on_authenticated);
+	start(c, WIRE_AUTHENTICATE, "Authenticate", &request.base, /* dialect= */ NULL, on_authenticated);
 	auth_login_release(&login);
 }
 
-/* ---- Version: its answer is only of interest to people ------------------------------------------------------------ */
+/* ---- Version: its text is only of interest to people; its headers say whether the principal is one of ours -------- */
 
 static void on_version(struct rpc_call *call, const struct rpc_status *status, const struct rpc_metadata *trailing)
 {
+	struct connection *c = rpc_user(call);
+	struct wire_dialect asked = session_offer(site_session(c->agent->site));
+
 	(void)trailing;
+	c->speaks = wire_dialect_agreed(rpc_metadata(call), &asked);
 	if (ended_well(call, status, "Version"))
-		connection_asked(rpc_user(call));
+		connection_asked(c);
 }
 
 void login_ask_version(struct connection *c)
 {
 	const Versionapi__VersionRequest request = VERSIONAPI__VERSION_REQUEST__INIT;
+	struct wire_dialect asked = session_offer(site_session(c->agent->site));
 
-	start(c, WIRE_VERSION, "Version", &request.base, on_version);
+	start(c, WIRE_VERSION, "Version", &request.base, &asked, on_version);
 }
 
 /* ---- RefreshToken: while the stream is open ----------------------------------------------------------------------- */
@@ -207,5 +215,5 @@ void login_refresh_token(struct connection *c)
 	if (!token || c->call || c->state != CONNECTION_OPEN)
 		return;
 	request.refreshtoken = (char *)token;
-	start(c, WIRE_REFRESH_TOKEN, "RefreshToken", &request.base, on_refreshed);
+	start(c, WIRE_REFRESH_TOKEN, "RefreshToken", &request.base, /* dialect= */ NULL, on_refreshed);
 }

@@ -35,8 +35,8 @@ enum connection_state {
 	CONNECTION_DIALLING,   /* rpc_channel_connect() */
 	CONNECTION_LOGGING_IN, /* Authenticate */
 	CONNECTION_ASKING,     /* Version */
-	CONNECTION_OPENING,    /* Subscribe was sent */
-	CONNECTION_OPEN,       /* the principal answered: events flow */
+	CONNECTION_OPENING,    /* Subscribe was sent to a principal of ours, which will answer at once */
+	CONNECTION_OPEN,       /* events flow; upstream's principals answer with their first event, whenever that is */
 	CONNECTION_STATE_COUNT,
 };
 
@@ -49,8 +49,9 @@ struct connection {
 	struct tls_client *tls;
 	struct rpc_call *call; /* the unary call that is under way; NULL: none */
 	struct buf access_token, refresh_token;
-	struct jwt_claims claims; /* of the access token */
-	struct buf answer;        /* of the unary call */
+	struct jwt_claims claims;   /* of the access token */
+	struct buf answer;          /* of the unary call */
+	struct wire_dialect speaks; /* what the principal said with Version */
 	struct backoff backoff;
 	struct loop_timer again;   /* IDLE: the next attempt */
 	struct loop_timer refresh; /* OPEN: before the access token ends */

@@ -9,22 +9,26 @@ static struct session *session_of(struct agent *a)
 
 /* ---- what comes -------------------------------------------------------------------------------------------------- */
 
-/* The principal has accepted the stream, and says which dialect is spoken on it. */
+static void begin(struct agent *a, const struct wire_dialect *agreed)
+{
+	a->stream.epoch = ++a->next_epoch;
+	if (session_open(session_of(a), a->stream.epoch, agreed, daemon_now_ms(&a->daemon)) != E_OK) {
+		connection_failed(&a->connection, RPC_OK, "Subscribe", (struct str)STR("out of memory"));
+		return;
+	}
+	connection_opened(&a->connection);
+	note_connected(a, agreed);
+	site_ready(a->site);
+}
+
+/* A principal of ours has accepted the stream, and says which dialect is spoken on it. */
 static void on_headers(struct rpc_call *call)
 {
 	struct agent *a = rpc_user(call);
 	struct wire_dialect agreed = wire_dialect_agreed(rpc_metadata(call), &a->stream.asked);
 
-	if (a->connection.state != CONNECTION_OPENING)
-		return;
-	a->stream.epoch = ++a->next_epoch;
-	if (session_open(session_of(a), a->stream.epoch, &agreed, daemon_now_ms(&a->daemon)) != E_OK) {
-		connection_failed(&a->connection, RPC_OK, "Subscribe", (struct str)STR("out of memory"));
-		return;
-	}
-	connection_opened(&a->connection);
-	note_connected(a, &agreed);
-	site_ready(a->site);
+	if (a->connection.state == CONNECTION_OPENING)
+		begin(a, &agreed);
 }
 
 static void on_message(struct rpc_call *call, struct str message)
@@ -71,15 +75,18 @@ void stream_open(struct agent *a)
 						  .on_writable = on_writable,
 						  .on_close = on_close,
 						  .user = a };
+	bool upstream = a->connection.speaks.version == WIRE_UPSTREAM;
 	enum err err;
 
-	a->stream.asked = session_offer(session_of(a));
+	a->stream.asked = upstream ? a->connection.speaks : session_offer(session_of(a));
 	rpc_metadata_add(&metadata, (struct str)STR(WIRE_AUTHORIZATION), buf_view(&a->connection.access_token));
 	wire_dialect_write(&a->stream.asked, &metadata);
 	err = metadata.err != E_OK ? metadata.err : rpc_start(a->connection.channel, &options, &a->stream.call);
 	rpc_metadata_release(&metadata);
 	if (err != E_OK)
 		connection_failed(&a->connection, RPC_OK, "Subscribe", str_of(err_text(err)));
+	else if (upstream)
+		begin(a, &a->stream.asked);
 }
 
 void stream_drop(struct agent *a)

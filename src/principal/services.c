@@ -16,13 +16,20 @@ static void on_version(struct rpc_call *call, struct str message)
 {
 	struct principal *p = rpc_user(call);
 	Versionapi__VersionResponse response = VERSIONAPI__VERSION_RESPONSE__INIT;
+	const struct wire_dialect agreed = { .version = wire_dialect_accept(rpc_metadata(call)).version };
+	struct rpc_metadata metadata = { 0 };
 	struct buf version = { 0 };
 	enum err err;
 
 	(void)message;
+	/* An agent of ours learns here that its Subscribe will be answered at once. */
+	wire_dialect_write(&agreed, &metadata);
+	err = metadata.err != E_OK ? metadata.err : rpc_send_headers(call, &metadata);
+	rpc_metadata_release(&metadata);
 	buf_addf(&version, WIRE_VERSION_PREFIX "%s", p->options->version);
 	response.version = (char *)buf_cstr(&version);
-	err = response.version ? pb_send(call, &response.base) : E_NOMEM;
+	if (err == E_OK)
+		err = response.version ? pb_send(call, &response.base) : E_NOMEM;
 	buf_release(&version);
 	rpc_finish(call, rpc_code_of_err(err), (struct str){ 0 }, NULL);
 }

@@ -1,0 +1,120 @@
+"""Peers that behave as argocd-agent does where it differs from ours, seen in experiments with its own programs (docs/reference/wire.md)."""
+
+import base64
+import json
+import queue
+import subprocess
+import sys
+import threading
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import pytest
+from conftest import wait_until
+from synced import application, net, sync_pki  # noqa: F401  (fixtures)
+
+PROTO = Path(__file__).resolve().parents[2] / "proto"
+FILES = ("auth/auth", "version/version", "eventstream/eventstream")
+PREFIX = "io.argoproj.argocd-agent.event."
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    """The modules that protoc makes of our .proto files: auth, version, eventstream."""
+    out = tmp_path_factory.mktemp("protobuf")
+    files = ["cloudevents/v1/cloudevents.proto", *(f"argocd/{name}.proto" for name in FILES)]
+    subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={out}", *files], check=True)
+    sys.path.insert(0, str(out))
+    try:
+        from argocd.auth import auth_pb2
+        from argocd.eventstream import eventstream_pb2
+        from argocd.version import version_pb2
+        yield {"auth": auth_pb2, "version": version_pb2, "events": eventstream_pb2}
+    finally:
+        sys.path.remove(str(out))
+
+
+def token(audience, agent, mode):
+    """A JWT that only its issuer could verify."""
+    def part(what):
+        return base64.urlsafe_b64encode(json.dumps(what).encode()).rstrip(b"=").decode()
+    claims = {"iss": "argocd-agent-server", "aud": [f"argocd-agent-server-{audience}"], "jti": "1", "iat": 0, "nbf": 0,
+              "sub": json.dumps({"clientID": agent, "mode": mode}), "exp": 4000000000}
+    return ".".join((part({"alg": "RS512", "typ": "JWT"}), part(claims), "c2lnbmVk"))
+
+
+class Upstream:
+    """A principal that says nothing on a stream, not even headers, until it has an event for the agent."""
+
+    def __init__(self, api, port, agent, mode):
+        self.api, self.agent, self.mode = api, agent, mode
+        self.heard, self.to_say, self.metadata = queue.Queue(), queue.Queue(), {}
+        self.server = grpc.server(futures.ThreadPoolExecutor(8))
+        self.server.add_generic_rpc_handlers((self._service("authapi.Authentication", {
+            "Authenticate": grpc.unary_unary_rpc_method_handler(
+                self._authenticate, api["auth"].AuthRequest.FromString, api["auth"].AuthResponse.SerializeToString)}),
+            self._service("versionapi.Version", {"Version": grpc.unary_unary_rpc_method_handler(
+                self._version, api["version"].VersionRequest.FromString, api["version"].VersionResponse.SerializeToString)}),
+            self._service("eventstreamapi.EventStream", {"Subscribe": grpc.stream_stream_rpc_method_handler(
+                self._subscribe, api["events"].Event.FromString, api["events"].Event.SerializeToString)})))
+        assert self.server.add_insecure_port(f"127.0.0.1:{port}") == port
+        self.server.start()
+
+    @staticmethod
+    def _service(name, methods):
+        return grpc.method_handlers_generic_handler(name, methods)
+
+    def _note(self, name, context):
+        self.metadata[name] = dict(context.invocation_metadata())
+
+    def _authenticate(self, request, context):
+        self._note("Authenticate", context)
+        return self.api["auth"].AuthResponse(
+            accessToken=token("access", self.agent, self.mode), refreshToken=token("refresh", self.agent, self.mode),
+            version="1", principalNamespace="argocd")
+
+    def _version(self, request, context):
+        self._note("Version", context)
+        return self.api["version"].VersionResponse(version="argocd-agent-1")
+
+    def _subscribe(self, requests, context):
+        self._note("Subscribe", context)
+        threading.Thread(target=self._hear, args=(requests,), daemon=True).start()
+        while (event := self.to_say.get()) is not None:
+            yield event
+
+    def _hear(self, requests):
+        try:
+            for message in requests:
+                self.heard.put(message.event)
+        except grpc.RpcError:
+            pass  # the agent went
+
+    def stop(self):
+        self.to_say.put(None)
+        self.server.stop(None).wait()
+
+
+@pytest.mark.parametrize("mode", ["autonomous", "managed"])
+def test_an_agent_speaks_first_to_a_principal_that_has_nothing_to_say(net, api, free_port, mode):
+    port = free_port()
+    principal = Upstream(api, port, "site-1", mode)
+    try:
+        agent = net.agent("site-1", port, "--insecure-plaintext", "--creds", "header:", start=False, mode=mode, creds="")
+        agent.tree.put("guestbook", application())
+        agent.start().ready().wait_connected()
+        event = principal.heard.get(timeout=10)
+        expected = "create" if mode == "autonomous" else "request-synced-resource-list"
+        assert event.type == PREFIX + expected
+        assert "holdfastorder" not in event.attributes
+        assert not [key for key in principal.metadata["Subscribe"] if key.startswith("holdfast")]
+    finally:
+        principal.stop()
+
+
+def test_two_ends_of_ours_agree_before_the_stream(net):
+    principal = net.principal()
+    agent = net.agent("site-1", principal).wait_connected()
+    wait_until(lambda: agent.log("connected"), "the agent says so")
+    assert agent.log("connected")[0]["dialect"] == 1
