@@ -3,14 +3,16 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
-from conftest import ROOT
+import requests
+from conftest import HOLDFAST, ROOT
 
 BENCH = ROOT / "bench"
 BUILD = os.environ.get("BENCH_BUILD", str(ROOT / "build/release"))
 sys.path.insert(0, str(BENCH))
-from harness import report, series  # noqa: E402
+from harness import processes, providers, report, series  # noqa: E402
 from harness.processes import BenchError  # noqa: E402
 
 
@@ -48,6 +50,34 @@ def test_fewer_stored_than_acknowledged_fails_the_round_and_only_that():
     assert setup.attempt("x", lambda s: series.check_stored("x", lambda: 9, 10)) == []
     assert setup.attempt("y", lambda s: "figures") == ["figures"]
     assert len(setup.failed) == 1 and setup.failed[0].startswith("x: ")
+
+
+def test_pushes_are_as_long_as_they_say_and_every_route_takes_and_stores_them(tmp_path):
+    body = providers.push()
+    assert len(body) == providers.SIZE == 4096 and json.loads(body)["ref"] == "refs/heads/main"
+    programs = types.SimpleNamespace(gateway=HOLDFAST)
+    with processes.Gateway(programs, tmp_path, "spool", manifest=providers.manifest(tmp_path)) as g:
+        for number, route in enumerate(providers.ROUTES):
+            fields = dict(field.replace("{id}", f"d-{number}").split(": ", 1) for field in providers.headers(body))
+            url = f"http://127.0.0.1:{g.port}/{route}"
+            assert requests.post(url, data=body, headers=fields, timeout=10).text == "success"
+            assert g.stored() == number + 1, f"the filter of {route} holds it back"
+            if "signed" in route:
+                assert requests.post(url, data=body + b" ", headers=fields, timeout=10).status_code == 401
+
+
+def test_the_ratio_to_the_webhook_is_taken_round_by_round():
+    def figures(rate, cpu_us):
+        return {"rate": rate, "cpu_us": cpu_us, "p50_us": 1, "p99_us": 1}
+
+    rounds = [{route: figures(100, 10) if route == "webhook" else figures(50, 30) for route in providers.ROUTES},
+              {route: figures(10, 20) if route == "webhook" else figures(5, 60) for route in providers.ROUTES}]
+    rows = {row["route"]: row for row in providers.compared(rounds, "spool")}
+    assert (rows["webhook"]["rate_ratio"], rows["webhook"]["more_cpu_us"]) == (1, 0)
+    assert (rows["github-signed"]["rate_ratio"], rows["github-signed"]["more_cpu_us"]) == (0.5, 30)
+    text = report.text({"machine": {"cores": 1, "cpu": "x", "kernel": "y"}, "providers": {"routes": list(rows.values()), "hmac_us": 15},
+                        "skipped": {}, "failed": []})
+    assert "spool github-signed" in text and "50%" in text and "+30.0" in text
 
 
 def test_without_a_gateway_the_floors_are_measured_and_the_exit_status_says_so(tmp_path):
