@@ -142,6 +142,7 @@ static void heal(struct sim *s)
 
 	sim_trace(s, "everything heals");
 	s->healed = true;
+	people_good_restore(s);
 	do {
 		if (s->now > limit_ms)
 			sim_broken(s, "does not settle: %s", text);

@@ -199,6 +199,9 @@ bool people_controllers(struct sim *s);
 /* The principal is down: its objects of one agent are gone when it comes back. */
 void people_bad_restore(struct sim *s);
 
+/* They are back, at the latest now. */
+void people_good_restore(struct sim *s);
+
 struct story *story_of(struct sim *s, const char *uid);
 void story_free_all(struct sim *s);
 

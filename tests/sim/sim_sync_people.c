@@ -526,9 +526,8 @@ static struct object *stash[SIM_NAMES + 2];
 static size_t stashed;
 
 /* The objects come back as they were. */
-static void good_restore(struct sim *s, struct happening *h)
+void people_good_restore(struct sim *s)
 {
-	(void)h;
 	for (size_t i = 0; i < stashed; i++) {
 		const struct object *o = stash[i];
 
@@ -540,6 +539,12 @@ static void good_restore(struct sim *s, struct happening *h)
 		object_unref(stash[i]);
 	}
 	stashed = 0;
+}
+
+static void on_restore(struct sim *s, struct happening *h)
+{
+	(void)h;
+	people_good_restore(s);
 }
 
 void people_bad_restore(struct sim *s)
@@ -561,7 +566,7 @@ void people_bad_restore(struct sim *s)
 		unwanted(s, o);
 		(void)memory_store_remove(s->principal.store, o->kind, o->namespace, o->name);
 	}
-	sim_later(s, 3000 + sim_below(s, 20000), &(struct happening){ .run = good_restore });
+	sim_later(s, 3000 + sim_below(s, 20000), &(struct happening){ .run = on_restore });
 }
 
 /* ---- who does what ------------------------------------------------------------------------------------------------ */

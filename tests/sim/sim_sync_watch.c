@@ -79,18 +79,31 @@ static void check_row(struct end *from, const struct wire_event *e, struct str u
 			   STR_ARG(e->event_id));
 }
 
-static void check_held(struct end *from, const struct wire_event *e, struct str uid)
-{
-	const struct disk_row *row = map_get(&from->sim->held, uid);
+/* What an agent has of an object that is gone, under "<agent>|<uid>". */
+struct held {
+	char *key;
+	enum object_kind kind;
 	char namespace[64], name[64];
+};
 
-	if (from->agent || e->type != WIRE_DELETE || !row)
-		return;
-	(void)snprintf(namespace, sizeof(namespace), "%.*s", STR_ARG(row->row.namespace));
-	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(row->row.name));
-	if (memory_store_get(from->store, object_kind_of(row->row.kind), namespace, name))
-		return; /* there is another one of this name: it is no empty restore any more */
-	sim_broken(from->sim, "the delete of %.*s leaves although the guard must hold it", STR_ARG(e->resource_id));
+static const struct held *held_of(struct sim *s, const struct agent *a, struct str uid)
+{
+	char *key = sim_text(s, "%s|%.*s", a->name, STR_ARG(uid));
+	const struct held *held = map_get(&s->held, str_of(key));
+
+	mem_free(key);
+	return held;
+}
+
+/* Unless there is another one of this name by now: then it is no empty restore any more. */
+static void check_held(struct end *from, const struct agent *a, const struct wire_event *e, struct str uid)
+{
+	const struct held *held = from->agent || e->type != WIRE_DELETE ? NULL : held_of(from->sim, a, uid);
+
+	if (held && disk_has(&from->disk, LEDGER_COPY, a->name, uid) &&
+	    !memory_store_get(from->store, held->kind, held->namespace, held->name))
+		sim_broken(from->sim, "the delete of %.*s leaves for %s although the guard must hold it",
+			   STR_ARG(e->resource_id), a->name);
 }
 
 static bool is_talk(const struct wire_event *e)
@@ -115,7 +128,7 @@ void watch_message(struct end *from, struct agent *a, struct str message)
 	/* That something is gone here is said in the words of who asked: with its UID. */
 	if (from->agent && e.type == WIRE_DELETE && str_starts(id.uid, (struct str)STR(PRINCIPAL_UIDS)))
 		return;
-	check_held(from, &e, id.uid);
+	check_held(from, a, &e, id.uid);
 	check_row(from, &e, id.uid);
 	if (e.type == WIRE_CREATE || e.type == WIRE_SPEC_UPDATE || e.type == WIRE_STATUS_UPDATE)
 		check_again(from, a, &e);
@@ -214,45 +227,75 @@ void watch_applied(struct agent *a, const struct replica_place *place, enum deli
 
 void watch_guard_released(struct sim *s)
 {
+	const struct map_entry *entry;
+	size_t at = 0;
+
+	while ((entry = map_next(&s->held, &at))) {
+		mem_free(((struct held *)entry->value)->key);
+		mem_free(entry->value);
+	}
 	map_release(&s->held);
 }
 
+/* A row about a copy of this agent; is its object still there? */
+static bool read_row(struct sim *s, const struct agent *a, const struct disk_row *row, struct held *ret_held,
+		     bool *ret_there)
+{
+	if (row->table != LEDGER_COPY || !str_is(row->row.peer, a->name))
+		return false;
+	*ret_held = (struct held){ .kind = object_kind_of(row->row.kind) };
+	(void)snprintf(ret_held->namespace, sizeof(ret_held->namespace), "%.*s", STR_ARG(row->row.namespace));
+	(void)snprintf(ret_held->name, sizeof(ret_held->name), "%.*s", STR_ARG(row->row.name));
+	*ret_there = memory_store_get(s->principal.store, ret_held->kind, ret_held->namespace, ret_held->name);
+	return true;
+}
+
+static void hold(struct sim *s, const struct agent *a, const struct disk_row *row, const struct held *what)
+{
+	struct held *held = sim_alloc(s, sizeof(*held));
+
+	*held = *what;
+	held->key = sim_text(s, "%s|%.*s", a->name, STR_ARG(row->row.uid));
+	if (map_put(&s->held, str_of(held->key), held) != E_OK)
+		sim_broken(s, "no memory");
+}
+
 /* Rows are counted as the guard's limits say: of what an agent has, too much is missing. */
-static void expect_held(struct sim *s, const struct agent *a)
+static bool must_hold(struct sim *s, const struct agent *a)
 {
 	const struct map_entry *entry;
 	size_t at = 0, copies = 0, missing = 0;
-	bool first = true;
+	struct held held;
+	bool there;
 
-again:
-	at = 0;
-	while ((entry = map_next(&s->principal.disk.rows, &at))) {
-		struct disk_row *row = entry->value;
-		char namespace[64], name[64];
+	while ((entry = map_next(&s->principal.disk.rows, &at)))
+		if (read_row(s, a, entry->value, &held, &there)) {
+			copies++;
+			missing += !there;
+		}
+	if (missing < 4 || missing * 100 <= copies * 50)
+		return false;
+	sim_trace(s, "principal the guard must hold %zu of %zu of %s", missing, copies, a->name);
+	return true;
+}
 
-		if (row->table != LEDGER_COPY || !str_is(row->row.peer, a->name))
-			continue;
-		(void)snprintf(namespace, sizeof(namespace), "%.*s", STR_ARG(row->row.namespace));
-		(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(row->row.name));
-		bool there = memory_store_get(s->principal.store, object_kind_of(row->row.kind), namespace, name);
+static void expect_held(struct sim *s, const struct agent *a)
+{
+	const struct map_entry *entry;
+	struct held held;
+	size_t at = 0;
+	bool there;
 
-		copies += first;
-		missing += first && !there;
-		if (!first && !there && map_put(&s->held, row->row.uid, row) != E_OK)
-			sim_broken(s, "no memory");
-	}
-	if (first && missing >= 4 && missing * 100 > copies * 50) {
-		sim_trace(s, "principal the guard must hold %zu of %zu of %s", missing, copies, a->name);
-		first = false;
-		goto again;
-	}
+	while ((entry = map_next(&s->principal.disk.rows, &at)))
+		if (read_row(s, a, entry->value, &held, &there) && !there)
+			hold(s, a, entry->value, &held);
 }
 
 void watch_guard(struct sim *s)
 {
 	watch_guard_released(s);
 	for (int i = 0; i < SIM_AGENTS && !s->healed; i++)
-		if (s->agents[i].mode == AGENT_MANAGED)
+		if (s->agents[i].mode == AGENT_MANAGED && must_hold(s, &s->agents[i]))
 			expect_held(s, &s->agents[i]);
 }
 
@@ -291,5 +334,5 @@ void watch_release(struct sim *s)
 		mem_free(seen);
 	}
 	map_release(&s->confirmed);
-	map_release(&s->held);
+	watch_guard_released(s);
 }

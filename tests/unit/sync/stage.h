@@ -1,0 +1,70 @@
+/*
+ * stage.h -- one session on a memory backend, an instant clock and a disk that the test holds or lets go: the test plays its peer.
+ *
+ * Shape     stage_hear() is a message of the peer's; stage_expect() lets everything happen that can, and compares what the session said:
+ *           a line for each message, "<type> <event id>" and what is worth seeing of its content.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "backend/memory.h"
+#include "sync/session.h"
+
+#define STAGE_ROWS 64
+
+struct stage {
+	struct role_config role;
+	struct mapping_principal principal;
+	struct mapping_agent site;
+	struct patterns *everywhere;
+	struct memory_store *store;
+	struct backend *backend;
+	struct journal *journal;
+	struct session *session;
+	uint64_t now;
+	uint64_t epoch;
+	unsigned dialect;
+	struct {
+		struct memory_task *task;
+		uint64_t due;
+	} tasks[64];
+	size_t task_count;
+	struct ledger_write *writing; /* at the disk */
+	bool disk_held;
+	struct {
+		enum ledger_table table;
+		char *texts[10]; /* the row's columns */
+	} rows[STAGE_ROWS];
+	size_t row_count;
+	struct buf said;
+};
+
+/* A session of this end, synced and with a stream, whose first words (its comparison) are taken already. */
+void stage_begin(struct stage *st, enum role_end end, unsigned dialect);
+void stage_end(struct stage *st);
+
+/* The process dies and comes back; what was not durable is gone. No stream yet. */
+void stage_restart(struct stage *st);
+void stage_connect(struct stage *st);
+
+/* What a person does to the backend: JSON with ' for ". Its UID is the one it brings, or what is there has. */
+void stage_put(struct stage *st, const char *json);
+void stage_remove(struct stage *st, const char *namespace, const char *name);
+
+/* A message about an application; `version` with a suffix for commands. `json` as above. */
+void stage_hear(struct stage *st, enum wire_type type, const char *id, const char *version, const char *json);
+
+/* The peer's answer to "<id>_<version>": applied, or rejected for good. */
+void stage_answer(struct stage *st, const char *id, const char *version, bool applied);
+
+void stage_run(struct stage *st, uint64_t ms);
+void stage_expect(struct stage *st, const char *text);
+
+/* An application of the backend, as it says on this dotted path; "" when it is not there. Borrowed until the next call. */
+const char *stage_at(struct stage *st, const char *namespace, const char *name, const char *path);

@@ -1,0 +1,421 @@
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "stage.h"
+
+#define APP(uid, revision, more)                                                                                    \
+	"{'metadata':{'name':'web','namespace':'a1','uid':'" uid "'},'spec':{'source':{'targetRevision':'" revision \
+	"'}}" more "}"
+#define AT_SITE(uid, source, more)                                 \
+	"{'metadata':{'name':'web','namespace':'site','uid':'" uid \
+	"','annotations':{'argocd.argoproj.io/source-uid':'" source "'}},'spec':{'source':{}}" more "}"
+
+/* ---- principal of a managed agent ------------------------------------------------------------------------------------- */
+
+static void nothing_of_an_object_leaves_before_its_row_is_durable(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	st.disk_held = true;
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "");
+	st.disk_held = false;
+	stage_expect(&st, "create web_u1_1\n");
+	stage_end(&st);
+}
+
+static void what_was_confirmed_is_not_sent_again_after_a_restart(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_run(&st, 10);
+	stage_restart(&st);
+	stage_connect(&st);
+	stage_expect(&st, "");
+	stage_put(&st, APP("u1", "r2", ""));
+	stage_expect(&st, "spec-update web_u1_2\n");
+	stage_end(&st);
+}
+
+static void an_object_made_again_goes_behind_the_delete_of_the_former(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_remove(&st, "a1", "web");
+	stage_put(&st, APP("u2", "r1", ""));
+	stage_expect(&st, "delete web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_expect(&st, "create web_u2_2\n");
+	stage_end(&st);
+}
+
+static void a_deletion_missed_while_down_is_sent_after_the_restart(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n"); /* applied there, perhaps; never confirmed */
+	stage_remove(&st, "a1", "web");
+	stage_restart(&st);
+	stage_connect(&st);
+	stage_expect(&st, "delete web_u1_\n");
+	stage_end(&st);
+}
+
+/* What asks for an operation is sent once, and the operation that the agent reports is not sent back to it. */
+static void an_operation_that_began_at_the_agent_does_not_come_back_to_it(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5",
+		   AT_SITE("l1", "u1", ",'operation':{'number':7},'status':{'ran':'none'}"));
+	stage_expect(&st, "received web_l1_5\napplied web_l1_5\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+	stage_end(&st);
+}
+
+static void a_status_from_before_a_command_was_answered_does_not_clear_the_operation(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_expect(&st, "set-operation web_u1_1.set-operation, operation 7\n");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'none'}"));
+	stage_answer(&st, "web_u1", "1.set-operation", true); /* both came before either was dealt with */
+	stage_expect(&st, "received web_l1_5\napplied web_l1_5\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "6", AT_SITE("l1", "u1", ",'status':{'ran':'7'}"));
+	stage_expect(&st, "received web_l1_6\napplied web_l1_6\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "");
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"7\"");
+	stage_end(&st);
+}
+
+/* Versions 9 and 10: as texts they stand the other way round. */
+static void commands_keep_their_order_over_a_restart(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	session_close(st.session, st.epoch);
+	for (int i = 0; i < 8; i++)
+		stage_put(&st, APP("u1", "r1", ""));
+	stage_run(&st, 10);
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':1}"));
+	stage_run(&st, 10);
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':2}"));
+	stage_run(&st, 10);
+	stage_restart(&st);
+	stage_connect(&st);
+	stage_expect(&st, "create web_u1_10\n");
+	stage_answer(&st, "web_u1", "10", true);
+	stage_expect(&st, "set-operation web_u1_9.set-operation, operation 1\n");
+	stage_answer(&st, "web_u1", "9.set-operation", true);
+	stage_expect(&st, "set-operation web_u1_10.set-operation, operation 2\n");
+	stage_end(&st);
+}
+
+static void a_command_that_was_rejected_for_good_does_not_come_back_with_a_restart(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_expect(&st, "set-operation web_u1_1.set-operation, operation 7\n");
+	stage_answer(&st, "web_u1", "1.set-operation", false);
+	stage_run(&st, 10);
+	stage_restart(&st);
+	stage_connect(&st);
+	stage_expect(&st, "");
+	stage_end(&st);
+}
+
+static void an_application_on_its_way_out_goes_when_the_agent_has_deleted_it(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st,
+		  "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z',"
+		  "'finalizers':['x']},'spec':{}}");
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_hear(&st, WIRE_DELETE, "web_l1", "5",
+		   "{'metadata':{'name':'web','namespace':'a1','uid':'l1',"
+		   "'annotations':{'argocd.argoproj.io/source-uid':'u1'}}}");
+	stage_expect(&st, "received web_l1_5\n"
+			  "spec-update web_u1_2\n" /* without its finalizers */
+			  "applied web_l1_5\n"
+			  "delete web_u1_2\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "metadata.name"), "");
+	stage_end(&st);
+}
+
+static void the_guard_holds_until_somebody_releases(void **state)
+{
+	struct stage st;
+	const char *text;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, "{'metadata':{'name':'a','namespace':'a1','uid':'u1'},'spec':{}}");
+	stage_put(&st, "{'metadata':{'name':'b','namespace':'a1','uid':'u2'},'spec':{}}");
+	stage_expect(&st, "create a_u1_1\ncreate b_u2_2\n");
+	stage_remove(&st, "a1", "a");
+	stage_remove(&st, "a1", "b");
+	stage_restart(&st);
+	stage_connect(&st);
+	stage_expect(&st, "");
+	assert_int_equal(source_held(session_source(st.session), &text), 2);
+	assert_string_equal(text, "peer: a resync would delete 2 of 2 copies (100 %, more than 50 %): held until an "
+				  "operator releases them");
+	/* One comes back: its delete is not wanted any more, the release is good for the other. */
+	stage_put(&st, "{'metadata':{'name':'a','namespace':'a1','uid':'u1'},'spec':{}}");
+	stage_expect(&st, "create a_u1_3\n");
+	source_release(session_source(st.session), st.now);
+	stage_expect(&st, "delete b_u2_\n");
+	stage_end(&st);
+}
+
+/* ---- managed agent ------------------------------------------------------------------------------------------------------ */
+
+static void a_deletion_here_says_the_uid_that_the_principal_knows(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_hear(&st, WIRE_DELETE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_restart(&st); /* nothing of it was durable but the row of the copy */
+	stage_connect(&st);
+	stage_hear(&st, WIRE_DELETE, "web_u1", "2", APP("u1", "r1", ""));
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "delete web_09000000-0000-4000-8001-000000000000_"));
+	assert_non_null(strstr(buf_cstr(&st.said), ", source-uid u1\n"));
+	stage_end(&st);
+}
+
+static void drift_is_reverted_and_a_copy_that_was_deleted_is_made_again(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_put(&st, AT_SITE("", "u1", ""));
+	stage_run(&st, 50);
+	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
+	stage_remove(&st, "site", "web");
+	stage_run(&st, 1000);
+	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
+	stage_end(&st);
+}
+
+static void what_its_source_deletes_is_not_made_again(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2",
+		   "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z'},"
+		   "'spec':{}}");
+	stage_run(&st, 90000);
+	assert_string_equal(stage_at(&st, "site", "web", "metadata.name"), "");
+	stage_end(&st);
+}
+
+static void a_late_delete_leaves_the_newer_object_of_the_name(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
+	stage_hear(&st, WIRE_CREATE, "web_u2", "7", APP("u2", "r2", ""));
+	stage_expect(&st, "processed web_u2_7\n");
+	stage_hear(&st, WIRE_DELETE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "processed web_u1_1\n");
+	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r2\"");
+	stage_end(&st);
+}
+
+/* The status of what a command did may have been told before the answer: so it is told again, behind it. */
+static void the_status_is_told_again_behind_the_answer_to_a_command(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "processed web_u1_1\n");
+	stage_hear(&st, WIRE_SET_OPERATION, "web_u1", "1.set-operation", APP("u1", "r1", ",'operation':{'number':7}"));
+	stage_run(&st, 1);
+	st.disk_held = true; /* the answer waits for the disk; the controller does not */
+	stage_expect(&st, "processed web_u1_1.set-operation\n"
+			  "status-update web_09000000-0000-4000-8001-000000000000_2-426, operation 7\n");
+	stage_end(&st);
+}
+
+static void a_command_for_a_copy_that_is_being_made_again_comes_again(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	memory_store_fail(st.store, E_UNAVAILABLE, 1);
+	stage_remove(&st, "site", "web");
+	stage_run(&st, 10);
+	buf_clear(&st.said);
+	stage_hear(&st, WIRE_SET_OPERATION, "web_u1", "1.set-operation", APP("u1", "r1", ",'operation':{'number':7}"));
+	session_work(st.session, st.now, 0);
+	stage_run(&st, 3);
+	assert_non_null(strstr(buf_cstr(&st.said), "there is no such application"));
+	stage_run(&st, 1000);
+	assert_string_equal(stage_at(&st, "site", "web", "metadata.name"), "\"web\"");
+	stage_end(&st);
+}
+
+/* ---- principal of an autonomous agent ------------------------------------------------------------------------------------ */
+
+static void the_stub_of_an_autonomous_agents_deletion_is_taken(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{}}");
+	stage_expect(&st, "received web_l1_1\napplied web_l1_1\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "spec.project"), "\"a1-default\"");
+	stage_hear(&st, WIRE_DELETE, "web_l1", "1", "{'metadata':{'name':'web','namespace':'site','uid':'l1'}}");
+	stage_expect(&st, "received web_l1_1\napplied web_l1_1\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "metadata.name"), "");
+	stage_end(&st);
+}
+
+/* Spec and status are two writes: what somebody did between them is not overwritten by the second. */
+static void what_somebody_does_between_two_writes_is_not_overwritten(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{}}");
+	stage_expect(&st, "received web_l1_1\napplied web_l1_1\n");
+	memory_store_delay(st.store, 10);
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{'x':1},'status':{'y':2}}");
+	stage_run(&st, 15); /* the first is done */
+	assert_string_equal(stage_at(&st, "a1", "web", "spec.x"), "1");
+	stage_put(&st,
+		  "{'metadata':{'name':'web','namespace':'a1','annotations':{'argocd.argoproj.io/source-uid':'l1'}},"
+		  "'spec':{'x':1,'project':'a1-default','destination':{'name':'a1'}},'operation':{'number':7}}");
+	stage_run(&st, 2000);
+	assert_string_equal(stage_at(&st, "a1", "web", "status.y"), "2");
+	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+	stage_end(&st);
+}
+
+/* ---- faults --------------------------------------------------------------------------------------------------------------- */
+
+static void script(struct stage *st)
+{
+	static const char *const versions[] = { "1", "2", "3" };
+
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		stage_hear(st, WIRE_SPEC_UPDATE, "web_u1", versions[i], APP("u1", "r1", ""));
+		stage_run(st, 5);
+		stage_hear(st, WIRE_SET_OPERATION, "web_u1", versions[i], APP("u1", "r1", ",'operation':{'number':7}"));
+		stage_run(st, 5);
+	}
+	stage_hear(st, WIRE_DELETE, "web_u1", "3", APP("u1", "r1", ""));
+	stage_run(st, 5);
+}
+
+/* Whatever fails for want of memory, the peer says it again, and then all is as it should be. */
+static void every_allocation_may_fail(void **state)
+{
+	long n = 1, count;
+
+	(void)state;
+	do {
+		struct stage st;
+
+		stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+		mem_fail_at(n);
+		script(&st);
+		count = mem_count();
+		mem_fail_at(0);
+		stage_run(&st, 3000);
+		stage_hear(&st, WIRE_CREATE, "web_u2", "9", APP("u2", "r9", ""));
+		stage_run(&st, 3000);
+		if (strcmp(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r9\"") != 0)
+			fail_msg("allocation %ld: the last word did not come true", n);
+		stage_end(&st);
+		n += 1 + n / 40;
+	} while (n <= count);
+	assert_true(n > 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_of_an_object_leaves_before_its_row_is_durable),
+		cmocka_unit_test(what_was_confirmed_is_not_sent_again_after_a_restart),
+		cmocka_unit_test(an_object_made_again_goes_behind_the_delete_of_the_former),
+		cmocka_unit_test(a_deletion_missed_while_down_is_sent_after_the_restart),
+		cmocka_unit_test(an_operation_that_began_at_the_agent_does_not_come_back_to_it),
+		cmocka_unit_test(a_status_from_before_a_command_was_answered_does_not_clear_the_operation),
+		cmocka_unit_test(commands_keep_their_order_over_a_restart),
+		cmocka_unit_test(a_command_that_was_rejected_for_good_does_not_come_back_with_a_restart),
+		cmocka_unit_test(an_application_on_its_way_out_goes_when_the_agent_has_deleted_it),
+		cmocka_unit_test(the_guard_holds_until_somebody_releases),
+		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
+		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
+		cmocka_unit_test(what_its_source_deletes_is_not_made_again),
+		cmocka_unit_test(a_late_delete_leaves_the_newer_object_of_the_name),
+		cmocka_unit_test(the_status_is_told_again_behind_the_answer_to_a_command),
+		cmocka_unit_test(a_command_for_a_copy_that_is_being_made_again_comes_again),
+		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
+		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
+		cmocka_unit_test(every_allocation_may_fail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
