@@ -14,7 +14,6 @@ struct site {
 	bool synced;
 	bool ready;
 	bool turning;
-	bool stopping;
 };
 
 /* ---- what the session tells ------------------------------------------------------------------------------------- */
@@ -136,7 +135,6 @@ enum err site_let_in(struct site *s, const struct agent_name *name, struct str p
 
 void site_stop(struct site *s)
 {
-	s->stopping = true;
 	session_stop(s->session);
 	journal_flush(s->o.journal);
 }
@@ -201,7 +199,7 @@ void site_ready(struct site *s)
 	bool known = s->ready;
 
 	s->ready = true;
-	if (!known && !s->turning && !s->stopping)
+	if (!known && !s->turning) /* who stops has rows to write all the same */
 		s->o.events.on_wake(s->o.events.ctx);
 }
 

@@ -233,10 +233,9 @@ void hub_ready(struct hub_agent *agent)
 {
 	struct hub *h = agent->hub;
 
-	if (h->stopping || hub_find(h, str_of(agent->name.text)) != agent)
-		return;
-	if (!link_held(&agent->in_ready))
+	if (!h->stopping && !link_held(&agent->in_ready) && hub_find(h, str_of(agent->name.text)) == agent)
 		list_put_last(&h->ready, &agent->in_ready);
+	/* Who stops or is retired has rows to write all the same. */
 	if (!h->turning)
 		h->o.events.on_wake(h->o.events.ctx);
 }
