@@ -159,6 +159,14 @@ def test_files_that_are_no_objects_disturb_nobody(pair):
     wait_until(lambda: agent.tree.revision("good") == "r2", "it is taken when it is right again")
 
 
+def test_a_status_that_was_left_behind_keeps_no_object_away(pair):
+    principal, agent = pair
+    agent.tree.put_status("guestbook", {"status": {"health": {"status": "Old"}}})
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.revision("guestbook") == "r1", "the copy is there")
+    assert not (agent.tree.status("guestbook") or {}).get("status")
+
+
 # ---- autonomous agents -----------------------------------------------------------------------------------------------
 
 
@@ -235,7 +243,7 @@ def test_fifty_kills_lose_nothing(net):
         victim.start()
     principal.ready()
     agent.ready()
-    wait_in_step(truth, agent.tree, 60)
+    wait_in_step(truth, agent.tree, 20)
     for name in truth.names():
         agent.tree.put_status(name, {"status": {"sync": {"revision": truth.revision(name)}}})
     wait_until(lambda: all((truth.status(n) or {}).get("status", {}).get("sync", {}).get("revision") == truth.revision(n)
