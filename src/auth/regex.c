@@ -3,11 +3,11 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "auth/regex_syntax.h"
+#include "base/re2.h"
 
 #define STEPS_MAX    200000 /* of a match: some ms at most */
 #define HEAP_KIB_MAX 1024
-#define OPTIONS      (PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP)
+#define OPTIONS      (PCRE2_UTF | PCRE2_ALT_CIRCUMFLEX | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP)
 
 struct regex {
 	pcre2_code *code;
@@ -28,71 +28,77 @@ static void on_free(void *p, void *ctx)
 	mem_free(p);
 }
 
-static enum err refuse(struct why *why, struct str pattern, size_t at, const char *what)
-{
-	return why_set(why, E_CONFIG, "'%.*s': column %zu: %s", STR_ARG(pattern), at + 1, what);
-}
-
-static enum err refuse_pcre2(struct why *why, struct str pattern, size_t at, int problem)
-{
-	PCRE2_UCHAR text[128] = "";
-
-	if (problem == PCRE2_ERROR_NOMEMORY || problem == PCRE2_ERROR_HEAP_FAILED)
-		return why_set(why, E_NOMEM, "read an expression");
-	(void)pcre2_get_error_message(problem, text, sizeof(text));
-	return refuse(why, pattern, at, (const char *)text);
-}
-
-static enum err check(struct str pattern, struct why *why)
-{
-	const char *what;
-	size_t at;
-	char said[96];
-
-	if (pattern.n == 0)
-		return why_set(why, E_CONFIG, "the expression is empty");
-	if (pattern.n > REGEX_MAX)
-		return why_set(why, E_CONFIG, "the expression is longer than %d bytes", REGEX_MAX);
-	if (regex_syntax_ok(pattern, &at, &what))
-		return E_OK;
-	(void)snprintf(said, sizeof(said), "%s, which is not supported", what);
-	return refuse(why, pattern, at, said);
-}
-
-/* A text's bytes that are no UTF-8 match nothing. An expression that is none itself is one of bytes. */
 static enum err compile(struct regex *r, pcre2_general_context *memory, struct str pattern, struct why *why)
 {
 	pcre2_compile_context *ctx = pcre2_compile_context_create(memory);
-	uint32_t utf = str_is_utf8(pattern) ? PCRE2_UTF | PCRE2_MATCH_INVALID_UTF : 0;
-	PCRE2_SIZE at = 0;
-	int problem = PCRE2_ERROR_NOMEMORY;
+	PCRE2_UCHAR text[128] = "";
+	PCRE2_SIZE at;
+	int problem;
 
-	if (ctx)
-		r->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, OPTIONS | utf, &problem, &at, ctx);
+	if (!ctx)
+		return why_set(why, E_NOMEM, "read an expression");
+	(void)pcre2_set_newline(ctx, PCRE2_NEWLINE_LF);
+	r->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, OPTIONS, &problem, &at, ctx);
 	pcre2_compile_context_free(ctx);
-	if (!r->code)
-		return refuse_pcre2(why, pattern, at, problem);
-	(void)pcre2_pattern_info(r->code, PCRE2_INFO_CAPTURECOUNT, &r->groups);
+	if (r->code)
+		return E_OK;
+	if (problem == PCRE2_ERROR_NOMEMORY || problem == PCRE2_ERROR_HEAP_FAILED)
+		return why_set(why, E_NOMEM, "read an expression");
+	(void)pcre2_get_error_message(problem, text, sizeof(text));
+	return why_set(why, E_MALFORMED, "the regular expression is none: %s", (const char *)text);
+}
+
+static enum err set_limits(struct regex *r, pcre2_general_context *memory, struct why *why)
+{
 	r->limits = pcre2_match_context_create(memory);
 	if (!r->limits)
 		return why_set(why, E_NOMEM, "read an expression");
 	(void)pcre2_set_match_limit(r->limits, STEPS_MAX);
 	(void)pcre2_set_heap_limit(r->limits, HEAP_KIB_MAX);
+	(void)pcre2_pattern_info(r->code, PCRE2_INFO_CAPTURECOUNT, &r->groups);
 	return E_OK;
+}
+
+static enum err translate(struct str pattern, struct buf *ret_pattern, struct why *why)
+{
+	enum err err = re2_translate(pattern, /* captures= */ true, ret_pattern, why);
+
+	if (err == E_OK && ret_pattern->err != E_OK)
+		return why_set(why, ret_pattern->err, "read an expression");
+	return err;
+}
+
+/* What is wrong with an expression is wrong with the configuration it stands in. */
+static enum err blame(struct why *why, enum err err, struct str pattern)
+{
+	struct why said = { 0 };
+
+	if (err != E_MALFORMED && err != E_LIMIT)
+		return err;
+	if (why)
+		said = *why;
+	return why_set(why, E_CONFIG, "'%.*s': %s", STR_ARG(pattern), said.text);
 }
 
 enum err regex_new(struct str pattern, struct why *why, struct regex **ret_regex)
 {
 	pcre2_general_context *memory = pcre2_general_context_create(on_alloc, on_free, NULL);
 	CLEANUP(regex_freep) struct regex *r = mem_alloc(sizeof(*r));
-	enum err err = check(pattern, why);
+	struct buf translated = { 0 };
+	enum err err = E_OK;
 
-	if (err == E_OK)
-		err = memory && r ? compile(r, memory, pattern, why) : why_set(why, E_NOMEM, "read an expression");
+	if (pattern.n == 0)
+		err = why_set(why, E_CONFIG, "the expression is empty");
+	else if (!memory || !r)
+		err = why_set(why, E_NOMEM, "read an expression");
+	else if ((err = translate(pattern, &translated, why)) == E_OK &&
+		 (err = compile(r, memory, buf_view(&translated), why)) == E_OK)
+		err = set_limits(r, memory, why);
+	buf_release(&translated);
 	pcre2_general_context_free(memory);
 	if (err == E_OK)
 		*ret_regex = TAKE(r);
-	return err;
+	return blame(why, err, pattern);
 }
 
 void regex_free(struct regex *r)
@@ -120,13 +126,18 @@ static struct str group1(const pcre2_match_data *match, struct str text)
 
 enum err regex_match(const struct regex *r, struct str text, bool *ret_match, struct str *ret_group1)
 {
-	pcre2_match_data *match = pcre2_match_data_create_from_pattern(r->code, NULL);
 	struct str subject = text.p ? text : STR("");
+	pcre2_match_data *match;
 	int n;
 
+	if (!str_is_utf8(text)) {
+		*ret_match = false;
+		return E_OK;
+	}
+	match = pcre2_match_data_create_from_pattern(r->code, NULL);
 	if (!match)
 		return E_NOMEM;
-	n = pcre2_match(r->code, (PCRE2_SPTR)subject.p, subject.n, 0, 0, match, r->limits);
+	n = pcre2_match(r->code, (PCRE2_SPTR)subject.p, subject.n, 0, PCRE2_NO_UTF_CHECK, match, r->limits);
 	if (n >= 0 && ret_group1)
 		*ret_group1 = group1(match, subject);
 	pcre2_match_data_free(match);

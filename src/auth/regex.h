@@ -1,21 +1,18 @@
 /*
  * regex.h -- regular expressions that people give us, over texts that strangers give us.
  *
- * Shape     PCRE2 told to behave as Go's regexp does where both know a construct: '$' is the end of the text, '.' is no
- *           newline, \d \w \s are ASCII, leftmost match. What Go does not know (look-around, back references) is
- *           refused. Steps of a match are limited, so that no text and no expression can hold the process.
+ * Shape     what Go's regexp understands (base/re2.h), matched by PCRE2. Steps of a match are limited, so that no text and no
+ *           expression can hold the process. A text that is not UTF-8 matches nothing.
  * Threads   a compiled one is read-only.
- * Errors    E_CONFIG  not an expression: `why` has the column
+ * Errors    E_CONFIG  not an expression: `why` has its place
  *           E_LIMIT   the match took too many steps
- * Source    re2/syntax of Go's regexp; facts argocd-agent 2.3, 4.6
+ * Source    facts argocd-agent 2.3, 4.6
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/why.h"
-
-#define REGEX_MAX 4096 /* bytes of an expression */
 
 struct regex;
 

@@ -11,6 +11,6 @@ X(STEPS_MAX,       1000000,   "steps",  "Work of one evaluation: a step is an op
 X(MEMORY_MAX,      4 << 20,   "bytes",  "Memory of one evaluation.")
 X(DEPTH_MAX,       200,       "levels", "Nesting of a value that is compared or written as JSON.")
 X(PATTERN_MAX,     1000,      "bytes",  "Length of a regular expression.")
-X(REPEAT_MAX,      1000,      "times",   "Largest count in a regular expression: x{1000}.")
+X(REPEAT_MAX,      RE2_REPEAT_MAX,  "times",   "Largest count in a regular expression: x{1000}.")
 X(STATES_MAX,      200,       "places", "Places of a regular expression that the text can have reached at a time.")
 /* clang-format on */

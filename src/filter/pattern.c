@@ -4,7 +4,7 @@
 #include <pcre2.h>
 
 #include "base/mem.h"
-#include "filter/dialect.h"
+#include "base/re2.h"
 #include "filter/limits.h"
 #include "filter/rune.h"
 
@@ -74,13 +74,15 @@ enum err pattern_new(struct str text, struct why *why, struct pattern **ret_patt
 	struct buf translated = { 0 };
 	enum err err;
 
+	if (text.n > FILTER_PATTERN_MAX)
+		return why_set(why, E_LIMIT, "the regular expression is longer than %d bytes", FILTER_PATTERN_MAX);
 	if (x)
 		x->memory = pcre2_general_context_create(give, take_back, NULL);
 	if (!x || !x->memory)
 		return why_set(why, E_NOMEM, "regular expression");
 	x->length = text.n;
 	buf_lit(&translated, "(?s:.*?)(?:");
-	err = dialect_translate(text, &translated, why);
+	err = re2_translate(text, /* captures= */ false, &translated, why);
 	buf_char(&translated, ')');
 	if (err == E_OK && translated.err != E_OK)
 		err = why_set(why, translated.err, "regular expression");
