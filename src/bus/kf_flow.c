@@ -152,7 +152,7 @@ static void send_one(struct kafka *kf, struct window_slot *slot)
 	} else {
 		err = why_set(&p->why, E_NOMEM, "publish");
 	}
-	if (err) {
+	if (err != E_OK || !f) {
 		if (err != E_LIMIT)
 			hold(kf, p->impl);
 		mem_free(f);

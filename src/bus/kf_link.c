@@ -22,6 +22,8 @@ static int32_t next_partition(const rd_kafka_topic_t *topic, const void *key, si
 	(void)key;
 	(void)key_n;
 	(void)message;
+	if (count <= 0)
+		return RD_KAFKA_PARTITION_UA;
 	for (uint32_t i = 0; i < (uint32_t)count; i++) {
 		int32_t partition = (int32_t)((first + i) % (uint32_t)count);
 

@@ -106,7 +106,6 @@ bool value_empty(struct run *r, struct value v)
 	case VALUE_STRING:
 		return v.text.n == 0;
 	case VALUE_LIST:
-		return v.form == FORM_JSON ? v.text.n == 2 : v.n == 0;
 	case VALUE_MAP:
 		return v.form == FORM_JSON ? v.text.n == 2 : v.n == 0;
 	default:

@@ -96,7 +96,7 @@ static enum err eval_name(struct run *r, const struct expr *e, struct value *ret
 
 enum err run_eval_bool(struct run *r, const struct expr *e, bool *ret)
 {
-	struct value v;
+	struct value v = value_nil();
 
 	if (run_eval(r, e, &v) != E_OK)
 		return r->err;
@@ -119,7 +119,7 @@ static enum err eval_pointer(struct run *r, const struct expr *e, struct value *
 /* E_NOT_FOUND, and no error of the run: an optional member of nothing; the chain around it is nil. */
 static enum err eval_member(struct run *r, const struct expr *e, struct value *ret)
 {
-	struct value base, key;
+	struct value base = value_nil(), key = value_nil();
 	enum err err = run_eval(r, e->a, &base);
 
 	if (err != E_OK)
@@ -145,7 +145,7 @@ static enum err eval_chain(struct run *r, const struct expr *e, struct value *re
 
 static enum err eval_cond(struct run *r, const struct expr *e, struct value *ret)
 {
-	bool yes;
+	bool yes = false;
 
 	if (run_eval_bool(r, e->a, &yes) != E_OK)
 		return r->err;
@@ -178,7 +178,7 @@ static enum err eval_map(struct run *r, const struct expr *e, struct value *ret)
 {
 	size_t n = e->count / 2;
 	struct value_pair *pairs = run_array(r, n, sizeof(*pairs));
-	struct value key;
+	struct value key = value_nil();
 
 	for (size_t i = 0; pairs && i < n; i++) {
 		if (run_eval(r, e->items[2 * i], &key) != E_OK ||

@@ -1,4 +1,6 @@
 /* What a JSONPath finds. */
+#include <assert.h>
+
 #include "filter/json_path.h"
 #include "filter/limits.h"
 #include "filter/list.h"
@@ -192,6 +194,7 @@ enum err json_path_find(struct run *r, const struct json_path *path, struct str 
 
 		if (err != E_OK)
 			return run_fail(r, err, "%s", why.text);
+		assert(own);
 	}
 	found = find(&s, path ? path->first : own->first, root, ret);
 	json_path_release(own);

@@ -199,7 +199,7 @@ static enum err read_string(struct lexer *l, struct token *t, struct why *why)
 	char quote = byte_at(l, l->at++);
 	char *text = pool_alloc(l->pool, 3 * (l->text.n - t->at)); /* a byte that is not UTF-8 becomes three */
 	size_t n = 0;
-	uint32_t rune;
+	uint32_t rune = 0;
 	enum err err;
 
 	if (!text)

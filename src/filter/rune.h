@@ -16,11 +16,11 @@ uint32_t rune_read(struct str s, size_t *ret_n);
 /* Writes `rune` to `to`; returns its length, 1 to 4. What is no character becomes U+FFFD. */
 size_t rune_write(uint32_t rune, char to[4]);
 
-bool rune_is_space(uint32_t rune);
-bool rune_is_letter(uint32_t rune);
-bool rune_is_digit(uint32_t rune);
-uint32_t rune_upper(uint32_t rune);
-uint32_t rune_lower(uint32_t rune);
+bool rune_is_space(uint32_t c);
+bool rune_is_letter(uint32_t c);
+bool rune_is_digit(uint32_t c);
+uint32_t rune_upper(uint32_t c);
+uint32_t rune_lower(uint32_t c);
 
 /* Appends `s` with everything that is not UTF-8 replaced by U+FFFD. */
 void rune_repair(struct str s, struct buf *ret_text);

@@ -36,7 +36,7 @@ struct str value_json_string(struct run *r, struct str raw)
 
 	if (!run_look(r, raw.n))
 		return (struct str){ 0 };
-	if (memchr(inside.p, '\\', inside.n)) {
+	if (str_find(inside, '\\') < inside.n) {
 		b.p = run_alloc(r, raw.n);
 		b.cap = b.p ? raw.n : 0;
 		if (!b.p)

@@ -69,8 +69,10 @@ double when_read_fraction(struct str *s, size_t *ret_n)
 	double part = 0, scale = 0.1;
 	size_t n = 0;
 
-	for (; n < s->n && s->p[n] >= '0' && s->p[n] <= '9'; n++, scale /= 10)
+	for (; n < s->n && s->p[n] >= '0' && s->p[n] <= '9'; n++) {
 		part += scale * (s->p[n] - '0');
+		scale /= 10;
+	}
 	*s = str_sub(*s, n, s->n);
 	*ret_n = n;
 	return part;
