@@ -223,6 +223,9 @@ void watch_applied(struct agent *a, const struct replica_place *place, enum deli
 void watch_guard(struct sim *s);
 void watch_guard_released(struct sim *s);
 
+/* The principal has an object of this name again. */
+void watch_edit(struct sim *s, const struct object *o);
+
 /* An operation is executed. */
 void watch_executed(struct agent *a, const struct object *app, uint64_t op);
 void watch_release(struct sim *s);

@@ -84,6 +84,8 @@ static void edit(struct end *e, enum object_kind kind, json_object *tree, const 
 	sim_trace(e->sim, "%-9s somebody: %s %s/%s", end_name(e), what, o->namespace, o->name);
 	if (memory_store_edit(e->store, o) != E_OK)
 		sim_broken(e->sim, "no memory");
+	if (!e->agent)
+		watch_edit(e->sim, o);
 	object_unref(o);
 	json_object_put(tree);
 }
@@ -535,6 +537,7 @@ void people_good_restore(struct sim *s)
 			sim_trace(s, "principal restores %s/%s", o->namespace, o->name);
 			if (memory_store_edit(s->principal.store, stash[i]) != E_OK)
 				sim_broken(s, "no memory");
+			watch_edit(s, o);
 		}
 		object_unref(stash[i]);
 	}

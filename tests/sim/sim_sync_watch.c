@@ -84,6 +84,7 @@ struct held {
 	char *key;
 	enum object_kind kind;
 	char namespace[64], name[64];
+	bool over; /* there was another of this name since: what was before it may go */
 };
 
 static const struct held *held_of(struct sim *s, const struct agent *a, struct str uid)
@@ -95,13 +96,24 @@ static const struct held *held_of(struct sim *s, const struct agent *a, struct s
 	return held;
 }
 
-/* Unless there is another one of this name by now: then it is no empty restore any more. */
+void watch_edit(struct sim *s, const struct object *o)
+{
+	const struct map_entry *entry;
+	size_t at = 0;
+
+	while ((entry = map_next(&s->held, &at))) {
+		struct held *held = entry->value;
+
+		held->over |= held->kind == o->kind && strcmp(held->namespace, o->namespace) == 0 &&
+			      strcmp(held->name, o->name) == 0;
+	}
+}
+
 static void check_held(struct end *from, const struct agent *a, const struct wire_event *e, struct str uid)
 {
 	const struct held *held = from->agent || e->type != WIRE_DELETE ? NULL : held_of(from->sim, a, uid);
 
-	if (held && disk_has(&from->disk, LEDGER_COPY, a->name, uid) &&
-	    !memory_store_get(from->store, held->kind, held->namespace, held->name))
+	if (held && !held->over && disk_has(&from->disk, LEDGER_COPY, a->name, uid))
 		sim_broken(from->sim, "the delete of %.*s leaves for %s although the guard must hold it",
 			   STR_ARG(e->resource_id), a->name);
 }
