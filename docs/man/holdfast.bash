@@ -13,7 +13,7 @@ _holdfast() {
 	elif [[ $current == -* ]]; then
 		words="$("$program" "${group[0]}" --help 2>/dev/null | _holdfast_words --)"
 		[ "$COMP_CWORD" -le 2 ] || words+=" $("$program" "${group[0]}" "${group[1]}" --help 2>/dev/null | _holdfast_words --)"
-	elif [ "$COMP_CWORD" -eq 2 ] && [[ $previous == store || $previous == dead || $previous == pki ]]; then
+	elif [ "$COMP_CWORD" -eq 2 ] && [[ $previous == store || $previous == dead || $previous == hooks || $previous == pki ]]; then
 		words="$("$program" "$previous" --help 2>/dev/null | sed -n "s/^  $previous \([a-z]*\).*/\1/p")"
 	elif [ "$previous" = --log-level ]; then
 		words="debug info warn error"
