@@ -123,7 +123,7 @@ void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY
 			byte = (unsigned char)((byte & 0x0f) | 0x40); /* version 4, RFC 9562 5.4 */
 		if (i == 8)
 			byte = (unsigned char)((byte & 0x3f) | 0x80);
-		snprintf(ret_uid + n, 3, "%02x", byte);
+		(void)snprintf(ret_uid + n, 3, "%02x", byte);
 		n += 2;
 	}
 }
@@ -138,5 +138,5 @@ void apply_uid(char ret_uid[static APPLY_UID_MAX])
 
 void apply_key(enum object_kind kind, const char *namespace, const char *name, char ret_key[static APPLY_KEY_MAX])
 {
-	snprintf(ret_key, APPLY_KEY_MAX, "%d/%s/%s", (int)kind, namespace, name);
+	(void)snprintf(ret_key, APPLY_KEY_MAX, "%d/%s/%s", (int)kind, namespace, name);
 }

@@ -39,7 +39,7 @@ static struct ledger_change object_change(const struct directory_entry *e, const
 static void reserve(struct directory *d, struct directory_job *job)
 {
 	job->reserved = d->version + RESERVE;
-	snprintf(job->reserve, sizeof(job->reserve), "%llu", (unsigned long long)job->reserved);
+	(void)snprintf(job->reserve, sizeof(job->reserve), "%llu", (unsigned long long)job->reserved);
 	job->changes[job->ledger.count++] = (struct ledger_change){
 		.table = LEDGER_SETTING,
 		.row = { .name = STR(RESERVE_NAME), .bytes = str_of(job->reserve) },
@@ -111,7 +111,7 @@ static enum err load_row(struct directory *d, enum object_kind kind, const struc
 
 	if (err != E_OK)
 		return err == E_NOMEM ? err : why_set(why, E_CORRUPT, "ledger: the object %.*s", STR_ARG(row->name));
-	snprintf(digest, sizeof(digest), "%.*s", STR_ARG(row->desired));
+	(void)snprintf(digest, sizeof(digest), "%.*s", STR_ARG(row->desired));
 	e = entry_make(d, kind, o->namespace, o->name);
 	err = e ? entry_adopt(e, o, digest) : E_NOMEM;
 	object_unref(o);

@@ -134,7 +134,7 @@ static void hint_missing(struct directory *d, const struct directory_scan *s, bo
 		struct directory_entry *e = entry->value;
 		struct scan_scope place = { .kind = e->kind };
 
-		snprintf(place.namespace, sizeof(place.namespace), "%s", e->namespace);
+		(void)snprintf(place.namespace, sizeof(place.namespace), "%s", e->namespace);
 		if (e->scan == d->scan || !scan_covers(&s->scope, &place) || (!e->object && !e->problem && !e->initial))
 			continue;
 		if (!some_failed || !is_failed(s, &place) || e->initial)

@@ -31,7 +31,7 @@ enum err entry_set_uid(struct directory_entry *e, const char *uid)
 	if (strcmp(e->uid, uid) == 0)
 		return E_OK;
 	entry_forget_uid(e);
-	snprintf(e->uid, sizeof(e->uid), "%s", uid);
+	(void)snprintf(e->uid, sizeof(e->uid), "%s", uid);
 	return map_put(&e->dir->uids, str_of(e->uid), e);
 }
 
@@ -97,7 +97,7 @@ enum err entry_adopt(struct directory_entry *e, struct object *o, const char *di
 {
 	entry_set_object(e, o);
 	e->dirty = true; /* what became of it meanwhile is not known */
-	snprintf(e->digest, sizeof(e->digest), "%s", digest);
+	(void)snprintf(e->digest, sizeof(e->digest), "%s", digest);
 	return entry_set_uid(e, o->uid);
 }
 
@@ -130,7 +130,7 @@ static struct directory_job *job_new(struct directory_entry *e, enum job_kind wh
 	else
 		apply_uid(job->uid);
 	memcpy(job->digest, e->digest, sizeof(job->digest));
-	snprintf(job->version, sizeof(job->version), "%llu", (unsigned long long)++d->version);
+	(void)snprintf(job->version, sizeof(job->version), "%llu", (unsigned long long)++d->version);
 	return job;
 }
 

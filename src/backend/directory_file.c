@@ -190,7 +190,7 @@ static void take_uid(json_object *tree, char ret_uid[static DIRECTORY_UID_MAX + 
 {
 	const char *uid = tree_meta(tree, "uid");
 
-	snprintf(ret_uid, DIRECTORY_UID_MAX + 1, "%s", is_uid(str_of(uid)) ? uid : "");
+	(void)snprintf(ret_uid, DIRECTORY_UID_MAX + 1, "%s", is_uid(str_of(uid)) ? uid : "");
 }
 
 /* As an object of its kind would be: kind and apiVersion filled in, names checked. */
@@ -332,6 +332,6 @@ enum err directory_digest(json_object *tree, struct why *why, char ret_digest[st
 	if (!EVP_Digest(text.p, text.n, hash, &n, EVP_sha256(), NULL) || 2 * n >= DIRECTORY_DIGEST_MAX)
 		return why_set(why, E_INTERNAL, "SHA-256");
 	for (unsigned i = 0; i < n; i++)
-		snprintf(ret_digest + 2 * i, 3, "%02x", hash[i]);
+		(void)snprintf(ret_digest + 2 * i, 3, "%02x", hash[i]);
 	return E_OK;
 }

@@ -113,7 +113,7 @@ enum err directory_pool_init(struct directory_pool *p, struct loop *loop, int ro
 	p->last = &p->first;
 	p->loop = loop;
 	p->root = root;
-	snprintf(p->token, sizeof(p->token), "%016llx", (unsigned long long)rand_u64());
+	(void)snprintf(p->token, sizeof(p->token), "%016llx", (unsigned long long)rand_u64());
 	p->threads = mem_array(threads, sizeof(*p->threads));
 	if (!p->threads)
 		return why_set(why, E_NOMEM, "threads");

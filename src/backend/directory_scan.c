@@ -62,7 +62,7 @@ static void watch(struct directory_scan *s, int fd, const struct scan_scope *pla
 	char path[40];
 	int wd;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	wd = inotify_add_watch(s->inotify, path, WATCHED);
 	if (wd >= 0)
 		add(s, SCAN_WATCH, place, wd, STR(""));
@@ -187,7 +187,7 @@ static void on_namespace(struct directory_scan *s, int dir, const struct scan_sc
 	} else if (!object_name_ok(str_of(entry->d_name))) {
 		add_problem(s, SCAN_PROBLEM, place, entry->d_name, "not the name of a namespace (RFC 1123 subdomain)");
 	} else {
-		snprintf(below.namespace, sizeof(below.namespace), "%s", entry->d_name);
+		(void)snprintf(below.namespace, sizeof(below.namespace), "%s", entry->d_name);
 		scan_namespace(s, &below);
 	}
 }

@@ -141,7 +141,7 @@ static void on_file_event(struct directory *d, const struct directory_watch *w, 
 		want_scan(d, &w->place);
 		return;
 	}
-	snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
+	(void)snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
 	e = entry_make(d, w->place.kind, w->place.namespace, text);
 	if (e)
 		entry_hint(e);
@@ -157,7 +157,7 @@ static void on_directory_event(struct directory *d, const struct directory_watch
 	if (name.p[0] == '.' || !(mask & (IN_ISDIR | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM)))
 		return;
 	if (!scope.namespace[0] && object_name_ok(name))
-		snprintf(scope.namespace, sizeof(scope.namespace), "%.*s", STR_ARG(name));
+		(void)snprintf(scope.namespace, sizeof(scope.namespace), "%.*s", STR_ARG(name));
 	else if (scope.namespace[0] && object_kind_of(name) != OBJECT_KIND_COUNT)
 		scope.kind = object_kind_of(name);
 	want_scan(d, &scope);

@@ -145,7 +145,8 @@ static bool write_file(struct batch *b, struct directory_job *job, int which, en
 		return fail(job);
 	}
 	directory_file_name(job->key.name, part, f->name);
-	snprintf(f->temp, sizeof(f->temp), TEMP_PREFIX "%s-%lu" TEMP_SUFFIX, b->token, atomic_fetch_add(&counter, 1));
+	(void)snprintf(f->temp, sizeof(f->temp), TEMP_PREFIX "%s-%lu" TEMP_SUFFIX, b->token,
+		       atomic_fetch_add(&counter, 1));
 	if (disk_write(job->dir->fd, f->temp, buf_view(text), old->exists && S_ISREG(old->mode) ? old->mode : FILE_MODE,
 		       &job->why, &f->fd) != E_OK)
 		return fail(job);

@@ -114,10 +114,10 @@ void memory_next_ids(struct memory_store *s, const struct object *current, struc
 	uint64_t bits[2] = { s->seed, ++s->ids << 8 }; /* past the bits that say which variant of UID it is */
 
 	if (current)
-		snprintf(ret_ids->uid, sizeof(ret_ids->uid), "%s", current->uid);
+		(void)snprintf(ret_ids->uid, sizeof(ret_ids->uid), "%s", current->uid);
 	else
 		apply_uid_of((const unsigned char *)bits, ret_ids->uid);
-	snprintf(ret_ids->version, sizeof(ret_ids->version), "%llu", (unsigned long long)(s->version + 1));
+	(void)snprintf(ret_ids->version, sizeof(ret_ids->version), "%llu", (unsigned long long)s->version + 1);
 }
 
 /* ---- by hand -------------------------------------------------------------------------------------------------------- */

@@ -142,7 +142,7 @@ static enum yaml_meaning number_meaning(struct str s, int64_t *ret_int)
 	return is_float(s) ? YAML_NUMBER : YAML_STRING;
 }
 
-enum yaml_meaning yaml_meaning(struct str s, int64_t *ret_int)
+enum yaml_meaning yaml_meaning(struct str text, int64_t *ret_int)
 {
 	static const struct {
 		const char *word;
@@ -163,11 +163,11 @@ enum yaml_meaning yaml_meaning(struct str s, int64_t *ret_int)
 		{ ".nan", YAML_NO_NUMBER },  { ".NaN", YAML_NO_NUMBER },  { ".NAN", YAML_NO_NUMBER },
 	};
 
-	if (s.n <= 5)
+	if (text.n <= 5)
 		for (size_t i = 0; i < ARRAY_LEN(words); i++)
-			if (str_is(s, words[i].word))
+			if (str_is(text, words[i].word))
 				return words[i].meaning;
-	if (s.p[0] != '.' && s.p[0] != '+' && s.p[0] != '-' && !is_digit(s.p[0]))
+	if (text.p[0] != '.' && text.p[0] != '+' && text.p[0] != '-' && !is_digit(text.p[0]))
 		return YAML_STRING;
-	return number_meaning(s, ret_int);
+	return number_meaning(text, ret_int);
 }

@@ -95,7 +95,7 @@ enum err js_link_connect(struct jetstream *js, const struct server *server, stru
 void js_link_close(struct js_link *link);
 
 /* js_io.c */
-void *js_io_run(void *js);
+void *js_io_run(void *arg);
 
 /* js_flow.c: in the io thread */
 void js_send_unsent(struct jetstream *js);
@@ -109,6 +109,6 @@ static inline bool js_is_up(const struct jetstream *js)
 }
 
 /* js_supervisor.c */
-void *js_supervisor_run(void *js);
+void *js_supervisor_run(void *arg);
 /* Tell the supervisor that a publish found no stream. */
 void js_supervisor_recheck(struct jetstream *js);

@@ -17,7 +17,7 @@ static void read_peer(struct http_conn *c, unsigned char ret_key[static 16])
 	if (peer.ss_family == AF_INET) {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
 
-		memcpy(ret_key + 10, "\xff\xff", 2);
+		memset(ret_key + 10, 0xff, 2);
 		memcpy(ret_key + 12, &in->sin_addr, 4);
 	} else if (peer.ss_family == AF_INET6) {
 		memcpy(ret_key, &((const struct sockaddr_in6 *)&peer)->sin6_addr, 16);
