@@ -16,7 +16,7 @@ struct bell {
 	_Atomic bool asleep;
 };
 
-enum err bell_init(struct bell *w, struct why *why);
+enum err bell_init(struct bell *b, struct why *why);
 void bell_release(struct bell *b);
 
 /* What was put before this call is seen by the thread before it sleeps, or ends its sleep. */
