@@ -18,7 +18,8 @@ static const struct {
 	{ "Routes", "For all events of the EventSource under `spec.holdfast`; for one event under its own `holdfast`.",
 	  &config_option_table, "spec.holdfast" },
 	{ "Hooks",
-	  "For one event of `bitbucket`, `bitbucketserver`, `gerrit`, `github`, `gitlab`, `sns`, `storageGrid` and `stripe`: "
+	  "For one event of `bitbucket`, `bitbucketserver`, `gerrit`, `github`, `gitlab`, `sns`, `storageGrid` and "
+	  "`stripe`: "
 	  "[guide/providers.md](../guide/providers.md#hooks).",
 	  &config_hooks_table, "spec.<type>.<event>.holdfast.hooks" },
 	{ "The process", "Said in any EventSource; holds for the whole gateway.", &config_process_table,

@@ -486,7 +486,8 @@ static const struct {
 	  "a.yaml:8: spec.webhook.e.maxPayloadSize: a body of maxPayloadSize never fits into bodyMemory (lower it, or "
 	  "raise spec.holdfast.limits.bodyMemory)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, filter: {expression: 'body.a =='}}\n",
-	  "a.yaml:8: spec.webhook.e.filter.expression: column 10: the expression ends too early: a value was expected\n" },
+	  "a.yaml:8: spec.webhook.e.filter.expression: column 10: the expression ends too early: a value was "
+	  "expected\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, filter: {expr: 'true'}}\n",
 	  "a.yaml:8: spec.webhook.e.filter: expression can't be empty (write one, or remove `filter`)\n"
 	  "a.yaml:8: spec.webhook.e.filter.expr: unknown key (known here: expression)\n" },
