@@ -11,7 +11,7 @@ struct issue {
 	struct tokens_request request;
 	struct tokens tokens;
 	enum err result;
-	void (*on_issued)(void *ctx, enum err result, const struct tokens *tokens);
+	void (*on_issued)(void *ctx, enum err result, struct tokens *tokens);
 	void *ctx;
 };
 
@@ -45,7 +45,7 @@ static void on_done(struct work *work, enum err err)
 
 enum err tokens_start(struct jwt_keys *keys, struct work_pool *pool, struct loop *loop,
 		      const struct tokens_request *request,
-		      void (*on_issued)(void *ctx, enum err result, const struct tokens *tokens), void *ctx)
+		      void (*on_issued)(void *ctx, enum err result, struct tokens *tokens), void *ctx)
 {
 	struct issue *i = mem_alloc(sizeof(*i));
 	enum err err;

@@ -28,4 +28,4 @@ struct tokens_request {
  */
 enum err tokens_start(struct jwt_keys *keys, struct work_pool *pool, struct loop *loop,
 		      const struct tokens_request *request,
-		      void (*on_issued)(void *ctx, enum err result, const struct tokens *tokens), void *ctx);
+		      void (*on_issued)(void *ctx, enum err result, struct tokens *tokens), void *ctx);

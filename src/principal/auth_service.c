@@ -1,8 +1,8 @@
 #include "auth.pb-c.h"
 
+#include "auth/tokens.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/rand.h"
 #include "principal/process.h"
 #include "rpc/pb.h"
 #include "wire/services.h"
@@ -16,9 +16,6 @@ struct login {
 	struct login_answer answer;
 	bool refresh;      /* a new refresh token is made, too */
 	bool with_refresh; /* RefreshToken, not Authenticate */
-	struct work work;
-	struct buf access_token, refresh_token;
-	enum err err; /* of signing */
 };
 
 static void login_free(struct login *l)
@@ -27,8 +24,6 @@ static void login_free(struct login *l)
 
 	if (l->message)
 		pb_free(l->message);
-	buf_release(&l->access_token);
-	buf_release(&l->refresh_token);
 	mem_free(l);
 	p->logins--;
 	principal_ended(p);
@@ -43,21 +38,12 @@ static void refuse(struct login *l, enum rpc_code code, const char *text)
 
 /* ---- tokens ----------------------------------------------------------------------------------------------------- */
 
-static void answer(struct login *l)
+static void answer(struct login *l, const char *access, const char *refresh)
 {
 	struct principal *p = l->principal;
 	Authapi__AuthResponse response = AUTHAPI__AUTH_RESPONSE__INIT;
-	const char *access = buf_cstr(&l->access_token), *refresh = buf_cstr(&l->refresh_token);
 	enum err err;
 
-	if (!l->call) {
-		login_free(l);
-		return;
-	}
-	if (!access || !refresh) {
-		refuse(l, RPC_RESOURCE_EXHAUSTED, "out of memory");
-		return;
-	}
 	response.accesstoken = (char *)access;
 	response.refreshtoken = (char *)refresh;
 	if (!l->with_refresh) {
@@ -69,41 +55,33 @@ static void answer(struct login *l)
 	login_free(l);
 }
 
-/* In a thread of the pool. */
-static void sign(struct work *work)
+static void on_issued(void *ctx, enum err err, struct tokens *tokens)
 {
-	struct login *l = CONTAINER_OF(work, struct login, work);
-	unsigned char random[JWT_ID_BYTES];
-	int64_t now_ms = clock_wall_ms();
+	struct login *l = ctx;
+	const char *access = err == E_OK ? buf_cstr(&tokens->access) : NULL;
+	const char *refresh = err == E_OK ? buf_cstr(&tokens->refresh) : NULL;
 
-	rand_bytes(random, sizeof(random));
-	l->err = jwt_issue(l->principal->keys, JWT_ACCESS, &l->answer.agent, l->answer.mode, now_ms, random,
-			   &l->access_token);
-	if (l->err != E_OK || !l->refresh)
-		return;
-	rand_bytes(random, sizeof(random));
-	l->err = jwt_issue(l->principal->keys, JWT_REFRESH, &l->answer.agent, l->answer.mode, now_ms, random,
-			   &l->refresh_token);
-}
-
-static void on_signed(struct work *work, enum err err)
-{
-	struct login *l = CONTAINER_OF(work, struct login, work);
-
-	if (err == E_OK && l->err == E_OK) {
-		answer(l);
-		return;
+	if (!l->call) {
+		login_free(l);
+	} else if (err != E_OK) {
+		log_error(PRINCIPAL_LOG, "no token could be made", LOG_S("agent", l->answer.agent.text),
+			  LOG_S("error", err_text(err)));
+		refuse(l, RPC_INTERNAL, "internal server error");
+	} else if (!access || !refresh) {
+		refuse(l, RPC_RESOURCE_EXHAUSTED, "out of memory");
+	} else {
+		answer(l, access, refresh);
 	}
-	log_error(PRINCIPAL_LOG, "no token could be made", LOG_S("agent", l->answer.agent.text),
-		  LOG_S("error", err_text(err == E_OK ? l->err : err)));
-	refuse(l, RPC_INTERNAL, "internal server error");
 }
 
 static void start_signing(struct login *l)
 {
-	l->work.run = sign;
-	l->work.on_done = on_signed;
-	if (work_start(l->principal->pool, &l->principal->daemon.loop, &l->work) != E_OK)
+	struct principal *p = l->principal;
+	struct tokens_request request = {
+		.agent = l->answer.agent, .mode = l->answer.mode, .refresh = l->refresh, .now_ms = clock_wall_ms()
+	};
+
+	if (tokens_start(p->keys, p->pool, &p->daemon.loop, &request, on_issued, l) != E_OK)
 		refuse(l, RPC_UNAVAILABLE, "too many logins at once");
 }
 

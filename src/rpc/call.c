@@ -259,11 +259,6 @@ const struct rpc_metadata *rpc_metadata(const struct rpc_call *call)
 	return &call->metadata;
 }
 
-uint64_t rpc_deadline_ms(const struct rpc_call *call)
-{
-	return call->deadline_ms;
-}
-
 const char *rpc_path(const struct rpc_call *call)
 {
 	return call->path;

@@ -63,9 +63,6 @@ size_t rpc_queued(const struct rpc_call *call);
 /* What came with the headers: the client's metadata at a server, the server's at a client. */
 const struct rpc_metadata *rpc_metadata(const struct rpc_call *call);
 
-/* When it must be done; UINT64_MAX: no deadline. */
-uint64_t rpc_deadline_ms(const struct rpc_call *call);
-
 /* "/package.Service/Method". */
 const char *rpc_path(const struct rpc_call *call);
 

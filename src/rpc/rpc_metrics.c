@@ -59,11 +59,6 @@ const char *rpc_end_text(enum rpc_end_reason reason)
 	return ends[reason].text;
 }
 
-const char *rpc_end_label(enum rpc_end_reason reason)
-{
-	return ends[reason].label;
-}
-
 uint32_t rpc_end_h2(enum rpc_end_reason reason)
 {
 	return ends[reason].h2;

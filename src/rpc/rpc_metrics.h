@@ -44,9 +44,6 @@ enum rpc_end_reason {
 /* "too many PING frames". Never NULL. */
 const char *rpc_end_text(enum rpc_end_reason reason);
 
-/* The label: "pings". Never NULL. */
-const char *rpc_end_label(enum rpc_end_reason reason);
-
 uint32_t rpc_end_h2(enum rpc_end_reason reason);
 
 struct rpc_metrics {

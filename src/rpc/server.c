@@ -253,15 +253,3 @@ size_t rpc_server_connections(const struct rpc_server *s)
 {
 	return s->conn_count;
 }
-
-void rpc_disconnect(struct rpc_call *call)
-{
-	if (call->conn)
-		rpc_conn_end(call->conn, RPC_END_STOPPED);
-}
-
-void rpc_server_set_limits(struct rpc_server *s, const struct rpc_limits *limits)
-{
-	s->end.limits = *limits;
-	s->end.memory.max = limits->memory;
-}

@@ -77,9 +77,3 @@ enum err rpc_server_start(struct loop *loop, int fd, const struct rpc_server_opt
 void rpc_server_stop(struct rpc_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx);
 
 size_t rpc_server_connections(const struct rpc_server *s);
-
-/* End the connection of this call, with all its calls, in this turn of the loop: GOAWAY, then close. */
-void rpc_disconnect(struct rpc_call *call);
-
-/* New limits: windows, header lists and streams for connections that come from now on, the others at once. */
-void rpc_server_set_limits(struct rpc_server *s, const struct rpc_limits *limits);

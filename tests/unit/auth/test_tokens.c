@@ -52,7 +52,7 @@ static void copy(struct str text, char *to, size_t size)
 	to[text.n] = '\0';
 }
 
-static void on_issued(void *ctx, enum err result, const struct tokens *tokens)
+static void on_issued(void *ctx, enum err result, struct tokens *tokens)
 {
 	struct answer *a = ctx;
 
