@@ -43,9 +43,12 @@ static enum err open_lists(struct agent *a, struct why *why)
 	if (list.n)
 		err = patterns_new(buf_view(&list), why, &a->allowed);
 	buf_release(&list);
-	if (err == E_OK && o->label_selector && o->label_selector[0])
-		err = selector_new(str_of(o->label_selector), why, &a->selector);
-	return err;
+	if (err != E_OK)
+		return why_add(why, "--allowed-namespaces");
+	if (o->label_selector && o->label_selector[0] &&
+	    selector_new(str_of(o->label_selector), why, &a->selector) != E_OK)
+		return why_add(why, "--label-selector");
+	return E_OK;
 }
 
 static enum err read_words(struct agent *a, struct site_options *ret_options, struct why *why)

@@ -170,7 +170,9 @@ static enum err open_tls(struct connection *c, struct why *why)
 				   .suites = o->tls_suites,
 				   .verify = o->insecure_tls ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED };
 
-	return o->insecure_plaintext ? E_OK : tls_client_open(&tls, why, &c->tls);
+	if (o->insecure_plaintext || tls_client_open(&tls, why, &c->tls) == E_OK)
+		return E_OK;
+	return why_add(why, "--root-ca-path, --tls-client-cert, --tls-client-key, --tls-ciphersuites");
 }
 
 enum err connection_init(struct connection *c, struct agent *agent, struct why *why)

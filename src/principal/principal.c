@@ -46,7 +46,16 @@ static enum err open_lists(struct principal *p, struct why *why)
 		return why_set(why, err, "--auth or --tls-blocklist");
 	if (o->accept_version)
 		err = patterns_new(str_of(o->accept_version), why, &p->accept);
-	return err == E_OK ? E_OK : why_set(why, err, "--accept-version");
+	return err == E_OK ? E_OK : why_add(why, "--accept-version");
+}
+
+static enum err open_keys(struct principal *p, struct why *why)
+{
+	const char *path = p->options->jwt_key;
+
+	if (!path)
+		return jwt_keys_generate(why, &p->keys);
+	return jwt_keys_open(path, why, &p->keys) == E_OK ? E_OK : why_add(why, "--jwt-key");
 }
 
 static enum err open_auth(struct principal *p, struct why *why)
@@ -57,7 +66,7 @@ static enum err open_auth(struct principal *p, struct why *why)
 	if (err == E_OK)
 		err = open_lists(p, why);
 	if (err == E_OK)
-		err = o->jwt_key ? jwt_keys_open(o->jwt_key, why, &p->keys) : jwt_keys_generate(why, &p->keys);
+		err = open_keys(p, why);
 	if (err == E_OK)
 		err = work_pool_new(/* threads= */ 2, POOL_QUEUE, why, &p->pool);
 	if (err != E_OK)
@@ -110,13 +119,16 @@ static enum err open_mapping(struct principal *p, struct mapping_principal *ret_
 	/* Without --allowed-namespaces upstream admits nothing; what lies in our backend was put there to be sent. */
 	err = patterns_new(o->allowed_namespace_count ? buf_view(&list) : (struct str)STR("*"), why, &p->allowed);
 	buf_release(&list);
-	if (err == E_OK && o->label_selector && o->label_selector[0])
-		err = selector_new(str_of(o->label_selector), why, &p->selector);
+	if (err != E_OK)
+		return why_add(why, "--allowed-namespaces");
+	if (o->label_selector && o->label_selector[0] &&
+	    selector_new(str_of(o->label_selector), why, &p->selector) != E_OK)
+		return why_add(why, "--label-selector");
 	*ret_mapping = (struct mapping_principal){ .by_destination = o->destination_mapping,
 						   .namespace = o->namespace,
 						   .allowed = p->allowed,
 						   .selector = p->selector };
-	return err;
+	return E_OK;
 }
 
 struct loading {
@@ -195,7 +207,9 @@ static enum err open_tls(struct principal *p, struct why *why)
 					     : o->root_ca            ? TLS_VERIFY_IF_GIVEN
 								     : TLS_VERIFY_NONE };
 
-	return o->insecure_plaintext ? E_OK : tls_server_open(&tls, why, &p->tls);
+	if (o->insecure_plaintext || tls_server_open(&tls, why, &p->tls) == E_OK)
+		return E_OK;
+	return why_add(why, "--tls-cert, --tls-key, --root-ca-path, --tls-ciphersuites");
 }
 
 static enum err open_server(struct principal *p, struct why *why)
