@@ -1,12 +1,8 @@
 #include "daemon/web.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "base/rand.h"
 #include "net/listen.h"
 
 void web_text(struct http_request *r, unsigned status, struct str text)
@@ -48,8 +44,8 @@ static bool is_authorized(const struct web *web, const struct http_request *r)
 {
 	struct str value = http_field(r, (struct str)STR("Authorization"), NULL), scheme = STR("Bearer ");
 
-	return web->token_path && str_starts(value, scheme) &&
-	       str_eq_secret(str_sub(value, scheme.n, value.n), str_of(web->token));
+	return web->file.path && str_starts(value, scheme) &&
+	       str_eq_secret(str_sub(value, scheme.n, value.n), str_of(web->file.token));
 }
 
 static void refuse_method(struct http_request *r, const char *method)
@@ -109,58 +105,14 @@ static void on_close(void *ctx, struct http_request *r)
 	(void)ctx, (void)r;
 }
 
-/* ---- admin.json: how the commands of this machine find and enter ------------------------------------------------- */
-
-static void write_description(const struct web *web, const char *host, uint16_t port, struct buf *b)
-{
-	bool v6 = str_find(str_of(host), ':') < strlen(host);
-
-	buf_addf(b, "{\"address\":\"http://%s%s%s:%u\",\"token\":\"%s\"}\n", v6 ? "[" : "", host, v6 ? "]" : "", port,
-		 web->token);
-}
-
-/* Written beside and renamed, so that nobody reads half of it. */
-static enum err write_file(const char *to, struct str text, struct why *why)
-{
-	struct buf beside = { 0 };
-	const char *path;
-	enum err err = E_OK;
-	int fd;
-
-	buf_addf(&beside, "%s.new", to);
-	path = buf_cstr(&beside);
-	fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n || rename(path, to) != 0)
-		err = why_errno(why, E_IO, errno, "write %s", to);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 && err != E_OK)
-		(void)unlink(path);
-	buf_release(&beside);
-	return err;
-}
-
 /* The daemon works without it: a full disk must not keep it from that. */
 static void describe(struct web *web, struct str host, uint16_t port, const char *data_dir)
 {
 	struct why why = { 0 };
-	struct buf text = { 0 }, path = { 0 };
-	enum err err;
 
-	buf_addf(&path, "%s/admin.json", data_dir);
-	web->token_path = path.err == E_OK ? str_dup(buf_view(&path)) : NULL;
-	buf_release(&path);
-	buf_str(&path, host.n ? host : (struct str)STR("127.0.0.1"));
-	write_description(web, buf_cstr(&path) ? buf_cstr(&path) : "127.0.0.1", port, &text);
-	if (!web->token_path || text.err != E_OK)
-		err = why_set(&why, E_NOMEM, "write admin.json");
-	else
-		err = write_file(web->token_path, buf_view(&text), &why);
-	if (err != E_OK)
+	if (admin_file_write(&web->file, data_dir, host, port, &why) != E_OK)
 		log_error(web->daemon->logger, "the commands of this machine will not find this process",
 			  LOG_WHY(&why));
-	buf_release(&text);
-	buf_release(&path);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
@@ -184,8 +136,7 @@ enum err web_open(struct web *web, struct daemon *daemon, struct str host, uint1
 	int fd;
 
 	*web = (struct web){ .daemon = daemon, .pages = pages, .page_count = page_count, .ctx = ctx };
-	rand_uuid_hex(web->token);
-	rand_uuid_hex(web->token + 32);
+	admin_file_init(&web->file);
 	err = listen_open(host, port, /* share= */ false, why, &fd);
 	if (err != E_OK)
 		return err;
@@ -207,8 +158,6 @@ static void on_stopped(void *ctx)
 void web_close(struct web *web, void (*on_closed)(struct web *web))
 {
 	web->on_closed = on_closed;
-	if (web->token_path)
-		(void)unlink(web->token_path);
-	mem_free(TAKE(web->token_path));
+	admin_file_remove(&web->file);
 	http_server_stop(web->server, /* now= */ true, on_stopped, web);
 }

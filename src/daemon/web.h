@@ -9,6 +9,7 @@
 #pragma once
 
 #include "daemon/daemon.h"
+#include "net/admin_file.h"
 #include "net/http_server.h"
 
 struct web;
@@ -26,8 +27,7 @@ struct web {
 	const struct web_page *pages;
 	size_t page_count;
 	void *ctx;
-	char token[65];   /* of this run */
-	char *token_path; /* admin.json; NULL: none is written */
+	struct admin_file file; /* without a data directory there is none */
 	void (*on_closed)(struct web *web);
 };
 

@@ -1,11 +1,6 @@
 #include "gateway/admin.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "base/mem.h"
-#include "base/rand.h"
 #include "gateway/process.h"
 #include "gateway/status.h"
 
@@ -100,7 +95,7 @@ static bool is_authorized(struct admin *a, const struct http_request *r)
 
 	if (!str_starts(value, scheme))
 		return false;
-	if (str_eq_secret(token, str_of(a->token)))
+	if (str_eq_secret(token, str_of(a->file.token)))
 		return true;
 	return a->token_file.path && secret_file_check(&a->token_file, token, a->process->loop.now_ms) == E_OK;
 }
@@ -169,63 +164,14 @@ static void on_close(void *ctx, struct http_request *r)
 
 /* ---- admin.json: how the commands of this machine find and enter -------------------------------------------------------- */
 
-static void make_token(struct admin *a)
-{
-	rand_uuid_hex(a->token);
-	rand_uuid_hex(a->token + 32);
-}
-
-static void write_description(const struct admin *a, struct buf *b)
-{
-	const struct gateway_config *c = a->process->config;
-	const char *host = c->admin_host[0] ? c->admin_host : "127.0.0.1";
-	bool v6 = str_find(str_of(host), ':') < str_of(host).n;
-
-	buf_addf(b, "{\"address\":\"http://%s%s%s:%u\",\"token\":\"%s\"}\n", v6 ? "[" : "", host, v6 ? "]" : "",
-		 c->admin_port, a->token);
-}
-
-/* Written beside and renamed, so that nobody reads half of it. */
-static enum err write_file(const struct admin *a, struct str text, struct why *why)
-{
-	struct buf beside = { 0 };
-	const char *path;
-	enum err err = E_OK;
-	int fd;
-
-	buf_addf(&beside, "%s.new", a->token_path);
-	path = buf_cstr(&beside);
-	fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n || rename(path, a->token_path) != 0)
-		err = why_errno(why, E_IO, errno, "write %s", a->token_path);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 && err != E_OK)
-		(void)unlink(path);
-	buf_release(&beside);
-	return err;
-}
-
 /* The gateway serves without it: a full disk must not keep it from reading and forwarding. */
 static void describe(struct admin *a)
 {
+	const struct gateway_config *c = a->process->config;
 	struct why why = { 0 };
-	struct buf text = { 0 }, path = { 0 };
-	enum err err;
 
-	if (!a->process->config->data_dir)
-		return;
-	buf_addf(&path, "%s/admin.json", a->process->config->data_dir);
-	a->token_path = str_dup(buf_view(&path));
-	write_description(a, &text);
-	if (!a->token_path || text.err != E_OK)
-		err = why_set(&why, E_NOMEM, "write admin.json");
-	else
-		err = write_file(a, buf_view(&text), &why);
-	if (err != E_OK)
+	if (c->data_dir && admin_file_write(&a->file, c->data_dir, str_of(c->admin_host), c->admin_port, &why) != E_OK)
 		log_error("gateway", "the commands of this machine will not find this gateway", LOG_WHY(&why));
-	buf_release(&text);
-	buf_release(&path);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
@@ -252,7 +198,7 @@ enum err admin_start(struct admin *a, struct process *p, struct why *why)
 	int fd;
 
 	a->process = p;
-	make_token(a);
+	admin_file_init(&a->file);
 	if (c->admin_token_file)
 		secret_file_init(&a->token_file, c->admin_token_file);
 	events_api_init(&a->events, &p->loop, p->gateway.store, c->data_dir);
@@ -280,9 +226,6 @@ static void on_stopped(void *ctx)
 
 void admin_stop(struct admin *a)
 {
-	if (a->token_path)
-		(void)unlink(a->token_path);
-	mem_free(a->token_path);
-	a->token_path = NULL;
+	admin_file_remove(&a->file);
 	http_server_stop(a->server, /* now= */ true, on_stopped, a);
 }

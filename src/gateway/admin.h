@@ -20,6 +20,7 @@
 #include "gateway/dead_api.h"
 #include "gateway/events_api.h"
 #include "gateway/secret_file.h"
+#include "net/admin_file.h"
 #include "net/http_server.h"
 
 struct process;
@@ -28,8 +29,7 @@ struct admin {
 	struct process *process;
 	struct http_server *server;
 	struct secret_file token_file;
-	char token[65];   /* of this run; in admin.json */
-	char *token_path; /* <dataDir>/admin.json; NULL: no data directory */
+	struct admin_file file;
 	struct events_api events;
 	struct dead_api dead;
 };
