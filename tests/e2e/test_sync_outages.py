@@ -1,0 +1,365 @@
+"""A principal and its agents while the network, the disks, the processes or all of them fail. Real processes, real TLS."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import ROOT, wait_until
+from netcut import BACK, OUT, Proxy
+from synced import add_user, application, net, sync_pki  # noqa: F401  (fixtures)
+from test_sync import wait_in_step
+
+HFAGENTS = os.environ.get("HFAGENTS_BIN", str(ROOT / "build/release/bench/hfagents"))
+SITE, OTHER = "site-1", "site-2"
+
+
+def fill(tree, count, revision="r1", prefix="app"):
+    for n in range(count):
+        tree.put(f"{prefix}-{n}", application(revision, name=f"{prefix}-{n}"))
+
+
+def wait_confirmed(principal, name=SITE, limit_s=60):
+    wait_until(lambda: principal.agent(name)["behind"] == 0, f"{name} has confirmed all", limit_s)
+
+
+# ---- the network -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cuttable(net):
+    """A principal, a connected agent, and what lies between them."""
+    principal = net.principal()
+    proxy = Proxy(net.free_port(), principal.port)
+    agent = net.agent(SITE, proxy.port).wait_connected()
+    yield principal, agent, proxy
+    proxy.close()
+
+
+def test_a_network_that_is_cut_again_and_again_loses_nothing(cuttable):
+    principal, agent, proxy = cuttable
+    truth, chance = principal.tree(SITE), random.Random(11)
+    for revision in range(12):
+        fill(truth, 10, f"r{revision}")
+        truth.put(f"extra-{revision}", application(name=f"extra-{revision}"))
+        if revision:
+            truth.remove(f"extra-{revision - 1}")
+        time.sleep(chance.random() * 0.05)  # the moment of the cut
+        proxy.cut()
+        proxy.open()
+    wait_in_step(truth, agent.tree, 60)
+    wait_confirmed(principal)
+
+
+def test_answers_that_are_lost_on_the_way_do_not_apply_anything_twice(cuttable):
+    """Nothing comes from the agent any more: the principal sends again, over the same connection and over the next."""
+    principal, agent, proxy = cuttable
+    truth = principal.tree(SITE)
+    before = agent.status()["principal"]["applied"]
+    proxy.blackhole(OUT)
+    fill(truth, 20)
+    wait_in_step(truth, agent.tree)
+    assert principal.agent(SITE)["behind"] == 20
+    wait_until(lambda: principal.agent(SITE)["resent"] >= 20, "all of them are sent again", 30)
+    proxy.cut()
+    proxy.open()
+    wait_confirmed(principal)
+    assert agent.status()["principal"]["applied"] - before == 20
+
+
+def test_events_that_are_lost_on_the_way_are_sent_again(cuttable):
+    principal, agent, proxy = cuttable
+    truth = principal.tree(SITE)
+    proxy.blackhole(BACK)
+    fill(truth, 20)
+    wait_until(lambda: principal.agent(SITE)["in_flight"] == 20, "all are under way")
+    assert agent.tree.names() == set()
+    proxy.cut()
+    proxy.open()
+    wait_in_step(truth, agent.tree, 60)
+    wait_confirmed(principal)
+    assert principal.agent(SITE)["resent"] >= 20
+
+
+def test_a_slow_link_gets_the_newest_state_and_holds_nobody_up(net):
+    principal = net.principal()
+    proxy = Proxy(net.free_port(), principal.port)
+    proxy.slow(20000)
+    slow, fast = net.agent(SITE, proxy.port), net.agent(OTHER, principal)
+    for agent in (slow, fast):
+        wait_until(agent.connected, "connected")
+    truth = principal.tree(SITE)
+    fill(truth, 100)
+    wait_until(lambda: (principal.agent(SITE) or {}).get("objects") == 100, "the principal knows them")
+    for revision in range(2, 60):
+        truth.put("app-7", application(f"r{revision}", name="app-7"))
+    principal.tree(OTHER).put("urgent", application(name="urgent"))
+    wait_until(lambda: fast.tree.get("urgent"), "the other site has its change")
+    assert len(slow.tree.names()) < 100, "the slow one is still at it"
+    wait_in_step(truth, slow.tree, 60)
+    wait_confirmed(principal)
+    assert slow.status()["principal"]["applied"] < 130, "what was replaced while it waited was not sent"
+    proxy.close()
+
+
+def test_agents_of_a_principal_that_is_away_try_less_and_less_often(net):
+    """Each waits a random part of 1, 2, 4 ... s: three agents come some ten times in six seconds, not hundreds of times."""
+    principal = net.principal()
+    proxy = Proxy(net.free_port(), principal.port)
+    agents = [net.agent(name, proxy.port).wait_connected() for name in (SITE, OTHER, "site-3")]
+    proxy.cut()
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        time.sleep(0.1)
+    assert len(agents) <= proxy.refused <= 12 * len(agents)
+    proxy.open()
+    for agent in agents:
+        wait_until(agent.connected, "connected again", 40)
+    proxy.close()
+
+
+# ---- processes that stop ---------------------------------------------------------------------------------------------
+
+
+def test_a_frozen_agent_delays_nobody_else(net):
+    principal = net.principal()
+    frozen, other = net.agent(SITE, principal).wait_connected(), net.agent(OTHER, principal).wait_connected()
+    frozen.process.send(signal.SIGSTOP)
+    for agent in (SITE, OTHER):
+        fill(principal.tree(agent), 150)
+    wait_in_step(principal.tree(OTHER), other.tree)
+    wait_confirmed(principal, OTHER)
+    assert principal.agent(SITE)["behind"] == 150 and frozen.tree.names() == set()
+    for n in range(20):  # one by one, each at once
+        begin = time.monotonic()
+        principal.tree(OTHER).put("last", application(f"n{n}", name="last"))
+        wait_until(lambda: other.tree.revision("last") == f"n{n}", "its change is there")
+        assert time.monotonic() - begin < 5
+    frozen.process.send(signal.SIGCONT)
+    wait_in_step(principal.tree(SITE), frozen.tree, 60)
+
+
+def test_an_agent_that_was_away_for_thousands_of_changes_gets_only_the_newest_state(net):
+    principal = net.principal()
+    agent = net.agent(SITE, principal).wait_connected()
+    truth, chance = principal.tree(SITE), random.Random(3)
+    fill(truth, 60)
+    wait_in_step(truth, agent.tree)
+    wait_confirmed(principal)
+    agent.kill()
+    for n in range(3000):
+        name = f"app-{chance.randrange(50)}"
+        truth.put(name, application(f"d{n}", name=name))
+    for n in range(10):
+        truth.remove(f"app-{50 + n}")
+        truth.put(f"new-{n}", application(name=f"new-{n}"))
+    principal.stop()
+    principal.start().ready()
+    agent.start()
+    wait_in_step(truth, agent.tree, 60)
+    wait_confirmed(principal)
+    assert agent.status()["principal"]["applied"] == 50 + 10 + 10, "each changed, deleted and new one once"
+
+
+def test_kills_of_everybody_at_once(net):
+    """Principal, two managed agents and an autonomous one; in each round some of them, often several, are killed."""
+    principal = net.principal()
+    managed = {name: net.agent(name, principal) for name in (SITE, OTHER)}
+    autonomous = net.agent("site-3", principal, mode="autonomous")
+    ends, chance = [principal, *managed.values(), autonomous], random.Random(5)
+    sources = {**{name: principal.tree(name) for name in managed}, "site-3": autonomous.tree}
+    copies = {**{name: agent.tree for name, agent in managed.items()}, "site-3": principal.tree("site-3")}
+    for revision in range(20):
+        for tree in sources.values():
+            for _ in range(5):
+                name = f"app-{chance.randrange(10)}"
+                if chance.random() < 0.2 and name in tree.names():
+                    tree.remove(name)
+                else:
+                    tree.put(name, application(f"r{revision}-{chance.randrange(100)}", name=name))
+        time.sleep(chance.random() * 0.15)  # the moment of the kill
+        victims = chance.sample(ends, chance.randrange(1, len(ends)))
+        for victim in victims:
+            victim.kill()
+        for victim in victims:
+            victim.start()
+    for end in ends:
+        end.ready()
+    for name, tree in sources.items():
+        wait_in_step(tree, copies[name], 90)
+    for name in managed:
+        wait_confirmed(principal, name)
+
+
+# ---- full disks ------------------------------------------------------------------------------------------------------
+
+
+class SmallDisk:
+    """A file system of some MiB."""
+
+    def __init__(self, directory):
+        self.directory, self.ballast = directory, directory / ".ballast"
+        directory.mkdir()
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", directory],
+                                               check=False).returncode != 0:
+            pytest.skip("a file system cannot be mounted here")
+
+    def fill(self):
+        with self.ballast.open("wb", buffering=0) as file:
+            try:
+                while file.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+
+    def free(self):
+        self.ballast.unlink()
+
+    def unmount(self):
+        subprocess.run(["umount", "-l", self.directory], check=True)
+
+
+@pytest.fixture
+def small_disk():
+    made = []
+
+    def make(directory):
+        made.append(SmallDisk(directory))
+        return made[-1]
+
+    yield make
+    for disk in made:
+        disk.unmount()
+
+
+def confirmed_but_missing(principal, truth, copies):
+    """Never fewer unconfirmed than differ: looked at in this order, for what is confirmed in between is there."""
+    behind = principal.agent(SITE)["behind"]
+    return sum(truth.revision(n) != copies.revision(n) for n in truth.names()) - behind
+
+
+@pytest.mark.parametrize("where", ["site-1-site", "site-1-data"], ids=["its objects", "its ledger"])
+def test_an_agent_with_a_full_disk_confirms_nothing_until_there_is_room(net, small_disk, where):
+    disk = small_disk(net.directory / where)
+    principal = net.principal()
+    agent = net.agent(SITE, principal).wait_connected()
+    truth = principal.tree(SITE)
+    fill(truth, 5)
+    wait_in_step(truth, agent.tree)
+    wait_confirmed(principal)
+
+    disk.fill()
+    fill(truth, 300, "r2")  # more than what is left of the ledger's log takes
+    wait_until(lambda: (principal.agent(SITE) or {}).get("objects") == 300, "the principal knows them")
+    wait_until(lambda: "No space" in agent.log_text() or "full" in agent.log_text(), "the agent says so", 40)
+    for _ in range(20):
+        assert principal.agent(SITE)["behind"] > 0
+        assert confirmed_but_missing(principal, truth, agent.tree) <= 0
+    assert agent.process.running() and principal.agent(SITE)["connected"]
+
+    disk.free()
+    wait_in_step(truth, agent.tree, 90)
+    wait_confirmed(principal, limit_s=90)
+    assert len(agent.log("stopped")) == 0, "without a restart"
+
+
+def test_a_principal_whose_ledger_is_full_says_so_and_goes_on_when_there_is_room(net, small_disk):
+    disk = small_disk(net.directory / "principal-data")
+    principal = net.principal()
+    agent = net.agent(SITE, principal).wait_connected()
+    truth = principal.tree(SITE)
+    fill(truth, 5)
+    wait_in_step(truth, agent.tree)
+    wait_confirmed(principal)
+
+    disk.fill()
+    revision = 2
+    while principal.page("/readyz").status_code == 200:  # what is left of the ledger's log is used up
+        fill(truth, 50, f"r{revision}")
+        revision += 1
+        assert revision < 200
+    assert "cannot be written" in principal.page("/readyz").text
+    assert principal.page("/livez").status_code == 200 and agent.connected()
+
+    disk.free()
+    wait_until(lambda: principal.page("/readyz").status_code == 200, "ready without a restart", 60)
+    wait_in_step(truth, agent.tree, 90)
+    wait_confirmed(principal, limit_s=90)
+    principal.kill()  # what a new process finds is the same
+    principal.start().ready()
+    principal.wait_connected(SITE)
+    wait_confirmed(principal)
+    wait_in_step(truth, agent.tree)
+
+
+def test_status_waits_for_room_in_the_directory_of_the_principal(net, small_disk):
+    disk = small_disk(net.directory / "principal-source")
+    principal = net.principal()
+    agent = net.agent(SITE, principal).wait_connected()
+    truth = principal.tree(SITE)
+    fill(truth, 5)
+    wait_in_step(truth, agent.tree)
+
+    disk.fill()
+    for name in agent.tree.names():
+        agent.tree.put_status(name, {"status": {"health": {"status": "Healthy"}}})
+    wait_until(lambda: agent.status()["principal"]["behind"] == 5, "the agent holds them")
+    wait_until(lambda: principal.log("an event was rejected") or "No space" in principal.log_text(), "the principal says so")
+    assert all(truth.status(name) is None for name in truth.names())
+
+    disk.free()
+    wait_until(lambda: all(truth.status(name) for name in truth.names()), "the status is there", 90)
+
+
+# ---- many ------------------------------------------------------------------------------------------------------------
+
+
+class Swarm:
+    """Many agents in one process."""
+
+    def __init__(self, net, spawn, principal, count):
+        self.process = spawn("swarm", [HFAGENTS, "--port", principal.port, "--ca", net.pki / "ca.crt", "--agents", count])
+
+    def last(self):
+        lines = [line for line in self.process.output().splitlines() if line.endswith("}")]
+        return json.loads(lines[-1]) if lines else {"connected": 0, "events": 0}
+
+
+@pytest.mark.skipif(not os.path.exists(HFAGENTS), reason="the benchmarks are not built")
+def test_a_thousand_agents_come_back_at_once_and_no_storm_arises(net, spawn):
+    count = 1000
+    file = net.directory / "users"
+    add_user(file, "a00000", "bench")
+    secret = file.read_text().strip().split(":", 1)[1]
+    file.write_text("".join(f"a{n:05d}:{secret}\n" for n in range(count)))
+    principal = net.principal("--version-string", "bench", "--log-level", "warn", auth=f"userpass:{file}", start=False)
+    for n in range(count):
+        principal.tree(f"a{n:05d}").put("app", application(name="app"))
+    principal.start()
+    wait_until(lambda: principal.page("/readyz").status_code == 200, "ready", 60)
+    swarm = Swarm(net, spawn, principal, count)
+
+    def all_in_step():
+        m = principal.metrics()
+        return (m["argocd_principal_connected_agents"] == count and m["holdfast_principal_waiting"] == 0
+                and m["holdfast_principal_in_flight"] == 0)
+
+    wait_until(all_in_step, "all are connected and have confirmed", 120)
+    assert swarm.last()["events"] >= 0
+    first = principal.metrics()
+    assert first["argocd_principal_agent_connections_total"] <= 1.2 * count
+    assert first["holdfast_principal_agents"] == count
+
+    principal.kill()
+    principal.start()
+    wait_until(all_in_step, "all are back", 120)
+    again = principal.metrics()
+    assert again["argocd_principal_agent_connections_total"] <= 1.2 * count, "each comes once, and stays"
+    assert again["holdfast_principal_logins_refused_total"] == 0
+    for n in range(0, count, 100):
+        principal.tree(f"a{n:05d}").put("app", application("r2", name="app"))
+    wait_until(lambda: principal.metrics()["principal_events_sent"] >= again["principal_events_sent"] + 10 and all_in_step(),
+               "what changes now goes on", 60)
