@@ -1,23 +1,11 @@
+/*
+ * config_eventbus.c -- manifests of the kind EventBus: of which kind each is, and which one the event sources name.
+ */
 #include "base/mem.h"
 #include "bus/monitor.h"
 #include "gateway/config_read.h"
 
 /* ---- rows --------------------------------------------------------------------------------------------------------- */
-
-struct bus_tls_options {
-	struct secret_ref ca;
-	struct secret_ref cert;
-	struct secret_ref key;
-	bool insecure;
-	bool enabled;
-};
-
-struct exotic_options {
-	char *url;
-	struct secret_ref access;
-	char *stream;
-	const struct node *tls;
-};
 
 struct bus_options {
 	char *credentials;
@@ -28,29 +16,6 @@ struct bus_options {
 };
 
 /* clang-format off */
-#define AT(member) offsetof(struct bus_tls_options, member)
-static const struct field tls_rows[] = {
-	{ .key = "caCertSecret", .type = FIELD_SECRET, .offset = AT(ca),
-	  .meaning = "Certificate authorities (PEM) in place of the system's." },
-	{ .key = "clientCertSecret", .type = FIELD_SECRET, .offset = AT(cert), .meaning = "Certificate of the client (PEM)." },
-	{ .key = "clientKeySecret", .type = FIELD_SECRET, .offset = AT(key), .meaning = "Its private key (PEM)." },
-	{ .key = "insecureSkipVerify", .type = FIELD_BOOL, .offset = AT(insecure),
-	  .meaning = "Do not check the server's certificate; wins over the rest." },
-	{ .key = "enabled", .type = FIELD_BOOL, .offset = AT(enabled), .meaning = "Require TLS with the system's authorities." },
-};
-#undef AT
-#define AT(member) offsetof(struct exotic_options, member)
-static const struct field exotic_rows[] = {
-	{ .key = "url", .type = FIELD_STRING, .offset = AT(url), .missing = "url can't be empty",
-	  .fix = "add `url: nats://host:4222`", .meaning = "Servers, with commas between them." },
-	{ .key = "accessSecret", .type = FIELD_SECRET, .offset = AT(access),
-	  .meaning = "YAML with `username` and `password`, or `token`." },
-	{ .key = "streamConfig", .type = FIELD_STRING, .offset = AT(stream), .dflt_text = "see below",
-	  .meaning = "A text of YAML: how to make the stream when it is absent. An existing stream is used as it is." },
-	{ .key = "tls", .type = FIELD_NODE, .offset = AT(tls), .dflt_text = "none: TLS only when the server requires it",
-	  .meaning = "TLS toward the servers." },
-};
-#undef AT
 #define AT(member) offsetof(struct bus_options, member)
 static const struct field bus_rows[] = {
 	{ .key = "authFile", .type = FIELD_PATH, .offset = AT(auth),
@@ -67,27 +32,13 @@ static const struct field bus_rows[] = {
 };
 #undef AT
 
-/* What configures pods of a bus is not ours to look at. */
-static const struct field native_rows[] = {
-#define SKIP(name) { .key = name, .type = FIELD_ANY }
-	SKIP("version"), SKIP("replicas"), SKIP("containerTemplate"), SKIP("reloaderContainerTemplate"),
-	SKIP("metricsContainerTemplate"), SKIP("persistence"), SKIP("metadata"), SKIP("nodeSelector"), SKIP("tolerations"),
-	SKIP("securityContext"), SKIP("imagePullSecrets"), SKIP("priorityClassName"), SKIP("priority"), SKIP("affinity"),
-	SKIP("serviceAccountName"), SKIP("settings"), SKIP("startArgs"), SKIP("maxPayload"),
-#undef SKIP
-	{ .key = "streamConfig", .type = FIELD_STRING },
-};
-
 static const struct field spec_rows[] = {
 	{ .key = "jetstreamExotic", .type = FIELD_ANY }, { .key = "jetstream", .type = FIELD_ANY },
 	{ .key = "nats", .type = FIELD_ANY }, { .key = "kafka", .type = FIELD_ANY }, { .key = "holdfast", .type = FIELD_ANY },
 };
 /* clang-format on */
 
-const struct field_table config_tls_table = { .rows = tls_rows, .count = ARRAY_LEN(tls_rows) };
-const struct field_table config_exotic_table = { .rows = exotic_rows, .count = ARRAY_LEN(exotic_rows) };
 const struct field_table config_bus_table = { .rows = bus_rows, .count = ARRAY_LEN(bus_rows) };
-static const struct field_table native_table = { .rows = native_rows, .count = ARRAY_LEN(native_rows) };
 static const struct field_table spec_table = { .rows = spec_rows, .count = ARRAY_LEN(spec_rows) };
 
 /* ---- one EventBus ------------------------------------------------------------------------------------------------- */
@@ -98,91 +49,6 @@ struct bus_draft {
 	const struct manifest *manifest;
 	struct bus_config *bus;
 };
-
-static void check_tls(const struct fields_ctx *ctx, const struct node *n, const struct bus_tls_options *o)
-{
-	if (o->insecure)
-		return;
-	if (!o->cert.path != !o->key.path)
-		problem_at(ctx->problems, ctx->file, n, "give both or none",
-			   "clientCertSecret and clientKeySecret belong together");
-	else if (!o->enabled && !o->ca.path && !o->cert.path)
-		problem_at(ctx->problems, ctx->file, n, "add `enabled: true`, or remove tls",
-			   "tls says neither enabled, nor insecureSkipVerify, nor a secret");
-}
-
-bool config_read_tls(const struct fields_ctx *ctx, const struct node *n, struct tls_client_config *tls)
-{
-	struct bus_tls_options o = { 0 };
-	enum err err = fields_read(ctx, &config_tls_table, n, n, &o);
-
-	check_tls(ctx, n, &o);
-	tls->configured = true;
-	tls->insecure_skip_verify = o.insecure;
-	tls->ca_path = TAKE(o.ca.path);
-	tls->cert_path = TAKE(o.cert.path);
-	tls->key_path = TAKE(o.key.path);
-	fields_release(&config_tls_table, &o);
-	return err != E_NOMEM;
-}
-
-static bool url_ok(struct str urls)
-{
-	static const char *const schemes[] = { "nats://", "tls://" };
-
-	while (urls.n) {
-		struct str url = str_trim(str_cut(&urls, ','));
-		bool known = !memmem(url.p, url.n, "://", 3);
-
-		for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-			known |= str_starts_nocase(url, str_of(schemes[i])) && url.n > strlen(schemes[i]);
-		if (!known || !url.n || str_find(url, ' ') != url.n)
-			return false;
-	}
-	return true;
-}
-
-static bool read_exotic(const struct bus_draft *d, const struct node *n)
-{
-	struct exotic_options o = { 0 };
-	enum err err = fields_read(d->ctx, &config_exotic_table, n, d->manifest->root, &o);
-	bool ok = err != E_NOMEM;
-
-	if (o.url && !url_ok(str_of(o.url)))
-		problem_at(d->ctx->problems, d->ctx->file, node_get(n, "url"),
-			   "write nats://host:4222 or tls://host:4222", "\"%.80s\" is not a list of NATS servers",
-			   config_shown_url(o.url));
-	if (ok)
-		ok = config_read_stream(d->ctx, node_get(n, "streamConfig"), &d->bus->jetstream);
-	if (ok && o.tls)
-		ok = config_read_tls(d->ctx, o.tls, &d->bus->jetstream.tls);
-	d->bus->kind = BUS_JETSTREAM;
-	d->bus->jetstream.url = TAKE(o.url);
-	d->bus->jetstream.auth_path = TAKE(o.access.path);
-	fields_release(&config_exotic_table, &o);
-	return ok;
-}
-
-/* A bus that the controller runs: where it is and how to log in follow from its name (facts argo-events 4.1). */
-static bool read_native(const struct bus_draft *d, const struct node *n)
-{
-	const struct manifest *m = d->manifest;
-	struct buf url = { 0 }, auth = { 0 };
-	char *stream = NULL;
-	enum err err = fields_read(d->ctx, &native_table, n, m->root, &stream);
-
-	mem_free(stream);
-	if (err == E_NOMEM || !config_read_stream(d->ctx, node_get(n, "streamConfig"), &d->bus->jetstream))
-		return false;
-	buf_addf(&url, "nats://eventbus-%s-js-svc.%s.svc:4222", m->name, m->namespace);
-	buf_addf(&auth, "%s/eventbus-%s-js-client-auth/client-auth", d->ctx->secrets_dir, m->name);
-	d->bus->kind = BUS_JETSTREAM;
-	d->bus->jetstream.url = url.err == E_OK ? str_dup(buf_view(&url)) : NULL;
-	d->bus->jetstream.auth_path = auth.err == E_OK ? str_dup(buf_view(&auth)) : NULL;
-	buf_release(&url);
-	buf_release(&auth);
-	return d->bus->jetstream.url && d->bus->jetstream.auth_path;
-}
 
 /* Keys of ours that a bus of this kind has no use for. */
 static void check_own(const struct bus_draft *d)
@@ -258,10 +124,12 @@ static bool read_kind(const struct bus_draft *d)
 	const struct node *native = node_get(m->spec, "jetstream");
 	const struct node *kafka = node_get(m->spec, "kafka");
 
+	if (exotic || native)
+		d->bus->kind = BUS_JETSTREAM;
 	if (exotic)
-		return read_exotic(d, exotic);
+		return config_read_exotic(d->ctx, m, exotic, &d->bus->jetstream);
 	if (native)
-		return read_native(d, native);
+		return config_read_native(d->ctx, m, native, &d->bus->jetstream);
 	if (!kafka)
 		return true;
 	d->bus->kind = BUS_KAFKA;
@@ -370,16 +238,8 @@ bool config_choose_bus(struct config_reader *r)
 
 void config_bus_release(struct bus_config *bus)
 {
-	struct jetstream_config *js = &bus->jetstream;
-
 	mem_free(bus->name);
-	mem_free(js->url);
-	mem_free(js->auth_path);
-	mem_free(js->credentials_path);
-	mem_free(js->monitor_url);
-	mem_free(js->tls.ca_path);
-	mem_free(js->tls.cert_path);
-	mem_free(js->tls.key_path);
+	config_jetstream_release(&bus->jetstream);
 	config_kafka_release(&bus->kafka);
 	*bus = (struct bus_config){ 0 };
 }

@@ -177,7 +177,5 @@ void config_kafka_release(struct kafka_config *k)
 	mem_free(k->topic);
 	mem_free(k->user_path);
 	mem_free(k->password_path);
-	mem_free(k->tls.ca_path);
-	mem_free(k->tls.cert_path);
-	mem_free(k->tls.key_path);
+	config_tls_release(&k->tls);
 }

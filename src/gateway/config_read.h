@@ -121,13 +121,23 @@ bool config_read_buses(struct config_reader *r);
 bool config_choose_bus(struct config_reader *r);
 void config_bus_release(struct bus_config *bus);
 bool config_read_stream(const struct fields_ctx *ctx, const struct node *text, struct jetstream_config *js);
+
+/* config_tls.c: `tls` of any kind of bus. */
 bool config_read_tls(const struct fields_ctx *ctx, const struct node *n, struct tls_client_config *tls);
+void config_tls_release(struct tls_client_config *tls);
 
 /* What of a bad URL may be repeated: one with a user in it may hold a password. */
 static inline const char *config_shown_url(const char *url)
 {
 	return strchr(url, '@') ? "..." : url;
 }
+
+/* config_jetstream.c: spec.jetstreamExotic, and spec.jetstream, a bus that the controller runs. */
+bool config_read_exotic(const struct fields_ctx *ctx, const struct manifest *m, const struct node *n,
+			struct jetstream_config *js);
+bool config_read_native(const struct fields_ctx *ctx, const struct manifest *m, const struct node *n,
+			struct jetstream_config *js);
+void config_jetstream_release(struct jetstream_config *js);
 
 /* config_kafka.c: spec.kafka. */
 bool config_read_kafka(const struct fields_ctx *ctx, const struct manifest *m, const struct node *n,
