@@ -36,12 +36,12 @@ void config_check_hooks(const struct fields_ctx *ctx, const struct node *event, 
 	const struct node *hooks = node_get(node_get(event, "holdfast"), "hooks");
 	struct hook_plan p;
 
-	if (!route->endpoint || problems_fatal(ctx->problems))
-		return;
 	if (route->hooks.url && !str_starts(str_of(route->hooks.url), STR("https://")) &&
 	    !str_starts(str_of(route->hooks.url), STR("http://")))
 		problem_at(ctx->problems, ctx->file, node_get(hooks, "url"), "begin it with https://",
 			   "is not an address");
+	if (!route->endpoint || problems_fatal(ctx->problems)) /* what a plan is made of may be missing */
+		return;
 	hook_plan_route(route, &p);
 	if (p.count && p.problem)
 		warning_at(ctx->problems, ctx->file, event,

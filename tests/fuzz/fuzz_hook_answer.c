@@ -76,7 +76,7 @@ static void add_route(struct gateway_config *config, const struct route_config *
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	const struct config_text text = { "fuzz", STR(manifest) };
+	const struct config_text text = { "fuzz", str_of(manifest) };
 	const struct config_input input = { .texts = &text, .text_count = 1 };
 	struct problems problems = { 0 };
 	struct gateway_config *config = NULL;
