@@ -3,7 +3,9 @@
 
 enum err note_init(struct agent *a)
 {
-	return agent_metrics_init(&a->metrics, a->daemon.metrics);
+	enum err err = agent_metrics_init(&a->metrics, a->daemon.metrics);
+
+	return err == E_OK ? daemon_build_info(&a->daemon, a->options->build) : err;
 }
 
 void note_release(struct agent *a)

@@ -225,6 +225,20 @@ enum err daemon_init(struct daemon *daemon, const char *data_dir, const struct d
 	return E_OK;
 }
 
+enum err daemon_build_info(struct daemon *daemon, const char *version)
+{
+	static const struct metric_family family = { .name = "argocd_agent_build_info",
+						     .type = METRIC_GAUGE,
+						     .help = "1; the program's version is a label.",
+						     .labels = { "version", "git_revision" } };
+	struct metric *m = metrics_get(daemon->metrics, &family, (const char *const[]){ version, "" });
+
+	if (!m)
+		return E_NOMEM;
+	metric_set(m, 1);
+	return E_OK;
+}
+
 void daemon_run(struct daemon *daemon)
 {
 	daemon_wake(daemon);

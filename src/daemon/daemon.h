@@ -51,6 +51,9 @@ struct daemon {
 enum err daemon_init(struct daemon *daemon, const char *data_dir, const struct daemon_user *user, const char *logger,
 		     struct why *why);
 
+/* argocd_agent_build_info: 1, with the version as a label (facts 7.3). E_NOMEM. */
+enum err daemon_build_info(struct daemon *daemon, const char *version);
+
 /* The core has something to do: its turn comes before the loop waits again. */
 void daemon_wake(struct daemon *daemon);
 

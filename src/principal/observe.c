@@ -3,7 +3,9 @@
 
 enum err observe_init(struct principal *p)
 {
-	return principal_metrics_init(&p->metrics, p->daemon.metrics);
+	enum err err = principal_metrics_init(&p->metrics, p->daemon.metrics);
+
+	return err == E_OK ? daemon_build_info(&p->daemon, p->options->build) : err;
 }
 
 void observe_release(struct principal *p)

@@ -1,11 +1,14 @@
 """A principal keeps agents in step, over directories: real processes, real TLS, real kills."""
 
+import os
 import random
+import re
 import signal
 import time
 
 import pytest
-from conftest import wait_until
+import requests
+from conftest import ROOT, wait_until
 from synced import UID, Tree, add_user, application, net, put, run, sync_pki  # noqa: F401  (fixtures)
 
 SITE = "site-1"
@@ -430,3 +433,26 @@ def test_log_lines_carry_the_names_of_events_as_fields(net):
     line = wait_until(lambda: agent.log("an event was applied"), "it is applied")[0]
     assert line["resource_id"].startswith("guestbook_") and line["event_id"].startswith(line["resource_id"])
     assert line["event_type"] in ("create", "spec")
+
+
+def metric_rows(text):
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.M))
+    labels = {}
+    for name, fields in re.findall(r"^(\w+?)(?:_bucket|_sum|_count)?\{(.*?)\} ", text, re.M):
+        labels.setdefault(name, re.findall(r"(\w+)=", fields))
+    return [[f"`{name}`", kinds[name], ", ".join(f"`{label}`" for label in labels.get(name, []) if label != "le"), meaning]
+            for name, meaning in sorted(re.findall(r"^# HELP (\S+) (.*)$", text, re.M))]
+
+
+def test_the_reference_lists_every_metric_of_both_programs(pair):
+    page = ROOT / "docs/reference/metrics.md"
+    for end, heading in zip(pair, ("Principal", "Agent")):
+        text = requests.get(f"http://127.0.0.1:{end.metrics_port}/metrics", timeout=5).text
+        rows = [["metric", "type", "labels", "meaning"], ["---"] * 4, *metric_rows(text)]
+        section = f"\n## {heading}\n\n" + "".join("| " + " | ".join(row) + " |\n" for row in rows)
+        document = page.read_text()
+        if os.environ.get("UPDATE_DOCS"):
+            old = re.search(rf"\n## {heading}\n\n(\|.*\n)*", document)
+            page.write_text(document.replace(old[0], section) if old else document + section)
+        else:
+            assert section in document, "metrics.md is behind: run this test with UPDATE_DOCS=1"
