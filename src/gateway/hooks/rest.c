@@ -32,13 +32,14 @@ struct str rest_made(const struct hook_answer *a, struct buf *arena)
 enum err rest_each(struct hook *h, struct str array, void (*see)(struct hook *h, struct str item, struct buf *arena),
 		   struct why *why)
 {
-	struct json_walk w = json_walk(array);
+	struct json_walk w;
 	struct buf arena = { 0 };
 
-	if (json_walk_peek(&w) != '[')
+	if (array.n == 0 || array.p[0] != '[')
 		return why_set(why, E_MALFORMED, "the answer is not a list of hooks");
 	if (!buf_reserve(&arena, 4 * array.n + 1)) /* no text of an item is read more than four times */
 		return why_set(why, E_NOMEM, "no memory for the list");
+	w = json_walk(array);
 	json_walk_enter(&w);
 	while (json_walk_next(&w)) {
 		see(h, json_walk_value(&w), &arena);

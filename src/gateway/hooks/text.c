@@ -239,10 +239,11 @@ void text_from_xml(struct buf *b, struct str s)
 /* GitHub, GitLab: message; Bitbucket, Stripe: error.message; Bitbucket Data Center: errors[0].message; OAuth: error. */
 static struct str complaint_of(struct str body, struct buf *arena)
 {
-	struct json_walk w = json_walk(text_member(body, "errors"));
-	struct str text = text_of(body, "message", arena), first;
+	struct str errors = text_member(body, "errors"), text = text_of(body, "message", arena), first;
 
-	if (json_walk_peek(&w) == '[') {
+	if (errors.n && errors.p[0] == '[') {
+		struct json_walk w = json_walk(errors);
+
 		json_walk_enter(&w);
 		first = json_walk_next(&w) ? text_of(json_walk_value(&w), "message", arena) : (struct str){ 0 };
 		text = first.n && !text.n ? first : text;
