@@ -6,9 +6,11 @@
 
 #define SUMMARY_COLUMN 18
 
-static const char about_program[] =
-	"holdfast receives webhooks and CloudEvents over HTTP, answers 2xx only when the event is durably stored, and "
-	"forwards stored events to a bus.\n";
+static const char about_program[] = "holdfast holds an event until the other side has confirmed it. As a gateway it "
+				    "receives webhooks and CloudEvents, "
+				    "answers 2xx only when the event is durably stored, and forwards it to a bus. As a "
+				    "principal with agents it keeps "
+				    "many sites in step with a source of truth.\n";
 
 static const char first_steps[] =
 	"First steps:\n"

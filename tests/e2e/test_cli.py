@@ -19,7 +19,7 @@ from conftest import HOLDFAST, ROOT, wait_until
 
 STOREFILL = str(Path(HOLDFAST).parents[2] / "tests/tools/storefill")
 
-COMMANDS = ["gateway", "check-config", "status", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
+COMMANDS = ["gateway", "principal", "agent", "check-config", "status", "release", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
             "store dump", "store export", "store vacuum", "hooks plan", "hooks apply", "hooks delete", "pki init", "pki issue", "pki user", "help", "version"]
 
 
