@@ -40,6 +40,7 @@ static enum outbox_effect again(struct outbox *o, struct item *item, uint64_t no
 	if (item->state == ITEM_RETRYING)
 		return OUTBOX_NOTHING;
 	o->total.rejected_retryable++;
+	item->attempts -= item->attempts > 0; /* its sending has counted already: the wait is of the same step */
 	item_return(o, item, ITEM_RETRYING, now_ms + outbox_backoff(o, item, random));
 	line_settle(o, line, /* first= */ false);
 	return OUTBOX_AGAIN;

@@ -426,6 +426,21 @@ static void a_command_pulls_the_spec_before_it_into_its_lane(void **state)
 	desk_close(&d);
 }
 
+static void a_sending_and_its_rejection_are_one_failure(void **state)
+{
+	struct outbox_options options = outbox_defaults;
+	struct desk d;
+
+	(void)state;
+	options.resend_floor_ms = options.resend_base_ms; /* the first wait is exact */
+	desk_open(&d, &options);
+	desk_add(&d, "a", "s1");
+	assert_true(desk_send(&d));
+	assert_int_equal(desk_answer(&d, "a", "s1", DELIVERY_REJECTED, true, "busy"), OUTBOX_AGAIN);
+	assert_int_equal(outbox_due(d.o, d.now), d.now + options.resend_base_ms);
+	desk_close(&d);
+}
+
 static void a_retryable_rejection_comes_again_with_growing_waits(void **state)
 {
 	struct outbox_options options = outbox_defaults;
@@ -720,6 +735,7 @@ int main(void)
 		cmocka_unit_test(lanes_get_at_least_their_turns_and_resources_take_turns),
 		cmocka_unit_test(a_busy_resource_waits_for_the_others),
 		cmocka_unit_test(a_command_pulls_the_spec_before_it_into_its_lane),
+		cmocka_unit_test(a_sending_and_its_rejection_are_one_failure),
 		cmocka_unit_test(a_retryable_rejection_comes_again_with_growing_waits),
 		cmocka_unit_test(what_is_held_back_blocks_only_its_own_line),
 		cmocka_unit_test(a_permanent_rejection_is_set_aside_until_a_newer_version_comes),
