@@ -1,9 +1,9 @@
 #include <assert.h>
 #include <stdlib.h>
-#include <yaml.h>
 
 #include "backend/object_yaml.h"
 #include "base/mem.h"
+#include "base/yaml_event.h"
 
 /* An open map or list; a map holds the key whose value comes next. */
 struct level {
@@ -154,41 +154,11 @@ static enum err on_open(struct reader *r, const yaml_event_t *event)
 	return err;
 }
 
-static const yaml_char_t *tag_of(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_SCALAR_EVENT:
-		return event->data.scalar.tag;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.tag;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.tag;
-	default:
-		return NULL;
-	}
-}
-
-static bool has_anchor(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_ALIAS_EVENT:
-		return true;
-	case YAML_SCALAR_EVENT:
-		return event->data.scalar.anchor;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.anchor;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.anchor;
-	default:
-		return false;
-	}
-}
-
 static enum err on_event(struct reader *r, const yaml_event_t *event)
 {
-	if (has_anchor(event))
+	if (yaml_event_has_anchor(event))
 		return refuse(r, event, "anchors and aliases (& and *) are not allowed: write the value out");
-	if (tag_of(event))
+	if (yaml_event_has_tag(event))
 		return refuse(r, event, "tags (!) are not allowed");
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:

@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
-#include <yaml.h>
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/yaml_event.h"
 #include "config/arena.h"
 
 #define CHUNK 65536
@@ -192,43 +192,13 @@ static enum err on_close(struct reader *r)
 	return n->kind == NODE_MAP ? check_twice(r, n) : E_OK;
 }
 
-static const yaml_char_t *anchor_of(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_SCALAR_EVENT:
-		return event->data.scalar.anchor;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.anchor;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.anchor;
-	case YAML_ALIAS_EVENT:
-		return event->data.alias.anchor;
-	default:
-		return NULL;
-	}
-}
-
-static const yaml_char_t *tag_of(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_SCALAR_EVENT:
-		return event->data.scalar.tag;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.tag;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.tag;
-	default:
-		return NULL;
-	}
-}
-
 static enum err on_event(struct reader *r, const yaml_event_t *event)
 {
-	if (anchor_of(event))
+	if (yaml_event_has_anchor(event))
 		return refuse(
 			r, &event->start_mark, "write the value out",
 			"anchors and aliases (& and *) are not allowed; put a text that begins with one in quotes");
-	if (tag_of(event))
+	if (yaml_event_has_tag(event))
 		return refuse(r, &event->start_mark, "remove it", "tags (!) are not allowed");
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
