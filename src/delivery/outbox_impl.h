@@ -105,7 +105,7 @@ struct outbox {
 	uint32_t turn; /* payload events taken, for the lanes' turns */
 	uint32_t control_n;
 	bool connected;
-	struct blob *lent;         /* what the last frame of control borrowed */
+	struct blob *lent; /* what the last frame of control borrowed */
 	struct lag lag;
 	struct outbox_stats total; /* the counters since the start */
 };

@@ -32,8 +32,8 @@ struct hub_agent {
 	struct session *session;
 	struct link in_ready;
 	struct heap_node due;
-	char *rows; /* its name in the ledger */
-	bool stale; /* a report was lost for want of memory: all is reported again */
+	char *rows;         /* its name in the ledger */
+	bool stale;         /* a report was lost for want of memory: all is reported again */
 	void *user;         /* the owner's: its stream */
 	struct quiet quiet; /* the owner's: lines about events that went wrong */
 };
