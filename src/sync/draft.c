@@ -37,11 +37,63 @@ const char *draft_annotation(json_object *tree, const char *key)
 	return value[0] ? value : NULL;
 }
 
+static json_object *operation_state(json_object *tree)
+{
+	return graft_object(graft_object(tree, "status"), "operationState");
+}
+
 bool draft_terminating(json_object *tree)
 {
-	json_object *state = graft_object(graft_object(tree, "status"), "operationState");
+	return strcmp(graft_text(graft_member(operation_state(tree), "phase")), "Terminating") == 0;
+}
 
-	return strcmp(graft_text(graft_member(state, "phase")), "Terminating") == 0;
+/* ---- operations -------------------------------------------------------------------------------------------------- */
+
+static bool has_all(json_object *a, json_object *b);
+
+/* Go writes such values where nothing was said. */
+static bool says_nothing(json_object *value)
+{
+	switch (json_object_get_type(value)) {
+	case json_type_boolean:
+		return !json_object_get_boolean(value);
+	case json_type_int:
+		return json_object_get_int64(value) == 0;
+	case json_type_string:
+		return json_object_get_string_len(value) == 0;
+	case json_type_object:
+		return has_all(value, NULL);
+	default:
+		return graft_is_empty(value);
+	}
+}
+
+static bool is_same_request(json_object *ours, json_object *theirs)
+{
+	if (!json_object_is_type(ours, json_type_object) || !json_object_is_type(theirs, json_type_object))
+		return graft_same(ours, theirs) || (says_nothing(ours) && says_nothing(theirs));
+	return has_all(ours, theirs) && has_all(theirs, ours);
+}
+
+/* What `a` says, `b` says too; NULL says nothing. */
+static bool has_all(json_object *a, json_object *b)
+{
+	json_object_object_foreach(a, key, value)
+	{
+		if (!is_same_request(value, graft_member(b, key)))
+			return false;
+	}
+	return true;
+}
+
+/* It has begun there since we last heard: the peer has seen it, though its status may have overtaken its answer. */
+static bool has_begun(json_object *existing, json_object *incoming, json_object *ours)
+{
+	json_object *state = operation_state(incoming);
+	const char *since = graft_text(graft_member(state, "startedAt"));
+
+	return since[0] && strcmp(since, graft_text(graft_member(operation_state(existing), "startedAt"))) != 0 &&
+	       is_same_request(ours, graft_object(state, "operation"));
 }
 
 json_object *draft_operation(json_object *existing, json_object *incoming, const struct merge_known *known,
@@ -50,7 +102,7 @@ json_object *draft_operation(json_object *existing, json_object *incoming, const
 	json_object *ours = graft_member(existing, "operation");
 	struct digest digest;
 
-	if (!ours || !known)
+	if (!ours || !known || has_begun(existing, incoming, ours))
 		return graft_member(incoming, "operation");
 	*err = digest_of(existing, DIGEST_OPERATION, &digest);
 	if (*err != E_OK || (known->operation && strcmp(digest.text, known->operation) == 0))

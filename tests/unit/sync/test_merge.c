@@ -255,6 +255,47 @@ static void an_operation_that_the_agent_has_not_seen_survives_its_status(void **
 	}
 }
 
+/* A Go agent's answer and its status leave in any order: the status may come before it is known that the agent has the operation. */
+static void an_operation_that_has_begun_at_the_agent_has_been_seen(void **state)
+{
+	static const struct {
+		const char *says, *ours, *state, *after; /* ours is there since 1; what runs at the agent */
+	} rows[] = {
+		{ "it runs", "{'sync':{'revision':'1'}}",
+		  "{'startedAt':'2','operation':{'sync':{'revision':'1'},'initiatedBy':{},'retry':{'limit':0}}}",
+		  NULL },
+		{ "what Go leaves out", "{'sync':{'revision':'1','prune':false},'info':[]}",
+		  "{'startedAt':'2','operation':{'sync':{'revision':'1'}}}", NULL },
+		{ "an earlier one of the same words", "{'sync':{'revision':'1'}}",
+		  "{'startedAt':'1','operation':{'sync':{'revision':'1'}}}", "{'sync':{'revision':'1'}}" },
+		{ "another one", "{'sync':{'revision':'1'}}", "{'startedAt':'2','operation':{'sync':{'revision':'0'}}}",
+		  "{'sync':{'revision':'1'}}" },
+		{ "more than was asked for", "{'sync':{'revision':'1'}}",
+		  "{'startedAt':'2','operation':{'sync':{'revision':'1','prune':true}}}", "{'sync':{'revision':'1'}}" },
+		{ "less than was asked for", "{'sync':{'revision':'1','resources':[{'name':'a'}]}}",
+		  "{'startedAt':'2','operation':{'sync':{'revision':'1'}}}",
+		  "{'sync':{'revision':'1','resources':[{'name':'a'}]}}" },
+		{ "nothing is said of when", "{'sync':{'revision':'1'}}", "{'operation':{'sync':{'revision':'1'}}}",
+		  "{'sync':{'revision':'1'}}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char existing[256], incoming[256], expected[384];
+		struct row r = { rows[i].says, existing, incoming, MERGE_STATUS, expected };
+
+		(void)snprintf(existing, sizeof(existing),
+			       "{'metadata':{'name':'a'},'status':{'operationState':{'startedAt':'1'}},'operation':%s}",
+			       rows[i].ours);
+		(void)snprintf(incoming, sizeof(incoming),
+			       "{'metadata':{'name':'a'},'status':{'s':1,'operationState':%s}}", rows[i].state);
+		(void)snprintf(expected, sizeof(expected),
+			       "{'metadata':{'name':'a'},'status':{'s':1,'operationState':%s}%s%s}", rows[i].state,
+			       rows[i].after ? ",'operation':" : "", rows[i].after ? rows[i].after : "");
+		check_status(&r, "", true);
+	}
+}
+
 /* Facts 8.4 #39: the annotation disappears again, but not before the agent has seen it. */
 static void a_refresh_goes_when_the_agent_has_done_it(void **state)
 {
@@ -595,6 +636,7 @@ int main(void)
 		cmocka_unit_test(other_kinds_are_written_as_they_come),
 		cmocka_unit_test(the_status_comes_back_and_nothing_else),
 		cmocka_unit_test(an_operation_that_the_agent_has_not_seen_survives_its_status),
+		cmocka_unit_test(an_operation_that_has_begun_at_the_agent_has_been_seen),
 		cmocka_unit_test(a_refresh_goes_when_the_agent_has_done_it),
 		cmocka_unit_test(the_principal_shows_an_autonomous_agents_objects_as_they_are),
 		cmocka_unit_test(what_the_user_asked_for_at_the_principal_waits_until_the_agent_has_seen_it),
