@@ -17,14 +17,17 @@ void observe_release(struct principal *p)
 
 void observe_login(struct principal *p, const struct login_answer *answer, const struct rpc_peer *peer)
 {
+	uint64_t unsaid;
+
 	if (answer->step == LOGIN_ACCEPTED) {
 		log_debug(PRINCIPAL_LOG, "an agent logged in", LOG_S("agent", answer->agent.text));
 		return;
 	}
 	metric_inc(p->metrics.refused);
-	log_warn(PRINCIPAL_LOG, "a login was refused", LOG_S("agent", answer->agent.text),
-		 LOG_S("address", peer ? peer->address : ""), LOG_S("code", rpc_code_name(answer->code)),
-		 LOG_WHY(&answer->why));
+	if (quiet_ask(&p->refusals, daemon_now_ms(&p->daemon), &unsaid))
+		log_warn(PRINCIPAL_LOG, "a login was refused", LOG_S("agent", answer->agent.text),
+			 LOG_S("address", peer ? peer->address : ""), LOG_S("code", rpc_code_name(answer->code)),
+			 LOG_WHY(&answer->why), LOG_U("not_logged", unsaid));
 }
 
 void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect)

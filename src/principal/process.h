@@ -58,6 +58,7 @@ struct principal {
 	struct login_rules rules;
 	struct buf uid; /* of this principal, for ever */
 	struct principal_metrics metrics;
+	struct quiet refusals;  /* lines about logins that were refused: by strangers, too */
 	struct web metrics_web; /* /metrics, /status */
 	struct web health_web;  /* /healthz, /readyz */
 	size_t web_count;

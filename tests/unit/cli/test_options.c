@@ -30,6 +30,130 @@ static const struct option_row rows[] = {
 	{ 0 },
 };
 
+struct more {
+	bool on;
+	uint64_t wait_ms, bytes, port;
+	struct option_list names, ignored;
+};
+
+static const struct option_row more_rows[] = {
+	{ "on", 0, OPTION_BOOL, offsetof(struct more, on), NULL, "TEST_ON", "On." },
+	{ "wait", 0, OPTION_TIME, offsetof(struct more, wait_ms), "TIME", "TEST_WAIT", "Wait.", .fallback = "5m" },
+	{ "bytes", 0, OPTION_SIZE, offsetof(struct more, bytes), "BYTES", NULL, "Size.", .min = 1024, .max = 1 << 20 },
+	{ "port", 0, OPTION_NUMBER, offsetof(struct more, port), "PORT", NULL, "Port.", .fallback = "80",
+	  .max = 65535 },
+	{ "names", 0, OPTION_COMMAS, offsetof(struct more, names), "NAMES", "TEST_NAMES", "Names." },
+	{ "old", 0, OPTION_IGNORED, offsetof(struct more, ignored), "X", "TEST_OLD", NULL, .note = "it is old" },
+	{ "old-flag", 0, OPTION_IGNORED, offsetof(struct more, ignored), NULL, NULL, NULL, .note = "it is old" },
+	{ "far", 0, OPTION_REFUSED, offsetof(struct more, ignored), NULL, "TEST_FAR", NULL, .note = "go near" },
+	{ "farther", 0, OPTION_REFUSED, offsetof(struct more, ignored), "X", NULL, NULL, .note = "go near",
+	  .fallback = "here" },
+	{ 0 },
+};
+
+static enum err parse_more(const char *line, struct more *ret_values, struct why *why)
+{
+	static char words[4096];
+	static char *argv[ARGV_MAX];
+	struct option_set set = { more_rows, ret_values };
+	size_t operands = 0;
+	int argc = 0;
+
+	*ret_values = (struct more){ 0 };
+	*why = (struct why){ 0 };
+	(void)snprintf(words, sizeof(words), "%s", line);
+	for (char *rest = words, *word; argc < ARGV_MAX - 1 && (word = strsep(&rest, " "));)
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	return options_parse(&set, 1, argc, argv, why, &operands);
+}
+
+static void what_nobody_gives_has_the_value_of_its_row(void **state)
+{
+	struct more v;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(parse_more("x", &v, &why), E_OK);
+	assert_int_equal(v.wait_ms, 300000);
+	assert_int_equal(v.port, 80);
+	assert_int_equal(v.bytes, 0);
+	assert_false(v.on);
+	setenv("TEST_WAIT", "90s", 1);
+	setenv("TEST_ON", "T", 1);
+	setenv("TEST_NAMES", "a:b,c", 1);
+	assert_int_equal(parse_more("x --port 0", &v, &why), E_OK);
+	assert_int_equal(v.wait_ms, 90000);
+	assert_int_equal(v.port, 0);
+	assert_true(v.on);
+	assert_string_equal(v.names.items[0], "a:b,c");
+	assert_int_equal(parse_more("x --wait=1h30m --on=false --bytes 64KiB --names x,y --names z", &v, &why), E_OK);
+	assert_int_equal(v.wait_ms, 5400000);
+	assert_int_equal(v.bytes, 65536);
+	assert_int_equal(v.names.n, 2);
+	assert_false(v.on);
+	unsetenv("TEST_WAIT");
+	unsetenv("TEST_ON");
+	unsetenv("TEST_NAMES");
+}
+
+static void what_is_not_served_is_ignored_with_a_note_or_refused(void **state)
+{
+	struct more v;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(parse_more("x --old 5 --old-flag --far=false --farther here", &v, &why), E_OK);
+	assert_int_equal(v.ignored.n, 2);
+	assert_string_equal(OPTION_ROW(&v.ignored, 0)->name, "old");
+	assert_string_equal(OPTION_ROW(&v.ignored, 1)->note, "it is old");
+	assert_int_equal(parse_more("x --old 0 --old-flag=false", &v, &why), E_OK);
+	assert_int_equal(v.ignored.n, 0);
+	setenv("TEST_FAR", "true", 1);
+	assert_int_equal(parse_more("x", &v, &why), E_MALFORMED);
+	assert_string_equal(why.text, "environment variable: TEST_FAR: go near");
+	unsetenv("TEST_FAR");
+}
+
+static void a_value_that_makes_no_sense_is_named(void **state)
+{
+	static const struct {
+		const char *line, *why;
+	} cases[] = {
+		{ "x --on=maybe", "--on: 'maybe' is neither true nor false" },
+		{ "x --wait soon", "--wait: 'soon' is no duration, as in 30s or 1h30m" },
+		{ "x --bytes big", "--bytes: 'big' is no size, as in 65536 or 16MiB" },
+		{ "x --bytes 1", "--bytes: '1' is not within 1KiB and 1MiB" },
+		{ "x --port 65536", "--port: '65536' is not within 0 and 65535" },
+		{ "x --far", "--far: go near" },
+		{ "x --farther there", "--farther: go near" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct more v;
+		struct why why;
+
+		assert_int_equal(parse_more(cases[i].line, &v, &why), E_MALFORMED);
+		assert_string_equal(why.text, cases[i].why);
+	}
+}
+
+static void help_shows_defaults_and_names_what_is_not_served(void **state)
+{
+	struct buf text = { 0 };
+
+	(void)state;
+	options_help(more_rows, &text);
+	assert_non_null(strstr(buf_cstr(&text), "Wait. Default: 5m. [TEST_WAIT]"));
+	assert_null(strstr(text.p, "--far"));
+	buf_clear(&text);
+	options_help_unserved(more_rows, &text);
+	assert_non_null(strstr(buf_cstr(&text), "no effect here: --old, --old-flag."));
+	assert_non_null(strstr(text.p, "refused: --far, --farther."));
+	buf_release(&text);
+}
+
 /* Parses the words of one line. */
 static enum err parse(const char *line, struct values *ret_values, struct why *why, char *ret_operands)
 {
@@ -197,6 +321,10 @@ int main(void)
 		cmocka_unit_test(each_kind_is_read_and_operands_may_stand_between),
 		cmocka_unit_test(the_environment_stands_in_for_what_is_absent),
 		cmocka_unit_test(a_mistake_is_named_with_what_may_have_been_meant),
+		cmocka_unit_test(what_nobody_gives_has_the_value_of_its_row),
+		cmocka_unit_test(what_is_not_served_is_ignored_with_a_note_or_refused),
+		cmocka_unit_test(a_value_that_makes_no_sense_is_named),
+		cmocka_unit_test(help_shows_defaults_and_names_what_is_not_served),
 		cmocka_unit_test(a_list_has_an_end),
 		cmocka_unit_test(without_memory_the_environment_is_an_error),
 		cmocka_unit_test(help_has_a_row_for_each_option),

@@ -1,0 +1,81 @@
+/* sync_text.h: what people see of a status. */
+#include "cli/sync_text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char principal[] =
+	"{\"ready\":true,\"principal\":{\"uid\":\"u\",\"objects\":7},\"agents\":["
+	"{\"name\":\"berlin\",\"mode\":\"managed\",\"connected\":true,\"since_ms\":1000,\"objects\":5,\"behind\":1,"
+	"\"waiting\":2,\"in_flight\":3,\"oldest_ms\":125000,\"resent\":4,\"lag_p50_ms\":6,\"lag_p99_ms\":2500,"
+	"\"applied\":8,\"held\":20,\"held_reason\":\"20 of 40 copies\",\"quarantined_count\":3,\"quarantined\":["
+	"{\"type\":\"create\",\"resource_id\":\"app\\u001b[2J_1\",\"age_ms\":60000,\"reason\":\"no room\"}]},"
+	"{\"name\":\"lagos\",\"mode\":\"\",\"connected\":false}]}";
+
+static void a_principal_shows_a_line_for_each_agent_and_what_needs_attention(void **state)
+{
+	struct buf text = { 0 };
+
+	(void)state;
+	assert_true(sync_text_is(str_of(principal)));
+	assert_int_equal(sync_text(str_of(principal), /* now_ms= */ 4000, &text), E_OK);
+	assert_string_equal(buf_cstr(&text), "principal, 7 objects\n\n"
+					     "peer    mode        connected  objects   behind  waiting  in flight  "
+					     "oldest    re-sent  lag p50   lag p99   "
+					     "applied\n"
+					     "berlin  managed     3 s              5        1        2          3  2 m "
+					     "            4  6 ms      2 s             8\n"
+					     "  20 deletes are held: 20 of 40 copies\n"
+					     "    to let them go: holdfast release berlin\n"
+					     "  rejected: app\\x1b[2J_1 (create, since 60 s): no room\n"
+					     "  and 2 more that were rejected\n"
+					     "lagos   not yet     no               0        0        0          0  0 "
+					     "ms            0  0 ms      0 ms            0\n");
+	buf_release(&text);
+}
+
+static void an_agent_shows_its_principal(void **state)
+{
+	static const char json[] =
+		"{\"ready\":false,\"agent\":{\"name\":\"\",\"mode\":\"managed\"},\"principal\":{\"name\":\"principal\","
+		"\"address\":\"hub\",\"port\":8443,\"mode\":\"managed\",\"connected\":false}}";
+	struct buf text = { 0 };
+
+	(void)state;
+	assert_int_equal(sync_text(str_of(json), 0, &text), E_OK);
+	assert_non_null(strstr(buf_cstr(&text),
+			       "agent (not let in yet), managed, principal hub port 8443; the backend has "
+			       "not reported all yet\n"));
+	buf_release(&text);
+}
+
+static void what_is_no_status_of_theirs_is_told_apart(void **state)
+{
+	static const char *const others[] = {
+		"", "{", "[]", "7", "{\"store\":{}}", "{\"agents\":5}", "{\"agent\":\"x\"}"
+	};
+	struct buf text = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		assert_false(sync_text_is(str_of(others[i])));
+		assert_int_equal(sync_text(str_of(others[i]), 0, &text), E_MALFORMED);
+	}
+	buf_release(&text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_principal_shows_a_line_for_each_agent_and_what_needs_attention),
+		cmocka_unit_test(an_agent_shows_its_principal),
+		cmocka_unit_test(what_is_no_status_of_theirs_is_told_apart),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
