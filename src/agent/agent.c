@@ -205,7 +205,7 @@ static uint64_t on_turn(struct daemon *daemon)
 static void on_ledger(struct daemon *daemon, enum err err)
 {
 	(void)daemon;
-	(void)err; /* readiness looks at daemon->ledger_failed */
+	(void)err; /* readiness asks the ledger: others write, too */
 }
 
 static const struct daemon_user user = {

@@ -104,7 +104,7 @@ static void get_readyz(struct web *web, struct http_request *r)
 
 	if (!site_is_synced(a->site))
 		web_text(r, 503, STR("the backend has not reported everything yet\n"));
-	else if (a->daemon.ledger_failed)
+	else if (ledger_has_failed(a->daemon.ledger))
 		web_text(r, 503, STR("the ledger cannot be written\n"));
 	else if (a->stopping)
 		web_text(r, 503, STR("stopping\n"));

@@ -128,7 +128,7 @@ static void get_readyz(struct web *web, struct http_request *r)
 
 	if (!hub_is_synced(p->hub))
 		web_text(r, 503, STR("the backend has not reported everything yet\n"));
-	else if (p->daemon.ledger_failed)
+	else if (ledger_has_failed(p->daemon.ledger))
 		web_text(r, 503, STR("the ledger cannot be written\n"));
 	else if (p->stopping)
 		web_text(r, 503, STR("stopping\n"));

@@ -72,6 +72,9 @@ void ledger_close(struct ledger *l);
 
 void ledger_write(struct ledger *l, struct ledger_write *w);
 
+/* The disk has failed, whoever wrote, and no later write has succeeded. Any thread. */
+bool ledger_has_failed(const struct ledger *l);
+
 /*
  * Reads a table, in the order of its key, optionally of one peer alone ({NULL, 0}: all). For the start, before anything is
  * written. `on_row` returns false to stop early; rows lend their memory during the call only.

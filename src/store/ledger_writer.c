@@ -139,6 +139,11 @@ static void committed(struct ledger *l, struct mpsc_node *group)
 	complete(group);
 }
 
+bool ledger_has_failed(const struct ledger *l)
+{
+	return l->failed;
+}
+
 static void set_failed(struct ledger *l, bool failed)
 {
 	if (atomic_exchange(&l->failed, failed) == failed)
