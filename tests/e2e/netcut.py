@@ -125,3 +125,28 @@ class Proxy:
             sink.sendall(part)
             self.passed[direction] += len(part)
             data = data[len(part):]
+
+
+# ---- what can happen to a network: each begins it for the link to a server, and returns how it ends ----------------------
+
+def cut(_, link):
+    link.cut()
+    return link.open
+
+
+def black_hole(_, link):
+    link.blackhole()
+    return link.open
+
+
+def acks_lost(_, link):
+    link.blackhole(BACK)
+    return link.open
+
+
+def slow(_, link):
+    link.slow(8_000)
+    return link.open
+
+
+NETWORK_OUTAGES = [cut, black_hole, acks_lost, slow]

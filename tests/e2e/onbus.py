@@ -140,13 +140,18 @@ def assert_answers(load, statuses=(200, 500), deadline_s=DEADLINE_S):
     assert slowest.took_s <= deadline_s + SLACK_S, slowest
 
 
+def assert_nothing_lost(load, messages, where):
+    """What was answered 200 is there, and nothing that nobody sent."""
+    there = {m.body["id"] for m in messages}
+    missing = set(load.ids(200)) - there
+    assert not missing, f"{len(missing)} acknowledged and not in the {where}: {sorted(missing)[:5]}"
+    assert there <= {a.id for a in load.answers}
+
+
 def assert_in_stream(load, messages):
     """What was answered 200 is in the stream, nothing is there twice, and nothing that nobody sent."""
     assert_once(messages)
-    there = {m.body["id"] for m in messages}
-    missing = set(load.ids(200)) - there
-    assert not missing, f"{len(missing)} acknowledged and not in the stream: {sorted(missing)[:5]}"
-    assert there <= {a.id for a in load.answers}
+    assert_nothing_lost(load, messages, "stream")
 
 
 def assert_as_stored(g, messages, routes):

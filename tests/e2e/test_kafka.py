@@ -14,8 +14,8 @@ import pytest
 from conftest import HOLDFAST, wait_until
 from kafkanet import SaslBroker, data_of, kafka, kafka_network, on_kafka  # noqa: F401
 from load import metric
-from netcut import BACK
-from onbus import SLACK_S, assert_answers
+from netcut import NETWORK_OUTAGES, slow
+from onbus import SLACK_S, assert_answers, assert_nothing_lost
 from senders import senders  # noqa: F401
 from test_nats_access import certificates, secrets  # noqa: F401
 
@@ -32,27 +32,7 @@ def frozen(cluster, _):
     return lambda: cluster.process.send(signal.SIGCONT)
 
 
-def cut(_, link):
-    link.cut()
-    return link.open
-
-
-def black_hole(_, link):
-    link.blackhole()
-    return link.open
-
-
-def acks_lost(_, link):
-    link.blackhole(BACK)
-    return link.open
-
-
-def slow(_, link):
-    link.slow(8_000)
-    return link.open
-
-
-OUTAGES = [down, frozen, cut, black_hole, acks_lost, slow]
+OUTAGES = [down, frozen, *NETWORK_OUTAGES]
 by_name = {"ids": lambda outage: outage.__name__}
 ROUTES = ("a", "b")
 
@@ -62,14 +42,6 @@ def firsts(messages, key):
     mine = [m for m in messages if m.key == key]
     assert len({m.partition for m in mine}) <= 1, "a key has one partition"
     return list(dict.fromkeys(m.body["id"] for m in mine))
-
-
-def assert_in_topic(load, messages):
-    """What was answered 200 is there, and nothing that nobody sent."""
-    there = {m.body["id"] for m in messages}
-    missing = set(load.ids(200)) - there
-    assert not missing, f"{len(missing)} acknowledged and not in the topic: {sorted(missing)[:5]}"
-    assert there <= {a.id for a in load.answers}
 
 
 def assert_order_of_store(g, messages, routes):
@@ -133,7 +105,7 @@ def test_bus_mode_answers_200_only_for_what_is_in_the_topic_and_all_in_time(outa
     load.stop()
     assert g.process.stop() == 0
     assert_answers(load)
-    assert_in_topic(load, cluster.messages())
+    assert_nothing_lost(load, cluster.messages(), "topic")
 
 
 def test_bus_mode_without_brokers_is_not_ready_and_refuses_at_once(kafka, kafka_network, on_kafka, spawn):
@@ -169,7 +141,7 @@ def test_a_gateway_ends_in_time_while_its_brokers_are_a_black_hole(kafka, kafka_
     link.open()
     g.start().drain()
     messages = cluster.messages()
-    assert_in_topic(load, messages)
+    assert_nothing_lost(load, messages, "topic")
     assert_order_of_store(g, messages, ["a"])
 
 
@@ -183,7 +155,7 @@ def test_a_stop_lets_what_is_on_its_way_arrive(kafka, kafka_network, on_kafka, s
     load.stop()
     assert {a.status for a in load.answers} <= {200, None, 503}
     assert load.ids(200)
-    assert_in_topic(load, cluster.messages())
+    assert_nothing_lost(load, cluster.messages(), "topic")
 
 
 # ---- ack: spool ---------------------------------------------------------------------------------------------------------
@@ -207,7 +179,7 @@ def test_spool_mode_answers_200_all_the_time_and_all_arrives_in_order(outage, ka
     assert {a.status for a in load.answers} == {200}
     assert_answers(load)
     messages = cluster.messages()
-    assert_in_topic(load, messages)
+    assert_nothing_lost(load, messages, "topic")
     assert_order_of_store(g, messages, ROUTES)
     assert g.process.stop() == 0
 
@@ -249,7 +221,7 @@ def test_kills_of_the_gateway_in_the_outage_and_in_the_drain(kafka, kafka_networ
     link.open()
     g.drain()
     messages = cluster.messages()
-    assert_in_topic(load, messages)
+    assert_nothing_lost(load, messages, "topic")
     assert_order_of_store(g, messages, ROUTES)
 
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import HOLDFAST, NATS_SERVER, wait_until
 from load import metric
 from natsio import Nats
-from netcut import BACK
+from netcut import BACK, NETWORK_OUTAGES, black_hole, cut
 from onbus import SLACK_S, assert_answers, assert_as_stored, assert_in_stream, assert_once, messages_of, network, on_bus  # noqa: F401
 from senders import senders  # noqa: F401
 
@@ -35,27 +35,7 @@ def frozen(server, _):
     return lambda: server.send(signal.SIGCONT)
 
 
-def cut(_, link):
-    link.cut()
-    return link.open
-
-
-def black_hole(_, link):
-    link.blackhole()
-    return link.open
-
-
-def acks_lost(_, link):
-    link.blackhole(BACK)
-    return link.open
-
-
-def slow(_, link):
-    link.slow(8_000)
-    return link.open
-
-
-OUTAGES = [stopped, killed, frozen, cut, black_hole, acks_lost, slow]
+OUTAGES = [stopped, killed, frozen, *NETWORK_OUTAGES]
 by_name = {"ids": lambda outage: outage.__name__}
 
 
