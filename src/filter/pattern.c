@@ -1,6 +1,7 @@
 #include "filter/pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <assert.h>
 #include <pcre2.h>
 
 #include "base/mem.h"
@@ -150,6 +151,7 @@ enum err pattern_match(struct run *r, const struct pattern *pattern, struct str 
 		err = pattern_new(own, &why, &compiled);
 		if (err != E_OK)
 			return run_fail(r, err, "%s", why.text);
+		assert(compiled);
 	}
 	return match(r, pattern ? pattern : compiled, text, ret_yes);
 }

@@ -126,7 +126,7 @@ static void report_filter(const struct fields_ctx *ctx, const struct node *expre
 static enum err read_filter(const struct fields_ctx *ctx, struct draft *d)
 {
 	struct filter_keys keys = { 0 };
-	struct filter_place place;
+	struct filter_place place = { 1, 1 };
 	struct why why = { 0 };
 	enum err err;
 

@@ -191,7 +191,7 @@ int gateway_run(const struct gateway_options *options)
 	struct process *p;
 
 	log_setup(STDERR_FILENO, options->level, options->format);
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	p = mem_alloc(sizeof(*p));
 	if (!p) {
 		log_error("gateway", "no memory to start");
