@@ -60,8 +60,10 @@ def judge_sync(sync):
 def sync_text(sync):
     lines = []
     if sync.get("stream"):
-        lines += ["applications that wait for one agent, over TLS; CPU is the principal's"]
-        lines += table(["agent", "events/s", "CPU us"], [[r["kind"], f"{r['rate']:,.0f}", f"{r['cpu_us']:.0f}"] for r in sync["stream"]])
+        lines += ["applications that wait for one agent, over TLS; CPU of both ends and bytes of an event"]
+        lines += table(["agent", "events/s", "principal us", "agent us", "bytes"],
+                       [[r["kind"], f"{r['rate']:,.0f}", f"{r['cpu_us']:.0f}", f"{r['agent_cpu_us']:.0f}",
+                         f"{r['event_bytes']:.0f}" if "event_bytes" in r else None] for r in sync["stream"]])
         lines += [""]
     if sync.get("fanout"):
         lines += ["agents over TLS, changes spread over them"]

@@ -121,6 +121,12 @@ def in_step(principal):
 
 # ---- one stream ----
 
+def confirmed(principal, count):
+    """Waits for so many confirmed events; how many there are then. The connection and the login are not counted."""
+    wait_until(lambda: principal.metric("principal_events_sent") >= count, 300, f"{count} events are confirmed")
+    return principal.metric("principal_events_sent")
+
+
 def stream_round(setup, kind, count):
     """`count` applications wait for one agent that connects for the first time: events confirmed a second."""
     programs = setup.programs
@@ -130,12 +136,18 @@ def stream_round(setup, kind, count):
             put(source, agent_name(0), f"app-{number}", 1)
         with Principal(programs, directory, pki, passwords, source) as principal:
             before = principal.cpu_ticks()
-            begin = time.monotonic()
             with (Swarm(programs, directory, pki, principal, 1) if kind == "receiver" else
-                  Agent(programs, directory, pki, principal, "memory:" if kind == "memory" else f"directory:{directory / 'copies'}")):
-                wait_until(lambda: principal.metric("principal_events_sent") >= count, 300, "all is confirmed")
+                  Agent(programs, directory, pki, principal, "memory:" if kind == "memory" else f"directory:{directory / 'copies'}")
+                  ) as agent:
+                first, begin = confirmed(principal, 1), time.monotonic()
+                last = confirmed(principal, count)
                 seconds = time.monotonic() - begin
-            return {"rate": count / seconds, "cpu_us": (principal.cpu_ticks() - before) * 1e6 / TICKS / count}
+                row = {"rate": (last - first) / seconds, "cpu_us": (principal.cpu_ticks() - before) * 1e6 / TICKS / count,
+                       "agent_cpu_us": agent.cpu_ticks() * 1e6 / TICKS / count}
+                if kind == "receiver":
+                    wait_until(lambda: agent.last()["events"] >= count, 10, "the receiver has reported")
+                    row["event_bytes"] = agent.last()["bytes"] / agent.last()["events"]
+                return row
 
 
 def stream(setup):

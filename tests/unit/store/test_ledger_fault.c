@@ -305,10 +305,12 @@ static void a_ledger_that_failed_refuses_and_comes_back(void **state)
 	power_fail(POWER_SYNC, 1, 1000000);
 	assert_int_equal(wave(&run), E_UNAVAILABLE);
 	assert_int_equal(wave(&run), E_UNAVAILABLE);
+	assert_true(ledger_has_failed(run.f->ledger));
 	assert_int_equal(ledger_read(run.f->ledger, LEDGER_COPY, (struct str){ 0 }, look_at_row, &more, &run.f->why),
 			 E_UNAVAILABLE);
 	power_fail(POWER_ALL, 0, 0);
 	until_well(&run);
+	assert_false(ledger_has_failed(run.f->ledger));
 	look(&run);
 	assert_int_equal(wave(&run), E_OK);
 	look(&run);
