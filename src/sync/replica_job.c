@@ -67,7 +67,7 @@ static void tell(struct job *j, enum delivery_outcome outcome, bool retryable, c
 	r->o.events.on_applied(r->o.events.ctx, &j->work->event, &j->slot->place, outcome, retryable, text);
 	if (j->plan.complaint[0])
 		complain(j);
-	if (j->plan.gone)
+	if (j->plan.gone && outcome == DELIVERY_APPLIED)
 		r->o.events.on_gone(r->o.events.ctx, &j->work->event);
 	peer_done(r->o.peer, j->work, outcome, retryable,
 		  outcome == DELIVERY_REJECTED ? str_of(text) : (struct str){ 0 });

@@ -78,6 +78,14 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 	return merge_to_managed(c->place->kind, local, c->incoming, &stamp, ret_merged);
 }
 
+/* Nothing was ever said of it (it has no status): the principal, which waits until it is gone, would not hear of its deletion. */
+static bool was_never_told(const struct role *r, const struct replica_case *c, json_object *local)
+{
+	struct source_state state = { 0 };
+
+	return c->local && describe(r, c->local, local, &state) == E_OK && !state.status.text[0];
+}
+
 static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
 		      struct why *why)
 {
@@ -95,6 +103,7 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	if (plan->record)
 		plan->source_uid = plan->record->source_uid;
 	plan->record_removed = !command && role_is_going(c);
+	plan->gone = plan->record_removed && was_never_told(r, c, local);
 	return err;
 }
 

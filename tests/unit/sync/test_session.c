@@ -258,6 +258,24 @@ static void what_its_source_deletes_is_not_made_again(void **state)
 	stage_end(&st);
 }
 
+/* Toward upstream a principal's application with finalizers waits for this word, status or not. */
+static void a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "processed web_u1_1\n");
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2",
+		   "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z',"
+		   "'finalizers':['f']},'spec':{}}");
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "processed web_u1_2\n"));
+	assert_non_null(strstr(buf_cstr(&st.said), "delete web_u1_2, source-uid u1\n"));
+	stage_end(&st);
+}
+
 static void a_late_delete_leaves_the_newer_object_of_the_name(void **state)
 {
 	struct stage st;
@@ -409,6 +427,7 @@ int main(void)
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
 		cmocka_unit_test(what_its_source_deletes_is_not_made_again),
+		cmocka_unit_test(a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone),
 		cmocka_unit_test(a_late_delete_leaves_the_newer_object_of_the_name),
 		cmocka_unit_test(the_status_is_told_again_behind_the_answer_to_a_command),
 		cmocka_unit_test(a_command_for_a_copy_that_is_being_made_again_comes_again),
