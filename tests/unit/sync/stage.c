@@ -163,8 +163,9 @@ void stage_run(struct stage *st, uint64_t ms)
 	uint64_t until = st->now + ms;
 
 	for (int turns = 0;; turns++) {
-		bool any = run_task(st) | run_disk(st);
+		bool any = run_task(st);
 
+		any |= run_disk(st);
 		session_work(st->session, st->now, /* wall_ns= */ 0);
 		any |= take(st);
 		if (any && turns < TURNS)
