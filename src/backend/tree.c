@@ -74,7 +74,8 @@ static enum err parse_member(struct parse *p, json_object *object)
 
 	if (err == E_OK)
 		err = parse_value(p, &value);
-	if (err == E_OK && json_object_object_add(object, key, value) != 0) {
+	/* parse_key() has seen that it is new. */
+	if (err == E_OK && json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) != 0) {
 		json_object_put(value);
 		err = nomem(p);
 	}
@@ -114,12 +115,10 @@ static enum err parse_inside(struct parse *p, bool is_object, json_object **ret_
 
 json_object *tree_number(struct str text)
 {
-	CLEANUP(mem_freep) char *copy = str_dup(text);
+	CLEANUP(mem_freep) char *copy = NULL;
 	bool negative = text.n && text.p[0] == '-';
 	uint64_t value;
 
-	if (!copy)
-		return NULL;
 	if (str_to_u64(str_sub(text, negative, text.n), UINT64_MAX, &value)) {
 		if (!negative)
 			return value <= INT64_MAX ? json_object_new_int64((int64_t)value)
@@ -127,7 +126,8 @@ json_object *tree_number(struct str text)
 		if (value && value <= (uint64_t)INT64_MAX + 1)
 			return json_object_new_int64(-1 - (int64_t)(value - 1));
 	}
-	return json_object_new_double_s(strtod(copy, NULL), copy);
+	copy = str_dup(text);
+	return copy ? json_object_new_double_s(strtod(copy, NULL), copy) : NULL;
 }
 
 static enum err parse_scalar(struct parse *p, char first, json_object **ret_value)
