@@ -24,6 +24,7 @@ struct role_rules {
 			  struct why *why);
 	enum err (*revert)(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
 			   struct why *why);
+	bool sends_excerpt; /* all but projects go as excerpt.h says: the same as prepare() with a tree makes of them */
 	bool names_principal; /* events carry principaluid (facts 4.2) */
 };
 

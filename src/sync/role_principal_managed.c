@@ -179,6 +179,9 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	return why_set(why, err, "%s", v.reason);
 }
 
-const struct role_rules role_principal_of_managed = {
-	.describe = describe, .prepare = prepare, .locate = locate, .apply = apply, .names_principal = true
-};
+const struct role_rules role_principal_of_managed = { .describe = describe,
+						      .prepare = prepare,
+						      .locate = locate,
+						      .apply = apply,
+						      .sends_excerpt = true,
+						      .names_principal = true };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "sync/excerpt.h"
 #include "wire/checksum.h"
 
 static const struct {
@@ -89,10 +90,22 @@ static enum err write_tree(json_object *tree, struct buf *arena, struct wire_eve
 	return arena->err;
 }
 
-static enum err compose(void *ctx, enum wire_type type, const struct object *truth, struct buf *arena,
-			struct wire_event *e)
+/* The same from the text, in a fraction of the time. */
+static enum err write_excerpt(const struct object *truth, struct buf *arena, struct wire_event *e)
 {
-	const struct role *r = ctx;
+	struct str json = blob_view(truth->json);
+
+	if (!buf_reserve(arena, json.n + 2 * (OBJECT_NAME_MAX + 1)))
+		return E_NOMEM;
+	excerpt_desired(json, arena);
+	e->data = buf_view(arena);
+	e->subject = subject(arena, truth->namespace, truth->name);
+	return arena->err;
+}
+
+static enum err compose_tree(const struct role *r, enum wire_type type, const struct object *truth, struct buf *arena,
+			     struct wire_event *e)
+{
 	json_object *tree = object_tree(truth);
 	json_object *meta = tree_get(tree, "metadata", NULL);
 	enum err err = tree ? E_OK : E_NOMEM;
@@ -104,6 +117,17 @@ static enum err compose(void *ctx, enum wire_type type, const struct object *tru
 	if (err == E_OK)
 		err = write_tree(tree, arena, e);
 	json_object_put(tree);
+	return err;
+}
+
+static enum err compose(void *ctx, enum wire_type type, const struct object *truth, struct buf *arena,
+			struct wire_event *e)
+{
+	const struct role *r = ctx;
+	bool excerpt = rules_of(r)->sends_excerpt && truth->kind != OBJECT_APPPROJECT &&
+		       (type == WIRE_CREATE || type == WIRE_SPEC_UPDATE);
+	enum err err = excerpt ? write_excerpt(truth, arena, e) : compose_tree(r, type, truth, arena, e);
+
 	e->target = wire_target_of_kind(str_of(object_kind_name(truth->kind)));
 	if (rules_of(r)->names_principal && type != WIRE_SET_OPERATION)
 		e->principal_uid = str_of(r->config.principal_uid);
