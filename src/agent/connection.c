@@ -6,13 +6,14 @@
 #include "base/rand.h"
 
 /* Full jitter: agents that were cut off together do not come back together (facts 9.4). */
-#define AGAIN_BASE_MS  1000
-#define AGAIN_FACTOR   2
-#define AGAIN_CAP_MS   60000
-#define AGAIN_FLOOR_MS 50
-#define REFRESH_MS     30000 /* before its end an access token is replaced (facts 2.4) */
+#define AGAIN_BASE_MS    1000
+#define AGAIN_FACTOR     2
+#define AGAIN_CAP_MS     60000
+#define AGAIN_FLOOR_MS   50
+#define REFRESH_MS       30000 /* before its end an access token is replaced (facts 2.4) */
+#define REFRESH_AGAIN_MS 1000  /* while that has not worked */
 
-#define MAY(state)     (1u << CONNECTION_##state)
+#define MAY(state)       (1u << CONNECTION_##state)
 
 static const unsigned allowed[CONNECTION_STATE_COUNT] = {
 	[CONNECTION_IDLE] = MAY(DIALLING) | MAY(LOGGING_IN), [CONNECTION_DIALLING] = MAY(LOGGING_IN) | MAY(IDLE),
@@ -118,12 +119,17 @@ void connection_asked(struct connection *c)
 	stream_open(c->agent);
 }
 
-static void plan_refresh(struct connection *c)
+static uint64_t refresh_in_ms(const struct connection *c)
 {
 	int64_t left_ms = c->claims.expires_ms - clock_wall_ms() - REFRESH_MS;
 
+	return left_ms > REFRESH_AGAIN_MS ? (uint64_t)left_ms : REFRESH_AGAIN_MS;
+}
+
+static void plan_refresh(struct connection *c)
+{
 	if (c->claims.expires_ms)
-		(void)loop_timer_start(&c->agent->daemon.loop, &c->refresh, left_ms > 1000 ? (uint64_t)left_ms : 1000);
+		(void)loop_timer_start(&c->agent->daemon.loop, &c->refresh, refresh_in_ms(c));
 }
 
 static void plan_heartbeat(struct connection *c)
@@ -144,7 +150,9 @@ static void on_refresh(struct loop_timer *timer)
 {
 	struct connection *c = CONTAINER_OF(timer, struct connection, refresh);
 
-	login_refresh_token(c);
+	/* The timer was set again when the last one was asked for: it may have come since. */
+	if (refresh_in_ms(c) == REFRESH_AGAIN_MS)
+		login_refresh_token(c);
 	plan_refresh(c);
 }
 

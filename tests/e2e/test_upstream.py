@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from concurrent import futures
 from pathlib import Path
 
@@ -35,25 +36,27 @@ def api(tmp_path_factory):
         sys.path.remove(str(out))
 
 
-def token(audience, agent, mode):
+def token(audience, agent, mode, lasts_s=3600):
     """A JWT that only its issuer could verify."""
     def part(what):
         return base64.urlsafe_b64encode(json.dumps(what).encode()).rstrip(b"=").decode()
     claims = {"iss": "argocd-agent-server", "aud": [f"argocd-agent-server-{audience}"], "jti": "1", "iat": 0, "nbf": 0,
-              "sub": json.dumps({"clientID": agent, "mode": mode}), "exp": 4000000000}
+              "sub": json.dumps({"clientID": agent, "mode": mode}), "exp": int(time.time()) + lasts_s}
     return ".".join((part({"alg": "RS512", "typ": "JWT"}), part(claims), "c2lnbmVk"))
 
 
 class Upstream:
     """A principal that says nothing on a stream, not even headers, until it has an event for the agent."""
 
-    def __init__(self, api, port, agent, mode):
-        self.api, self.agent, self.mode = api, agent, mode
+    def __init__(self, api, port, agent, mode, token_s=3600):
+        self.api, self.agent, self.mode, self.token_s, self.refreshed = api, agent, mode, token_s, 0
         self.heard, self.to_say, self.metadata = queue.Queue(), queue.Queue(), {}
         self.server = grpc.server(futures.ThreadPoolExecutor(8))
         self.server.add_generic_rpc_handlers((self._service("authapi.Authentication", {
             "Authenticate": grpc.unary_unary_rpc_method_handler(
-                self._authenticate, api["auth"].AuthRequest.FromString, api["auth"].AuthResponse.SerializeToString)}),
+                self._authenticate, api["auth"].AuthRequest.FromString, api["auth"].AuthResponse.SerializeToString),
+            "RefreshToken": grpc.unary_unary_rpc_method_handler(
+                self._refresh, api["auth"].RefreshTokenRequest.FromString, api["auth"].AuthResponse.SerializeToString)}),
             self._service("versionapi.Version", {"Version": grpc.unary_unary_rpc_method_handler(
                 self._version, api["version"].VersionRequest.FromString, api["version"].VersionResponse.SerializeToString)}),
             self._service("eventstreamapi.EventStream", {"Subscribe": grpc.stream_stream_rpc_method_handler(
@@ -71,8 +74,12 @@ class Upstream:
     def _authenticate(self, request, context):
         self._note("Authenticate", context)
         return self.api["auth"].AuthResponse(
-            accessToken=token("access", self.agent, self.mode), refreshToken=token("refresh", self.agent, self.mode),
+            accessToken=token("access", self.agent, self.mode, self.token_s), refreshToken=token("refresh", self.agent, self.mode),
             version="1", principalNamespace="argocd")
+
+    def _refresh(self, request, context):
+        self.refreshed += 1
+        return self.api["auth"].AuthResponse(accessToken=token("access", self.agent, self.mode))
 
     def _version(self, request, context):
         self._note("Version", context)
@@ -109,6 +116,20 @@ def test_an_agent_speaks_first_to_a_principal_that_has_nothing_to_say(net, api, 
         assert event.type == PREFIX + expected
         assert "holdfastorder" not in event.attributes
         assert not [key for key in principal.metadata["Subscribe"] if key.startswith("holdfast")]
+    finally:
+        principal.stop()
+
+
+def test_a_token_is_renewed_once_and_in_time(net, api, free_port):
+    port = free_port()
+    principal = Upstream(api, port, "site-1", "managed", token_s=31)
+    try:
+        net.agent("site-1", port, "--insecure-plaintext", "--creds", "header:", "--heartbeat-interval", "1s", creds="")
+        wait_until(lambda: principal.refreshed, "the agent renews its token")
+        pings = 0
+        while pings < 3:
+            pings += principal.heard.get(timeout=10).type == PREFIX + "ping"
+        assert principal.refreshed == 1
     finally:
         principal.stop()
 
