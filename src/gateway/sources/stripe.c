@@ -21,6 +21,7 @@ static const struct field fields[] = {
 	{ .key = "apiKey", .type = FIELD_SECRET, .offset = AT(api_key), .meaning = "Key of Stripe's API, for `createWebhook`." },
 	{ .key = "eventFilter", .type = FIELD_LIST, .offset = AT(event_filter), .dflt_text = "all",
 	  .meaning = "Types of events that are stored; others are answered 200 and let go." },
+	{ .key = "namespace", .type = FIELD_ANY, .meaning = "Not used: examples of upstream still have it." },
 };
 static const struct field own_fields[] = {
 	{ .key = "signingSecrets", .type = FIELD_SECRETS, .offset = AT(signing_secrets), .dflt_text = "none: signatures are not verified",
