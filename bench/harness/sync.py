@@ -121,10 +121,15 @@ def in_step(principal):
 
 # ---- one stream ----
 
-def confirmed(principal, count):
-    """Waits for so many confirmed events; how many there are then. The connection and the login are not counted."""
-    wait_until(lambda: principal.metric("principal_events_sent") >= count, 300, f"{count} events are confirmed")
-    return principal.metric("principal_events_sent")
+def last_quiet(principal):
+    """The last time at which nothing was confirmed yet: the connection and the login do not count."""
+    quiet = time.monotonic()
+    end = quiet + 60
+    while (now := time.monotonic()) < end:
+        if principal.metric("principal_events_sent"):
+            return quiet
+        quiet = now
+    raise BenchError("nothing is confirmed")
 
 
 def stream_round(setup, kind, count):
@@ -139,10 +144,10 @@ def stream_round(setup, kind, count):
             with (Swarm(programs, directory, pki, principal, 1) if kind == "receiver" else
                   Agent(programs, directory, pki, principal, "memory:" if kind == "memory" else f"directory:{directory / 'copies'}")
                   ) as agent:
-                first, begin = confirmed(principal, 1), time.monotonic()
-                last = confirmed(principal, count)
+                begin = last_quiet(principal)
+                wait_until(lambda: principal.metric("principal_events_sent") >= count, 300, "all is confirmed")
                 seconds = time.monotonic() - begin
-                row = {"rate": (last - first) / seconds, "cpu_us": (principal.cpu_ticks() - before) * 1e6 / TICKS / count,
+                row = {"rate": count / seconds, "cpu_us": (principal.cpu_ticks() - before) * 1e6 / TICKS / count,
                        "agent_cpu_us": agent.cpu_ticks() * 1e6 / TICKS / count}
                 if kind == "receiver":
                     wait_until(lambda: agent.last()["events"] >= count, 10, "the receiver has reported")
@@ -196,14 +201,14 @@ def fanout_round(setup, agents, per_second, seconds):
                 principal.child.wait()
                 return {"kb_per_agent": (idle_kb - alone_kb) / agents, "idle_cpu": idle_cpu, "changes": changes,
                         "lag_p50_ms": lag["lag_p50_us"] / 1000, "lag_p99_ms": lag["lag_p99_us"] / 1000,
-                        "restart_s": restart(setup, directory, pki, passwords, source, principal.port, swarm, agents)}
+                        "restart_s": restart(setup, directory, pki, passwords, source, principal.port, agents)}
 
 
-def restart(setup, directory, pki, passwords, source, port, swarm, agents):
+def restart(setup, directory, pki, passwords, source, port, agents):
     """From the start of a new principal on the same port until everybody is connected and in step, in seconds."""
     begin = time.monotonic()
     with Principal(setup.programs, directory, pki, passwords, source, port) as again:
-        wait_until(lambda: swarm.last()["connected"] == agents and in_step(again), 300, "all are back")
+        wait_until(lambda: again.metric("argocd_principal_connected_agents") == agents and in_step(again), 300, "all are back")
         return time.monotonic() - begin
 
 
