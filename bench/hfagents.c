@@ -328,7 +328,7 @@ int main(int argc, char **argv)
 	struct why why = { 0 };
 
 	tls.ca_path = read_options(argc, argv, &s);
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (loop_init(&s.loop, &why) != E_OK || tls_client_open(&tls, &why, &s.tls) != E_OK) {
 		fprintf(stderr, "hfagents: %s\n", why.text);
 		return 1;

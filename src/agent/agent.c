@@ -253,7 +253,7 @@ int agent_run(const struct agent_options *options)
 	struct why why = { 0 };
 
 	log_setup(STDERR_FILENO, options->level, options->format);
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (!a)
 		return EXIT_FAILURE;
 	a->options = options;

@@ -389,7 +389,7 @@ int principal_run(const struct principal_options *options)
 	struct why why = { 0 };
 
 	log_setup(STDERR_FILENO, options->level, options->format);
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (!p)
 		return EXIT_FAILURE;
 	p->options = options;
