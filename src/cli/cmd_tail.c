@@ -87,6 +87,15 @@ static enum err open_reader(struct tail *t, const char *dir, struct why *why)
 	return err;
 }
 
+static enum err look(struct tail *t, const char *dir, struct why *why)
+{
+	enum err err = open_reader(t, dir, why);
+
+	if (err == E_NOT_FOUND && t->from.kind == POSITION_END)
+		t->from = (struct position){ .kind = POSITION_AT, .pos = 1 }; /* all of it will be new */
+	return err;
+}
+
 /* Another process opens, recovers or tidies the store just now. */
 static bool is_passing(enum err err)
 {
@@ -98,11 +107,9 @@ static enum err follow_store(struct tail *t, struct watch *w, const char *dir, s
 	enum err err;
 
 	while (!t->stop) {
-		err = t->reader ? E_OK : open_reader(t, dir, why);
+		err = t->reader ? E_OK : look(t, dir, why);
 		if (err == E_OK)
 			err = print(t, why);
-		else if (err == E_NOT_FOUND && t->from.kind == POSITION_END)
-			t->from = (struct position){ .kind = POSITION_AT, .pos = 1 }; /* all of it will be new */
 		if (err != E_OK && !is_passing(err) && !(err == E_NOT_FOUND && !t->reader))
 			return err;
 		if (!t->stop && (err = watch_wait(w, why)) != E_OK)
@@ -114,8 +121,11 @@ static enum err follow_store(struct tail *t, struct watch *w, const char *dir, s
 static enum err follow(struct tail *t, const char *dir, struct why *why)
 {
 	struct watch w;
-	enum err err = watch_open(&w, dir, why);
+	enum err err;
 
+	/* The end is that of now: what comes while we begin to watch lies behind it. */
+	(void)look(t, dir, why);
+	err = watch_open(&w, dir, why);
 	if (err != E_OK)
 		return err;
 	err = follow_store(t, &w, dir, why);
