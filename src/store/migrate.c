@@ -1,24 +1,41 @@
 #include "store/migrate.h"
 
-enum err migrate_identify(struct db *db, const struct migration *m, struct why *why, int64_t *ret_version)
-{
-	int64_t version = 0;
-	int64_t application = 0;
-	int64_t tables = 0;
-	enum err err = db_i64(db, "PRAGMA user_version", why, &version);
+/* What the file says it is. */
+struct identity {
+	int64_t version;
+	int64_t application;
+	int64_t tables;
+};
 
-	if (err == E_OK)
-		err = db_i64(db, "PRAGMA application_id", why, &application);
-	if (err == E_OK)
-		err = db_i64(db, "SELECT count(*) FROM sqlite_schema", why, &tables);
+/* Of one moment, for another process may make the file just now. */
+static enum err read_identity(struct db *db, struct why *why, struct identity *ret)
+{
+	enum err err = db_exec(db, "BEGIN", why);
+
 	if (err != E_OK)
 		return err;
-	if (application != m->application_id && (application || version || tables))
+	err = db_i64(db, "PRAGMA user_version", why, &ret->version);
+	if (err == E_OK)
+		err = db_i64(db, "PRAGMA application_id", why, &ret->application);
+	if (err == E_OK)
+		err = db_i64(db, "SELECT count(*) FROM sqlite_schema", why, &ret->tables);
+	(void)db_exec(db, "ROLLBACK", NULL); /* nothing was written */
+	return err;
+}
+
+enum err migrate_identify(struct db *db, const struct migration *m, struct why *why, int64_t *ret_version)
+{
+	struct identity is = { 0 };
+	enum err err = read_identity(db, why, &is);
+
+	if (err != E_OK)
+		return err;
+	if (is.application != m->application_id && (is.application || is.version || is.tables))
 		return why_set(why, E_UNSUPPORTED, "the file is another program's SQLite database");
-	if (version > m->version)
+	if (is.version > m->version)
 		return why_set(why, E_UNSUPPORTED, "schema %lld is newer than %d, the newest this version knows",
-			       (long long)version, m->version);
-	*ret_version = version;
+			       (long long)is.version, m->version);
+	*ret_version = is.version;
 	return E_OK;
 }
 
