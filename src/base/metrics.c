@@ -11,10 +11,20 @@ const int64_t metric_latency_buckets[] = {
 	100000000, 250000000, 500000000, 1000000000, 2500000000, 5000000000, 10000000000, 0,
 };
 
-struct metrics {
-	pthread_mutex_t lock;
+const int64_t metric_default_buckets_ms[] = { 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 0 };
+
+/* The metrics of one family, in order of creation. */
+struct group {
+	const struct metric_family *family;
+	struct group *next;
 	struct metric *first;
 	struct metric **last;
+};
+
+struct metrics {
+	pthread_mutex_t lock;
+	struct group *first;
+	struct group **last;
 	struct metric lost; /* what is counted when there is no memory for more */
 };
 
@@ -45,14 +55,25 @@ static void metric_free(struct metric *metric)
 	mem_free(metric);
 }
 
+static void group_free(struct group *g)
+{
+	while (g->first) {
+		struct metric *next = g->first->next;
+
+		metric_free(g->first);
+		g->first = next;
+	}
+	mem_free(g);
+}
+
 void metrics_free(struct metrics *m)
 {
 	if (!m)
 		return;
 	while (m->first) {
-		struct metric *next = m->first->next;
+		struct group *next = m->first->next;
 
-		metric_free(m->first);
+		group_free(m->first);
 		m->first = next;
 	}
 	pthread_mutex_destroy(&m->lock);
@@ -84,19 +105,38 @@ static struct metric *metric_new(const struct metric_family *family, const char 
 	return metric;
 }
 
+static struct group *find_or_add_group(struct metrics *m, const struct metric_family *family)
+{
+	struct group *g = m->first;
+
+	while (g && g->family != family)
+		g = g->next;
+	if (g)
+		return g;
+	g = mem_alloc(sizeof(*g));
+	if (!g)
+		return NULL;
+	g->family = family;
+	g->last = &g->first;
+	*m->last = g;
+	m->last = &g->next;
+	return g;
+}
+
 static struct metric *find_or_add(struct metrics *m, const struct metric_family *family, const char *const *values)
 {
+	struct group *g = find_or_add_group(m, family);
 	size_t n = label_count(family);
 	struct metric *metric;
 
-	for (metric = m->first; metric; metric = metric->next)
-		if (metric->family == family && has_labels(metric, values, n))
+	for (metric = g ? g->first : NULL; metric; metric = metric->next)
+		if (has_labels(metric, values, n))
 			return metric;
-	metric = metric_new(family, values, n);
+	metric = g ? metric_new(family, values, n) : NULL;
 	if (!metric)
 		return &m->lost;
-	*m->last = metric;
-	m->last = &metric->next;
+	*g->last = metric;
+	g->last = &metric->next;
 	return metric;
 }
 
@@ -109,6 +149,12 @@ struct metric *metrics_get(struct metrics *m, const struct metric_family *family
 	metric = find_or_add(m, family, label_values);
 	pthread_mutex_unlock(&m->lock);
 	return metric;
+}
+
+void metrics_get_rows(struct metrics *m, const struct metric_row *rows, size_t n, void *ret_handles)
+{
+	for (size_t i = 0; i < n; i++)
+		*(struct metric **)((char *)ret_handles + rows[i].at) = metrics_get(m, &rows[i].family, NULL);
 }
 
 void metric_observe(struct metric *m, int64_t value)
@@ -202,37 +248,31 @@ static void write_metric(struct buf *b, const struct metric *m)
 	buf_addf(b, "%lld\n", (long long)count);
 }
 
-static void write_family(struct buf *b, const struct metric *first, bool openmetrics)
+static void write_group(struct buf *b, const struct group *g, bool openmetrics)
 {
 	static const char *const types[] = { "counter", "gauge", "histogram", "summary" };
-	const struct metric_family *family = first->family;
+	const struct metric_family *family = g->family;
+	const char *type = types[family->type];
 	struct str name = str_of(family->name);
 
-	/* OpenMetrics names a counter's family without its suffix. */
-	if (openmetrics && family->type == METRIC_COUNTER && str_ends(name, STR("_total")))
-		name.n -= sizeof("_total") - 1;
-	buf_addf(b, "# HELP %.*s %s\n# TYPE %.*s %s\n", STR_ARG(name), family->help, STR_ARG(name),
-		 types[family->type]);
-	for (const struct metric *m = first; m; m = m->next)
-		if (m->family == family)
-			write_metric(b, m);
-}
-
-static bool is_first_of_family(const struct metrics *m, const struct metric *metric)
-{
-	const struct metric *other = m->first;
-
-	while (other->family != metric->family)
-		other = other->next;
-	return other == metric;
+	/* OpenMetrics names a counter's family without its suffix, and knows no counter that has none. */
+	if (openmetrics && family->type == METRIC_COUNTER) {
+		if (str_ends(name, STR("_total")))
+			name.n -= sizeof("_total") - 1;
+		else
+			type = "unknown";
+	}
+	buf_addf(b, "# HELP %.*s %s\n# TYPE %.*s %s\n", STR_ARG(name), family->help, STR_ARG(name), type);
+	for (const struct metric *m = g->first; m; m = m->next)
+		write_metric(b, m);
 }
 
 void metrics_write(struct metrics *m, bool openmetrics, struct buf *ret_text)
 {
 	pthread_mutex_lock(&m->lock);
-	for (const struct metric *metric = m->first; metric; metric = metric->next)
-		if (is_first_of_family(m, metric))
-			write_family(ret_text, metric, openmetrics);
+	for (const struct group *g = m->first; g; g = g->next)
+		if (g->first)
+			write_group(ret_text, g, openmetrics);
 	pthread_mutex_unlock(&m->lock);
 	if (openmetrics)
 		buf_lit(ret_text, "# EOF\n");

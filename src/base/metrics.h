@@ -12,6 +12,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -49,6 +50,9 @@ struct metrics;
 /* 100 us to 10 s, for durations kept in ns. */
 extern const int64_t metric_latency_buckets[];
 
+/* The default of Prometheus's own clients, 5 ms to 10 s, for durations kept in ms. */
+extern const int64_t metric_default_buckets_ms[];
+
 /* An empty registry, or NULL without memory. */
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *m);
@@ -58,6 +62,15 @@ void metrics_free(struct metrics *m);
  * are copied. Look it up once and keep the handle.
  */
 struct metric *metrics_get(struct metrics *m, const struct metric_family *family, const char *const *label_values);
+
+/* One field of a struct of handles. */
+struct metric_row {
+	struct metric_family family; /* without labels */
+	size_t at;                   /* where its handle goes */
+};
+
+/* All of a table at once, each into its field of `ret_handles`. */
+void metrics_get_rows(struct metrics *m, const struct metric_row *rows, size_t n, void *ret_handles);
 
 static inline void metric_add(struct metric *m, int64_t delta)
 {
@@ -74,6 +87,13 @@ static inline void metric_set(struct metric *m, int64_t value)
 	atomic_store_explicit(&m->value, value, memory_order_relaxed);
 }
 
+/* Of a counter that is read off somewhere else: it never goes back. For one thread. */
+static inline void metric_raise(struct metric *m, int64_t value)
+{
+	if (value > atomic_load_explicit(&m->value, memory_order_relaxed))
+		metric_set(m, value);
+}
+
 static inline int64_t metric_value(const struct metric *m)
 {
 	return atomic_load_explicit(&m->value, memory_order_relaxed);
@@ -82,5 +102,8 @@ static inline int64_t metric_value(const struct metric *m)
 /* One observation of a histogram or summary. */
 void metric_observe(struct metric *m, int64_t value);
 
-/* The whole registry as text, families in order of creation. `openmetrics`: the OpenMetrics form with "# EOF". */
+/*
+ * The whole registry as text, families in order of creation. `openmetrics`: the OpenMetrics form with "# EOF": a counter whose name
+ * does not end in _total (upstream has such) is of unknown type there.
+ */
 void metrics_write(struct metrics *m, bool openmetrics, struct buf *ret_text);

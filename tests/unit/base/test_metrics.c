@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include <cmocka.h>
@@ -98,6 +99,48 @@ static void openmetrics_names_counters_without_suffix_and_ends_in_eof(void **sta
 			  "# EOF\n");
 }
 
+static void openmetrics_has_no_type_for_a_counter_of_another_name(void **state)
+{
+	static const struct metric_family named = { .name = "app_events", .help = "Events.", .type = METRIC_COUNTER };
+	struct metrics *m = metrics_new();
+	struct buf text = { 0 };
+
+	(void)state;
+	metric_inc(metrics_get(m, &named, NULL));
+	metrics_write(m, true, &text);
+	assert_string_equal(buf_cstr(&text),
+			    "# HELP app_events Events.\n# TYPE app_events unknown\napp_events 1\n# EOF\n");
+	buf_clear(&text);
+	metrics_write(m, false, &text);
+	assert_string_equal(buf_cstr(&text), "# HELP app_events Events.\n# TYPE app_events counter\napp_events 1\n");
+	buf_release(&text);
+	metrics_free(m);
+}
+
+static void a_table_fills_a_struct_of_handles(void **state)
+{
+	struct handles {
+		struct metric *a, *b;
+	} handles = { 0 };
+	static const struct metric_row rows[] = {
+		{ { .name = "app_a", .help = "A.", .type = METRIC_GAUGE }, offsetof(struct handles, a) },
+		{ { .name = "app_b_total", .help = "B.", .type = METRIC_COUNTER }, offsetof(struct handles, b) },
+	};
+	struct metrics *m = metrics_new();
+	struct buf text = { 0 };
+
+	(void)state;
+	metrics_get_rows(m, rows, ARRAY_LEN(rows), &handles);
+	metric_set(handles.a, 7);
+	metric_raise(handles.b, 5);
+	metric_raise(handles.b, 3); /* never back */
+	metrics_write(m, false, &text);
+	assert_string_equal(buf_cstr(&text), "# HELP app_a A.\n# TYPE app_a gauge\napp_a 7\n"
+					     "# HELP app_b_total B.\n# TYPE app_b_total counter\napp_b_total 5\n");
+	buf_release(&text);
+	metrics_free(m);
+}
+
 static void an_empty_registry_writes_nothing(void **state)
 {
 	struct metrics *m = metrics_new();
@@ -142,30 +185,38 @@ static void the_same_labels_are_the_same_metric(void **state)
 	metrics_free(m);
 }
 
-static void the_latency_buckets_rise_and_fit(void **state)
+static void expect_buckets(const int64_t *buckets, int64_t first, int64_t last)
 {
 	size_t n = 0;
 
-	(void)state;
-	while (metric_latency_buckets[n]) {
-		assert_true(n == 0 || metric_latency_buckets[n] > metric_latency_buckets[n - 1]);
+	while (buckets[n]) {
+		assert_true(n == 0 || buckets[n] > buckets[n - 1]);
 		n++;
 	}
 	assert_true(n <= METRIC_BUCKETS_MAX);
-	assert_int_equal(metric_latency_buckets[0], 100000);
-	assert_int_equal(metric_latency_buckets[n - 1], 10000000000);
+	assert_int_equal(buckets[0], first);
+	assert_int_equal(buckets[n - 1], last);
+}
+
+static void the_shared_buckets_rise_and_fit(void **state)
+{
+	(void)state;
+	expect_buckets(metric_latency_buckets, 100000, 10000000000);
+	expect_buckets(metric_default_buckets_ms, 5, 10000);
 }
 
 static void counting_never_fails_for_want_of_memory(void **state)
 {
+	/* The family, which is there from then on; the metric; its two label values. */
+	static const long nth[] = { 1, 2, 2, 3 };
 	struct metrics *m = metrics_new();
 	struct buf text = { 0 };
 
 	(void)state;
-	for (long n = 1; n <= 3; n++) { /* the metric and its two label values */
+	for (size_t i = 0; i < ARRAY_LEN(nth); i++) {
 		struct metric *lost;
 
-		mem_fail_at(n);
+		mem_fail_at(nth[i]);
 		lost = metrics_get(m, &events, (const char *[]){ "web", "x" });
 		mem_fail_at(0);
 		assert_non_null(lost);
@@ -220,10 +271,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_text_format_is_exact),
 		cmocka_unit_test(openmetrics_names_counters_without_suffix_and_ends_in_eof),
+		cmocka_unit_test(openmetrics_has_no_type_for_a_counter_of_another_name),
+		cmocka_unit_test(a_table_fills_a_struct_of_handles),
 		cmocka_unit_test(an_empty_registry_writes_nothing),
 		cmocka_unit_test(a_sum_keeps_its_nanoseconds_over_months),
 		cmocka_unit_test(the_same_labels_are_the_same_metric),
-		cmocka_unit_test(the_latency_buckets_rise_and_fit),
+		cmocka_unit_test(the_shared_buckets_rise_and_fit),
 		cmocka_unit_test(counting_never_fails_for_want_of_memory),
 		cmocka_unit_test(threads_count_together_while_another_reads),
 	};
