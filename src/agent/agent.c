@@ -111,6 +111,7 @@ static enum err open_site(struct agent *a, struct why *why)
 					.guard = o->guard,
 					.limits = o->limits,
 					.source = STR(SOURCE),
+					.message_max = o->grpc_max_message_size,
 					.seed = rand_u64(),
 					.now_ms = site_now_ms,
 					.wall_ns = site_wall_ns,

@@ -75,7 +75,7 @@ static void on_applied(void *ctx, const struct delivery_event *event, const stru
 			 LOG_U("not_logged", unsaid));
 }
 
-/* Ours was confirmed, or turned down. */
+/* Ours was confirmed, or turned down; or it cannot leave. */
 static void on_answered(struct agent *a, const struct peer_heard *heard)
 {
 	uint64_t unsaid;
@@ -92,9 +92,11 @@ static void on_answered(struct agent *a, const struct peer_heard *heard)
 		return;
 	metric_inc(a->metrics.rejected);
 	if (wrong(a, &unsaid))
-		log_warn(AGENT_LOG, "the principal rejected an event", LOG_STRN("resource_id", heard->resource_id),
-			 LOG_STRN("event_id", heard->event_id), LOG_S("event_type", delivery_type_name(heard->type)),
-			 LOG_STRN("error", heard->reason), LOG_U("not_logged", unsaid));
+		log_warn(AGENT_LOG,
+			 heard->err == E_OK ? "the principal rejected an event" : "an event can never be sent",
+			 LOG_STRN("resource_id", heard->resource_id), LOG_STRN("event_id", heard->event_id),
+			 LOG_S("event_type", delivery_type_name(heard->type)), LOG_STRN("error", heard->reason),
+			 LOG_U("not_logged", unsaid));
 }
 
 static void on_heard(void *ctx, const struct peer_heard *heard)

@@ -89,6 +89,7 @@ struct site *site_new(const struct site_options *options)
 			.guard = options->guard,
 			.limits = options->limits,
 			.source = options->source,
+			.message_max = options->message_max,
 			.seed = options->seed,
 			.events = { .on_applied = on_applied,
 				    .on_heard = on_heard,

@@ -44,6 +44,7 @@ struct site_options {
 	struct guard_limits guard;
 	struct session_limits limits;
 	struct str source;
+	uint64_t message_max; /* as of session_options */
 	uint64_t seed;
 	uint64_t (*now_ms)(void *ctx);
 	int64_t (*wall_ns)(void *ctx);

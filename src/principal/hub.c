@@ -105,6 +105,7 @@ static struct session *new_session(struct hub_agent *a)
 		.guard = o->guard,
 		.limits = o->limits,
 		.source = o->source,
+		.message_max = o->message_max,
 		.seed = (a->hub->seed += 0x9e3779b97f4a7c15ULL),
 		.events = { .on_applied = on_applied,
 			    .on_heard = on_heard,

@@ -70,6 +70,7 @@ struct hub_options {
 	struct guard_limits guard;
 	struct session_limits limits;
 	struct str source;
+	uint64_t message_max; /* as of session_options */
 	uint64_t seed;
 	/* The time: monotonic ms and wall ns. */
 	uint64_t (*now_ms)(void *ctx);

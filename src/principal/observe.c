@@ -86,7 +86,7 @@ static void on_applied(void *ctx, struct hub_agent *agent, const struct delivery
 			 LOG_S("error", text), LOG_U("not_logged", unsaid));
 }
 
-/* Ours was confirmed, or turned down. */
+/* Ours was confirmed, or turned down; or it cannot leave. */
 static void on_answered(struct principal *p, struct hub_agent *agent, const struct peer_heard *heard)
 {
 	uint64_t unsaid;
@@ -103,10 +103,11 @@ static void on_answered(struct principal *p, struct hub_agent *agent, const stru
 		return;
 	metric_inc(p->metrics.rejected);
 	if (wrong(p, agent, &unsaid))
-		log_warn(PRINCIPAL_LOG, "the agent rejected an event", LOG_S("agent", agent->name.text),
-			 LOG_STRN("resource_id", heard->resource_id), LOG_STRN("event_id", heard->event_id),
-			 LOG_S("event_type", delivery_type_name(heard->type)), LOG_STRN("error", heard->reason),
-			 LOG_U("not_logged", unsaid));
+		log_warn(PRINCIPAL_LOG,
+			 heard->err == E_OK ? "the agent rejected an event" : "an event can never be sent",
+			 LOG_S("agent", agent->name.text), LOG_STRN("resource_id", heard->resource_id),
+			 LOG_STRN("event_id", heard->event_id), LOG_S("event_type", delivery_type_name(heard->type)),
+			 LOG_STRN("error", heard->reason), LOG_U("not_logged", unsaid));
 }
 
 static void on_heard(void *ctx, struct hub_agent *agent, const struct peer_heard *heard)

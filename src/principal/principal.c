@@ -175,6 +175,7 @@ static enum err open_hub(struct principal *p, struct why *why)
 				       .guard = o->guard,
 				       .limits = o->limits,
 				       .source = { 0 },
+				       .message_max = o->grpc_max_message_size,
 				       .seed = rand_u64(),
 				       .now_ms = hub_now_ms,
 				       .wall_ns = hub_wall_ns,

@@ -23,8 +23,9 @@
 struct peer_options {
 	struct outbox_options outbox;
 	struct inbox_options inbox;
-	struct str source; /* of our CloudEvents; may be empty */
-	uint64_t seed;     /* of the ids of requests */
+	struct str source;    /* of our CloudEvents; may be empty */
+	uint64_t seed;        /* of the ids of requests */
+	uint64_t message_max; /* bytes of the largest message that a stream carries; 0: no limit */
 };
 
 struct peer;
@@ -64,8 +65,8 @@ struct peer_heard {
 	struct str event_id;
 	struct str type_text; /* of the peer's event, for the log */
 	struct str reason;    /* of a rejection */
-	enum err err;
-	struct why why;
+	enum err err;         /* of PEER_REFUSED; of PEER_ANSWERED: not the peer refused, it could not be sent */
+	struct why why;       /* of PEER_REFUSED */
 };
 
 /* A message came on the stream `epoch`. */
@@ -96,15 +97,20 @@ enum err peer_ping(struct peer *p);
 struct peer_composer {
 	/*
 	 * Fill type, target, subject, principal_uid and data of `e`; the rest is filled in already. E_NOT_FOUND: it has become
-	 * pointless, it is dropped. What it points to must live until the next call. A command is finished: there is only to say
-	 * whether it is pointless.
+	 * pointless, it is dropped; E_NOMEM: it is tried again later; else it is refused. What it points to must live until the next
+	 * call. A command is finished: there is only to say whether it is pointless.
 	 */
 	enum err (*compose)(void *ctx, const struct outbox_frame *frame, struct wire_event *e);
+	/*
+	 * It never can be sent, being too large or for what compose() said, and is treated as what the peer rejects for good.
+	 * `heard` is PEER_ANSWERED with the error and the reason, borrowed. It may add events.
+	 */
+	void (*on_refused)(void *ctx, const struct peer_heard *heard);
 	void *ctx;
 };
 
 /*
- * The next message to write, into the empty `message`; false: nothing now. `*ret_order` is for peer_sent(), 0 for a message that
+ * The next message to write, into the empty `message`, never larger than message_max; false: nothing now. `*ret_order` is for peer_sent(), 0 for a message that
  * needs none. `wall_ns`: for the time of sending.
  */
 bool peer_take(struct peer *p, const struct peer_composer *composer, uint64_t now_ms, int64_t wall_ns,

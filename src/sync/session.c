@@ -119,9 +119,12 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 {
 	const struct session_options *o = &s->o;
 
-	s->peer = peer_new(
-		&(struct peer_options){ .outbox = o->outbox, .inbox = o->inbox, .source = o->source, .seed = o->seed },
-		now_ms);
+	s->peer = peer_new(&(struct peer_options){ .outbox = o->outbox,
+						   .inbox = o->inbox,
+						   .source = o->source,
+						   .seed = o->seed,
+						   .message_max = o->message_max },
+			   now_ms);
 	if (!s->peer)
 		return false;
 	s->source = source_new(&(struct source_options){ .name = o->rows,
@@ -282,6 +285,19 @@ static void repeated(struct session *s, struct blob *message)
 		tell_again(s, &place);
 }
 
+static void tell_heard(const struct session *s, const struct peer_heard *heard)
+{
+	if (s->o.events.on_heard)
+		s->o.events.on_heard(s->o.events.ctx, heard);
+}
+
+/* The peer has answered an event of ours, or it is as if it had. */
+static void answered(struct session *s, const struct peer_heard *heard)
+{
+	source_answered(s->source, heard, s->now_ms);
+	tell_heard(s, heard);
+}
+
 void session_receive(struct session *s, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random)
 {
 	struct peer_heard heard;
@@ -292,9 +308,9 @@ void session_receive(struct session *s, uint64_t epoch, struct blob *message, ui
 	if (heard.what == PEER_EVENT && came == peer_came(s->peer))
 		repeated(s, message);
 	if (heard.what == PEER_ANSWERED)
-		source_answered(s->source, &heard, now_ms);
-	if ((heard.what == PEER_ANSWERED || heard.what == PEER_REFUSED) && s->o.events.on_heard)
-		s->o.events.on_heard(s->o.events.ctx, &heard);
+		answered(s, &heard);
+	else if (heard.what == PEER_REFUSED)
+		tell_heard(s, &heard);
 }
 
 bool session_is_full(const struct session *s)
@@ -332,9 +348,14 @@ static enum err compose(void *ctx, const struct outbox_frame *frame, struct wire
 	return source_compose(s->source, frame, e);
 }
 
+static void on_refused(void *ctx, const struct peer_heard *heard)
+{
+	answered(ctx, heard);
+}
+
 bool session_take(struct session *s, uint64_t now_ms, int64_t wall_ns, struct buf *message, uint64_t *ret_order)
 {
-	const struct peer_composer composer = { .compose = compose, .ctx = s };
+	const struct peer_composer composer = { .compose = compose, .on_refused = on_refused, .ctx = s };
 
 	set_time(s, now_ms, wall_ns);
 	return peer_take(s->peer, &composer, now_ms, wall_ns, message, ret_order);

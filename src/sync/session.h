@@ -21,7 +21,7 @@ struct session_events {
 	/* An event of the peer's was dealt with. `text`: what was done, or why not. */
 	void (*on_applied)(void *ctx, const struct delivery_event *event, const struct replica_place *place,
 			   enum delivery_outcome outcome, bool retryable, const char *text);
-	/* A message that could not be taken, or an answer (peer.h). */
+	/* A message that could not be taken, an answer, or an event of ours that can never be sent (peer.h). */
 	void (*on_heard)(void *ctx, const struct peer_heard *heard);
 	/* A change by somebody else was undone (E_OK), or could not be yet. */
 	void (*on_reverted)(void *ctx, const struct replica_place *place, enum err err, const char *text);
@@ -37,7 +37,7 @@ struct session_events {
 /*    name            type      min  max       default  unit  meaning */
 #define SESSION_LIMITS(X)                                    \
 	X(resync_ms, uint64_t, 1000, 86400000, 300000, "ms", \
-	  "While connected both ends compare what they have this often.")
+	  "While connected, the end that holds copies asks for a comparison this often.")
 
 struct session_limits {
 #define X(name, type, min, max, default, unit, meaning) type name;
@@ -56,7 +56,8 @@ struct session_options {
 	struct inbox_options inbox;
 	struct guard_limits guard;
 	struct session_limits limits;
-	struct str source; /* of our CloudEvents */
+	struct str source;    /* of our CloudEvents */
+	uint64_t message_max; /* bytes of the largest message that a stream carries; 0: no limit */
 	uint64_t seed;
 	struct session_events events;
 };

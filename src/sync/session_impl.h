@@ -15,7 +15,7 @@ struct session {
 	struct source *source;
 	struct replica *replica;
 	uint64_t now_ms;
-	uint64_t resync_at; /* UINT64_MAX: not connected */
+	uint64_t resync_at; /* UINT64_MAX: not connected, or the peer asks */
 	bool compared;      /* an upstream peer was asked about everything once */
 	bool synced;        /* the backend has reported all */
 	struct buf arena;
@@ -26,5 +26,5 @@ struct session {
 /* Deal with an event that is not about an object, and answer it. */
 void session_request(struct session *s, struct inbox_work *work, const struct wire_event *e);
 
-/* Begin a comparison, as the end that holds copies. */
+/* Begin a comparison, and plan the next one; the end that holds copies does, the other does nothing. */
 void session_compare(struct session *s);

@@ -100,9 +100,9 @@ void session_compare(struct session *s)
 {
 	enum err err = E_OK;
 
-	s->resync_at = s->now_ms + s->o.limits.resync_ms;
 	if (is_source_of_truth(s))
-		return; /* the other end asks */
+		return; /* the other end asks, and so wakes this one */
+	s->resync_at = s->now_ms + s->o.limits.resync_ms;
 	/* Upstream keeps nothing over a restart: it is asked about each object once (facts 2.9). */
 	if (peer_dialect(s->peer)->version == WIRE_UPSTREAM && !s->compared)
 		err = ask_about_all(s);

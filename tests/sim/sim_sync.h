@@ -25,7 +25,7 @@
 
 #define SIM_AGENTS          4
 #define SIM_NAMES           6      /* objects of each kind that people make for an agent */
-#define SIM_RESYNC_MS       120000 /* both ends compare this often */
+#define SIM_RESYNC_MS       120000 /* ends that hold copies compare this often */
 
 #define PRINCIPAL_NAMESPACE "argocd"
 #define PRINCIPAL_UIDS      "01000000" /* how they begin: the seed of its store */

@@ -128,6 +128,8 @@ static void describe(struct stage *st, const struct wire_event *e)
 	}
 	if (e->target != WIRE_TO_RESYNC && e->type != WIRE_ERROR)
 		buf_addf(&st->said, " %.*s", STR_ARG(e->event_id));
+	if (e->target == WIRE_TO_RESYNC)
+		(void)snprintf(st->asked, sizeof(st->asked), "%.*s", STR_ARG(e->event_id));
 	if (e->reason.n)
 		buf_addf(&st->said, ": %.*s", STR_ARG(e->reason));
 	if (wire_is_object(e) && e->data.n && tree_parse(e->data, &why, &tree) == E_OK) {
@@ -208,6 +210,15 @@ static void on_synced(void *ctx)
 	session_synced(st->session, st->now, 0);
 }
 
+static void on_heard(void *ctx, const struct peer_heard *heard)
+{
+	struct stage *st = ctx;
+
+	if (heard->what == PEER_ANSWERED && heard->err != E_OK)
+		buf_addf(&st->said, "never sent: %s %.*s: %.*s\n", delivery_type_name(heard->type),
+			 STR_ARG(heard->event_id), STR_ARG(heard->reason));
+}
+
 static void on_problem(void *ctx, const struct why *why, bool bad)
 {
 	(void)ctx, (void)why, (void)bad;
@@ -243,7 +254,9 @@ static void start(struct stage *st)
 					   .inbox = inbox_defaults,
 					   .guard = { .share_max = 50, .count_min = 2 },
 					   .limits = SESSION_DEFAULTS,
-					   .seed = 1 };
+					   .seed = 1,
+					   .message_max = st->message_max,
+					   .events = { .on_heard = on_heard, .ctx = st } };
 	struct why why;
 
 	st->journal = journal_new(
@@ -275,6 +288,7 @@ void stage_connect(struct stage *st)
 {
 	struct wire_dialect agreed = { .version = st->dialect };
 
+	st->connected_at = st->now;
 	assert_int_equal(session_open(st->session, ++st->epoch, &agreed, st->now), E_OK);
 }
 
@@ -371,6 +385,15 @@ void stage_answer(struct stage *st, const char *id, const char *version, bool ap
 				       .resource_id = str_of(id),
 				       .event_id = str_of(event_id),
 				       .outcome = applied ? WIRE_APPLIED : WIRE_REJECTED });
+}
+
+void stage_answer_request(struct stage *st)
+{
+	hear(st, &(struct wire_event){ .type = WIRE_PROCESSED,
+				       .target = WIRE_TO_ACK,
+				       .resource_id = str_of(st->asked),
+				       .event_id = str_of(st->asked),
+				       .outcome = WIRE_APPLIED });
 }
 
 const char *stage_at(struct stage *st, const char *namespace, const char *name, const char *path)

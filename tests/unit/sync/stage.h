@@ -2,7 +2,8 @@
  * stage.h -- one session on a memory backend, an instant clock and a disk that the test holds or lets go: the test plays its peer.
  *
  * Shape     stage_hear() is a message of the peer's; stage_expect() lets everything happen that can, and compares what the session said:
- *           a line for each message, "<type> <event id>" and what is worth seeing of its content.
+ *           a line for each message, "<type> <event id>" and what is worth seeing of its content; and one for each event that it
+ *           cannot send.
  */
 #pragma once
 
@@ -29,7 +30,9 @@ struct stage {
 	struct session *session;
 	uint64_t now;
 	uint64_t epoch;
+	uint64_t connected_at;
 	unsigned dialect;
+	uint64_t message_max; /* from the next start on; 0: no limit */
 	struct {
 		struct memory_task *task;
 		uint64_t due;
@@ -43,6 +46,7 @@ struct stage {
 	} rows[STAGE_ROWS];
 	size_t row_count;
 	struct buf said;
+	char asked[64]; /* id of the last request that it made */
 };
 
 /* A session of this end, synced and with a stream, whose first words (its comparison) are taken already. */
@@ -62,6 +66,9 @@ void stage_hear(struct stage *st, enum wire_type type, const char *id, const cha
 
 /* The peer's answer to "<id>_<version>": applied, or rejected for good. */
 void stage_answer(struct stage *st, const char *id, const char *version, bool applied);
+
+/* The peer's answer to the last request. */
+void stage_answer_request(struct stage *st);
 
 void stage_run(struct stage *st, uint64_t ms);
 void stage_expect(struct stage *st, const char *text);

@@ -370,6 +370,108 @@ static void what_somebody_does_between_two_writes_is_not_overwritten(void **stat
 	stage_end(&st);
 }
 
+/* ---- what is too large for a stream --------------------------------------------------------------------------------------- */
+
+#define SMALL  "{'metadata':{'name':'small','namespace':'a1','uid':'u2'},'spec':{}}"
+#define LARGER " is larger than the limit of 4000 bytes (--grpc-max-message-size)\n"
+
+/* An application with so many bytes in its specification. */
+static void put_sized(struct stage *st, int bytes, const char *more)
+{
+	char json[8000];
+
+	(void)snprintf(json, sizeof(json),
+		       "{'metadata':{'name':'web','namespace':'a1','uid':'u1'},'spec':{'text':'%0*d'}%s}", bytes, 0,
+		       more);
+	stage_put(st, json);
+}
+
+static uint64_t quarantined(struct stage *st)
+{
+	struct outbox_stats stats;
+
+	outbox_stats(peer_outbox(session_peer(st->session)), &stats);
+	return stats.quarantined;
+}
+
+static void begin_bounded(struct stage *st)
+{
+	stage_begin(st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	st->message_max = 4000;
+	stage_restart(st);
+	stage_connect(st);
+	stage_expect(st, "");
+}
+
+static void what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_bounded(&st);
+	put_sized(&st, 5000, "");
+	stage_put(&st, SMALL);
+	stage_expect(&st, "never sent: create web_u1_1: a message of 5395 bytes" LARGER "create small_u2_2\n");
+	assert_int_equal(quarantined(&st), 1);
+	/* Neither time nor another stream brings it back. */
+	stage_connect(&st);
+	stage_answer(&st, "small_u2", "2", true);
+	st.now += 600000;
+	stage_expect(&st, "");
+	put_sized(&st, 10, "");
+	stage_expect(&st, "spec-update web_u1_3\n");
+	assert_int_equal(quarantined(&st), 0);
+	stage_end(&st);
+}
+
+static void a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_restart(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_bounded(&st);
+	put_sized(&st, 10, "");
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	put_sized(&st, 5000, ",'operation':{'number':7}");
+	stage_expect(&st, "never sent: spec web_u1_2: a message of 5400 bytes" LARGER
+			  "never sent: command web_u1_2.set-operation: a message of 5443 bytes" LARGER);
+	assert_int_equal(quarantined(&st), 2);
+	assert_int_equal(st.row_count, 1);
+	stage_end(&st);
+}
+
+/* ---- comparisons ---------------------------------------------------------------------------------------------------------- */
+
+/* A principal has thousands of sessions: none of them wakes it to ask for nothing. */
+static void only_the_end_that_holds_copies_asks_for_a_comparison_again(void **state)
+{
+	static const struct {
+		enum role_end end;
+		bool holds_copies;
+	} rows[] = {
+		{ ROLE_PRINCIPAL_OF_MANAGED, false },
+		{ ROLE_MANAGED_AGENT, true },
+		{ ROLE_PRINCIPAL_OF_AUTONOMOUS, true },
+		{ ROLE_AUTONOMOUS_AGENT, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct stage st;
+
+		stage_begin(&st, rows[i].end, WIRE_TWO_STEPS);
+		uint64_t again = st.connected_at + SESSION_DEFAULTS.resync_ms;
+
+		if (rows[i].holds_copies)
+			stage_answer_request(&st);
+		assert_int_equal(session_due(st.session, st.now), rows[i].holds_copies ? again : UINT64_MAX);
+		st.now = again - 1;
+		stage_expect(&st, rows[i].holds_copies ? "request-synced-resource-list\n" : "");
+		stage_end(&st);
+	}
+}
+
 /* ---- faults --------------------------------------------------------------------------------------------------------------- */
 
 static void script(struct stage *st)
@@ -433,6 +535,9 @@ int main(void)
 		cmocka_unit_test(a_command_for_a_copy_that_is_being_made_again_comes_again),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
+		cmocka_unit_test(what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody),
+		cmocka_unit_test(a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_restart),
+		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
 	};
 

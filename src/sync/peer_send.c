@@ -1,0 +1,242 @@
+#include "sync/peer_impl.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "wire/ack.h"
+#include "wire/ids.h"
+
+enum err peer_add(struct peer *p, const struct delivery_event *e, uint64_t now_ms)
+{
+	return outbox_add(p->outbox, e, now_ms);
+}
+
+/* Vigna's splitmix64. */
+static uint64_t next_random(struct peer *p)
+{
+	uint64_t z = p->seed += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+void peer_random(struct peer *p, unsigned char ret_bytes[static 16])
+{
+	uint64_t random[2] = { next_random(p), next_random(p) };
+
+	memcpy(ret_bytes, random, sizeof(random));
+}
+
+enum err peer_request(struct peer *p, enum wire_type type, enum wire_target target, struct str data, uint64_t now_ms)
+{
+	unsigned char bytes[16];
+	char uuid[WIRE_UUID];
+	struct buf message = { 0 };
+	enum err err;
+
+	peer_random(p, bytes);
+	wire_uuid(bytes, uuid);
+	struct wire_event e = { .type = type,
+				.target = target,
+				.source = str_of(p->source),
+				.resource_id = str_of(uuid),
+				.event_id = str_of(uuid),
+				.content_type = STR("application/json"),
+				.data = data };
+	err = wire_event_encode(&e, &message);
+	CLEANUP(blob_unref_freep) struct blob *blob = err == E_OK ? blob_new(buf_view(&message)) : NULL;
+	buf_release(&message);
+	if (!blob)
+		return err == E_OK ? E_NOMEM : err;
+	struct delivery_event event = { .type = DELIVERY_REQUEST,
+					.kind = wire_target_text(target),
+					.name = str_of(uuid),
+					.resource_id = str_of(uuid),
+					.event_id = str_of(uuid),
+					.bytes = blob };
+	return peer_add(p, &event, now_ms);
+}
+
+enum err peer_ping(struct peer *p)
+{
+	unsigned char bytes[16];
+	char uuid[WIRE_UUID];
+	struct buf message = { 0 };
+	enum err err;
+
+	peer_random(p, bytes);
+	wire_uuid(bytes, uuid);
+	struct wire_event e = { .type = WIRE_PING,
+				.target = WIRE_TO_HEARTBEAT,
+				.source = str_of(p->source),
+				.resource_id = str_of(uuid),
+				.event_id = str_of(uuid) };
+	err = wire_event_encode(&e, &message);
+	CLEANUP(blob_unref_freep) struct blob *blob = err == E_OK ? blob_new(buf_view(&message)) : NULL;
+	buf_release(&message);
+	if (!blob)
+		return err == E_OK ? E_NOMEM : err;
+	return outbox_control(p->outbox, blob);
+}
+
+/* Is the message whole, and no larger than a stream carries? */
+static enum err finished(const struct peer *p, const struct buf *message, struct why *why)
+{
+	if (message->err != E_OK)
+		return why_set(why, message->err, "write the message: %s", err_text(message->err));
+	if (p->message_max == 0 || message->n <= p->message_max)
+		return E_OK;
+	return why_set(why, E_LIMIT,
+		       "a message of %zu bytes is larger than the limit of %" PRIu64 " bytes (--grpc-max-message-size)",
+		       message->n, p->message_max);
+}
+
+/* What cannot be said of an answer is left: the peer sends its event again. */
+static bool take_reply(struct peer *p, struct buf *message)
+{
+	struct delivery_answer a;
+
+	while (inbox_answer(p->inbox, &a)) {
+		if (wire_ack_encode(&a, &p->dialect, str_of(p->source), message) == E_OK &&
+		    finished(p, message, NULL) == E_OK)
+			return true;
+		buf_clear(message);
+	}
+	return false;
+}
+
+static enum wire_type wire_type_for(enum delivery_type type)
+{
+	switch (type) {
+	case DELIVERY_CREATE:
+		return WIRE_CREATE;
+	case DELIVERY_SPEC:
+		return WIRE_SPEC_UPDATE;
+	case DELIVERY_STATUS:
+		return WIRE_STATUS_UPDATE;
+	default:
+		return WIRE_DELETE;
+	}
+}
+
+/* Commands and requests wait as finished messages, without what only the moment of sending knows. */
+static enum err write_finished(const struct peer *p, const struct peer_composer *composer, const struct outbox_frame *f,
+			       struct str sent_at, struct buf *message)
+{
+	struct wire_event e = { 0 };
+	enum err err = f->type == DELIVERY_COMMAND ? composer->compose(composer->ctx, f, &e) : E_OK;
+
+	if (err != E_OK)
+		return err;
+	buf_str(message, blob_view(f->bytes));
+	return wire_event_stamp(sent_at, p->dialect.version >= WIRE_TWO_STEPS ? f->order : 0, message);
+}
+
+static enum err write_state(const struct peer *p, const struct peer_composer *composer, const struct outbox_frame *f,
+			    struct str sent_at, struct buf *message)
+{
+	struct wire_event e = { .type = wire_type_for(f->type),
+				.source = str_of(p->source),
+				.resource_id = f->resource_id,
+				.event_id = f->event_id,
+				.sent_at = sent_at,
+				.content_type = STR("application/json"),
+				.order = p->dialect.version >= WIRE_TWO_STEPS ? f->order : 0 };
+	enum err err = composer->compose(composer->ctx, f, &e);
+
+	return err == E_OK ? wire_event_encode(&e, message) : err;
+}
+
+static enum err write_payload(const struct peer *p, const struct peer_composer *composer, const struct outbox_frame *f,
+			      struct str sent_at, struct buf *message, struct why *why)
+{
+	bool waits = f->type == DELIVERY_COMMAND || f->type == DELIVERY_REQUEST;
+	enum err err = waits ? write_finished(p, composer, f, sent_at, message)
+			     : write_state(p, composer, f, sent_at, message);
+
+	return err == E_OK ? finished(p, message, why) : why_set(why, err, "compose the event: %s", err_text(err));
+}
+
+/* Set aside as if the peer had rejected it, and told like that. The ids are copied: the entry may be gone at once. */
+static void refuse(struct peer *p, const struct peer_composer *composer, const struct outbox_frame *f,
+		   const struct why *why, uint64_t now_ms)
+{
+	char ids[2][DELIVERY_TEXT_MAX];
+	struct peer_heard heard = { .what = PEER_ANSWERED,
+				    .resource_id = { ids[0], f->resource_id.n },
+				    .event_id = { ids[1], f->event_id.n },
+				    .reason = str_of(why->text),
+				    .err = why->err };
+	const struct delivery_answer a = { .outcome = DELIVERY_REJECTED,
+					   .resource_id = heard.resource_id,
+					   .event_id = heard.event_id,
+					   .reason = heard.reason,
+					   .order = f->order };
+
+	memcpy(ids[0], f->resource_id.p, f->resource_id.n);
+	memcpy(ids[1], f->event_id.p, f->event_id.n);
+	heard.effect = outbox_answer(p->outbox, f->epoch, &a, now_ms, /* random= */ 0, &heard.type);
+	composer->on_refused(composer->ctx, &heard);
+}
+
+/* What cannot be written is dropped when it has become pointless, tried again when there may be memory, and else refused. */
+static void not_written(struct peer *p, const struct peer_composer *composer, const struct outbox_frame *f,
+			const struct why *why, uint64_t now_ms)
+{
+	const struct delivery_answer a = { .outcome = why->err == E_NOT_FOUND ? DELIVERY_APPLIED : DELIVERY_REJECTED,
+					   .retryable = why->err == E_NOMEM,
+					   .resource_id = f->resource_id,
+					   .event_id = f->event_id,
+					   .order = f->order };
+
+	if (why->err == E_NOT_FOUND || why->err == E_NOMEM)
+		(void)outbox_answer(p->outbox, f->epoch, &a, now_ms, /* random= */ f->order, NULL);
+	else
+		refuse(p, composer, f, why, now_ms);
+}
+
+bool peer_take(struct peer *p, const struct peer_composer *composer, uint64_t now_ms, int64_t wall_ns,
+	       struct buf *message, uint64_t *ret_order)
+{
+	char stamp[CLOCK_RFC3339_MAX];
+	struct str sent_at = { stamp, clock_rfc3339(wall_ns, stamp) };
+	struct outbox_frame f;
+	struct why why;
+
+	*ret_order = 0;
+	if (p->epoch == 0)
+		return false;
+	if (take_reply(p, message))
+		return true;
+	while (outbox_take(p->outbox, now_ms, &f)) {
+		if (f.control) {
+			buf_str(message, blob_view(f.bytes));
+			if (finished(p, message, NULL) == E_OK)
+				return true; /* else as with answers */
+		} else if (write_payload(p, composer, &f, sent_at, message, &why) == E_OK) {
+			*ret_order = f.order;
+			return true;
+		} else {
+			not_written(p, composer, &f, &why, now_ms);
+		}
+		buf_clear(message);
+	}
+	return false;
+}
+
+void peer_sent(struct peer *p, uint64_t order, uint64_t now_ms, uint64_t random)
+{
+	outbox_sent(p->outbox, order, now_ms, random);
+}
+
+uint64_t peer_due(const struct peer *p, uint64_t now_ms)
+{
+	struct inbox_stats stats;
+
+	if (p->epoch == 0)
+		return UINT64_MAX;
+	inbox_stats(p->inbox, &stats);
+	return stats.answers ? now_ms : outbox_due(p->outbox, now_ms);
+}
