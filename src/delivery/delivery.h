@@ -47,7 +47,24 @@ struct delivery_event {
 	struct str event_id;    /* not empty */
 	uint64_t order;
 	struct blob *bytes; /* the event as it goes over the wire; NULL: none */
+	/* Of what came, in ms of the receiver's clock, for metrics; 0: not known. */
+	uint64_t came_ms;
+	uint64_t begun_ms; /* since when it is being dealt with */
 };
+
+/* How long what is under way has been so. */
+struct delivery_progress {
+	uint64_t sum_ms;
+	uint64_t longest_ms;
+};
+
+static inline void delivery_progress_add(struct delivery_progress *p, uint64_t since_ms, uint64_t now_ms)
+{
+	uint64_t ms = since_ms < now_ms ? now_ms - since_ms : 0;
+
+	p->sum_ms += ms;
+	p->longest_ms = ms > p->longest_ms ? ms : p->longest_ms;
+}
 
 enum delivery_outcome {
 	DELIVERY_RECEIVED, /* the peer has it and will say how it went: no need to send again */

@@ -382,3 +382,16 @@ void inbox_stats(const struct inbox *i, struct inbox_stats *ret_stats)
 	*ret_stats = i->stats;
 	ret_stats->remembered = i->memories.n;
 }
+
+void inbox_progress(const struct inbox *i, uint64_t now_ms, struct delivery_progress *p)
+{
+	const struct map_entry *e;
+	size_t at = 0;
+
+	while ((e = map_next(&i->queues, &at))) {
+		const struct parcel *first = first_of(e->value);
+
+		if (first && !link_held(&first->in_ready) && first->work.event.begun_ms)
+			delivery_progress_add(p, first->work.event.begun_ms, now_ms);
+	}
+}

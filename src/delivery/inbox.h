@@ -49,7 +49,7 @@ struct inbox;
 
 /* One event that is being applied. */
 struct inbox_work {
-	struct delivery_event event; /* borrowed until inbox_done() */
+	struct delivery_event event; /* borrowed until inbox_done(); begun_ms is for the one who applies it to set */
 	uint64_t epoch;              /* the stream it came on first */
 	uint64_t number;             /* rises with each event accepted: inbox_stats.accepted at that time */
 };
@@ -104,3 +104,6 @@ void inbox_done(struct inbox *i, struct inbox_work *work, enum delivery_outcome 
 bool inbox_answer(struct inbox *i, struct delivery_answer *ret_answer);
 
 void inbox_stats(const struct inbox *i, struct inbox_stats *ret_stats);
+
+/* What is being applied is added to `p`. O(in the window). */
+void inbox_progress(const struct inbox *i, uint64_t now_ms, struct delivery_progress *p);

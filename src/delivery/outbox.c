@@ -197,3 +197,15 @@ bool outbox_quarantine_next(const struct outbox *o, const void **cursor, struct 
 	};
 	return true;
 }
+
+static void add_progress(const struct link *group, uint64_t now_ms, struct delivery_progress *p)
+{
+	for (const struct link *l = group->next; l != group; l = l->next)
+		delivery_progress_add(p, CONTAINER_OF(l, const struct item, in_group)->first_ms, now_ms);
+}
+
+void outbox_progress(const struct outbox *o, uint64_t now_ms, struct delivery_progress *p)
+{
+	add_progress(&o->taken, now_ms, p);
+	add_progress(&o->sent, now_ms, p);
+}

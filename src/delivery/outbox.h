@@ -158,5 +158,17 @@ void outbox_stats(const struct outbox *o, struct outbox_stats *ret_stats);
 /* From adding to confirmation; a version that replaced an unsent one waits since that one came. */
 const struct lag *outbox_lag(const struct outbox *o);
 
+/* What the last answer that had an effect was about: for metrics. */
+struct outbox_answered {
+	struct str kind;    /* of its ordering key; borrowed until the next answer */
+	uint64_t waited_ms; /* from its adding to its first sending */
+	uint64_t out_ms;    /* from there to the answer */
+};
+
+void outbox_answered(const struct outbox *o, struct outbox_answered *ret_answered);
+
+/* What is in flight is added to `p`, each since its first sending. O(in flight). */
+void outbox_progress(const struct outbox *o, uint64_t now_ms, struct delivery_progress *p);
+
 /* Walk what is quarantined, oldest first: begin with *cursor = NULL. Do not change the outbox meanwhile. */
 bool outbox_quarantine_next(const struct outbox *o, const void **cursor, struct outbox_quarantined *ret_entry);

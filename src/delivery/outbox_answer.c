@@ -102,17 +102,40 @@ static enum outbox_effect effect_of(struct outbox *o, struct item *item, const s
 	return OUTBOX_NOTHING;
 }
 
+/* The item may be gone when its owner asks. */
+static void remember(struct outbox *o, const struct item *item, uint64_t now_ms)
+{
+	const struct line *line = item->resource->line;
+	size_t kind_n = strnlen(line->key, line->key_n);
+
+	o->last.kind_n = kind_n < sizeof(o->last.kind) ? kind_n : sizeof(o->last.kind);
+	memcpy(o->last.kind, line->key, o->last.kind_n);
+	o->last.waited_ms = item->first_ms - item->since_ms;
+	o->last.out_ms = now_ms - item->first_ms;
+}
+
 enum outbox_effect outbox_answer(struct outbox *o, uint64_t epoch, const struct delivery_answer *a, uint64_t now_ms,
 				 uint64_t random, enum delivery_type *ret_type)
 {
 	bool current = o->connected && epoch == o->epoch;
 	struct item *item = current ? answered(o, a) : NULL;
 	enum delivery_type type = item ? item->type : DELIVERY_TYPE_COUNT;
-	enum outbox_effect effect = item ? effect_of(o, item, a, now_ms, random) : OUTBOX_NOTHING;
+	enum outbox_effect effect;
+
+	if (item)
+		remember(o, item, now_ms);
+	effect = item ? effect_of(o, item, a, now_ms, random) : OUTBOX_NOTHING;
 
 	if (effect == OUTBOX_NOTHING)
 		o->total.answers_ignored++;
 	else if (ret_type)
 		*ret_type = type;
 	return effect;
+}
+
+void outbox_answered(const struct outbox *o, struct outbox_answered *ret_answered)
+{
+	*ret_answered = (struct outbox_answered){ .kind = { o->last.kind, o->last.kind_n },
+						  .waited_ms = o->last.waited_ms,
+						  .out_ms = o->last.out_ms };
 }

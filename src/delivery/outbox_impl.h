@@ -50,6 +50,7 @@ struct item {
 	uint64_t first;    /* order of its first sending; 0: never sent */
 	uint64_t last;     /* order of its latest sending */
 	uint64_t since_ms; /* waiting since; quarantined since */
+	uint64_t first_ms; /* when it was sent first */
 	uint32_t attempts; /* failures since the connection was made: the backoff's */
 	uint32_t event_id_n;
 	enum delivery_type type : 8;
@@ -82,6 +83,15 @@ struct control {
 	struct blob *bytes;
 };
 
+#define ANSWERED_KIND_MAX 32 /* a longer kind is cut: it is for a label */
+
+struct answered {
+	char kind[ANSWERED_KIND_MAX];
+	size_t kind_n;
+	uint64_t waited_ms;
+	uint64_t out_ms;
+};
+
 struct outbox {
 	struct outbox_options options;
 	struct map lines;     /* by ordering key */
@@ -107,6 +117,7 @@ struct outbox {
 	bool connected;
 	struct blob *lent; /* what the last frame of control borrowed */
 	struct lag lag;
+	struct answered last;      /* what was answered */
 	struct outbox_stats total; /* the counters since the start */
 };
 

@@ -101,7 +101,7 @@ static bool rate_allows(struct outbox *o, uint64_t now_ms)
 	return false;
 }
 
-static void take(struct outbox *o, struct item *item, struct outbox_frame *ret_frame)
+static void take(struct outbox *o, struct item *item, uint64_t now_ms, struct outbox_frame *ret_frame)
 {
 	struct resource *r = item->resource;
 
@@ -111,8 +111,10 @@ static void take(struct outbox *o, struct item *item, struct outbox_frame *ret_f
 	item_ground(o, item);
 	item_move(o, item, ITEM_TAKEN);
 	item->last = ++o->order;
-	if (item->first == 0)
+	if (item->first == 0) {
 		item->first = item->last;
+		item->first_ms = now_ms;
+	}
 	list_put_last(&o->taken, &item->in_group);
 	line_settle(o, r->line, /* first= */ false);
 	*ret_frame = (struct outbox_frame){
@@ -152,7 +154,7 @@ bool outbox_take(struct outbox *o, uint64_t now_ms, struct outbox_frame *ret_fra
 	item = next_item(o);
 	if (!item || !rate_allows(o, now_ms))
 		return false;
-	take(o, item, ret_frame);
+	take(o, item, now_ms, ret_frame);
 	return true;
 }
 

@@ -495,9 +495,34 @@ static void it_can_go_at_any_moment(void **state)
 	counter_close(&c); /* applied and given out, being applied, queued */
 }
 
+static void what_is_being_applied_says_how_long(void **state)
+{
+	struct delivery_progress p = { 0 };
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	put(&c, "a", "s2", 0); /* behind the first */
+	put(&c, "b", "s1", 0);
+	start(&c);
+	c.work[0]->event.begun_ms = 100;
+	c.work[1]->event.begun_ms = 400;
+	inbox_progress(c.i, 1000, &p);
+	assert_int_equal(p.sum_ms, 900 + 600);
+	assert_int_equal(p.longest_ms, 900);
+	applied(&c);
+	applied(&c);
+	p = (struct delivery_progress){ 0 };
+	inbox_progress(c.i, 1000, &p); /* the second of "a" may be begun, and is not */
+	assert_int_equal(p.sum_ms, 0);
+	counter_close(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_being_applied_says_how_long),
 		cmocka_unit_test(an_event_is_received_applied_and_answered),
 		cmocka_unit_test(one_key_is_in_order_and_others_go_beside_it),
 		cmocka_unit_test(a_peer_that_knows_one_answer_gets_one),

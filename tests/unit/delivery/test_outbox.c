@@ -37,6 +37,46 @@ static void an_event_is_sent_at_once_and_again_until_it_is_acked(void **state)
 	desk_close(&d);
 }
 
+static struct delivery_progress progress(const struct desk *d)
+{
+	struct delivery_progress p = { 0 };
+
+	outbox_progress(d->o, d->now, &p);
+	return p;
+}
+
+static void how_long_an_event_waited_and_was_on_its_way_is_known(void **state)
+{
+	struct outbox_options options = exact();
+	struct outbox_answered answered;
+	struct desk d;
+
+	(void)state;
+	options.window_events = 2;
+	desk_open(&d, &options);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "s1");
+	desk_add(&d, "c", "s1");
+	desk_send_all(&d, 9);
+	d.now = 300;
+	assert_int_equal(progress(&d).sum_ms, 600);
+	assert_int_equal(progress(&d).longest_ms, 300);
+	desk_ack(&d, "a", "s1");
+	outbox_answered(d.o, &answered);
+	assert_true(str_is(answered.kind, "Application"));
+	assert_int_equal(answered.waited_ms, 0);
+	assert_int_equal(answered.out_ms, 300);
+	desk_send_all(&d, 9); /* c had no room until now */
+	desk_wait(&d, 5200);  /* it went twice: it is on its way since the first time */
+	assert_int_equal(progress(&d).sum_ms, 5500 + 5200);
+	assert_int_equal(progress(&d).longest_ms, 5500);
+	desk_ack(&d, "c", "s1");
+	outbox_answered(d.o, &answered);
+	assert_int_equal(answered.waited_ms, 300);
+	assert_int_equal(answered.out_ms, 5200);
+	desk_close(&d);
+}
+
 static void waits_are_drawn_between_the_floor_and_the_growing_step(void **state)
 {
 	static const uint64_t steps[] = { 5000, 20000, 80000, 120000, 120000, 120000 };
@@ -718,6 +758,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_event_is_sent_at_once_and_again_until_it_is_acked),
+		cmocka_unit_test(how_long_an_event_waited_and_was_on_its_way_is_known),
 		cmocka_unit_test(waits_are_drawn_between_the_floor_and_the_growing_step),
 		cmocka_unit_test(the_timer_starts_when_the_bytes_have_left),
 		cmocka_unit_test(received_stops_the_timer_and_the_outcome_frees),
