@@ -26,7 +26,7 @@ static void add_good(struct buf *b, const struct gateway_config *c)
 {
 	buf_lit(b, "ok: ");
 	add_count(b, c->route_count, "endpoint");
-	buf_addf(b, ", bus %s, %s%s\n", c->bus.name ? c->bus.name : "embedded",
+	buf_addf(b, ", bus %s, %s%s\n", c->bus.kind == BUS_EMBEDDED && !c->data_dir ? "not given" : c->bus.name,
 		 c->data_dir ? "data in " : "no data directory", c->data_dir ? c->data_dir : "");
 }
 
@@ -48,7 +48,8 @@ static int check(const struct manifests *manifests)
 	struct problems problems = { 0 };
 	struct gateway_config *config = NULL;
 	struct buf text = { 0 };
-	enum err err = gateway_config_load(manifests->files, manifests->n, &problems, &config);
+	const struct config_input input = { .files = manifests->files, .file_count = manifests->n, .no_bus = true };
+	enum err err = gateway_config_read(&input, &problems, &config);
 	int code;
 
 	problems_write(&problems, &text);
@@ -83,7 +84,9 @@ const struct command cmd_check_config = {
 	.operands_max = OPTION_LIST_MAX,
 	.summary = "Report everything that is wrong with manifests",
 	.about = "Reads the files as the gateway would and prints each problem as FILE:LINE: PATH: text (what to do). "
-		 "Exits with 1 when the gateway would refuse to start; warnings alone do not.",
+		 "Exits with 1 when the gateway would refuse to start; warnings alone do not. Manifests of an Argo "
+		 "Events "
+		 "controller may be checked without their EventBus, with a warning.",
 	.examples = "  holdfast check-config sources.yaml bus.yaml\n"
 		    "      all files of one gateway together: endpoints may clash between files\n"
 		    "  helm template my-chart | holdfast check-config -\n"

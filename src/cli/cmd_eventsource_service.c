@@ -23,7 +23,10 @@ static int run_with(const struct invocation *inv, struct str source, struct str 
 {
 	const struct config_text texts[] = { { "EVENTSOURCE_OBJECT", source }, { "EVENTBUS_CONFIG", bus } };
 	struct gateway_options gateway = {
-		.input = { .texts = texts, .text_count = sizeof(texts) / sizeof(texts[0]), .skip_bad = true },
+		.input = { .texts = texts,
+			   .text_count = sizeof(texts) / sizeof(texts[0]),
+			   .take_unknown = true,
+			   .skip_bad = true },
 		.version = HOLDFAST_VERSION,
 		.level = (enum log_level)inv->common.log_level,
 		.format = (enum log_format)inv->common.log_format,

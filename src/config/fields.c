@@ -132,7 +132,10 @@ static void report_unknown(const struct fields_ctx *ctx, const struct fields_par
 		if (is_known(parts, count, n->key))
 			continue;
 		write_fix(parts, count, n->key, &fix);
-		problem_at(ctx->problems, ctx->file, n, buf_cstr(&fix), "unknown key");
+		if (ctx->take_unknown)
+			warning_at(ctx->problems, ctx->file, n, buf_cstr(&fix), "unknown key: it is not used");
+		else
+			problem_at(ctx->problems, ctx->file, n, buf_cstr(&fix), "unknown key");
 		if (fix.err != E_OK)
 			problem_nomem(ctx->problems);
 		buf_release(&fix);

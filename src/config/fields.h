@@ -98,6 +98,7 @@ struct fields_ctx {
 	struct problems *problems;
 	const struct doc_file *file;
 	const char *secrets_dir; /* for FIELD_SECRET */
+	bool take_unknown; /* keys that no table has are warned of, not refused: who wrote them knows more of them */
 };
 
 /* Set the defaults. `target` is zeroed memory. */

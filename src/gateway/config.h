@@ -98,6 +98,8 @@ struct config_input {
 	size_t file_count;
 	const struct config_text *texts;
 	size_t text_count;
+	bool take_unknown; /* a newer controller may write keys that upstream did not have yet: they are warned of */
+	bool no_bus; /* the manifests of a controller are looked at: the bus may stand elsewhere, with a warning */
 	bool skip_bad; /* an event that has a problem is left out with a warning, as upstream does (facts argo-events 3.3) */
 };
 

@@ -98,7 +98,12 @@ static void check_data_dir(struct config_reader *r)
 	int error = path ? writable(path) : 0;
 	char reason[96];
 
-	if (!n && m && r->config->bus.kind == BUS_EMBEDDED)
+	if (!n && m && config_bus_is_elsewhere(r))
+		warning_at(
+			r->problems, r->sources.items[0].file, r->sources.items[0].root,
+			"give the EventBus too; for `holdfast gateway` also spec.holdfast.dataDir is enough",
+			"there is no EventBus among the files: the controller may give one, a gateway would not start");
+	else if (!n && m && r->config->bus.kind == BUS_EMBEDDED)
 		problem_at(r->problems, r->sources.items[0].file, r->sources.items[0].root,
 			   "add spec.holdfast.dataDir, or give an EventBus",
 			   "the embedded bus keeps events in a dataDir, and none is given");

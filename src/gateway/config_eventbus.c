@@ -173,6 +173,15 @@ bool config_read_buses(struct config_reader *r)
 
 /* ---- which one ------------------------------------------------------------------------------------------------------ */
 
+bool config_bus_is_elsewhere(const struct config_reader *r)
+{
+	bool ours = !r->input->no_bus || r->buses.count;
+
+	for (size_t i = 0; i < r->sources.count; i++)
+		ours = ours || r->sources.items[i].holdfast;
+	return !ours;
+}
+
 /* The bus that an EventSource names; SIZE_MAX: none of them, which is reported. */
 static size_t named_bus(struct config_reader *r, const struct manifest *m)
 {
@@ -187,7 +196,7 @@ static size_t named_bus(struct config_reader *r, const struct manifest *m)
 		if (str_is(str_of(r->buses.items[i].name), name))
 			return i;
 	/* The name that stands for "the one there is" needs no document: the embedded bus takes its place. */
-	if (r->buses.count == 0 && str_is(str_of(name), "default"))
+	if (r->buses.count == 0 && (str_is(str_of(name), "default") || config_bus_is_elsewhere(r)))
 		return 0;
 	problem_at(r->problems, m->file, n ? n : m->root, "give its manifest too, or name one that is given",
 		   "there is no EventBus %.60s among the files", name);

@@ -52,7 +52,10 @@ static void report_unknown(struct config_reader *r, const struct manifest *m, co
 	(void)snprintf(fix, sizeof(fix), "did you mean `%s`?", best ? best : "");
 	if (!best)
 		list_types(sizeof(fix), fix);
-	problem_at(r->problems, m->file, n, fix, "unknown key");
+	if (!best && n->kind == NODE_SCALAR) /* no events are lost with it, and a controller takes it as well */
+		warning_at(r->problems, m->file, n, fix, "unknown key: it is not used");
+	else
+		problem_at(r->problems, m->file, n, fix, "unknown key");
 }
 
 static bool is_event(struct config_reader *r, const struct manifest *m, const struct node *event)

@@ -108,7 +108,7 @@ static bool read_one(struct config_reader *r, struct manifest *m)
 	struct fields_part parts[] = { { &config_process_table, &process },
 				       { &config_option_table, &m->options },
 				       { &config_own_table, &process } }; /* which sets nothing */
-	struct fields_ctx ctx = config_ctx(r, m->file);
+	struct fields_ctx ctx = config_own_ctx(r, m->file);
 	enum err err;
 
 	fields_defaults(&config_process_table, &process); /* what is said wrongly is as if it were not said */

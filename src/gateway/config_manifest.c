@@ -36,7 +36,9 @@ static void check_top_keys(const struct config_reader *r, const struct manifest 
 
 		while (i < ARRAY_LEN(known) && !str_is(n->key, known[i]))
 			i++;
-		if (i == ARRAY_LEN(known))
+		if (i == ARRAY_LEN(known) && r->input->take_unknown)
+			warning_at(r->problems, m->file, n, NULL, "unknown key: it is not used");
+		else if (i == ARRAY_LEN(known))
 			problem_at(r->problems, m->file, n, "known here: apiVersion, kind, metadata, spec, status",
 				   "unknown key");
 	}

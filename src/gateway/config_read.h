@@ -107,7 +107,13 @@ struct config_reader {
 
 static inline struct fields_ctx config_ctx(const struct config_reader *r, const struct doc_file *file)
 {
-	return (struct fields_ctx){ r->problems, file, r->process.secrets_dir };
+	return (struct fields_ctx){ r->problems, file, r->process.secrets_dir, r->input->take_unknown };
+}
+
+/* The same for keys of ours, which nobody knows better. */
+static inline struct fields_ctx config_own_ctx(const struct config_reader *r, const struct doc_file *file)
+{
+	return (struct fields_ctx){ r->problems, file, r->process.secrets_dir, /* take_unknown= */ false };
 }
 
 /* config_manifest.c: the documents of the input, sorted by kind. */
@@ -119,6 +125,9 @@ bool config_read_holdfast(struct config_reader *r);
 /* config_eventbus.c, config_stream.c: every EventBus; then the one that the event sources name. */
 bool config_read_buses(struct config_reader *r);
 bool config_choose_bus(struct config_reader *r);
+
+/* Plain manifests of a controller, looked at without their bus (input->no_bus). */
+bool config_bus_is_elsewhere(const struct config_reader *r);
 void config_bus_release(struct bus_config *bus);
 bool config_read_stream(const struct fields_ctx *ctx, const struct node *text, struct jetstream_config *js);
 

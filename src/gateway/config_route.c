@@ -71,8 +71,9 @@ static const struct field_table *event_table(const struct source_ops *ops)
 	return ops->inlined ? &inlined_table : ops->own_filter ? &own_filter_table : &outer_table;
 }
 
-static enum err read_keys(const struct fields_ctx *ctx, struct draft *d)
+static enum err read_keys(const struct config_reader *r, const struct fields_ctx *ctx, struct draft *d)
 {
+	struct fields_ctx own = config_own_ctx(r, d->manifest->file);
 	static const struct field_table no_settings = { 0 };
 	const struct field_table *settings = d->ops->settings ? d->ops->settings : &no_settings;
 	const struct field_table *ours = d->ops->holdfast ? d->ops->holdfast : &no_settings;
@@ -94,7 +95,7 @@ static enum err read_keys(const struct fields_ctx *ctx, struct draft *d)
 		err = fields_read(ctx, &config_context_table, d->keys.webhook, d->event, &d->context);
 	d->options = d->manifest->options;
 	if (err != E_NOMEM && d->keys.holdfast)
-		err = fields_read_parts(ctx, options, option_count, d->keys.holdfast, d->event);
+		err = fields_read_parts(&own, options, option_count, d->keys.holdfast, d->event);
 	return err;
 }
 
@@ -257,7 +258,7 @@ static bool fill(struct config_reader *r, struct draft *d)
 		if (!d->route->settings)
 			return false;
 	}
-	if (read_keys(&ctx, d) == E_NOMEM || read_filter(&ctx, d) == E_NOMEM || !set_names(d) || !set_context(d))
+	if (read_keys(r, &ctx, d) == E_NOMEM || read_filter(&ctx, d) == E_NOMEM || !set_names(d) || !set_context(d))
 		return false;
 	set_options(d, r->config->data_dir != NULL);
 	check_route(&ctx, d);

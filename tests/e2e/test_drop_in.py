@@ -170,6 +170,16 @@ def test_an_event_that_is_wrong_is_left_out_and_the_others_are_served(pod, nats)
     assert "type calendar is not served" in out
 
 
+def test_keys_of_a_newer_controller_are_named_and_the_event_is_served(pod, nats):
+    server = nats()
+    pod.jetstream(server, compression="", newer={"key": ""})
+    pod.object(webhook={"example": pod.event(maxAge="", signature={"of": "next year"})}, paused=False)
+    pod.start()
+    assert pod.post().status_code == 200
+    for key in ("example.maxAge", "example.signature", "spec.paused", "jetstreamExotic.newer"):
+        assert re.search(rf"{key}: unknown key: it is not used", pod.process.output()), key
+
+
 FATAL = {
     "no object": ({"EVENTSOURCE_OBJECT": ""}, "EVENTSOURCE_OBJECT is not set"),
     "an object that is no base64": ({"EVENTSOURCE_OBJECT": "{}"}, "EVENTSOURCE_OBJECT: is not base64"),

@@ -39,6 +39,12 @@ def test_a_manifest_of_sources_passes(name):
     assert f"ok: {n} endpoint{'s' if n != 1 else ''}, bus default" in done.stdout
 
 
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_manifest_is_checked_without_its_bus_with_a_warning(name):
+    done = check(MANIFESTS / name)
+    assert done.returncode == 0 and "warning: there is no EventBus among the files" in done.stdout, done.stdout
+
+
 @pytest.mark.parametrize("bus", BUSES)
 def test_a_manifest_of_a_bus_passes(bus):
     done = check(MANIFESTS / "webhook.yaml", MANIFESTS / bus)

@@ -72,7 +72,7 @@ bool source_is_upstream(struct str kind)
 const char *source_nearest(struct str kind)
 {
 	const char *nearest = NULL;
-	unsigned least = 3; /* further away it is another word */
+	unsigned least = kind.n < 6 ? 2 : 3; /* further away it is another word */
 
 	for (size_t i = 0; i < ARRAY_LEN(upstream); i++) {
 		unsigned distance = str_distance(kind, str_of(upstream[i]));

@@ -326,6 +326,64 @@ static void with_skip_bad_the_good_events_of_a_text_are_served(void **state)
 	problems_release(&problems);
 }
 
+static enum err read_alone(const char *yaml, struct config_input input, struct buf *ret_problems)
+{
+	const struct config_text text = { "ENV", str_of(yaml) };
+	struct problems problems = { 0 };
+	struct gateway_config *c = NULL;
+	enum err err;
+
+	input.texts = &text;
+	input.text_count = 1;
+	err = gateway_config_read(&input, &problems, &c);
+	buf_clear(ret_problems);
+	problems_write(&problems, ret_problems);
+	problems_release(&problems);
+	gateway_config_unref(c);
+	return err;
+}
+
+/* Of a controller that is newer than this version, which writes every field, also those that nobody set. */
+static void keys_that_a_newer_controller_writes_lose_no_event(void **state)
+{
+	static const char good[] = HEAD(
+		"EventSource",
+		"web") "  holdfast: {dataDir: d}\n  github:\n    e:\n"
+		       "      webhook: {endpoint: /e, port: 1, method: POST, maxAge: ''}\n      organizations: [o]\n"
+		       "      repositoriesLike: []\n      githubApp: {clientID: ''}\n  new: true\n";
+	static const char ours[] = HEAD(
+		"EventSource", "web") "  holdfast: {dataDir: d}\n  github:\n    e:\n"
+				      "      webhook: {endpoint: /e, port: 1, method: POST}\n      organizations: [o]\n"
+				      "      holdfast: {webhookSecret: {name: n, key: k}}\n";
+	const struct config_input newer = { .take_unknown = true, .skip_bad = true }, strict = { 0 };
+	struct buf text = { 0 };
+
+	(void)state;
+	assert_int_equal(read_alone(good, newer, &text), E_OK);
+	assert_non_null(strstr(buf_cstr(&text), "spec.github.e.webhook.maxAge: unknown key: it is not used"));
+	assert_non_null(strstr(buf_cstr(&text), "spec.github.e.githubApp.clientID: unknown key: it is not used"));
+	assert_null(strstr(buf_cstr(&text), "left out"));
+	assert_int_equal(read_alone(good, strict, &text), E_CONFIG);
+	assert_int_equal(read_alone(ours, newer, &text),
+			 E_CONFIG); /* a key of ours that we do not know protects nothing */
+	buf_release(&text);
+}
+
+static void manifests_of_a_controller_are_looked_at_without_their_bus(void **state)
+{
+	static const char plain[] = HEAD("EventSource", "web") "  eventBusName: prod\n  webhook:\n" GOOD_EVENT;
+	static const char ours[] = HEAD("EventSource", "web") "  holdfast: {ack: bus}\n  webhook:\n" GOOD_EVENT;
+	const struct config_input alone = { .no_bus = true }, whole = { 0 };
+	struct buf text = { 0 };
+
+	(void)state;
+	assert_int_equal(read_alone(plain, alone, &text), E_OK);
+	assert_non_null(strstr(buf_cstr(&text), "warning: there is no EventBus among the files"));
+	assert_int_equal(read_alone(plain, whole, &text), E_CONFIG);
+	assert_int_equal(read_alone(ours, alone, &text), E_CONFIG);
+	buf_release(&text);
+}
+
 static void a_native_bus_is_found_by_its_name(void **state)
 {
 	struct gateway_config *c;
@@ -558,6 +616,8 @@ static const struct {
 	{ SOURCE GOOD_EVENT "  replica: 1\n", "a.yaml:9: spec.replica: unknown key (did you mean `replicas`?)\n" },
 	{ SOURCE GOOD_EVENT "  cloudevents: {}\n",
 	  "a.yaml:9: spec.cloudevents: is not a type of Argo Events (move it under spec.holdfast)\n" },
+	{ SOURCE GOOD_EVENT "  eventBusNam: x\n",
+	  "a.yaml:9: spec.eventBusNam: unknown key (did you mean `eventBusName`?)\n" },
 	{ SOURCE GOOD_EVENT "  wholly-else: {}\n",
 	  "a.yaml:9: spec.wholly-else: unknown key (types of sources served here: webhook, github, gitlab, bitbucket, "
 	  "bitbucketserver, gerrit, slack, sns, storageGrid, stripe)\n" },
@@ -735,6 +795,9 @@ static const struct {
 	  "a.yaml:8: warning: spec.webhook.e.authSecret: /argo-events/secrets/n/none cannot be read now: No such file "
 	  "or "
 	  "directory (requests are answered 500 without it)\n" },
+	{ SOURCE GOOD_EVENT "  type: webhook\n", /* as in an example of Argo Events */
+	  "a.yaml:9: warning: spec.type: unknown key: it is not used (types of sources served here: webhook, github, "
+	  "gitlab, bitbucket, bitbucketserver, gerrit, slack, sns, storageGrid, stripe)\n" },
 	{ SOURCE GOOD_EVENT "---\nkind: Sensor\nspec: {}\n",
 	  "a.yaml:10: warning: kind: kind Sensor is skipped: the gateway reads EventSource and EventBus\n" },
 	{ HEAD("EventSource", "web") "  holdfast:\n"
@@ -875,6 +938,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_kafka_bus_has_upstreams_defaults_but_keeps_the_order_of_a_route),
 		cmocka_unit_test(a_kafka_bus_has_every_key_of_upstream),
 		cmocka_unit_test(with_skip_bad_the_good_events_of_a_text_are_served),
+		cmocka_unit_test(keys_that_a_newer_controller_writes_lose_no_event),
+		cmocka_unit_test(manifests_of_a_controller_are_looked_at_without_their_bus),
 		cmocka_unit_test(a_native_bus_is_found_by_its_name),
 		cmocka_unit_test(of_several_buses_the_named_one_is_taken_in_any_order_of_files),
 		cmocka_unit_test(cloudevents_stand_under_our_own_keys),
