@@ -121,13 +121,14 @@ static void take_answer(struct peer *p, uint64_t epoch, const struct delivery_an
 }
 
 static void take_event(struct peer *p, uint64_t epoch, const struct wire_event *e, struct blob *message,
-		       struct peer_heard *ret_heard)
+		       uint64_t now_ms, struct peer_heard *ret_heard)
 {
 	struct delivery_event event;
 	enum err err;
 
 	buf_clear(&p->arena);
 	err = wire_to_delivery(e, message, &p->dialect, &p->arena, &event, &ret_heard->why);
+	event.came_ms = now_ms;
 	if (err == E_OK)
 		err = inbox_put(p->inbox, epoch, &event);
 	if (err == E_OK || err == E_CANCELLED) {
@@ -155,6 +156,7 @@ void peer_receive(struct peer *p, uint64_t epoch, struct blob *message, uint64_t
 	ret_heard->resource_id = e.resource_id;
 	ret_heard->event_id = e.event_id;
 	ret_heard->type_text = e.type_text;
+	ret_heard->target_text = e.target_text;
 	if (epoch != p->epoch)
 		return;
 	if (err != E_OK) {
@@ -170,7 +172,7 @@ void peer_receive(struct peer *p, uint64_t epoch, struct blob *message, uint64_t
 		if (e.type == WIRE_PING && e.resource_id.n)
 			answer_now(p, &e, DELIVERY_APPLIED, (struct str){ 0 });
 	} else {
-		take_event(p, epoch, &e, message, ret_heard);
+		take_event(p, epoch, &e, message, now_ms, ret_heard);
 	}
 }
 

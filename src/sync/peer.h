@@ -64,9 +64,10 @@ struct peer_heard {
 	struct str resource_id; /* of whatever came; borrowed from the message */
 	struct str event_id;
 	struct str type_text; /* of the peer's event, for the log */
-	struct str reason;    /* of a rejection */
-	enum err err;         /* of PEER_REFUSED; of PEER_ANSWERED: not the peer refused, it could not be sent */
-	struct why why;       /* of PEER_REFUSED */
+	struct str target_text;
+	struct str reason; /* of a rejection */
+	enum err err;      /* of PEER_REFUSED; of PEER_ANSWERED: not the peer refused, it could not be sent */
+	struct why why;    /* of PEER_REFUSED */
 };
 
 /* A message came on the stream `epoch`. */

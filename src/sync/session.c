@@ -331,6 +331,7 @@ void session_work(struct session *s, uint64_t now_ms, int64_t wall_ns)
 	set_time(s, now_ms, wall_ns);
 	/* Until the backend has said what there is, a missing object means nothing: events wait. */
 	while (s->synced && (work = peer_next(s->peer, &e))) {
+		work->event.begun_ms = now_ms;
 		if (is_for_replica(&e))
 			replica_apply(s->replica, work, &e, now_ms);
 		else
