@@ -22,7 +22,7 @@ static enum err read_file(const char *path, char *ret_text, struct why *why)
 	ssize_t n;
 
 	if (fd < 0 && errno == ENOENT)
-		return why_set(why, E_NOT_FOUND, "no gateway runs there: %s is missing", path);
+		return why_set(why, E_NOT_FOUND, "no holdfast runs there: %s is missing", path);
 	if (fd < 0)
 		return why_errno(why, errno == EACCES ? E_FORBIDDEN : E_IO, errno, "read %s", path);
 	n = read(fd, ret_text, FILE_MAX_BYTES - 1);
@@ -65,7 +65,7 @@ enum err gateway_client_init(struct gateway_client *c, const char *dir, struct w
 		return E_OK;
 	gateway_client_release(c);
 	return why_set(why, err, "read %s: %s", path,
-		       err == E_NOMEM ? err_text(err) : "it is not what a gateway writes");
+		       err == E_NOMEM ? err_text(err) : "it is not what holdfast writes");
 }
 
 void gateway_client_release(struct gateway_client *c)
@@ -90,9 +90,9 @@ static enum err judge_transport(CURLcode code, const char *address, struct why *
 	case CURLE_COULDNT_CONNECT:
 		return why_set(why, E_UNAVAILABLE, "nobody listens on %s", address);
 	case CURLE_OPERATION_TIMEDOUT:
-		return why_set(why, E_TIMEOUT, "the gateway on %s does not answer", address);
+		return why_set(why, E_TIMEOUT, "holdfast on %s does not answer", address);
 	default:
-		return why_set(why, E_IO, "ask the gateway on %s: %s", address, curl_easy_strerror(code));
+		return why_set(why, E_IO, "ask holdfast on %s: %s", address, curl_easy_strerror(code));
 	}
 }
 
@@ -102,8 +102,8 @@ static enum err judge_status(long status, const char *path, struct str words, st
 	if (status == 200)
 		return E_OK;
 	if (status == 401 || status == 403)
-		return why_set(why, E_FORBIDDEN, "the gateway did not take the token of its admin.json");
-	return why_set(why, E_UNSUPPORTED, "the gateway answered %ld to %s: %.*s", status, path,
+		return why_set(why, E_FORBIDDEN, "holdfast did not take the token of its admin.json");
+	return why_set(why, E_UNSUPPORTED, "holdfast answered %ld to %s: %.*s", status, path,
 		       STR_ARG(str_sub(words, 0, WORDS_MAX)));
 }
 
@@ -154,7 +154,7 @@ enum err gateway_client_call(const struct gateway_client *c, const char *method,
 		prepare(curl, method, url.p, headers, ret_body);
 		err = perform(curl, c, path, ret_body, why);
 	} else {
-		why_set(why, err, "ask the gateway: %s", err_text(err));
+		why_set(why, err, "ask holdfast: %s", err_text(err));
 	}
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);

@@ -1,12 +1,12 @@
 /*
- * gateway_client.h -- the running gateway of a data directory, asked over HTTP.
+ * gateway_client.h -- the running gateway, principal or agent of a data directory, asked over HTTP.
  *
- * Shape     the gateway writes <dataDir>/admin.json {"address":"http://127.0.0.1:7777","token":"..."}, readable by its
+ * Shape     it writes <dataDir>/admin.json {"address":"http://127.0.0.1:7777","token":"..."}, readable by its
  *           owner only, while it runs. One request at a time, with libcurl.
  * Owner     gateway_client_init/gateway_client_release; the answer's bytes are the caller's.
- * Errors    E_NOT_FOUND        there is no such file: no gateway runs, or it has no admin address
- *           E_FORBIDDEN        the file belongs to somebody else, or the gateway did not take the token
- *           E_UNAVAILABLE      nobody listens there: the gateway was killed
+ * Errors    E_NOT_FOUND        there is no such file: nothing runs, or it has no admin address
+ *           E_FORBIDDEN        the file belongs to somebody else, or the token was not taken
+ *           E_UNAVAILABLE      nobody listens there: the process was killed
  *           E_TIMEOUT          it listens and does not answer
  *           E_UNSUPPORTED      it answers something else than 200; `why` has its words
  */

@@ -1,22 +1,13 @@
-#include "gateway/hooks/account.h"
+#include "gateway/hooks/account_impl.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "gateway/hooks/app_token.h"
 #include "gateway/hooks/text.h"
 
 #define CONNECT_MS 10000L
 #define ANSWER_MS  30000L
 #define ANSWER_MAX (8u << 20)
-#define EARLY_S    120 /* a token that ends so soon is not used any more */
-
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_release(b);
-}
 
 struct account *account_new(struct gateway_config *config, struct login *login, CURLM *multi)
 {
@@ -49,7 +40,7 @@ void account_free(struct account *a)
 	buf_release(&a->login.base);
 	buf_release(&a->answer);
 	buf_release(&a->space);
-	wipe(&a->token);
+	account_wipe(&a->token);
 	if (a->config)
 		gateway_config_unref(a->config);
 	mem_free(a);
@@ -72,127 +63,6 @@ bool account_is(const struct account *a, const struct login *login)
 }
 
 /* ---- the request -------------------------------------------------------------------------------------------------------- */
-
-static enum err copy_secret(void *ctx, struct str secret)
-{
-	struct buf *to = ctx;
-
-	return buf_reserve(to, secret.n + 1) ? (buf_str(to, secret), to->err) : E_NOMEM;
-}
-
-static enum err read_secret(struct secret_file *s, struct buf *ret_secret, struct why *why)
-{
-	enum err err = secret_file_match(s, clock_mono_ms(), copy_secret, ret_secret);
-
-	return err == E_OK ? E_OK : why_set(why, err, "the secret %s cannot be read", s->path);
-}
-
-/* A field with a secret in it: nothing that would end the field may stand in it. */
-static bool add_field(struct account *a, const char *name, struct str value)
-{
-	struct buf line = { 0 };
-	struct curl_slist *more = NULL;
-	bool plain = str_find(value, '\r') == value.n && str_find(value, '\n') == value.n;
-
-	if (buf_reserve(&line, strlen(name) + value.n + 8)) {
-		buf_addf(&line, "%s: ", name);
-		buf_str(&line, value);
-		if (plain && buf_cstr(&line))
-			more = curl_slist_append(a->fields, line.p);
-	}
-	wipe(&line);
-	a->fields = more ? more : a->fields;
-	return more != NULL;
-}
-
-static bool add_bearer(struct account *a, struct str token)
-{
-	struct buf value = { 0 };
-	bool ok = buf_reserve(&value, token.n + 16) != NULL;
-
-	buf_lit(&value, "Bearer ");
-	buf_str(&value, token);
-	ok = ok && add_field(a, "Authorization", buf_view(&value));
-	wipe(&value);
-	return ok;
-}
-
-static bool add_basic(struct account *a, struct str user, struct str password)
-{
-	struct buf pair = { 0 }, value = { 0 };
-	bool ok = buf_reserve(&pair, user.n + password.n + 2) && buf_reserve(&value, 2 * (user.n + password.n) + 16);
-
-	buf_str(&pair, user);
-	buf_char(&pair, ':');
-	buf_str(&pair, password);
-	buf_lit(&value, "Basic ");
-	base64_write(buf_view(&pair), &value);
-	ok = ok && add_field(a, "Authorization", buf_view(&value));
-	wipe(&pair);
-	wipe(&value);
-	return ok;
-}
-
-static bool sign_aws(struct account *a, struct buf *id, struct buf *key)
-{
-	struct buf scheme = { 0 };
-	const char *text;
-	bool ok;
-
-	buf_addf(&scheme, "aws:amz:%s:sns", a->login.region);
-	text = buf_cstr(&scheme);
-	ok = text && buf_cstr(id) && buf_cstr(key) && curl_easy_setopt(a->curl, CURLOPT_AWS_SIGV4, text) == CURLE_OK &&
-	     curl_easy_setopt(a->curl, CURLOPT_USERNAME, id->p) == CURLE_OK &&
-	     curl_easy_setopt(a->curl, CURLOPT_PASSWORD, key->p) == CURLE_OK;
-	buf_release(&scheme);
-	return ok;
-}
-
-static bool is_logged_in(const struct account *a)
-{
-	return a->login.kind != LOGIN_APP || (a->token.n && clock_wall_ms() / 1000 + EARLY_S < a->token_until_s);
-}
-
-static bool add_app(struct account *a, struct str pem, struct why *why)
-{
-	struct buf jwt = { 0 };
-	bool ok = app_token_sign(pem, a->login.app_id, clock_wall_ms() / 1000, &jwt, why) == E_OK &&
-		  add_bearer(a, buf_view(&jwt));
-
-	wipe(&jwt);
-	return ok;
-}
-
-static bool add_login(struct account *a, struct buf *first, struct buf *second, struct why *why)
-{
-	switch (a->login.kind) {
-	case LOGIN_BEARER:
-		return add_bearer(a, buf_view(first));
-	case LOGIN_PRIVATE_TOKEN:
-		return add_field(a, "PRIVATE-TOKEN", buf_view(first));
-	case LOGIN_BASIC:
-		return add_basic(a, buf_view(first), buf_view(second));
-	case LOGIN_AWS:
-		return sign_aws(a, first, second);
-	case LOGIN_APP:
-		return a->logging_in ? add_app(a, buf_view(first), why) : add_bearer(a, buf_view(&a->token));
-	}
-	return false;
-}
-
-static enum err log_in(struct account *a, struct why *why)
-{
-	struct buf first = { 0 }, second = { 0 };
-	enum err err = read_secret(&a->first, &first, why);
-
-	if (err == E_OK && a->second.path)
-		err = read_secret(&a->second, &second, why);
-	if (err == E_OK && !add_login(a, &first, &second, why))
-		err = why->err != E_OK ? why->err : why_set(why, E_CONFIG, "the secret is nothing to log in with");
-	wipe(&first);
-	wipe(&second);
-	return err;
-}
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 {
@@ -230,8 +100,9 @@ static enum err set_request(struct account *a, struct why *why)
 	if (r->body.n) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body.p);
-		ok = ok && add_field(a, "Content-Type",
-				     r->form ? STR("application/x-www-form-urlencoded") : STR("application/json"));
+		ok = ok &&
+		     account_add_field(a, "Content-Type",
+				       r->form ? STR("application/x-www-form-urlencoded") : STR("application/json"));
 	} else if (str_is(str_of(r->method), "POST")) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, 0L);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
@@ -241,7 +112,7 @@ static enum err set_request(struct account *a, struct why *why)
 	if (!str_is(str_of(r->method), "GET"))
 		curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
 	if (r->once)
-		ok = ok && add_field(a, "Idempotency-Key", str_of(a->busy->once));
+		ok = ok && account_add_field(a, "Idempotency-Key", str_of(a->busy->once));
 	return ok ? E_OK : why_set(why, E_NOMEM, "no memory for the request");
 }
 
@@ -280,17 +151,18 @@ enum err account_start(struct account *a, struct hook *h, struct why *why)
 	enum err err;
 
 	a->busy = h;
-	a->logging_in = !is_logged_in(a);
+	a->logging_in = !account_is_logged_in(a);
 	a->answer.max = ANSWER_MAX;
 	buf_clear(&a->answer);
 	set_transfer(a);
 	err = write_request(a, why);
-	if (err == E_OK && !add_field(a, "Accept", a->login.kind == LOGIN_AWS ? STR("*/*") : STR("application/json")))
+	if (err == E_OK &&
+	    !account_add_field(a, "Accept", a->login.kind == LOGIN_AWS ? STR("*/*") : STR("application/json")))
 		err = why_set(why, E_NOMEM, "no memory for the request");
 	if (err == E_OK)
 		err = set_request(a, why);
 	if (err == E_OK)
-		err = log_in(a, why);
+		err = account_log_in(a, why);
 	if (err == E_OK) {
 		curl_easy_setopt(a->curl, CURLOPT_HTTPHEADER, a->fields);
 		a->under_way = curl_multi_add_handle(a->multi, a->curl) == CURLM_OK;

@@ -1,9 +1,9 @@
 #include "gateway/hooks/hooks.h"
 
-#include <signal.h>
-
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
 #include "gateway/hooks/engine.h"
 
 #define LEAVE_MS 10000
@@ -103,27 +103,25 @@ static bool wants_any(const struct gateway_config *config)
 	return false;
 }
 
-/* Signals are the main thread's. */
-static bool start(struct hooks *h)
+static enum err start(struct hooks *h, struct why *why)
 {
-	sigset_t all, before;
+	enum err err;
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	h->multi = curl_multi_init();
 	if (!h->multi)
-		return false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	h->started = pthread_create(&h->thread, NULL, hooks_main, h) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!h->started)
-		curl_multi_cleanup(h->multi);
-	return h->started;
+		return why_set(why, E_NOMEM, "no memory for requests");
+	err = thread_start("hooks", hooks_main, h, why, &h->thread);
+	h->started = err == E_OK;
+	if (err != E_OK)
+		curl_multi_cleanup(TAKE(h->multi));
+	return err;
 }
 
 void hooks_apply(struct hooks *h, struct gateway_config *config)
 {
 	struct gateway_config *before;
+	struct why why = { 0 };
 
 	if (!h->started && !wants_any(config))
 		return;
@@ -135,8 +133,8 @@ void hooks_apply(struct hooks *h, struct gateway_config *config)
 		gateway_config_unref(before);
 	if (h->started)
 		curl_multi_wakeup(h->multi);
-	else if (!start(h))
-		log_error("hooks", "no thread for the hooks: they are not managed");
+	else if (start(h, &why) != E_OK)
+		log_error("hooks", "hooks are not managed", LOG_WHY(&why));
 }
 
 void hooks_stop(struct hooks *h)

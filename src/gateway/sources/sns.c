@@ -25,7 +25,7 @@ static const struct field fields[] = {
 	{ .key = "accessKey", .type = FIELD_SECRET, .offset = AT(access_key),
 	  .meaning = "Access key id. With `secretKey` a subscription is confirmed through Amazon's API, else through its SubscribeURL." },
 	{ .key = "secretKey", .type = FIELD_SECRET, .offset = AT(secret_key), .meaning = "Its secret access key." },
-	{ .key = "roleARN", .type = FIELD_STRING, .offset = AT(role_arn), .meaning = "Accepted: no role is needed to confirm a subscription." },
+	{ .key = "roleARN", .type = FIELD_STRING, .offset = AT(role_arn), .meaning = "No role is taken on: confirmation needs none, and a topic that only a role may subscribe to is subscribed by hand (`check-config` says so)." },
 	{ .key = "validateSignature", .type = FIELD_BOOL, .offset = AT(validate_signature),
 	  .meaning = "Verify the signature of every message (version 1 and 2)." },
 	{ .key = "endpoint", .type = FIELD_STRING, .offset = AT(endpoint), .dflt_text = "`https://sns.<region>.amazonaws.com`",
@@ -108,6 +108,20 @@ static struct str region_of(struct str arn)
 	return str_cut(&arn, ':');
 }
 
+/* A topic is subscribed to with the keys of the manifest, or by hand. */
+static void check_login(const struct fields_ctx *m, const struct node *event, const struct route_config *route)
+{
+	const struct sns_settings *s = route->settings;
+
+	if (!s->access_key.path != !s->secret_key.path)
+		problem_at(m->problems, m->file, event, "give both, or none", "accessKey and secretKey go together");
+	else if (!s->access_key.path && provider_has_url(route) && route->hooks.manage)
+		warning_at(m->problems, m->file, event,
+			   "subscribe the topic to this endpoint by hand, which needs no key here to be confirmed",
+			   "without accessKey and secretKey the topic is not subscribed to: credentials and roles of "
+			   "the environment are not used");
+}
+
 static void check(const struct fields_ctx *m, const struct node *event, const struct route_config *route)
 {
 	const struct sns_settings *s = route->settings;
@@ -119,8 +133,7 @@ static void check(const struct fields_ctx *m, const struct node *event, const st
 		 !str_is(region_of(str_of(s->topic_arn)), s->region))
 		warning_at(m->problems, m->file, node_get(event, "region"), "take the region of the topic",
 			   "is not the region of topicArn: its messages could not be verified");
-	if (!s->access_key.path != !s->secret_key.path)
-		problem_at(m->problems, m->file, event, "give both, or none", "accessKey and secretKey go together");
+	check_login(m, event, route);
 	if (!s->validate_signature && !route->auth.path)
 		warning_at(m->problems, m->file, event, "add `validateSignature: true`",
 			   "signatures are not verified: anybody can send messages");

@@ -61,12 +61,12 @@ static void every_answer_has_its_error(void **state)
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", E_OK, "" },
 		{ "HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nno\n", E_FORBIDDEN, "did not take the token" },
 		{ "HTTP/1.1 404 Not Found\r\nContent-Length: 16\r\n\r\nno store\nsecret\n", E_UNSUPPORTED,
-		  "the gateway answered 404 to /dead/drop?pos=1: no store" },
+		  "holdfast answered 404 to /dead/drop?pos=1: no store" },
 		{ "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", E_UNSUPPORTED, "answered 503" },
 		{ "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", E_UNSUPPORTED,
 		  "answered 302" },
-		{ "garbage\r\n\r\n", E_IO, "ask the gateway on http://127.0.0.1:" },
-		{ "", E_IO, "ask the gateway on http://127.0.0.1:" },
+		{ "garbage\r\n\r\n", E_IO, "ask holdfast on http://127.0.0.1:" },
+		{ "", E_IO, "ask holdfast on http://127.0.0.1:" },
 	};
 
 	(void)state;
@@ -157,7 +157,7 @@ static void a_description_is_read_or_refused(void **state)
 
 	(void)state;
 	assert_int_equal(gateway_client_init(&c, dir, &why), E_NOT_FOUND);
-	assert_non_null(strstr(why.text, "no gateway runs there"));
+	assert_non_null(strstr(why.text, "no holdfast runs there"));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		describe(bad[i]);
 		assert_int_equal(gateway_client_init(&c, dir, &why), E_NOT_FOUND);
