@@ -14,8 +14,10 @@ static void confirm_part(struct source *s, struct copy *c, struct offer *offered
 	if (!confirms(offered, version))
 		return; /* an older one: what is newer waits for its own answer */
 	*confirmed = offered->digest;
-	if (confirmed == &c->desired)
+	if (confirmed == &c->desired) {
 		c->desired_at = peer_came(s->o.peer);
+		c->compared = s->comparison;
+	}
 	(void)source_write_copy(s, c, /* remove= */ false); /* without memory it is sent once more after a restart */
 }
 

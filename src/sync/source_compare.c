@@ -20,6 +20,7 @@ static struct wire_listed listed(const struct entry *e)
 
 void source_resync(struct source *s)
 {
+	s->comparison++;
 	s->compared_deletes = 0;
 }
 
@@ -61,6 +62,7 @@ enum err source_list(struct source *s, uint64_t now_ms)
 {
 	enum err err = E_OK;
 
+	s->comparison++;
 	for (struct link *l = s->all.next; l != &s->all && err == E_OK; l = l->next)
 		if (is_listed(ENTRY_OF(l, in_all)))
 			err = name_to_peer(s, ENTRY_OF(l, in_all), now_ms);
@@ -105,7 +107,16 @@ static bool has_copy(const struct entry *e, struct str uid)
 	return false;
 }
 
-/* It has ours: is it as it should be? What is not is sent, whatever was confirmed. */
+/* The peer asks of the time before its answer: answers overtake questions. */
+static bool is_late(const struct source *s, const struct copy *c)
+{
+	return c->compared == s->comparison;
+}
+
+/*
+ * It has ours: is it as it should be? What is not is sent, whatever was confirmed; but for what was confirmed since this comparison
+ * began, only the next one can tell.
+ */
 static enum err compare_known(struct source *s, struct entry *e, struct str checksum, uint64_t now_ms)
 {
 	unsigned char sum[WIRE_CHECKSUM];
@@ -114,7 +125,7 @@ static enum err compare_known(struct source *s, struct entry *e, struct str chec
 
 	/* Unless something newer is on its way: then it is only late. */
 	if (err == E_OK && c && !str_eq(checksum, (struct str){ (const char *)sum, sizeof(sum) }))
-		c->forced |= c->desired.text[0] && source_is_confirmed(c);
+		c->forced |= c->desired.text[0] && source_is_confirmed(c) && !is_late(s, c);
 	source_sync(s, e, now_ms);
 	return err == E_NOT_FOUND ? E_OK : err;
 }

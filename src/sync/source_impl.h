@@ -42,6 +42,7 @@ struct copy {
 	struct digest their_terminate;
 	uint64_t desired_at;      /* events of the peer's that had come when it confirmed `desired` */
 	uint64_t operation_at;    /* likewise its last command */
+	uint64_t compared;        /* the comparison during which it confirmed `desired`; 0: before the first */
 	char *remembered;         /* for its deletion; NULL: nothing */
 	struct command *commands; /* oldest first */
 	bool kept;                /* its row is durable */
@@ -80,6 +81,7 @@ struct source {
 	uint64_t now_ms;  /* of the last thing that happened */
 	uint64_t refused; /* times that something had no room or memory */
 	uint64_t held;    /* entries */
+	uint64_t comparison; /* counts them */
 	uint64_t compared_deletes;
 	uint64_t released;
 	char held_text[256];

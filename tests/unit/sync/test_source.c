@@ -1,0 +1,310 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "sync/source.h"
+#include "wire/convert.h"
+
+/* ---- a source on a disk that the test holds or lets go, its rules the simplest ----------------------------------------- */
+
+struct scene {
+	struct source *source;
+	struct peer *peer;
+	struct journal *journal;
+	struct ledger_write *writing;
+	uint64_t now;
+	uint64_t epoch;
+	struct buf said;
+};
+
+static void write_batch(void *ctx, struct ledger_write *w)
+{
+	((struct scene *)ctx)->writing = w;
+}
+
+static void retry_in(void *ctx, uint32_t delay_ms)
+{
+	(void)ctx, (void)delay_ms;
+}
+
+static void on_state(void *ctx, enum err err)
+{
+	(void)ctx, (void)err;
+}
+
+/* Another version is another content. */
+static enum err describe(void *ctx, const struct object *truth, struct source_state *ret_state)
+{
+	(void)ctx;
+	*ret_state = (struct source_state){ 0 };
+	(void)snprintf(ret_state->desired.text, sizeof(ret_state->desired.text), "%s", truth->version);
+	return E_OK;
+}
+
+static enum err compose(void *ctx, enum wire_type type, const struct object *truth, struct buf *arena,
+			struct wire_event *e)
+{
+	(void)ctx, (void)type, (void)arena;
+	e->target = WIRE_TO_APPLICATION;
+	e->subject = str_of(truth->name);
+	e->data = blob_view(truth->json);
+	return E_OK;
+}
+
+static enum err compose_delete(void *ctx, const struct source_lost *lost, struct buf *arena, struct wire_event *e)
+{
+	(void)ctx, (void)arena;
+	e->target = WIRE_TO_APPLICATION;
+	e->subject = str_of(lost->name);
+	e->data = (struct str)STR("{}");
+	return E_OK;
+}
+
+static enum err checksum(void *ctx, const struct object *truth, unsigned char ret_sum[static WIRE_CHECKSUM])
+{
+	(void)ctx;
+	memset(ret_sum, truth->version[0], WIRE_CHECKSUM);
+	return E_OK;
+}
+
+static void begin(struct scene *sc)
+{
+	const struct peer_options peer = { .outbox = outbox_defaults, .inbox = inbox_defaults, .seed = 1 };
+	struct source_options source = { .name = "peer",
+					 .creates = true,
+					 .deletes = true,
+					 .rules = { describe, compose, NULL, compose_delete, checksum, NULL },
+					 .guard = { .share_max = 100, .count_min = 100 } };
+
+	*sc = (struct scene){ .now = 1000 };
+	sc->journal = journal_new(&(struct journal_io){ write_batch, retry_in, on_state, sc });
+	sc->peer = peer_new(&peer, sc->now);
+	source.journal = sc->journal;
+	source.peer = sc->peer;
+	sc->source = source_new(&source);
+	assert_true(sc->journal && sc->peer && sc->source);
+}
+
+static void end(struct scene *sc)
+{
+	journal_free(sc->journal);
+	source_free(sc->source);
+	peer_free(sc->peer);
+	buf_release(&sc->said);
+}
+
+static void connect_peer(struct scene *sc)
+{
+	const struct wire_dialect agreed = { .version = WIRE_NEWEST, .window_events = 100, .window_bytes = 1 << 20 };
+
+	assert_int_equal(peer_open(sc->peer, ++sc->epoch, &agreed), E_OK);
+	source_resync(sc->source);
+}
+
+static void disk(struct scene *sc)
+{
+	struct ledger_write *w;
+
+	journal_flush(sc->journal);
+	while ((w = TAKE(sc->writing))) {
+		w->err = E_OK;
+		journal_done(sc->journal, w);
+	}
+}
+
+static void put(struct scene *sc, const char *uid, const char *version)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+	struct buf json = { 0 };
+	struct why why;
+
+	buf_addf(&json,
+		 "{\"metadata\":{\"name\":\"one\",\"namespace\":\"ns\",\"uid\":\"%s\",\"resourceVersion\":\"%s\"}}",
+		 uid, version);
+	assert_int_equal(object_new(OBJECT_APPLICATION, buf_view(&json), &why, &o), E_OK);
+	buf_release(&json);
+	assert_int_equal(source_truth(sc->source, o, sc->now), E_OK);
+}
+
+static enum err compose_frame(void *ctx, const struct outbox_frame *frame, struct wire_event *e)
+{
+	return source_compose(ctx, frame, e);
+}
+
+/* Behind '-' stands the time at which it was sent again. */
+static void say_id(struct scene *sc, struct str event_id)
+{
+	struct str id = str_cut(&event_id, '-');
+
+	buf_addf(&sc->said, " %.*s%s", STR_ARG(id), event_id.n ? " again" : "");
+}
+
+/* What leaves now. Requests have random ids and are told by their type alone. */
+static void expect(struct scene *sc, const char *text)
+{
+	const struct peer_composer composer = { .compose = compose_frame, .ctx = sc->source };
+	struct buf message = { 0 };
+	struct wire_event e;
+	struct why why;
+	uint64_t order;
+
+	buf_clear(&sc->said);
+	while (peer_take(sc->peer, &composer, ++sc->now, /* wall_ns= */ 0, &message, &order)) {
+		assert_int_equal(wire_event_decode(buf_view(&message), &e, &why), E_OK);
+		buf_addf(&sc->said, "%s", wire_type_name(e.type));
+		if (wire_is_object(&e))
+			say_id(sc, e.event_id);
+		buf_char(&sc->said, '\n');
+		if (order)
+			peer_sent(sc->peer, order, sc->now, /* random= */ 7);
+		buf_clear(&message);
+	}
+	buf_release(&message);
+	assert_string_equal(sc->said.n ? buf_cstr(&sc->said) : "", text);
+}
+
+/* The peer's answer to the event `event_id` of the copy with this UID. */
+static void answer(struct scene *sc, const char *uid, const char *event_id)
+{
+	char resource_id[64];
+	struct wire_event e = { .type = WIRE_PROCESSED,
+				.target = WIRE_TO_ACK,
+				.resource_id = { resource_id,
+						 (size_t)snprintf(resource_id, sizeof(resource_id), "one_%s", uid) },
+				.event_id = str_of(event_id),
+				.outcome = WIRE_APPLIED };
+	struct peer_heard heard;
+	struct buf bytes = { 0 };
+
+	assert_int_equal(wire_event_encode(&e, &bytes), E_OK);
+	struct blob *message = blob_new(buf_view(&bytes));
+
+	peer_receive(sc->peer, sc->epoch, message, ++sc->now, /* random= */ 3, &heard);
+	assert_int_equal(heard.what, PEER_ANSWERED);
+	source_answered(sc->source, &heard, sc->now);
+	blob_unref(message);
+	buf_release(&bytes);
+	disk(sc);
+}
+
+/* "I have it under this UID, with the content of this version." */
+static void compare(struct scene *sc, const char *uid, char version)
+{
+	char sum[WIRE_CHECKSUM];
+
+	memset(sum, version, sizeof(sum));
+	assert_int_equal(source_compare(sc->source, OBJECT_APPLICATION, "ns", "one", str_of(uid),
+					(struct str){ sum, uid[0] ? sizeof(sum) : 0 }, ++sc->now),
+			 E_OK);
+	disk(sc);
+}
+
+/* An object that the peer has confirmed in its first version. */
+static void begin_confirmed(struct scene *sc)
+{
+	begin(sc);
+	connect_peer(sc);
+	put(sc, "u1", "1");
+	disk(sc);
+	expect(sc, "create one_u1_1\n");
+	answer(sc, "u1", "one_u1_1");
+	expect(sc, "");
+}
+
+/* ---- promises ------------------------------------------------------------------------------------------------------- */
+
+static void nothing_leaves_before_its_row_is_durable(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_peer(&sc);
+	put(&sc, "u1", "1");
+	expect(&sc, "");
+	disk(&sc);
+	expect(&sc, "create one_u1_1\n");
+	end(&sc);
+}
+
+static void what_differs_in_a_comparison_is_sent_under_an_id_of_its_own(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	connect_peer(&sc);
+	compare(&sc, "u1", '1');
+	expect(&sc, "");
+	compare(&sc, "u1", '0');
+	expect(&sc, "spec-update one_u1_1 again\n");
+	end(&sc);
+}
+
+/* Answers overtake requests: the peer asked, then applied, and its answer was here first. */
+static void a_question_from_before_the_answer_sends_nothing_again(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	connect_peer(&sc);
+	put(&sc, "u1", "2");
+	disk(&sc);
+	expect(&sc, "spec-update one_u1_2\n");
+	assert_int_equal(source_list(sc.source, sc.now), E_OK);
+	expect(&sc, "response-synced-resource\n");
+	answer(&sc, "u1", "one_u1_2");
+	compare(&sc, "u1", '1');
+	expect(&sc, "");
+	/* If it differs after all, the next comparison says so. */
+	assert_int_equal(source_list(sc.source, sc.now), E_OK);
+	expect(&sc, "response-synced-resource\n");
+	compare(&sc, "u1", '1');
+	expect(&sc, "spec-update one_u1_2 again\n");
+	end(&sc);
+}
+
+static void a_copy_that_nobody_knows_is_deleted(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	source_complete(sc.source, sc.now);
+	compare(&sc, "u0", '1');
+	expect(&sc, "delete one_u0_\n");
+	end(&sc);
+}
+
+static void an_object_made_again_comes_behind_the_delete_of_the_former(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	put(&sc, "u2", "2");
+	disk(&sc);
+	expect(&sc, "delete one_u1_1\n");
+	answer(&sc, "u1", "one_u1_1");
+	expect(&sc, "create one_u2_2\n");
+	end(&sc);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_leaves_before_its_row_is_durable),
+		cmocka_unit_test(what_differs_in_a_comparison_is_sent_under_an_id_of_its_own),
+		cmocka_unit_test(a_question_from_before_the_answer_sends_nothing_again),
+		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted),
+		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
