@@ -226,8 +226,10 @@ static enum err start(struct agent *a, struct why *why)
 	a->backend_open = err == E_OK;
 	if (err == E_OK)
 		err = open_site(a, why);
-	if (err == E_OK)
+	if (err == E_OK) {
+		stream_init(a);
 		err = connection_init(&a->connection, a, why);
+	}
 	if (err == E_OK)
 		err = agent_web_start(a, why);
 	if (err == E_OK)
@@ -240,7 +242,6 @@ static void release(struct agent *a)
 	site_free(a->site);
 	daemon_release(&a->daemon);
 	connection_release(&a->connection);
-	stream_release(a);
 	patterns_free(a->allowed);
 	selector_free(a->selector);
 	auth_creds_release(&a->creds);

@@ -21,6 +21,7 @@
 #include "auth/jwt.h"
 #include "auth/pattern.h"
 #include "backend/backend.h"
+#include "daemon/pump.h"
 #include "daemon/quiet.h"
 #include "daemon/web.h"
 #include "delivery/backoff.h"
@@ -65,13 +66,9 @@ struct connection {
 
 /* The open stream. */
 struct stream {
-	struct rpc_call *call;    /* NULL: there is none */
+	struct pump pump;
 	struct rpc_call *telling; /* a refusal that has a call of its own; NULL: none */
-	uint64_t epoch;
 	struct wire_dialect asked;
-	struct buf message; /* taken from the session, refused for want of room */
-	uint64_t order;     /* the newest that was given to the call and may not have left */
-	bool paused;
 };
 
 struct agent {
@@ -122,6 +119,7 @@ void login_ask_version(struct connection *c);
 void login_refresh_token(struct connection *c);
 
 /* stream.c */
+void stream_init(struct agent *a);
 void stream_open(struct agent *a);
 void stream_write(struct agent *a);
 
@@ -131,7 +129,6 @@ void stream_drop(struct agent *a);
 /* The reply to a request that we do not serve: a call of one message. */
 void stream_refuse(struct agent *a, enum wire_refusal refusal, struct str message);
 void stream_heartbeat(struct agent *a);
-void stream_release(struct agent *a);
 
 /* observe.c */
 enum err note_init(struct agent *a);

@@ -1,5 +1,4 @@
 #include "agent/process.h"
-#include "base/rand.h"
 #include "wire/services.h"
 
 static struct session *session_of(struct agent *a)
@@ -11,8 +10,7 @@ static struct session *session_of(struct agent *a)
 
 static void begin(struct agent *a, const struct wire_dialect *agreed)
 {
-	a->stream.epoch = ++a->next_epoch;
-	if (session_open(session_of(a), a->stream.epoch, agreed, daemon_now_ms(&a->daemon)) != E_OK) {
+	if (pump_open(&a->stream.pump, ++a->next_epoch, agreed) != E_OK) {
 		connection_failed(&a->connection, RPC_OK, "Subscribe", (struct str)STR("out of memory"));
 		return;
 	}
@@ -34,16 +32,8 @@ static void on_headers(struct rpc_call *call)
 static void on_message(struct rpc_call *call, struct str message)
 {
 	struct agent *a = rpc_user(call);
-	struct blob *bytes = blob_new(message);
 
-	if (bytes) /* else it is not answered, and comes again */
-		session_receive(session_of(a), a->stream.epoch, bytes, daemon_now_ms(&a->daemon), rand_u64());
-	blob_unref(bytes);
-	if (!a->stream.paused && session_is_full(session_of(a))) {
-		a->stream.paused = true;
-		rpc_pause(call);
-	}
-	site_ready(a->site);
+	pump_receive(&a->stream.pump, message);
 }
 
 static void on_writable(struct rpc_call *call)
@@ -58,11 +48,21 @@ static void on_close(struct rpc_call *call, const struct rpc_status *status, con
 	struct agent *a = rpc_user(call);
 
 	(void)trailing;
-	a->stream.call = NULL;
+	a->stream.pump.call = NULL;
 	connection_failed(&a->connection, status->code, "the stream ended", status->message);
 }
 
+static void on_ready(struct pump *pump)
+{
+	site_ready(CONTAINER_OF(pump, struct agent, stream.pump)->site);
+}
+
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
+
+void stream_init(struct agent *a)
+{
+	a->stream.pump = (struct pump){ .loop = &a->daemon.loop, .session = session_of(a), .on_ready = on_ready };
+}
 
 void stream_open(struct agent *a)
 {
@@ -81,7 +81,7 @@ void stream_open(struct agent *a)
 	a->stream.asked = upstream ? a->connection.speaks : session_offer(session_of(a));
 	rpc_metadata_add(&metadata, (struct str)STR(WIRE_AUTHORIZATION), buf_view(&a->connection.access_token));
 	wire_dialect_write(&a->stream.asked, &metadata);
-	err = metadata.err != E_OK ? metadata.err : rpc_start(a->connection.channel, &options, &a->stream.call);
+	err = metadata.err != E_OK ? metadata.err : rpc_start(a->connection.channel, &options, &a->stream.pump.call);
 	rpc_metadata_release(&metadata);
 	if (err != E_OK)
 		connection_failed(&a->connection, RPC_OK, "Subscribe", str_of(err_text(err)));
@@ -93,76 +93,17 @@ void stream_drop(struct agent *a)
 {
 	struct stream *s = &a->stream;
 
-	if (s->call)
-		rpc_cancel(TAKE(s->call));
+	if (s->pump.call)
+		rpc_cancel(TAKE(s->pump.call));
 	if (s->telling)
 		rpc_cancel(TAKE(s->telling));
-	if (s->epoch)
-		session_close(session_of(a), s->epoch);
-	s->epoch = s->order = 0;
-	s->paused = false;
-	buf_clear(&s->message);
+	pump_close(&s->pump);
 	site_ready(a->site);
-}
-
-void stream_release(struct agent *a)
-{
-	buf_release(&a->stream.message);
-}
-
-/* ---- what goes --------------------------------------------------------------------------------------------------- */
-
-/* Everything that was given to the call has left: timers of sending again begin. */
-static void note_sent(struct agent *a)
-{
-	struct stream *s = &a->stream;
-
-	if (s->order == 0)
-		return;
-	if (rpc_queued(s->call)) {
-		rpc_notify_empty(s->call);
-		return;
-	}
-	session_sent(session_of(a), s->order, daemon_now_ms(&a->daemon), rand_u64());
-	s->order = 0;
-}
-
-static bool next_message(struct agent *a)
-{
-	struct stream *s = &a->stream;
-	uint64_t order;
-
-	if (s->message.n)
-		return true;
-	buf_clear(&s->message);
-	if (!session_take(session_of(a), daemon_now_ms(&a->daemon), daemon_wall_ns(&a->daemon), &s->message, &order))
-		return false;
-	if (order)
-		s->order = order;
-	return true;
 }
 
 void stream_write(struct agent *a)
 {
-	struct stream *s = &a->stream;
-
-	if (!s->call || s->epoch == 0)
-		return;
-	while (next_message(a)) {
-		enum err err = rpc_send(s->call, buf_view(&s->message));
-
-		if (err == E_BUSY || err == E_NOMEM)
-			break;
-		if (err == E_LIMIT)
-			log_error(AGENT_LOG, "a message is larger than the limit and cannot be sent",
-				  LOG_U("bytes", s->message.n));
-		buf_clear(&s->message);
-	}
-	note_sent(a);
-	if (s->paused && !session_is_full(session_of(a))) {
-		s->paused = false;
-		rpc_resume(s->call);
-	}
+	pump_write(&a->stream.pump);
 }
 
 /* ---- beside the stream ------------------------------------------------------------------------------------------- */

@@ -33,9 +33,8 @@ static void stream_free(struct stream *s)
 
 	if (s->agent->user == s)
 		s->agent->user = NULL;
-	session_close(s->agent->session, s->epoch);
+	pump_close(&s->pump);
 	hub_ready(s->agent);
-	buf_release(&s->message);
 	mem_free(s);
 	p->streams--;
 	principal_ended(p);
@@ -44,7 +43,7 @@ static void stream_free(struct stream *s)
 /* Upstream's agents come again after OK, UNAVAILABLE, UNAUTHENTICATED and CANCELLED, and after nothing else (facts 11.8). */
 static void stream_end(struct stream *s, enum rpc_code code, const char *why)
 {
-	struct rpc_call *call = TAKE(s->call);
+	struct rpc_call *call = TAKE(s->pump.call);
 
 	observe_disconnected(s->principal, s, why);
 	stream_free(s);
@@ -64,24 +63,39 @@ static enum err greet(struct rpc_call *call, const struct wire_dialect *agreed, 
 	return err;
 }
 
+static void on_ready(struct pump *pump)
+{
+	hub_ready(CONTAINER_OF(pump, struct stream, pump)->agent);
+}
+
+static enum err stream_open(struct stream *s, const struct wire_dialect *agreed)
+{
+	enum err err = greet(s->pump.call, agreed, s->agent->session);
+
+	return err == E_OK ? pump_open(&s->pump, ++s->principal->next_epoch, agreed) : err;
+}
+
 static void stream_begin(struct principal *p, struct rpc_call *call, struct hub_agent *agent)
 {
 	struct wire_dialect agreed = wire_dialect_accept(rpc_metadata(call));
 	struct stream *s = mem_alloc(sizeof(*s)), *older = agent->user;
-	enum err err = s ? greet(call, &agreed, agent->session) : E_NOMEM;
+	enum err err = E_NOMEM;
 
-	if (err == E_OK)
-		err = session_open(agent->session, ++p->next_epoch, &agreed, daemon_now_ms(&p->daemon));
+	if (s) {
+		*s = (struct stream){ .principal = p,
+				      .agent = agent,
+				      .pump = { .loop = &p->daemon.loop,
+						.session = agent->session,
+						.call = call,
+						.on_ready = on_ready },
+				      .since_ms = (uint64_t)clock_wall_ms() };
+		err = stream_open(s, &agreed);
+	}
 	if (err != E_OK) {
 		mem_free(s);
 		rpc_finish(call, RPC_UNAVAILABLE, str_of(err_text(err)), NULL);
 		return;
 	}
-	*s = (struct stream){ .principal = p,
-			      .agent = agent,
-			      .call = call,
-			      .epoch = p->next_epoch,
-			      .since_ms = (uint64_t)clock_wall_ms() };
 	agent->user = s;
 	p->streams++;
 	rpc_set_user(call, s);
@@ -109,16 +123,8 @@ static void on_subscribe(struct rpc_call *call, void *ctx)
 static void on_message(struct rpc_call *call, struct str message)
 {
 	struct stream *s = rpc_user(call);
-	struct blob *bytes = blob_new(message);
 
-	if (bytes) /* else it is not answered, and comes again */
-		session_receive(s->agent->session, s->epoch, bytes, daemon_now_ms(&s->principal->daemon), rand_u64());
-	blob_unref(bytes);
-	if (!s->paused && session_is_full(s->agent->session)) {
-		s->paused = true;
-		rpc_pause(call);
-	}
-	hub_ready(s->agent);
+	pump_receive(&s->pump, message);
 }
 
 static void on_half_close(struct rpc_call *call)
@@ -143,57 +149,12 @@ static void on_writable(struct rpc_call *call)
 	hub_ready(s->agent);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------------------- */
-
-/* Everything that was given to the call has left: timers of sending again begin. */
-static void note_sent(struct stream *s)
-{
-	if (s->order == 0)
-		return;
-	if (rpc_queued(s->call)) {
-		rpc_notify_empty(s->call);
-		return;
-	}
-	session_sent(s->agent->session, s->order, daemon_now_ms(&s->principal->daemon), rand_u64());
-	s->order = 0;
-}
-
-static bool next_message(struct stream *s)
-{
-	const struct daemon *daemon = &s->principal->daemon;
-	uint64_t order;
-
-	if (s->message.n)
-		return true;
-	buf_clear(&s->message);
-	if (!session_take(s->agent->session, daemon_now_ms(daemon), daemon_wall_ns(daemon), &s->message, &order))
-		return false;
-	if (order)
-		s->order = order;
-	return true;
-}
-
 void stream_pump(struct hub_agent *agent)
 {
 	struct stream *s = agent->user;
 
-	if (!s)
-		return;
-	while (next_message(s)) {
-		enum err err = rpc_send(s->call, buf_view(&s->message));
-
-		if (err == E_BUSY || err == E_NOMEM)
-			break;
-		if (err == E_LIMIT)
-			log_error(PRINCIPAL_LOG, "a message is larger than the limit and cannot be sent",
-				  LOG_S("agent", agent->name.text), LOG_U("bytes", s->message.n));
-		buf_clear(&s->message);
-	}
-	note_sent(s);
-	if (s->paused && !session_is_full(agent->session)) {
-		s->paused = false;
-		rpc_resume(s->call);
-	}
+	if (s)
+		pump_write(&s->pump);
 }
 
 /* ---- Push -------------------------------------------------------------------------------------------------------- */
@@ -268,7 +229,7 @@ void streams_review(struct principal *p)
 
 	while ((agent = hub_next(p->hub, &at))) {
 		struct stream *s = agent->user;
-		struct login_peer peer = { .cert = s && rpc_peer(s->call) ? rpc_peer(s->call)->tls : NULL };
+		struct login_peer peer = { .cert = s && rpc_peer(s->pump.call) ? rpc_peer(s->pump.call)->tls : NULL };
 		struct why why = { 0 };
 
 		if (s && !login_still(&p->rules, &agent->name, &peer, &why))

@@ -12,6 +12,7 @@
 
 #include "auth/login.h"
 #include "backend/backend.h"
+#include "daemon/pump.h"
 #include "daemon/web.h"
 #include "net/work.h"
 #include "principal/hub.h"
@@ -28,11 +29,7 @@
 struct stream {
 	struct principal *principal;
 	struct hub_agent *agent;
-	struct rpc_call *call;
-	uint64_t epoch;
-	struct buf message; /* taken from the session, refused for want of room */
-	uint64_t order;     /* the newest that was given to the call and may not have left */
-	bool paused;
+	struct pump pump;
 	uint64_t since_ms; /* wall clock */
 };
 
