@@ -178,7 +178,7 @@ class Nats:
         """Every message of a stream, in order."""
         state = self.stream(name)["state"]
         found = []
-        for first in range(state["first_seq"], state["last_seq"] + 1, 500):
+        for first in range(max(state["first_seq"], 1), state["last_seq"] + 1, 500):  # an empty stream begins at 0
             numbers = range(first, min(first + 500, state["last_seq"] + 1))
             asked = [(f"$JS.API.STREAM.MSG.GET.{name}", b'{"seq":%d}' % n) for n in numbers]
             for answer in map(json.loads, self.request_many(asked)):

@@ -33,13 +33,13 @@ def slack(body, content_type=JSON, at=None):
     return [content_type, ("X-Slack-Request-Timestamp", t), ("X-Slack-Signature", "v0=" + digest(b"v0:" + t.encode() + b":" + body))]
 
 
-def stripe(body):
-    t = str(int(time.time()))
+def stripe(body, at=None):
+    t = str(at if at is not None else int(time.time()))
     return [JSON, ("Stripe-Signature", f"t={t},v1={digest(t.encode() + b'.' + body)}")]
 
 
-def standard(body):
-    t = str(int(time.time()))
+def standard(body, at=None):
+    t = str(at if at is not None else int(time.time()))
     mac = hmac.new(base64.b64decode(STANDARD[6:]), b"msg_1." + t.encode() + b"." + body, "sha256").digest()
     return [JSON, ("webhook-id", "msg_1"), ("webhook-timestamp", t), ("webhook-signature", "v1," + base64.b64encode(mac).decode())]
 
@@ -92,6 +92,9 @@ ROWS = [
              "secretToken: {name: s, key: secret}, metadata: {team: build}", PUSH,
              lambda b: [JSON, ("X-Gitlab-Event", "Push Hook"), ("X-Gitlab-Token", SECRET), ("Idempotency-Key", "f5e5")],
              ("X-Gitlab-Token",), "f5e5", with_headers(PUSH_STORED)),
+    Provider("gitlab-signed", "gitlab", "events: [PushEvents], accessToken: {name: s, key: secret}, gitlabBaseURL: https://gitlab.example.com, "
+             "holdfast: {signingToken: {name: s, key: standard}}, metadata: {team: build}", PUSH, standard,
+             ("webhook-id", "webhook-timestamp", "webhook-signature"), "msg_1", with_headers(PUSH_STORED)),
     Provider("bitbucket", "bitbucket", "repositories: [{owner: o, repositorySlug: r}], holdfast: {webhookSecret: {name: s, key: secret}}, "
              "metadata: {team: build}", PUSH, lambda b: [JSON, ("X-Event-Key", "repo:push"), ("X-Request-UUID", "e4b6")] + hub(b),
              ("X-Hub-Signature",), "e4b6", with_headers(PUSH_STORED)),
@@ -116,6 +119,9 @@ ROWS = [
              + GRID_MESSAGE.replace("&", "\\u0026").replace("{", "{{").replace("}", "}}")
              + ',"TopicArn":"urn:t","Version":"2010-03-31"}},"metadata":{{"team":"build"}}}}'),
 ]
+
+# Of the rows whose signature says when it was made: body, time -> fields.
+SIGNED_AT = {"slack": lambda body, at: slack(body, at=at), "stripe": stripe, "webhook-standard": standard, "gitlab-signed": standard}
 
 MANIFEST = """\
 apiVersion: argoproj.io/v1alpha1

@@ -13,7 +13,7 @@ import pytest
 from conftest import HOLDFAST, wait_until
 from load import metric
 from natsio import Nats
-from providers import FORM, GRID_MESSAGE, JSON, MAX, PUSH, ROWS, SECRET, SLACK, STANDARD, grid, hub, manifest, payload, slack, sns, stripe
+from providers import FORM, GRID_MESSAGE, JSON, MAX, PUSH, ROWS, SECRET, SIGNED_AT, SLACK, STANDARD, grid, hub, manifest, payload, slack, sns, stripe
 from rawhttp import Peer, chunk, request
 from test_disk import faults, heal  # noqa: F401
 from test_providers_saas import TOPIC, fake_sns  # noqa: F401
@@ -193,7 +193,7 @@ def test_while_the_bus_is_away_nobody_is_told_success(everyone, nats):
 # ---- requests that are wrong ----------------------------------------------------------------------------------------------
 
 HAS_METHOD = ("webhook", "webhook-auth", "webhook-standard", "webhook-hmac")  # of the others upstream takes any method
-TAKES_ANY_JSON = (*HAS_METHOD, "gitlab", "bitbucket", "bitbucketserver", "gerrit")  # the others want an object, or a form
+TAKES_ANY_JSON = (*HAS_METHOD, "gitlab", "gitlab-signed", "bitbucket", "bitbucketserver", "gerrit")  # the others want an object, or a form
 MEDIA_TYPES = {"github": 415}  # who looks at it at all; slack tells forms from JSON
 
 
@@ -273,6 +273,22 @@ def test_forgeries_store_nothing_and_teach_nothing(everyone, compat):
     assert a.events() == 0
     assert SECRET not in a.g.process.output()
     a.assert_unharmed()
+
+
+@pytest.mark.parametrize("compat", ["improved", "strict"])
+def test_a_signature_counts_for_five_minutes_either_way(everyone, compat):
+    a = everyone(f"    compat: {compat}\n")
+    assert SIGNED_AT.keys() <= {row.name for row in a.rows}
+    for name, sign in SIGNED_AT.items():
+        row, now = a.row(name), int(time.time())
+        for at in (now - 310, now + 320, now - 10**6, 0, 2**63, now * 10**9):
+            status, text = a.send(row, fields=sign(row.body, at))
+            assert status == (401 if compat == "improved" or name == "slack" else 400) and "success" not in text, (name, at, text)
+        assert a.events() == 0, name
+    for name, sign in SIGNED_AT.items():
+        row, now = a.row(name), int(time.time())
+        for at in (now - 280, now + 280):
+            assert is_success(row, a.send(row, fields=sign(row.body, at))), (name, at)
 
 
 def slack_at(stamp):

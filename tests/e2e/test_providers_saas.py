@@ -919,6 +919,27 @@ def check_config(tmp_path, kind, event):
     return subprocess.run([HOLDFAST, "check-config", file], capture_output=True, text=True, timeout=30, check=False)
 
 
+KEYS = "accessKey: {name: s, key: k}, secretKey: {name: s, key: k}"
+SUBSCRIPTIONS = [
+    # the event -> what is said of its subscription; None: nothing
+    ("", "without accessKey and secretKey the topic is not subscribed to"),
+    ("roleARN: \"arn:aws:iam::1:role/r\"", "without accessKey and secretKey the topic is not subscribed to"),
+    (KEYS + ", roleARN: \"arn:aws:iam::1:role/r\"", "the hook cannot be managed: roleARN: no role is taken on"),
+    (KEYS + ", roleARN: \"\"", None),
+    (KEYS, None),
+    ("holdfast: {hooks: {manage: false}}", None),
+]
+
+
+def test_a_topic_that_nobody_subscribes_to_is_named_by_check_config(tmp_path):
+    for event, text in SUBSCRIPTIONS:
+        done = check_config(tmp_path, "sns", 'webhook: {port: "1", endpoint: /a, url: "https://us"}, validateSignature: true, '
+                            f"topicArn: \"arn:aws:sns:eu-west-1:1:t\", region: eu-west-1{', ' * bool(event)}{event}")
+        assert done.returncode == 0, done.stdout
+        told = [line for line in done.stdout.splitlines() if "subscribe" in line]
+        assert len(told) == bool(text) and (not text or text in told[0]), (event, done.stdout)
+
+
 def test_wrong_manifests_are_refused_with_upstreams_words(tmp_path):
     for kind, event, text in WRONG:
         done = check_config(tmp_path, kind, f'webhook: {{port: "1", endpoint: /a}}, {event}')

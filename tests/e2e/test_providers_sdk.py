@@ -2,7 +2,7 @@
 many put behind GitHub. What they refuse is refused here, what they sign is taken, and what we sign they make the same way.
 
 Only what Debian packages is used: GitHub, GitLab, Slack and Standard Webhooks have no library there that signs or verifies in a
-language of these tests; their published vectors stand in test_providers_git.py, test_providers_saas.py and the unit tests.
+language of these tests; their published vectors stand in test_providers_vectors.py and the unit tests.
 """
 
 import hmac

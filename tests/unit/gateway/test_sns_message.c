@@ -28,6 +28,32 @@ static void expect_signed(const char *json, const char *text)
 	sns_message_release(&m);
 }
 
+#define GUIDE_TOPIC "arn:aws:sns:us-east-2:123456789012:s4-MySNSTopic-1G1WEFCOXTC0P"
+#define GUIDE_URL                                                                                         \
+	"https://sns.us-east-2.amazonaws.com/?Action=ConfirmSubscription&TopicArn=" GUIDE_TOPIC "&Token=" \
+	"233..."
+
+/* The examples of docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html, of both strings to sign. */
+static void the_examples_of_amazons_guide_are_signed_as_it_shows(void **state)
+{
+	(void)state;
+	expect_signed("{\"Type\":\"Notification\",\"MessageId\":\"4d4dc071-ddbf-465d-bba8-08f81c89da64\",\"TopicArn\":"
+		      "\"" GUIDE_TOPIC "\",\"Subject\":\"My subject\",\"Message\":\"My Test Message\",\"Timestamp\":"
+		      "\"2019-01-31T04:37:04.321Z\"}",
+		      "Message\nMy Test Message\nMessageId\n4d4dc071-ddbf-465d-bba8-08f81c89da64\nSubject\nMy subject\n"
+		      "Timestamp\n2019-01-31T04:37:04.321Z\nTopicArn\n" GUIDE_TOPIC "\nType\nNotification\n");
+	expect_signed(
+		"{\"Type\":\"SubscriptionConfirmation\",\"MessageId\":\"3d891288-136d-417f-bc05-901c108273ee\","
+		"\"Token\":\"233...\",\"TopicArn\":\"" GUIDE_TOPIC "\",\"Message\":\"You have chosen to subscribe to "
+		"the topic " GUIDE_TOPIC ".\\nTo confirm the subscription, visit the SubscribeURL included in this "
+		"message.\",\"SubscribeURL\":\"" GUIDE_URL "\",\"Timestamp\":\"2019-01-31T19:25:13.719Z\"}",
+		"Message\nYou have chosen to subscribe to the topic " GUIDE_TOPIC ".\nTo confirm the subscription, "
+		"visit the SubscribeURL included in this message.\nMessageId\n3d891288-136d-417f-bc05-901c108273ee\n"
+		"SubscribeURL\n" GUIDE_URL
+		"\nTimestamp\n2019-01-31T19:25:13.719Z\nToken\n233...\nTopicArn\n" GUIDE_TOPIC
+		"\nType\nSubscriptionConfirmation\n");
+}
+
 /* Amazon SNS Developer Guide, "Verifying the signatures": names in order, a line each. */
 static void the_signed_text_is_what_amazon_says(void **state)
 {
@@ -174,6 +200,7 @@ static void a_confirmation_confirms_its_topic_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_examples_of_amazons_guide_are_signed_as_it_shows),
 		cmocka_unit_test(the_signed_text_is_what_amazon_says),
 		cmocka_unit_test(what_is_no_message_is_refused),
 		cmocka_unit_test(no_allocation_that_fails_is_lost),
