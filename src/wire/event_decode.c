@@ -165,6 +165,7 @@ static void read_text(struct decode *d, const char *name, struct str text, struc
 static void read_field(struct decode *d, const struct proto_field *f)
 {
 	struct wire_event *e = d->event;
+	struct str id; /* nobody looks at it */
 
 	if (f->number == 0 || f->number > CE_PROTO)
 		return;
@@ -173,6 +174,9 @@ static void read_field(struct decode *d, const struct proto_field *f)
 		return;
 	}
 	switch (f->number) {
+	case CE_ID:
+		read_text(d, "id", f->bytes, &id);
+		break;
 	case CE_SOURCE:
 		read_text(d, "source", f->bytes, &e->source);
 		break;
@@ -194,7 +198,7 @@ static void read_field(struct decode *d, const struct proto_field *f)
 	case CE_PROTO:
 		bad(d, "its data is a protobuf message", (struct str){ 0 });
 		break;
-	default: /* the id, which nobody looks at */
+	default:
 		break;
 	}
 }

@@ -9,7 +9,16 @@
 #include "wire/proto.h"
 
 enum { EVENT_EVENT = 1 };
-enum { CE_SOURCE = 2, CE_SPEC_VERSION = 3, CE_TYPE = 4, CE_ATTRIBUTE = 5, CE_BINARY = 6, CE_TEXT = 7, CE_PROTO = 8 };
+enum {
+	CE_ID = 1,
+	CE_SOURCE = 2,
+	CE_SPEC_VERSION = 3,
+	CE_TYPE = 4,
+	CE_ATTRIBUTE = 5,
+	CE_BINARY = 6,
+	CE_TEXT = 7,
+	CE_PROTO = 8
+};
 enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 enum member {
 	MEMBER_NONE = 0,

@@ -269,6 +269,7 @@ static const struct {
 	{ "an attribute with an empty value", "0a4d" VERSION SCHEMA IDS "2a060a02787a1200", E_MALFORMED },
 	{ "a subject that is a number", "0a54" VERSION SCHEMA IDS "2a0d0a077375626a65637412021005", E_MALFORMED },
 	{ "a source that is not UTF-8", "0a48" VERSION SCHEMA IDS "1201ff", E_MALFORMED },
+	{ "an id that is not UTF-8", "0a48" VERSION SCHEMA IDS "0a01ff", E_MALFORMED },
 	{ "text_data that is not UTF-8", "0a48" VERSION SCHEMA IDS "3a01ff", E_MALFORMED },
 	{ "protobuf data", "0a47" VERSION SCHEMA IDS "4200", E_MALFORMED },
 	{ "a source that is a number", "0a47" VERSION SCHEMA IDS "1005", E_MALFORMED },
