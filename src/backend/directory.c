@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backend/directory_impl.h"
+#include "base/dir.h"
 #include "base/log.h"
 
 #define X(field, kind, title, text) \
@@ -202,8 +202,10 @@ static const struct backend_ops directory_ops = {
 /* The kernel drops the lock with the process; it lies on the directory itself. */
 static enum err open_root(struct directory *d, const char *path, struct why *why)
 {
-	if (mkdir(path, 0777) != 0 && errno != EEXIST)
-		return why_errno(why, disk_err(errno), errno, "make directory");
+	int problem = dir_make(path, 0777);
+
+	if (problem)
+		return why_errno(why, disk_err(problem), problem, "make directory");
 	d->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->root < 0)
 		return why_errno(why, disk_err(errno), errno, "open directory");

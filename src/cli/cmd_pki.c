@@ -1,13 +1,12 @@
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/files.h"
 #include "auth/pki.h"
 #include "base/clock.h"
+#include "base/dir.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "cli/commands.h"
@@ -141,9 +140,9 @@ static enum err init_paths(struct task *t, struct init_files *f)
 
 static enum err make_dir(struct task *t)
 {
-	if (mkdir(t->dir, 0700) == 0 || errno == EEXIST)
-		return E_OK;
-	return why_errno(&t->why, E_IO, errno, "make the directory %s", t->dir);
+	int problem = dir_make(t->dir, 0700);
+
+	return problem ? why_errno(&t->why, E_IO, problem, "make the directory %s", t->dir) : E_OK;
 }
 
 /* Keys first: a certificate without its key is of no use. */

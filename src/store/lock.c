@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/str.h"
 
 static enum err errno_err(int number)
@@ -27,31 +28,16 @@ static enum err errno_err(int number)
 	}
 }
 
-/* A new directory's name is durable only when its parent is. */
-static void sync_parent(int dir_fd)
-{
-	int parent = openat(dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (parent < 0)
-		return; /* not ours to read: mkdir(2) worked, more cannot be done */
-	(void)fsync(parent);
-	close(parent);
-}
-
 enum err lock_dir_open(const char *dir, bool create, struct why *why, int *ret_dir_fd)
 {
-	bool made = false;
+	int problem = create ? dir_make(dir, 0700) : 0;
 	int fd;
 
-	if (create && mkdir(dir, 0700) == 0)
-		made = true;
-	else if (create && errno != EEXIST)
-		return why_errno(why, errno_err(errno), errno, "make directory %s", dir);
+	if (problem)
+		return why_errno(why, errno_err(problem), problem, "make directory %s", dir);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return why_errno(why, errno_err(errno), errno, "open directory %s", dir);
-	if (made)
-		sync_parent(fd);
 	*ret_dir_fd = fd;
 	return E_OK;
 }

@@ -1,0 +1,79 @@
+"""The guide of the principal and its agents does what it shows."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+from conftest import wait_until
+from test_docs import blocks, shell  # noqa: F401
+
+PAGE = "docs/guide/sync.md"
+
+
+class Site:
+    """The shell of the guide, with the two processes of its second block."""
+
+    def __init__(self, sh, free_port):
+        self.sh, self.free_port, self.processes = sh, free_port, []
+        self.port = str(free_port())
+
+    def run(self, command):
+        return self.sh.run(command)
+
+    def start(self, command):
+        """A command that ends with `&`, its ports such as are free here."""
+        command = command.replace("8443", self.port).rstrip("& \n")
+        command += f" --metrics-port {self.free_port()} --healthz-port {self.free_port()}"
+        self.processes.append(subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=self.sh.directory, env=self.sh.env,
+                                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def load(self, path):
+        file = self.sh.directory / path
+        return yaml.safe_load(file.read_text()) if file.exists() else None
+
+    def status(self):
+        return json.loads(self.run("holdfast status --json --data-dir data/principal"))["agents"]
+
+    def end(self):
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def site(shell, free_port):  # noqa: F811
+    s = Site(shell, free_port)
+    yield s
+    s.end()
+
+
+def test_the_sync_guide_does_what_it_shows(site):
+    pki, serve, write, look, release = blocks(PAGE, "sh")
+    site.run(pki)
+    for command in re.split(r"(?<=&)\n", serve.replace("\\\n", " ").strip()):
+        site.start(command)
+    site.run(write)
+
+    copy = "site/argocd/Application/guestbook.yaml"
+    wait_until(lambda: site.load(copy), "the application is at the site")
+    shown = site.run(look)
+    assert "argocd.argoproj.io/source-uid: " in shown and re.search(r"^berlin ", shown, re.M), shown
+
+    source = site.sh.directory / "source/berlin/Application/guestbook.yaml"
+    source.write_text(source.read_text().replace("v1", "v2"))
+    wait_until(lambda: site.load(copy)["spec"]["source"]["targetRevision"] == "v2", "the edit is at the site")
+    (site.sh.directory / copy).unlink()
+    wait_until(lambda: site.load(copy), "what was deleted at the site is made again")
+
+    operation = source.with_name("guestbook.status.yaml")
+    operation.write_text(blocks(PAGE, "yaml")[0])
+    wait_until(lambda: (site.load("site/argocd/Application/guestbook.status.yaml") or {}).get("operation"),
+               "the operation is at the site")
+    look_again, let_go = release.strip().split("\n")
+    assert "berlin" in site.run(look_again)
+    assert site.run(let_go) == "nothing is held\n"
+    source.unlink()
+    wait_until(lambda: site.load(copy) is None, "the deletion is at the site")
+    wait_until(lambda: all(agent["behind"] == 0 for agent in site.status()), "it is confirmed")
