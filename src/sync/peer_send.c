@@ -7,6 +7,9 @@
 #include "wire/ack.h"
 #include "wire/ids.h"
 
+/* Of an answer but for our source: two ids, a reason, and attributes of a fixed size. */
+#define REPLY_ROOM (2 * DELIVERY_TEXT_MAX + DELIVERY_REASON_MAX + 1024)
+
 enum err peer_add(struct peer *p, const struct delivery_event *e, uint64_t now_ms)
 {
 	return outbox_add(p->outbox, e, now_ms);
@@ -93,17 +96,25 @@ static enum err finished(const struct peer *p, const struct buf *message, struct
 		       message->n, p->message_max);
 }
 
-/* What cannot be said of an answer is left: the peer sends its event again. */
+/*
+ * Room for any answer, before it is taken: a peer that was told "received" does not send its event again, and would wait for the
+ * outcome for ever.
+ */
+static bool reserve_reply(const struct peer *p, struct buf *message)
+{
+	if (buf_reserve(message, REPLY_ROOM + strlen(p->source)))
+		return true;
+	buf_clear(message);
+	return false;
+}
+
 static bool take_reply(struct peer *p, struct buf *message)
 {
 	struct delivery_answer a;
 
-	while (inbox_answer(p->inbox, &a)) {
-		if (wire_ack_encode(&a, &p->dialect, str_of(p->source), message) == E_OK &&
-		    finished(p, message, NULL) == E_OK)
-			return true;
-		buf_clear(message);
-	}
+	while (inbox_answer(p->inbox, &a))
+		if (wire_ack_encode(&a, &p->dialect, str_of(p->source), message) == E_OK)
+			return true; /* else this dialect has no word for it */
 	return false;
 }
 
@@ -206,7 +217,7 @@ bool peer_take(struct peer *p, const struct peer_composer *composer, uint64_t no
 	struct why why;
 
 	*ret_order = 0;
-	if (p->epoch == 0)
+	if (p->epoch == 0 || !reserve_reply(p, message))
 		return false;
 	if (take_reply(p, message))
 		return true;
@@ -214,7 +225,7 @@ bool peer_take(struct peer *p, const struct peer_composer *composer, uint64_t no
 		if (f.control) {
 			buf_str(message, blob_view(f.bytes));
 			if (finished(p, message, NULL) == E_OK)
-				return true; /* else as with answers */
+				return true; /* else it is left: who waits for it asks again */
 		} else if (write_payload(p, composer, &f, sent_at, message, &why) == E_OK) {
 			*ret_order = f.order;
 			return true;
