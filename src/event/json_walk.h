@@ -17,7 +17,7 @@ struct json_walk {
 
 static inline struct json_walk json_walk(struct str text)
 {
-	return (struct json_walk){ text.p, text.p + text.n };
+	return (struct json_walk){ text.p, text.n ? text.p + text.n : text.p }; /* what is absent has no address */
 }
 
 /* The kind of the next value by its first byte: one of { [ " t f n - or a digit; 0 at the end. */
