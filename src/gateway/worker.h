@@ -11,14 +11,7 @@
 #include "gateway/exchange.h"
 #include "net/http_server.h"
 
-struct listener {
-	struct worker *worker;
-	uint16_t port;
-	struct http_server *server;
-	const struct route_port *routes; /* of the worker's table; NULL when it does not name the port any more */
-	bool given_up;                   /* takes no new connections, ends with the last one */
-	struct listener *next;
-};
+struct listener; /* gateway/listener.h */
 
 struct worker {
 	struct gateway *gateway;

@@ -105,14 +105,34 @@ def test_the_cloudevents_guide_does_what_it_shows(shell):
 def test_the_providers_guide_does_what_it_shows(shell):
     page = "docs/guide/providers.md"
     (shell.directory / "hosts.yaml").write_text(localised(blocks(page, "yaml")[0], shell.port, shell.admin))
-    secret, push = blocks(page, "sh")[:2]
+    secret, start, push, tail = blocks(page, "sh")
     shell.run(secret)
-    shell.serve("holdfast gateway -f hosts.yaml &")
+    check, gateway = start.strip().split("\n")
+    assert "ok: 1 endpoint" in shell.run(check)
+    shell.serve(gateway)
     assert shell.run(push) == "success"
+    assert '"zen":"Keep it logically awesome."' in shell.run(tail)
     assert shell.run(push.replace("logically", "Logically", 1).replace("awesome", "awful", 1).replace("d-1", "d-2")) == "success"
     assert shell.run(push.replace("'keep it long", "'guess it long")).startswith("the request is not signed")
     events = [json.loads(line)["event"] for line in shell.run("holdfast tail --data-dir ./data --json").splitlines()]
     assert [event["id"] for event in events] == ["d-1", "d-2"]
+
+
+def test_every_piece_of_a_manifest_in_the_providers_guide_passes_check_config(tmp_path):
+    """Pieces begin with the type of a source, as they stand under spec; one is a `holdfast` of the piece before it."""
+    whole, *pieces = blocks("docs/guide/providers.md", "yaml")
+    kinds = set()
+    for piece in pieces:
+        if not piece.startswith("  "):
+            piece = "\n".join("  " + line for line in piece.splitlines()) + "\n"
+        if piece.strip().startswith("holdfast:"):
+            piece = "  webhook:\n    e:\n      endpoint: /e\n      port: \"1\"\n      method: POST\n" + piece
+        file = tmp_path / "piece.yaml"
+        file.write_text(whole.partition("  github:")[0] + piece)
+        done = subprocess.run([HOLDFAST, "check-config", file], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, piece + done.stdout
+        kinds.add(piece.split(":")[0].strip())
+    assert {"github", "bitbucket", "stripe", "sns", "webhook"} <= kinds
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
