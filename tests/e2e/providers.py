@@ -120,6 +120,9 @@ ROWS = [
              + ',"TopicArn":"urn:t","Version":"2010-03-31"}},"metadata":{{"team":"build"}}}}'),
 ]
 
+# How long each provider waits for an answer, in seconds; 30 of those who do not say.
+WAITS = {"github": 10, "gitlab": 10, "gitlab-signed": 10, "bitbucket": 10, "bitbucketserver": 10, "slack": 3, "sns": 15}
+
 # Of the rows whose signature says when it was made: body, time -> fields.
 SIGNED_AT = {"slack": lambda body, at: slack(body, at=at), "stripe": stripe, "webhook-standard": standard, "gitlab-signed": standard}
 
@@ -130,8 +133,7 @@ metadata: {{name: all}}
 spec:
 {events}  holdfast:
     secretsDir: {secrets}
-    deadline: 1s
-    admin: {{address: "127.0.0.1:{admin}"}}
+{deadline}    admin: {{address: "127.0.0.1:{admin}"}}
 {more}"""
 
 
@@ -144,13 +146,14 @@ def sns(fake, message, signer):
                     message["MessageId"], with_headers(text, "header"))
 
 
-def manifest(rows, port, admin, secrets, more):
+def manifest(rows, port, admin, secrets, more, deadline):
     kinds = collections.defaultdict(str)
     for row in rows:
         context = f'port: "{port}", endpoint: /{row.name}, method: POST, maxPayloadSize: {MAX}'
         inlined = row.kind == "webhook"
         kinds[row.kind] += f"    {row.name}: {{{context if inlined else 'webhook: {' + context + '}'}, {row.event}}}\n"
-    return MANIFEST.format(events="".join(f"  {kind}:\n{lines}" for kind, lines in kinds.items()), secrets=secrets, admin=admin, more=more)
+    return MANIFEST.format(events="".join(f"  {kind}:\n{lines}" for kind, lines in kinds.items()), secrets=secrets, admin=admin, more=more,
+                           deadline=f"    deadline: {deadline}\n" if deadline else "")
 
 
 def canonical(name):

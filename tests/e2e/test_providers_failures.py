@@ -6,14 +6,17 @@ import collections
 import json
 import re
 import resource
+import signal
 import subprocess
 import time
+from concurrent import futures
 
 import pytest
 from conftest import HOLDFAST, wait_until
 from load import metric
 from natsio import Nats
-from providers import FORM, GRID_MESSAGE, JSON, MAX, PUSH, ROWS, SECRET, SIGNED_AT, SLACK, STANDARD, grid, hub, manifest, payload, slack, sns, stripe
+from providers import (FORM, GRID_MESSAGE, JSON, MAX, PUSH, ROWS, SECRET, SIGNED_AT, SLACK, STANDARD, WAITS, grid, hub, manifest,
+                       payload, slack, sns, stripe)
 from rawhttp import Peer, chunk, request
 from test_disk import faults, heal  # noqa: F401
 from test_providers_saas import TOPIC, fake_sns  # noqa: F401
@@ -31,7 +34,7 @@ spec: {{jetstreamExotic: {{url: "{url}"}}}}
 class All:
     """A gateway with every provider."""
 
-    def __init__(self, gateway, tmp_path, fake, more, bus):
+    def __init__(self, gateway, tmp_path, fake, more, bus, deadline):
         self.g, self.secrets = gateway, tmp_path / "secrets"
         (self.secrets / "s").mkdir(parents=True)
         (self.secrets / "s/secret").write_text(SECRET + "\n")
@@ -39,7 +42,7 @@ class All:
         message = {"Type": "Notification", "MessageId": "22b80b92", "TopicArn": TOPIC, "Subject": "s", "Message": "{\"a\": 1}",
                    "Timestamp": "2012-05-02T00:54:06.655Z", "SignatureVersion": "2", "SigningCertURL": fake.base + "/cert.pem"}
         self.rows = [*ROWS, sns(fake, message, fake.signer.sign)]
-        self.g.file.write_text(manifest(self.rows, self.g.port, self.g.admin_port, self.secrets, more) + bus)
+        self.g.file.write_text(manifest(self.rows, self.g.port, self.g.admin_port, self.secrets, more, deadline) + bus)
 
     def row(self, name):
         return next(row for row in self.rows if row.name == name)
@@ -77,12 +80,13 @@ def is_success(row, answer):
 
 @pytest.fixture
 def everyone(gateway, tmp_path, fake_sns):  # noqa: F811
-    """everyone(more="", ack="spool", url=None): a started gateway with every provider; `more` stands under spec.holdfast."""
+    """everyone(more="", ack="spool", url=None, deadline="1s"): a started gateway with every provider; `more` stands under spec.holdfast;
+    with deadline=None each source has its own."""
 
-    def make(more="", ack="spool", url=None):
+    def make(more="", ack="spool", url=None, deadline="1s"):
         g = gateway()
         lines = f"    ack: {ack}\n" + (f"    dataDir: {g.data}\n" if ack == "spool" else "") + more
-        made = All(g, tmp_path, fake_sns, lines, BUS.format(url=url) if url else "")
+        made = All(g, tmp_path, fake_sns, lines, BUS.format(url=url) if url else "", deadline)
         g.start()
         return made
 
@@ -188,6 +192,24 @@ def test_while_the_bus_is_away_nobody_is_told_success(everyone, nats):
     with Nats(server.port) as bus:
         subjects = collections.Counter(m.subject for m in bus.messages())
     assert subjects == {f"default.all.{row.name}": 1 for row in a.rows}
+
+
+def test_a_bus_that_hangs_is_told_to_each_while_it_still_waits(everyone, nats):
+    """By default, without a word in the manifest: GitHub and Slack do not look at an answer that comes too late."""
+    server = nats()
+    a = everyone(ack="bus", url=server.url, deadline=None)
+    assert is_success(a.rows[0], a.send(a.rows[0]))
+    server.send(signal.SIGSTOP)
+
+    def ask(row):
+        begin = time.monotonic()
+        return row, a.send(row), time.monotonic() - begin
+
+    with futures.ThreadPoolExecutor(len(a.rows)) as pool:
+        for row, answer, took in pool.map(ask, a.rows):
+            assert answer and answer[0] >= 500 and "success" not in answer[1], (row.name, answer)
+            assert took < WAITS.get(row.name, 30), (row.name, took)
+    server.send(signal.SIGCONT)
 
 
 # ---- requests that are wrong ----------------------------------------------------------------------------------------------
