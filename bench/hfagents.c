@@ -130,6 +130,7 @@ static void subscribe(struct agent *a)
 	wire_dialect_write(&ours, &metadata);
 	if (rpc_start(a->channel,
 		      &(struct rpc_call_options){ .path = WIRE_SUBSCRIBE,
+						  .kind = RPC_BIDI,
 						  .metadata = &metadata,
 						  .on_headers = on_headers,
 						  .on_message = on_event,

@@ -68,6 +68,7 @@ void stream_open(struct agent *a)
 {
 	struct rpc_metadata metadata = { 0 };
 	const struct rpc_call_options options = { .path = WIRE_SUBSCRIBE,
+						  .kind = RPC_BIDI,
 						  .metadata = &metadata,
 						  .gzip = a->options->enable_compression,
 						  .on_headers = on_headers,
@@ -128,6 +129,7 @@ void stream_refuse(struct agent *a, enum wire_refusal refusal, struct str messag
 	struct rpc_metadata metadata = { 0 };
 	const struct rpc_call_options options = { .path = refusal == WIRE_REFUSE_LOGS ? WIRE_STREAM_LOGS
 										      : WIRE_STREAM_TERMINAL,
+						  .kind = refusal == WIRE_REFUSE_LOGS ? RPC_CLIENT_STREAM : RPC_BIDI,
 						  .metadata = &metadata,
 						  .timeout_ms = 20000,
 						  .on_message = ignore_message,

@@ -40,12 +40,27 @@ void rpc_call_unref(struct rpc_call *call)
 	mem_free(call);
 }
 
+void rpc_call_begun(struct rpc_call *call, enum rpc_kind kind)
+{
+	struct rpc_end *end = call->conn->end;
+
+	call->begun_ms = end->loop->now_ms;
+	call->method_metrics = method_metrics_of(&end->methods, end->metrics.registry, end->role->is_server, call->path,
+						 kind);
+	if (call->method_metrics)
+		metric_inc(call->method_metrics->started);
+}
+
 void rpc_call_count(struct rpc_call *call, enum rpc_code code)
 {
+	struct rpc_end *end = call->conn->end;
+
 	if (call->counted)
 		return;
 	call->counted = true;
-	metric_inc(call->conn->end->metrics.calls[code]);
+	metric_inc(end->metrics.calls[code]);
+	if (call->method_metrics)
+		method_metrics_handled(call->method_metrics, code, end->loop->now_ms - call->begun_ms);
 }
 
 void rpc_call_drop_queue(struct rpc_call *call)

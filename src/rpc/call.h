@@ -23,6 +23,13 @@
 
 struct rpc_call;
 
+enum rpc_kind {
+	RPC_UNARY,         /* one message, one answer */
+	RPC_CLIENT_STREAM, /* messages, one answer */
+	RPC_SERVER_STREAM, /* one message, answers */
+	RPC_BIDI,          /* both as they like */
+};
+
 /* The other end of a connection. */
 struct rpc_peer {
 	const char *address;        /* as text, without the port */

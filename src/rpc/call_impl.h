@@ -28,6 +28,8 @@ struct rpc_call {
 	int32_t stream; /* its id; 0: not begun */
 	void *user;
 	char *path;
+	struct method_metrics *method_metrics; /* NULL: its method is not counted */
+	uint64_t begun_ms;                     /* when that was begun */
 	struct loop_timer deadline;
 	uint64_t deadline_ms;
 
@@ -111,6 +113,9 @@ void rpc_call_fail(struct rpc_call *call, enum rpc_code code, const char *text);
 
 /* The handle is no longer out. */
 void rpc_call_disown(struct rpc_call *call);
+
+/* It is a call of its path, of this kind. */
+void rpc_call_begun(struct rpc_call *call, enum rpc_kind kind);
 
 /* It was counted once, by its code. */
 void rpc_call_count(struct rpc_call *call, enum rpc_code code);

@@ -42,6 +42,8 @@ static void count_message(struct rpc_call *call, struct str message)
 {
 	metric_inc(call->conn->end->metrics.received);
 	metric_add(call->conn->end->metrics.received_bytes, (int64_t)message.n);
+	if (call->method_metrics)
+		metric_inc(call->method_metrics->received);
 }
 
 static void hand_over(struct rpc_call *call, struct str message)

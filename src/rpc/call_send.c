@@ -67,6 +67,8 @@ static void queue(struct rpc_call *call, struct rpc_chunk *chunk, size_t message
 	call->conn->queued += chunk->n;
 	metric_inc(call->conn->end->metrics.sent);
 	metric_add(call->conn->end->metrics.sent_bytes, (int64_t)message_n);
+	if (call->method_metrics)
+		metric_inc(call->method_metrics->sent);
 }
 
 enum err rpc_send(struct rpc_call *call, struct str message)

@@ -64,6 +64,7 @@ bool rpc_channel_is_up(const struct rpc_channel *ch);
 
 struct rpc_call_options {
 	const char *path;                    /* "/package.Service/Method" */
+	enum rpc_kind kind;                  /* for the metrics */
 	const struct rpc_metadata *metadata; /* NULL: none */
 	uint64_t timeout_ms;                 /* 0: none */
 	bool gzip;                           /* pack what gets smaller by it */

@@ -146,6 +146,7 @@ static enum err begin(struct rpc_call *call, const char *authority, const char *
 		return err;
 	call->head_sent = true;
 	call->owned = true;
+	rpc_call_begun(call, o->kind);
 	rpc_call_ref(call);
 	rpc_end_touch(call->conn->end, call->conn);
 	return E_OK;

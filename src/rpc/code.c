@@ -5,12 +5,23 @@
 const char *rpc_code_name(enum rpc_code code)
 {
 	static const char *const names[] = {
-#define X(name) [RPC_##name] = #name,
+#define X(name, go) [RPC_##name] = #name,
 		RPC_CODES(X)
 #undef X
 	};
 
 	return (unsigned)code < RPC_CODE_COUNT ? names[code] : names[RPC_UNKNOWN];
+}
+
+const char *rpc_code_go_name(enum rpc_code code)
+{
+	static const char *const names[] = {
+#define X(name, go) [RPC_##name] = (go),
+		RPC_CODES(X)
+#undef X
+	};
+
+	return names[code];
 }
 
 enum rpc_code rpc_code_parse(struct str field)

@@ -1,7 +1,7 @@
 /*
  * code.h -- how a call ended: gRPC's status codes.
  *
- * Shape     one row per code: name as gRPC writes it; the number is the row's place.
+ * Shape     one row per code: name as gRPC writes it, and as Go's programs do; the number is the row's place.
  * Source    gRPC documentation, statuscodes.md, http-grpc-status-mapping.md, PROTOCOL-HTTP2.md ("Errors")
  */
 #pragma once
@@ -11,27 +11,28 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define RPC_CODES(X)           \
-	X(OK)                  \
-	X(CANCELLED)           \
-	X(UNKNOWN)             \
-	X(INVALID_ARGUMENT)    \
-	X(DEADLINE_EXCEEDED)   \
-	X(NOT_FOUND)           \
-	X(ALREADY_EXISTS)      \
-	X(PERMISSION_DENIED)   \
-	X(RESOURCE_EXHAUSTED)  \
-	X(FAILED_PRECONDITION) \
-	X(ABORTED)             \
-	X(OUT_OF_RANGE)        \
-	X(UNIMPLEMENTED)       \
-	X(INTERNAL)            \
-	X(UNAVAILABLE)         \
-	X(DATA_LOSS)           \
-	X(UNAUTHENTICATED)
+/*    name                 as Go writes it */
+#define RPC_CODES(X)                                 \
+	X(OK, "OK")                                  \
+	X(CANCELLED, "Canceled")                     \
+	X(UNKNOWN, "Unknown")                        \
+	X(INVALID_ARGUMENT, "InvalidArgument")       \
+	X(DEADLINE_EXCEEDED, "DeadlineExceeded")     \
+	X(NOT_FOUND, "NotFound")                     \
+	X(ALREADY_EXISTS, "AlreadyExists")           \
+	X(PERMISSION_DENIED, "PermissionDenied")     \
+	X(RESOURCE_EXHAUSTED, "ResourceExhausted")   \
+	X(FAILED_PRECONDITION, "FailedPrecondition") \
+	X(ABORTED, "Aborted")                        \
+	X(OUT_OF_RANGE, "OutOfRange")                \
+	X(UNIMPLEMENTED, "Unimplemented")            \
+	X(INTERNAL, "Internal")                      \
+	X(UNAVAILABLE, "Unavailable")                \
+	X(DATA_LOSS, "DataLoss")                     \
+	X(UNAUTHENTICATED, "Unauthenticated")
 
 enum rpc_code {
-#define X(name) RPC_##name,
+#define X(name, go) RPC_##name,
 	RPC_CODES(X)
 #undef X
 		RPC_CODE_COUNT,
@@ -45,6 +46,9 @@ struct rpc_status {
 
 /* "NOT_FOUND"; "UNKNOWN" for a number without a row. Never NULL. */
 const char *rpc_code_name(enum rpc_code code);
+
+/* "NotFound": as the metrics of Go's programs have it. Of a row. */
+const char *rpc_code_go_name(enum rpc_code code);
 
 /* The value of a grpc-status field; what is no number or has no row is UNKNOWN. */
 enum rpc_code rpc_code_parse(struct str field);

@@ -52,6 +52,7 @@ static enum err make_option(struct rpc_end *end)
 
 static void release(struct rpc_end *end)
 {
+	method_metrics_free(&end->methods);
 	nghttp2_session_callbacks_del(end->callbacks);
 	nghttp2_option_del(end->option);
 	gzip_release(&end->gzip);

@@ -12,6 +12,7 @@
 #include "rpc/budget.h"
 #include "rpc/gzip.h"
 #include "rpc/limit.h"
+#include "rpc/method_metrics.h"
 #include "rpc/rpc_metrics.h"
 
 #define RPC_READ_SIZE  (64 << 10) /* bytes per read */
@@ -47,6 +48,7 @@ struct rpc_end {
 	const struct rpc_role *role;
 	struct rpc_limits limits;
 	struct rpc_metrics metrics;
+	struct method_metrics *methods;
 	struct rpc_budget memory; /* of messages that come */
 	struct gzip gzip;
 	nghttp2_session_callbacks *callbacks;

@@ -74,7 +74,7 @@ static struct metric *get(struct rpc_metrics *m, struct metrics *registry, const
 
 void rpc_metrics_init(struct rpc_metrics *m, struct metrics *registry, const char *side)
 {
-	*m = (struct rpc_metrics){ 0 };
+	*m = (struct rpc_metrics){ .registry = registry };
 	m->conns = get(m, registry, &conns, side, NULL);
 	m->conns_begun = get(m, registry, &conns_begun, side, NULL);
 	for (size_t i = 0; i < RPC_END_COUNT; i++)

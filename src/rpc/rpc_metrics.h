@@ -47,7 +47,8 @@ const char *rpc_end_text(enum rpc_end_reason reason);
 uint32_t rpc_end_h2(enum rpc_end_reason reason);
 
 struct rpc_metrics {
-	struct metric *conns; /* open now */
+	struct metrics *registry; /* NULL: none */
+	struct metric *conns;     /* open now */
 	struct metric *conns_begun;
 	struct metric *conns_ended[RPC_END_COUNT];
 	struct metric *calls[RPC_CODE_COUNT]; /* ended, by code */

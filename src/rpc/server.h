@@ -15,13 +15,6 @@
 #include "rpc/call.h"
 #include "rpc/limit.h"
 
-enum rpc_kind {
-	RPC_UNARY,         /* one message, one answer */
-	RPC_CLIENT_STREAM, /* messages, one answer */
-	RPC_SERVER_STREAM, /* one message, answers */
-	RPC_BIDI,          /* both as they like */
-};
-
 struct rpc_method {
 	const char *path; /* "/package.Service/Method" */
 	enum rpc_kind kind;

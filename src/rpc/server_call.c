@@ -181,6 +181,7 @@ static void open_call(struct rpc_call *call)
 	/* In the form that the client uses itself. */
 	call->packing = call->packed_in && call->accepts_gzip;
 	call->owned = true;
+	rpc_call_begun(call, call->method->kind);
 	rpc_call_ref(call);
 	call->method->on_open(call, call->service);
 }

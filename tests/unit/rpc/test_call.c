@@ -85,6 +85,50 @@ static void the_deadline_ends_both_sides(void **state)
 	pair_end(&pair);
 }
 
+/* The page has this line. */
+static void expect_metric(const char *line)
+{
+	struct buf page = { 0 }, whole = { 0 };
+
+	metrics_write(pair.metrics, /* openmetrics= */ false, &page);
+	buf_addf(&whole, "\n%s\n", line);
+	if (!strstr(buf_cstr(&page), buf_cstr(&whole)))
+		fail_msg("not on the page: %s", line);
+	buf_release(&page);
+	buf_release(&whole);
+}
+
+static void each_method_is_counted_at_both_ends(void **state)
+{
+	struct rpc_call *call;
+
+	(void)state;
+	pair.metrics = metrics_new();
+	start(NULL);
+	call = begin("/t/Unary");
+	assert_int_equal(E_OK, rpc_send(call, STR("one")));
+	rpc_half_close(call);
+	pair_await(&pair, "close:OK");
+	rpc_half_close(begin("/t/Unary"));
+	pair_await(&pair, "close:INTERNAL:no message");
+	rpc_half_close(begin("/t/Nothing"));
+	pair_await(&pair, "close:UNIMPLEMENTED");
+#define UNARY "grpc_type=\"unary\",grpc_service=\"t\",grpc_method=\"Unary\""
+	expect_metric("grpc_server_started_total{" UNARY "} 2");
+	expect_metric("grpc_server_handled_total{" UNARY ",grpc_code=\"OK\"} 1");
+	expect_metric("grpc_server_handled_total{" UNARY ",grpc_code=\"Internal\"} 1");
+	expect_metric("grpc_server_msg_received_total{" UNARY "} 1");
+	expect_metric("grpc_server_msg_sent_total{" UNARY "} 1");
+	expect_metric("grpc_server_handling_seconds_count{" UNARY "} 2");
+	expect_metric("grpc_client_started_total{" UNARY "} 2");
+	expect_metric("grpc_client_msg_received_total{" UNARY "} 1");
+	expect_metric("grpc_client_handled_total{" UNARY ",grpc_code=\"OK\"} 1");
+#undef UNARY
+	expect_metric("grpc_client_handled_total{grpc_type=\"unary\",grpc_service=\"t\",grpc_method=\"Nothing\",grpc_"
+		      "code=\"Unimplemented\"} 1");
+	pair_end(&pair);
+}
+
 static bool one_message_came(const struct pair *p)
 {
 	return p->server_messages > 0;
@@ -334,6 +378,7 @@ int main(void)
 		cmocka_unit_test(messages_of_a_stream_keep_their_order),
 		cmocka_unit_test(a_unary_method_takes_exactly_one_message),
 		cmocka_unit_test(the_deadline_ends_both_sides),
+		cmocka_unit_test(each_method_is_counted_at_both_ends),
 		cmocka_unit_test(a_cancel_is_heard_by_the_handler_and_not_by_us),
 		cmocka_unit_test(a_cancel_before_anything_was_sent_reaches_nobody),
 		cmocka_unit_test(the_queue_says_busy_at_its_mark_and_writable_later),
