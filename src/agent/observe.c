@@ -3,14 +3,15 @@
 
 enum err note_init(struct agent *a)
 {
-	enum err err = agent_metrics_init(&a->metrics, a->daemon.metrics);
-
-	return err == E_OK ? daemon_build_info(&a->daemon, a->options->build) : err;
+	agent_metrics_init(&a->metrics, a->daemon.metrics);
+	traffic_init(&a->traffic, a->daemon.metrics, TRAFFIC_AGENT);
+	traffic_begin(&a->traffic, &a->principal, a->options->mode);
+	return daemon_build_info(&a->daemon, a->options->build);
 }
 
 void note_release(struct agent *a)
 {
-	(void)a; /* handles are the registry's */
+	traffic_release(&a->traffic);
 }
 
 /* ---- the connection ---------------------------------------------------------------------------------------------- */
@@ -49,10 +50,9 @@ static void on_ready(void *ctx, struct session *session)
 	stream_write(ctx);
 }
 
-/* An event went wrong: counted always, said as often as one peer may make us. */
+/* An event went wrong, and was counted: said as often as one peer may make us. */
 static bool wrong(struct agent *a, uint64_t *ret_unsaid)
 {
-	metric_inc(a->metrics.errors);
 	return quiet_ask(&a->quiet, daemon_now_ms(&a->daemon), ret_unsaid);
 }
 
@@ -63,7 +63,8 @@ static void on_applied(void *ctx, const struct delivery_event *event, const stru
 	uint64_t unsaid;
 
 	(void)place;
-	metric_inc(a->metrics.received);
+	traffic_applied(&a->traffic, &a->principal, event, outcome, retryable, daemon_now_ms(&a->daemon),
+			daemon_wall_ns(&a->daemon));
 	if (outcome == DELIVERY_APPLIED)
 		log_debug(AGENT_LOG, "an event was applied", LOG_STRN("resource_id", event->resource_id),
 			  LOG_STRN("event_id", event->event_id), LOG_S("event_type", delivery_type_name(event->type)),
@@ -80,17 +81,8 @@ static void on_answered(struct agent *a, const struct peer_heard *heard)
 {
 	uint64_t unsaid;
 
-	if (heard->effect == OUTBOX_CONFIRMED) {
-		metric_inc(a->metrics.sent);
-		metric_observe(a->metrics.lag_ms,
-			       (int64_t)outbox_lag(peer_outbox(session_peer(site_session(a->site))))->last_ms);
-		return;
-	}
-	if (heard->effect == OUTBOX_AGAIN)
-		metric_inc(a->metrics.rejected);
 	if (heard->effect != OUTBOX_QUARANTINED && heard->effect != OUTBOX_REFUSED)
 		return;
-	metric_inc(a->metrics.rejected);
 	if (wrong(a, &unsaid))
 		log_warn(AGENT_LOG,
 			 heard->err == E_OK ? "the principal rejected an event" : "an event can never be sent",
@@ -104,6 +96,7 @@ static void on_heard(void *ctx, const struct peer_heard *heard)
 	struct agent *a = ctx;
 	uint64_t unsaid;
 
+	traffic_heard(&a->traffic, &a->principal, heard, peer_outbox(session_peer(site_session(a->site))));
 	if (heard->what == PEER_ANSWERED)
 		on_answered(a, heard);
 	else if (wrong(a, &unsaid))
@@ -118,7 +111,7 @@ static void on_reverted(void *ctx, const struct replica_place *place, enum err e
 	uint64_t unsaid;
 
 	if (err == E_OK)
-		metric_inc(a->metrics.reverted);
+		metric_inc(a->traffic.reverted);
 	if (!quiet_ask(&a->quiet, daemon_now_ms(&a->daemon), &unsaid))
 		return;
 	log_at(err == E_OK ? LOG_INFO : LOG_WARN, AGENT_LOG,
@@ -137,7 +130,7 @@ static void on_problem(void *ctx, const struct why *why, bool bad)
 {
 	struct agent *a = ctx;
 
-	metric_add(a->metrics.problems, bad ? 1 : -1);
+	metric_add(a->traffic.problems, bad ? 1 : -1);
 	log_at(bad ? LOG_ERROR : LOG_INFO, AGENT_LOG,
 	       bad ? "the backend has a problem" : "a problem of the backend is over", LOG_WHY(why));
 }

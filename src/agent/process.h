@@ -23,6 +23,7 @@
 #include "backend/backend.h"
 #include "daemon/pump.h"
 #include "daemon/quiet.h"
+#include "daemon/traffic.h"
 #include "daemon/web.h"
 #include "delivery/backoff.h"
 #include "rpc/channel.h"
@@ -83,10 +84,12 @@ struct agent {
 	struct connection connection;
 	struct stream stream;
 	struct agent_metrics metrics;
-	uint64_t failures;      /* attempts in a row */
-	struct quiet quiet;     /* lines about events that went wrong */
-	struct web metrics_web; /* /metrics, /status */
-	struct web health_web;  /* /healthz, /readyz */
+	struct traffic traffic;
+	struct traffic_peer principal; /* whom all of it is with */
+	uint64_t failures;             /* attempts in a row */
+	struct quiet quiet;            /* lines about events that went wrong */
+	struct web metrics_web;        /* /metrics, /status */
+	struct web health_web;         /* /healthz, /readyz */
 	size_t web_count;
 	uint64_t next_epoch;
 	bool backend_open;

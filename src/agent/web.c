@@ -18,17 +18,12 @@ static bool is_open(const struct agent *a)
 
 static void refresh(struct agent *a)
 {
-	struct session_sums sums = { 0 };
+	struct traffic_sums sums = { 0 };
 	struct replica_stats replica;
 
-	session_sum(session_of(a), daemon_now_ms(&a->daemon), &sums);
+	traffic_sum(session_of(a), daemon_now_ms(&a->daemon), &sums);
+	traffic_refresh(&a->traffic, &sums);
 	replica_stats(session_replica(session_of(a)), &replica);
-	metric_set(a->metrics.waiting, (int64_t)sums.waiting);
-	metric_set(a->metrics.in_flight, (int64_t)sums.in_flight);
-	metric_set(a->metrics.quarantined, (int64_t)sums.quarantined);
-	metric_set(a->metrics.oldest_ms, (int64_t)sums.oldest_ms);
-	metric_set(a->metrics.resent, (int64_t)sums.resent);
-	metric_set(a->metrics.held, (int64_t)sums.held);
 	metric_set(a->metrics.records, (int64_t)replica.records);
 }
 

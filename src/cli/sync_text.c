@@ -171,6 +171,25 @@ static void add_peers(json_object *peers, int64_t now_ms, struct buf *b)
 	}
 }
 
+/* Applications that are nobody's: a line for each reason. */
+static void add_unowned(json_object *principal, struct buf *b)
+{
+	json_object *list = member(principal, "unowned");
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		json_object *one = json_object_array_get_idx(list, i);
+		int64_t count = number_of(one, "count");
+
+		buf_addf(b,
+			 count == 1 ? "%" PRId64 " application belongs to no agent: it "
+				    : "%" PRId64 " applications belong to no agent: each ",
+			 count);
+		row_printable(b, text_of(one, "reason"), REASON_COLUMNS);
+		buf_char(b, '\n');
+	}
+}
+
 static void add_title(json_object *document, struct buf *b)
 {
 	json_object *agent = member(document, "agent"), *principal = member(document, "principal");
@@ -187,8 +206,10 @@ static void add_title(json_object *document, struct buf *b)
 		buf_addf(b, "principal, %" PRId64 " objects", number_of(principal, "objects"));
 	}
 	buf_str(b, json_object_get_boolean(member(document, "ready"))
-			   ? STR("\n\n")
-			   : STR("; the backend has not reported all yet\n\n"));
+			   ? STR("\n")
+			   : STR("; the backend has not reported all yet\n"));
+	add_unowned(principal, b);
+	buf_char(b, '\n');
 }
 
 static json_object *parse(struct str json)

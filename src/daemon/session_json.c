@@ -9,24 +9,6 @@ static uint64_t age_ms(uint64_t since_ms, uint64_t now_ms)
 	return since_ms >= now_ms ? 0 : now_ms - since_ms; /* UINT64_MAX: there is none */
 }
 
-void session_sum(struct session *s, uint64_t now_ms, struct session_sums *sums)
-{
-	struct outbox_stats stats;
-	const char *text;
-	uint64_t age;
-
-	outbox_stats(peer_outbox(session_peer(s)), &stats);
-	age = age_ms(stats.oldest_ms, now_ms);
-	sums->sessions++;
-	sums->waiting += stats.waiting;
-	sums->in_flight += stats.in_flight;
-	sums->quarantined += stats.quarantined;
-	sums->resent += stats.resent;
-	sums->held += source_held(session_source(s), &text);
-	if (age > sums->oldest_ms)
-		sums->oldest_ms = age;
-}
-
 static void write_quarantine(const struct outbox *outbox, uint64_t now_ms, struct buf *json)
 {
 	struct outbox_quarantined q;

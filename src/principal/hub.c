@@ -353,6 +353,16 @@ uint64_t hub_objects(const struct hub *h)
 	return h->objects.n;
 }
 
+uint64_t hub_objects_of(const struct hub *h, enum object_kind kind)
+{
+	return h->kinds[kind];
+}
+
+uint64_t hub_unowned(const struct hub *h, enum mapping_reason reason)
+{
+	return reason == MAPPING_OK ? 0 : h->reasons[reason];
+}
+
 bool hub_is_synced(const struct hub *h)
 {
 	return h->synced;

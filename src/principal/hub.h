@@ -19,10 +19,14 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "daemon/quiet.h"
+#include "daemon/traffic.h"
 #include "delivery/list.h"
 #include "sync/session.h"
 
 struct hub;
+
+/* What became of an object of the backend. */
+enum hub_change { HUB_CREATED, HUB_UPDATED, HUB_DELETED, HUB_CHANGE_COUNT };
 
 /* One agent. */
 struct hub_agent {
@@ -32,10 +36,11 @@ struct hub_agent {
 	struct session *session;
 	struct link in_ready;
 	struct heap_node due;
-	char *rows;         /* its name in the ledger */
-	bool stale;         /* a report was lost for want of memory: all is reported again */
-	void *user;         /* the owner's: its stream */
-	struct quiet quiet; /* the owner's: lines about events that went wrong */
+	char *rows;                  /* its name in the ledger */
+	bool stale;                  /* a report was lost for want of memory: all is reported again */
+	void *user;                  /* the owner's: its stream */
+	struct quiet quiet;          /* the owner's: lines about events that went wrong */
+	struct traffic_peer traffic; /* the owner's: series that name it */
 };
 
 struct hub_events {
@@ -51,6 +56,10 @@ struct hub_events {
 	void (*on_reverted)(void *ctx, struct hub_agent *agent, const struct replica_place *place, enum err err,
 			    const char *text);
 	void (*on_cache_info)(void *ctx, struct hub_agent *agent, struct str json);
+	/* Something became of an object, after on_synced(). NULL: not of interest. */
+	void (*on_change)(void *ctx, enum object_kind kind, enum hub_change change);
+	/* An application belongs to no agent, or for another reason than before. NULL: not of interest. */
+	void (*on_unowned)(void *ctx, const struct object *application, enum mapping_reason reason);
 	/* The backend has trouble, or has it no longer (`bad` false). */
 	void (*on_problem)(void *ctx, const struct why *why, bool bad);
 	/* Everything the backend has is known. */
@@ -101,6 +110,10 @@ uint64_t hub_turn(struct hub *h);
 
 /* Objects known, for status and metrics. */
 uint64_t hub_objects(const struct hub *h);
+uint64_t hub_objects_of(const struct hub *h, enum object_kind kind);
+
+/* Applications that belong to no agent for this reason. */
+uint64_t hub_unowned(const struct hub *h, enum mapping_reason reason);
 bool hub_is_synced(const struct hub *h);
 
 /* No more work is begun; hub_free() when hub_is_idle(). The backend is the owner's to close, after this and before that. */

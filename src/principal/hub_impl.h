@@ -19,6 +19,7 @@ struct known_object {
 	struct link in_bucket;
 	struct bucket *bucket;
 	struct object *object;
+	enum mapping_reason reason; /* OK: an application that belongs to an agent, or anything else */
 	size_t key_n;
 	char key[];
 };
@@ -31,6 +32,8 @@ struct hub {
 	struct link ready;
 	struct link stopped; /* agents of an older mode, until they are idle */
 	struct heap due;
+	uint64_t kinds[OBJECT_KIND_COUNT];      /* objects, by kind */
+	uint64_t reasons[MAPPING_REASON_COUNT]; /* objects, by reason */
 	uint64_t seed;
 	bool synced;
 	bool turning;

@@ -43,19 +43,18 @@ static void bucket_settle(struct hub *h, struct bucket *b)
 
 /*
  * Whom it concerns: the agent that owns an application, or in whose namespace it lies; everybody for the rest. Into
- * `ret_name`.
+ * `ret_name`. Returns why an application is nobody's; an autonomous agent's copy is that agent's.
  */
-static void concerns(const struct hub *h, const struct object *o, char ret_name[static OBJECT_NAME_MAX + 1])
+static enum mapping_reason concerns(const struct hub *h, const struct object *o,
+				    char ret_name[static OBJECT_NAME_MAX + 1])
 {
 	json_object *tree = o->kind == OBJECT_APPLICATION ? object_tree(o) : NULL;
-	const char *owner = NULL;
+	const char *owner = o->kind == OBJECT_APPLICATION ? o->namespace : "";
+	enum mapping_reason reason = tree ? mapping_owner(&h->o.mapping, tree, &owner) : MAPPING_OK;
 
-	ret_name[0] = 0;
-	if (tree && mapping_owner(&h->o.mapping, tree, &owner) == MAPPING_OK)
-		(void)snprintf(ret_name, OBJECT_NAME_MAX + 1, "%s", owner);
-	else if (o->kind == OBJECT_APPLICATION)
-		(void)snprintf(ret_name, OBJECT_NAME_MAX + 1, "%s", o->namespace);
+	(void)snprintf(ret_name, OBJECT_NAME_MAX + 1, "%s", owner);
 	json_object_put(tree);
+	return o->source_uid[0] ? MAPPING_OK : reason;
 }
 
 static struct known_object *known_new(struct hub *h, struct object *o)
@@ -68,10 +67,13 @@ static struct known_object *known_new(struct hub *h, struct object *o)
 		return NULL;
 	k->key_n = key.n;
 	memcpy(k->key, key.p, key.n);
-	if (map_put(&h->objects, (struct str){ k->key, k->key_n }, k) == E_OK)
-		return k;
-	mem_free(k);
-	return NULL;
+	if (map_put(&h->objects, (struct str){ k->key, k->key_n }, k) != E_OK) {
+		mem_free(k);
+		return NULL;
+	}
+	h->kinds[o->kind]++;
+	h->reasons[k->reason]++;
+	return k;
 }
 
 static void known_free(struct hub *h, struct known_object *k)
@@ -80,6 +82,8 @@ static void known_free(struct hub *h, struct known_object *k)
 	list_remove(&k->in_bucket);
 	if (k->bucket)
 		bucket_settle(h, k->bucket);
+	h->kinds[k->object->kind]--;
+	h->reasons[k->reason]--;
 	object_unref(k->object);
 	mem_free(k);
 }
@@ -185,6 +189,23 @@ bool hub_project_goes(void *hub, const char *project, const char *agent)
 
 /* ---- what the backend says -------------------------------------------------------------------------------------- */
 
+static void note_reason(struct hub *h, struct known_object *k, enum mapping_reason reason)
+{
+	if (k->reason == reason)
+		return;
+	h->reasons[k->reason]--;
+	h->reasons[reason]++;
+	k->reason = reason;
+	if (reason != MAPPING_OK && h->o.events.on_unowned)
+		h->o.events.on_unowned(h->o.events.ctx, k->object, reason);
+}
+
+static void note_change(struct hub *h, enum object_kind kind, enum hub_change change)
+{
+	if (h->synced && h->o.events.on_change)
+		h->o.events.on_change(h->o.events.ctx, kind, change);
+}
+
 /* Put it where it belongs now. The bucket it came from is returned when it is another one, and still there. */
 static enum err place(struct hub *h, struct known_object *k, char ret_before[static OBJECT_NAME_MAX + 1])
 {
@@ -192,7 +213,7 @@ static enum err place(struct hub *h, struct known_object *k, char ret_before[sta
 	struct bucket *now, *before = k->bucket;
 
 	ret_before[0] = 0;
-	concerns(h, k->object, name);
+	note_reason(h, k, concerns(h, k->object, name));
 	now = bucket_of(h, str_of(name));
 	if (!now)
 		return E_NOMEM;
@@ -213,6 +234,7 @@ static void on_object(void *ctx, struct object *o)
 	struct hub *h = ctx;
 	char text[KEY_MAX], before[OBJECT_NAME_MAX + 1];
 	struct known_object *k = map_get(&h->objects, key_of(o->kind, o->namespace, o->name, text));
+	enum hub_change change = k ? HUB_UPDATED : HUB_CREATED;
 	struct hub_agent *old;
 
 	if (!k && !(k = known_new(h, o)))
@@ -223,6 +245,7 @@ static void on_object(void *ctx, struct object *o)
 		known_free(h, k);
 		return;
 	}
+	note_change(h, o->kind, change);
 	if (!h->synced)
 		return; /* everybody is told everything then */
 	/* It moved from one agent to another: the old one hears first (facts 4.4). */
@@ -254,6 +277,7 @@ static void on_gone(void *ctx, struct object *last)
 	if (k) {
 		(void)snprintf(name, sizeof(name), "%s", k->bucket ? k->bucket->name : "");
 		known_free(h, k);
+		note_change(h, last->kind, HUB_DELETED);
 	}
 	if (!shared && (a = hub_find(h, str_of(name))))
 		tell_gone(a, last);

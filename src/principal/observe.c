@@ -3,14 +3,14 @@
 
 enum err observe_init(struct principal *p)
 {
-	enum err err = principal_metrics_init(&p->metrics, p->daemon.metrics);
-
-	return err == E_OK ? daemon_build_info(&p->daemon, p->options->build) : err;
+	principal_metrics_init(&p->metrics, p->daemon.metrics);
+	traffic_init(&p->traffic, p->daemon.metrics, TRAFFIC_PRINCIPAL);
+	return daemon_build_info(&p->daemon, p->options->build);
 }
 
 void observe_release(struct principal *p)
 {
-	(void)p; /* handles are the registry's */
+	traffic_release(&p->traffic);
 }
 
 /* ---- logins and streams ------------------------------------------------------------------------------------------ */
@@ -30,9 +30,16 @@ void observe_login(struct principal *p, const struct login_answer *answer, const
 			 LOG_WHY(&answer->why), LOG_U("not_logged", unsaid));
 }
 
+static struct traffic_peer *traffic_of(struct principal *p, struct hub_agent *agent)
+{
+	if (!agent->traffic.name)
+		traffic_begin(&p->traffic, &agent->traffic, traffic_name(&p->traffic, agent_name(&agent->name)));
+	return &agent->traffic;
+}
+
 void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect)
 {
-	metric_inc(p->metrics.connections);
+	principal_metrics_connected(&p->metrics, traffic_of(p, s->agent)->name);
 	metric_set(p->metrics.connected, (int64_t)p->streams);
 	log_info(PRINCIPAL_LOG, "an agent is connected", LOG_S("agent", s->agent->name.text),
 		 LOG_S("mode", agent_mode_text(s->agent->mode)), LOG_U("dialect", dialect->version));
@@ -41,15 +48,17 @@ void observe_connected(struct principal *p, const struct stream *s, const struct
 void observe_disconnected(struct principal *p, const struct stream *s, const char *why)
 {
 	metric_set(p->metrics.connected, (int64_t)p->streams - 1);
+	/* The call is still there when its connection ended under it. */
+	if (s->pump.message.n || s->pump.order)
+		principal_metrics_cut(&p->metrics, traffic_of(p, s->agent)->name, /* by_us= */ !s->pump.call);
 	log_info(PRINCIPAL_LOG, "an agent is disconnected", LOG_S("agent", s->agent->name.text), LOG_S("reason", why));
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
-/* An event went wrong: counted always, said as often as one agent may make us. */
+/* An event went wrong, and was counted: said as often as one agent may make us. */
 static bool wrong(struct principal *p, struct hub_agent *agent, uint64_t *ret_unsaid)
 {
-	metric_inc(p->metrics.errors);
 	return quiet_ask(&agent->quiet, daemon_now_ms(&p->daemon), ret_unsaid);
 }
 
@@ -74,7 +83,8 @@ static void on_applied(void *ctx, struct hub_agent *agent, const struct delivery
 	uint64_t unsaid;
 
 	(void)place;
-	metric_inc(p->metrics.received);
+	traffic_applied(&p->traffic, traffic_of(p, agent), event, outcome, retryable, daemon_now_ms(&p->daemon),
+			daemon_wall_ns(&p->daemon));
 	if (outcome == DELIVERY_APPLIED)
 		log_debug(PRINCIPAL_LOG, "an event was applied", LOG_S("agent", agent->name.text),
 			  LOG_STRN("resource_id", event->resource_id), LOG_STRN("event_id", event->event_id),
@@ -91,17 +101,8 @@ static void on_answered(struct principal *p, struct hub_agent *agent, const stru
 {
 	uint64_t unsaid;
 
-	if (heard->effect == OUTBOX_CONFIRMED) {
-		metric_inc(p->metrics.sent);
-		metric_observe(p->metrics.lag_ms,
-			       (int64_t)outbox_lag(peer_outbox(session_peer(agent->session)))->last_ms);
-		return;
-	}
-	if (heard->effect == OUTBOX_AGAIN)
-		metric_inc(p->metrics.rejected);
 	if (heard->effect != OUTBOX_QUARANTINED && heard->effect != OUTBOX_REFUSED)
 		return;
-	metric_inc(p->metrics.rejected);
 	if (wrong(p, agent, &unsaid))
 		log_warn(PRINCIPAL_LOG,
 			 heard->err == E_OK ? "the agent rejected an event" : "an event can never be sent",
@@ -115,6 +116,7 @@ static void on_heard(void *ctx, struct hub_agent *agent, const struct peer_heard
 	struct principal *p = ctx;
 	uint64_t unsaid;
 
+	traffic_heard(&p->traffic, traffic_of(p, agent), heard, peer_outbox(session_peer(agent->session)));
 	if (heard->what == PEER_ANSWERED)
 		on_answered(p, agent, heard);
 	else if (wrong(p, agent, &unsaid))
@@ -130,7 +132,7 @@ static void on_reverted(void *ctx, struct hub_agent *agent, const struct replica
 	uint64_t unsaid;
 
 	if (err == E_OK)
-		metric_inc(p->metrics.reverted);
+		metric_inc(p->traffic.reverted);
 	if (!quiet_ask(&agent->quiet, daemon_now_ms(&p->daemon), &unsaid))
 		return;
 	log_at(err == E_OK ? LOG_INFO : LOG_WARN, PRINCIPAL_LOG,
@@ -147,11 +149,31 @@ static void on_cache_info(void *ctx, struct hub_agent *agent, struct str json)
 	log_debug(PRINCIPAL_LOG, "cluster statistics", LOG_S("agent", agent->name.text), LOG_STRN("info", json));
 }
 
+static void on_change(void *ctx, enum object_kind kind, enum hub_change change)
+{
+	struct metric *metric = ((struct principal *)ctx)->metrics.changes[kind][change];
+
+	if (metric)
+		metric_inc(metric);
+}
+
+/* Once for each application and reason; but a selector that fits nothing must not fill the log. */
+static void on_unowned(void *ctx, const struct object *application, enum mapping_reason reason)
+{
+	struct principal *p = ctx;
+	uint64_t unsaid;
+
+	if (quiet_ask(&p->unowned, daemon_now_ms(&p->daemon), &unsaid))
+		log_info(PRINCIPAL_LOG, "an application belongs to no agent",
+			 LOG_S("namespace", application->namespace), LOG_S("name", application->name),
+			 LOG_S("reason", mapping_reason_text(reason)), LOG_U("not_logged", unsaid));
+}
+
 static void on_problem(void *ctx, const struct why *why, bool bad)
 {
 	struct principal *p = ctx;
 
-	metric_add(p->metrics.problems, bad ? 1 : -1);
+	metric_add(p->traffic.problems, bad ? 1 : -1);
 	log_at(bad ? LOG_ERROR : LOG_INFO, PRINCIPAL_LOG,
 	       bad ? "the backend has a problem" : "a problem of the backend is over", LOG_WHY(why));
 }
@@ -179,6 +201,8 @@ struct hub_events observe_events(struct principal *p)
 				    .on_heard = on_heard,
 				    .on_reverted = on_reverted,
 				    .on_cache_info = on_cache_info,
+				    .on_change = on_change,
+				    .on_unowned = on_unowned,
 				    .on_problem = on_problem,
 				    .on_synced = on_synced,
 				    .on_wake = on_wake,

@@ -1,44 +1,68 @@
 #include "principal/principal_metrics.h"
 
-#include "delivery/lag.h"
-
 /* clang-format off */
-/*    field        name                                         type       scale help */
-#define PRINCIPAL_METRICS(X)                                                                                             \
-	X(connected,   "argocd_principal_connected_agents",         GAUGE,     1,    "Agents with an open stream.")          \
-	X(connections, "argocd_principal_agent_connections_total",  COUNTER,   1,    "Streams that were opened.")            \
-	X(connected_ms, "principal_agent_avg_connection_time",      GAUGE,     1.0 / 60000, "Minutes that open streams have been open, on average.") \
-	X(refused,     "holdfast_principal_logins_refused_total",   COUNTER,   1,    "Logins and calls that were refused.")  \
-	X(received,    "principal_events_received",                 COUNTER,   1,    "Events of agents that were dealt with.") \
-	X(sent,        "principal_events_sent",                     COUNTER,   1,    "Events of ours that agents confirmed.") \
-	X(errors,      "principal_errors",                          COUNTER,   1,    "Events of agents that were refused, and of ours that were rejected.") \
-	X(reverted,    "holdfast_principal_reverted_total",         COUNTER,   1,    "Changes by others to copies that were undone.") \
-	X(lag_ms,      "holdfast_principal_lag_seconds",            HISTOGRAM, 1e-3, "From a change of an object to the confirmation of its agent.") \
-	X(waiting,     "holdfast_principal_waiting",                GAUGE,     1,    "Events that wait to be sent, over all agents.") \
-	X(in_flight,   "holdfast_principal_in_flight",              GAUGE,     1,    "Events that were sent and not confirmed.") \
-	X(quarantined, "holdfast_principal_quarantined",            GAUGE,     1,    "Events that agents rejected for good.") \
-	X(oldest_ms,   "holdfast_principal_oldest_seconds",         GAUGE,     1e-3, "Age of the oldest event that is not confirmed.") \
-	X(resent,      "holdfast_principal_resent_total",           COUNTER,   1,    "Events that were sent again.")         \
-	X(rejected,    "holdfast_principal_rejected_total",         COUNTER,   1,    "Answers of agents that rejected an event.") \
-	X(held,        "holdfast_principal_held_deletes",           GAUGE,     1,    "Deletes that the guard holds (holdfast release).") \
-	X(agents,      "holdfast_principal_agents",                 GAUGE,     1,    "Agents known, connected or not.")      \
-	X(objects,     "holdfast_principal_objects",                GAUGE,     1,    "Objects of the backend.")              \
-	X(problems,    "holdfast_principal_backend_problems",       GAUGE,     1,    "Things the backend cannot read or write now.")
+/*    field                                          name                                  type     scale help */
+#define PRINCIPAL_METRICS(X)                                                                                                       \
+	X(connected,                                   "argocd_principal_connected_agents",  GAUGE,   0, "Agents with an open stream.")  \
+	X(connected_ms,                                "principal_agent_avg_connection_time", GAUGE,  1.0 / 60000, "Minutes that open streams have been open, on average.") \
+	X(refused,                                     "holdfast_principal_logins_refused_total", COUNTER, 0, "Logins and calls that were refused.") \
+	X(agents,                                      "holdfast_principal_agents",          GAUGE,   0, "Agents known, connected or not.") \
+	X(objects,                                     "holdfast_principal_objects",         GAUGE,   0, "Objects of the backend.")      \
+	X(unowned,                                     "holdfast_principal_unowned",         GAUGE,   0, "Applications that belong to no agent.") \
+	X(gpg_keys,                                    "argocd_principal_gpg_keys_count",    GAUGE,   0, "GPG keys of the backend.")     \
+	X(changes[OBJECT_APPLICATION][HUB_CREATED],    "principal_applications_created",     COUNTER, 0, "Applications that came about.") \
+	X(changes[OBJECT_APPLICATION][HUB_UPDATED],    "principal_applications_updated",     COUNTER, 0, "Changes of applications.")     \
+	X(changes[OBJECT_APPLICATION][HUB_DELETED],    "principal_applications_deleted",     COUNTER, 0, "Applications that went.")      \
+	X(changes[OBJECT_APPPROJECT][HUB_CREATED],     "principal_app_projects_created",     COUNTER, 0, "Projects that came about.")    \
+	X(changes[OBJECT_APPPROJECT][HUB_UPDATED],     "principal_app_projects_updated",     COUNTER, 0, "Changes of projects.")         \
+	X(changes[OBJECT_APPPROJECT][HUB_DELETED],     "principal_app_projects_deleted",     COUNTER, 0, "Projects that went.")          \
+	X(changes[OBJECT_REPOSITORY][HUB_CREATED],     "principal_repositories_created",     COUNTER, 0, "Repositories that came about.") \
+	X(changes[OBJECT_REPOSITORY][HUB_UPDATED],     "principal_repositories_updated",     COUNTER, 0, "Changes of repositories.")     \
+	X(changes[OBJECT_REPOSITORY][HUB_DELETED],     "principal_repositories_deleted",     COUNTER, 0, "Repositories that went.")
 /* clang-format on */
 
-enum err principal_metrics_init(struct principal_metrics *m, struct metrics *registry)
-{
-#define X(field, name_, type_, scale_, help_)                                         \
-	{                                                                             \
-		static const struct metric_family family = { .name = (name_),         \
-							     .help = (help_),         \
-							     .type = METRIC_##type_,  \
-							     .scale = (scale_),       \
-							     .buckets = lag_bounds }; \
-		if (!(m->field = metrics_get(registry, &family, NULL)))               \
-			return E_NOMEM;                                               \
-	}
+static const struct metric_row rows[] = {
+#define X(field_, name_, type_, scale_, help_)                                             \
+	{ { .name = (name_), .help = (help_), .type = METRIC_##type_, .scale = (scale_) }, \
+	  offsetof(struct principal_metrics, field_) },
 	PRINCIPAL_METRICS(X)
 #undef X
-	return E_OK;
+};
+
+static const struct metric_family connections = {
+	.name = "argocd_principal_agent_connections_total",
+	.type = METRIC_COUNTER,
+	.help = "Streams that were opened.",
+	.labels = { "agent_name" },
+};
+
+static const struct metric_family cut = {
+	.name = "principal_event_writer_send_errors_total",
+	.type = METRIC_COUNTER,
+	.help = "Streams that ended before all that was given to them had left.",
+	.labels = { "agent_name", "reason" },
+};
+
+void principal_metrics_init(struct principal_metrics *m, struct metrics *registry)
+{
+	*m = (struct principal_metrics){ .registry = registry };
+	metrics_get_rows(registry, rows, ARRAY_LEN(rows), m);
+}
+
+static struct metric *cuts(struct principal_metrics *m, const char *agent, bool by_us)
+{
+	const char *const values[] = { agent, by_us ? "context-canceled" : "transport-closing" };
+
+	return metrics_get(m->registry, &cut, values);
+}
+
+void principal_metrics_connected(struct principal_metrics *m, const char *agent)
+{
+	metric_inc(metrics_get(m->registry, &connections, (const char *[]){ agent }));
+	(void)cuts(m, agent, /* by_us= */ false); /* at 0, for those who want to know of the first */
+}
+
+void principal_metrics_cut(struct principal_metrics *m, const char *agent, bool by_us)
+{
+	metric_inc(cuts(m, agent, by_us));
 }

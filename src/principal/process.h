@@ -55,7 +55,9 @@ struct principal {
 	struct login_rules rules;
 	struct buf uid; /* of this principal, for ever */
 	struct principal_metrics metrics;
+	struct traffic traffic;
 	struct quiet refusals;  /* lines about logins that were refused: by strangers, too */
+	struct quiet unowned;   /* lines about applications that belong to nobody */
 	struct web metrics_web; /* /metrics, /status */
 	struct web health_web;  /* /healthz, /readyz */
 	size_t web_count;

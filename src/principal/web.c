@@ -6,14 +6,14 @@
 
 /* ---- over all agents ---------------------------------------------------------------------------------------------- */
 
-static void sum_all(const struct principal *p, struct session_sums *ret_sums)
+static void sum_all(const struct principal *p, struct traffic_sums *ret_sums)
 {
 	struct hub_agent *a;
 	size_t at = 0;
 
-	*ret_sums = (struct session_sums){ 0 };
+	*ret_sums = (struct traffic_sums){ 0 };
 	while ((a = hub_next(p->hub, &at)))
-		session_sum(a->session, daemon_now_ms(&p->daemon), ret_sums);
+		traffic_sum(a->session, daemon_now_ms(&p->daemon), ret_sums);
 }
 
 /* Of the open streams, on average. */
@@ -32,22 +32,26 @@ static int64_t connected_ms(const struct principal *p)
 	return p->streams ? (int64_t)(sum_ms / p->streams) : 0;
 }
 
+static uint64_t unowned(const struct principal *p)
+{
+	uint64_t n = 0;
+
+	for (enum mapping_reason reason = 0; reason < MAPPING_REASON_COUNT; reason++)
+		n += hub_unowned(p->hub, reason);
+	return n;
+}
+
 static void refresh(struct principal *p)
 {
-	struct session_sums sums;
+	struct traffic_sums sums;
 
 	sum_all(p, &sums);
 	metric_set(p->metrics.connected_ms, connected_ms(p));
 	metric_set(p->metrics.agents, (int64_t)sums.sessions);
-	metric_set(p->metrics.waiting, (int64_t)sums.waiting);
-	metric_set(p->metrics.in_flight, (int64_t)sums.in_flight);
-	metric_set(p->metrics.quarantined, (int64_t)sums.quarantined);
-	metric_set(p->metrics.held, (int64_t)sums.held);
-	metric_set(p->metrics.oldest_ms, (int64_t)sums.oldest_ms);
+	traffic_refresh(&p->traffic, &sums);
 	metric_set(p->metrics.objects, (int64_t)hub_objects(p->hub));
-	/* An agent that began anew in another mode takes its count with it: a counter does not go back. */
-	if ((int64_t)sums.resent > metric_value(p->metrics.resent))
-		metric_set(p->metrics.resent, (int64_t)sums.resent);
+	metric_set(p->metrics.unowned, (int64_t)unowned(p));
+	metric_set(p->metrics.gpg_keys, (int64_t)hub_objects_of(p->hub, OBJECT_GPGKEY));
 }
 
 static void get_metrics(struct web *web, struct http_request *r)
@@ -70,6 +74,25 @@ static void write_agent(const struct principal *p, struct hub_agent *a, struct b
 	buf_char(json, '}');
 }
 
+/* How many applications are nobody's, and why. */
+static void write_unowned(const struct principal *p, struct buf *json)
+{
+	bool first = true;
+
+	buf_lit(json, ",\"unowned\":[");
+	for (enum mapping_reason reason = 0; reason < MAPPING_REASON_COUNT; reason++) {
+		uint64_t n = hub_unowned(p->hub, reason);
+
+		if (n == 0)
+			continue;
+		buf_addf(json, "%s{\"count\":%" PRIu64 ",\"reason\":", first ? "" : ",", n);
+		buf_json(json, str_of(mapping_reason_text(reason)));
+		buf_char(json, '}');
+		first = false;
+	}
+	buf_char(json, ']');
+}
+
 static void get_status(struct web *web, struct http_request *r)
 {
 	struct principal *p = web->ctx;
@@ -80,7 +103,9 @@ static void get_status(struct web *web, struct http_request *r)
 
 	buf_addf(&json, "{\"ready\":%s,\"principal\":{\"uid\":", hub_is_synced(p->hub) ? "true" : "false");
 	buf_json(&json, buf_view(&p->uid));
-	buf_addf(&json, ",\"objects\":%" PRIu64 "},\"agents\":[", hub_objects(p->hub));
+	buf_addf(&json, ",\"objects\":%" PRIu64, hub_objects(p->hub));
+	write_unowned(p, &json);
+	buf_lit(&json, "},\"agents\":[");
 	while ((a = hub_next(p->hub, &at))) {
 		if (!first)
 			buf_char(&json, ',');

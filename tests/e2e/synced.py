@@ -92,6 +92,16 @@ class Tree:
         return found["metadata"].get("annotations", {}).get(UID) if found else None
 
 
+class Metrics(dict):
+    """A page of metrics by series; a name without labels is the sum of its series."""
+
+    def __missing__(self, name):
+        series = [value for key, value in self.items() if key.startswith(name + "{")]
+        if not series:
+            raise KeyError(name)
+        return sum(series)
+
+
 class End:
     """What principal and agents have in common."""
 
@@ -128,7 +138,7 @@ class End:
 
     def metrics(self):
         text = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5).text
-        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#"}
+        return Metrics((line.rsplit(" ", 1)[0], float(line.rsplit(" ", 1)[1])) for line in text.splitlines() if line[0] != "#")
 
     def log_text(self):
         return self.process.log.read_text()

@@ -446,6 +446,11 @@ def metric_rows(text):
 
 def test_the_reference_lists_every_metric_of_both_programs(pair):
     page = ROOT / "docs/reference/metrics.md"
+    principal, agent = pair
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    agent.tree.put_status("guestbook", {"status": {"health": {"status": "Healthy"}}})
+    wait_until(lambda: principal.tree(SITE).status("guestbook"), "the status is back")
     for end, heading in zip(pair, ("Principal", "Agent")):
         text = requests.get(f"http://127.0.0.1:{end.metrics_port}/metrics", timeout=5).text
         rows = [["metric", "type", "labels", "meaning"], ["---"] * 4, *metric_rows(text)]

@@ -39,6 +39,22 @@ static void a_principal_shows_a_line_for_each_agent_and_what_needs_attention(voi
 	buf_release(&text);
 }
 
+static void applications_of_nobody_are_told_with_their_reasons(void **state)
+{
+	static const char json[] = "{\"ready\":true,\"principal\":{\"objects\":4,\"unowned\":[{\"count\":3,\"reason\":"
+				   "\"lives elsewhere\"},"
+				   "{\"count\":1,\"reason\":\"has no destination\"}]},\"agents\":[]}";
+	struct buf text = { 0 };
+
+	(void)state;
+	assert_int_equal(sync_text(str_of(json), 0, &text), E_OK);
+	assert_string_equal(buf_cstr(&text), "principal, 4 objects\n"
+					     "3 applications belong to no agent: each lives elsewhere\n"
+					     "1 application belongs to no agent: it has no destination\n\n"
+					     "no agent is known yet\n");
+	buf_release(&text);
+}
+
 static void an_agent_shows_its_principal(void **state)
 {
 	static const char json[] =
@@ -73,6 +89,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_principal_shows_a_line_for_each_agent_and_what_needs_attention),
+		cmocka_unit_test(applications_of_nobody_are_told_with_their_reasons),
 		cmocka_unit_test(an_agent_shows_its_principal),
 		cmocka_unit_test(what_is_no_status_of_theirs_is_told_apart),
 	};
