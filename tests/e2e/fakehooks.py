@@ -13,6 +13,8 @@ import threading
 import time
 import urllib.parse
 
+from aws4 import signed_by
+
 TOKEN = "t0ken-that-nobody-may-log"
 PAGE = 2  # entries of a page, whatever is asked for: hooks lie on several
 
@@ -478,19 +480,43 @@ class StorageGrid(Provider):
 
 
 class Sns(Provider):
+    """`role`, when it is set, must be taken on: nothing is allowed but with its keys, (id, secret, session token) in `keys`."""
+
     places = ("topic",)
+    role, keys, lasts_s = None, ("ASIAROLE", "role/secret+key", "role-session-token=="), 3600
 
     def is_write(self, request):
-        return request.form["Action"][0] != "ListSubscriptionsByTopic"
+        return request.form["Action"][0] not in ("ListSubscriptionsByTopic", "AssumeRole")
+
+    def is_good(self, request):
+        asks_for_role = request.form.get("Action") == ["AssumeRole"]
+        as_role = self.role and not asks_for_role
+        access, key = self.keys[:2] if as_role else ("AKID", TOKEN)
+        if request.fields.get("X-Amz-Security-Token") != (self.keys[2] if as_role else None):
+            return False
+        try:
+            return signed_by(key, request.text, request.fields, "sts" if asks_for_role else "sns") == (access, "eu-west-1")
+        except (AssertionError, AttributeError, KeyError):
+            return False
+
+    def give_role(self, form):
+        if (form["RoleArn"], form["Version"]) != (self.role, "2011-06-15"):
+            raise Answer(403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours</Message></Error></ErrorResponse>")
+        until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.lasts_s))
+        raise Answer(200, "<AssumeRoleResponse><AssumeRoleResult><AssumedRoleUser><Arn>a</Arn></AssumedRoleUser><Credentials>"
+                          f"<AccessKeyId>{self.keys[0]}</AccessKeyId><SecretAccessKey>{self.keys[1]}</SecretAccessKey>"
+                          f"<SessionToken>{self.keys[2]}</SessionToken><Expiration>{until}</Expiration></Credentials>"
+                          "</AssumeRoleResult></AssumeRoleResponse>")
 
     def check_login(self, request):
-        login = request.fields.get("Authorization", "")
-        if not login.startswith("AWS4-HMAC-SHA256 Credential=AKID/") or "/eu-west-1/sns/aws4_request" not in login:
+        if not self.is_good(request):
             raise Answer(403, "<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>who are you</Message></Error></ErrorResponse>")
 
     def route(self, request):
         form = {k: v[0] for k, v in request.form.items()}
         subscriptions = self.hooks["topic"]
+        if form.get("Action") == "AssumeRole":
+            self.give_role(form)
         if request.method != "POST" or request.path != "/" or form.get("Version") != "2010-03-31":
             self.complain("the API of SNS takes forms")
         if form["Action"] == "ListSubscriptionsByTopic":

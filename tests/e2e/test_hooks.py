@@ -118,7 +118,7 @@ ROWS = [
       accessKey: {name: s, key: id}
       secretKey: {name: s, key: token}""", None, ["topic"], deletes=False),
 ]
-GITHUB = ROWS[0]
+GITHUB, SNS = ROWS[0], ROWS[-1]
 each = pytest.mark.parametrize("row", ROWS, ids=repr)
 
 
@@ -606,6 +606,50 @@ def test_a_certificate_of_somebody_else_gets_no_token(scene):
     g = scene.gateway(GITHUB)
     assert "certificate" in scene.rows("plan", g, "--timeout", "5", status=1)[0]["error"].lower()
     assert fake.requests == []
+
+
+ROLE = "arn:aws:iam::123456789012:role/may-subscribe"
+KEYS = "secretKey: {name: s, key: token}"
+
+
+def test_a_topic_is_subscribed_to_as_the_role_of_the_manifest(scene):
+    fake = scene.fake(SNS)
+    fake.role = ROLE
+    g = scene.gateway(SNS, (KEYS, KEYS + f"\n      roleARN: {ROLE}")).start()
+    wait_until(lambda: fake.hooks["topic"], "subscribed")
+    wait_in_place(g, SNS)
+
+    def logins():
+        return len([r for r in fake.requests if r.form["Action"] == ["AssumeRole"]])
+
+    passes(fake)
+    assert logins() == 1, "the keys of a role are used as long as they are good"
+    fake.keys = ("ASIAOTHER", "other", "another-session")  # the ones before were taken back
+    wait_until(lambda: logins() == 2, "the role was taken on again")
+    passes(fake)
+    assert logins() == 2 and len(fake.hooks["topic"]) == 1
+    g.process.stop()
+    assert "role-session-token" not in g.process.output() and "role/secret" not in g.process.output()
+
+
+@pytest.mark.parametrize("lasts_s", [60, -3600])  # the second: a clock that is wrong
+def test_keys_that_end_soon_are_used_once_each(scene, lasts_s):
+    fake = scene.fake(SNS)
+    fake.role, fake.lasts_s = ROLE, lasts_s
+    g = scene.gateway(SNS, (KEYS, KEYS + f"\n      roleARN: {ROLE}")).start()
+    wait_in_place(g, SNS)
+    g.process.stop()
+    actions = [r.form["Action"][0] for r in fake.requests]
+    assert actions[0::2] == ["AssumeRole"] * len(actions[0::2]) and "AssumeRole" not in actions[1::2], actions
+
+
+def test_a_role_that_is_not_given_is_told(scene):
+    fake = scene.fake(SNS)
+    fake.role = ROLE
+    g = scene.gateway(SNS, (KEYS, KEYS + f"\n      roleARN: {ROLE}s"))
+    row, = scene.rows("plan", g, status=1)
+    assert "log in: " in row["error"] and "403" in row["error"] and "not yours" in row["error"], row
+    assert fake.hooks["topic"] == []
 
 
 def test_hooks_are_left_alone_when_the_manifest_says_so(scene):

@@ -6,7 +6,6 @@ Standard Webhooks 1.0.0.
 
 import base64
 import datetime
-import hashlib
 import hmac
 import http.server
 import json
@@ -21,6 +20,7 @@ import urllib.parse
 
 import pytest
 import requests
+from aws4 import signed_by
 from conftest import HOLDFAST, wait_until
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -644,23 +644,6 @@ def test_sns_confirms_nothing_but_its_own_topic_at_its_own_server(served, fake_s
     assert set(fake_sns.asked) <= {"/cert.pem"}
 
 
-def signed_by(key, request, headers):
-    """AWS Signature Version 4 of a POST / to sns, made anew (the AWS General Reference's four steps)."""
-    found = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d+)/([\w-]+)/sns/aws4_request, ?SignedHeaders=([\w;-]+), ?"
-                         r"Signature=([0-9a-f]{64})", headers["Authorization"])
-    access, day, region, names, signature = found.groups()
-    lower = {name.lower(): value for name, value in headers.items()}
-    canonical = "\n".join(["POST", "/", "", *(f"{n}:{lower[n].strip()}" for n in names.split(";")), "", names,
-                           hashlib.sha256(request.encode()).hexdigest()])
-    scope = f"{day}/{region}/sns/aws4_request"
-    text = "\n".join(["AWS4-HMAC-SHA256", lower["x-amz-date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    derived = b"AWS4" + key.encode()
-    for part in (day, region, "sns", "aws4_request"):
-        derived = hmac.new(derived, part.encode(), "sha256").digest()
-    assert hmac.new(derived, text.encode(), "sha256").hexdigest() == signature
-    return access, region
-
-
 def test_sns_subscriptions_are_confirmed_through_the_api_with_credentials(served, fake_sns):
     keys = ", accessKey: {name: s, key: aws-id}, secretKey: {name: s, key: aws-key}"
     g = served("sns", sns_event(fake_sns, keys))
@@ -895,6 +878,7 @@ WRONG = [
     ("sns", "topicArn: t", "must specify region"),
     ("sns", "topicArn: t, region: x.evil/", "is not a region"),
     ("sns", "topicArn: t, region: eu-west-1, accessKey: {name: s, key: k}", "accessKey and secretKey go together"),
+    ("sns", "topicArn: t, region: eu-west-1, roleARN: admin", "is not the ARN of a role"),
     ("sns", "topicArn: t, region: eu-west-1, endpoint: \"https://h/p?x\"", "is not an endpoint"),
     ("sns", "topicArn: t, region: eu-west-1, endpoint: \"http://h\", validateSignature: true", "could be anybody's"),
     ("storageGrid", GRID.replace("events", "event"), "event types must be provided"),
@@ -924,7 +908,7 @@ SUBSCRIPTIONS = [
     # the event -> what is said of its subscription; None: nothing
     ("", "without accessKey and secretKey the topic is not subscribed to"),
     ("roleARN: \"arn:aws:iam::1:role/r\"", "without accessKey and secretKey the topic is not subscribed to"),
-    (KEYS + ", roleARN: \"arn:aws:iam::1:role/r\"", "the hook cannot be managed: roleARN: no role is taken on"),
+    (KEYS + ", roleARN: \"arn:aws:iam::1:role/r\"", None),
     (KEYS + ", roleARN: \"\"", None),
     (KEYS, None),
     ("holdfast: {hooks: {manage: false}}", None),

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "gateway/hooks/app_token.h"
+#include "gateway/hooks/aws_role.h"
 #include "gateway/hooks/text.h"
 
 #define CONNECT_MS 10000L
@@ -57,9 +57,9 @@ bool account_is(const struct account *a, const struct login *login)
 	       same_path(a->first.path, login->first->path) &&
 	       same_path(a->second.path, login->second ? login->second->path : NULL) &&
 	       a->login.app_id == login->app_id && a->login.installation_id == login->installation_id &&
-	       same_path(a->login.region, login->region) && same_path(a->login.ca_path, login->ca_path) &&
-	       same_path(a->login.cert_path, login->cert_path) && same_path(a->login.key_path, login->key_path) &&
-	       a->login.insecure == login->insecure;
+	       same_path(a->login.region, login->region) && same_path(a->login.role_arn, login->role_arn) &&
+	       same_path(a->login.ca_path, login->ca_path) && same_path(a->login.cert_path, login->cert_path) &&
+	       same_path(a->login.key_path, login->key_path) && a->login.insecure == login->insecure;
 }
 
 /* ---- the request -------------------------------------------------------------------------------------------------------- */
@@ -93,7 +93,10 @@ static enum err set_request(struct account *a, struct why *why)
 	CURL *curl = a->curl;
 	bool ok;
 
-	buf_str(&url, buf_view(&a->login.base));
+	if (a->logging_in && a->login.kind == LOGIN_ROLE)
+		aws_role_base(&a->login, &url);
+	else
+		buf_str(&url, buf_view(&a->login.base));
 	buf_str(&url, buf_view(&r->path));
 	ok = buf_cstr(&url) && curl_easy_setopt(curl, CURLOPT_URL, url.p) == CURLE_OK;
 	buf_release(&url);
@@ -141,9 +144,13 @@ static enum err write_request(struct account *a, struct why *why)
 	if (!a->logging_in)
 		return hook_request(a->busy, &a->request) == E_OK ? E_OK
 								  : why_set(why, E_NOMEM, "no memory for the request");
-	a->request = (struct hook_request){ .method = "POST" };
-	buf_addf(&a->request.path, "/app/installations/%lld/access_tokens", (long long)a->login.installation_id);
-	return a->request.path.err;
+	account_ask_login(a);
+	return a->request.path.err != E_OK ? a->request.path.err : a->request.body.err;
+}
+
+static bool is_aws(const struct account *a)
+{
+	return a->login.kind == LOGIN_AWS || a->login.kind == LOGIN_ROLE;
 }
 
 enum err account_start(struct account *a, struct hook *h, struct why *why)
@@ -152,12 +159,12 @@ enum err account_start(struct account *a, struct hook *h, struct why *why)
 
 	a->busy = h;
 	a->logging_in = !account_is_logged_in(a);
+	a->token_unused = false;
 	a->answer.max = ANSWER_MAX;
 	buf_clear(&a->answer);
 	set_transfer(a);
 	err = write_request(a, why);
-	if (err == E_OK &&
-	    !account_add_field(a, "Accept", a->login.kind == LOGIN_AWS ? STR("*/*") : STR("application/json")))
+	if (err == E_OK && !account_add_field(a, "Accept", is_aws(a) ? STR("*/*") : STR("application/json")))
 		err = why_set(why, E_NOMEM, "no memory for the request");
 	if (err == E_OK)
 		err = set_request(a, why);
@@ -240,18 +247,4 @@ void account_finish(struct account *a, CURLcode code, struct account_outcome *re
 		ret_outcome->err = judge_transfer(a, code, why);
 	else
 		judge_answer(a, ret_outcome);
-}
-
-enum err account_take_login(struct account *a, const struct account_outcome *o, struct why *why)
-{
-	enum err err;
-
-	if (o->answer.status < 200 || o->answer.status >= 300)
-		return why_set(why, E_FORBIDDEN, "the app was not given a token: the answer was %u", o->answer.status);
-	err = app_token_read(o->answer.body, clock_wall_ms() / 1000, &a->token, &a->token_until_s, why);
-	if (a->answer.p)
-		explicit_bzero(a->answer.p, a->answer.cap);
-	if (a->space.p)
-		explicit_bzero(a->space.p, a->space.cap);
-	return err;
 }

@@ -33,9 +33,10 @@ struct account {
 	struct hook *busy;
 	bool under_way;
 	bool logging_in;
-	struct buf token; /* of an app's installation */
+	struct buf token; /* of an app's installation; the keys of a role (aws_role.h) */
 	int64_t token_until_s;
-	uint64_t free_ms; /* nothing is asked before: a rate limit */
+	bool token_unused; /* it was given a moment ago: it is tried, whatever our clock says of its end */
+	uint64_t free_ms;  /* nothing is asked before: a rate limit */
 	struct account *next;
 };
 

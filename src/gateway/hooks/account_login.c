@@ -4,6 +4,7 @@
 #include "event/base64.h"
 #include "gateway/hooks/account_impl.h"
 #include "gateway/hooks/app_token.h"
+#include "gateway/hooks/aws_role.h"
 
 #define EARLY_S 120 /* a token that ends so soon is not used any more */
 
@@ -74,13 +75,13 @@ static bool add_basic(struct account *a, struct str user, struct str password)
 	return ok;
 }
 
-static bool sign_aws(struct account *a, struct buf *id, struct buf *key)
+static bool sign_aws(struct account *a, const char *service, struct buf *id, struct buf *key)
 {
 	struct buf scheme = { 0 };
 	const char *text;
 	bool ok;
 
-	buf_addf(&scheme, "aws:amz:%s:sns", a->login.region);
+	buf_addf(&scheme, "aws:amz:%s:%s", a->login.region, service);
 	text = buf_cstr(&scheme);
 	ok = text && buf_cstr(id) && buf_cstr(key) && curl_easy_setopt(a->curl, CURLOPT_AWS_SIGV4, text) == CURLE_OK &&
 	     curl_easy_setopt(a->curl, CURLOPT_USERNAME, id->p) == CURLE_OK &&
@@ -89,9 +90,28 @@ static bool sign_aws(struct account *a, struct buf *id, struct buf *key)
 	return ok;
 }
 
+/* With the keys of the role. libcurl copies them, and signs all fields that are there. */
+static bool sign_as_role(struct account *a)
+{
+	struct buf id = { 0 }, key = { 0 };
+	struct str keys = buf_view(&a->token);
+	bool ok;
+
+	buf_str(&id, str_cut(&keys, '\n'));
+	buf_str(&key, str_cut(&keys, '\n'));
+	ok = account_add_field(a, "X-Amz-Security-Token", str_cut(&keys, '\n')) && sign_aws(a, "sns", &id, &key);
+	account_wipe(&id);
+	account_wipe(&key);
+	return ok;
+}
+
 bool account_is_logged_in(const struct account *a)
 {
-	return a->login.kind != LOGIN_APP || (a->token.n && clock_wall_ms() / 1000 + EARLY_S < a->token_until_s);
+	bool wants = a->login.kind == LOGIN_APP || a->login.kind == LOGIN_ROLE;
+
+	bool lasts = a->token_unused || clock_wall_ms() / 1000 + EARLY_S < a->token_until_s;
+
+	return !wants || (a->token.n && lasts);
 }
 
 static bool add_app(struct account *a, struct str pem, struct why *why)
@@ -114,7 +134,9 @@ static bool add_login(struct account *a, struct buf *first, struct buf *second, 
 	case LOGIN_BASIC:
 		return add_basic(a, buf_view(first), buf_view(second));
 	case LOGIN_AWS:
-		return sign_aws(a, first, second);
+		return sign_aws(a, "sns", first, second);
+	case LOGIN_ROLE:
+		return a->logging_in ? sign_aws(a, "sts", first, second) : sign_as_role(a);
 	case LOGIN_APP:
 		return a->logging_in ? add_app(a, buf_view(first), why) : add_bearer(a, buf_view(&a->token));
 	}
@@ -132,5 +154,41 @@ enum err account_log_in(struct account *a, struct why *why)
 		err = why->err != E_OK ? why->err : why_set(why, E_CONFIG, "the secret is nothing to log in with");
 	account_wipe(&first);
 	account_wipe(&second);
+	return err;
+}
+
+/* ---- a token ------------------------------------------------------------------------------------------------------------ */
+
+void account_ask_login(struct account *a)
+{
+	if (a->login.kind == LOGIN_ROLE) {
+		aws_role_request(&a->login, &a->request);
+		return;
+	}
+	a->request = (struct hook_request){ .method = "POST" };
+	buf_addf(&a->request.path, "/app/installations/%lld/access_tokens", (long long)a->login.installation_id);
+}
+
+static void forget_answer(struct account *a)
+{
+	if (a->answer.p)
+		explicit_bzero(a->answer.p, a->answer.cap);
+	if (a->space.p)
+		explicit_bzero(a->space.p, a->space.cap);
+}
+
+enum err account_take_login(struct account *a, const struct account_outcome *o, struct why *why)
+{
+	bool role = a->login.kind == LOGIN_ROLE;
+	int64_t now_s = clock_wall_ms() / 1000;
+	enum err err;
+
+	if (o->answer.status < 200 || o->answer.status >= 300)
+		return why_set(why, E_FORBIDDEN, "%s: the answer was %u",
+			       role ? "the role was not given" : "the app was not given a token", o->answer.status);
+	err = role ? aws_role_read(o->answer.body, now_s, &a->token, &a->token_until_s, why)
+		   : app_token_read(o->answer.body, now_s, &a->token, &a->token_until_s, why);
+	forget_answer(a);
+	a->token_unused = err == E_OK;
 	return err;
 }

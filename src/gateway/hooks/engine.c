@@ -121,7 +121,7 @@ static enum pace answered(struct engine *e, struct account *a, struct hook *h, c
 		return PACE_LATER;
 	if (o->pace != PACE_GOOD) {
 		explain(h, o);
-		if (o->answer.status == 401)
+		if (o->answer.status == 401 || (o->answer.status == 403 && a->login.kind == LOGIN_ROLE))
 			buf_clear(&a->token);
 		return o->pace;
 	}

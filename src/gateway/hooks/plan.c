@@ -64,6 +64,7 @@ void hook_plan_route(const struct route_config *route, struct hook_plan *ret_pla
 	if (route->hooks.url && ret_plan->count) {
 		buf_clear(&ret_plan->login.base);
 		hook_plan_base(ret_plan, route->hooks.url);
+		ret_plan->login.named = true;
 	}
 	if (ret_plan->login.base.err != E_OK)
 		ret_plan->err = E_NOMEM;

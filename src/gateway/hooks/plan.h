@@ -14,6 +14,7 @@ enum login_kind {
 	LOGIN_PRIVATE_TOKEN, /* PRIVATE-TOKEN: <first> */
 	LOGIN_BASIC,         /* <first>:<second> */
 	LOGIN_AWS,           /* AWS Signature Version 4 with <first> and <second> */
+	LOGIN_ROLE,          /* the same with keys of a role, which <first> and <second> take on */
 	LOGIN_APP,           /* GitHub App: <first> is its private key */
 };
 
@@ -25,8 +26,10 @@ struct login {
 	const struct secret_ref *second; /* NULL: none */
 	int64_t app_id;
 	int64_t installation_id;
-	const char *region;  /* LOGIN_AWS */
-	const char *ca_path; /* NULL: the system's */
+	const char *region;   /* LOGIN_AWS, LOGIN_ROLE */
+	const char *role_arn; /* LOGIN_ROLE */
+	bool named;           /* the base is not the provider's own: the manifest names it */
+	const char *ca_path;  /* NULL: the system's */
 	const char *cert_path;
 	const char *key_path;
 	bool insecure; /* the operator said so */

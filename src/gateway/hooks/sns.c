@@ -111,10 +111,12 @@ static void plan(const struct route_config *route, struct hook_plan *p)
 	p->login.second = &s->secret_key;
 	p->login.region = s->region;
 	p->login.ca_path = s->endpoint_ca ? s->endpoint_ca : p->login.ca_path;
+	p->login.named = s->endpoint != NULL;
 	sns_write_base(s, &p->login.base);
-	if (s->role_arn && *s->role_arn)
-		p->problem =
-			"roleARN: no role is taken on; subscribe the topic by hand, or give keys that may subscribe";
+	if (s->role_arn && *s->role_arn) {
+		p->login.kind = LOGIN_ROLE;
+		p->login.role_arn = s->role_arn;
+	}
 	buf_char(&path, '/');
 	buf_str(&place, str_of(s->topic_arn));
 	hook_plan_add(p, &provider, &path, &place);

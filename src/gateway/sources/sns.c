@@ -25,7 +25,7 @@ static const struct field fields[] = {
 	{ .key = "accessKey", .type = FIELD_SECRET, .offset = AT(access_key),
 	  .meaning = "Access key id. With `secretKey` a subscription is confirmed through Amazon's API, else through its SubscribeURL." },
 	{ .key = "secretKey", .type = FIELD_SECRET, .offset = AT(secret_key), .meaning = "Its secret access key." },
-	{ .key = "roleARN", .type = FIELD_STRING, .offset = AT(role_arn), .meaning = "No role is taken on: confirmation needs none, and a topic that only a role may subscribe to is subscribed by hand (`check-config` says so)." },
+	{ .key = "roleARN", .type = FIELD_STRING, .offset = AT(role_arn), .meaning = "A role that the keys take on to subscribe to the topic (`webhook.url`). Confirmation needs none." },
 	{ .key = "validateSignature", .type = FIELD_BOOL, .offset = AT(validate_signature),
 	  .meaning = "Verify the signature of every message (version 1 and 2)." },
 	{ .key = "endpoint", .type = FIELD_STRING, .offset = AT(endpoint), .dflt_text = "`https://sns.<region>.amazonaws.com`",
@@ -113,6 +113,9 @@ static void check_login(const struct fields_ctx *m, const struct node *event, co
 {
 	const struct sns_settings *s = route->settings;
 
+	if (s->role_arn && *s->role_arn && !str_starts(str_of(s->role_arn), STR("arn:")))
+		problem_at(m->problems, m->file, node_get(event, "roleARN"), "write arn:aws:iam::...:role/...",
+			   "\"%.60s\" is not the ARN of a role", s->role_arn);
 	if (!s->access_key.path != !s->secret_key.path)
 		problem_at(m->problems, m->file, event, "give both, or none", "accessKey and secretKey go together");
 	else if (!s->access_key.path && provider_has_url(route) && route->hooks.manage)

@@ -1,4 +1,4 @@
-/* What is read out of providers' answers: text.h, pace.h, app_token.h. */
+/* What is read out of providers' answers: text.h, pace.h, app_token.h, aws_role.h. */
 #include "gateway/hooks/text.h"
 
 #include <setjmp.h>
@@ -14,6 +14,7 @@
 #include "auth/base64url.h"
 #include "base/mem.h"
 #include "gateway/hooks/app_token.h"
+#include "gateway/hooks/aws_role.h"
 #include "gateway/hooks/pace.h"
 
 static void the_next_page_is_the_query_of_the_next_link(void **state)
@@ -251,6 +252,80 @@ static void an_installation_token_is_good_as_long_as_github_says(void **state)
 	}
 }
 
+#define ROLE(id, secret, token)                                                                                        \
+	"<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>" id "</AccessKeyId><SecretAccessKey>" secret \
+	"</SecretAccessKey><SessionToken>" token "</SessionToken>"
+
+static void the_keys_of_a_role_are_whole_or_none(void **state)
+{
+	static const struct {
+		const char *answer;
+		const char *keys; /* "": none */
+		int64_t until_s;
+	} rows[] = {
+		{ ROLE("AS", "a/+=", " t ") "<Expiration>2023-11-14T23:13:20Z</Expiration></Credentials>",
+		  "AS\na/+=\nt\n", 1700003600 },
+		{ ROLE("AS", "k", "t") "<Expiration>soon</Expiration></Credentials>", "AS\nk\nt\n", 1700003600 },
+		{ ROLE("AS", "k", "t") "</Credentials>", "AS\nk\nt\n", 1700003600 },
+		{ ROLE("AS", "k", "t"), "", 0 },
+		{ ROLE("", "k", "t") "</Credentials>", "", 0 },
+		{ ROLE("AS", "", "t") "</Credentials>", "", 0 },
+		{ ROLE("AS", "k", "") "</Credentials>", "", 0 },
+		{ ROLE("AS", "k", "a\nX-Evil: 1") "</Credentials>", "", 0 },
+		{ ROLE("AS", "k", "a b") "</Credentials>", "", 0 },
+		{ ROLE("AS", "k", "&#10;") "</Credentials>", "", 0 },
+		{ "<Credentials/>", "", 0 },
+		{ "{}", "", 0 },
+		{ "", "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf keys = { 0 };
+		int64_t until_s = 0;
+		enum err err = aws_role_read(str_of(rows[i].answer), 1700000000, &keys, &until_s, NULL);
+
+		assert_int_equal(err, rows[i].keys[0] ? E_OK : E_MALFORMED);
+		assert_true(str_is(buf_view(&keys), rows[i].keys));
+		assert_int_equal(until_s, rows[i].until_s);
+		buf_release(&keys);
+	}
+	mem_fail_at(1);
+	assert_int_equal(aws_role_read(str_of(rows[0].answer), 0, &(struct buf){ 0 }, &(int64_t){ 0 }, NULL), E_NOMEM);
+	mem_fail_at(0);
+}
+
+static void a_role_is_asked_for_where_the_keys_belong(void **state)
+{
+	static const struct {
+		const char *region, *named, *base;
+	} rows[] = {
+		{ "eu-west-1", NULL, "https://sts.eu-west-1.amazonaws.com" },
+		{ "cn-north-1", NULL, "https://sts.cn-north-1.amazonaws.com.cn" },
+		{ "eu-west-1", "https://localstack:4566", "https://localstack:4566" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct login login = { .region = rows[i].region,
+				       .named = rows[i].named,
+				       .role_arn = "arn:aws:iam::1:role/a b" };
+		struct hook_request r;
+		struct buf base = { 0 };
+
+		buf_str(&login.base, str_of(rows[i].named ? rows[i].named : "https://sns"));
+		aws_role_base(&login, &base);
+		assert_string_equal(buf_cstr(&base), rows[i].base);
+		aws_role_request(&login, &r);
+		assert_string_equal(buf_cstr(&r.body),
+				    "Action=AssumeRole&Version=2011-06-15&RoleSessionName=holdfast&RoleArn="
+				    "arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa%20b");
+		buf_release(&base);
+		buf_release(&login.base);
+		hook_request_release(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +337,8 @@ int main(void)
 		cmocka_unit_test(an_answer_says_when_to_ask_again),
 		cmocka_unit_test(an_app_says_who_it_is_and_until_when),
 		cmocka_unit_test(an_installation_token_is_good_as_long_as_github_says),
+		cmocka_unit_test(the_keys_of_a_role_are_whole_or_none),
+		cmocka_unit_test(a_role_is_asked_for_where_the_keys_belong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
