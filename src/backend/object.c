@@ -31,12 +31,6 @@ const char *object_kind_name(enum object_kind kind)
 	return kinds[kind].name;
 }
 
-const char *object_kind_api(enum object_kind kind)
-{
-	assert(kind < OBJECT_KIND_COUNT);
-	return kinds[kind].api;
-}
-
 enum object_kind object_kind_of(struct str name)
 {
 	enum object_kind kind = 0;

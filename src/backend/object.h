@@ -50,7 +50,6 @@ struct object {
 
 /* Name of a kind: "Application". Never NULL. */
 const char *object_kind_name(enum object_kind kind);
-const char *object_kind_api(enum object_kind kind);
 
 /* The kind that stands in the object itself: "Secret" for a repository, "ConfigMap" for GPG keys. Never NULL. */
 const char *object_kind_manifest(enum object_kind kind);

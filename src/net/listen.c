@@ -13,31 +13,6 @@
 
 #define INHERITED_FIRST 3 /* SD_LISTEN_FDS_START */
 
-static enum err bad_address(struct str address, struct why *why)
-{
-	return why_set(why, E_CONFIG, "address \"%.*s\": want host:port, [ipv6]:port or :port", STR_ARG(address));
-}
-
-enum err listen_parse(struct str address, struct why *why, struct str *ret_host, uint16_t *ret_port)
-{
-	struct str host = { 0 };
-	uint64_t port;
-	size_t colon = address.n;
-
-	while (colon && address.p[colon - 1] != ':')
-		colon--;
-	if (colon == 0 || !str_to_u64(str_sub(address, colon, address.n), 65535, &port))
-		return bad_address(address, why);
-	host = str_sub(address, 0, colon - 1);
-	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		host = str_sub(host, 1, host.n - 2);
-	else if (str_find(host, ':') < host.n || str_find(host, '[') < host.n)
-		return bad_address(address, why);
-	*ret_host = host;
-	*ret_port = (uint16_t)port;
-	return E_OK;
-}
-
 static enum err refuse(int fd, struct why *why, const char *what)
 {
 	int errno_value = errno;

@@ -16,9 +16,6 @@
 
 #define LISTEN_NAME_MAX 256
 
-/* "host:port", "[2001:db8::1]:port" or ":port" (host is then empty: all addresses). Borrowed parts of `address`. */
-enum err listen_parse(struct str address, struct why *why, struct str *ret_host, uint16_t *ret_port);
-
 /*
  * Bind and listen. `host` empty: all addresses, IPv6 and IPv4 in one socket. `port` 0: any free one. With `share` several
  * sockets may listen on the same port (SO_REUSEPORT) and the kernel spreads connections over them: all of them must

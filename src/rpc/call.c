@@ -274,11 +274,6 @@ const struct rpc_metadata *rpc_metadata(const struct rpc_call *call)
 	return &call->metadata;
 }
 
-const char *rpc_path(const struct rpc_call *call)
-{
-	return call->path;
-}
-
 const struct rpc_peer *rpc_peer(const struct rpc_call *call)
 {
 	return call->conn ? &call->conn->peer : NULL;

@@ -70,9 +70,6 @@ size_t rpc_queued(const struct rpc_call *call);
 /* What came with the headers: the client's metadata at a server, the server's at a client. */
 const struct rpc_metadata *rpc_metadata(const struct rpc_call *call);
 
-/* "/package.Service/Method". */
-const char *rpc_path(const struct rpc_call *call);
-
 /* NULL: the connection has gone already. */
 const struct rpc_peer *rpc_peer(const struct rpc_call *call);
 

@@ -248,8 +248,3 @@ void rpc_server_stop(struct rpc_server *s, bool now, void (*on_stopped)(void *ct
 			rpc_conn_drain(c);
 	}
 }
-
-size_t rpc_server_connections(const struct rpc_server *s)
-{
-	return s->conn_count;
-}

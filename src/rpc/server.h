@@ -68,5 +68,3 @@ enum err rpc_server_start(struct loop *loop, int fd, const struct rpc_server_opt
  * the server is freed, never before this returns.
  */
 void rpc_server_stop(struct rpc_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx);
-
-size_t rpc_server_connections(const struct rpc_server *s);

@@ -276,18 +276,6 @@ void identity_event_of(json_object *tree, enum object_kind kind, enum identity_v
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
-static const char *const decision_names[] = {
-	[IDENTITY_DO_CREATE] = "create", [IDENTITY_DO_UPDATE] = "update",     [IDENTITY_DO_TRANSITION] = "transition",
-	[IDENTITY_DO_ADOPT] = "adopt",   [IDENTITY_DO_RECREATE] = "recreate", [IDENTITY_DO_DELETE] = "delete",
-	[IDENTITY_DO_REFUSE] = "refuse", [IDENTITY_DO_ERROR] = "error",       [IDENTITY_DO_IGNORE] = "ignore",
-	[IDENTITY_DO_GONE] = "gone",
-};
-
-const char *identity_decision_name(enum identity_decision decision)
-{
-	return decision_names[decision];
-}
-
 bool identity_mismatch_of(const char *name, enum identity_mismatch *ret_policy)
 {
 	if (strcmp(name, "recreate") != 0 && strcmp(name, "upsert") != 0)

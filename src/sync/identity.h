@@ -87,9 +87,6 @@ void identity_event_of(json_object *tree, enum object_kind kind, enum identity_v
 struct identity_verdict identity_decide(enum identity_end end, const struct identity_event *event,
 					const struct identity_local *local, const struct identity_policy *policy);
 
-/* "create", "transition", ... for logs and tests. Never NULL. */
-const char *identity_decision_name(enum identity_decision decision);
-
 /* The policy of this name; false: there is none. */
 bool identity_mismatch_of(const char *name, enum identity_mismatch *ret_policy);
 bool identity_adoption_of(const char *name, enum identity_adoption *ret_policy);

@@ -18,16 +18,6 @@ const char *mapping_reason_text(enum mapping_reason reason)
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
-enum err mapping_agent_name(struct str name, struct str principal_namespace, struct why *why)
-{
-	if (!agent_name_ok(name))
-		return why_set(why, E_MALFORMED, "agent name '%.*s' is no RFC 1123 label",
-			       STR_ARG(str_sub(name, 0, 80)));
-	if (str_eq(name, principal_namespace))
-		return why_set(why, E_FORBIDDEN, "agent name '%.*s' is the principal's namespace", STR_ARG(name));
-	return E_OK;
-}
-
 enum err mapping_prefixed(const char *agent, const char *name, char *ret_name, struct why *why)
 {
 	int n = snprintf(ret_name, OBJECT_NAME_MAX + 1, "%s-%s", agent, name[0] ? name : "default");

@@ -45,9 +45,6 @@ const char *mapping_reason_text(enum mapping_reason reason);
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
-/* May an agent be called so? E_MALFORMED: no RFC 1123 label. E_FORBIDDEN: it is the principal's namespace. */
-enum err mapping_agent_name(struct str name, struct str principal_namespace, struct why *why);
-
 /*
  * The name at the principal of an autonomous agent's project, "<agent>-<name>", into `ret_name` (OBJECT_NAME_MAX + 1 bytes);
  * no name is "default". E_LIMIT: longer than OBJECT_NAME_MAX.

@@ -79,8 +79,13 @@ static void open_state(struct rpc_call *call, void *ctx)
 
 static void cancel(struct rpc_call *call)
 {
-	printf("cancelled %s\n", rpc_path(call));
 	state_free(state_of(call));
+}
+
+static void cancel_hang(struct rpc_call *call)
+{
+	printf("cancelled /test.Echo/Hang\n");
+	cancel(call);
 }
 
 /* Unary: the message comes back, with the metadata in head and trailer. */
@@ -226,7 +231,7 @@ static void who(struct rpc_call *call, struct str message)
 static const struct rpc_method methods[] = {
 	{ "/test.Echo/Unary", RPC_UNARY, open_state, echo, NULL, NULL, cancel },
 	{ "/test.Echo/Fail", RPC_UNARY, open_state, fail, NULL, NULL, cancel },
-	{ "/test.Echo/Hang", RPC_UNARY, open_state, hang, NULL, NULL, cancel },
+	{ "/test.Echo/Hang", RPC_UNARY, open_state, hang, NULL, NULL, cancel_hang },
 	{ "/test.Echo/Who", RPC_UNARY, open_state, who, NULL, NULL, cancel },
 	{ "/test.Echo/Collect", RPC_CLIENT_STREAM, open_state, collect, collected, NULL, cancel },
 	{ "/test.Echo/Expand", RPC_SERVER_STREAM, open_state, expand, NULL, send_all, cancel },

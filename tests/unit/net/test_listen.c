@@ -16,48 +16,6 @@
 
 #include "base/mem.h"
 
-static void addresses_parse(void **state)
-{
-	static const struct {
-		const char *address;
-		enum err err;
-		const char *host;
-		uint16_t port;
-	} rows[] = {
-		{ "localhost:80", E_OK, "localhost", 80 },
-		{ "127.0.0.1:65535", E_OK, "127.0.0.1", 65535 },
-		{ ":8080", E_OK, "", 8080 },
-		{ "[::1]:0", E_OK, "::1", 0 },
-		{ "[]:1", E_OK, "", 1 },
-		{ "", E_CONFIG },
-		{ "80", E_CONFIG },
-		{ "a:", E_CONFIG },
-		{ "a:b", E_CONFIG },
-		{ "a:65536", E_CONFIG },
-		{ "a:-1", E_CONFIG },
-		{ "::1:80", E_CONFIG },
-		{ "[::1:80", E_CONFIG },
-		{ "[::1]80", E_CONFIG },
-		{ "a:1:2", E_CONFIG },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct str host = { 0 };
-		struct why why = { 0 };
-		uint16_t port = 0;
-
-		if (listen_parse(str_of(rows[i].address), &why, &host, &port) != rows[i].err)
-			fail_msg("%s", rows[i].address);
-		if (rows[i].err == E_OK) {
-			assert_true(str_is(host, rows[i].host));
-			assert_int_equal(rows[i].port, port);
-		} else {
-			assert_non_null(strstr(why.text, rows[i].address));
-		}
-	}
-}
-
 /* Connects to the port on the loopback of `family`; true when somebody listens. */
 static bool answers(int family, uint16_t port)
 {
@@ -262,7 +220,6 @@ static void more_sockets_than_expected_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_parse),
 		cmocka_unit_test(no_host_means_both_families),
 		cmocka_unit_test(a_host_is_one_address),
 		cmocka_unit_test(a_port_is_shared_only_when_all_ask_for_it),

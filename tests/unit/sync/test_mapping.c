@@ -7,25 +7,6 @@
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
-/* Facts 4.4: agent names are RFC 1123 labels, and not the principal's namespace. */
-static void an_agent_is_named_like_a_namespace_but_not_like_the_principals(void **state)
-{
-	static const struct {
-		const char *name;
-		enum err err;
-	} rows[] = {
-		{ "site-1", E_OK },         { "1", E_OK },          { "", E_MALFORMED },
-		{ "Site", E_MALFORMED },    { "a.b", E_MALFORMED }, { "-a", E_MALFORMED },
-		{ "a-", E_MALFORMED },      { "a/b", E_MALFORMED }, { "argocd", E_FORBIDDEN },
-		{ "argocd-", E_MALFORMED }, { "argocd2", E_OK },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (mapping_agent_name(str_of(rows[i].name), STR("argocd"), NULL) != rows[i].err)
-			fail_msg("%s", rows[i].name);
-}
-
 static void a_project_goes_to_the_principal_and_back_under_its_own_name(void **state)
 {
 	char name[OBJECT_NAME_MAX + 1], longest[OBJECT_NAME_MAX + 1];
@@ -344,7 +325,6 @@ static void an_agent_looks_at_its_own_and_allowed_namespaces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_agent_is_named_like_a_namespace_but_not_like_the_principals),
 		cmocka_unit_test(a_project_goes_to_the_principal_and_back_under_its_own_name),
 		cmocka_unit_test(every_reason_has_words),
 		cmocka_unit_test(each_application_has_one_owner_or_a_reason_why_not),
