@@ -23,4 +23,6 @@ enum err blocklist_reload(struct blocklist *b, struct problems *ret_problems);
 
 /* NULL has nothing on it. */
 bool blocklist_has(struct blocklist *b, const char *fingerprint);
+
+/* Fingerprints, for the log. */
 size_t blocklist_count(struct blocklist *b);

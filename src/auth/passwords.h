@@ -30,6 +30,7 @@ void passwords_free(struct passwords *p);
 /* Reads the file again; on an error everything stays as it was. */
 enum err passwords_reload(struct passwords *p, struct problems *ret_problems);
 
+/* Users, for the log. */
 size_t passwords_count(struct passwords *p);
 bool passwords_has(struct passwords *p, struct str name);
 

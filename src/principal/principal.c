@@ -30,6 +30,17 @@ static void log_problems(const struct problems *problems)
 			  LOG_S("fix", one->fix));
 }
 
+/* How many there are: a file that was replaced by half of it is noticed. */
+static void say_counts(const struct principal *p)
+{
+	if (p->passwords)
+		log_info(PRINCIPAL_LOG, "users are known", LOG_S("file", p->auth.file),
+			 LOG_U("users", passwords_count(p->passwords)));
+	if (p->blocklist)
+		log_info(PRINCIPAL_LOG, "certificates are blocked", LOG_S("file", p->options->blocklist),
+			 LOG_U("certificates", blocklist_count(p->blocklist)));
+}
+
 static enum err open_lists(struct principal *p, struct why *why)
 {
 	const struct principal_options *o = p->options;
@@ -44,6 +55,7 @@ static enum err open_lists(struct principal *p, struct why *why)
 	problems_release(&problems);
 	if (err != E_OK)
 		return why_set(why, err, "--auth or --tls-blocklist");
+	say_counts(p);
 	if (o->accept_version)
 		err = patterns_new(str_of(o->accept_version), why, &p->accept);
 	return err == E_OK ? E_OK : why_add(why, "--accept-version");
@@ -317,6 +329,7 @@ static void on_reload(struct daemon *daemon)
 		log_error(PRINCIPAL_LOG, "the blocklist stays as it was");
 	log_problems(&problems);
 	problems_release(&problems);
+	say_counts(p);
 	streams_review(p);
 	log_info(PRINCIPAL_LOG, "reloaded");
 	systemd_ready("running", NULL);

@@ -308,6 +308,7 @@ def test_agents_with_passwords_and_a_user_that_is_added_and_removed(users):
     add_user(file, "site-2", "other")
     principal.process.send(signal.SIGHUP)
     second.wait_connected()
+    assert [line["users"] for line in principal.log("users are known")] == [1, 2], "at the start and at each reload"
 
     file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith(SITE)))
     principal.process.send(signal.SIGHUP)

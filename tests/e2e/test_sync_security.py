@@ -163,6 +163,7 @@ def test_a_blocked_certificate_is_out_at_once(net, api, peers):
     assert code_of(peer.authenticate) == REFUSED
     assert peer.subscribe().wait_end()[0] == REFUSED
     assert code_of(lambda: peer.refresh_token(peer.refresh)) == REFUSED
+    assert [line["certificates"] for line in principal.log("certificates are blocked")] == [0, 1]
 
 
 # ---- what it may do --------------------------------------------------------------------------------------------------
