@@ -121,8 +121,9 @@ static enum err judge_tls(const struct agent_args *a, enum auth_method method, s
 	return E_OK;
 }
 
-static enum err judge(const struct agent_args *a, struct why *why)
+static enum err judge(const void *args, struct why *why)
 {
+	const struct agent_args *a = args;
 	struct auth_creds creds;
 	enum auth_method method;
 	enum err err;
@@ -143,85 +144,41 @@ static enum err judge(const struct agent_args *a, struct why *why)
 
 /* ---- run --------------------------------------------------------------------------------------------------------- */
 
-static const char *word_of(const char *const *words, int choice)
-{
-	return words[choice];
-}
-
 static const char *const mismatches[] = { "recreate", "upsert" };
 static const char *const recreates[] = { "ignore", "clear-status", "resync" };
 static const char *const adoptions[] = { "always", "never" };
 
-static struct agent_options options_of(const struct invocation *inv, const struct agent_args *a,
-				       const struct sync_made *made)
+static int run_agent(const struct invocation *inv, const void *args, const struct sync_made *made)
 {
-	const struct sync_args *s = &a->sync;
-
-	return (struct agent_options){
+	const struct agent_args *a = args;
+	const struct agent_options o = {
+		SYNC_OPTIONS(inv, &a->sync, made),
 		.server_address = a->server_address,
 		.server_port = a->server_port,
 		.mode = a->mode == 0 ? "autonomous" : "managed",
 		.creds = a->creds,
-		.namespace = s->namespace,
-		.allowed_namespaces = s->allowed_namespaces.items,
-		.allowed_namespace_count = s->allowed_namespaces.n,
-		.label_selector = s->label_selector ? s->label_selector : "",
-		.destination_mapping = s->destination_mapping,
 		.ignore_unmanaged_apps = a->ignore_unmanaged,
-		.source_uid_mismatch_policy = word_of(mismatches, a->mismatch),
-		.on_application_recreate = word_of(recreates, a->recreate),
-		.adoption_policy = word_of(adoptions, a->adoption),
+		.source_uid_mismatch_policy = mismatches[a->mismatch],
+		.on_application_recreate = recreates[a->recreate],
+		.adoption_policy = adoptions[a->adoption],
 		.root_ca = a->root_ca,
 		.tls_client_cert = a->tls_cert,
 		.tls_client_key = a->tls_key,
-		.tls_min = made->tls_min,
-		.tls_max = made->tls_max,
-		.tls_suites = made->suites.n ? made->suites.p : NULL,
 		.insecure_tls = a->insecure_tls,
-		.insecure_plaintext = s->insecure_plaintext,
 		.enable_compression = a->compression,
 		.keep_alive_ms = a->keep_alive_ms,
 		.heartbeat_ms = a->heartbeat_ms,
-		.grpc_max_message_size = s->message_max,
-		.version = s->version_string ? s->version_string : HOLDFAST_VERSION,
 		.user_agent = USER_AGENT,
-		.backend = s->backend,
-		.data_dir = made->data_dir,
-		.metrics_port = s->metrics_port,
-		.healthz_port = s->healthz_port,
-		.outbox = made->outbox,
-		.inbox = made->inbox,
-		.guard = made->guard,
-		.limits = made->limits,
-		.build = HOLDFAST_VERSION,
-		.level = (enum log_level)inv->common.log_level,
-		.format = (enum log_format)inv->common.log_format,
 	};
+
+	return agent_run(&o);
 }
 
 static int run(const struct invocation *inv)
 {
-	const struct agent_args *args = inv->args;
-	struct sync_made made = { 0 };
-	struct why why = { 0 };
-	enum err err;
-	int code;
+	static const struct sync_command command = { .name = "agent", .judge = judge, .run = run_agent };
 
-	if (sync_listed(&args->sync, &code))
-		return code;
-	err = judge(args, &why);
-	if (err == E_OK)
-		err = sync_make(&args->sync, "agent", &why, &made);
-	if (err == E_OK) {
-		const struct agent_options o = options_of(inv, args, &made);
-
-		sync_say_ignored(&args->sync, "agent");
-		code = agent_run(&o);
-	} else {
-		code = command_misused(inv, "%s", why.text[0] ? why.text : err_text(err));
-	}
-	sync_made_release(&made);
-	return code;
+	return sync_run(inv, &((const struct agent_args *)inv->args)->sync, &command);
 }
 
 const struct command cmd_agent = {

@@ -149,8 +149,9 @@ static enum err judge_tls(const struct principal_args *a, enum auth_method metho
 	return E_OK;
 }
 
-static enum err judge(const struct principal_args *a, struct why *why)
+static enum err judge(const void *args, struct why *why)
 {
+	const struct principal_args *a = args;
 	struct auth_rule rule;
 	enum auth_method method;
 	enum err err;
@@ -174,84 +175,39 @@ static enum err judge(const struct principal_args *a, struct why *why)
 
 /* ---- run --------------------------------------------------------------------------------------------------------- */
 
-static struct principal_options options_of(const struct invocation *inv, const struct principal_args *a,
-					   const struct sync_made *made, const char *accept)
+static int run_principal(const struct invocation *inv, const void *args, const struct sync_made *made)
 {
-	const struct sync_args *s = &a->sync;
-	bool mtls = strncmp(a->auth, "mtls:", 5) == 0;
-
-	return (struct principal_options){
+	const struct principal_args *a = args;
+	struct buf accept = { 0 };
+	struct principal_options o = {
+		SYNC_OPTIONS(inv, &a->sync, made),
 		.listen_host = a->listen_host ? a->listen_host : "",
 		.listen_port = a->listen_port,
-		.namespace = s->namespace,
-		.allowed_namespaces = s->allowed_namespaces.items,
-		.allowed_namespace_count = s->allowed_namespaces.n,
-		.label_selector = s->label_selector ? s->label_selector : "",
-		.destination_mapping = s->destination_mapping,
 		.tls_cert = a->tls_cert,
 		.tls_key = a->tls_key,
 		.root_ca = a->root_ca,
-		.tls_min = made->tls_min,
-		.tls_max = made->tls_max,
-		.tls_suites = made->suites.n ? made->suites.p : NULL,
-		.require_client_certs = a->require_client_certs || mtls,
+		.require_client_certs = a->require_client_certs || strncmp(a->auth, "mtls:", 5) == 0,
 		.client_cert_subject_match = a->subject_match,
-		.insecure_plaintext = s->insecure_plaintext,
 		.jwt_key = a->jwt_key,
 		.insecure_jwt_generate = a->jwt_generate,
 		.auth = a->auth,
 		.blocklist = a->blocklist,
-		.accept_version = accept,
-		.version = s->version_string ? s->version_string : HOLDFAST_VERSION,
-		.backend = s->backend,
-		.data_dir = made->data_dir,
-		.grpc_max_message_size = s->message_max,
-		.metrics_port = s->metrics_port,
-		.healthz_port = s->healthz_port,
-		.outbox = made->outbox,
-		.inbox = made->inbox,
-		.guard = made->guard,
-		.limits = made->limits,
-		.build = HOLDFAST_VERSION,
-		.level = (enum log_level)inv->common.log_level,
-		.format = (enum log_format)inv->common.log_format,
 	};
-}
+	int code;
 
-static enum err join(const struct option_list *list, struct buf *ret_text)
-{
-	for (size_t i = 0; i < list->n; i++)
-		buf_addf(ret_text, "%s%s", i ? "," : "", list->items[i]);
-	return buf_cstr(ret_text) ? E_OK : E_NOMEM;
+	if (sync_join(&a->accept_version, &accept) != E_OK)
+		return command_failed(inv, "out of memory");
+	o.accept_version = accept.n ? accept.p : NULL;
+	code = principal_run(&o);
+	buf_release(&accept);
+	return code;
 }
 
 static int run(const struct invocation *inv)
 {
-	const struct principal_args *args = inv->args;
-	struct sync_made made = { 0 };
-	struct buf accept = { 0 };
-	struct why why = { 0 };
-	enum err err;
-	int code;
+	static const struct sync_command command = { .name = "principal", .judge = judge, .run = run_principal };
 
-	if (sync_listed(&args->sync, &code))
-		return code;
-	err = judge(args, &why);
-	if (err == E_OK)
-		err = sync_make(&args->sync, "principal", &why, &made);
-	if (err == E_OK)
-		err = join(&args->accept_version, &accept);
-	if (err == E_OK) {
-		const struct principal_options o = options_of(inv, args, &made, accept.n ? accept.p : NULL);
-
-		sync_say_ignored(&args->sync, "principal");
-		code = principal_run(&o);
-	} else {
-		code = command_misused(inv, "%s", why.text[0] ? why.text : err_text(err));
-	}
-	sync_made_release(&made);
-	buf_release(&accept);
-	return code;
+	return sync_run(inv, &((const struct principal_args *)inv->args)->sync, &command);
 }
 
 const struct command cmd_principal = {

@@ -6,6 +6,13 @@
 #include "cli/data_dir.h"
 #include "cli/help.h"
 
+enum err sync_join(const struct option_list *list, struct buf *ret_text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		buf_addf(ret_text, "%s%s", i ? "," : "", list->items[i]);
+	return buf_cstr(ret_text) ? E_OK : E_NOMEM;
+}
+
 static enum err take_version(const char *text, const char *name, enum tls_version *ret_version, struct why *why)
 {
 	if (!text || tls_version_parse(str_of(text), ret_version))
@@ -24,9 +31,7 @@ static enum err make_tls(const struct sync_args *args, struct why *why, struct s
 		err = why_set(
 			why, E_CONFIG,
 			"--tls-min-version is tls1.3 and --tls-max-version is tls1.2: raise one, or lower the other");
-	for (size_t i = 0; i < args->tls_suites.n; i++)
-		buf_addf(&made->suites, "%s%s", i ? "," : "", args->tls_suites.items[i]);
-	return err == E_OK ? made->suites.err : err;
+	return err == E_OK ? sync_join(&args->tls_suites, &made->suites) : err;
 }
 
 static enum err make_data_dir(const struct sync_args *args, const char *subdir, struct why *why, struct sync_made *made)
@@ -76,7 +81,7 @@ static enum err judge(const struct sync_args *args, struct why *why)
 	return E_OK;
 }
 
-enum err sync_make(const struct sync_args *args, const char *subdir, struct why *why, struct sync_made *ret_made)
+static enum err make(const struct sync_args *args, const char *subdir, struct why *why, struct sync_made *ret_made)
 {
 	enum err err = judge(args, why);
 
@@ -89,12 +94,8 @@ enum err sync_make(const struct sync_args *args, const char *subdir, struct why 
 	return err;
 }
 
-void sync_made_release(struct sync_made *made)
-{
-	buf_release(&made->suites);
-}
-
-bool sync_listed(const struct sync_args *args, int *ret_code)
+/* "--tls-ciphersuites list": they were printed. */
+static bool listed(const struct sync_args *args, int *ret_code)
 {
 	struct buf text = { 0 };
 
@@ -105,7 +106,8 @@ bool sync_listed(const struct sync_args *args, int *ret_code)
 	return true;
 }
 
-void sync_say_ignored(const struct sync_args *args, const char *logger)
+/* One line for each option that was given and has no effect. */
+static void say_ignored(const struct sync_args *args, const char *logger)
 {
 	for (size_t i = 0; i < args->ignored.n; i++) {
 		const struct option_row *row = OPTION_ROW(&args->ignored, i);
@@ -113,4 +115,26 @@ void sync_say_ignored(const struct sync_args *args, const char *logger)
 		log_warn(logger, "an option has no effect here", LOG_S("option", row->name),
 			 LOG_S("reason", row->note));
 	}
+}
+
+int sync_run(const struct invocation *inv, const struct sync_args *sync, const struct sync_command *command)
+{
+	struct sync_made made = { 0 };
+	struct why why = { 0 };
+	enum err err;
+	int code;
+
+	if (listed(sync, &code))
+		return code;
+	err = command->judge(inv->args, &why);
+	if (err == E_OK)
+		err = make(sync, command->name, &why, &made);
+	if (err == E_OK) {
+		say_ignored(sync, command->name);
+		code = command->run(inv, inv->args, &made);
+	} else {
+		code = command_misused(inv, "%s", why.text[0] ? why.text : err_text(err));
+	}
+	buf_release(&made.suites);
+	return code;
 }

@@ -93,11 +93,13 @@ enum {
 	{ "tls-ciphersuites", 0, OPTION_COMMAS, SYNC_AT(type, tls_suites), "NAMES", E "TLS_CIPHERSUITES",                  \
 	  "Only these cipher suites, separated by commas; 'list' shows all that there are." },                             \
 	{ "grpc-max-message-size", 0, OPTION_SIZE, SYNC_AT(type, message_max), "BYTES", E "GRPC_MAX_MESSAGE_SIZE",         \
-	  "A larger message is refused.", .fallback = "209715200", .min = 65536, .max = 1073741824 },                      \
+	  "A larger message is not taken, and what would be one is not sent but set aside ('holdfast status'). To be the " \
+	  "same at both ends.", .fallback = "209715200", .min = 65536, .max = 1073741824 },                                \
 	{ "version-string", 0, OPTION_TEXT, SYNC_AT(type, version_string), "VERSION", "HOLDFAST_VERSION_STRING",           \
 	  "The version that we say we have. Upstream's programs only talk to their own. Default: this program's." },       \
 	{ "resync-interval", 0, OPTION_TIME, SYNC_AT(type, resync_ms), "TIME", "HOLDFAST_RESYNC_INTERVAL",                 \
-	  "While connected both ends compare what they have this often.", SYNC_RANGE("5m", SESSION, resync_ms) },          \
+	  "While connected, the end that holds copies asks for a comparison this often.",                                  \
+	  SYNC_RANGE("5m", SESSION, resync_ms) },                                                                          \
 	{ "guard-share", 0, OPTION_NUMBER, SYNC_AT(type, guard_share), "PERCENT", "HOLDFAST_GUARD_SHARE",                  \
 	  "A comparison that would delete a larger share of what a peer has is held until 'holdfast release'; 100: never " \
 	  "held.", SYNC_RANGE("50", GUARD, share_max) },                                                                   \
@@ -144,16 +146,44 @@ enum {
 	{ "kubecontext", 0, OPTION_REFUSED, SYNC_AT(type, ignored), "NAME", NULL, NULL,                                    \
 	  .note = "resources are files here, not a cluster: give --backend directory:PATH" }
 
+/* What both commands tell their processes alike; `inv`, `s` (sync_args) and `made` by their names. */
+#define SYNC_OPTIONS(inv, s, made)                                                                                         \
+	.namespace = (s)->namespace,                                                                                       \
+	.allowed_namespaces = (s)->allowed_namespaces.items,                                                               \
+	.allowed_namespace_count = (s)->allowed_namespaces.n,                                                              \
+	.label_selector = (s)->label_selector ? (s)->label_selector : "",                                                  \
+	.destination_mapping = (s)->destination_mapping,                                                                   \
+	.tls_min = (made)->tls_min,                                                                                        \
+	.tls_max = (made)->tls_max,                                                                                        \
+	.tls_suites = (made)->suites.n ? (made)->suites.p : NULL,                                                          \
+	.insecure_plaintext = (s)->insecure_plaintext,                                                                     \
+	.grpc_max_message_size = (s)->message_max,                                                                         \
+	.version = (s)->version_string ? (s)->version_string : HOLDFAST_VERSION,                                           \
+	.backend = (s)->backend,                                                                                           \
+	.data_dir = (made)->data_dir,                                                                                      \
+	.metrics_port = (s)->metrics_port,                                                                                 \
+	.healthz_port = (s)->healthz_port,                                                                                 \
+	.outbox = (made)->outbox,                                                                                          \
+	.inbox = (made)->inbox,                                                                                            \
+	.guard = (made)->guard,                                                                                            \
+	.limits = (made)->limits,                                                                                          \
+	.build = HOLDFAST_VERSION,                                                                                         \
+	.level = (enum log_level)(inv)->common.log_level,                                                                  \
+	.format = (enum log_format)(inv)->common.log_format
+
 /* clang-format on */
 
-/*
- * Judge and convert. `subdir` of the default data directory. E_CONFIG and the like: `why` names the option and what to do.
- */
-enum err sync_make(const struct sync_args *args, const char *subdir, struct why *why, struct sync_made *ret_made);
-void sync_made_release(struct sync_made *made);
+/* One of the two commands. */
+struct sync_command {
+	const char *name; /* of its logger, and of its part of the default data directory */
+	/* What goes together of its own arguments. */
+	enum err (*judge)(const void *args, struct why *why);
+	/* Everything is right: run. Returns the exit code. */
+	int (*run)(const struct invocation *inv, const void *args, const struct sync_made *made);
+};
 
-/* "--tls-ciphersuites list": they were printed, and *ret_code is the exit code. */
-bool sync_listed(const struct sync_args *args, int *ret_code);
+/* Judge, convert, say what has no effect, and run. `args` are the invocation's, with `sync` among them. */
+int sync_run(const struct invocation *inv, const struct sync_args *sync, const struct sync_command *command);
 
-/* One line for each option that was given and has no effect. */
-void sync_say_ignored(const struct sync_args *args, const char *logger);
+/* The words of a list with commas between them. */
+enum err sync_join(const struct option_list *list, struct buf *ret_text);
