@@ -5,7 +5,7 @@
  *           Link, and the body.
  * Property  A conversation ends, or goes on with another request; whatever was answered, a request goes to a path of its own place
  *           and holds no byte that would end its line. With HOOK_LOOK none writes, with HOOK_KEEP none deletes but what was
- *           made in it. At rest no secret is held.
+ *           made in it. At rest no secret is held. Keys of a role are three texts, or none.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "event/json_text.h"
 #include "gateway/hooks/app_token.h"
+#include "gateway/hooks/aws_role.h"
 #include "gateway/hooks/plan.h"
 #include "gateway/hooks/text.h"
 
@@ -141,6 +142,25 @@ static void converse(struct hook *h, enum hook_goal goal, struct str rest)
 	h->mine[0] = h->once[0] = '\0';
 }
 
+/* Three texts that can stand in a field each, or nothing. */
+static void check_role(struct str text)
+{
+	struct buf keys = { 0 };
+	int64_t until_s;
+	size_t lines = 0;
+
+	if (aws_role_read(text, 0, &keys, &until_s, NULL) == E_OK) {
+		for (size_t i = 0; i < keys.n; i++) {
+			lines += keys.p[i] == '\n';
+			must(keys.p[i] == '\n' || (keys.p[i] > ' ' && keys.p[i] < 0x7f));
+		}
+		must(lines == 3 && keys.n <= text.n + 3);
+	} else {
+		must(keys.n == 0);
+	}
+	buf_release(&keys);
+}
+
 static void read_texts(struct str text)
 {
 	struct buf line = { 0 }, token = { 0 };
@@ -160,6 +180,7 @@ static void read_texts(struct str text)
 		}
 		buf_release(&compact);
 	}
+	check_role(text);
 	for (size_t i = 0; i < line.n; i++)
 		must(line.p[i] >= ' ' && line.p[i] < 0x7f);
 	buf_release(&line);
