@@ -658,6 +658,13 @@ def test_sns_subscriptions_are_confirmed_through_the_api_with_credentials(served
     wait_until(lambda: send_sns(g, sns_subscription(fake_sns))[0] == 503, "without its key nothing is confirmed")
 
 
+def test_keys_that_take_on_a_role_confirm_nothing_themselves(served, fake_sns):
+    g = served("sns", sns_event(fake_sns, ", roleARN: \"arn:aws:iam::1:role/r\", accessKey: {name: s, key: aws-id}, "
+                                "secretKey: {name: s, key: aws-key}"))
+    assert send_sns(g, sns_subscription(fake_sns)) == (200, "")
+    assert fake_sns.asked[1:] == [f"/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f37"]
+
+
 def test_a_server_with_another_certificate_is_not_believed(served, fake_sns, tmp_path):
     fake_sns.ca = Authority(tmp_path / "other").cert
     g = served("sns", sns_event(fake_sns))

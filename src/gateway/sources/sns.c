@@ -25,7 +25,7 @@ static const struct field fields[] = {
 	{ .key = "accessKey", .type = FIELD_SECRET, .offset = AT(access_key),
 	  .meaning = "Access key id. With `secretKey` a subscription is confirmed through Amazon's API, else through its SubscribeURL." },
 	{ .key = "secretKey", .type = FIELD_SECRET, .offset = AT(secret_key), .meaning = "Its secret access key." },
-	{ .key = "roleARN", .type = FIELD_STRING, .offset = AT(role_arn), .meaning = "A role that the keys take on to subscribe to the topic (`webhook.url`). Confirmation needs none." },
+	{ .key = "roleARN", .type = FIELD_STRING, .offset = AT(role_arn), .meaning = "A role that the keys take on to subscribe to the topic (`webhook.url`). Confirmation needs none: it then goes through the SubscribeURL." },
 	{ .key = "validateSignature", .type = FIELD_BOOL, .offset = AT(validate_signature),
 	  .meaning = "Verify the signature of every message (version 1 and 2)." },
 	{ .key = "endpoint", .type = FIELD_STRING, .offset = AT(endpoint), .dflt_text = "`https://sns.<region>.amazonaws.com`",

@@ -1,4 +1,7 @@
-/* Subscriptions are confirmed through Amazon's API when there are keys for it, else through the address in the message. */
+/*
+ * Subscriptions are confirmed through Amazon's API when there are keys for it, else through the address in the message. Keys
+ * that are there to take on a role may not be allowed more than that.
+ */
 #include "base/mem.h"
 #include "gateway/fetch.h"
 #include "gateway/sources/provider.h"
@@ -72,12 +75,19 @@ static enum err prepare_api(struct exchange *x)
 	return c->url && c->form.err == E_OK ? E_OK : E_NOMEM;
 }
 
+static bool has_keys(const struct exchange *x)
+{
+	const char *role = sns_settings_of(x)->role_arn;
+
+	return provider_has_secret(x, SNS_ACCESS_KEY) && !(role && *role);
+}
+
 void sns_confirm(struct exchange *x)
 {
 	struct sns_case *c = x->own;
 	enum err err = E_OK;
 
-	if (provider_has_secret(x, SNS_ACCESS_KEY)) {
+	if (has_keys(x)) {
 		err = prepare_api(x);
 	} else if (!sns_is_subscribe_url(c->message.subscribe_url, buf_view(&c->base), c->message.topic_arn)) {
 		exchange_refuse(x, ANSWER_FORBIDDEN, STR("SubscribeURL does not confirm a subscription of this topic"));
