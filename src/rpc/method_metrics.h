@@ -21,7 +21,7 @@ struct method_metrics {
 	const char *labels[4]; /* type, service, method; the fourth is the code */
 	struct metric *started, *received, *sent, *handling_ms;
 	struct metric *handled[RPC_CODE_COUNT]; /* NULL: there was none yet */
-	char text[];                            /* path, with a zero byte behind service and method */
+	char text[];                            /* service and method, each with a zero byte behind it */
 };
 
 /* Of `path`, made when it is called first; NULL: no registry, no memory, or no path of gRPC's. */
