@@ -34,9 +34,10 @@ static void redirect(struct worker *w, struct http_request *r)
 	path_clean(r->path, &clean);
 	buf_lit(&location, "Location: ");
 	add_escaped(&location, buf_view(&clean));
-	if (r->query.p)
+	if (r->query.p) {
 		buf_char(&location, '?');
-	buf_str(&location, r->query);
+		buf_str(&location, r->query);
+	}
 	buf_lit(&location, "\r\n");
 	if (clean.err == E_OK && location.err == E_OK)
 		answer_plain(w, r, 301, STR(""), buf_view(&location));
