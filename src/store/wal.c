@@ -6,8 +6,14 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define IDLE_MS 1000        /* without a commit the log is emptied */
-#define REWRITE (64u << 10) /* bytes at a time; SQLite writes no more than 128 KB in one piece */
+#define IDLE_MS          1000        /* without a commit the log is emptied */
+#define REWRITE          (64u << 10) /* bytes at a time; SQLite writes no more than 128 KB in one piece */
+
+/* The index of the log, shared by all that have it open, in words of 32 bits (sqlite.org/walformat.html, "WAL-Index"). */
+#define INDEX_BYTES      32768
+#define INDEX_VERSION    0
+#define INDEX_BACKFILLED 24      /* frames of the log that are in the database file */
+#define INDEX_KNOWN      3007000 /* the version that says so */
 
 static int on_commit(void *wal, sqlite3 *handle, const char *name, int frames)
 {
@@ -39,6 +45,39 @@ static enum err rewrite(sqlite3_file *file, sqlite3_int64 size, char *buffer)
 	return db_err(file->pMethods->xSync(file, SQLITE_SYNC_NORMAL));
 }
 
+static enum err map_index(struct db *db, volatile uint32_t **ret_index)
+{
+	sqlite3_file *file = NULL;
+	void volatile *index = NULL;
+	int rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+
+	if (rc == SQLITE_OK)
+		rc = file->pMethods->xShmMap(file, 0, INDEX_BYTES, /* extend= */ 0, &index);
+	if (rc == SQLITE_OK && !index)
+		rc = SQLITE_IOERR_SHMMAP;
+	*ret_index = index;
+	return db_err(rc);
+}
+
+/*
+ * A checkpoint that a reader stops half-way notes how far it came without a sync of the database file: that is left to
+ * the one that comes to the end. When that sync fails, the pages of both are gone, and the note stays as long as anybody
+ * has the log open. Only the writer moves the log, so nobody else changes the note at this moment.
+ */
+static enum err forget_backfilled(struct db *db, struct why *why)
+{
+	volatile uint32_t *index;
+	enum err err = map_index(db, &index);
+
+	if (err != E_OK)
+		return why_set(why, err, "index of the write-ahead log");
+	if (index[INDEX_VERSION] != INDEX_KNOWN)
+		return why_set(why, E_UNSUPPORTED, "index of the write-ahead log: unknown version %u",
+			       index[INDEX_VERSION]);
+	__atomic_store_n(&index[INDEX_BACKFILLED], 0, __ATOMIC_RELEASE);
+	return E_OK;
+}
+
 enum err wal_rewrite(struct db *db, struct why *why)
 {
 	sqlite3_file *file = NULL;
@@ -56,7 +95,9 @@ enum err wal_rewrite(struct db *db, struct why *why)
 	if (!buffer)
 		return why_set(why, E_NOMEM, "write-ahead log");
 	err = rewrite(file, size, buffer);
-	return err == E_OK ? E_OK : why_set(why, err, "write the write-ahead log again");
+	if (err != E_OK)
+		return why_set(why, err, "write the write-ahead log again");
+	return forget_backfilled(db, why);
 }
 
 enum err wal_checkpoint(struct wal *w, bool truncate, struct why *why)

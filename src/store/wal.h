@@ -25,7 +25,8 @@ void wal_watch(struct wal *w, struct db *db, int due);
 /*
  * Write the log over itself and sync it. After a failed sync the kernel calls pages clean that never reached the disk;
  * what is read back from memory would look committed, the next commit would stand behind it, and a power cut would end
- * the log before both. Written again the pages are dirty again, and the sync below speaks for all of them.
+ * the log before both. Written again the pages are dirty again, and the sync below speaks for all of them. The same goes
+ * for pages of the database file: the next checkpoint copies the whole log, whatever earlier ones copied of it.
  */
 enum err wal_rewrite(struct db *db, struct why *why);
 

@@ -1,0 +1,123 @@
+/*
+ * The log goes into the database file while others read: whatever sync of it fails, nothing that was acknowledged is lost.
+ */
+#include "fixture.h"
+
+#include <stdio.h>
+
+#include <sqlite3.h>
+
+#include "base/mem.h"
+#include "power_vfs.h"
+#include "store/store_tool.h"
+
+#define BIG  16000 /* a page each */
+#define ROWS 12
+
+struct reading {
+	struct fixture *f;
+	sqlite3 *reader;
+	char *data;
+	size_t acked;
+};
+
+static void sql(struct reading *r, const char *text)
+{
+	assert_int_equal(sqlite3_exec(r->reader, text, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static void open_reader(struct reading *r)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/spool.db", r->f->dir);
+	assert_int_equal(sqlite3_open_v2(path, &r->reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+}
+
+static enum err put(struct reading *r)
+{
+	struct store_row rows[ROWS];
+	enum err err;
+
+	for (size_t i = 0; i < ROWS; i++) {
+		rows[i] = fixture_row("page", NULL, NULL);
+		rows[i].data = (struct str){ r->data, BIG };
+	}
+	err = fixture_put(r->f, rows, ROWS, NULL);
+	r->acked += err == E_OK ? ROWS : 0;
+	return err;
+}
+
+static void put_some(struct reading *r, int requests)
+{
+	for (int i = 0; i < requests; i++)
+		(void)put(r);
+}
+
+static bool takes_writes(struct fixture *f)
+{
+	return store_state(f->store) == STORE_OK;
+}
+
+/* A reader stands in the middle of the log, so that the checkpoint stops there; then it goes on, and stays connected. */
+static void begin(struct reading *r, uint64_t seed)
+{
+	power_reset(seed);
+	*r = (struct reading){ .f = fixture_new(), .data = mem_alloc(BIG) };
+	memset(r->data, 'x', BIG);
+	r->data[0] = r->data[BIG - 1] = '"';
+	assert_int_equal(fixture_open(r->f), E_OK);
+	open_reader(r);
+	put_some(r, 15);
+	sql(r, "BEGIN; SELECT count(*) FROM events");
+	put_some(r, 35);
+	sql(r, "COMMIT");
+}
+
+static void on_problem(void *ctx, const char *problem)
+{
+	(void)ctx;
+	print_error("%s\n", problem);
+}
+
+static void end_with_a_power_cut(struct reading *r)
+{
+	fixture_close(r->f); /* empties the log */
+	sqlite3_close(r->reader);
+	power_restore();
+	if (fixture_open(r->f) != E_OK)
+		fail_msg("%s", r->f->why.text);
+	assert_int_equal(store_check(r->f->dir, NULL, on_problem, NULL, &r->f->why), E_OK);
+	assert_true(fixture_count(r->f) >= r->acked);
+	fixture_free(r->f);
+	mem_free(r->data);
+}
+
+static void a_failed_sync_after_half_a_checkpoint_loses_nothing(void **state)
+{
+	uint64_t syncs = 0;
+
+	(void)state;
+	for (uint64_t n = 0; n == 0 || n <= syncs; n++) {
+		struct reading r;
+
+		begin(&r, n);
+		power_fail(POWER_SYNC, n, 1);
+		put_some(&r, 30);
+		if (n == 0)
+			syncs = power_count();
+		power_fail(POWER_SYNC, 0, 0);
+		fixture_until(r.f, takes_writes);
+		end_with_a_power_cut(&r);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_failed_sync_after_half_a_checkpoint_loses_nothing),
+	};
+
+	fixture_quiet();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
