@@ -153,7 +153,7 @@ enum err hook_request(struct hook *h, struct hook_request *r)
 	} else if (h->phase == HOOK_WRITING) {
 		if (h->action == HOOK_CREATE && !h->once[0])
 			rand_uuid_hex(h->once);
-		h->provider->write(h, h->action == HOOK_CREATE ? (struct str){ 0 } : str_of(h->best), r);
+		h->provider->write(h, str_of(h->action == HOOK_CREATE ? "" : h->best), r);
 	} else {
 		h->provider->remove(h, str_of(h->best), r);
 	}
