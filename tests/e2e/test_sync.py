@@ -451,7 +451,8 @@ def test_the_reference_lists_every_metric_of_both_programs(pair):
     principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
     wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
     agent.tree.put_status("guestbook", {"status": {"health": {"status": "Healthy"}}})
-    wait_until(lambda: principal.tree(SITE).status("guestbook"), "the status is back")
+    wait_until(lambda: principal.metrics()["principal_events_received"] and agent.metrics()["agent_events_received"],
+               "both have dealt with an event")
     for end, heading in zip(pair, ("Principal", "Agent")):
         text = requests.get(f"http://127.0.0.1:{end.metrics_port}/metrics", timeout=5).text
         rows = [["metric", "type", "labels", "meaning"], ["---"] * 4, *metric_rows(text)]
