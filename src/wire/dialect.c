@@ -1,5 +1,13 @@
 #include "wire/dialect.h"
 
+#include <inttypes.h>
+#include <string.h>
+
+static void add(struct rpc_metadata *metadata, struct str key, const char *text)
+{
+	rpc_metadata_add(metadata, key, str_of(text));
+}
+
 void wire_dialect_write(const struct wire_dialect *ours, struct rpc_metadata *metadata)
 {
 	char text[48];
@@ -7,11 +15,15 @@ void wire_dialect_write(const struct wire_dialect *ours, struct rpc_metadata *me
 	if (ours->version == WIRE_UPSTREAM)
 		return;
 	(void)snprintf(text, sizeof(text), "%u", ours->version);
-	rpc_metadata_add(metadata, STR(WIRE_DIALECT_KEY), str_of(text));
-	if (ours->window_events == 0 || ours->window_bytes == 0)
-		return;
-	(void)snprintf(text, sizeof(text), "%u,%llu", ours->window_events, (unsigned long long)ours->window_bytes);
-	rpc_metadata_add(metadata, STR(WIRE_WINDOW_KEY), str_of(text));
+	add(metadata, (struct str)STR(WIRE_DIALECT_KEY), text);
+	if (ours->window_events && ours->window_bytes) {
+		(void)snprintf(text, sizeof(text), "%u,%" PRIu64, ours->window_events, ours->window_bytes);
+		add(metadata, (struct str)STR(WIRE_WINDOW_KEY), text);
+	}
+	if (ours->message_max) {
+		(void)snprintf(text, sizeof(text), "%" PRIu64, ours->message_max);
+		add(metadata, (struct str)STR(WIRE_MESSAGE_MAX_KEY), text);
+	}
 }
 
 /* Both numbers, or none. */
@@ -28,6 +40,14 @@ static void read_window(struct str text, struct wire_dialect *d)
 	d->window_bytes = bytes;
 }
 
+static void read_message_max(struct str text, struct wire_dialect *d)
+{
+	uint64_t n;
+
+	if (str_to_u64(str_trim(text), UINT64_MAX, &n))
+		d->message_max = n;
+}
+
 /* What the metadata says, whatever we speak. */
 static struct wire_dialect read_all(const struct rpc_metadata *m)
 {
@@ -37,8 +57,10 @@ static struct wire_dialect read_all(const struct rpc_metadata *m)
 	if (!m || !str_to_u64(str_trim(rpc_metadata_get(m, STR(WIRE_DIALECT_KEY))), UINT32_MAX, &version))
 		return d;
 	d.version = (unsigned)version;
-	if (version != WIRE_UPSTREAM)
-		read_window(rpc_metadata_get(m, STR(WIRE_WINDOW_KEY)), &d);
+	if (version == WIRE_UPSTREAM)
+		return d;
+	read_window(rpc_metadata_get(m, STR(WIRE_WINDOW_KEY)), &d);
+	read_message_max(rpc_metadata_get(m, STR(WIRE_MESSAGE_MAX_KEY)), &d);
 	return d;
 }
 
@@ -56,4 +78,23 @@ struct wire_dialect wire_dialect_agreed(const struct rpc_metadata *response, con
 	struct wire_dialect d = read_all(response);
 
 	return d.version <= asked->version ? d : (struct wire_dialect){ .version = WIRE_UPSTREAM };
+}
+
+#define TOLD_BEFORE "message larger than max ("
+#define TOLD_VERSUS "vs. "
+
+/* Go's library and the C core say both numbers; one that is not over the other is no limit that was passed. */
+uint64_t wire_message_max_told(struct str status)
+{
+	const char *at = status.n ? memmem(status.p, status.n, TOLD_BEFORE, sizeof(TOLD_BEFORE) - 1) : NULL;
+	struct str rest = at ? str_sub(status, (size_t)(at - status.p) + sizeof(TOLD_BEFORE) - 1, status.n) : status;
+	struct str numbers = str_cut(&rest, ')'), size = str_cut(&numbers, ' ');
+	uint64_t n, max;
+
+	if (!at || !str_starts(numbers, (struct str)STR(TOLD_VERSUS)))
+		return 0;
+	if (!str_to_u64(size, UINT64_MAX, &n) ||
+	    !str_to_u64(str_sub(numbers, sizeof(TOLD_VERSUS) - 1, numbers.n), UINT64_MAX, &max))
+		return 0;
+	return n > max ? max : 0;
 }

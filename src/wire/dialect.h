@@ -7,8 +7,10 @@
  *
  *               > holdfast-dialect: 1          the highest that the client speaks
  *               > holdfast-window: 256,16777216    events and bytes that it takes before it answers them
+ *               > holdfast-message-max: 209715200  bytes of the largest message that it takes
  *               < holdfast-dialect: 1          the highest that both speak
  *               < holdfast-window: 256,16777216    the same for the server
+ *               < holdfast-message-max: 209715200
  *
  * Units     bytes.
  * Source    docs/reference/wire.md
@@ -17,25 +19,33 @@
 
 #include "rpc/metadata.h"
 
-#define WIRE_DIALECT_KEY "holdfast-dialect"
-#define WIRE_WINDOW_KEY  "holdfast-window"
+#define WIRE_DIALECT_KEY     "holdfast-dialect"
+#define WIRE_WINDOW_KEY      "holdfast-window"
+#define WIRE_MESSAGE_MAX_KEY "holdfast-message-max"
 
-#define WIRE_UPSTREAM    0 /* one answer: processed */
-#define WIRE_TWO_STEPS   1 /* received, then applied or rejected; order numbers; windows */
-#define WIRE_NEWEST      WIRE_TWO_STEPS
+#define WIRE_UPSTREAM        0 /* one answer: processed */
+#define WIRE_TWO_STEPS       1 /* received, then applied or rejected; order numbers; windows */
+#define WIRE_NEWEST          WIRE_TWO_STEPS
 
 struct wire_dialect {
 	unsigned version;       /* WIRE_UPSTREAM.. */
 	uint32_t window_events; /* what the one who says it takes; 0: it does not say */
 	uint64_t window_bytes;
+	uint64_t message_max; /* of the one who says it; 0: it does not say */
 };
 
 /* Add what we speak, or what was agreed, to metadata; nothing for upstream's dialect. Errors are sticky in the list. */
 void wire_dialect_write(const struct wire_dialect *ours, struct rpc_metadata *metadata);
 
 /*
- * What the peer says, with its window. At a server: the highest dialect that both speak. At a client: what the server agreed to;
- * a higher number than was asked for is no agreement.
+ * What the peer says, with its window and its limit. At a server: the highest dialect that both speak. At a client: what the
+ * server agreed to; a higher number than was asked for is no agreement.
  */
 struct wire_dialect wire_dialect_accept(const struct rpc_metadata *request);
 struct wire_dialect wire_dialect_agreed(const struct rpc_metadata *response, const struct wire_dialect *asked);
+
+/*
+ * The limit of who ended a call with RESOURCE_EXHAUSTED over a message, as the gRPC libraries of upstream's programs name it in
+ * the text of the status: "grpc: received message larger than max (5000 vs. 4000)". 0: the text is about something else.
+ */
+uint64_t wire_message_max_told(struct str status);

@@ -64,23 +64,24 @@ static void both_ends_find_the_dialect_that_both_speak(void **state)
 
 static void what_is_written_is_read(void **state)
 {
-	const struct wire_dialect ours = { WIRE_TWO_STEPS, 12, 3456 };
+	const struct wire_dialect ours = { WIRE_TWO_STEPS, 12, 3456, 7890 };
 	struct rpc_metadata m = { 0 };
 	struct wire_dialect d;
 
 	(void)state;
 	wire_dialect_write(&ours, &m);
-	assert_int_equal(m.n, 2);
+	assert_int_equal(m.n, 3);
 	d = wire_dialect_accept(&m);
 	assert_int_equal(d.version, WIRE_TWO_STEPS);
 	assert_int_equal(d.window_events, 12);
 	assert_int_equal(d.window_bytes, 3456);
+	assert_int_equal(d.message_max, 7890);
 	rpc_metadata_release(&m);
 }
 
 static void upstreams_dialect_is_not_spoken_of(void **state)
 {
-	const struct wire_dialect upstream = { WIRE_UPSTREAM, 12, 3456 }, silent = { WIRE_TWO_STEPS, 0, 1 };
+	const struct wire_dialect upstream = { WIRE_UPSTREAM, 12, 3456, 7890 }, silent = { WIRE_TWO_STEPS, 0, 1, 0 };
 	struct rpc_metadata m = { 0 };
 
 	(void)state;
@@ -105,6 +106,68 @@ static void a_client_that_did_not_ask_agrees_to_nothing(void **state)
 	rpc_metadata_release(&m);
 }
 
+static void a_limit_is_a_number_of_our_dialect(void **state)
+{
+	static const struct {
+		const char *dialect, *text;
+		uint64_t limit;
+	} limits[] = {
+		{ "1", "65536", 65536 },
+		{ "1", "18446744073709551615", UINT64_MAX },
+		{ "7", "65536", 65536 },
+		{ "0", "65536", 0 },
+		{ NULL, "65536", 0 },
+		{ "1", NULL, 0 },
+		{ "1", "", 0 },
+		{ "1", "0", 0 },
+		{ "1", "-1", 0 },
+		{ "1", "64KiB", 0 },
+		{ "1", "18446744073709551616", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		struct rpc_metadata m = metadata(limits[i].dialect, "3,4");
+		struct wire_dialect d;
+
+		if (limits[i].text)
+			rpc_metadata_add(&m, (struct str)STR(WIRE_MESSAGE_MAX_KEY), str_of(limits[i].text));
+		d = wire_dialect_accept(&m);
+		assert_int_equal(d.message_max, limits[i].limit);
+		assert_int_equal(d.window_events, d.version ? 3 : 0);
+		rpc_metadata_release(&m);
+	}
+}
+
+static void a_limit_is_found_in_what_other_libraries_say(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t limit;
+	} texts[] = {
+		{ "grpc: received message larger than max (100339 vs. 65536)", 65536 },
+		{ "Received message larger than max (100339 vs. 65536)", 65536 },
+		{ "SERVER: Received message larger than max (4518352 vs. 4194304)", 4194304 },
+		{ "rpc error: grpc: received message larger than max (2 vs. 1): again", 1 },
+		{ "grpc: received message larger than max (65536 vs. 100339)", 0 },
+		{ "grpc: received message larger than max (5 vs. 5)", 0 },
+		{ "grpc: received message larger than max (5 vs. 0)", 0 },
+		{ "grpc: received message larger than max length allowed on current machine (5 vs. 4)", 0 },
+		{ "grpc: received message larger than max (5 vs. )", 0 },
+		{ "grpc: received message larger than max (5 vs", 0 },
+		{ "grpc: received message larger than max (-5 vs. -6)", 0 },
+		{ "grpc: received message larger than max (99999999999999999999 vs. 4)", 0 },
+		{ "grpc: received message larger than max (", 0 },
+		{ "the connection uses too much", 0 },
+		{ "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		assert_int_equal(wire_message_max_told(str_of(texts[i].text)), texts[i].limit);
+	assert_int_equal(wire_message_max_told((struct str){ 0 }), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +175,8 @@ int main(void)
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(upstreams_dialect_is_not_spoken_of),
 		cmocka_unit_test(a_client_that_did_not_ask_agrees_to_nothing),
+		cmocka_unit_test(a_limit_is_a_number_of_our_dialect),
+		cmocka_unit_test(a_limit_is_found_in_what_other_libraries_say),
 	};
 
 	return cmocka_run_group_tests_name("wire dialect", tests, NULL, NULL);
