@@ -19,6 +19,7 @@ struct group {
 	struct group *next;
 	struct metric *first;
 	struct metric **last;
+	struct metric *recent; /* looked up last: often the next one, too */
 };
 
 struct metrics {
@@ -123,20 +124,34 @@ static struct group *find_or_add_group(struct metrics *m, const struct metric_fa
 	return g;
 }
 
+static struct metric *find(const struct group *g, const char *const *values, size_t n)
+{
+	struct metric *metric = g->first;
+
+	if (g->recent && has_labels(g->recent, values, n))
+		return g->recent;
+	while (metric && !has_labels(metric, values, n))
+		metric = metric->next;
+	return metric;
+}
+
 static struct metric *find_or_add(struct metrics *m, const struct metric_family *family, const char *const *values)
 {
 	struct group *g = find_or_add_group(m, family);
 	size_t n = label_count(family);
 	struct metric *metric;
 
-	for (metric = g ? g->first : NULL; metric; metric = metric->next)
-		if (has_labels(metric, values, n))
-			return metric;
-	metric = g ? metric_new(family, values, n) : NULL;
-	if (!metric)
+	if (!g)
 		return &m->lost;
-	*g->last = metric;
-	g->last = &metric->next;
+	metric = find(g, values, n);
+	if (!metric) {
+		metric = metric_new(family, values, n);
+		if (!metric)
+			return &m->lost;
+		*g->last = metric;
+		g->last = &metric->next;
+	}
+	g->recent = metric;
 	return metric;
 }
 
