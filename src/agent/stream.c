@@ -49,6 +49,9 @@ static void on_close(struct rpc_call *call, const struct rpc_status *status, con
 
 	(void)trailing;
 	a->stream.pump.call = NULL;
+	/* A principal of upstream's names its limit only now; without it the same message would go again and again. */
+	if (status->code == RPC_RESOURCE_EXHAUSTED)
+		session_told_max(session_of(a), wire_message_max_told(status->message));
 	connection_failed(&a->connection, status->code, "the stream ended", status->message);
 }
 

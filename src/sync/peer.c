@@ -14,7 +14,7 @@ struct peer *peer_new(const struct peer_options *options, uint64_t now_ms)
 	p->outbox_options = options->outbox;
 	p->source = str_dup(options->source);
 	p->seed = options->seed;
-	p->message_max = options->message_max;
+	p->message_max = p->limit = options->message_max;
 	p->outbox = outbox_new(&options->outbox, now_ms);
 	p->inbox = inbox_new(&options->inbox);
 	return p->source && p->outbox && p->inbox ? TAKE(p) : NULL;
@@ -31,6 +31,11 @@ void peer_free(struct peer *p)
 	mem_free(p);
 }
 
+static uint64_t smaller_limit(uint64_t a, uint64_t b)
+{
+	return a && (b == 0 || a < b) ? a : b;
+}
+
 enum err peer_open(struct peer *p, uint64_t epoch, const struct wire_dialect *agreed)
 {
 	bool grants = agreed->version >= WIRE_TWO_STEPS && agreed->window_events;
@@ -41,6 +46,7 @@ enum err peer_open(struct peer *p, uint64_t epoch, const struct wire_dialect *ag
 		return err;
 	p->epoch = epoch;
 	p->dialect = *agreed;
+	p->limit = smaller_limit(p->message_max, agreed->message_max ? agreed->message_max : p->told_max);
 	outbox_window(p->outbox, grants ? agreed->window_events : p->outbox_options.window_events,
 		      grants ? agreed->window_bytes : p->outbox_options.window_bytes);
 	return E_OK;
@@ -68,7 +74,19 @@ struct wire_dialect peer_offer(const struct peer *p)
 {
 	return (struct wire_dialect){ .version = WIRE_NEWEST,
 				      .window_events = p->inbox_options.window_events,
-				      .window_bytes = p->inbox_options.window_bytes };
+				      .window_bytes = p->inbox_options.window_bytes,
+				      .message_max = p->message_max };
+}
+
+uint64_t peer_message_max(const struct peer *p)
+{
+	return p->limit;
+}
+
+void peer_told_max(struct peer *p, uint64_t message_max)
+{
+	if (message_max)
+		p->told_max = message_max;
 }
 
 struct str peer_source(const struct peer *p)

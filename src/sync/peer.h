@@ -25,7 +25,7 @@ struct peer_options {
 	struct inbox_options inbox;
 	struct str source;    /* of our CloudEvents; may be empty */
 	uint64_t seed;        /* of the ids of requests */
-	uint64_t message_max; /* bytes of the largest message that a stream carries; 0: no limit */
+	uint64_t message_max; /* bytes of the largest message that we take, and send at most; 0: no limit */
 };
 
 struct peer;
@@ -35,7 +35,7 @@ void peer_free(struct peer *p); /* takes NULL */
 
 DEFINE_FREEP(peer_free, struct peer, peer_free)
 
-/* A new stream. `agreed`: the dialect, and the window that the peer grants. E_CANCELLED: a newer one is there. */
+/* A new stream. `agreed`: the dialect, and what the peer says it takes. E_CANCELLED: a newer one is there. */
 enum err peer_open(struct peer *p, uint64_t epoch, const struct wire_dialect *agreed);
 
 /* The stream `epoch` ended; that of an older one changes nothing. */
@@ -49,6 +49,15 @@ const struct wire_dialect *peer_dialect(const struct peer *p);
 
 /* What we grant a peer that speaks our dialect: to be said when the stream is opened. */
 struct wire_dialect peer_offer(const struct peer *p);
+
+/* Bytes of the largest message that this stream, or the last one, carries: the smaller of ours and the peer's limit. 0: none. */
+uint64_t peer_message_max(const struct peer *p);
+
+/*
+ * The peer ended a stream because it takes no message of more bytes. Holds for its next streams, for as long as it does not say
+ * it when they begin. 0: it did not.
+ */
+void peer_told_max(struct peer *p, uint64_t message_max);
 
 enum peer_heard_what {
 	PEER_QUIET,    /* nothing for the caller to do */
@@ -111,8 +120,8 @@ struct peer_composer {
 };
 
 /*
- * The next message to write, into the empty `message`, never larger than message_max; false: nothing now. `*ret_order` is for peer_sent(), 0 for a message that
- * needs none. `wall_ns`: for the time of sending.
+ * The next message to write, into the empty `message`, never larger than peer_message_max(); false: nothing now. `*ret_order` is
+ * for peer_sent(), 0 for a message that needs none. `wall_ns`: for the time of sending.
  */
 bool peer_take(struct peer *p, const struct peer_composer *composer, uint64_t now_ms, int64_t wall_ns,
 	       struct buf *message, uint64_t *ret_order);

@@ -84,16 +84,16 @@ enum err peer_ping(struct peer *p)
 	return outbox_control(p->outbox, blob);
 }
 
-/* Is the message whole, and no larger than a stream carries? */
+/* Is the message whole, and no larger than the stream carries? */
 static enum err finished(const struct peer *p, const struct buf *message, struct why *why)
 {
 	if (message->err != E_OK)
 		return why_set(why, message->err, "write the message: %s", err_text(message->err));
-	if (p->message_max == 0 || message->n <= p->message_max)
+	if (p->limit == 0 || message->n <= p->limit)
 		return E_OK;
-	return why_set(why, E_LIMIT,
-		       "a message of %zu bytes is larger than the limit of %" PRIu64 " bytes (--grpc-max-message-size)",
-		       message->n, p->message_max);
+	return why_set(why, E_LIMIT, "a message of %zu bytes is larger than %s limit of %" PRIu64 " bytes (%s)",
+		       message->n, p->limit == p->message_max ? "our" : "the peer's", p->limit,
+		       p->limit == p->message_max ? "--grpc-max-message-size" : "its --grpc-max-message-size");
 }
 
 /*

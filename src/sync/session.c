@@ -245,11 +245,15 @@ struct wire_dialect session_offer(const struct session *s)
 
 enum err session_open(struct session *s, uint64_t epoch, const struct wire_dialect *agreed, uint64_t now_ms)
 {
+	uint64_t before = peer_message_max(s->peer), max;
 	enum err err = peer_open(s->peer, epoch, agreed);
 
 	if (err != E_OK)
 		return err;
 	s->now_ms = now_ms;
+	max = peer_message_max(s->peer);
+	if (before && (max == 0 || max > before))
+		source_larger(s->source, now_ms);
 	source_resync(s->source);
 	source_again(s->source, now_ms);
 	if (s->synced)
@@ -262,6 +266,11 @@ void session_close(struct session *s, uint64_t epoch)
 	peer_close(s->peer, epoch);
 	if (session_epoch(s) == 0)
 		s->resync_at = UINT64_MAX;
+}
+
+void session_told_max(struct session *s, uint64_t message_max)
+{
+	peer_told_max(s->peer, message_max);
 }
 
 uint64_t session_epoch(const struct session *s)
@@ -338,6 +347,8 @@ void session_work(struct session *s, uint64_t now_ms, int64_t wall_ns)
 			session_request(s, work, &e);
 	}
 	replica_run(s->replica, now_ms);
+	if (now_ms >= source_due(s->source))
+		source_again(s->source, now_ms);
 	if (now_ms >= s->resync_at)
 		session_compare(s);
 }
@@ -374,11 +385,13 @@ void session_heartbeat(struct session *s)
 
 uint64_t session_due(const struct session *s, uint64_t now_ms)
 {
-	uint64_t due_ms = peer_due(s->peer, now_ms), retry_ms = replica_due(s->replica);
+	const uint64_t dues[] = { peer_due(s->peer, now_ms), replica_due(s->replica), source_due(s->source),
+				  s->resync_at };
+	uint64_t due_ms = UINT64_MAX;
 
-	if (retry_ms < due_ms)
-		due_ms = retry_ms;
-	return s->resync_at < due_ms ? s->resync_at : due_ms;
+	for (size_t i = 0; i < ARRAY_LEN(dues); i++)
+		due_ms = dues[i] < due_ms ? dues[i] : due_ms;
+	return due_ms;
 }
 
 struct source *session_source(struct session *s)

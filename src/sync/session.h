@@ -57,7 +57,7 @@ struct session_options {
 	struct guard_limits guard;
 	struct session_limits limits;
 	struct str source;    /* of our CloudEvents */
-	uint64_t message_max; /* bytes of the largest message that a stream carries; 0: no limit */
+	uint64_t message_max; /* bytes of the largest message that we take, and send at most; 0: no limit */
 	uint64_t seed;
 	struct session_events events;
 };
@@ -84,6 +84,9 @@ struct wire_dialect session_offer(const struct session *s);
 /* A new stream. E_CANCELLED: a newer one is there. */
 enum err session_open(struct session *s, uint64_t epoch, const struct wire_dialect *agreed, uint64_t now_ms);
 void session_close(struct session *s, uint64_t epoch);
+
+/* The peer ended a stream because it takes no message of more bytes; see peer_told_max(). */
+void session_told_max(struct session *s, uint64_t message_max);
 uint64_t session_epoch(const struct session *s);
 
 /* A message came on the stream `epoch`. */

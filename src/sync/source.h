@@ -100,8 +100,15 @@ void source_release(struct source *s, uint64_t now_ms);
 /* The peer answered an event of ours: peer_receive() said PEER_ANSWERED. */
 void source_answered(struct source *s, const struct peer_heard *heard, uint64_t now_ms);
 
-/* Do what had no room, or no memory. After source_answered(), and now and then. */
+/*
+ * Do what had no room, or no memory: after a new stream and at source_due(); source_answered() does it by itself. Room comes with
+ * answers, but when memory ran out, nothing may be about to be answered. UINT64_MAX: never.
+ */
 void source_again(struct source *s, uint64_t now_ms);
+uint64_t source_due(const struct source *s);
+
+/* The peer takes larger messages than before: what it could not be sent is sent. */
+void source_larger(struct source *s, uint64_t now_ms);
 
 /* For peer_take(). */
 enum err source_compose(struct source *s, const struct outbox_frame *frame, struct wire_event *e);

@@ -78,6 +78,8 @@ static void refused(struct source *s, const struct peer_heard *heard, uint64_t n
 	struct copy *c = map_get(&s->copies, heard->resource_id);
 	struct entry *e = c ? c->entry : NULL;
 
+	if (c)
+		c->too_large |= heard->err == E_LIMIT;
 	if (c && heard->type == DELIVERY_COMMAND)
 		end_command(s, c, heard->event_id);
 	if (c && heard->type == DELIVERY_DELETE) {
@@ -100,9 +102,38 @@ void source_again(struct source *s, uint64_t now_ms)
 	uint64_t refused = s->refused;
 	struct link *first;
 
+	s->again_ms = 0;
 	/* The first that is refused again stands for all behind it. */
 	while (s->refused == refused && (first = list_first(&s->later)))
 		source_sync(s, ENTRY_OF(first, in_later), now_ms);
+}
+
+uint64_t source_due(const struct source *s)
+{
+	return s->again_ms && !list_empty(&s->later) ? s->again_ms : UINT64_MAX;
+}
+
+static bool offer_again(struct entry *e)
+{
+	struct copy *c = e->truth ? source_copy_of(e, e->truth->uid) : NULL;
+
+	if (!c || !c->too_large)
+		return false;
+	c->too_large = false;
+	if (!source_is_behind(e))
+		return false; /* a smaller version has been confirmed since */
+	c->forced = e->state.desired.text[0] != 0;
+	c->forced_status = e->state.status.text[0] != 0;
+	return true;
+}
+
+void source_larger(struct source *s, uint64_t now_ms)
+{
+	for (struct link *l = s->all.next, *next; l != &s->all; l = next) {
+		next = l->next;
+		if (offer_again(ENTRY_OF(l, in_all)))
+			source_sync(s, ENTRY_OF(l, in_all), now_ms);
+	}
 }
 
 void source_on_durable(struct journal_listener *l, struct str tag)

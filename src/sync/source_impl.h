@@ -50,7 +50,8 @@ struct copy {
 	bool deleting;            /* its delete is in the outbox */
 	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
 	bool forced_status;
-	char *uid; /* behind resource_id */
+	bool too_large; /* something of it was larger than a message to this peer may be */
+	char *uid;      /* behind resource_id */
 	char resource_id[];
 };
 
@@ -78,9 +79,10 @@ struct source {
 	struct link later;
 	struct buf arena; /* of the event that is being composed */
 	bool complete;
-	uint64_t now_ms;  /* of the last thing that happened */
-	uint64_t refused; /* times that something had no room or memory */
-	uint64_t held;    /* entries */
+	uint64_t now_ms;     /* of the last thing that happened */
+	uint64_t again_ms;   /* when to try what had no memory; 0: nothing had none */
+	uint64_t refused;    /* times that something had no room or memory */
+	uint64_t held;       /* entries */
 	uint64_t comparison; /* counts them */
 	uint64_t compared_deletes;
 	uint64_t released;

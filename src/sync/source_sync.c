@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "wire/ids.h"
 
+#define AGAIN_MS 1000 /* after something for which there was no memory */
+
 static bool same(const struct digest *a, const struct digest *b)
 {
 	return strcmp(a->text, b->text) == 0;
@@ -335,6 +337,8 @@ void source_sync(struct source *s, struct entry *e, uint64_t now_ms)
 	err = sync_deletes(s, e, now_ms);
 	if (err == E_OK && e->truth)
 		err = sync_truth(s, e, now_ms);
+	if (err == E_NOMEM)
+		s->again_ms = now_ms + AGAIN_MS;
 	if (err == E_LIMIT || err == E_NOMEM) {
 		s->refused++;
 		list_put_last(&s->later, &e->in_later);

@@ -286,7 +286,7 @@ static void stop(struct stage *st)
 
 void stage_connect(struct stage *st)
 {
-	struct wire_dialect agreed = { .version = st->dialect };
+	struct wire_dialect agreed = { .version = st->dialect, .message_max = st->peer_max };
 
 	st->connected_at = st->now;
 	assert_int_equal(session_open(st->session, ++st->epoch, &agreed, st->now), E_OK);

@@ -33,6 +33,7 @@ struct stage {
 	uint64_t connected_at;
 	unsigned dialect;
 	uint64_t message_max; /* from the next start on; 0: no limit */
+	uint64_t peer_max;    /* the same of the peer, from the next stream on */
 	struct {
 		struct memory_task *task;
 		uint64_t due;

@@ -115,11 +115,17 @@ static void expect(struct desk *d, const char *text)
 	buf_clear(&d->said);
 }
 
-static void open_stream(struct desk *d, unsigned version)
+/* The other side takes messages of so many bytes; 0: it does not say. */
+static void open_limited(struct desk *d, unsigned version, uint64_t message_max)
 {
-	const struct wire_dialect agreed = { .version = version };
+	const struct wire_dialect agreed = { .version = version, .message_max = message_max };
 
 	assert_int_equal(peer_open(d->p, ++d->epoch, &agreed), E_OK);
+}
+
+static void open_stream(struct desk *d, unsigned version)
+{
+	open_limited(d, version, 0);
 }
 
 static void desk_begin_with(struct desk *d, unsigned version, const struct peer_options *options)
@@ -551,7 +557,7 @@ static void a_message_larger_than_the_limit_is_refused_and_the_next_one_goes(voi
 			(void)snprintf(
 				said, sizeof(said),
 				"never sent: spec: quarantined (limit), a_u_1, a message of 1001 bytes is larger "
-				"than the limit of 1000 bytes (--grpc-max-message-size)\n");
+				"than our limit of 1000 bytes (--grpc-max-message-size)\n");
 			expect(&d, said);
 			d.data = (struct str){ text, exact };
 			add(&d, DELIVERY_SPEC, "b_u", "b_u_1");
@@ -564,6 +570,52 @@ static void a_message_larger_than_the_limit_is_refused_and_the_next_one_goes(voi
 		desk_end(&d);
 	}
 	assert_in_range(exact, 1, 999);
+}
+
+/* What one end says it takes, the other does not pass; who does not say it may have said it with the end of a stream. */
+static void the_smaller_of_both_limits_holds(void **state)
+{
+#define OURS   " is larger than our limit of "
+#define THEIRS " is larger than the peer's limit of "
+	static const struct {
+		unsigned version;
+		uint64_t ours, theirs, told, limit;
+		const char *whose;
+	} rows[] = {
+		{ WIRE_TWO_STEPS, 0, 0, 0, 0, NULL },
+		{ WIRE_TWO_STEPS, 1000, 0, 0, 1000, OURS },
+		{ WIRE_TWO_STEPS, 1000, 2000, 0, 1000, OURS },
+		{ WIRE_TWO_STEPS, 1000, 1000, 0, 1000, OURS },
+		{ WIRE_TWO_STEPS, 2000, 1000, 0, 1000, THEIRS },
+		{ WIRE_TWO_STEPS, 0, 1000, 0, 1000, THEIRS },
+		{ WIRE_TWO_STEPS, 2000, 1500, 1000, 1500, THEIRS },
+		{ WIRE_UPSTREAM, 2000, 0, 1000, 1000, THEIRS },
+		{ WIRE_UPSTREAM, 1000, 0, 2000, 1000, OURS },
+		{ WIRE_UPSTREAM, 0, 0, 1000, 1000, THEIRS },
+	};
+	static char text[3000];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct peer_options options = usual();
+		struct desk d;
+
+		options.message_max = rows[i].ours;
+		desk_begin_with(&d, rows[i].version, &options);
+		assert_int_equal(peer_offer(d.p).message_max, rows[i].ours);
+		peer_told_max(d.p, rows[i].told);
+		peer_told_max(d.p, 0); /* a stream that ended for another reason */
+		assert_int_equal(peer_message_max(d.p), rows[i].ours);
+		open_limited(&d, rows[i].version, rows[i].theirs);
+		assert_int_equal(peer_message_max(d.p), rows[i].limit);
+		d.data = (struct str){ text, sizeof(text) };
+		add(&d, DELIVERY_SPEC, "a_u", "a_u_1");
+		assert_int_equal(take(&d), rows[i].limit == 0);
+		if (rows[i].whose)
+			assert_non_null(strstr(buf_cstr(&d.said), rows[i].whose));
+		desk_end(&d);
+	}
 }
 
 static void a_request_larger_than_the_limit_is_gone(void **state)
@@ -844,6 +896,7 @@ int main(void)
 		cmocka_unit_test(what_composing_says_decides),
 		cmocka_unit_test(what_there_was_no_memory_for_goes_when_its_time_has_come),
 		cmocka_unit_test(a_message_larger_than_the_limit_is_refused_and_the_next_one_goes),
+		cmocka_unit_test(the_smaller_of_both_limits_holds),
 		cmocka_unit_test(a_request_larger_than_the_limit_is_gone),
 		cmocka_unit_test(an_answer_larger_than_the_limit_is_left),
 		cmocka_unit_test(requests_have_ids_of_their_own_and_are_sent_until_they_are_answered),

@@ -372,8 +372,9 @@ static void what_somebody_does_between_two_writes_is_not_overwritten(void **stat
 
 /* ---- what is too large for a stream --------------------------------------------------------------------------------------- */
 
-#define SMALL  "{'metadata':{'name':'small','namespace':'a1','uid':'u2'},'spec':{}}"
-#define LARGER " is larger than the limit of 4000 bytes (--grpc-max-message-size)\n"
+#define SMALL           "{'metadata':{'name':'small','namespace':'a1','uid':'u2'},'spec':{}}"
+#define LARGER_FOR_PEER " is larger than the peer's limit of 4000 bytes (its --grpc-max-message-size)\n"
+#define LARGER          " is larger than our limit of 4000 bytes (--grpc-max-message-size)\n"
 
 /* An application with so many bytes in its specification. */
 static void put_sized(struct stage *st, int bytes, const char *more)
@@ -438,6 +439,47 @@ static void a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_r
 			  "never sent: command web_u1_2.set-operation: a message of 5443 bytes" LARGER);
 	assert_int_equal(quarantined(&st), 2);
 	assert_int_equal(st.row_count, 1);
+	stage_end(&st);
+}
+
+static void a_peer_that_takes_more_than_before_gets_what_was_too_large(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	st.peer_max = 4000;
+	stage_connect(&st);
+	put_sized(&st, 5000, "");
+	stage_put(&st, SMALL);
+	stage_expect(&st, "never sent: create web_u1_1: a message of 5395 bytes" LARGER_FOR_PEER "create small_u2_2\n");
+	stage_answer(&st, "small_u2", "2", true);
+	st.peer_max = 5394;
+	stage_connect(&st);
+	stage_expect(&st,
+		     "never sent: spec web_u1_1-425: a message of 5404 bytes is larger than the peer's limit of 5394 "
+		     "bytes (its --grpc-max-message-size)\n");
+	assert_int_equal(quarantined(&st), 1);
+	st.peer_max = 0;
+	stage_connect(&st);
+	stage_expect(&st, "spec-update web_u1_1-457\n");
+	assert_int_equal(quarantined(&st), 0);
+	/* On a stream like the last, nothing is sent for that. */
+	stage_answer(&st, "web_u1", "1-457", true);
+	stage_connect(&st);
+	stage_expect(&st, "");
+	stage_end(&st);
+}
+
+static void a_limit_that_a_peer_names_at_the_end_of_a_stream_holds_for_the_next(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_UPSTREAM);
+	session_told_max(st.session, 4000);
+	stage_connect(&st);
+	assert_int_equal(peer_message_max(session_peer(st.session)), 4000);
 	stage_end(&st);
 }
 
@@ -513,6 +555,40 @@ static void every_allocation_may_fail(void **state)
 	assert_true(n > 100);
 }
 
+/* To a session with nothing in flight, a timer alone brings back what it could not offer. */
+static void what_could_not_be_offered_for_want_of_memory_is_due_by_itself(void **state)
+{
+	long n = 0, count, waited = 0;
+
+	(void)state;
+	do {
+		struct stage st;
+		uint64_t due;
+
+		stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+		st.disk_held = true;
+		stage_put(&st, APP("u1", "r1", ""));
+		stage_expect(&st, "");
+		st.disk_held = false;
+		assert_true(buf_reserve(&st.said, 4096)); /* the test's own words do not fail */
+		mem_fail_at(++n);
+		stage_run(&st, 0); /* the row becomes durable */
+		count = mem_count();
+		mem_fail_at(0);
+		due = session_due(st.session, st.now);
+		if (!st.said.n && due > st.now + 500 && due != UINT64_MAX) {
+			waited++;
+			stage_run(&st, due - st.now - 1);
+			assert_int_equal(st.said.n, 0);
+		}
+		while (!st.said.n && session_due(st.session, st.now) != UINT64_MAX)
+			stage_run(&st, 1);
+		stage_expect(&st, "create web_u1_1\n");
+		stage_end(&st);
+	} while (n <= count);
+	assert_true(waited > 0 && waited < count);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,8 +613,11 @@ int main(void)
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody),
 		cmocka_unit_test(a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_restart),
+		cmocka_unit_test(a_peer_that_takes_more_than_before_gets_what_was_too_large),
+		cmocka_unit_test(a_limit_that_a_peer_names_at_the_end_of_a_stream_holds_for_the_next),
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(what_could_not_be_offered_for_want_of_memory_is_due_by_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,9 +72,9 @@ static enum err checksum(void *ctx, const struct object *truth, unsigned char re
 	return E_OK;
 }
 
-static void begin(struct scene *sc)
+static void begin_with(struct scene *sc, const struct outbox_options *outbox)
 {
-	const struct peer_options peer = { .outbox = outbox_defaults, .inbox = inbox_defaults, .seed = 1 };
+	const struct peer_options peer = { .outbox = *outbox, .inbox = inbox_defaults, .seed = 1 };
 	struct source_options source = { .name = "peer",
 					 .creates = true,
 					 .deletes = true,
@@ -88,6 +88,11 @@ static void begin(struct scene *sc)
 	source.peer = sc->peer;
 	sc->source = source_new(&source);
 	assert_true(sc->journal && sc->peer && sc->source);
+}
+
+static void begin(struct scene *sc)
+{
+	begin_with(sc, &outbox_defaults);
 }
 
 static void end(struct scene *sc)
@@ -117,9 +122,9 @@ static void disk(struct scene *sc)
 	}
 }
 
-static void put(struct scene *sc, const char *uid, const char *version)
+static struct object *object_of(const char *uid, const char *version)
 {
-	CLEANUP(object_unref_freep) struct object *o = NULL;
+	struct object *o = NULL;
 	struct buf json = { 0 };
 	struct why why;
 
@@ -128,6 +133,13 @@ static void put(struct scene *sc, const char *uid, const char *version)
 		 uid, version);
 	assert_int_equal(object_new(OBJECT_APPLICATION, buf_view(&json), &why, &o), E_OK);
 	buf_release(&json);
+	return o;
+}
+
+static void put(struct scene *sc, const char *uid, const char *version)
+{
+	CLEANUP(object_unref_freep) struct object *o = object_of(uid, version);
+
 	assert_int_equal(source_truth(sc->source, o, sc->now), E_OK);
 }
 
@@ -296,6 +308,63 @@ static void an_object_made_again_comes_behind_the_delete_of_the_former(void **st
 	end(&sc);
 }
 
+/* Nothing is in flight, so that no answer and no new stream will call for what could not be done. */
+static void what_had_no_memory_is_due_a_second_later(void **state)
+{
+	CLEANUP(object_unref_freep) struct object *o = object_of("u1", "1");
+	long n = 0, count, waited = 0;
+
+	(void)state;
+	do {
+		struct scene sc;
+		enum err err;
+
+		begin(&sc);
+		connect_peer(&sc);
+		assert_int_equal(source_due(sc.source), UINT64_MAX);
+		mem_fail_at(++n);
+		err = source_truth(sc.source, o, sc.now);
+		disk(&sc);
+		count = mem_count();
+		mem_fail_at(0);
+		disk(&sc);
+		if (source_due(sc.source) != UINT64_MAX) {
+			waited++;
+			assert_int_equal(source_due(sc.source), sc.now + 1000);
+			expect(&sc, "");
+			source_again(sc.source, sc.now = source_due(sc.source));
+			disk(&sc);
+		}
+		assert_int_equal(source_due(sc.source), UINT64_MAX);
+		assert_true(err == E_OK || err == E_NOMEM); /* who reports it again is the caller */
+		expect(&sc, err == E_OK ? "create one_u1_1\n" : "");
+		end(&sc);
+	} while (n <= count); /* the last pass had no fault */
+	assert_true(waited > 3 && waited < count);
+}
+
+/* It waits for an answer, which makes room: nobody needs to look before. */
+static void what_had_no_room_is_not_due(void **state)
+{
+	struct outbox_options outbox = outbox_defaults;
+	struct outbox_stats stats;
+	struct scene sc;
+
+	(void)state;
+	outbox.entries_max = 1;
+	begin_with(&sc, &outbox);
+	connect_peer(&sc);
+	assert_int_equal(peer_request(sc.peer, WIRE_RESOURCE_RESYNC, WIRE_TO_RESYNC, (struct str)STR("{}"), sc.now),
+			 E_OK);
+	put(&sc, "u1", "1");
+	disk(&sc);
+	outbox_stats(peer_outbox(sc.peer), &stats);
+	assert_int_equal(stats.refused, 1);
+	assert_int_equal(source_due(sc.source), UINT64_MAX);
+	expect(&sc, "request-resource-resync\n");
+	end(&sc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +373,8 @@ int main(void)
 		cmocka_unit_test(a_question_from_before_the_answer_sends_nothing_again),
 		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
+		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
+		cmocka_unit_test(what_had_no_room_is_not_due),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
