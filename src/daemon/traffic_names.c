@@ -9,7 +9,7 @@
 	X(lag_ms,      OURS "_lag_seconds",          HISTOGRAM, 1e-3, "From a change here to its confirmation.")               \
 	X(waiting,     OURS "_waiting",              GAUGE,     0,    "Events that wait to be sent.")                          \
 	X(in_flight,   OURS "_in_flight",            GAUGE,     0,    "Events that were sent and not confirmed.")              \
-	X(quarantined, OURS "_quarantined",          GAUGE,     0,    "Events that the other side rejected for good.")         \
+	X(quarantined, OURS "_quarantined",          GAUGE,     0,    "Events set aside: rejected for good by the other side, or too large to be sent.") \
 	X(oldest_ms,   OURS "_oldest_seconds",       GAUGE,     1e-3, "Age of the oldest event that is not confirmed.")        \
 	X(resent,      OURS "_resent_total",         COUNTER,   0,    "Events that were sent again.")                          \
 	X(rejected,    OURS "_rejected_total",       COUNTER,   0,    "Answers of the other side that rejected an event.")     \
