@@ -125,7 +125,7 @@ void memory_next_ids(struct memory_store *s, const struct object *current, struc
 enum err memory_store_edit(struct memory_store *s, struct object *o)
 {
 	const struct object *current = memory_store_get(s, o->kind, o->namespace, o->name);
-	json_object *tree = object_tree(o);
+	json_object *given = object_tree(o), *tree = given ? tree_fork(given) : NULL;
 	struct object *stamped = NULL;
 	struct memory_ids ids;
 	enum err err = tree ? E_OK : E_NOMEM;
@@ -136,8 +136,9 @@ enum err memory_store_edit(struct memory_store *s, struct object *o)
 	if (err == E_OK)
 		err = tree_meta_set(tree, "resourceVersion", ids.version);
 	if (err == E_OK)
-		err = object_from_tree(o->kind, tree, NULL, &stamped);
+		err = object_share(o->kind, tree, NULL, &stamped);
 	json_object_put(tree);
+	json_object_put(given);
 	if (err == E_OK)
 		err = memory_set(s, stamped);
 	if (err == E_OK) {

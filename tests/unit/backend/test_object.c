@@ -161,7 +161,7 @@ static void each_allocation_may_fail(void **state)
 	mem_fail_at(0);
 	object_unref(made(OBJECT_APPLICATION, json));
 	points = mem_count();
-	assert_true(points > 8);
+	assert_true(points > 4);
 	for (long n = 1; n <= points; n++) {
 		struct object *o = NULL;
 
