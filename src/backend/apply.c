@@ -132,8 +132,3 @@ void apply_uid(char ret_uid[static APPLY_UID_MAX])
 	rand_bytes(bits, sizeof(bits));
 	apply_uid_of(bits, ret_uid);
 }
-
-void apply_key(enum object_kind kind, const char *namespace, const char *name, char ret_key[static APPLY_KEY_MAX])
-{
-	(void)snprintf(ret_key, APPLY_KEY_MAX, "%d/%s/%s", (int)kind, namespace, name);
-}

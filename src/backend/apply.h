@@ -30,7 +30,3 @@ void apply_uid(char ret_uid[static APPLY_UID_MAX]);
 
 /* 128 random bits, or any, as a UID. */
 void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY_UID_MAX]);
-
-/* The key of an object in maps, terminated: kind, namespace and name. */
-#define APPLY_KEY_MAX (2 * OBJECT_NAME_MAX + 16)
-void apply_key(enum object_kind kind, const char *namespace, const char *name, char ret_key[static APPLY_KEY_MAX]);

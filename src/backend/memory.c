@@ -38,10 +38,9 @@ void memory_store_free(struct memory_store *s)
 static struct memory_entry *find(const struct memory_store *s, enum object_kind kind, const char *namespace,
 				 const char *name)
 {
-	char key[APPLY_KEY_MAX];
+	char key[OBJECT_KEY_MAX];
 
-	apply_key(kind, namespace, name, key);
-	return map_get(&s->entries, str_of(key));
+	return map_get(&s->entries, object_key(kind, namespace, name, key));
 }
 
 struct object *memory_store_get(const struct memory_store *s, enum object_kind kind, const char *namespace,
@@ -87,8 +86,7 @@ enum err memory_set(struct memory_store *s, struct object *o)
 	e = mem_alloc(sizeof(*e));
 	if (!e)
 		return E_NOMEM;
-	apply_key(o->kind, o->namespace, o->name, e->key);
-	if (map_put(&s->entries, str_of(e->key), e) != E_OK) {
+	if (map_put(&s->entries, object_key(o->kind, o->namespace, o->name, e->key), e) != E_OK) {
 		mem_free(e);
 		return E_NOMEM;
 	}

@@ -68,6 +68,27 @@ bool object_name_ok(struct str name)
 	return true;
 }
 
+static char *put_part(char *to, const char *part)
+{
+	size_t n = strnlen(part, OBJECT_NAME_MAX);
+
+	*to = '/';
+	memcpy(to + 1, part, n);
+	return to + 1 + n;
+}
+
+struct str object_key(enum object_kind kind, const char *namespace, const char *name,
+		      char ret_text[static OBJECT_KEY_MAX])
+{
+	char *end = ret_text;
+
+	*end++ = (char)('0' + kind);
+	end = put_part(end, namespace);
+	end = put_part(end, name);
+	*end = '\0';
+	return (struct str){ ret_text, (size_t)(end - ret_text) };
+}
+
 /* ---- what it says about itself -------------------------------------------------------------------------------------- */
 
 /* A string member, "" when there is none. False: something else stands there, or it holds a NUL. */

@@ -87,6 +87,11 @@ json_object *object_tree(const struct object *o);
 /* The same, parsed for the caller alone, in any thread. */
 json_object *object_tree_own(const struct object *o);
 
+/* The key of an object in maps, "<kind>/<namespace>/<name>" with the kind as a number, terminated. What is longer than a name is cut. */
+#define OBJECT_KEY_MAX (2 * OBJECT_NAME_MAX + 8)
+struct str object_key(enum object_kind kind, const char *namespace, const char *name,
+		      char ret_text[static OBJECT_KEY_MAX]);
+
 /* Is this a name that Kubernetes would take (RFC 1123 subdomain)? */
 bool object_name_ok(struct str name);
 

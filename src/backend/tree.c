@@ -27,6 +27,10 @@ static enum err nomem(struct parse *p)
 /* What a raw string says, lent until the next one. */
 static enum err text_of(struct parse *p, struct str raw, struct str *ret_text)
 {
+	if (!memchr(raw.p, '\\', raw.n)) {
+		*ret_text = (struct str){ raw.p + 1, raw.n - 2 };
+		return E_OK;
+	}
 	buf_clear(&p->strings);
 	if (!buf_reserve(&p->strings, raw.n))
 		return nomem(p);
@@ -48,39 +52,48 @@ static enum err parse_string(struct parse *p, json_object **ret_value)
 }
 
 /* A key is a C string to json-c: put behind those of the levels above, from where its value's cannot push it away. */
-static enum err parse_key(struct parse *p, json_object *object)
+static enum err parse_key(struct parse *p)
 {
-	size_t from = p->keys.n;
 	struct str text;
 	enum err err = text_of(p, json_walk_key(&p->walk), &text);
 
 	if (err != E_OK)
 		return err;
-	if (str_find(text, '\0') != text.n)
+	if (memchr(text.p, '\0', text.n))
 		return why_set(p->why, E_MALFORMED, "a key with a NUL character");
 	buf_str(&p->keys, text);
 	buf_char(&p->keys, '\0');
-	if (p->keys.err != E_OK)
-		return nomem(p);
-	if (json_object_object_get_ex(object, p->keys.p + from, NULL))
-		return why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", p->keys.p + from);
-	return E_OK;
+	return p->keys.err == E_OK ? E_OK : nomem(p);
+}
+
+/* Takes over the value. One hash serves to look whether the key is new and to put it there. */
+static enum err add_member(struct parse *p, struct lh_table *members, const char *key, json_object *value)
+{
+	unsigned long hash = lh_get_hash(members, key);
+	char *own = NULL;
+	enum err err;
+
+	if (lh_table_lookup_entry_w_hash(members, key, hash))
+		err = why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", key);
+	else if ((own = strdup(key)) && lh_table_insert_w_hash(members, own, value, hash, 0) == 0)
+		return E_OK;
+	else
+		err = nomem(p);
+	free(own); /* the table's entries are freed by json-c */
+	json_object_put(value);
+	return err;
 }
 
 static enum err parse_member(struct parse *p, json_object *object)
 {
 	size_t from = p->keys.n;
 	json_object *value = NULL;
-	enum err err = parse_key(p, object);
+	enum err err = parse_key(p);
 
 	if (err == E_OK)
 		err = parse_value(p, &value);
-	/* parse_key() has seen that it is new. */
-	if (err == E_OK &&
-	    json_object_object_add_ex(object, p->keys.p + from, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) != 0) {
-		json_object_put(value);
-		err = nomem(p);
-	}
+	if (err == E_OK)
+		err = add_member(p, json_object_get_object(object), p->keys.p + from, value);
 	p->keys.n = from;
 	return err;
 }

@@ -2,38 +2,48 @@
 
 #include "backend/object.h"
 
-/* A part of a string that needs no escape, and what follows it. */
-static void write_escaped(struct buf *b, const char *p, const char *end)
+/* The first byte that cannot stand in a string as it is, or `end`. */
+static const char *plain_run(const char *p, const char *end)
+{
+	while (p < end && (unsigned char)*p >= ' ' && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
+static void write_escape(struct buf *b, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
 	static const char letters[] = {
 		['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
 	};
 
-	while (p < end) {
-		const char *from = p;
-		unsigned char c = 0;
-
-		while (p < end && (c = (unsigned char)*p) >= ' ' && c != '"' && c != '\\')
-			p++;
-		buf_add(b, from, (size_t)(p - from));
-		if (p++ == end)
-			return;
-		buf_char(b, '\\');
-		if (letters[c]) {
-			buf_char(b, letters[c]);
-			continue;
-		}
-		buf_lit(b, "u00");
-		buf_char(b, hex[c >> 4]);
-		buf_char(b, hex[c & 0xf]);
+	buf_char(b, '\\');
+	if (letters[c]) {
+		buf_char(b, letters[c]);
+		return;
 	}
+	buf_lit(b, "u00");
+	buf_char(b, hex[c >> 4]);
+	buf_char(b, hex[c & 0xf]);
 }
 
+/* In quotes; without an escape, as nearly all are, in one piece. */
 static void write_string(struct buf *b, const char *p, size_t n)
 {
-	buf_char(b, '"');
-	write_escaped(b, p, p + n);
+	const char *end = p + n, *stop = plain_run(p, end);
+	char *to = buf_reserve(b, n + 2);
+
+	if (!to)
+		return;
+	*to = '"';
+	memcpy(to + 1, p, (size_t)(stop - p));
+	b->n += (size_t)(stop - p) + 1;
+	while (stop < end) {
+		write_escape(b, (unsigned char)*stop);
+		p = stop + 1;
+		stop = plain_run(p, end);
+		buf_add(b, p, (size_t)(stop - p));
+	}
 	buf_char(b, '"');
 }
 
@@ -129,6 +139,7 @@ enum err tree_write(json_object *tree, struct buf *ret_text, struct why *why)
 {
 	size_t from = ret_text->n;
 
+	(void)buf_reserve(ret_text, 1024);
 	if (!write_value(ret_text, tree, OBJECT_DEPTH_MAX))
 		return why_set(why, E_LIMIT, "nested deeper than %d levels", OBJECT_DEPTH_MAX);
 	if (ret_text->err != E_OK)
