@@ -109,6 +109,7 @@ enum err apply_merge(const struct backend_write *w, const struct object *current
 
 void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY_UID_MAX])
 {
+	static const char hex[] = "0123456789abcdef";
 	size_t n = 0;
 
 	for (size_t i = 0; i < 16; i++) {
@@ -120,9 +121,10 @@ void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY
 			byte = (unsigned char)((byte & 0x0f) | 0x40); /* version 4, RFC 9562 5.4 */
 		if (i == 8)
 			byte = (unsigned char)((byte & 0x3f) | 0x80);
-		(void)snprintf(ret_uid + n, 3, "%02x", byte);
-		n += 2;
+		ret_uid[n++] = hex[byte >> 4];
+		ret_uid[n++] = hex[byte & 0xf];
 	}
+	ret_uid[n] = '\0';
 }
 
 void apply_uid(char ret_uid[static APPLY_UID_MAX])

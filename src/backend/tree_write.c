@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "backend/object.h"
+#include "event/json_run.h"
 
 /* The first byte that cannot stand in a string as it is, or `end`. */
 static const char *plain_run(const char *p, const char *end)
@@ -30,7 +31,7 @@ static void write_escape(struct buf *b, unsigned char c)
 /* In quotes; without an escape, as nearly all are, in one piece. */
 static void write_string(struct buf *b, const char *p, size_t n)
 {
-	const char *end = p + n, *stop = plain_run(p, end);
+	const char *end = p + n, *stop = plain_run(json_run(p, end), end);
 	char *to = buf_reserve(b, n + 2);
 
 	if (!to)
