@@ -66,20 +66,17 @@ static enum err parse_key(struct parse *p)
 	return p->keys.err == E_OK ? E_OK : nomem(p);
 }
 
-/* Takes over the value. One hash serves to look whether the key is new and to put it there. */
-static enum err add_member(struct parse *p, struct lh_table *members, const char *key, json_object *value)
+/* Takes over the value. */
+static enum err add_member(struct parse *p, json_object *object, const char *key, json_object *value)
 {
-	unsigned long hash = lh_get_hash(members, key);
-	char *own = NULL;
 	enum err err;
 
-	if (lh_table_lookup_entry_w_hash(members, key, hash))
+	if (json_object_object_get_ex(object, key, NULL))
 		err = why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", key);
-	else if ((own = strdup(key)) && lh_table_insert_w_hash(members, own, value, hash, 0) == 0)
+	else if (json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) == 0)
 		return E_OK;
 	else
 		err = nomem(p);
-	free(own); /* the table's entries are freed by json-c */
 	json_object_put(value);
 	return err;
 }
@@ -93,7 +90,7 @@ static enum err parse_member(struct parse *p, json_object *object)
 	if (err == E_OK)
 		err = parse_value(p, &value);
 	if (err == E_OK)
-		err = add_member(p, json_object_get_object(object), p->keys.p + from, value);
+		err = add_member(p, object, p->keys.p + from, value);
 	p->keys.n = from;
 	return err;
 }

@@ -29,6 +29,8 @@ static void what_is_read_is_written_as_it_was(void **state)
 		"[true,false,null,\"\",\"null\"]",
 		"{\"a\":{\"b\":[{\"c\":\"/\xc3\xa4\\u0001\\n\\\"\\\\\"}]},\"z\":1,\"y\":null}",
 		"[\"\\u0000\"]",
+		"[\"&<>\xe2\x80\xa8\x7f longer than a run of sixteen bytes \\b\\f\\r\\t\\u001f then \\\\ and more of "
+		"it\"]",
 	};
 
 	(void)state;
@@ -39,6 +41,9 @@ static void what_is_read_is_written_as_it_was(void **state)
 		assert_int_equal(tree_write(tree, &text, NULL), E_OK);
 		if (!str_is(buf_view(&text), rows[i]))
 			fail_msg("%s became %.*s", rows[i], STR_ARG(buf_view(&text)));
+		assert_string_equal(
+			json_object_to_json_string_ext(tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+			rows[i]);
 		json_object_put(tree);
 	}
 }
