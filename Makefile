@@ -6,12 +6,14 @@ DESTDIR ?=
 DEPS    ?= yes
 # Seconds for each fuzz target of `make fuzz`.
 SECONDS_EACH ?= 60
+# Messages of `make sim`.
+MESSAGES ?= 10000000
 
 RELEASE := build/release
 deps = $(if $(filter yes,$(DEPS)),scripts/install-deps $(1),:)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo check bench lint format install fuzz coverage clean
+.PHONY: help build demo check sim bench lint format install fuzz coverage clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  %-14s %s\n' "$$t" "$$w"; done
@@ -29,6 +31,12 @@ demo: build ## both jobs: webhooks under kill -9; a principal and three sites th
 check: ## builds everything and runs all tests; ends with "N passed, N failed"
 	@$(call deps,build test lint)
 	@scripts/check
+
+sim: ## ten million messages between a simulated principal and its agents, from fresh seeds, on all cores
+	@$(call deps,build test)
+	@scripts/configure release -Dtests=true
+	@meson compile -C $(RELEASE) sim_sync
+	@$(RELEASE)/tests/sim/sim_sync --deliveries $(MESSAGES) --jobs "$$(nproc)"
 
 bench: build ## measures, prints a table, writes build/bench.json
 	@$(call deps,bench)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "base/rand.h"
 
 static enum err check_uid(const struct backend_write *w, const struct object *current, struct why *why)
@@ -49,31 +50,15 @@ static bool move_member(json_object *tree, json_object *from, const char *key)
 	return false;
 }
 
-static bool merge_put(json_object *wanted, json_object *current)
+json_object *apply_tree(enum backend_verb verb, json_object *wanted, json_object *current)
 {
-	return move_member(wanted, current, "status");
-}
+	bool is_put = verb == BACKEND_PUT;
+	json_object *tree = tree_fork(is_put ? wanted : current), *from = is_put ? current : wanted;
 
-static bool merge_status(json_object *current, json_object *wanted)
-{
-	return move_member(current, wanted, "status") && move_member(current, wanted, "operation");
-}
-
-enum err apply_tree(const struct backend_write *w, const struct object *current, struct why *why,
-		    json_object **ret_tree)
-{
-	json_object *wanted = object_tree(w->object);
-	json_object *old = current ? object_tree(current) : NULL;
-	bool is_put = w->verb == BACKEND_PUT;
-	bool ok = wanted && (old || !current);
-
-	if (ok)
-		ok = is_put ? merge_put(wanted, old) : merge_status(old, wanted);
-	if (ok)
-		*ret_tree = json_object_get(is_put ? wanted : old);
-	json_object_put(wanted);
-	json_object_put(old);
-	return ok ? E_OK : why_set(why, E_NOMEM, "object");
+	if (tree && move_member(tree, from, "status") && (is_put || move_member(tree, from, "operation")))
+		return tree;
+	json_object_put(tree);
+	return NULL;
 }
 
 static enum err stamp(json_object *tree, enum object_kind kind, const char *uid, const char *version, struct why *why,
@@ -85,33 +70,46 @@ static enum err stamp(json_object *tree, enum object_kind kind, const char *uid,
 		err = tree_meta_set(tree, "resourceVersion", version);
 	if (err != E_OK)
 		return why_set(why, err, "metadata");
-	return object_from_tree(kind, tree, why, ret_object);
+	return object_share(kind, tree, why, ret_object);
 }
 
-static bool is_changed(json_object *tree, const struct object *current)
+/* Does `o` say the same as `current` but for its version? */
+static bool is_same(const struct object *o, const struct object *current)
 {
-	struct str text;
+	CLEANUP(buf_release) struct buf text = { 0 };
+	json_object *tree = NULL;
+	bool same;
 
-	return !current || tree_meta_set(tree, "resourceVersion", current->version) != E_OK ||
-	       tree_text(tree, NULL, &text) != E_OK || !str_eq(text, blob_view(current->json));
+	/* Where the rest differs in length there is no need to look. */
+	if (o->json->n - strlen(o->version) != current->json->n - strlen(current->version))
+		return false;
+	tree = object_tree_own(o);
+	same = tree && tree_meta_set(tree, "resourceVersion", current->version) == E_OK &&
+	       tree_write(tree, &text, NULL) == E_OK && str_eq(buf_view(&text), blob_view(current->json));
+	json_object_put(tree);
+	return same;
 }
 
 enum err apply_merge(const struct backend_write *w, const struct object *current, const char *uid, const char *version,
 		     struct why *why, struct object **ret_object, bool *ret_changed)
 {
-	json_object *tree = NULL;
-	enum err err = apply_tree(w, current, why, &tree);
+	json_object *wanted = object_tree(w->object), *there = current ? object_tree(current) : NULL, *tree = NULL;
+	enum err err;
 
+	if (wanted && (there || !current))
+		tree = apply_tree(w->verb, wanted, there);
+	err = tree ? stamp(tree, w->object->kind, uid, version, why, ret_object) : why_set(why, E_NOMEM, "object");
 	if (err == E_OK)
-		err = stamp(tree, w->object->kind, uid, version, why, ret_object);
-	if (err == E_OK)
-		*ret_changed = is_changed(tree, current);
+		*ret_changed = !current || !is_same(*ret_object, current);
 	json_object_put(tree);
+	json_object_put(wanted);
+	json_object_put(there);
 	return err;
 }
 
 void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY_UID_MAX])
 {
+	static const char hex[] = "0123456789abcdef";
 	size_t n = 0;
 
 	for (size_t i = 0; i < 16; i++) {
@@ -123,9 +121,10 @@ void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY
 			byte = (unsigned char)((byte & 0x0f) | 0x40); /* version 4, RFC 9562 5.4 */
 		if (i == 8)
 			byte = (unsigned char)((byte & 0x3f) | 0x80);
-		(void)snprintf(ret_uid + n, 3, "%02x", byte);
-		n += 2;
+		ret_uid[n++] = hex[byte >> 4];
+		ret_uid[n++] = hex[byte & 0xf];
 	}
+	ret_uid[n] = '\0';
 }
 
 void apply_uid(char ret_uid[static APPLY_UID_MAX])
@@ -134,9 +133,4 @@ void apply_uid(char ret_uid[static APPLY_UID_MAX])
 
 	rand_bytes(bits, sizeof(bits));
 	apply_uid_of(bits, ret_uid);
-}
-
-void apply_key(enum object_kind kind, const char *namespace, const char *name, char ret_key[static APPLY_KEY_MAX])
-{
-	(void)snprintf(ret_key, APPLY_KEY_MAX, "%d/%s/%s", (int)kind, namespace, name);
 }

@@ -11,9 +11,11 @@
 /* Does what is there (NULL: nothing) fit what the write expects? */
 enum err apply_check(const struct backend_write *w, const struct object *current, struct why *why);
 
-/* The content after a PUT or STATUS, as a tree of the caller's. E_NOMEM */
-enum err apply_tree(const struct backend_write *w, const struct object *current, struct why *why,
-		    json_object **ret_tree);
+/*
+ * The content after a PUT or STATUS of `wanted` over `current` (NULL: nothing), forked from one of them (tree_fork()). NULL without
+ * memory.
+ */
+json_object *apply_tree(enum backend_verb verb, json_object *wanted, json_object *current);
 
 /*
  * What a PUT or STATUS makes of `current` (NULL: nothing), with these ids. `*ret_changed`: it differs
@@ -28,7 +30,3 @@ void apply_uid(char ret_uid[static APPLY_UID_MAX]);
 
 /* 128 random bits, or any, as a UID. */
 void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY_UID_MAX]);
-
-/* The key of an object in maps, terminated: kind, namespace and name. */
-#define APPLY_KEY_MAX (2 * OBJECT_NAME_MAX + 16)
-void apply_key(enum object_kind kind, const char *namespace, const char *name, char ret_key[static APPLY_KEY_MAX]);

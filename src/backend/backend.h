@@ -48,8 +48,10 @@ struct backend_write {
 	void (*on_done)(struct backend_write *w);
 	enum err err; /* the outcome, set before on_done */
 	struct why why;
-	struct object *result; /* of PUT and STATUS: as it is now, with uid and version; lent to on_done */
-	void *backend_data;    /* the backend's while it works */
+	struct object
+		*result;    /* of PUT and STATUS: as it is now, with uid and version; lent to on_done. The report of the
+			    write brings this very object, unless something else was made of what was written */
+	void *backend_data; /* the backend's while it works */
 };
 
 struct backend_ops {

@@ -8,10 +8,9 @@ static void entry_step(struct directory_entry *e);
 
 struct directory_entry *entry_find(struct directory *d, enum object_kind kind, const char *namespace, const char *name)
 {
-	char key[APPLY_KEY_MAX];
+	char key[OBJECT_KEY_MAX];
 
-	apply_key(kind, namespace, name, key);
-	return map_get(&d->entries, str_of(key));
+	return map_get(&d->entries, object_key(kind, namespace, name, key));
 }
 
 static void on_settled(struct loop_timer *timer)
@@ -68,8 +67,7 @@ struct directory_entry *entry_make(struct directory *d, enum object_kind kind, c
 	e->settle.on_due = on_settled;
 	e->namespace = str_dup(str_of(namespace));
 	e->name = str_dup(str_of(name));
-	apply_key(kind, namespace, name, e->key);
-	if (e->namespace && e->name && map_put(&d->entries, str_of(e->key), e) == E_OK)
+	if (e->namespace && e->name && map_put(&d->entries, object_key(kind, namespace, name, e->key), e) == E_OK)
 		return e;
 	release(e);
 	return NULL;

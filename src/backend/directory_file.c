@@ -206,7 +206,7 @@ static enum err as_object(enum object_kind kind, json_object *tree, struct why *
 	err = object_from_tree(kind, tree, why, &o);
 	if (err != E_OK)
 		return err;
-	whole = object_tree(o);
+	whole = object_tree_own(o);
 	object_unref(o);
 	err = whole ? directory_arrange(whole, ret_tree) : E_NOMEM;
 	json_object_put(whole);
@@ -286,10 +286,11 @@ enum err directory_status_text(json_object *tree, struct buf *ret_text, struct w
 
 static bool same_text(json_object *a, json_object *b)
 {
-	struct str x;
-	struct str y;
+	CLEANUP(buf_release) struct buf x = { 0 };
+	CLEANUP(buf_release) struct buf y = { 0 };
 
-	return a && b && tree_text(a, NULL, &x) == E_OK && tree_text(b, NULL, &y) == E_OK && str_eq(x, y);
+	return a && b && tree_write(a, &x, NULL) == E_OK && tree_write(b, &y, NULL) == E_OK &&
+	       str_eq(buf_view(&x), buf_view(&y));
 }
 
 static bool same_part(json_object *a, json_object *b, const char *const *names, const char *const *left_out)
@@ -324,8 +325,8 @@ enum err directory_digest(json_object *tree, struct why *why, char ret_digest[st
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
-	struct str text;
-	enum err err = tree_text(tree, why, &text);
+	CLEANUP(buf_release) struct buf text = { 0 };
+	enum err err = tree_write(tree, &text, why);
 
 	if (err != E_OK)
 		return err;

@@ -29,7 +29,7 @@ struct directory;
 
 struct directory_entry {
 	struct directory *dir;
-	char key[APPLY_KEY_MAX];
+	char key[OBJECT_KEY_MAX];
 	enum object_kind kind;
 	char *namespace;
 	char *name;

@@ -208,7 +208,7 @@ static enum err check_uid(struct directory_job *job)
 
 	if (!other || other == e)
 		return entry_set_uid(e, job->object->uid); /* at once: the next copy of it must see it */
-	tree = object_tree(job->object);
+	tree = object_tree_own(job->object);
 	object_unref(TAKE(job->object));
 	err = tree ? job_stamp(job, tree, job->uid) : E_NOMEM;
 	json_object_put(tree);

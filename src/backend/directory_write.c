@@ -184,13 +184,12 @@ static bool write_parts(struct batch *b, struct directory_job *job, json_object 
 	return (!object || write_object(b, job, tree)) && (!status || write_status(b, job, tree));
 }
 
-static bool prepare_tree(struct batch *b, struct directory_job *job, json_object *tree)
+static bool prepare_tree(struct batch *b, struct directory_job *job, json_object *tree, json_object *current)
 {
-	json_object *current = job->current ? object_tree(job->current) : NULL;
 	json_object *old = NULL;
 	char digest[DIRECTORY_DIGEST_MAX];
 	bool ok = directory_digest(tree, &job->why, digest) == E_OK &&
-		  (!job->current || (current && directory_arrange(current, &old) == E_OK));
+		  (!current || directory_arrange(current, &old) == E_OK);
 
 	if (ok && job->current && strcmp(digest, job->digest) == 0) {
 		job->outcome = JOB_SAME;
@@ -199,18 +198,21 @@ static bool prepare_tree(struct batch *b, struct directory_job *job, json_object
 		job->outcome = JOB_NEW;
 		ok = write_parts(b, job, tree, old) && job_stamp(job, tree, job->uid) == E_OK;
 	}
-	json_object_put(current);
 	json_object_put(old);
 	return ok || fail(job);
 }
 
+/* Trees of its own: this is not the objects' thread. */
 static bool prepare_content(struct batch *b, struct directory_job *job)
 {
-	json_object *tree = NULL;
-	json_object *arranged = NULL;
-	bool ok = apply_tree(job->write, job->current, &job->why, &tree) == E_OK &&
-		  directory_arrange(tree, &arranged) == E_OK && prepare_tree(b, job, arranged);
+	json_object *wanted = object_tree_own(job->write->object), *arranged = NULL, *tree = NULL;
+	json_object *current = job->current ? object_tree_own(job->current) : NULL;
+	bool ok = wanted && (current || !job->current) &&
+		  (tree = apply_tree(job->write->verb, wanted, current)) != NULL &&
+		  directory_arrange(tree, &arranged) == E_OK && prepare_tree(b, job, arranged, current);
 
+	json_object_put(wanted);
+	json_object_put(current);
 	json_object_put(tree);
 	json_object_put(arranged);
 	return ok || fail(job);

@@ -38,10 +38,9 @@ void memory_store_free(struct memory_store *s)
 static struct memory_entry *find(const struct memory_store *s, enum object_kind kind, const char *namespace,
 				 const char *name)
 {
-	char key[APPLY_KEY_MAX];
+	char key[OBJECT_KEY_MAX];
 
-	apply_key(kind, namespace, name, key);
-	return map_get(&s->entries, str_of(key));
+	return map_get(&s->entries, object_key(kind, namespace, name, key));
 }
 
 struct object *memory_store_get(const struct memory_store *s, enum object_kind kind, const char *namespace,
@@ -87,8 +86,7 @@ enum err memory_set(struct memory_store *s, struct object *o)
 	e = mem_alloc(sizeof(*e));
 	if (!e)
 		return E_NOMEM;
-	apply_key(o->kind, o->namespace, o->name, e->key);
-	if (map_put(&s->entries, str_of(e->key), e) != E_OK) {
+	if (map_put(&s->entries, object_key(o->kind, o->namespace, o->name, e->key), e) != E_OK) {
 		mem_free(e);
 		return E_NOMEM;
 	}
@@ -125,7 +123,7 @@ void memory_next_ids(struct memory_store *s, const struct object *current, struc
 enum err memory_store_edit(struct memory_store *s, struct object *o)
 {
 	const struct object *current = memory_store_get(s, o->kind, o->namespace, o->name);
-	json_object *tree = object_tree(o);
+	json_object *given = object_tree(o), *tree = given ? tree_fork(given) : NULL;
 	struct object *stamped = NULL;
 	struct memory_ids ids;
 	enum err err = tree ? E_OK : E_NOMEM;
@@ -136,8 +134,9 @@ enum err memory_store_edit(struct memory_store *s, struct object *o)
 	if (err == E_OK)
 		err = tree_meta_set(tree, "resourceVersion", ids.version);
 	if (err == E_OK)
-		err = object_from_tree(o->kind, tree, NULL, &stamped);
+		err = object_share(o->kind, tree, NULL, &stamped);
 	json_object_put(tree);
+	json_object_put(given);
 	if (err == E_OK)
 		err = memory_set(s, stamped);
 	if (err == E_OK) {

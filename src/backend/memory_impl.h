@@ -12,7 +12,7 @@
 
 struct memory_entry {
 	struct object *object;
-	char key[APPLY_KEY_MAX];
+	char key[OBJECT_KEY_MAX];
 };
 
 struct memory_store {

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "backend/recent.h"
 #include "base/mem.h"
 
 static const struct {
@@ -59,6 +60,27 @@ bool object_name_ok(struct str name)
 			return false;
 	}
 	return true;
+}
+
+static char *put_part(char *to, const char *part)
+{
+	size_t n = strnlen(part, OBJECT_NAME_MAX);
+
+	*to = '/';
+	memcpy(to + 1, part, n);
+	return to + 1 + n;
+}
+
+struct str object_key(enum object_kind kind, const char *namespace, const char *name,
+		      char ret_text[static OBJECT_KEY_MAX])
+{
+	char *end = ret_text;
+
+	*end++ = (char)('0' + kind);
+	end = put_part(end, namespace);
+	end = put_part(end, name);
+	*end = '\0';
+	return (struct str){ ret_text, (size_t)(end - ret_text) };
 }
 
 /* ---- what it says about itself -------------------------------------------------------------------------------------- */
@@ -126,6 +148,22 @@ static json_object *with_kind(enum object_kind kind, json_object *tree)
 	return NULL;
 }
 
+/* The tree as an object of this kind has it: a reference to it, or to a copy with what was missing. */
+static enum err whole_of(enum object_kind kind, json_object *tree, struct why *why, json_object **ret_whole)
+{
+	bool missing;
+	enum err err;
+
+	assert(kind < OBJECT_KIND_COUNT);
+	if (!json_object_is_type(tree, json_type_object))
+		return why_set(why, E_MALFORMED, "not an object");
+	err = check_kind(kind, tree, why, &missing);
+	if (err != E_OK)
+		return err;
+	*ret_whole = missing ? with_kind(kind, tree) : json_object_get(tree);
+	return *ret_whole ? E_OK : why_set(why, E_NOMEM, "object");
+}
+
 struct identity {
 	struct str namespace;
 	struct str name;
@@ -157,54 +195,72 @@ static enum err read_identity(json_object *tree, struct why *why, struct identit
 
 /* ---- objects -------------------------------------------------------------------------------------------------------- */
 
+/* Put `text` behind *at; returns where it begins, and moves *at behind its terminating zero. */
+static char *put_text(char **at, struct str text)
+{
+	char *to = *at;
+
+	if (text.n)
+		memcpy(to, text.p, text.n);
+	to[text.n] = '\0';
+	*at = to + text.n + 1;
+	return to;
+}
+
 static enum err object_of(enum object_kind kind, const struct identity *id, struct str json, struct why *why,
 			  struct object **ret_object)
 {
-	CLEANUP(object_unref_freep) struct object *o = mem_alloc(sizeof(*o));
+	size_t n = id->namespace.n + id->name.n + id->uid.n + id->version.n + id->source_uid.n + 5;
+	struct object *o = mem_alloc(sizeof(*o) + n);
+	struct blob *bytes = o ? blob_new(json) : NULL;
+	char *at = (char *)(o + 1);
 
-	if (!o)
+	if (!bytes) {
+		mem_free(o);
 		return why_set(why, E_NOMEM, "object");
-	o->refs = 1;
-	o->kind = kind;
-	o->namespace = str_dup(id->namespace);
-	o->name = str_dup(id->name);
-	o->uid = str_dup(id->uid);
-	o->version = str_dup(id->version);
-	o->source_uid = str_dup(id->source_uid);
-	o->json = blob_new(json);
-	if (!o->namespace || !o->name || !o->uid || !o->version || !o->source_uid || !o->json)
-		return why_set(why, E_NOMEM, "object");
-	*ret_object = TAKE(o);
+	}
+	*o = (struct object){ .refs = 1, .kind = kind, .json = bytes };
+	o->namespace = put_text(&at, id->namespace);
+	o->name = put_text(&at, id->name);
+	o->uid = put_text(&at, id->uid);
+	o->version = put_text(&at, id->version);
+	o->source_uid = put_text(&at, id->source_uid);
+	*ret_object = o;
 	return E_OK;
 }
 
-static enum err from_whole(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object)
+static enum err from_whole(enum object_kind kind, json_object *whole, struct why *why, struct object **ret_object)
 {
+	CLEANUP(buf_release) struct buf text = { 0 };
 	struct identity id;
-	struct str text;
-	enum err err = read_identity(tree, why, &id);
+	enum err err = read_identity(whole, why, &id);
 
 	if (err == E_OK)
-		err = tree_text(tree, why, &text);
-	return err == E_OK ? object_of(kind, &id, text, why, ret_object) : err;
+		err = tree_write(whole, &text, why);
+	return err == E_OK ? object_of(kind, &id, buf_view(&text), why, ret_object) : err;
 }
 
 enum err object_from_tree(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object)
 {
-	bool missing;
-	enum err err;
+	json_object *whole = NULL;
+	enum err err = whole_of(kind, tree, why, &whole);
 
-	assert(kind < OBJECT_KIND_COUNT);
-	if (!json_object_is_type(tree, json_type_object))
-		return why_set(why, E_MALFORMED, "not an object");
-	err = check_kind(kind, tree, why, &missing);
-	if (err != E_OK)
-		return err;
-	if (!missing)
-		return from_whole(kind, tree, why, ret_object);
-	tree = with_kind(kind, tree);
-	err = tree ? from_whole(kind, tree, why, ret_object) : why_set(why, E_NOMEM, "object");
-	json_object_put(tree);
+	if (err == E_OK)
+		err = from_whole(kind, whole, why, ret_object);
+	json_object_put(whole);
+	return err;
+}
+
+enum err object_share(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object)
+{
+	json_object *whole = NULL;
+	enum err err = whole_of(kind, tree, why, &whole);
+
+	if (err == E_OK)
+		err = from_whole(kind, whole, why, ret_object);
+	if (err == E_OK)
+		recent_keep(*ret_object, whole);
+	json_object_put(whole);
 	return err;
 }
 
@@ -219,6 +275,24 @@ enum err object_new(enum object_kind kind, struct str json, struct why *why, str
 	return err;
 }
 
+enum err object_parse(enum object_kind kind, struct str json, struct why *why, json_object **ret_tree)
+{
+	json_object *tree = NULL, *whole = NULL;
+	struct identity id;
+	enum err err = tree_parse(json, why, &tree);
+
+	if (err == E_OK)
+		err = whole_of(kind, tree, why, &whole);
+	json_object_put(tree);
+	if (err == E_OK)
+		err = read_identity(whole, why, &id);
+	if (err == E_OK)
+		*ret_tree = whole;
+	else
+		json_object_put(whole);
+	return err;
+}
+
 struct object *object_ref(struct object *o)
 {
 	o->refs++;
@@ -229,18 +303,23 @@ void object_unref(struct object *o)
 {
 	if (!o || --o->refs)
 		return;
-	mem_free(o->namespace);
-	mem_free(o->name);
-	mem_free(o->uid);
-	mem_free(o->version);
-	mem_free(o->source_uid);
+	recent_forget(o);
 	blob_unref(o->json);
 	mem_free(o);
 }
 
-json_object *object_tree(const struct object *o)
+json_object *object_tree_own(const struct object *o)
 {
 	json_object *tree = NULL;
 
 	return tree_parse(blob_view(o->json), NULL, &tree) == E_OK ? tree : NULL;
+}
+
+json_object *object_tree(const struct object *o)
+{
+	json_object *tree = o->tree ? json_object_get(o->tree) : object_tree_own(o);
+
+	if (tree && !o->tree)
+		recent_keep((struct object *)o, tree);
+	return tree;
 }

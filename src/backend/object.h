@@ -3,8 +3,8 @@
  *
  * Shape     an immutable value behind a reference. The content is the whole object as compact JSON (apiVersion, kind, metadata,
  *           spec, status, operation, data); what everybody asks for is taken out of it once. A tree is parsed when somebody
- *           needs it. Numbers keep their text, or are 64-bit integers. apiVersion and kind may be missing in what comes
- *           (a Go peer leaves them out) and are filled in; a Repository is a Secret there and a GPGKey a ConfigMap.
+ *           needs it, and stays for a while (recent.h). Numbers keep their text, or are 64-bit integers. apiVersion and kind may be
+ *           missing in what comes (a Go peer leaves them out) and are filled in; a Repository is a Secret there and a GPGKey a ConfigMap.
  * Owner     reference counted, not atomically: objects stay in one loop's thread; what crosses to another is the blob.
  * Errors    E_MALFORMED  not an object of this kind, a bad name, or no JSON; a key that stands twice
  *           E_LIMIT      larger than OBJECT_MAX, or nested too deeply
@@ -15,6 +15,7 @@
 #include <json-c/json.h>
 
 #include "base/blob.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "base/why.h"
 
@@ -40,12 +41,14 @@ enum object_kind {
 struct object {
 	unsigned refs;
 	enum object_kind kind;
-	char *namespace;
-	char *name;
-	char *uid;         /* metadata.uid: given by this backend; "" before it was */
-	char *version;     /* metadata.resourceVersion: another one after each change; "" likewise */
-	char *source_uid;  /* annotation argocd.argoproj.io/source-uid; "" when there is none */
-	struct blob *json; /* all of it */
+	const char *namespace;
+	const char *name;
+	const char *uid;        /* metadata.uid: given by this backend; "" before it was */
+	const char *version;    /* metadata.resourceVersion: another one after each change; "" likewise */
+	const char *source_uid; /* annotation argocd.argoproj.io/source-uid; "" when there is none */
+	struct blob *json;      /* all of it */
+	json_object *tree;      /* of recent.h, as is the slot; NULL: none is kept */
+	unsigned short slot;
 };
 
 /* Name of a kind: "Application". Never NULL. */
@@ -68,8 +71,25 @@ void object_unref(struct object *o); /* takes NULL */
 
 DEFINE_FREEP(object_unref, struct object, object_unref)
 
-/* Its content, to be changed at will; json_object_put() it. NULL without memory. */
+/* The same, and the tree is kept as the object's: from now on nobody changes it, nor what it is made of. Takes its own reference. */
+enum err object_share(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object);
+
+/* The tree of an object that came as `json`, checked and with its kind as object_new() has it. */
+enum err object_parse(enum object_kind kind, struct str json, struct why *why, json_object **ret_tree);
+
+/*
+ * Its content, shared by all who ask: not to be changed (tree_fork()). json_object_put() it. NULL without memory. In the thread of
+ * the object alone.
+ */
 json_object *object_tree(const struct object *o);
+
+/* The same, parsed for the caller alone, in any thread. */
+json_object *object_tree_own(const struct object *o);
+
+/* The key of an object in maps, "<kind>/<namespace>/<name>" with the kind as a number, terminated. What is longer than a name is cut. */
+#define OBJECT_KEY_MAX (2 * OBJECT_NAME_MAX + 8)
+struct str object_key(enum object_kind kind, const char *namespace, const char *name,
+		      char ret_text[static OBJECT_KEY_MAX]);
 
 /* Is this a name that Kubernetes would take (RFC 1123 subdomain)? */
 bool object_name_ok(struct str name);
@@ -82,8 +102,14 @@ bool object_name_ok(struct str name);
  */
 enum err tree_parse(struct str json, struct why *why, json_object **ret_tree);
 
-/* As compact JSON, lent by the tree until it changes. */
-enum err tree_text(json_object *tree, struct why *why, struct str *ret_text);
+/*
+ * A copy whose members may be set and removed, and so may those of its metadata: these two levels are its own, what lies deeper is
+ * shared. NULL without memory.
+ */
+json_object *tree_fork(json_object *tree);
+
+/* Appends it as compact JSON. E_LIMIT, E_NOMEM */
+enum err tree_write(json_object *tree, struct buf *ret_text, struct why *why);
 
 /* The value of a number's text; NULL without memory. */
 json_object *tree_number(struct str text);

@@ -12,6 +12,7 @@
 struct parse {
 	struct json_walk walk;
 	struct buf strings; /* where strings with escapes are decoded */
+	struct buf keys;    /* of the members that are being read, terminated, behind each other */
 	unsigned depth;
 	struct why *why;
 };
@@ -26,6 +27,10 @@ static enum err nomem(struct parse *p)
 /* What a raw string says, lent until the next one. */
 static enum err text_of(struct parse *p, struct str raw, struct str *ret_text)
 {
+	if (!memchr(raw.p, '\\', raw.n)) {
+		*ret_text = (struct str){ raw.p + 1, raw.n - 2 };
+		return E_OK;
+	}
 	buf_clear(&p->strings);
 	if (!buf_reserve(&p->strings, raw.n))
 		return nomem(p);
@@ -46,39 +51,47 @@ static enum err parse_string(struct parse *p, json_object **ret_value)
 	return *ret_value ? E_OK : nomem(p);
 }
 
-/* A key is a C string to json-c. */
-static enum err parse_key(struct parse *p, json_object *object, char **ret_key)
+/* A key is a C string to json-c: put behind those of the levels above, from where its value's cannot push it away. */
+static enum err parse_key(struct parse *p)
 {
 	struct str text;
 	enum err err = text_of(p, json_walk_key(&p->walk), &text);
-	CLEANUP(mem_freep) char *key = NULL;
 
 	if (err != E_OK)
 		return err;
-	if (str_find(text, '\0') != text.n)
+	if (memchr(text.p, '\0', text.n))
 		return why_set(p->why, E_MALFORMED, "a key with a NUL character");
-	key = str_dup(text);
-	if (!key)
-		return nomem(p);
+	buf_str(&p->keys, text);
+	buf_char(&p->keys, '\0');
+	return p->keys.err == E_OK ? E_OK : nomem(p);
+}
+
+/* Takes over the value. */
+static enum err add_member(struct parse *p, json_object *object, const char *key, json_object *value)
+{
+	enum err err;
+
 	if (json_object_object_get_ex(object, key, NULL))
-		return why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", key);
-	*ret_key = TAKE(key);
-	return E_OK;
+		err = why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", key);
+	else if (json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) == 0)
+		return E_OK;
+	else
+		err = nomem(p);
+	json_object_put(value);
+	return err;
 }
 
 static enum err parse_member(struct parse *p, json_object *object)
 {
-	CLEANUP(mem_freep) char *key = NULL;
+	size_t from = p->keys.n;
 	json_object *value = NULL;
-	enum err err = parse_key(p, object, &key);
+	enum err err = parse_key(p);
 
 	if (err == E_OK)
 		err = parse_value(p, &value);
-	/* parse_key() has seen that it is new. */
-	if (err == E_OK && json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) != 0) {
-		json_object_put(value);
-		err = nomem(p);
-	}
+	if (err == E_OK)
+		err = add_member(p, object, p->keys.p + from, value);
+	p->keys.n = from;
 	return err;
 }
 
@@ -169,48 +182,41 @@ enum err tree_parse(struct str json, struct why *why, json_object **ret_tree)
 	p.walk = json_walk(buf_view(&compact));
 	err = parse_value(&p, ret_tree);
 	buf_release(&p.strings);
+	buf_release(&p.keys);
 	return err;
 }
 
-/* ---- to text -------------------------------------------------------------------------------------------------------- */
+/* ---- copies --------------------------------------------------------------------------------------------------------- */
 
-static bool is_deeper(json_object *tree, unsigned levels)
+/* Its members, shared, in a new object; NULL without memory. */
+static json_object *level_of(json_object *from)
 {
-	bool is_array = json_object_is_type(tree, json_type_array);
+	json_object *to = json_object_new_object();
 
-	if (!is_array && !json_object_is_type(tree, json_type_object))
-		return false;
-	if (levels == 0)
-		return true;
-	if (is_array) {
-		for (size_t i = 0; i < json_object_array_length(tree); i++)
-			if (is_deeper(json_object_array_get_idx(tree, i), levels - 1))
-				return true;
-		return false;
-	}
-	json_object_object_foreach(tree, key, value)
+	json_object_object_foreach(from, key, value)
 	{
-		(void)key;
-		if (is_deeper(value, levels - 1))
-			return true;
+		if (!to ||
+		    json_object_object_add_ex(to, key, json_object_get(value), JSON_C_OBJECT_ADD_KEY_IS_NEW) == 0)
+			continue;
+		json_object_put(value);
+		json_object_put(to);
+		to = NULL;
 	}
-	return false;
+	return to;
 }
 
-enum err tree_text(json_object *tree, struct why *why, struct str *ret_text)
+json_object *tree_fork(json_object *tree)
 {
-	const char *text;
-	size_t n = 0;
+	json_object *fork = level_of(tree), *metadata = tree_get(tree, "metadata", NULL);
 
-	if (is_deeper(tree, OBJECT_DEPTH_MAX))
-		return why_set(why, E_LIMIT, "nested deeper than %d levels", OBJECT_DEPTH_MAX);
-	text = json_object_to_json_string_length(tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
-	if (!text)
-		return why_set(why, E_NOMEM, "JSON");
-	if (n > OBJECT_MAX)
-		return why_set(why, E_LIMIT, "larger than %u MiB", OBJECT_MAX >> 20);
-	*ret_text = (struct str){ text, n };
-	return E_OK;
+	if (!fork || !json_object_is_type(metadata, json_type_object))
+		return fork;
+	metadata = level_of(metadata);
+	if (metadata && json_object_object_add(fork, "metadata", metadata) == 0)
+		return fork;
+	json_object_put(metadata);
+	json_object_put(fork);
+	return NULL;
 }
 
 /* ---- members -------------------------------------------------------------------------------------------------------- */

@@ -108,11 +108,22 @@ static void json_sequence(struct buf *b, const char *p, size_t n)
 		buf_add(b, p, n);
 }
 
+/* How many bytes at the front stand for themselves: printable ASCII without quote and backslash, as most texts are. */
+static size_t json_plain(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= ' ' && s.p[n] < 0x7f && s.p[n] != '"' && s.p[n] != '\\')
+		n++;
+	return n;
+}
+
 void buf_json(struct buf *b, struct str s)
 {
-	size_t i = 0;
+	size_t i = json_plain(s);
 
 	buf_char(b, '"');
+	buf_add(b, s.p, i);
 	while (i < s.n) {
 		size_t len = 1;
 

@@ -1,7 +1,7 @@
 /*
  * json_run.h -- the plain bytes of a JSON string, sixteen at a time.
  *
- * Shape     inline, for json_scan.c and json_write.c only.
+ * Shape     inline, for those that scan and write strings.
  * Source    RFC 8259 7; Go's encoding/json with HTML escaping on.
  */
 #pragma once

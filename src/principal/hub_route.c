@@ -5,14 +5,13 @@
 #include "base/mem.h"
 #include "sync/project.h"
 
-#define KEY_MAX (32 + 2 * (OBJECT_NAME_MAX + 1))
+#define KEY_MAX OBJECT_KEY_MAX
 
 /* ---- what there is ---------------------------------------------------------------------------------------------- */
 
 static struct str key_of(enum object_kind kind, const char *namespace, const char *name, char *ret_text)
 {
-	return (struct str){ ret_text,
-			     (size_t)snprintf(ret_text, KEY_MAX, "%u/%s/%s", (unsigned)kind, namespace, name) };
+	return object_key(kind, namespace, name, ret_text);
 }
 
 static struct bucket *bucket_of(struct hub *h, struct str name)

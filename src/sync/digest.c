@@ -10,6 +10,7 @@
 #include "sync/marks.h"
 
 #define DEPTH_MAX 512
+#define FEW       16 /* members that need no memory of their own */
 
 static void write_value(struct buf *b, json_object *value, unsigned depth);
 
@@ -59,6 +60,23 @@ static int by_key(const void *a, const void *b)
 	return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
 }
 
+/* Objects are small, and often in order already. */
+static void sort(struct member *members, size_t n)
+{
+	if (n > FEW) {
+		qsort(members, n, sizeof(*members), by_key);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		struct member m = members[i];
+		size_t at = i;
+
+		for (; at > 0 && by_key(&members[at - 1], &m) > 0; at--)
+			members[at] = members[at - 1];
+		members[at] = m;
+	}
+}
+
 typedef bool keep_fn(const char *key);
 
 static size_t gather(json_object *object, keep_fn *keep, struct member *ret_members)
@@ -75,7 +93,7 @@ static size_t gather(json_object *object, keep_fn *keep, struct member *ret_memb
 
 static void write_members(struct buf *b, struct member *members, size_t n, unsigned depth)
 {
-	qsort(members, n, sizeof(*members), by_key);
+	sort(members, n);
 	for (size_t i = 0; i < n; i++) {
 		buf_json(b, str_of(members[i].key));
 		buf_char(b, ':');
@@ -87,7 +105,7 @@ static void write_members(struct buf *b, struct member *members, size_t n, unsig
 /* The members that `keep` wants (NULL: all). Returns how many there were. */
 static size_t write_object(struct buf *b, json_object *object, keep_fn *keep, unsigned depth)
 {
-	struct member few[16], *members = few;
+	struct member few[FEW], *members = few;
 	size_t n = (size_t)json_object_object_length(object);
 
 	if (n > ARRAY_LEN(few))

@@ -10,8 +10,11 @@ json_object *graft_copy(json_object *from, enum err *err)
 		return to;
 	json_object_object_foreach(from, key, value)
 	{
-		if (value)
-			graft_put(to, key, json_object_get(value), err);
+		if (!value ||
+		    json_object_object_add_ex(to, key, json_object_get(value), JSON_C_OBJECT_ADD_KEY_IS_NEW) == 0)
+			continue;
+		*err = E_NOMEM;
+		json_object_put(value);
 	}
 	return to;
 }

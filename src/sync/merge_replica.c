@@ -27,9 +27,23 @@ static bool has_metadata(json_object *tree)
 
 /* ---- metadata --------------------------------------------------------------------------------------------------- */
 
+/* The annotations of a tree; NULL: none. */
+static json_object *annotations_of(json_object *tree)
+{
+	return graft_object(graft_object(tree, "metadata"), "annotations");
+}
+
+/* One of them; NULL: it is not there, or empty. */
+static const char *mark(json_object *annotations, const char *key)
+{
+	const char *value = graft_text(graft_member(annotations, key));
+
+	return value[0] ? value : NULL;
+}
+
 static const char *next_refresh(const struct rules *r, json_object *existing, json_object *incoming)
 {
-	const char *here = draft_annotation(existing, MARK_REFRESH), *there = draft_annotation(incoming, MARK_REFRESH);
+	const char *here = mark(existing, MARK_REFRESH), *there = mark(incoming, MARK_REFRESH);
 
 	switch (r->refresh) {
 	case REFRESH_ASKED:
@@ -45,24 +59,22 @@ static const char *next_refresh(const struct rules *r, json_object *existing, js
 }
 
 /* The stamp's, else that of what we wrote, else what is there already. */
-static const char *stamped(const struct rules *r, const char *value, json_object *here, const char *key)
+static const char *stamped(const char *value, json_object *written, json_object *here, const char *key)
 {
-	const char *written = draft_annotation(r->marks, key);
+	const char *ours;
 
 	if (value && value[0])
 		return value;
-	return written ? written : draft_annotation(here, key);
-}
-
-static const char *remapped(const struct rules *r)
-{
-	return r->stamp->remapped ? "true" : draft_annotation(r->marks, MARK_REMAPPED);
+	ours = mark(written, key);
+	return ours ? ours : mark(here, key);
 }
 
 static void put_annotations(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)
 {
-	json_object *from = graft_object(graft_object(incoming, "metadata"), "annotations");
+	json_object *from = annotations_of(incoming), *written = annotations_of(r->marks);
+	json_object *existing = annotations_of(d->existing);
 
+	here = annotations_of(here);
 	json_object_put(d->annotations);
 	d->annotations = graft_copy(NULL, &d->err);
 	if (from) {
@@ -72,12 +84,12 @@ static void put_annotations(struct draft *d, const struct rules *r, json_object 
 				graft_share(d->annotations, key, value, &d->err);
 		}
 	}
-	draft_annotate(d, MARK_REFRESH, next_refresh(r, here, incoming));
-	draft_annotate(d, MARK_NOTIFIED, draft_annotation(here, MARK_NOTIFIED));
-	draft_annotate(d, MARK_LAST_UPDATED, draft_annotation(d->existing, MARK_LAST_UPDATED));
-	draft_annotate(d, MARK_SOURCE_UID, stamped(r, r->stamp->source_uid, here, MARK_SOURCE_UID));
-	draft_annotate(d, MARK_PRINCIPAL_UID, stamped(r, r->stamp->principal_uid, here, MARK_PRINCIPAL_UID));
-	draft_annotate(d, MARK_REMAPPED, remapped(r));
+	draft_annotate(d, MARK_REFRESH, next_refresh(r, here, from));
+	draft_annotate(d, MARK_NOTIFIED, mark(here, MARK_NOTIFIED));
+	draft_annotate(d, MARK_LAST_UPDATED, mark(existing, MARK_LAST_UPDATED));
+	draft_annotate(d, MARK_SOURCE_UID, stamped(r->stamp->source_uid, written, here, MARK_SOURCE_UID));
+	draft_annotate(d, MARK_PRINCIPAL_UID, stamped(r->stamp->principal_uid, written, here, MARK_PRINCIPAL_UID));
+	draft_annotate(d, MARK_REMAPPED, r->stamp->remapped ? "true" : mark(written, MARK_REMAPPED));
 }
 
 static void put_metadata(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)

@@ -1,7 +1,5 @@
 #include "sync/replica_impl.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 
 struct replica *replica_new(const struct replica_options *options)
@@ -79,13 +77,10 @@ uint64_t replica_random(struct replica *r)
 
 /* ---- slots ------------------------------------------------------------------------------------------------------ */
 
-#define KEY_MAX (32 + 2 * (OBJECT_NAME_MAX + 1))
-
 struct slot *replica_slot(struct replica *r, const struct replica_place *place, bool make)
 {
-	char text[KEY_MAX];
-	struct str key = { text, (size_t)snprintf(text, sizeof(text), "%u/%s/%s", (unsigned)place->kind,
-						  place->namespace, place->name) };
+	char text[OBJECT_KEY_MAX];
+	struct str key = object_key(place->kind, place->namespace, place->name, text);
 	struct slot *s = map_get(&r->slots, key);
 
 	if (s || !make)
@@ -219,8 +214,10 @@ enum err replica_local(struct replica *r, struct object *o, uint64_t now_ms)
 	if (!s)
 		return E_NOMEM;
 	r->now_ms = now_ms;
+	s->settled = s->settled && s->local == o;
+	object_ref(o);
 	object_unref(s->local);
-	s->local = object_ref(o);
+	s->local = o;
 	s->missing = false;
 	replica_drift(s);
 	return E_OK;

@@ -48,7 +48,8 @@ struct slot {
 	struct replica_record record;
 	struct applied applied;
 	bool recorded;
-	bool missing;    /* recorded, and not here although the backend has reported all */
+	bool missing; /* recorded, and not here although the backend has reported all */
+	bool settled; /* there is nothing to revert in `local`: it was looked at, or is what was written for the record */
 	struct job *job; /* that happens now */
 	struct link waiting;
 	struct heap_node retry; /* of drift, or of a stale job */

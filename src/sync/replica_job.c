@@ -185,6 +185,7 @@ static void take_record(struct job *j)
 	if (plan->record || !keep) {
 		object_unref(s->record.object);
 		s->record.object = TAKE(plan->record);
+		s->settled = s->record.object != NULL;
 	}
 	if (plan->source_uid && keep)
 		(void)snprintf(s->record.source_uid, sizeof(s->record.source_uid), "%s", plan->source_uid);
@@ -281,6 +282,7 @@ static void take_result(struct job *j)
 	if (j->write.verb != BACKEND_DELETE && j->write.result)
 		s->local = object_ref(j->write.result);
 	s->missing = false;
+	s->settled = false;
 	job_expect(j, s->local);
 }
 
@@ -390,8 +392,9 @@ static void revert(struct slot *s)
 		return;
 	}
 	j->slot = s;
-	/* Planned once to see whether there is anything to do: most reports are of our own writes. */
+	/* Planned once to see whether there is anything to do. */
 	if (make_plan(j, &why) == E_OK && j->plan.step_count == 0) {
+		s->settled = s->local != NULL;
 		replica_job_free(j);
 		return;
 	}
@@ -408,7 +411,7 @@ static bool may_revert(const struct slot *s)
 	const struct replica *r = s->replica;
 
 	return !r->stopping && r->complete && s->recorded && s->record.object && r->o.rules.revert &&
-	       (s->local || s->missing);
+	       (s->local ? !s->settled : s->missing);
 }
 
 void replica_drift(struct slot *s)

@@ -13,7 +13,7 @@
 struct role_rules {
 	enum err (*describe)(const struct role *r, const struct object *truth, json_object *tree,
 			     struct source_state *ret_state);
-	/* Make of `tree` (a copy of the truth, to be changed at will) what the peer gets. `*tree` may be replaced. */
+	/* Make of `tree` (the truth, forked: tree_fork()) what the peer gets. `*tree` may be replaced. */
 	enum err (*prepare)(const struct role *r, enum wire_type type, enum object_kind kind, json_object **tree);
 	/* What a deletion says beside key and UID: into the text that is kept, and from there into the stub. */
 	enum err (*remember)(const struct role *r, const struct object *truth, struct buf *text);

@@ -78,14 +78,13 @@ static struct str subject(struct buf *arena, const char *namespace, const char *
 /* The event's content and its subject lie behind each other in the arena, which may move while it grows: data first. */
 static enum err write_tree(json_object *tree, struct buf *arena, struct wire_event *e)
 {
-	size_t n;
-	const char *json = json_object_to_json_string_length(
-		tree, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
+	enum err err = tree_write(tree, arena, NULL);
 
-	if (!json || !buf_reserve(arena, n + 2 * (OBJECT_NAME_MAX + 1)))
+	if (err != E_OK)
+		return err;
+	if (!buf_reserve(arena, 2 * (OBJECT_NAME_MAX + 1)))
 		return E_NOMEM;
-	buf_add(arena, json, n);
-	e->data = (struct str){ arena->p, n };
+	e->data = buf_view(arena);
 	e->subject = subject(arena, tree_meta(tree, "namespace"), tree_meta(tree, "name"));
 	return arena->err;
 }
@@ -106,10 +105,11 @@ static enum err write_excerpt(const struct object *truth, struct buf *arena, str
 static enum err compose_tree(const struct role *r, enum wire_type type, const struct object *truth, struct buf *arena,
 			     struct wire_event *e)
 {
-	json_object *tree = object_tree(truth);
+	json_object *shared = object_tree(truth), *tree = shared ? tree_fork(shared) : NULL;
 	json_object *meta = tree_get(tree, "metadata", NULL);
 	enum err err = tree ? E_OK : E_NOMEM;
 
+	json_object_put(shared);
 	if (meta)
 		json_object_object_del(meta, "managedFields");
 	if (err == E_OK)
@@ -205,17 +205,11 @@ struct source_rules role_source(struct role *r)
 
 static enum err parse(const struct wire_event *e, json_object **ret_tree, struct why *why)
 {
-	CLEANUP(object_unref_freep) struct object *o = NULL;
 	enum object_kind kind = object_kind_of(wire_kind_of(e->target));
-	enum err err;
 
 	if (kind == OBJECT_KIND_COUNT)
 		return why_set(why, E_UNSUPPORTED, "'%.*s' is not synchronised", STR_ARG(wire_target_text(e->target)));
-	err = object_new(kind, e->data, why, &o);
-	if (err != E_OK)
-		return err;
-	*ret_tree = object_tree(o);
-	return *ret_tree ? E_OK : E_NOMEM;
+	return object_parse(kind, e->data, why, ret_tree);
 }
 
 static enum err locate(void *ctx, const struct wire_event *e, struct replica_place *ret_place,

@@ -92,7 +92,7 @@ static void on_gone(void *ctx, const struct delivery_event *event)
 	struct session *s = ctx;
 	json_object *stub = NULL;
 	struct wire_event e;
-	struct buf message = { 0 };
+	struct buf text = { 0 }, message = { 0 };
 	struct why why;
 
 	if (wire_event_decode(blob_view(event->bytes), &e, &why) != E_OK || gone_stub(&e, &stub) != E_OK)
@@ -100,7 +100,9 @@ static void on_gone(void *ctx, const struct delivery_event *event)
 	e.type = WIRE_DELETE;
 	e.source = peer_source(s->peer);
 	e.order = 0;
-	if (tree_text(stub, &why, &e.data) == E_OK && wire_event_encode(&e, &message) == E_OK) {
+	if (tree_write(stub, &text, &why) == E_OK)
+		e.data = buf_view(&text);
+	if (text.n && wire_event_encode(&e, &message) == E_OK) {
 		CLEANUP(blob_unref_freep) struct blob *bytes = blob_new(buf_view(&message));
 		struct delivery_event gone = *event;
 
@@ -109,6 +111,7 @@ static void on_gone(void *ctx, const struct delivery_event *event)
 		if (bytes)
 			(void)peer_add(s->peer, &gone, s->now_ms);
 	}
+	buf_release(&text);
 	buf_release(&message);
 	json_object_put(stub);
 }

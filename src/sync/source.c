@@ -41,13 +41,6 @@ bool source_is_idle(const struct source *s)
 
 /* ---- entries ---------------------------------------------------------------------------------------------------- */
 
-#define KEY_MAX (32 + 2 * (OBJECT_NAME_MAX + 1))
-
-static size_t key_of(enum object_kind kind, const char *namespace, const char *name, char *ret_key)
-{
-	return (size_t)snprintf(ret_key, KEY_MAX, "%u/%s/%s", (unsigned)kind, namespace, name);
-}
-
 static struct entry *entry_new(enum object_kind kind, const char *namespace, const char *name, struct str key)
 {
 	size_t namespace_n = strlen(namespace) + 1, name_n = strlen(name) + 1;
@@ -65,13 +58,10 @@ static struct entry *entry_new(enum object_kind kind, const char *namespace, con
 
 struct entry *source_entry(struct source *s, enum object_kind kind, const char *namespace, const char *name, bool make)
 {
-	char text[KEY_MAX];
-	struct str key = { text, key_of(kind, namespace, name, text) };
-	struct entry *e;
+	char text[OBJECT_KEY_MAX];
+	struct str key = object_key(kind, namespace, name, text);
+	struct entry *e = map_get(&s->entries, key);
 
-	if (key.n >= KEY_MAX)
-		return NULL;
-	e = map_get(&s->entries, key);
 	if (e || !make)
 		return e;
 	e = entry_new(kind, namespace, name, key);

@@ -58,13 +58,21 @@ static enum err name_to_peer(struct source *s, const struct entry *e, uint64_t n
 	return err;
 }
 
+/* What the peer never confirmed is on its way anyhow: it would ask for what it is about to get. */
+static bool is_new_to_peer(const struct entry *e)
+{
+	const struct copy *c = source_copy_of(e, e->truth->uid);
+
+	return !c || !c->desired.text[0];
+}
+
 enum err source_list(struct source *s, uint64_t now_ms)
 {
 	enum err err = E_OK;
 
 	s->comparison++;
 	for (struct link *l = s->all.next; l != &s->all && err == E_OK; l = l->next)
-		if (is_listed(ENTRY_OF(l, in_all)))
+		if (is_listed(ENTRY_OF(l, in_all)) && !is_new_to_peer(ENTRY_OF(l, in_all)))
 			err = name_to_peer(s, ENTRY_OF(l, in_all), now_ms);
 	return err;
 }

@@ -22,16 +22,18 @@ static void must_come_back(json_object *tree, enum directory_part part)
 	struct buf object = { 0 };
 	struct buf status = { 0 };
 	struct why why = { 0 };
-	struct str before;
-	struct str after;
+	struct buf before = { 0 };
+	struct buf after = { 0 };
 	json_object *again = NULL;
 	char uid[DIRECTORY_UID_MAX + 1];
 
 	MUST(directory_object_text(tree, part, &object, &why) == E_OK);
 	MUST(directory_status_text(tree, &status, &why) == E_OK);
 	MUST(directory_content(&key, part, buf_view(&object), buf_view(&status), &why, &again, uid) == E_OK);
-	MUST(tree_text(tree, &why, &before) == E_OK && tree_text(again, &why, &after) == E_OK);
-	MUST(str_eq(before, after));
+	MUST(tree_write(tree, &before, &why) == E_OK && tree_write(again, &after, &why) == E_OK);
+	MUST(str_eq(buf_view(&before), buf_view(&after)));
+	buf_release(&before);
+	buf_release(&after);
 	json_object_put(again);
 	buf_release(&object);
 	buf_release(&status);

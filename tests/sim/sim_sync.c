@@ -9,6 +9,7 @@
  *     sim_sync [--deliveries N] [--first SEED]    fresh seeds, or from SEED on, until N messages have arrived
  *     sim_sync --runs N                           so many runs
  *     sim_sync --seed SEED                        one run, with its trace
+ *     --jobs N                                    that many processes share the seeds
  *
  * Seeds that ever failed (sim_sync_seeds.h) come first, unless a seed is named.
  */
@@ -17,6 +18,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -24,6 +27,7 @@
 #include "sim_sync_seeds.h"
 
 #define DELIVERIES_A_RUN 4000
+#define JOBS_MAX         64
 #define SETTLE_MS        (45 * 60 * 1000) /* healing takes no longer, whatever was waiting for its time */
 
 void sim_trace(const struct sim *s, const char *format, ...)
@@ -217,7 +221,7 @@ static uint64_t run(uint64_t seed, bool trace)
 }
 
 struct wish {
-	uint64_t seed, runs, deliveries;
+	uint64_t seed, runs, deliveries, jobs;
 	bool one;
 	bool chosen; /* the first seed was named */
 };
@@ -233,33 +237,92 @@ static bool read_arguments(int argc, char **argv, struct wish *w)
 			to = &w->runs;
 		else if (strcmp(argv[i], "--deliveries") == 0)
 			to = &w->deliveries;
+		else if (strcmp(argv[i], "--jobs") == 0)
+			to = &w->jobs;
 		w->chosen = w->chosen || to == &w->seed;
 		w->one = w->one || strcmp(argv[i], "--seed") == 0;
 		if (!to || i + 1 == argc || !str_to_u64(str_of(argv[i + 1]), UINT64_MAX, to))
 			return false;
 	}
-	return true;
+	if (w->one)
+		w->runs = w->jobs = 1;
+	return w->jobs > 0 && w->jobs <= JOBS_MAX;
+}
+
+/* ---- jobs: the seeds are dealt out, and each process plays its own ------------------------------------------------------ */
+
+struct tally {
+	uint64_t runs, deliveries;
+};
+
+static struct tally play(const struct wish *w, uint64_t job)
+{
+	struct tally t = { 0 };
+
+	for (uint64_t i = job; i < ARRAY_LEN(failed_seeds) && !w->chosen; i += w->jobs)
+		t.deliveries += run(failed_seeds[i], /* trace= */ false);
+	for (uint64_t i = job; i < w->runs; i += w->jobs) {
+		t.deliveries += run(w->seed + i, w->one);
+		t.runs++;
+		if (w->deliveries && t.deliveries >= w->deliveries / w->jobs)
+			break;
+	}
+	return t;
+}
+
+/* Its tally goes through the pipe; a broken promise ends it without one. */
+static _Noreturn void child(const struct wish *w, uint64_t job, int pipe)
+{
+	struct tally t = play(w, job);
+
+	_exit(write(pipe, &t, sizeof(t)) == sizeof(t) ? 0 : 1);
+}
+
+/* False: a child failed. */
+static bool play_all(const struct wish *w, struct tally *ret_sum)
+{
+	int ends[2], status;
+	struct tally t;
+	bool ok = pipe(ends) == 0;
+
+	for (uint64_t job = 0; job < w->jobs && ok; job++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			child(w, job, ends[1]);
+		ok = pid > 0;
+	}
+	while (wait(&status) > 0)
+		ok = ok && status == 0;
+	close(ends[1]);
+	while (read(ends[0], &t, sizeof(t)) == sizeof(t)) {
+		ret_sum->runs += t.runs;
+		ret_sum->deliveries += t.deliveries;
+	}
+	close(ends[0]);
+	return ok;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t deliveries = 0, runs = 0, from_ms = clock_mono_ms();
-	struct wish w = { .seed = clock_mono_ns() ^ (uint64_t)clock_wall_ns() >> 20, .runs = UINT64_MAX };
+	uint64_t from_ms = clock_mono_ms();
+	struct wish w = { .seed = clock_mono_ns() ^ (uint64_t)clock_wall_ns() >> 20, .runs = UINT64_MAX, .jobs = 1 };
+	struct tally sum = { 0 };
 
 	w.seed &= UINT32_MAX;
 	if (!read_arguments(argc, argv, &w)) {
-		(void)fprintf(stderr, "usage: sim_sync [--seed SEED | --first SEED] [--runs N | --deliveries N]\n");
+		(void)fprintf(stderr,
+			      "usage: sim_sync [--seed SEED | --first SEED] [--runs N | --deliveries N] [--jobs N]\n");
 		return 2;
 	}
 	if (w.deliveries == 0 && w.runs == UINT64_MAX)
 		w.deliveries = 100000;
-	for (size_t i = 0; i < ARRAY_LEN(failed_seeds) && !w.chosen; i++)
-		deliveries += run(failed_seeds[i], /* trace= */ false);
-	do {
-		deliveries += run(w.seed + runs++, w.one);
-	} while (!w.one && runs < w.runs && (w.deliveries == 0 || deliveries < w.deliveries));
-	printf("%llu runs from seed %llu: %llu messages arrived, %llu ms\n", (unsigned long long)runs,
-	       (unsigned long long)w.seed, (unsigned long long)deliveries,
+	if (w.jobs == 1)
+		sum = play(&w, 0);
+	else if (!play_all(&w, &sum))
+		return 1;
+	printf("%llu runs from seed %llu: %llu messages arrived, %llu ms\n", (unsigned long long)sum.runs,
+	       (unsigned long long)w.seed, (unsigned long long)sum.deliveries,
 	       (unsigned long long)(clock_mono_ms() - from_ms));
 	return 0;
 }

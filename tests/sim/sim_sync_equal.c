@@ -37,7 +37,7 @@ static struct mapping_principal mapping_of(const struct sim *s)
 static json_object *wanted_of(struct sim *s, const struct agent *a, const struct object *o)
 {
 	struct mapping_principal m = mapping_of(s);
-	json_object *tree = object_tree(o), *copy = NULL;
+	json_object *tree = object_tree_own(o), *copy = NULL;
 	char project[OBJECT_NAME_MAX + 1];
 	const char *owner;
 	bool goes;
@@ -79,7 +79,7 @@ static bool compare_copy(struct sim *s, const struct agent *a, const struct obje
 					? o->namespace
 					: SITE_NAMESPACE;
 	const struct object *copy = memory_store_get(a->end.store, o->kind, namespace, o->name);
-	json_object *tree = copy ? object_tree(copy) : NULL, *truth = object_tree(o);
+	json_object *tree = copy ? object_tree_own(copy) : NULL, *truth = object_tree(o);
 	bool app = o->kind == OBJECT_APPLICATION, equal = true;
 
 	if (app)
@@ -154,7 +154,7 @@ static bool managed_has_no_more(struct sim *s, const struct agent *a, char *text
 
 static json_object *shown_of(const struct agent *a, const struct object *o)
 {
-	json_object *tree = object_tree(o), *copy = NULL;
+	json_object *tree = object_tree_own(o), *copy = NULL;
 	struct why why;
 
 	if (mapping_skipped(tree) || (o->kind != OBJECT_APPLICATION && o->kind != OBJECT_APPPROJECT)) {

@@ -79,7 +79,7 @@ static void edit(struct end *e, enum object_kind kind, json_object *tree, const 
 	struct object *o = NULL;
 	struct why why;
 
-	if (object_from_tree(kind, tree, &why, &o) != E_OK)
+	if (object_share(kind, tree, &why, &o) != E_OK)
 		sim_broken(e->sim, "%s", why.text);
 	sim_trace(e->sim, "%-9s somebody: %s %s/%s", end_name(e), what, o->namespace, o->name);
 	if (memory_store_edit(e->store, o) != E_OK)
@@ -223,7 +223,7 @@ static void change_app(struct sim *s, struct agent *a)
 			edit(e, OBJECT_APPLICATION, new_app(s, a, source_namespace(s, a), name), "create again");
 		return;
 	}
-	tree = object_tree(o);
+	tree = object_tree_own(o);
 	if (what < 16) {
 		toggle_exclusion(s, o, tree);
 	} else if (what < 19 && a->mode == AGENT_MANAGED) {
@@ -256,7 +256,7 @@ static void move_app(struct sim *s, struct agent *a)
 	if (!o)
 		return;
 	unwanted(s, o);
-	tree = object_tree(o);
+	tree = object_tree_own(o);
 	set_text(ensure(ensure(tree, "spec"), "destination"), "name", to->name);
 	edit(&s->principal, OBJECT_APPLICATION, tree, "move");
 }
@@ -388,7 +388,7 @@ static void drift(struct sim *s, struct end *e, struct object *o)
 		take_away(e, o);
 		return;
 	}
-	tree = object_tree(o);
+	tree = object_tree_own(o);
 	if (o->kind == OBJECT_REPOSITORY || o->kind == OBJECT_GPGKEY)
 		set_text(ensure(tree, "data"), "url", number_text(s, text, sizeof(text), "bG9j"));
 	else if (sim_once_in(s, 2))
@@ -409,7 +409,7 @@ static void local_business(struct sim *s, struct agent *a)
 
 	if (!story)
 		return;
-	tree = object_tree(o);
+	tree = object_tree_own(o);
 	if (may_operate(s, story, tree))
 		put_operation(s, story, a, tree);
 	edit(&a->end, OBJECT_APPLICATION, tree, "operation here");
@@ -423,7 +423,7 @@ static void command(struct sim *s, struct agent *a)
 
 	if (!o || a->mode != AGENT_AUTONOMOUS || o->kind != OBJECT_APPLICATION || !o->source_uid[0])
 		return;
-	tree = object_tree(o);
+	tree = object_tree_own(o);
 	if (sim_once_in(s, 4))
 		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "hard");
 	else if (may_operate(s, story_of(s, o->source_uid), tree))
@@ -439,7 +439,7 @@ static void terminate(struct sim *s)
 
 	if (!o || o->kind != OBJECT_APPLICATION)
 		return;
-	tree = object_tree(o);
+	tree = object_tree_own(o);
 	state = tree_get(tree, "status", "operationState", NULL);
 	if (strcmp(text_at(tree, "status", "operationState", "phase"), "Running") == 0) {
 		closed(s, o->source_uid[0] ? o->source_uid : o->uid);
@@ -481,6 +481,8 @@ static bool reconcile(struct agent *a, struct object *o)
 		json_object_put(tree);
 		return false;
 	}
+	json_object_put(tree);
+	tree = object_tree_own(o);
 	if (running || terminating)
 		set_text(tree_get(tree, "status", "operationState", NULL), "phase", running ? "Succeeded" : "Failed");
 	else if (operation)

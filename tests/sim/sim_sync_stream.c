@@ -250,7 +250,7 @@ static void forge(struct sim *s, struct stream *st, const struct wire_event *e)
 /* The status, or the deletion, of what may be another agent's. */
 static void lie_about(struct sim *s, struct stream *st, const struct object *o)
 {
-	json_object *tree = object_tree(o), *status = json_object_new_object();
+	json_object *tree = object_tree_own(o), *status = json_object_new_object();
 	struct wire_event e = { .type = sim_once_in(s, 2) ? WIRE_STATUS_UPDATE : WIRE_DELETE,
 				.target = WIRE_TO_APPLICATION,
 				.resource_id = str_of(o->uid),

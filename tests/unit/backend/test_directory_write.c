@@ -407,7 +407,7 @@ static void each_allocation_may_fail(void **state)
 		directory_saw(f, "+ a 1\n= synced\n");
 		directory_free(f);
 	}
-	assert_true(points > 20);
+	assert_true(points > 15);
 }
 
 int main(void)

@@ -399,11 +399,11 @@ static void it_may_crash_in_on_done(void **state)
 
 static void without_memory_a_write_fails_after_the_call(void **state)
 {
-	struct object *o = object("a", 1, "");
 	long points = 1;
 
 	(void)state;
 	for (long n = 0; n <= points; n++) {
+		struct object *o = object("a", 1, ""); /* whose tree nobody has yet */
 		struct bench b = { 0 };
 		struct request r = request(&b, "", BACKEND_PUT, o);
 
@@ -417,9 +417,9 @@ static void without_memory_a_write_fails_after_the_call(void **state)
 		assert_int_equal(r.w.err, n ? E_NOMEM : E_OK);
 		mem_fail_at(0);
 		bench_end(&b);
+		object_unref(o);
 	}
 	assert_true(points > 5);
-	object_unref(o);
 }
 
 /* ---- on a loop ------------------------------------------------------------------------------------------------------ */

@@ -5,7 +5,9 @@
 #include <cmocka.h>
 /* clang-format on */
 
-#include "backend/object.h"
+#include <stdio.h>
+
+#include "backend/recent.h"
 #include "base/mem.h"
 
 static struct object *made(enum object_kind kind, const char *json)
@@ -126,10 +128,10 @@ static void names_are_rfc_1123_subdomains(void **state)
 	assert_false(object_name_ok(STR("a\0b")));
 }
 
-static void a_tree_of_it_may_be_changed(void **state)
+static void a_tree_of_ones_own_may_be_changed(void **state)
 {
 	struct object *o = made(OBJECT_APPLICATION, "{\"metadata\":{\"name\":\"a\"}}");
-	json_object *tree = object_tree(o);
+	json_object *tree = object_tree_own(o);
 	struct object *second;
 
 	(void)state;
@@ -141,6 +143,137 @@ static void a_tree_of_it_may_be_changed(void **state)
 	object_unref(object_ref(second));
 	object_unref(second);
 	object_unref(o);
+}
+
+static void a_tree_is_shared_and_its_fork_is_not(void **state)
+{
+	struct object *o = made(OBJECT_APPLICATION,
+				"{\"metadata\":{\"name\":\"a\",\"labels\":{\"l\":\"1\"}},\"spec\":{}}");
+	json_object *tree = object_tree(o), *again = object_tree(o), *fork = tree_fork(tree);
+
+	(void)state;
+	assert_ptr_equal(tree, again);
+	assert_int_equal(tree_meta_set(fork, "uid", "u2"), E_OK);
+	json_object_object_del(fork, "spec");
+	assert_string_equal(tree_meta(tree, "uid"), "");
+	assert_non_null(tree_get(tree, "spec", NULL));
+	assert_ptr_equal(tree_get(tree, "metadata", "labels", NULL), tree_get(fork, "metadata", "labels", NULL));
+	json_object_put(fork);
+	json_object_put(again);
+	json_object_put(tree);
+	object_unref(o);
+}
+
+static void an_object_keeps_the_tree_it_was_made_of(void **state)
+{
+	json_object *tree = NULL, *kept;
+	struct object *o = NULL;
+
+	(void)state;
+	assert_int_equal(object_parse(OBJECT_APPLICATION, STR("{\"metadata\":{\"name\":\"a\"}}"), NULL, &tree), E_OK);
+	assert_int_equal(object_share(OBJECT_APPLICATION, tree, NULL, &o), E_OK);
+	kept = object_tree(o);
+	assert_ptr_equal(kept, tree);
+	json_object_put(kept);
+	json_object_put(tree);
+	object_unref(o);
+}
+
+static void trees_of_what_was_used_long_ago_go(void **state)
+{
+	static struct object *objects[RECENT_OBJECTS + 1];
+	size_t kept = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
+		objects[i] = made(OBJECT_APPLICATION, "{\"metadata\":{\"name\":\"a\"}}");
+		json_object_put(object_tree(objects[i]));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		kept += objects[i]->tree != NULL;
+	assert_null(objects[0]->tree);
+	assert_int_equal(kept, RECENT_OBJECTS);
+	for (size_t i = 0; i < ARRAY_LEN(objects); i++)
+		object_unref(objects[i]);
+}
+
+/* An object whose text has this many bytes, and whose tree somebody has asked for. */
+static struct object *of_size(size_t n)
+{
+	static char json[RECENT_BYTES];
+	size_t front = (size_t)snprintf(
+		json, sizeof(json),
+		"{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"a\"},\"x\":\"");
+	struct object *o;
+
+	memset(json + front, 'x', n - front);
+	memcpy(json + n - 2, "\"}", 3);
+	o = made(OBJECT_REPOSITORY, json);
+	assert_int_equal(o->json->n, n);
+	json_object_put(object_tree(o));
+	return o;
+}
+
+static void what_is_large_keeps_no_tree(void **state)
+{
+	struct object *just[20], *over = of_size(RECENT_BYTES / 16 + 1);
+	size_t kept = 0;
+
+	(void)state;
+	assert_null(over->tree);
+	for (size_t i = 0; i < ARRAY_LEN(just); i++)
+		just[i] = of_size(RECENT_BYTES / 16);
+	for (size_t i = 0; i < ARRAY_LEN(just); i++)
+		kept += just[i]->tree != NULL;
+	assert_int_equal(kept, 16); /* all that they may have together */
+	for (size_t i = 0; i < ARRAY_LEN(just); i++)
+		object_unref(just[i]);
+	object_unref(over);
+}
+
+static void what_comes_is_parsed_as_an_object_would_be(void **state)
+{
+	static const char *const rows[] = {
+		"{\"metadata\":{\"name\":\"a\"},\"kind\":\"Application\",\"spec\":1}",
+		"{\"metadata\":{\"name\":\"a\"},\"spec\":1,\"apiVersion\":\"argoproj.io/v1alpha1\"}",
+		"{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Application\",\"metadata\":{\"name\":\"a\"}}",
+		"{\"metadata\":{\"name\":\"A\"}}",
+		"{\"metadata\":{\"name\":\"a\"},\"kind\":\"Pod\"}",
+		"{\"metadata\":[]}",
+		"[]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_release) struct buf text = { 0 };
+		struct why a = { 0 }, b = { 0 };
+		json_object *tree = NULL;
+		struct object *o = NULL;
+		enum err err = object_new(OBJECT_APPLICATION, str_of(rows[i]), &a, &o);
+
+		assert_int_equal(object_parse(OBJECT_APPLICATION, str_of(rows[i]), &b, &tree), err);
+		assert_string_equal(a.text, b.text);
+		if (err == E_OK) {
+			assert_int_equal(tree_write(tree, &text, NULL), E_OK);
+			assert_true(str_eq(buf_view(&text), blob_view(o->json)));
+		}
+		json_object_put(tree);
+		object_unref(o);
+	}
+}
+
+static void keys_are_kind_namespace_and_name(void **state)
+{
+	char text[OBJECT_KEY_MAX], again[OBJECT_KEY_MAX], name[OBJECT_NAME_MAX + 2];
+	struct str key = object_key(OBJECT_APPPROJECT, "team", "web", text);
+
+	(void)state;
+	assert_true(str_is(key, "1/team/web"));
+	assert_string_equal(text, "1/team/web");
+	assert_false(str_eq(key, object_key(OBJECT_APPPROJECT, "team/web", "", again)));
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(object_key(OBJECT_GPGKEY, name, name, text).n, 3 + 2 * OBJECT_NAME_MAX);
 }
 
 static void kinds_have_their_names(void **state)
@@ -160,7 +293,7 @@ static void each_allocation_may_fail(void **state)
 	mem_fail_at(0);
 	object_unref(made(OBJECT_APPLICATION, json));
 	points = mem_count();
-	assert_true(points > 8);
+	assert_true(points > 4);
 	for (long n = 1; n <= points; n++) {
 		struct object *o = NULL;
 
@@ -178,7 +311,13 @@ int main(void)
 		cmocka_unit_test(kind_and_api_version_are_filled_in),
 		cmocka_unit_test(what_is_no_object_is_refused),
 		cmocka_unit_test(names_are_rfc_1123_subdomains),
-		cmocka_unit_test(a_tree_of_it_may_be_changed),
+		cmocka_unit_test(a_tree_of_ones_own_may_be_changed),
+		cmocka_unit_test(a_tree_is_shared_and_its_fork_is_not),
+		cmocka_unit_test(an_object_keeps_the_tree_it_was_made_of),
+		cmocka_unit_test(trees_of_what_was_used_long_ago_go),
+		cmocka_unit_test(what_is_large_keeps_no_tree),
+		cmocka_unit_test(what_comes_is_parsed_as_an_object_would_be),
+		cmocka_unit_test(keys_are_kind_namespace_and_name),
 		cmocka_unit_test(kinds_have_their_names),
 		cmocka_unit_test(each_allocation_may_fail),
 	};
