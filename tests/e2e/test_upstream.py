@@ -48,10 +48,10 @@ def token(audience, agent, mode, lasts_s=3600):
 class Upstream:
     """A principal that says nothing on a stream, not even headers, until it has an event for the agent."""
 
-    def __init__(self, api, port, agent, mode, token_s=3600):
+    def __init__(self, api, port, agent, mode, token_s=3600, message_max=-1):
         self.api, self.agent, self.mode, self.token_s, self.refreshed = api, agent, mode, token_s, 0
         self.heard, self.to_say, self.metadata = queue.Queue(), queue.Queue(), {}
-        self.server = grpc.server(futures.ThreadPoolExecutor(8))
+        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", message_max)])
         self.server.add_generic_rpc_handlers((self._service("authapi.Authentication", {
             "Authenticate": grpc.unary_unary_rpc_method_handler(
                 self._authenticate, api["auth"].AuthRequest.FromString, api["auth"].AuthResponse.SerializeToString),
@@ -103,6 +103,12 @@ class Upstream:
         self.server.stop(None).wait()
 
 
+def drained(events):
+    """What is in the queue now."""
+    while not events.empty():
+        yield events.get()
+
+
 @pytest.mark.parametrize("mode", ["autonomous", "managed"])
 def test_an_agent_speaks_first_to_a_principal_that_has_nothing_to_say(net, api, free_port, mode):
     port = free_port()
@@ -130,6 +136,26 @@ def test_a_token_is_renewed_once_and_in_time(net, api, free_port):
         while pings < 3:
             pings += principal.heard.get(timeout=10).type == PREFIX + "ping"
         assert principal.refreshed == 1
+    finally:
+        principal.stop()
+
+
+def test_a_message_that_the_principal_does_not_take_is_not_sent_a_second_time(net, api, free_port):
+    port = free_port()
+    principal = Upstream(api, port, "site-1", "autonomous", message_max=65536)
+    try:
+        agent = net.agent("site-1", port, "--insecure-plaintext", "--creds", "header:", start=False, mode="autonomous", creds="")
+        large = application()
+        large["spec"]["source"]["helm"] = {"values": "x" * 100000}
+        agent.tree.put("large", large)
+        agent.start().ready()
+        wait_until(lambda: agent.log("an event can never be sent"), "it is set aside")
+        line, = agent.log("an event can never be sent")
+        assert "larger than the peer's limit of 65536 bytes" in line["error"]
+        agent.tree.put("small", application())
+        wait_until(lambda: any(e.attributes["resourceid"].ce_string.startswith("small_") for e in drained(principal.heard)),
+                   "what is behind it arrives")
+        assert len(agent.log("connected")) == 2
     finally:
         principal.stop()
 
