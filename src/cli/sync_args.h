@@ -93,8 +93,9 @@ enum {
 	{ "tls-ciphersuites", 0, OPTION_COMMAS, SYNC_AT(type, tls_suites), "NAMES", E "TLS_CIPHERSUITES",                  \
 	  "Only these cipher suites, separated by commas; 'list' shows all that there are." },                             \
 	{ "grpc-max-message-size", 0, OPTION_SIZE, SYNC_AT(type, message_max), "BYTES", E "GRPC_MAX_MESSAGE_SIZE",         \
-	  "A larger message is not taken, and what would be one is not sent but set aside ('holdfast status'). To be the " \
-	  "same at both ends.", .fallback = "209715200", .min = 65536, .max = 1073741824 },                                \
+	  "A larger message is not taken, and another holdfast does not send it; what would be one is set aside "          \
+	  "('holdfast status'). With upstream's programs: the same at both ends.",                                         \
+	  .fallback = "209715200", .min = 65536, .max = 1073741824 },                                                      \
 	{ "version-string", 0, OPTION_TEXT, SYNC_AT(type, version_string), "VERSION", "HOLDFAST_VERSION_STRING",           \
 	  "The version that we say we have. Upstream's programs only talk to their own. Default: this program's." },       \
 	{ "resync-interval", 0, OPTION_TIME, SYNC_AT(type, resync_ms), "TIME", "HOLDFAST_RESYNC_INTERVAL",                 \
