@@ -90,6 +90,7 @@ class Upstream:
         threading.Thread(target=self._hear, args=(requests,), daemon=True).start()
         while (event := self.to_say.get()) is not None:
             yield event
+        self.to_say.put(None)  # ends the handlers of earlier streams, too
 
     def _hear(self, requests):
         try:

@@ -29,8 +29,7 @@ static void what_is_read_is_written_as_it_was(void **state)
 		"[true,false,null,\"\",\"null\"]",
 		"{\"a\":{\"b\":[{\"c\":\"/\xc3\xa4\\u0001\\n\\\"\\\\\"}]},\"z\":1,\"y\":null}",
 		"[\"\\u0000\"]",
-		"[\"&<>\xe2\x80\xa8\x7f longer than a run of sixteen bytes \\b\\f\\r\\t\\u001f then \\\\ and more of "
-		"it\"]",
+		"[\"&<>\xe2\x80\xa8\x7f longer than a run of sixteen bytes \\b\\f\\r\\t\\u001f then \\\\ and more\"]",
 	};
 
 	(void)state;
