@@ -12,7 +12,7 @@
  *                 +--- older than what came after it: counted, no answer
  *
  * Repeats   an event is known by type, resource id and event id: an operation and the state it belongs to carry the same
- *           ids. Remembered per resource: the last create, spec or delete; the last status; the last four commands and
+ *           ids. Remembered per resource: the last create, spec or delete; the last status; the last eight commands and
  *           requests. The memory holds `resources_max` resources, least recently used ones go first; what was forgotten is
  *           applied again, which receivers must survive anyway (facts 11.14).
  * Units     sizes in bytes; ids of 128 bits stand for texts.

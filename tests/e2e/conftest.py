@@ -104,14 +104,17 @@ def spawn(tmp_path):
 def free_port():
     """free_port(): a TCP port that nobody listens on and that this test was not given before.
 
-    It lies below the ports that the kernel gives to clients: while a server is away, one of those would take it.
+    It lies below the ports that the kernel gives to clients: while a server is away, one of those would take it. Each of several
+    pytest processes has ports of its own, for the same reason.
     """
     given = set()
     first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
     def find():
         while True:
-            port = random.SystemRandom().randrange(10240, first_of_clients)
+            port = random.SystemRandom().randrange(10240 + worker, first_of_clients, workers)
             with socket.socket(socket.AF_INET6) as s:
                 try:
                     s.bind(("::", port))

@@ -14,8 +14,8 @@
 
 #define SIM_PEERS    4
 #define SIM_KEYS     6
-#define SIM_UIDS     8  /* objects of one name that a peer may still have */
-#define SIM_COMMANDS 16 /* not confirmed, of one name */
+#define SIM_UIDS     8 /* objects of one name that a peer may still have */
+#define SIM_COMMANDS 8 /* not confirmed, of one name: what a receiver remembers at least */
 
 /* How a peer and the network to it behave. */
 enum nature {

@@ -223,19 +223,19 @@ static void a_command_and_its_state_share_their_ids_and_are_two_events(void **st
 	counter_close(&c);
 }
 
-static void the_last_four_commands_are_remembered(void **state)
+static void the_last_eight_commands_are_remembered(void **state)
 {
 	struct counter c;
 
 	(void)state;
 	counter_open(&c, NULL);
-	for (const char *what = "o1\0o2\0o3\0o4\0o5\0"; *what; what += 3) {
+	for (const char *what = "o1\0o2\0o3\0o4\0o5\0o6\0o7\0o8\0o9\0"; *what; what += 3) {
 		put(&c, "a", what, 0);
 		start(&c);
 		applied(&c);
 	}
 	buf_clear(&c.text);
-	for (const char *what = "o2\0o3\0o4\0o5\0"; *what; what += 3)
+	for (const char *what = "o2\0o3\0o4\0o5\0o6\0o7\0o8\0o9\0"; *what; what += 3)
 		put(&c, "a", what, 0);
 	start(&c);
 	expect(&c, "");
@@ -529,7 +529,7 @@ int main(void)
 		cmocka_unit_test(an_outcome_overtakes_the_received_that_was_not_written_yet),
 		cmocka_unit_test(a_repetition_is_answered_and_not_applied_again),
 		cmocka_unit_test(a_command_and_its_state_share_their_ids_and_are_two_events),
-		cmocka_unit_test(the_last_four_commands_are_remembered),
+		cmocka_unit_test(the_last_eight_commands_are_remembered),
 		cmocka_unit_test(after_a_delete_the_old_version_is_new_again),
 		cmocka_unit_test(what_was_overtaken_on_the_way_is_dropped),
 		cmocka_unit_test(an_older_stream_is_fenced),
