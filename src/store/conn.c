@@ -98,6 +98,8 @@ enum err conn_open(struct store *s, struct why *why)
 
 	if (err == E_OK)
 		err = try_checkpoint(s, why);
+	if (err == E_OK)
+		err = wal_start(&s->wal, s->path, &s->wake, why);
 	if (err != E_OK)
 		conn_close(s);
 	return err;
@@ -105,6 +107,7 @@ enum err conn_open(struct store *s, struct why *why)
 
 void conn_close(struct store *s)
 {
+	wal_stop(&s->wal);
 	dedup_release(&s->dedup);
 	routes_release(&s->routes);
 	db_close(&s->db);
@@ -132,6 +135,8 @@ enum err conn_reopen(struct store *s, struct why *why)
 		err = wal_checkpoint(&s->wal, /* truncate= */ false, why);
 	if (err == E_OK)
 		err = probe(s, why);
+	if (err == E_OK)
+		err = wal_start(&s->wal, s->path, &s->wake, why);
 	if (err != E_OK) {
 		conn_close(s);
 		return err;

@@ -14,7 +14,7 @@ static void release(struct ledger *l)
 {
 	if (!l)
 		return;
-	db_close(&l->db);
+	ledger_conn_close(l);
 	ledger_metrics_release(&l->metrics);
 	if (l->lock_fd >= 0)
 		close(l->lock_fd);
@@ -63,8 +63,10 @@ enum err ledger_conn_open(struct ledger *l, struct why *why)
 {
 	enum err err = open_checked(l, /* accept_full= */ true, why);
 
+	if (err == E_OK)
+		err = wal_start(&l->wal, l->path, &l->wake, why);
 	if (err != E_OK)
-		db_close(&l->db);
+		ledger_conn_close(l);
 	return err;
 }
 
@@ -76,9 +78,17 @@ enum err ledger_conn_reopen(struct ledger *l, struct why *why)
 		err = db_run(&l->db, LEDGER_SQL_PROBE, why);
 	if (err == E_OK)
 		err = db_run(&l->db, LEDGER_SQL_PROBE_END, why);
+	if (err == E_OK)
+		err = wal_start(&l->wal, l->path, &l->wake, why);
 	if (err != E_OK)
-		db_close(&l->db);
+		ledger_conn_close(l);
 	return err;
+}
+
+void ledger_conn_close(struct ledger *l)
+{
+	wal_stop(&l->wal);
+	db_close(&l->db);
 }
 
 /* ---- open and close ------------------------------------------------------------------------------------------------- */
@@ -135,6 +145,7 @@ void ledger_close(struct ledger *l)
 	atomic_store(&l->stopping, true);
 	wake_signal(&l->wake);
 	pthread_join(l->thread, NULL);
+	wal_stop(&l->wal);
 	if (l->db.handle)
 		(void)wal_checkpoint(&l->wal, /* truncate= */ true, NULL); /* what fails is in the log */
 	release(l);

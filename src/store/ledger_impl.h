@@ -49,6 +49,7 @@ enum err ledger_conn_open(struct ledger *l, struct why *why);
 
 /* ledger.c: after a failure; the same, and a write that shows the disk takes data again. */
 enum err ledger_conn_reopen(struct ledger *l, struct why *why);
+void ledger_conn_close(struct ledger *l);
 
 /* ledger_writer.c */
 void *ledger_writer_main(void *ledger);

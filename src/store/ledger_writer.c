@@ -159,7 +159,7 @@ static void set_failed(struct ledger *l, bool failed)
 /* What may be in doubt is decided by the next opening, from the log alone: nothing of this connection is kept. */
 static void fail(struct ledger *l, const struct why *why)
 {
-	db_close(&l->db);
+	ledger_conn_close(l);
 	l->failure = *why;
 	retry_failed(&l->retry, clock_mono_ms());
 	metric_inc(l->metrics.failures);

@@ -114,6 +114,7 @@ void store_close(struct store *s)
 	atomic_store(&s->stopping, true);
 	wake_signal(&s->wake);
 	pthread_join(s->thread, NULL);
+	wal_stop(&s->wal);
 	if (s->db.handle)
 		(void)wal_checkpoint(&s->wal, /* truncate= */ true,
 				     NULL); /* for a quick start; what fails is in the log */

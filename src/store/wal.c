@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #define IDLE_MS          1000        /* without a commit the log is emptied */
+#define COPIES           4           /* in which its pages go to the database file before it begins anew */
 #define REWRITE          (64u << 10) /* bytes at a time; SQLite writes no more than 128 KB in one piece */
 
 /* The index of the log, shared by all that have it open, in words of 32 bits (sqlite.org/walformat.html, "WAL-Index"). */
@@ -118,19 +119,54 @@ enum err wal_checkpoint(struct wal *w, bool truncate, struct why *why)
 	return db_why(w->db, rc, why, "checkpoint");
 }
 
+enum err wal_start(struct wal *w, const char *path, struct wake *writer, struct why *why)
+{
+	return checkpointer_start(&w->checkpointer, path, writer, why);
+}
+
+void wal_stop(struct wal *w)
+{
+	checkpointer_stop(&w->checkpointer);
+}
+
 static bool idle_is_due(const struct wal *w, uint64_t now_mono)
 {
 	return w->frames > 0 && now_mono - w->committed_mono >= IDLE_MS;
 }
 
+/* A reader in the middle of the log stops each copy at the same place: not asked as often then. */
+static int copy_due(const struct wal *w)
+{
+	return w->checkpointer.held_back ? w->due : w->due / COPIES;
+}
+
+static void begun_anew(struct wal *w)
+{
+	w->checked = w->copied = 0;
+}
+
 enum err wal_look(struct wal *w, uint64_t now_mono, struct why *why)
 {
-	if (w->frames < w->checked)
-		w->checked = 0; /* the log began anew */
-	if (w->frames - w->checked >= w->due)
-		return wal_checkpoint(w, /* truncate= */ false, why);
+	struct checkpointer *c = &w->checkpointer;
+
+	if (w->frames < w->checked || w->frames < w->copied)
+		begun_anew(w);
+	if (checkpointer_is_busy(c) && w->frames - w->checked < 2 * w->due)
+		return E_OK;
+	checkpointer_wait(c);
+	if (c->err != E_OK) {
+		*why = c->failure;
+		return c->err;
+	}
 	if (idle_is_due(w, now_mono))
 		return wal_checkpoint(w, /* truncate= */ true, why);
+	if (w->frames - w->copied >= copy_due(w)) {
+		w->copied = w->frames;
+		checkpointer_ask(c);
+		return E_OK;
+	}
+	if (w->frames - w->checked >= w->due)
+		return wal_checkpoint(w, /* truncate= */ false, why);
 	return E_OK;
 }
 

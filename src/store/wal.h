@@ -9,18 +9,27 @@
  */
 #pragma once
 
+#include "store/checkpointer.h"
 #include "store/db.h"
 
 struct wal {
 	struct db *db;
-	int due;                 /* frames after which a checkpoint is due */
+	struct checkpointer checkpointer;
+	int due;                 /* frames after which the log is to begin anew */
 	int frames;              /* in the log after the last commit */
-	int checked;             /* at the last checkpoint: readers may hold some back */
+	int checked;             /* at the last checkpoint of the writer: readers may hold some back */
+	int copied;              /* when the checkpointer was asked last */
 	uint64_t committed_mono; /* when the last commit was */
 };
 
 /* Follow the log of `db`, just opened. Only after its pragmas: wal_autocheckpoint takes the place of any hook. */
 void wal_watch(struct wal *w, struct db *db, int due);
+
+/* Once the log is rewritten: from now on its pages are copied while the writer goes on. Errors as checkpointer_start(). */
+enum err wal_start(struct wal *w, const char *path, struct wake *writer, struct why *why);
+
+/* Before the connection closes; also when it was never started. */
+void wal_stop(struct wal *w);
 
 /*
  * Write the log over itself and sync it. After a failed sync the kernel calls pages clean that never reached the disk;
@@ -33,7 +42,10 @@ enum err wal_rewrite(struct db *db, struct why *why);
 /* Move the log into the database file. `truncate`: leave an empty log, when nobody reads. Readers are not waited for. */
 enum err wal_checkpoint(struct wal *w, bool truncate, struct why *why);
 
-/* Between two groups: a checkpoint when one is due, an empty log when nothing was committed for a second. */
+/*
+ * Between two groups: its pages copied bit by bit, a checkpoint of the rest when the log is long, an empty log when nothing
+ * was committed for a second.
+ */
 enum err wal_look(struct wal *w, uint64_t now_mono, struct why *why);
 
 /* Until wal_look() empties the log; UINT32_MAX: there is nothing in it. */
