@@ -3,7 +3,7 @@
 #include "store/schema.h"
 #include "store/store_impl.h"
 
-#define WAL_FRAMES  512 /* a checkpoint is due: 8 MB of pages to copy, and a start reads no more than that */
+#define WAL_FRAMES  512 /* the log begins anew: after 8 MB of pages, and a start reads no more than twice that */
 #define PROBE_BYTES (64 << 10)
 
 /* The newest position: of a row, or what retention noted when it let the newest row go. */

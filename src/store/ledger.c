@@ -8,7 +8,7 @@
 #include "store/ledger_impl.h"
 #include "store/lock.h"
 
-#define WAL_FRAMES 2048 /* a checkpoint is due: 8 MB of pages to copy, and a start reads no more than that */
+#define WAL_FRAMES 2048 /* the log begins anew: after 8 MB of pages, and a start reads no more than twice that */
 
 static void release(struct ledger *l)
 {

@@ -31,6 +31,7 @@ struct node {
 	bool exists_certain;
 	bool deleted;       /* by name, perhaps not on disk yet */
 	sqlite3_int64 size; /* as the program sees it */
+	unsigned errors;    /* syncs that failed */
 	struct change *first, **last;
 };
 
@@ -38,6 +39,7 @@ struct handle {
 	sqlite3_file base;
 	struct node *node;
 	sqlite3_file *real;
+	unsigned errors; /* of the node, as far as this handle was told */
 };
 
 static struct {
@@ -51,7 +53,9 @@ static struct {
 	uint64_t changes_left; /* until the cut; 0: none planned */
 	bool cut;
 	uint64_t disk_size;
-} disk = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	bool hang;
+	pthread_cond_t released;
+} disk = { .lock = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER };
 
 /* SplitMix64 (Steele, Lea, Flood 2014). */
 static uint64_t dice(void)
@@ -249,19 +253,40 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 	return end(SQLITE_OK);
 }
 
+static bool is_database(const struct node *node)
+{
+	size_t n = strlen(node->path);
+
+	return n < 4 || strcmp(node->path + n - 4, "-wal") != 0;
+}
+
+/* As Linux tells it: what a sync lost is told once to every handle that was open. */
+static int tell_error(struct handle *h)
+{
+	if (h->errors == h->node->errors)
+		return SQLITE_OK;
+	h->errors = h->node->errors;
+	return SQLITE_IOERR_FSYNC;
+}
+
 static int on_sync(sqlite3_file *file, int flags)
 {
-	struct node *node = of(file)->node;
+	struct handle *h = of(file);
+	struct node *node = h->node;
+	bool ok = begin(POWER_SYNC);
 
 	(void)flags;
-	if (!begin(POWER_SYNC)) {
+	while (disk.hang && is_database(node))
+		pthread_cond_wait(&disk.released, &disk.lock);
+	if (!ok) {
 		if (!disk.cut)
 			forget_changes(node);
+		h->errors = ++node->errors;
 		return end(SQLITE_IOERR_FSYNC);
 	}
 	apply(node, 100);
 	node->exists_certain = true; /* SQLite syncs the directory of a new journal with its first sync */
-	return end(SQLITE_OK);
+	return end(tell_error(h));
 }
 
 static int on_size(sqlite3_file *file, sqlite3_int64 *size)
@@ -354,6 +379,7 @@ static int open_real(const char *path, struct handle *h, int flags, int *out_fla
 	if (rc != SQLITE_OK)
 		return rc;
 	h->node = node_of(path);
+	h->errors = h->node->errors;
 	if (flags & SQLITE_OPEN_MAIN_DB)
 		h->node->exists_certain = true; /* the store makes it and syncs the directory before SQLite sees it */
 	h->node->deleted = false;
@@ -439,7 +465,15 @@ void power_reset(uint64_t seed)
 	disk.random = seed;
 	disk.fail_ops = POWER_ALL;
 	disk.fail_from = disk.fail_times = disk.count = disk.changes_left = disk.disk_size = 0;
-	disk.cut = false;
+	disk.cut = disk.hang = false;
+	pthread_mutex_unlock(&disk.lock);
+}
+
+void power_hang(bool hang)
+{
+	pthread_mutex_lock(&disk.lock);
+	disk.hang = hang;
+	pthread_cond_broadcast(&disk.released);
 	pthread_mutex_unlock(&disk.lock);
 }
 

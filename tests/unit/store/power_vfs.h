@@ -3,7 +3,8 @@
  *
  * Shape     a SQLite VFS over the real one, installed as the default. Files are real, so that shared memory and locks
  *           are; beside each stands what the disk has for certain, and the writes since. A sync makes them certain. A
- *           sync that fails forgets them, as Linux does: they can still be read, and never reach the disk.
+ *           sync that fails forgets them, as Linux does: they can still be read, and never reach the disk; every handle that
+ *           was open is told once.
  * Owner     one disk per process; power_reset() starts over.
  * Threads   any
  */
@@ -33,6 +34,9 @@ void power_fail(unsigned ops, uint64_t n, uint64_t times);
 
 /* Operations of these kinds since power_reset() or power_fail(). */
 uint64_t power_count(void);
+
+/* Syncs of databases, not of their logs, do not come back until it is taken off again. */
+void power_hang(bool hang);
 
 /* After `n` more changes nothing works any longer. 0: never. */
 void power_cut_after(uint64_t n);

@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include <sqlite3.h>
 
@@ -65,14 +66,19 @@ static bool takes_writes(struct fixture *f)
 	return store_state(f->store) == STORE_OK;
 }
 
-/* A reader stands in the middle of the log, so that the checkpoint stops there; then it goes on, and stays connected. */
-static void begin(struct reading *r, uint64_t seed)
+static void open_store(struct reading *r, uint64_t seed)
 {
 	power_reset(seed);
 	*r = (struct reading){ .f = fixture_new(), .data = mem_alloc(BIG) };
 	memset(r->data, 'x', BIG);
 	r->data[0] = r->data[BIG - 1] = '"';
 	assert_int_equal(fixture_open(r->f), E_OK);
+}
+
+/* A reader stands in the middle of the log, so that the checkpoint stops there; then it goes on, and stays connected. */
+static void begin(struct reading *r, uint64_t seed)
+{
+	open_store(r, seed);
 	open_reader(r);
 	put_some(r, 15);
 	sql(r, "BEGIN; SELECT count(*) FROM events");
@@ -118,10 +124,70 @@ static void a_failed_sync_after_half_a_checkpoint_loses_nothing(void **state)
 	}
 }
 
+/* The same without readers: each copy is followed by a sync, and so is the writer's own checkpoint. */
+static void a_failed_sync_of_a_copy_loses_nothing(void **state)
+{
+	uint64_t syncs = 0;
+
+	(void)state;
+	for (uint64_t n = 0; n == 0 || n <= syncs; n += 4 * STEP) {
+		struct reading r;
+
+		open_store(&r, n);
+		power_fail(POWER_SYNC, n, 1);
+		put_some(&r, 90);
+		if (n == 0)
+			syncs = power_count();
+		power_fail(POWER_SYNC, 0, 0);
+		fixture_until(r.f, takes_writes);
+		end_with_a_power_cut(&r);
+	}
+}
+
+static void commits_do_not_wait_for_a_copy(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	open_store(&r, 1);
+	power_hang(true);
+	put_some(&r, 30); /* more than a copy, less than the log may hold */
+	assert_int_equal(r.acked, 30 * ROWS);
+	power_hang(false);
+	put_some(&r, 90);
+	assert_int_equal(r.acked, 120 * ROWS);
+	end_with_a_power_cut(&r);
+}
+
+static bool log_is_short(struct fixture *f)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/spool.db-wal", f->dir);
+	return stat(path, &st) == 0 && st.st_size < 64 << 20;
+}
+
+/* The log begins anew although commits never pause: its pages are copied as fast as they come. */
+static void the_log_stays_short_under_load(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	open_store(&r, 1);
+	put_some(&r, 600); /* 115 MB */
+	assert_int_equal(r.acked, 600 * ROWS);
+	assert_true(log_is_short(r.f));
+	end_with_a_power_cut(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_failed_sync_after_half_a_checkpoint_loses_nothing),
+		cmocka_unit_test(a_failed_sync_of_a_copy_loses_nothing),
+		cmocka_unit_test(commits_do_not_wait_for_a_copy),
+		cmocka_unit_test(the_log_stays_short_under_load),
 	};
 
 	fixture_quiet();
