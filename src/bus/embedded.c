@@ -5,8 +5,8 @@
 static void embedded_publish(struct bus *bus, struct bus_publish *p)
 {
 	(void)bus;
-	p->err = E_OK;
 	p->duplicate = false;
+	p->err = why_set(&p->why, E_UNSUPPORTED, "the embedded bus is the store, and keeps nothing else");
 	p->on_done(p);
 }
 

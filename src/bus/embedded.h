@@ -1,7 +1,8 @@
 /*
  * embedded.h -- the store itself as the bus: what is stored is published.
  *
- * Shape     publish is answered at once with success; the forwarder has nothing to do.
+ * Shape     nothing is left to publish, and no forwarder runs.
+ * Errors    E_UNSUPPORTED  a publish: it would be kept nowhere
  */
 #pragma once
 

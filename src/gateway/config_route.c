@@ -177,12 +177,22 @@ static bool set_context(struct draft *d)
 	return route->method != NULL;
 }
 
-static void set_options(struct draft *d, bool has_spool)
+/* The embedded bus is the store: what is not in it is nowhere, and what is in it the bus has. */
+static enum ack_mode ack_of(const struct gateway_config *config, const struct route_options *o)
+{
+	if (config->bus.kind == BUS_EMBEDDED)
+		return ACK_SPOOL;
+	if (o->ack >= 0)
+		return (enum ack_mode)o->ack;
+	return config->data_dir ? ACK_SPOOL : ACK_BUS;
+}
+
+static void set_options(struct draft *d, const struct gateway_config *config)
 {
 	const struct route_options *o = &d->options;
 	struct route_config *route = d->route;
 
-	route->ack = o->ack >= 0 ? (enum ack_mode)o->ack : has_spool ? ACK_SPOOL : ACK_BUS;
+	route->ack = ack_of(config, o);
 	route->deadline_ms = o->deadline_ms        ? (uint32_t)o->deadline_ms
 			     : d->ops->deadline_ms ? d->ops->deadline_ms
 						   : DEFAULT_DEADLINE;
@@ -260,7 +270,7 @@ static bool fill(struct config_reader *r, struct draft *d)
 	}
 	if (read_keys(r, &ctx, d) == E_NOMEM || read_filter(&ctx, d) == E_NOMEM || !set_names(d) || !set_context(d))
 		return false;
-	set_options(d, r->config->data_dir != NULL);
+	set_options(d, r->config);
 	check_route(&ctx, d);
 	r->places[r->config->route_count - 1] = (struct route_place){ d->manifest->file, d->event, context_of(d) };
 	return true;

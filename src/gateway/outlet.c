@@ -14,7 +14,7 @@
 static struct store_config store_config_of(const struct process *p)
 {
 	const struct gateway_limits *l = &p->config->limits;
-	bool embedded = p->config->bus.kind == BUS_EMBEDDED;
+	bool embedded = p->embedded;
 
 	return (struct store_config){
 		.dir = p->config->data_dir,
@@ -68,7 +68,7 @@ static enum err start_forwarder(struct process *p, struct why *why)
 	struct forwarder *f = NULL;
 	enum err err;
 
-	if (!p->gateway.store || p->config->bus.kind == BUS_EMBEDDED)
+	if (!p->gateway.store || p->embedded)
 		return E_OK;
 	err = forwarder_start(&config, p->gateway.store, p->gateway.bus, why, &f);
 	if (err)
@@ -80,6 +80,7 @@ static enum err start_forwarder(struct process *p, struct why *why)
 
 enum err outlet_open(struct process *p, struct why *why)
 {
+	p->embedded = p->config->bus.kind == BUS_EMBEDDED;
 	if (p->config->data_dir) {
 		struct store_config config = store_config_of(p);
 

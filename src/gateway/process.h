@@ -28,6 +28,7 @@ struct process {
 	struct loop_timer drain;
 	uint64_t heartbeat_ms;
 	size_t workers_running;
+	bool embedded; /* the bus that was opened is the store, whatever a newer configuration says */
 	bool stopping;
 	bool cut;
 	bool was_ready;

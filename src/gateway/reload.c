@@ -93,15 +93,27 @@ static void warn_needs_restart(const struct gateway_config *now, struct gateway_
 			log_warn("gateway", "this change takes effect at the next start", LOG_S("key", rows[i].what));
 }
 
+/* What a route needs and this process has not opened; NULL: all is there. */
+static const char *missing_outlet(const struct process *p, const struct route_config *route)
+{
+	if (route->ack == ACK_SPOOL && !p->gateway.store)
+		return "ack: spool needs a store";
+	if (route->ack == ACK_BUS && p->embedded)
+		return "ack: bus needs a bus";
+	return NULL;
+}
+
 /* Routes must not outlive what carries them: a store or bus that this process has not opened. */
 static enum err check_outlets(const struct process *p, const struct gateway_config *next, struct why *why)
 {
-	for (size_t i = 0; i < next->route_count; i++)
-		if (next->routes[i].ack == ACK_SPOOL && !p->gateway.store)
-			return why_set(
-				why, E_CONFIG,
-				"%s:%u: ack: spool needs a store, and this process started without one: restart it",
-				next->routes[i].file, next->routes[i].line);
+	for (size_t i = 0; i < next->route_count; i++) {
+		const struct route_config *route = &next->routes[i];
+		const char *missing = missing_outlet(p, route);
+
+		if (missing)
+			return why_set(why, E_CONFIG, "%s:%u: %s, and this process started without one: restart it",
+				       route->file, route->line, missing);
+	}
 	return E_OK;
 }
 

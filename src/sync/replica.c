@@ -105,7 +105,7 @@ struct slot *replica_slot(struct replica *r, const struct replica_place *place, 
 
 void replica_settle(struct slot *s)
 {
-	if (s->local || s->recorded || s->job || !list_empty(&s->waiting))
+	if (s->local || s->recorded || s->unsaved || s->job || !list_empty(&s->waiting))
 		return;
 	(void)map_remove(&s->replica->slots, (struct str){ s->key, s->key_n });
 	slot_free(s);

@@ -194,24 +194,21 @@ static void take_record(struct job *j)
 	s->recorded = keep;
 }
 
-static enum err write_record(struct job *j)
+/* Does it change what is kept of the object? */
+static bool changes_record(const struct job *j)
+{
+	const struct replica_plan *plan = &j->plan;
+
+	return plan->step_count || plan->record || plan->record_removed || plan->source_uid ||
+	       (j->work && j->work->event.type == DELIVERY_COMMAND);
+}
+
+/* Be told when the row is durable. */
+static enum err await_row(struct job *j)
 {
 	struct replica *r = j->slot->replica;
-	bool had = j->slot->recorded;
-	enum err err = E_OK;
+	enum err err;
 
-	take_record(j);
-	if (!had && !j->slot->recorded)
-		return E_OK;
-	if (j->work && j->slot->recorded) {
-		err = note_applied(j->slot, &j->work->event);
-		if (err == E_OK)
-			err = note_subject(j->slot, &j->work->event);
-	}
-	if (err == E_OK)
-		err = replica_write_row(j->slot);
-	if (err != E_OK || !j->work)
-		return err;
 	(void)snprintf(j->tag, sizeof(j->tag), "%llx", (unsigned long long)++r->next_number);
 	if (map_put(&r->durable, str_of(j->tag), j) != E_OK)
 		return E_NOMEM;
@@ -222,18 +219,37 @@ static enum err write_record(struct job *j)
 	return err;
 }
 
+static enum err write_record(struct job *j)
+{
+	struct slot *s = j->slot;
+	bool had = s->recorded || s->unsaved;
+	enum err err = E_OK;
+
+	if (changes_record(j))
+		take_record(j);
+	if (!had && !s->recorded)
+		return E_OK;
+	s->unsaved = true;
+	if (j->work && s->recorded) {
+		err = note_applied(s, &j->work->event);
+		if (err == E_OK)
+			err = note_subject(s, &j->work->event);
+	}
+	if (err == E_OK)
+		err = replica_write_row(s);
+	s->unsaved = err != E_OK;
+	return err == E_OK && j->work ? await_row(j) : err;
+}
+
 /* Everything is written: keep what was done, then say so. */
 static void job_written(struct job *j)
 {
-	const struct replica_plan *plan = &j->plan;
-	bool keeps = plan->step_count || plan->record || plan->record_removed || plan->source_uid ||
-		     (j->work && j->work->event.type == DELIVERY_COMMAND);
-	enum err err = keeps ? write_record(j) : E_OK;
+	enum err err = changes_record(j) || j->slot->unsaved ? write_record(j) : E_OK;
 
 	if (err != E_OK)
 		finish(j, DELIVERY_REJECTED, /* retryable= */ true, err_text(err));
 	else if (!j->keeping)
-		finish(j, DELIVERY_APPLIED, false, plan->note ? plan->note : "");
+		finish(j, DELIVERY_APPLIED, false, j->plan.note ? j->plan.note : "");
 }
 
 void replica_on_durable(struct journal_listener *l, struct str tag)
@@ -247,12 +263,24 @@ void replica_on_durable(struct journal_listener *l, struct str tag)
 
 /* ---- the steps -------------------------------------------------------------------------------------------------- */
 
-/* Somebody was faster. The backend will report it; until then there is nothing to plan with. */
+/* Is what we planned with no longer what the backend has reported? */
+static bool is_overtaken(const struct job *j)
+{
+	const struct object *o = j->slot->local;
+
+	return strcmp(j->expect_uid, o ? o->uid : "") != 0 || strcmp(j->expect_version, o ? o->version : "") != 0;
+}
+
+/* Somebody was faster. When the backend has not reported it yet there is nothing to plan with until it does. */
 static void job_stale(struct job *j)
 {
 	j->slot->replica->stats.conflicts++;
 	if (++j->tries >= REPLICA_TRIES) {
 		finish(j, DELIVERY_REJECTED, /* retryable= */ true, "changed by others again and again");
+		return;
+	}
+	if (is_overtaken(j)) {
+		job_run(j);
 		return;
 	}
 	j->stale = true;

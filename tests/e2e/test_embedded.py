@@ -71,6 +71,14 @@ def readers(g):
     return len(out.stdout.splitlines())
 
 
+def test_what_is_answered_200_is_readable_whatever_ack_says(gateway):
+    g = gateway("    ack: bus\n").start()
+    for n in range(3):
+        answer = g.post(json.dumps(n))
+        assert (answer.status_code, answer.headers.get("Holdfast-Position")) == (200, str(n + 1))
+    assert [json.loads(line)["body"] for line in g.events()] == [0, 1, 2]
+
+
 # ---- the events API -------------------------------------------------------------------------------------------------------
 
 def test_events_come_in_pages_after_a_position(served):

@@ -181,6 +181,35 @@ def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(served):
     wait_until(lambda: status_of(g, "/x") == 200, "a good one is taken after all")
 
 
+BUS = """\
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: {name: default}
+spec:
+  jetstreamExotic: {url: "nats://127.0.0.1:1"}
+"""
+
+
+def test_a_bus_that_came_with_a_reload_acknowledges_nothing_before_it_is_there(served):
+    g = served
+    assert reload(g, g.first + "    ack: bus\n" + BUS) == (0, 1)
+    assert "ack: bus needs a bus, and this process started without one: restart it" in g.process.output()
+    assert g.post("{}").status_code == 200
+    assert len(g.events()) == 1
+
+
+def test_a_bus_that_came_with_a_reload_lets_nothing_go_that_is_read_from_here(gateway):
+    g = gateway("    limits: {storeSize: 4MiB}\n").start()
+    large = json.dumps("x" * 100_000)
+    for _ in range(25):
+        assert g.post(large).status_code == 200  # more than half of the store
+    assert reload(g, g.file.read_text() + BUS) == (1, 0)
+    assert "this change takes effect at the next start" in g.process.output()
+    assert g.post(large).status_code == 200
+    assert len(g.events()) == 26
+
+
 def test_ports_come_and_go(served, free_port):
     g, port = served, free_port()
     with Peer(g.port) as old:

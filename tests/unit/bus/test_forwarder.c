@@ -291,21 +291,35 @@ static void stopping_waits_for_what_waits_but_not_for_ever(void **state)
 	fixture_free(f);
 }
 
-static void the_embedded_bus_takes_everything(void **state)
+static void note_answer(struct bus_publish *p)
 {
-	struct fixture *f = open_store();
+	assert_int_equal(p->err, E_UNSUPPORTED);
+	assert_false(p->duplicate);
+	p->timeout_ms = 0; /* seen */
+}
+
+/* It keeps nothing itself: what is published to it alone would be lost, and must not be taken for kept. */
+static void the_embedded_bus_takes_no_publish(void **state)
+{
 	struct bus *bus = embedded_open();
-	struct forwarder *forwarder = start(f, bus, 8);
+	struct bus_publish p = { .timeout_ms = 1000, .duplicate = true, .on_done = note_answer };
+
+	(void)state;
+	bus->ops->publish(bus, &p);
+	assert_int_equal(p.timeout_ms, 0);
+	assert_string_equal(p.why.text, "the embedded bus is the store, and keeps nothing else");
+	bus->ops->close(bus);
+}
+
+static void the_embedded_bus_is_as_good_as_the_store(void **state)
+{
+	struct bus *bus = embedded_open();
 
 	(void)state;
 	assert_int_equal(bus->ops->state(bus), BUS_UP);
 	assert_int_equal(bus->ops->sync(bus), BUS_SYNC_ALWAYS);
 	assert_int_equal(bus->ops->max_payload(bus), 0);
-	put(f, "a.b", "1", "");
-	wait_until_forwarded(forwarder);
-	forwarder_stop(forwarder, 0);
 	bus->ops->close(bus);
-	fixture_free(f);
 }
 
 static void no_allocation_failure_loses_an_event(void **state)
@@ -519,7 +533,8 @@ int main(void)
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
 		cmocka_unit_test(stopping_waits_for_what_waits_but_not_for_ever),
-		cmocka_unit_test(the_embedded_bus_takes_everything),
+		cmocka_unit_test(the_embedded_bus_takes_no_publish),
+		cmocka_unit_test(the_embedded_bus_is_as_good_as_the_store),
 		cmocka_unit_test(no_allocation_failure_loses_an_event),
 		cmocka_unit_test(a_server_that_stops_and_returns_gets_all_once_and_in_order),
 		cmocka_unit_test(our_own_restart_in_the_middle_leaves_no_gap),

@@ -62,7 +62,7 @@ static void desk_begin(struct desk *d, enum role_end end, unsigned apps, const s
 	assert_true(pair_start(&d->pair, NULL, limits) && pair_connect(&d->pair));
 	stage_begin(&d->st, end, WIRE_TWO_STEPS);
 	session_close(d->st.session, d->st.epoch);
-	d->st.now = d->pair.loop.now_ms;
+	d->st.g.now = d->pair.loop.now_ms;
 	for (unsigned i = 0; i < apps; i++)
 		put(d, i);
 	stage_run(&d->st, 10);
@@ -95,7 +95,7 @@ static uint64_t due(struct desk *d)
 static bool all_echoed(const struct pair *p)
 {
 	(void)p;
-	return current->echoed == current->st.row_count;
+	return current->echoed == current->st.g.row_count;
 }
 
 /* ---- what goes ---------------------------------------------------------------------------------------------------- */

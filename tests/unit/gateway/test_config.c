@@ -384,6 +384,25 @@ static void manifests_of_a_controller_are_looked_at_without_their_bus(void **sta
 	buf_release(&text);
 }
 
+static void with_the_embedded_bus_every_event_is_stored_first(void **state)
+{
+	static const char *const manifests[] = {
+		HEAD("EventSource", "web") "  holdfast: {dataDir: d, ack: bus}\n  webhook:\n" GOOD_EVENT,
+		SOURCE "    e: {endpoint: /e, port: \"12000\", method: POST, holdfast: {ack: bus}}\n",
+		HEAD("EventSource", "web") "  holdfast: {dataDir: d, ack: bus}\n  webhook:\n" GOOD_EVENT
+					   "---\n" HEAD("EventBus", "default") "  holdfast: {embedded: {}}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(manifests); i++) {
+		struct gateway_config *c = load_good(manifests[i], NULL);
+
+		assert_int_equal(c->bus.kind, BUS_EMBEDDED);
+		assert_int_equal(c->routes[0].ack, ACK_SPOOL);
+		gateway_config_unref(c);
+	}
+}
+
 static void a_native_bus_is_found_by_its_name(void **state)
 {
 	struct gateway_config *c;
@@ -940,6 +959,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(with_skip_bad_the_good_events_of_a_text_are_served),
 		cmocka_unit_test(keys_that_a_newer_controller_writes_lose_no_event),
 		cmocka_unit_test(manifests_of_a_controller_are_looked_at_without_their_bus),
+		cmocka_unit_test(with_the_embedded_bus_every_event_is_stored_first),
 		cmocka_unit_test(a_native_bus_is_found_by_its_name),
 		cmocka_unit_test(of_several_buses_the_named_one_is_taken_in_any_order_of_files),
 		cmocka_unit_test(cloudevents_stand_under_our_own_keys),

@@ -1,7 +1,6 @@
 #include "stage.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "sync/marks.h"
@@ -9,102 +8,6 @@
 #include "wire/convert.h"
 
 #define TURNS 200 /* within one stage_run(): more is no end */
-
-/* ---- clock and disk ------------------------------------------------------------------------------------------------ */
-
-static void after(void *ctx, struct memory_task *task, uint64_t delay_ms)
-{
-	struct stage *st = ctx;
-
-	assert_true(st->task_count < ARRAY_LEN(st->tasks));
-	st->tasks[st->task_count].task = task;
-	st->tasks[st->task_count++].due = st->now + delay_ms;
-}
-
-static bool run_task(struct stage *st)
-{
-	for (size_t i = 0; i < st->task_count; i++) {
-		struct memory_task *task = st->tasks[i].task;
-
-		if (st->tasks[i].due > st->now)
-			continue;
-		memmove(&st->tasks[i], &st->tasks[i + 1], (--st->task_count - i) * sizeof(st->tasks[0]));
-		task->run(task);
-		return true;
-	}
-	return false;
-}
-
-static void write_batch(void *ctx, struct ledger_write *w)
-{
-	((struct stage *)ctx)->writing = w;
-}
-
-static void retry_in(void *ctx, uint32_t delay_ms)
-{
-	(void)ctx, (void)delay_ms;
-}
-
-static void on_state(void *ctx, enum err err)
-{
-	(void)ctx, (void)err;
-}
-
-static void columns_of(const struct ledger_row *row, struct str ret_columns[static 10])
-{
-	const struct str columns[] = { row->peer,    row->kind,    row->namespace, row->name,      row->uid,
-				       row->version, row->desired, row->status,    row->operation, row->bytes };
-
-	memcpy(ret_columns, columns, sizeof(columns));
-}
-
-static size_t key_columns(enum ledger_table table)
-{
-	return table == LEDGER_REPLICA ? 4 : table == LEDGER_COPY ? 5 : 6;
-}
-
-static void drop_row(struct stage *st, size_t at)
-{
-	for (size_t i = 0; i < 10; i++)
-		free(st->rows[at].texts[i]);
-	memmove(&st->rows[at], &st->rows[at + 1], (--st->row_count - at) * sizeof(st->rows[0]));
-}
-
-static void commit(struct stage *st, const struct ledger_change *c)
-{
-	struct str columns[10];
-
-	columns_of(&c->row, columns);
-	for (size_t i = st->row_count; i-- > 0;) {
-		bool same = st->rows[i].table == c->table;
-
-		for (size_t k = 0; k < key_columns(c->table) && same; k++)
-			same = str_is(columns[k], st->rows[i].texts[k]);
-		if (same)
-			drop_row(st, i);
-	}
-	if (c->remove)
-		return;
-	assert_true(st->row_count < STAGE_ROWS);
-	st->rows[st->row_count].table = c->table;
-	for (size_t i = 0; i < 10; i++)
-		st->rows[st->row_count].texts[i] = strndup(columns[i].n ? columns[i].p : "", columns[i].n);
-	st->row_count++;
-}
-
-static bool run_disk(struct stage *st)
-{
-	struct ledger_write *w = st->writing;
-
-	journal_flush(st->journal);
-	if (st->disk_held || !(w = TAKE(st->writing)))
-		return false;
-	for (size_t i = 0; i < w->count; i++)
-		commit(st, &w->changes[i]);
-	w->err = E_OK;
-	journal_done(st->journal, w);
-	return true;
-}
 
 /* ---- what it says --------------------------------------------------------------------------------------------------- */
 
@@ -150,32 +53,31 @@ static bool take(struct stage *st)
 	struct wire_event e;
 	struct why why;
 	uint64_t order;
-	bool took = session_take(st->session, st->now, /* wall_ns= */ 0, &message, &order);
+	bool took = session_take(st->session, st->g.now, /* wall_ns= */ 0, &message, &order);
 
 	if (took && wire_event_decode(buf_view(&message), &e, &why) == E_OK)
 		describe(st, &e);
 	if (took && order)
-		session_sent(st->session, order, st->now, /* random= */ 7);
+		session_sent(st->session, order, st->g.now, /* random= */ 7);
 	buf_release(&message);
 	return took;
 }
 
 void stage_run(struct stage *st, uint64_t ms)
 {
-	uint64_t until = st->now + ms;
+	uint64_t until = st->g.now + ms;
 
 	for (int turns = 0;; turns++) {
-		bool any = run_task(st);
+		bool any = ground_step(&st->g);
 
-		any |= run_disk(st);
-		session_work(st->session, st->now, /* wall_ns= */ 0);
+		session_work(st->session, st->g.now, /* wall_ns= */ 0);
 		any |= take(st);
 		if (any && turns < TURNS)
 			continue;
 		assert_true(turns < TURNS);
-		if (st->now >= until)
+		if (st->g.now >= until)
 			return;
-		st->now++;
+		st->g.now++;
 		turns = 0;
 	}
 }
@@ -193,21 +95,21 @@ static void on_object(void *ctx, struct object *o)
 {
 	struct stage *st = ctx;
 
-	(void)session_object(st->session, o, st->now, 0);
+	(void)session_object(st->session, o, st->g.now, 0);
 }
 
 static void on_gone(void *ctx, struct object *last)
 {
 	struct stage *st = ctx;
 
-	session_object_gone(st->session, last, st->now, 0);
+	session_object_gone(st->session, last, st->g.now, 0);
 }
 
 static void on_synced(void *ctx)
 {
 	struct stage *st = ctx;
 
-	session_synced(st->session, st->now, 0);
+	session_synced(st->session, st->g.now, 0);
 }
 
 static void on_heard(void *ctx, const struct peer_heard *heard)
@@ -230,21 +132,25 @@ static bool project_goes(void *ctx, const char *project, const char *agent)
 	return true;
 }
 
+struct loading {
+	struct stage *stage;
+	enum ledger_table table;
+};
+
+static void load_row(void *ctx, const struct ledger_row *row)
+{
+	const struct loading *l = ctx;
+
+	assert_int_equal(session_load(l->stage->session, l->table, row), E_OK);
+}
+
 static void load(struct stage *st, enum ledger_table table)
 {
-	for (size_t i = 0; i < st->row_count; i++) {
-		char **t = st->rows[i].texts;
-		struct ledger_row row = { str_of(t[0]), str_of(t[1]), str_of(t[2]), str_of(t[3]), str_of(t[4]),
-					  str_of(t[5]), str_of(t[6]), str_of(t[7]), str_of(t[8]), str_of(t[9]) };
-
-		if (st->rows[i].table == table)
-			assert_int_equal(session_load(st->session, table, &row), E_OK);
-	}
+	ground_rows(&st->g, table, load_row, &(struct loading){ .stage = st, .table = table });
 }
 
 static void start(struct stage *st)
 {
-	struct memory_clock clock = { .after = after, .ctx = st };
 	const struct backend_watcher watcher = {
 		.on_object = on_object, .on_gone = on_gone, .on_synced = on_synced, .on_problem = on_problem, .ctx = st
 	};
@@ -259,44 +165,37 @@ static void start(struct stage *st)
 					   .events = { .on_heard = on_heard, .ctx = st } };
 	struct why why;
 
-	st->journal = journal_new(
-		&(struct journal_io){ .write = write_batch, .retry_in = retry_in, .on_state = on_state, .ctx = st });
-	assert_non_null(st->journal);
-	assert_int_equal(memory_open(st->store, &clock, &why, &st->backend), E_OK);
-	options.backend = st->backend;
-	options.journal = st->journal;
-	st->session = session_new(&options, st->now);
+	options.backend = st->g.backend;
+	options.journal = st->g.journal;
+	st->session = session_new(&options, st->g.now);
 	assert_non_null(st->session);
 	load(st, LEDGER_COPY);
 	load(st, LEDGER_COMMAND);
 	load(st, LEDGER_REPLICA);
-	assert_int_equal(backend_start(st->backend, &watcher, &why), E_OK);
+	assert_int_equal(backend_start(st->g.backend, &watcher, &why), E_OK);
 	stage_run(st, 1);
 }
 
 static void stop(struct stage *st)
 {
-	memory_crash(st->backend);
-	while (st->task_count)
-		(void)run_task((st->now += 100000, st));
-	journal_free(st->journal);
+	ground_crash(&st->g);
 	session_free(st->session);
-	st->writing = NULL;
 }
 
 void stage_connect(struct stage *st)
 {
 	struct wire_dialect agreed = { .version = st->dialect, .message_max = st->peer_max };
 
-	st->connected_at = st->now;
-	assert_int_equal(session_open(st->session, ++st->epoch, &agreed, st->now), E_OK);
+	st->connected_at = st->g.now;
+	assert_int_equal(session_open(st->session, ++st->epoch, &agreed, st->g.now), E_OK);
 }
 
 void stage_begin(struct stage *st, enum role_end end, unsigned dialect)
 {
 	struct why why;
 
-	*st = (struct stage){ .now = 1000, .dialect = dialect };
+	*st = (struct stage){ .dialect = dialect };
+	ground_begin(&st->g, /* now= */ 1000);
 	assert_int_equal(patterns_new((struct str)STR("*"), &why, &st->everywhere), E_OK);
 	st->principal = (struct mapping_principal){ .namespace = "argocd", .allowed = st->everywhere };
 	st->site = (struct mapping_agent){ .namespace = "site",
@@ -308,7 +207,6 @@ void stage_begin(struct stage *st, enum role_end end, unsigned dialect)
 					 .principal = &st->principal,
 					 .site = &st->site,
 					 .project_goes = project_goes };
-	st->store = memory_store_new(9);
 	start(st);
 	stage_connect(st);
 	stage_run(st, 10);
@@ -318,16 +216,15 @@ void stage_begin(struct stage *st, enum role_end end, unsigned dialect)
 void stage_restart(struct stage *st)
 {
 	stop(st);
+	ground_open(&st->g);
 	start(st);
 }
 
 void stage_end(struct stage *st)
 {
 	stop(st);
-	memory_store_free(st->store);
+	ground_end(&st->g);
 	patterns_free(st->everywhere);
-	while (st->row_count)
-		drop_row(st, 0);
 	buf_release(&st->said);
 }
 
@@ -335,19 +232,12 @@ void stage_end(struct stage *st)
 
 void stage_put(struct stage *st, const char *json)
 {
-	json_object *tree = tree_of(json);
-	struct object *o = NULL;
-	struct why why;
-
-	assert_int_equal(object_from_tree(OBJECT_APPLICATION, tree, &why, &o), E_OK);
-	assert_int_equal(memory_store_edit(st->store, o), E_OK);
-	object_unref(o);
-	json_object_put(tree);
+	ground_put(&st->g, OBJECT_APPLICATION, json);
 }
 
 void stage_remove(struct stage *st, const char *namespace, const char *name)
 {
-	assert_int_equal(memory_store_remove(st->store, OBJECT_APPLICATION, namespace, name), E_OK);
+	ground_remove(&st->g, OBJECT_APPLICATION, namespace, name);
 }
 
 static void hear(struct stage *st, const struct wire_event *e)
@@ -357,7 +247,7 @@ static void hear(struct stage *st, const struct wire_event *e)
 
 	buf_release(&bytes);
 	if (message)
-		session_receive(st->session, st->epoch, message, st->now, /* random= */ 3);
+		session_receive(st->session, st->epoch, message, st->g.now, /* random= */ 3);
 	blob_unref(message);
 }
 
@@ -398,11 +288,5 @@ void stage_answer_request(struct stage *st)
 
 const char *stage_at(struct stage *st, const char *namespace, const char *name, const char *path)
 {
-	static char text[256];
-	const struct object *o = memory_store_get(st->store, OBJECT_APPLICATION, namespace, name);
-	json_object *tree = o ? object_tree(o) : NULL;
-
-	(void)snprintf(text, sizeof(text), "%s", tree ? at(tree, path) : "");
-	json_object_put(tree);
-	return text;
+	return ground_at(&st->g, OBJECT_APPLICATION, namespace, name, path);
 }

@@ -7,45 +7,21 @@
  */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "backend/memory.h"
+#include "ground.h"
 #include "sync/session.h"
 
-#define STAGE_ROWS 64
-
 struct stage {
+	struct ground g;
 	struct role_config role;
 	struct mapping_principal principal;
 	struct mapping_agent site;
 	struct patterns *everywhere;
-	struct memory_store *store;
-	struct backend *backend;
-	struct journal *journal;
 	struct session *session;
-	uint64_t now;
 	uint64_t epoch;
 	uint64_t connected_at;
 	unsigned dialect;
 	uint64_t message_max; /* from the next start on; 0: no limit */
 	uint64_t peer_max;    /* the same of the peer, from the next stream on */
-	struct {
-		struct memory_task *task;
-		uint64_t due;
-	} tasks[64];
-	size_t task_count;
-	struct ledger_write *writing; /* at the disk */
-	bool disk_held;
-	struct {
-		enum ledger_table table;
-		char *texts[10]; /* the row's columns */
-	} rows[STAGE_ROWS];
-	size_t row_count;
 	struct buf said;
 	char asked[64]; /* id of the last request that it made */
 };

@@ -18,10 +18,10 @@ static void nothing_of_an_object_leaves_before_its_row_is_durable(void **state)
 
 	(void)state;
 	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
-	st.disk_held = true;
+	st.g.disk_held = true;
 	stage_put(&st, APP("u1", "r1", ""));
 	stage_expect(&st, "");
-	st.disk_held = false;
+	st.g.disk_held = false;
 	stage_expect(&st, "create web_u1_1\n");
 	stage_end(&st);
 }
@@ -200,7 +200,7 @@ static void the_guard_holds_until_somebody_releases(void **state)
 	/* One comes back: its delete is not wanted any more, the release is good for the other. */
 	stage_put(&st, "{'metadata':{'name':'a','namespace':'a1','uid':'u1'},'spec':{}}");
 	stage_expect(&st, "create a_u1_3\n");
-	source_release(session_source(st.session), st.now);
+	source_release(session_source(st.session), st.g.now);
 	stage_expect(&st, "delete b_u2_\n");
 	stage_end(&st);
 }
@@ -301,7 +301,7 @@ static void the_status_is_told_again_behind_the_answer_to_a_command(void **state
 	stage_expect(&st, "processed web_u1_1\n");
 	stage_hear(&st, WIRE_SET_OPERATION, "web_u1", "1.set-operation", APP("u1", "r1", ",'operation':{'number':7}"));
 	stage_run(&st, 1);
-	st.disk_held = true; /* the answer waits for the disk; the controller does not */
+	st.g.disk_held = true; /* the answer waits for the disk; the controller does not */
 	stage_expect(&st, "processed web_u1_1.set-operation\n"
 			  "status-update web_09000000-0000-4000-8001-000000000000_2-426, operation 7\n");
 	stage_end(&st);
@@ -315,12 +315,12 @@ static void a_command_for_a_copy_that_is_being_made_again_comes_again(void **sta
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
 	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
-	memory_store_fail(st.store, E_UNAVAILABLE, 1);
+	memory_store_fail(st.g.store, E_UNAVAILABLE, 1);
 	stage_remove(&st, "site", "web");
 	stage_run(&st, 10);
 	buf_clear(&st.said);
 	stage_hear(&st, WIRE_SET_OPERATION, "web_u1", "1.set-operation", APP("u1", "r1", ",'operation':{'number':7}"));
-	session_work(st.session, st.now, 0);
+	session_work(st.session, st.g.now, 0);
 	stage_run(&st, 3);
 	assert_non_null(strstr(buf_cstr(&st.said), "there is no such application"));
 	stage_run(&st, 1000);
@@ -356,7 +356,7 @@ static void what_somebody_does_between_two_writes_is_not_overwritten(void **stat
 	stage_hear(&st, WIRE_CREATE, "web_l1", "1",
 		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{}}");
 	stage_expect(&st, "received web_l1_1\napplied web_l1_1\n");
-	memory_store_delay(st.store, 10);
+	memory_store_delay(st.g.store, 10);
 	stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2",
 		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{'x':1},'status':{'y':2}}");
 	stage_run(&st, 15); /* the first is done */
@@ -417,7 +417,7 @@ static void what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody(void
 	/* Neither time nor another stream brings it back. */
 	stage_connect(&st);
 	stage_answer(&st, "small_u2", "2", true);
-	st.now += 600000;
+	st.g.now += 600000;
 	stage_expect(&st, "");
 	put_sized(&st, 10, "");
 	stage_expect(&st, "spec-update web_u1_3\n");
@@ -438,7 +438,7 @@ static void a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_r
 	stage_expect(&st, "never sent: spec web_u1_2: a message of 5400 bytes" LARGER
 			  "never sent: command web_u1_2.set-operation: a message of 5443 bytes" LARGER);
 	assert_int_equal(quarantined(&st), 2);
-	assert_int_equal(st.row_count, 1);
+	assert_int_equal(st.g.row_count, 1);
 	stage_end(&st);
 }
 
@@ -507,8 +507,8 @@ static void only_the_end_that_holds_copies_asks_for_a_comparison_again(void **st
 
 		if (rows[i].holds_copies)
 			stage_answer_request(&st);
-		assert_int_equal(session_due(st.session, st.now), rows[i].holds_copies ? again : UINT64_MAX);
-		st.now = again - 1;
+		assert_int_equal(session_due(st.session, st.g.now), rows[i].holds_copies ? again : UINT64_MAX);
+		st.g.now = again - 1;
 		stage_expect(&st, rows[i].holds_copies ? "request-synced-resource-list\n" : "");
 		stage_end(&st);
 	}
@@ -566,22 +566,22 @@ static void what_could_not_be_offered_for_want_of_memory_is_due_by_itself(void *
 		uint64_t due;
 
 		stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
-		st.disk_held = true;
+		st.g.disk_held = true;
 		stage_put(&st, APP("u1", "r1", ""));
 		stage_expect(&st, "");
-		st.disk_held = false;
+		st.g.disk_held = false;
 		assert_true(buf_reserve(&st.said, 4096)); /* the test's own words do not fail */
 		mem_fail_at(++n);
 		stage_run(&st, 0); /* the row becomes durable */
 		count = mem_count();
 		mem_fail_at(0);
-		due = session_due(st.session, st.now);
-		if (!st.said.n && due > st.now + 500 && due != UINT64_MAX) {
+		due = session_due(st.session, st.g.now);
+		if (!st.said.n && due > st.g.now + 500 && due != UINT64_MAX) {
 			waited++;
-			stage_run(&st, due - st.now - 1);
+			stage_run(&st, due - st.g.now - 1);
 			assert_int_equal(st.said.n, 0);
 		}
-		while (!st.said.n && session_due(st.session, st.now) != UINT64_MAX)
+		while (!st.said.n && session_due(st.session, st.g.now) != UINT64_MAX)
 			stage_run(&st, 1);
 		stage_expect(&st, "create web_u1_1\n");
 		stage_end(&st);
