@@ -10,11 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/dir.h"
 
 static char scratch[] = "/tmp/test_dir.XXXXXX";
+
+/* Inodes of what was synced, in order. */
+static ino_t synced[8];
+static size_t synced_n;
+
+/* In the place of the C library's: notes what is synced. */
+int fsync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && synced_n < sizeof(synced) / sizeof(*synced))
+		synced[synced_n++] = st.st_ino;
+	return (int)syscall(SYS_fsync, fd);
+}
 
 static int go_to_scratch(void **state)
 {
@@ -25,7 +40,7 @@ static int go_to_scratch(void **state)
 
 static int remove_scratch(void **state)
 {
-	static const char *const names[] = { "a/b/c", "a/b", "a", "plain", "." };
+	static const char *const names[] = { "a/b/c", "a/b", "a", "x/y/z", "x/y", "x", "plain", "." };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -49,6 +64,28 @@ static void what_is_missing_above_is_made_too(void **state)
 	assert_int_equal(mode_of("a"), 0755);
 	assert_int_equal(mode_of("a/b"), 0755);
 	assert_int_equal(mode_of("a/b/c"), 0700);
+}
+
+static ino_t inode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* A name is durable when the directory it stands in is. */
+static void the_names_of_what_was_made_are_durable(void **state)
+{
+	(void)state;
+	synced_n = 0;
+	assert_int_equal(dir_make("x/y/z", 0700), 0);
+	assert_int_equal(synced_n, 3);
+	assert_int_equal(synced[0], inode_of("."));
+	assert_int_equal(synced[1], inode_of("x"));
+	assert_int_equal(synced[2], inode_of("x/y"));
+	assert_int_equal(dir_make("x/y/z", 0700), 0);
+	assert_int_equal(synced_n, 3); /* nothing new */
 }
 
 static void what_is_there_stays_as_it_is(void **state)
@@ -80,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_missing_above_is_made_too),
+		cmocka_unit_test(the_names_of_what_was_made_are_durable),
 		cmocka_unit_test(what_is_there_stays_as_it_is),
 		cmocka_unit_test(what_cannot_be_made_says_why),
 	};

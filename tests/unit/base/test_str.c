@@ -4,6 +4,10 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -73,6 +77,51 @@ static void secrets_are_equal_or_not(void **state)
 	assert_false(str_eq_secret(STR("token"), STR("toke")));
 	assert_false(str_eq_secret(ABSENT, STR("t")));
 	assert_true(str_eq_secret(ABSENT, ABSENT));
+}
+
+#define PAGE      4096u
+#define REACHED   7
+#define TOO_SHORT 8
+
+static void on_fault(int number)
+{
+	(void)number;
+	_exit(REACHED);
+}
+
+/* Two texts that differ in their first byte; a page further on nobody may read `forbidden`. */
+static int compare_in_a_child(char *forbidden, struct str a, struct str b)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		(void)signal(SIGSEGV, on_fault);
+		if (mprotect(forbidden + PAGE, PAGE, PROT_NONE) == 0)
+			(void)str_eq_secret(a, b);
+		_exit(TOO_SHORT);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* How long a comparison takes must not tell how much of a guess is right: it looks at every byte whatever came before. */
+static void a_comparison_of_secrets_goes_to_the_end(void **state)
+{
+	char *pages = mmap(NULL, (size_t)4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct str a = { pages, PAGE + 64 };
+	struct str b = { pages + 2 * PAGE, PAGE + 64 };
+
+	(void)state;
+	assert_true(pages != MAP_FAILED);
+	pages[0] = 'x';
+	assert_int_equal(compare_in_a_child(pages, a, b), REACHED);
+	assert_int_equal(compare_in_a_child(pages + 2 * PAGE, a, b), REACHED);
+	b.n++; /* another length: the bytes both have */
+	assert_int_equal(compare_in_a_child(pages, a, b), REACHED);
+	assert_int_equal(munmap(pages, (size_t)4 * PAGE), 0);
 }
 
 static void numbers_are_decimal_and_nothing_else(void **state)
@@ -204,6 +253,7 @@ int main(void)
 		cmocka_unit_test(order_is_bytewise_then_the_shorter_first),
 		cmocka_unit_test(parts_are_cut_to_what_is_there),
 		cmocka_unit_test(secrets_are_equal_or_not),
+		cmocka_unit_test(a_comparison_of_secrets_goes_to_the_end),
 		cmocka_unit_test(numbers_are_decimal_and_nothing_else),
 		cmocka_unit_test(utf8_is_well_formed_as_the_definition_says),
 		cmocka_unit_test(the_distance_of_words_counts_edits_without_case),
