@@ -92,6 +92,25 @@ static bool is_open(const struct ports *p, uint16_t port)
 	return false;
 }
 
+static bool was_ours(const struct ports *p, uint16_t port)
+{
+	return p->ours[port / 8] & 1u << port % 8;
+}
+
+/*
+ * The workers share a port, and the kernel would let a second gateway of the same user share it too: it would get half of
+ * the requests. A socket that does not share shows whether somebody else is there.
+ */
+static enum err check_free(uint16_t port, struct why *why)
+{
+	int fd;
+	enum err err = listen_open(STR(""), port, /* share= */ false, why, &fd);
+
+	if (err == E_OK)
+		close(fd);
+	return err;
+}
+
 static int inherited_fd(const struct ports *p, uint16_t port)
 {
 	for (size_t i = 0; i < p->inherited_count; i++)
@@ -154,12 +173,14 @@ static enum err prepare_port(struct ports *p, const struct route_port *port, str
 			return why->err;
 		tls = p->tls;
 	}
+	if (!open && !was_ours(p, port->port) && inherited_fd(p, port->port) < 0 && check_free(port->port, why) != E_OK)
+		return why->err;
 	for (size_t w = 0; w < workers; w++) {
 		struct worker_port *to = &updates[w]->ports[updates[w]->port_count];
 
 		*to = (struct worker_port){ .port = port->port, .fd = -1, .tls = port->tls ? tls->server : NULL };
 		if (!open && open_socket(p, port->port, why, &to->fd) != E_OK)
-			return why_add(why, "listen on port %u", port->port);
+			return why->err;
 		updates[w]->port_count++;
 	}
 	return E_OK;
@@ -205,6 +226,8 @@ enum err ports_commit(struct ports *p, const struct route_table *table)
 	mem_free(p->open);
 	p->open = open;
 	p->open_count = table->port_count;
+	for (size_t i = 0; i < table->port_count; i++)
+		p->ours[open[i] / 8] |= (unsigned char)(1u << open[i] % 8);
 	/* The newest of a port stands first in the list; what stands behind it serves only old connections. */
 	for (struct port_tls *t = p->tls; t; t = t->next) {
 		const struct route_port *port = route_table_port(table, t->port);

@@ -244,6 +244,19 @@ def test_a_port_that_is_taken_refuses_the_reload(served):
     wait_until(lambda: status_of(served, "/more", port) == 200, "free now")
 
 
+def test_two_gateways_never_share_a_port(served, gateway):
+    other = gateway(name="other")
+    other.file.write_text(other.file.read_text().replace(f'"{other.port}"', f'"{served.port}"'))
+    second = served.spawn("second", [HOLDFAST, "gateway", "-f", other.file])
+    assert second.wait() == 1
+    assert f"listen on port {served.port}: bind: Address already in use" in second.output()
+    other.file.write_text(other.file.read_text().replace(f'"{served.port}"', f'"{other.port}"'))
+    other.start()
+    assert reload(other, with_route(served, "more").replace(str(served.data), str(other.data))
+                  .replace(str(served.admin_port), str(other.admin_port))) == (0, 1)
+    assert all(status_of(served, "/hook") == 200 for _ in range(8))
+
+
 def test_another_certificate_file_resets_nobody_who_connects_meanwhile(gateway, tmp_path):
     for name in ("one", "two"):
         secret = tmp_path / "secrets" / name
