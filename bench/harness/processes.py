@@ -205,10 +205,12 @@ def load(programs, url, connections, *, body="@" + str(HERE / "push.json"), size
 
 def measured_load(programs, process, connections, **options):
     """As load(), with what the process spent on it until it rested again."""
-    before = process.cpu_ticks()
+    bus = getattr(process, "bus", None)
+    before, bus_before = process.cpu_ticks(), bus.cpu_ticks() if bus else 0
     result = load(programs, process.url, connections, **options)
     process.settle()
     result["server_cpu_us"] = (process.cpu_ticks() - before) / TICKS * 1e6 / result["acked"]
+    result["bus_cpu_us"] = (bus.cpu_ticks() - bus_before) / TICKS * 1e6 / result["acked"] if bus else 0
     result.update(process.memory())
     return result
 

@@ -91,15 +91,17 @@ def table(head, rows):
             for row in cells]
 
 
-def http_table(rows):
+def http_table(rows, cores):
     out = []
     for r in rows:
         syscalls = r.get("syscalls")
         out.append([f"{r['kind']} {r['connections']}", f"{r['rate']:,.0f}", f"{r['p50_us']:,.0f}", f"{r['p99_us']:,.0f}",
                     f"{r['half_p50_us']:,.0f}", f"{r['half_p99_us']:,.0f}", f"{r['cpu_us']:.1f}",
+                    f"{r['bus_cpu_us']:.1f}" if r["bus_cpu_us"] else None, f"{r['generator_cpu_us']:.1f}",
+                    f"{cores * 1e6 / (r['cpu_us'] + r['bus_cpu_us'] + r['generator_cpu_us']):,.0f}",
                     f"{syscalls['per_event']:.2f}" if syscalls else None, f"{r['peak_kb'] / 1024:.1f}",
                     f"{r['anon_kb'] / 1024:.1f}"])
-    return table(["", "events/s", "p50 us", "p99 us", "half: p50", "p99", "CPU us", "syscalls", "peak MiB", "anon"], out)
+    return table(["", "events/s", "p50 us", "p99 us", "half: p50", "p99", "CPU us", "bus", "load", "ceiling", "syscalls", "peak MiB", "anon"], out)
 
 
 def of_disk(result):
@@ -114,7 +116,8 @@ def text(result):
     lines = [f"{result['machine']['cores']} cores, {result['machine']['cpu']}, Linux {result['machine']['kernel']}", ""]
     if result.get("http"):
         lines += ["1 KB POSTs; CPU and system calls are the server's, for each event; half: at half that rate, open loop"]
-        lines += http_table(result["http"]) + [""]
+        lines += ["bus, load: CPU of the nats-server and of the load generator; ceiling: events/s if no core ever rested"]
+        lines += http_table(result["http"], result["machine"]["cores"]) + [""]
         tools = {r["syscalls"]["tool"] for r in result["http"] if r.get("syscalls")}
         lines += [f"system calls counted with {', '.join(sorted(tools))}", ""] if tools else []
         shares = of_disk(result)
@@ -125,6 +128,9 @@ def text(result):
         lines += ["raw fdatasync, 1 KB records"]
         lines += table(["records a flush", "records/s", "p50 us", "p99 us"],
                        [[g["group"], f"{g['records_s']:,.0f}", g["p50_us"], g["p99_us"]] for g in result["disk"]]) + [""]
+    if result.get("nats"):
+        lines += ["1 KB messages to nats-server from a program that does nothing else"]
+        lines += table(["in flight", "messages/s"], [[w["window"], f"{w['messages_s']:,.0f}"] for w in result["nats"]]) + [""]
     if result.get("box"):
         lines += ["in 50 milli-CPU and 50 MiB, 5 clients (upstream: 400/s)"]
         lines += table(["", "events/s", "p50 us", "p99 us", "max us", "peak MiB", "cgroup peak"],

@@ -22,7 +22,7 @@ class Setup:
         self.rounds = 1 if quick else 5
         self.seconds = 1 if quick else 4
         self.failed = []
-        self.disk_rounds = []
+        self.floors = {"disk": [], "nats": []}
 
     def attempt(self, what, function, *args):
         """A round in a list, or none when it failed: the others go on, and the report names it."""
@@ -59,6 +59,7 @@ def server(setup, kind, box=None):
                 yield process, process.stored
         elif kind == "bus":
             with Nats(directory) as nats, Gateway(setup.programs, directory, "bus", nats.url, box=box) as process:
+                process.bus = nats
                 yield process, nats.stored
         else:
             raise ValueError(kind)
@@ -81,7 +82,7 @@ def http_round(setup, kind, connections):
     return {
         "rate": full["rate"], "p50_us": full["latency_us"]["p50"], "p99_us": full["latency_us"]["p99"],
         "half_p50_us": half["latency_us"]["p50"], "half_p99_us": half["latency_us"]["p99"],
-        "cpu_us": full["server_cpu_us"], "generator_cpu_us": full["cpu_us"],
+        "cpu_us": full["server_cpu_us"], "bus_cpu_us": full["bus_cpu_us"], "generator_cpu_us": full["cpu_us"],
         "peak_kb": full["peak_kb"], "anon_kb": full["anon_kb"], "refused": full["refused"] + half["refused"],
         "unsent": half["unsent"],
     }
@@ -103,7 +104,9 @@ def http(setup, kinds):
         for kind, connections in variants:
             what = f"http: {kind}, {connections} connections, round {number + 1} of {setup.rounds}"
             rounds[kind, connections] += setup.attempt(what, http_round, kind, connections)
-        setup.disk_rounds += setup.attempt(f"disk: raw fdatasync, round {number + 1} of {setup.rounds}", disk_round)
+        floor_rounds(setup, "disk", number + 1)
+        if "bus" in kinds:
+            floor_rounds(setup, "nats", number + 1)
     rows = []
     for (kind, connections), done in rounds.items():
         if done:
@@ -113,22 +116,42 @@ def http(setup, kinds):
     return rows
 
 
+# ---- floors: taken in turn with the rounds of http() when that runs too ----
+
+def last_line(argv):
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def disk_round(setup):
+    """Raw group fdatasync."""
     with setup.directory() as directory:
-        argv = [setup.programs.floor_sync, directory / "floor", "1024", "1"]
-        done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])["groups"]
+        return last_line([setup.programs.floor_sync, directory / "floor", "1024", "1"])["groups"]
 
 
-def disk(setup):
-    """Raw group fdatasync: the floor for the disk. Taken in turn with the rounds of http() when that runs too."""
-    while len(setup.disk_rounds) < setup.rounds:
-        done = setup.attempt(f"disk: raw fdatasync, round {len(setup.disk_rounds) + 1}", disk_round)
-        if not done:
-            break
-        setup.disk_rounds += done
-    return [summary(list(groups)) for groups in zip(*setup.disk_rounds)]
+def nats_round(setup):
+    """Publishes from a program that does nothing else, so many in flight."""
+    with setup.directory() as directory, Nats(directory) as nats:
+        return last_line([setup.programs.floor_bus, nats.url, "1024", "1", "5", "64", "1000"])["windows"]
 
+
+FLOORS = {"disk": disk_round, "nats": nats_round}
+
+
+def floor_rounds(setup, name, number):
+    done = setup.attempt(f"floor: {name}, round {number} of {setup.rounds}", FLOORS[name])
+    setup.floors[name] += done
+    return bool(done)
+
+
+def floor(setup, name):
+    rounds = setup.floors[name]
+    while len(rounds) < setup.rounds and floor_rounds(setup, name, len(rounds) + 1):
+        pass
+    return [summary(list(rows)) for rows in zip(*rounds)]
+
+
+# ---- the smallest machine, and what waits ----
 
 def box_round(setup, kind, seconds):
     with Box(milli_cpu=50, memory_bytes=50 << 20) as limits, server(setup, kind, limits) as (process, count_stored):

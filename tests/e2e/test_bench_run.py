@@ -43,6 +43,12 @@ def test_the_median_of_the_rounds_counts():
     assert series.summary([{"rate": 1}, {"rate": 900}, {"rate": 2}], kind="x")["rate"] == 2
 
 
+def test_the_ceiling_is_what_all_cores_could_do_at_these_costs():
+    row = {**http_row("bus", 64, 20000), **dict.fromkeys(("p50_us", "p99_us", "half_p50_us", "half_p99_us", "anon_kb"), 1),
+           "cpu_us": 20, "bus_cpu_us": 20, "generator_cpu_us": 10}
+    assert "40,000" in report.http_table([row], cores=2)[1]
+
+
 def test_fewer_stored_than_acknowledged_fails_the_round_and_only_that():
     setup = series.Setup(None, None, quick=True, say=lambda text: None)
     with pytest.raises(BenchError, match="10 events were acknowledged and 9 are stored"):
@@ -81,11 +87,13 @@ def test_the_ratio_to_the_webhook_is_taken_round_by_round():
 
 
 def test_without_a_gateway_the_floors_are_measured_and_the_exit_status_says_so(tmp_path):
-    command = [BENCH / "run", "--quick", "--only", "disk", "--build", BUILD, "--gateway", tmp_path / "none",
+    command = [BENCH / "run", "--quick", "--only", "disk", "--only", "nats", "--build", BUILD, "--gateway", tmp_path / "none",
                "--out", tmp_path / "out.json", "--scratch", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "is not there: run make" in done.stderr
     result = json.loads((tmp_path / "out.json").read_text())
     assert [g["group"] for g in result["disk"]] == [1, 5, 64]
     assert all(g["records_s"] > 0 for g in result["disk"])
+    assert [w["window"] for w in result["nats"]] == [5, 64, 1000]
+    assert all(w["messages_s"] > 0 for w in result["nats"])
     assert list(result["skipped"]) == ["gateway"]
