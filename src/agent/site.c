@@ -1,6 +1,7 @@
 #include "agent/site.h"
 
 #include "base/mem.h"
+#include "sync/missed.h"
 
 /* What the principal is called in the ledger: an agent has one. */
 #define ROWS "principal"
@@ -11,6 +12,7 @@ struct site {
 	struct agent_name name;
 	char *principal_namespace;
 	struct session *session;
+	struct missed missed;
 	bool synced;
 	bool ready;
 	bool turning;
@@ -110,6 +112,7 @@ void site_free(struct site *s)
 	if (!s)
 		return;
 	session_free(s->session);
+	missed_release(&s->missed);
 	mem_free(s->principal_namespace);
 	mem_free(s);
 }
@@ -151,7 +154,8 @@ static void on_object(void *ctx, struct object *o)
 {
 	struct site *s = ctx;
 
-	if (session_object(s->session, o, now_ms(s), wall_ns(s)) == E_NOMEM)
+	missed_forget(&s->missed, o);
+	if (session_object(s->session, o, now_ms(s), wall_ns(s)) == E_NOMEM && !missed_add(&s->missed, o, now_ms(s)))
 		s->o.events.on_problem(
 			s->o.events.ctx,
 			&(struct why){ .text = "a change of an object was not looked at: out of memory" },
@@ -163,6 +167,7 @@ static void on_gone(void *ctx, struct object *last)
 {
 	struct site *s = ctx;
 
+	missed_forget(&s->missed, last);
 	session_object_gone(s->session, last, now_ms(s), wall_ns(s));
 	site_ready(s);
 }
@@ -204,17 +209,30 @@ void site_ready(struct site *s)
 		s->o.events.on_wake(s->o.events.ctx);
 }
 
+static void look_again(struct site *s, uint64_t now)
+{
+	struct object *o;
+
+	while ((o = missed_take(&s->missed, now))) {
+		on_object(s, o);
+		object_unref(o);
+	}
+}
+
 uint64_t site_turn(struct site *s)
 {
-	uint64_t now = now_ms(s), due_ms;
+	uint64_t now = now_ms(s), due_ms, missed_ms;
 
 	s->turning = true;
 	s->ready = false;
+	look_again(s, now);
 	session_work(s->session, now, wall_ns(s));
 	s->o.events.on_ready(s->o.events.ctx, s->session);
 	s->turning = false;
 	journal_flush(s->o.journal);
 	due_ms = session_due(s->session, now);
+	missed_ms = missed_due(&s->missed);
+	due_ms = missed_ms < due_ms ? missed_ms : due_ms;
 	return s->ready ? now : due_ms;
 }
 

@@ -292,6 +292,14 @@ static void let_work(struct hub *h, struct hub_agent *a, uint64_t now_ms)
 	reschedule(h, a, now_ms);
 }
 
+static uint64_t next_due(const struct hub *h)
+{
+	const struct heap_node *first = heap_first(&h->due);
+	uint64_t missed_ms = missed_due(&h->missed);
+
+	return first && first->key < missed_ms ? first->key : missed_ms;
+}
+
 uint64_t hub_turn(struct hub *h)
 {
 	uint64_t now_ms = h->o.now_ms(h->o.events.ctx);
@@ -299,6 +307,7 @@ uint64_t hub_turn(struct hub *h)
 	size_t turns;
 
 	h->turning = true;
+	hub_look_again(h, now_ms);
 	take_due(h, now_ms);
 	turns = h->agents.n; /* who becomes ready again in its own turn waits for the next */
 	while (turns-- && (first = list_first(&h->ready))) {
@@ -308,9 +317,7 @@ uint64_t hub_turn(struct hub *h)
 	free_retired(h);
 	h->turning = false;
 	journal_flush(h->o.journal);
-	if (!list_empty(&h->ready))
-		return now_ms;
-	return heap_first(&h->due) ? heap_first(&h->due)->key : UINT64_MAX;
+	return list_empty(&h->ready) ? next_due(h) : now_ms;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */

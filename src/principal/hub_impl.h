@@ -7,6 +7,7 @@
 #pragma once
 
 #include "principal/hub.h"
+#include "sync/missed.h"
 
 /* Objects that concern the same agent, or (name "") everybody. */
 struct bucket {
@@ -32,6 +33,7 @@ struct hub {
 	struct link ready;
 	struct link stopped; /* agents of an older mode, until they are idle */
 	struct heap due;
+	struct missed missed;                   /* objects that are not in `objects` */
 	uint64_t kinds[OBJECT_KIND_COUNT];      /* objects, by kind */
 	uint64_t reasons[MAPPING_REASON_COUNT]; /* objects, by reason */
 	uint64_t seed;
@@ -52,3 +54,6 @@ void hub_report_all(struct hub_agent *agent);
 /* Does the AppProject of this name go to the agent? */
 bool hub_project_goes(void *hub, const char *project, const char *agent);
 void hub_forget_objects(struct hub *h);
+
+/* Look again at what had no memory, as far as it is due. */
+void hub_look_again(struct hub *h, uint64_t now_ms);

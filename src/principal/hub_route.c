@@ -96,6 +96,7 @@ void hub_forget_objects(struct hub *h)
 		known_free(h, e->value);
 		at = 0;
 	}
+	missed_release(&h->missed);
 	map_release(&h->objects);
 	map_release(&h->buckets);
 }
@@ -228,6 +229,16 @@ static enum err place(struct hub *h, struct known_object *k, char ret_before[sta
 	return E_OK;
 }
 
+static void miss(struct hub *h, struct object *o)
+{
+	if (!missed_add(&h->missed, o, h->o.now_ms(h->o.events.ctx)))
+		h->o.events.on_problem(h->o.events.ctx,
+				       &(struct why){ .text = "changes of objects were not looked at: out of memory" },
+				       /* bad= */ true);
+	if (!h->turning)
+		h->o.events.on_wake(h->o.events.ctx);
+}
+
 static void on_object(void *ctx, struct object *o)
 {
 	struct hub *h = ctx;
@@ -236,12 +247,16 @@ static void on_object(void *ctx, struct object *o)
 	enum hub_change change = k ? HUB_UPDATED : HUB_CREATED;
 	struct hub_agent *old;
 
-	if (!k && !(k = known_new(h, o)))
+	missed_forget(&h->missed, o);
+	if (!k && !(k = known_new(h, o))) {
+		miss(h, o);
 		return;
+	}
 	object_unref(k->object);
 	k->object = object_ref(o);
 	if (place(h, k, before) != E_OK) {
 		known_free(h, k);
+		miss(h, o);
 		return;
 	}
 	note_change(h, o->kind, change);
@@ -253,6 +268,16 @@ static void on_object(void *ctx, struct object *o)
 	report(h, k->bucket, o);
 	if (o->kind == OBJECT_APPPROJECT)
 		report_repositories(h);
+}
+
+void hub_look_again(struct hub *h, uint64_t now_ms)
+{
+	struct object *o;
+
+	while ((o = missed_take(&h->missed, now_ms))) {
+		on_object(h, o);
+		object_unref(o);
+	}
 }
 
 static void tell_gone(struct hub_agent *a, struct object *last)
@@ -273,6 +298,7 @@ static void on_gone(void *ctx, struct object *last)
 	char name[OBJECT_NAME_MAX + 1] = "";
 	size_t at = 0;
 
+	missed_forget(&h->missed, last);
 	if (k) {
 		(void)snprintf(name, sizeof(name), "%s", k->bucket ? k->bucket->name : "");
 		known_free(h, k);

@@ -260,8 +260,12 @@ void replica_complete(struct replica *r, uint64_t now_ms)
 		struct slot *s = e->value;
 
 		s->missing = !s->local;
+		if (s->missing)
+			forget_ids(s);
 		if (s->recorded && !s->job)
 			replica_drift(s); /* a slot with a record stays: the map does not change */
+		else if (s->missing && !s->job && !heap_holds(&s->retry))
+			(void)heap_put(&r->retries, &s->retry, now_ms); /* it goes when nobody walks the map */
 	}
 }
 

@@ -74,6 +74,28 @@ def test_bus_mode_without_a_server_is_not_ready_and_refuses_at_once(nats, on_bus
     assert [m.body for m in messages_of(server)] == [{"id": "1"}]
 
 
+def test_a_store_that_came_with_a_reload_acknowledges_nothing_before_it_is_there(nats, gateway, free_port):
+    server = nats()
+    bus = f"""---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: {{name: default}}
+spec:
+  jetstreamExotic: {{url: {server.url}}}
+"""
+    g = gateway(bus=bus)
+    whole = g.file.read_text()
+    g.file.write_text(whole.replace(f"    dataDir: {g.data}\n", ""))
+    g.start()
+    assert g.post('{"id":"1"}').status_code == 200
+    g.file.write_text(whole)
+    g.process.send(signal.SIGHUP)
+    wait_until(lambda: "ack: spool needs a store, and this process started without one: restart it" in g.process.output(),
+               "the reload is refused")
+    assert g.post('{"id":"2"}').status_code == 200
+    assert [m.body["id"] for m in messages_of(server)] == ["1", "2"]
+
+
 def test_a_gateway_ends_in_time_while_its_bus_is_a_black_hole(nats, network, on_bus, senders):
     server = nats()
     link = network(server)

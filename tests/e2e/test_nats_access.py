@@ -273,6 +273,7 @@ REPORTS = [
     ({}, "unknown", -1, NOT_SAID),
     ({"sync_interval": 120_000_000_000}, "later", 0, NOT_YET),
     ({"sync_interval": 120_000_000_000, "sync_always": True}, "always", 1, "the server syncs before it acknowledges"),
+    ({"sync_interval": 120_000_000_000, "sync_always": False}, "later", 0, NOT_YET),
     ({"sync_always": "yes"}, "unknown", -1, NOT_SAID),
 ]
 

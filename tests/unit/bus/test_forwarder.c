@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "../store/fixture.h"
 #include "base/clock.h"
@@ -21,6 +22,9 @@ struct script_bus {
 	_Atomic size_t calls;
 	enum err (*answer)(struct script_bus *b, const struct bus_publish *p);
 	size_t refusals_left;
+	bool holds; /* answers when script_let_go() is called */
+	struct mpsc held;
+	_Atomic size_t held_n;
 	pthread_mutex_t lock;
 	char taken[LOG_MAX][24]; /* ids, in order */
 	size_t taken_count;
@@ -45,7 +49,25 @@ static void script_publish(struct bus *bus, struct bus_publish *p)
 	pthread_mutex_unlock(&b->lock);
 	if (p->err)
 		(void)why_set(&p->why, p->err, "because the test says so");
-	p->on_done(p);
+	if (b->holds) {
+		(void)mpsc_put(&b->held, &p->node);
+		atomic_fetch_add(&b->held_n, 1);
+	} else {
+		p->on_done(p);
+	}
+}
+
+static void script_let_go(struct script_bus *b)
+{
+	struct mpsc_node *node = mpsc_take(&b->held);
+
+	while (node) {
+		struct bus_publish *p = CONTAINER_OF(node, struct bus_publish, node);
+
+		node = node->next;
+		atomic_fetch_sub(&b->held_n, 1);
+		p->on_done(p);
+	}
 }
 
 static enum bus_state script_state(const struct bus *bus)
@@ -84,13 +106,13 @@ static void put(struct fixture *f, const char *name, const char *id, const char 
 	assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
 }
 
-static struct forwarder *start(struct fixture *f, struct bus *bus, uint32_t window)
+static struct forwarder *start_within(struct fixture *f, struct bus *bus, uint32_t window, size_t window_bytes)
 {
 	struct forwarder_config config = {
 		.dir = f->dir,
 		.bus_name = "test",
 		.window = window,
-		.window_bytes = 1 << 20,
+		.window_bytes = window_bytes,
 		.timeout_ms = 1000,
 	};
 	struct forwarder *forwarder = NULL;
@@ -99,6 +121,11 @@ static struct forwarder *start(struct fixture *f, struct bus *bus, uint32_t wind
 	if (forwarder_start(&config, f->store, bus, &why, &forwarder))
 		fail_msg("%s", why.text);
 	return forwarder;
+}
+
+static struct forwarder *start(struct fixture *f, struct bus *bus, uint32_t window)
+{
+	return start_within(f, bus, window, 1 << 20);
 }
 
 static void wait_until_forwarded(struct forwarder *f)
@@ -262,6 +289,95 @@ static void what_can_never_be_taken_is_set_aside_with_its_reason(void **state)
 	assert_int_equal(script.taken_count, 2);
 	read_dead(f, dead);
 	assert_string_equal(dead, "2 test event: because the test says so");
+	fixture_free(f);
+}
+
+/* Files may grow no further: a dead letter cannot be stored either. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_dead_letter_that_cannot_be_stored_is_not_given_up(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t until = clock_mono_ms() + 2 * DEADLINE_MS;
+	int64_t oldest;
+	char dead[200];
+
+	(void)state;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	script_init(&script, refuse_b);
+	put(f, "b", "1", "");
+	limit_files(4096);
+	forwarder = start(f, &script.bus, 8);
+	while (atomic_load(&script.calls) < 2) { /* it was tried again, so it was kept */
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+	assert_int_equal(forwarder_waiting(forwarder, &oldest), 1);
+	read_dead(f, dead);
+	assert_string_equal(dead, "");
+	limit_files(RLIM_INFINITY);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	read_dead(f, dead);
+	assert_string_equal(dead, "1 test event: because the test says so");
+	fixture_free(f);
+}
+
+static void what_is_in_flight_is_bounded_in_bytes_too(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	int64_t oldest = 0;
+
+	(void)state;
+	script_init(&script, take);
+	script.holds = true;
+	for (int i = 0; i < 3; i++)
+		put(f, "a", "id", "");
+	forwarder = start_within(f, &script.bus, 8, /* window_bytes= */ 1);
+	while (!oldest) /* the first turn is over */
+		assert_int_equal(forwarder_waiting(forwarder, &oldest), 3);
+	assert_int_equal(atomic_load(&script.held_n), 1); /* one goes always */
+	while (forwarder_waiting(forwarder, &oldest))
+		script_let_go(&script);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 3);
+	fixture_free(f);
+}
+
+static void *let_go_late(void *arg)
+{
+	poll(NULL, 0, 50);
+	script_let_go(&script);
+	return arg;
+}
+
+/* A publish belongs to the forwarder until the bus has answered it, also when nobody waits for it any more. */
+static void the_end_waits_for_what_is_in_flight(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	pthread_t thread;
+
+	(void)state;
+	script_init(&script, take);
+	script.holds = true;
+	put(f, "a", "id", "");
+	forwarder = start(f, &script.bus, 8);
+	while (!atomic_load(&script.held_n))
+		poll(NULL, 0, 1);
+	assert_int_equal(pthread_create(&thread, NULL, let_go_late, NULL), 0);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(atomic_load(&script.held_n), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
 	fixture_free(f);
 }
 
@@ -532,6 +648,9 @@ int main(void)
 		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
+		cmocka_unit_test(a_dead_letter_that_cannot_be_stored_is_not_given_up),
+		cmocka_unit_test(what_is_in_flight_is_bounded_in_bytes_too),
+		cmocka_unit_test(the_end_waits_for_what_is_in_flight),
 		cmocka_unit_test(stopping_waits_for_what_waits_but_not_for_ever),
 		cmocka_unit_test(the_embedded_bus_takes_no_publish),
 		cmocka_unit_test(the_embedded_bus_is_as_good_as_the_store),

@@ -31,6 +31,9 @@ static void answers_are_read_as_what_they_promise(void **state)
 		{ STR("{}"), E_UNAVAILABLE, 0, false, false },
 		{ STR("[]"), E_UNAVAILABLE, 0, false, false },
 		{ STR("+OK"), E_UNAVAILABLE, 0, false, false },
+		{ STR("{\"stream\":\"default\",\"seq\":7} "), E_OK, 7, false, false },
+		{ STR("{\"stream\":\"default\",\"seq\":7}}"), E_UNAVAILABLE, 0, false, false },
+		{ STR("{\"stream\":\"default\",\"seq\":7}{\"error\":{}}"), E_UNAVAILABLE, 0, false, false },
 		{ STR(""), E_UNAVAILABLE, 0, false, false },
 		{ STR("{\"error\":{\"code\":400,\"err_code\":10054,\"description\":\"message size exceeds maximum "
 		      "allowed\"},"
@@ -90,6 +93,8 @@ static void reports_of_servers_old_and_new_are_understood(void **state)
 		{ STR("{\"server\":{},\"data\":{\"config\":{\"sync_always\":true}}}"), BUS_SYNC_ALWAYS },
 		{ STR("{\"server\":{},\"error\":{\"code\":403}}"), BUS_SYNC_UNKNOWN },
 		{ STR("{\"config\":{\"sync_always\":\"true\"}}"), BUS_SYNC_UNKNOWN },
+		{ STR("{\"config\":{\"sync_always\":false}}"), BUS_SYNC_UNKNOWN },
+		{ STR("{\"config\":{\"sync_interval\":1,\"sync_always\":false}}"), BUS_SYNC_LATER },
 		{ STR("{\"config\":[]}"), BUS_SYNC_UNKNOWN },
 		{ STR("[1]"), BUS_SYNC_UNKNOWN },
 		{ STR("{"), BUS_SYNC_UNKNOWN },

@@ -1,0 +1,574 @@
+#include <stdio.h>
+
+#include "agent/site.h"
+#include "base/mem.h"
+#include "ground.h"
+#include "trees.h"
+#include "wire/convert.h"
+
+#define ORIGINAL(namespace, uid, revision)                                  \
+	"{'metadata':{'name':'web','namespace':'" namespace "','uid':'" uid \
+							    "'},'spec':{'source':{'targetRevision':'" revision "'}}}"
+#define OWN(name, uid) "{'metadata':{'name':'" name "','namespace':'site','uid':'" uid "'},'spec':{'source':{}}}"
+#define COPY(source, revision)                                                                                 \
+	"{'metadata':{'name':'web','namespace':'site','annotations':{'argocd.argoproj.io/source-uid':'" source \
+	"'}},'spec':{'destination':{'name':'in-cluster'},'source':{'targetRevision':'" revision "'}}}"
+
+/* ---- a site on its ground; the test is its principal ------------------------------------------------------------------- */
+
+struct scene {
+	struct ground g;
+	struct patterns *everywhere;
+	enum agent_mode mode;
+	bool by_destination;
+	struct site *site;
+	uint64_t turn_at; /* UINT64_MAX: nobody asked for one */
+	unsigned wakes;
+	unsigned problems;
+	uint64_t epoch;
+	char said[2048];
+	size_t said_n;
+};
+
+/* In memory that does not fail. */
+__attribute__((format(printf, 2, 3))) static void say(struct scene *sc, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	sc->said_n += (size_t)vsnprintf(sc->said + sc->said_n, sizeof(sc->said) - sc->said_n, format, args);
+	va_end(args);
+	assert_true(sc->said_n < sizeof(sc->said));
+}
+
+static uint64_t now_ms(void *ctx)
+{
+	return ((struct scene *)ctx)->g.now;
+}
+
+static int64_t wall_ns(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+/* What concerns objects; comparisons have random ids. */
+static void describe(struct scene *sc, struct str message)
+{
+	static const char *const outcomes[] = { "", "received", "applied", "rejected" };
+	struct wire_event e;
+	struct why why;
+
+	assert_int_equal(wire_event_decode(message, &e, &why), E_OK);
+	if (e.target == WIRE_TO_ACK && e.outcome != WIRE_RECEIVED)
+		say(sc, "%s %.*s\n", outcomes[e.outcome], STR_ARG(e.event_id));
+	else if (wire_is_object(&e))
+		say(sc, "%s %.*s of %.*s\n", wire_type_name(e.type), STR_ARG(e.event_id), STR_ARG(e.subject));
+}
+
+static void on_ready(void *ctx, struct session *session)
+{
+	struct scene *sc = ctx;
+	struct buf message = { 0 };
+	uint64_t order;
+
+	while (session_take(session, sc->g.now, /* wall_ns= */ 0, &message, &order)) {
+		describe(sc, buf_view(&message));
+		if (order)
+			session_sent(session, order, sc->g.now, /* random= */ 7);
+		buf_clear(&message);
+	}
+	buf_release(&message);
+}
+
+static void on_applied(void *ctx, const struct delivery_event *event, const struct replica_place *place,
+		       enum delivery_outcome outcome, bool retryable, const char *text)
+{
+	(void)ctx, (void)event, (void)place, (void)outcome, (void)retryable, (void)text;
+}
+
+static void on_heard(void *ctx, const struct peer_heard *heard)
+{
+	(void)ctx, (void)heard;
+}
+
+static void on_reverted(void *ctx, const struct replica_place *place, enum err err, const char *text)
+{
+	(void)place;
+	say(ctx, "%s\n", err == E_OK ? text : "not put back");
+}
+
+static void on_refusal(void *ctx, enum wire_refusal refusal, struct str message)
+{
+	(void)refusal, (void)message;
+	say(ctx, "refused in a call of its own\n");
+}
+
+static void on_problem(void *ctx, const struct why *why, bool bad)
+{
+	(void)why;
+	((struct scene *)ctx)->problems += bad;
+}
+
+static void on_synced(void *ctx)
+{
+	(void)ctx;
+}
+
+static void on_wake(void *ctx)
+{
+	struct scene *sc = ctx;
+
+	sc->wakes++;
+	sc->turn_at = sc->g.now;
+}
+
+struct loading {
+	struct site *site;
+	enum ledger_table table;
+};
+
+static void load_row(void *ctx, const struct ledger_row *row)
+{
+	const struct loading *l = ctx;
+
+	assert_int_equal(site_load(l->site, l->table, row), E_OK);
+}
+
+static struct site *new_site(struct scene *sc)
+{
+	const struct site_options options = {
+		.mode = sc->mode,
+		.mapping = { .by_destination = sc->by_destination, .namespace = "site", .allowed = sc->everywhere },
+		.backend = sc->g.backend,
+		.journal = sc->g.journal,
+		.outbox = outbox_defaults,
+		.inbox = inbox_defaults,
+		.guard = { .share_max = 50, .count_min = 2 },
+		.limits = { .resync_ms = 300000 },
+		.source = STR("agent"),
+		.seed = 3,
+		.now_ms = now_ms,
+		.wall_ns = wall_ns,
+		.events = { on_ready, on_applied, on_heard, on_reverted, on_refusal, on_problem, on_synced, on_wake,
+			    sc },
+	};
+
+	return site_new(&options);
+}
+
+/* The backend has not said yet what it has. */
+static void start(struct scene *sc)
+{
+	static const enum ledger_table tables[] = { LEDGER_COPY, LEDGER_COMMAND, LEDGER_REPLICA };
+	struct agent_name name;
+	struct why why;
+
+	sc->turn_at = UINT64_MAX;
+	sc->site = new_site(sc);
+	assert_non_null(sc->site);
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		ground_rows(&sc->g, tables[i], load_row, &(struct loading){ .site = sc->site, .table = tables[i] });
+	assert_int_equal(site_start(sc->site, &why), E_OK);
+	assert_true(agent_name_set(&name, str_of("a1")));
+	assert_int_equal(site_let_in(sc->site, &name, str_of("argocd")), E_OK);
+}
+
+static void begin(struct scene *sc, enum agent_mode mode)
+{
+	struct why why;
+
+	*sc = (struct scene){ .mode = mode };
+	assert_int_equal(patterns_new((struct str)STR("*"), &why, &sc->everywhere), E_OK);
+	ground_begin(&sc->g, /* now= */ 1000);
+	start(sc);
+}
+
+static void crash(struct scene *sc)
+{
+	ground_crash(&sc->g);
+	site_free(sc->site);
+}
+
+static void restart(struct scene *sc)
+{
+	ground_open(&sc->g);
+	start(sc);
+}
+
+static void end(struct scene *sc)
+{
+	crash(sc);
+	ground_end(&sc->g);
+	patterns_free(sc->everywhere);
+}
+
+static void run(struct scene *sc, uint64_t ms)
+{
+	uint64_t until = sc->g.now + ms;
+
+	for (;;) {
+		while (ground_step(&sc->g))
+			;
+		if (sc->turn_at <= sc->g.now)
+			sc->turn_at = site_turn(sc->site);
+		else if (sc->g.now < until)
+			sc->g.now++;
+		else
+			return;
+	}
+}
+
+static void expect(struct scene *sc, const char *text)
+{
+	run(sc, 5);
+	assert_string_equal(sc->said, text);
+	sc->said[sc->said_n = 0] = 0;
+}
+
+static void connect_principal(struct scene *sc)
+{
+	const struct wire_dialect agreed = { .version = WIRE_NEWEST, .window_events = 100, .window_bytes = 1 << 20 };
+
+	assert_int_equal(session_open(site_session(sc->site), ++sc->epoch, &agreed, sc->g.now), E_OK);
+	site_ready(sc->site);
+}
+
+static void receive(struct scene *sc, const struct wire_event *e)
+{
+	struct buf bytes = { 0 };
+
+	assert_int_equal(wire_event_encode(e, &bytes), E_OK);
+	CLEANUP(blob_unref_freep) struct blob *message = blob_new(buf_view(&bytes));
+
+	buf_release(&bytes);
+	session_receive(site_session(sc->site), sc->epoch, message, sc->g.now, /* random= */ 3);
+	site_ready(sc->site);
+}
+
+static void hear(struct scene *sc, enum wire_type type, const char *resource_id, const char *event_id, const char *json)
+{
+	json_object *tree = tree_of(json);
+
+	receive(sc, &(struct wire_event){ .type = type,
+					  .target = WIRE_TO_APPLICATION,
+					  .resource_id = str_of(resource_id),
+					  .event_id = str_of(event_id),
+					  .data = str_of(json_object_to_json_string(tree)) });
+	json_object_put(tree);
+}
+
+static void answer(struct scene *sc, const char *resource_id, const char *event_id)
+{
+	receive(sc, &(struct wire_event){ .type = WIRE_PROCESSED,
+					  .target = WIRE_TO_ACK,
+					  .resource_id = str_of(resource_id),
+					  .event_id = str_of(event_id),
+					  .outcome = WIRE_APPLIED });
+	run(sc, 5);
+}
+
+static void put(struct scene *sc, const char *json)
+{
+	ground_put(&sc->g, OBJECT_APPLICATION, json);
+}
+
+/* What a controller does. */
+static void put_status(struct scene *sc, const char *json)
+{
+	const struct object *o = memory_store_get(sc->g.store, OBJECT_APPLICATION, "site", "web");
+	json_object *kept = object_tree(o), *tree = tree_of(json_object_to_json_string(kept));
+
+	assert_int_equal(json_object_object_add(tree, "status", tree_of(json)), 0);
+	put(sc, json_object_to_json_string(tree));
+	json_object_put(tree);
+	json_object_put(kept);
+}
+
+static const char *at_site(const struct scene *sc, const char *path)
+{
+	return ground_at(&sc->g, OBJECT_APPLICATION, "site", "web", path);
+}
+
+/* A managed agent's copy of "u1", confirmed. */
+static void begin_with_copy(struct scene *sc)
+{
+	begin(sc, AGENT_MANAGED);
+	connect_principal(sc);
+	hear(sc, WIRE_CREATE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+	expect(sc, "applied web_u1_1\n");
+	assert_string_equal(at_site(sc, "spec.source.targetRevision"), "\"r1\"");
+}
+
+/* ---- a managed agent --------------------------------------------------------------------------------------------------- */
+
+/* A missing object means nothing as long as the backend has not said what there is: an adoption would look like a creation. */
+static void what_comes_before_the_backend_is_known_waits(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	connect_principal(&sc);
+	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+	sc.turn_at = site_turn(sc.site);
+	assert_false(site_is_synced(sc.site));
+	assert_int_equal(memory_store_count(sc.g.store), 0);
+	assert_string_equal(sc.said, "");
+	expect(&sc, "applied web_u1_1\n");
+	assert_true(site_is_synced(sc.site));
+	end(&sc);
+}
+
+static void an_application_of_the_principals_own_namespace_lies_in_ours(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	crash(&sc);
+	sc.by_destination = true;
+	restart(&sc);
+	connect_principal(&sc);
+	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1", ORIGINAL("argocd", "u1", "r1"));
+	expect(&sc, "applied web_u1_1\n");
+	assert_string_equal(at_site(&sc, "metadata.annotations"),
+			    "{\"argocd.argoproj.io/source-uid\":\"u1\",\"argocd.argoproj.io/namespace-remapped\":"
+			    "\"true\"}");
+	hear(&sc, WIRE_CREATE, "web_u2", "web_u2_1", ORIGINAL("apps", "u2", "r1"));
+	expect(&sc, "applied web_u2_1\n");
+	assert_string_not_equal(ground_at(&sc.g, OBJECT_APPLICATION, "apps", "web", "metadata.uid"), "");
+	end(&sc);
+}
+
+static void another_uid_replaces_the_copy_and_a_late_delete_of_the_former_leaves_it(void **state)
+{
+	struct scene sc;
+	char uid[64];
+
+	(void)state;
+	begin_with_copy(&sc);
+	(void)snprintf(uid, sizeof(uid), "%s", at_site(&sc, "metadata.uid"));
+	hear(&sc, WIRE_CREATE, "web_u2", "web_u2_2", ORIGINAL("a1", "u2", "r2"));
+	expect(&sc, "applied web_u2_2\n");
+	assert_string_not_equal(at_site(&sc, "metadata.uid"), uid);
+	hear(&sc, WIRE_DELETE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+	expect(&sc, "applied web_u1_1\n");
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r2\"");
+	end(&sc);
+}
+
+/* Without a stream, and over a restart: what is to be there is in the ledger. */
+static void local_changes_are_undone_also_without_a_principal(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	session_close(site_session(sc.site), sc.epoch);
+	put(&sc, COPY("u1", "mine"));
+	expect(&sc, "put back as the principal has it\n");
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r1\"");
+	crash(&sc);
+	ground_remove(&sc.g, OBJECT_APPLICATION, "site", "web");
+	restart(&sc);
+	expect(&sc, "made again as the principal has it\n");
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r1\"");
+	end(&sc);
+}
+
+static void what_was_told_is_not_told_again_after_a_restart(void **state)
+{
+	struct scene sc;
+	char uid[64], resource_id[80], event_id[100], text[128];
+
+	(void)state;
+	begin_with_copy(&sc);
+	(void)snprintf(uid, sizeof(uid), "%s", at_site(&sc, "metadata.uid"));
+	put_status(&sc, "{'health':'good'}");
+	(void)snprintf(resource_id, sizeof(resource_id), "web_%.*s", (int)strlen(uid) - 2, uid + 1);
+	(void)snprintf(event_id, sizeof(event_id), "%s_2", resource_id);
+	(void)snprintf(text, sizeof(text), "status-update %s of site/web\n", event_id);
+	expect(&sc, text);
+	answer(&sc, resource_id, event_id);
+	crash(&sc);
+	restart(&sc);
+	connect_principal(&sc);
+	expect(&sc, "");
+	end(&sc);
+}
+
+/* ---- an autonomous agent ------------------------------------------------------------------------------------------------ */
+
+static void the_rows_of_another_peer_are_nobodys(void **state)
+{
+	const struct ledger_row row = { .peer = STR("somebody"),
+					.kind = STR("Application"),
+					.namespace = STR("site"),
+					.name = STR("web"),
+					.uid = STR("u1"),
+					.version = STR("1") };
+	struct source_stats stats;
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_AUTONOMOUS);
+	assert_int_equal(site_load(sc.site, LEDGER_COPY, &row), E_OK);
+	source_stats(session_source(site_session(sc.site)), &stats);
+	assert_int_equal(stats.copies, 0);
+	end(&sc);
+}
+
+static void an_empty_directory_does_not_empty_the_principal(void **state)
+{
+	static const char *const names[] = { "n1", "n2", "n3" };
+	struct source_stats stats;
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_AUTONOMOUS);
+	connect_principal(&sc);
+	put(&sc, OWN("n1", "u1"));
+	expect(&sc, "create n1_u1_1 of site/n1\n");
+	put(&sc, OWN("n2", "u2"));
+	expect(&sc, "create n2_u2_2 of site/n2\n");
+	put(&sc, OWN("n3", "u3"));
+	expect(&sc, "create n3_u3_3 of site/n3\n");
+	answer(&sc, "n1_u1", "n1_u1_1");
+	answer(&sc, "n2_u2", "n2_u2_2");
+	answer(&sc, "n3_u3", "n3_u3_3");
+	crash(&sc);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		ground_remove(&sc.g, OBJECT_APPLICATION, "site", names[i]);
+	restart(&sc);
+	connect_principal(&sc);
+	expect(&sc, "");
+	source_stats(session_source(site_session(sc.site)), &stats);
+	assert_int_equal(stats.held, 3);
+	source_release(session_source(site_session(sc.site)), sc.g.now);
+	site_ready(sc.site);
+	run(&sc, 5);
+	assert_non_null(strstr(sc.said, "delete n1_u1_ of site/n1\n"));
+	assert_non_null(strstr(sc.said, "delete n3_u3_ of site/n3\n"));
+	end(&sc);
+}
+
+static void nothing_leaves_while_the_ledger_fails(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_AUTONOMOUS);
+	connect_principal(&sc);
+	run(&sc, 5);
+	sc.g.disk_failures = 2;
+	put(&sc, OWN("n1", "u1"));
+	expect(&sc, "");
+	run(&sc, 1000);
+	expect(&sc, "create n1_u1_1 of site/n1\n");
+	end(&sc);
+}
+
+/* ---- turns, end, memory ------------------------------------------------------------------------------------------------ */
+
+static void who_is_ready_already_wakes_nobody_again(void **state)
+{
+	struct scene sc;
+	unsigned before;
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	run(&sc, 5);
+	before = sc.wakes;
+	site_ready(sc.site);
+	site_ready(sc.site);
+	assert_int_equal(sc.wakes, before + 1);
+	(void)site_turn(sc.site);
+	site_ready(sc.site);
+	assert_int_equal(sc.wakes, before + 2);
+	end(&sc);
+}
+
+static void who_stops_finishes_what_is_under_way(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	sc.g.disk_held = true;
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "web_u1_2", ORIGINAL("a1", "u1", "r2"));
+	run(&sc, 5);
+	site_stop(sc.site);
+	assert_false(site_is_idle(sc.site));
+	sc.g.disk_held = false;
+	run(&sc, 5);
+	assert_true(site_is_idle(sc.site));
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r2\"");
+	end(&sc);
+}
+
+static void a_principal_that_is_unknown_without_memory_is_known_the_next_time(void **state)
+{
+	struct agent_name name;
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	assert_true(agent_name_set(&name, str_of("a1")));
+	mem_fail_at(1);
+	assert_int_equal(site_let_in(sc.site, &name, str_of("other")), E_NOMEM);
+	mem_fail_at(0);
+	assert_int_equal(site_let_in(sc.site, &name, str_of("other")), E_OK);
+	end(&sc);
+}
+
+/* A change that had no memory is not forgotten: the principal hears of it without anything else happening. */
+static void a_change_that_had_no_memory_reaches_the_principal_all_the_same(void **state)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+	json_object *tree = tree_of(OWN("n1", "u1"));
+	long n = 0, count;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(object_from_tree(OBJECT_APPLICATION, tree, &why, &o), E_OK);
+	json_object_put(tree);
+	do {
+		struct scene sc;
+
+		begin(&sc, AGENT_AUTONOMOUS);
+		connect_principal(&sc);
+		run(&sc, 5);
+		assert_int_equal(memory_store_edit(sc.g.store, o), E_OK);
+		mem_fail_at(++n);
+		run(&sc, 5);
+		count = mem_count();
+		mem_fail_at(0);
+		run(&sc, 7000);
+		if (!strstr(sc.said, "create n1_u1_1 of site/n1\n"))
+			fail_msg("allocation %ld: %s", n, sc.said);
+		assert_int_equal(sc.problems, 0);
+		end(&sc);
+	} while (n <= count); /* the last pass had no fault */
+	assert_true(n > 15);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_comes_before_the_backend_is_known_waits),
+		cmocka_unit_test(an_application_of_the_principals_own_namespace_lies_in_ours),
+		cmocka_unit_test(another_uid_replaces_the_copy_and_a_late_delete_of_the_former_leaves_it),
+		cmocka_unit_test(local_changes_are_undone_also_without_a_principal),
+		cmocka_unit_test(what_was_told_is_not_told_again_after_a_restart),
+		cmocka_unit_test(the_rows_of_another_peer_are_nobodys),
+		cmocka_unit_test(an_empty_directory_does_not_empty_the_principal),
+		cmocka_unit_test(nothing_leaves_while_the_ledger_fails),
+		cmocka_unit_test(who_is_ready_already_wakes_nobody_again),
+		cmocka_unit_test(who_stops_finishes_what_is_under_way),
+		cmocka_unit_test(a_principal_that_is_unknown_without_memory_is_known_the_next_time),
+		cmocka_unit_test(a_change_that_had_no_memory_reaches_the_principal_all_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,658 @@
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "ground.h"
+#include "principal/hub.h"
+#include "trees.h"
+#include "wire/convert.h"
+
+#define APP(namespace, uid, revision)                                                                                  \
+	"{'metadata':{'name':'web','namespace':'" namespace "','uid':'" uid "'},'spec':{'destination':{'name':'a1'},'" \
+							    "source':{'targetRevision':'" revision "'}}}"
+#define PROJECT(uid, agents)                                                                                    \
+	"{'metadata':{'name':'team','namespace':'argocd','uid':'" uid "'},'spec':{'sourceNamespaces':['" agents \
+	"'],'destinations':[{'name':'" agents "','namespace':'*'}]}}"
+
+/* ---- a hub on its ground; the test is its agents ----------------------------------------------------------------------- */
+
+struct scene {
+	struct ground g;
+	struct patterns *everywhere;
+	bool by_destination;
+	struct hub *hub;
+	uint64_t turn_at; /* UINT64_MAX: nobody asked for one */
+	uint64_t epochs;
+	uint64_t resync_ms;
+	unsigned changes[HUB_CHANGE_COUNT];
+	unsigned retired;
+	enum mapping_reason unowned;
+	char said[2048];
+	size_t said_n;
+};
+
+/* In memory that does not fail. */
+__attribute__((format(printf, 2, 3))) static void say(struct scene *sc, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	sc->said_n += (size_t)vsnprintf(sc->said + sc->said_n, sizeof(sc->said) - sc->said_n, format, args);
+	va_end(args);
+	assert_true(sc->said_n < sizeof(sc->said));
+}
+
+static uint64_t now_ms(void *ctx)
+{
+	return ((struct scene *)ctx)->g.now;
+}
+
+static int64_t wall_ns(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+/* What concerns objects; comparisons have random ids. */
+static void describe(struct scene *sc, const struct hub_agent *a, struct str message)
+{
+	static const char *const outcomes[] = { "", "received", "applied", "rejected" };
+	struct wire_event e;
+	struct why why;
+
+	assert_int_equal(wire_event_decode(message, &e, &why), E_OK);
+	if (e.target == WIRE_TO_ACK && e.outcome != WIRE_RECEIVED)
+		say(sc, "%s: %s %.*s\n", a->name.text, outcomes[e.outcome], STR_ARG(e.event_id));
+	else if (wire_is_object(&e))
+		say(sc, "%s: %s %.*s\n", a->name.text, wire_type_name(e.type), STR_ARG(e.event_id));
+}
+
+static void on_ready(void *ctx, struct hub_agent *a)
+{
+	struct scene *sc = ctx;
+	struct buf message = { 0 };
+	uint64_t order;
+
+	while (session_take(a->session, sc->g.now, /* wall_ns= */ 0, &message, &order)) {
+		describe(sc, a, buf_view(&message));
+		if (order)
+			session_sent(a->session, order, sc->g.now, /* random= */ 7);
+		buf_clear(&message);
+	}
+	buf_release(&message);
+}
+
+static void on_retired(void *ctx, struct hub_agent *a)
+{
+	(void)a;
+	((struct scene *)ctx)->retired++;
+}
+
+static void on_applied(void *ctx, struct hub_agent *a, const struct delivery_event *event,
+		       const struct replica_place *place, enum delivery_outcome outcome, bool retryable,
+		       const char *text)
+{
+	(void)ctx, (void)a, (void)event, (void)place, (void)outcome, (void)retryable, (void)text;
+}
+
+static void on_heard(void *ctx, struct hub_agent *a, const struct peer_heard *heard)
+{
+	(void)ctx, (void)a, (void)heard;
+}
+
+static void on_reverted(void *ctx, struct hub_agent *a, const struct replica_place *place, enum err err,
+			const char *text)
+{
+	struct scene *sc = ctx;
+
+	say(sc, "%s: %s/%s %s\n", a->name.text, place->namespace, place->name, err == E_OK ? text : "not put back");
+}
+
+static void on_cache_info(void *ctx, struct hub_agent *a, struct str json)
+{
+	(void)ctx, (void)a, (void)json;
+}
+
+static void on_change(void *ctx, enum object_kind kind, enum hub_change change)
+{
+	struct scene *sc = ctx;
+
+	sc->changes[change] += kind == OBJECT_APPLICATION;
+}
+
+static void on_unowned(void *ctx, const struct object *application, enum mapping_reason reason)
+{
+	(void)application;
+	((struct scene *)ctx)->unowned = reason;
+}
+
+static void on_problem(void *ctx, const struct why *why, bool bad)
+{
+	(void)ctx, (void)why, (void)bad;
+}
+
+static void on_synced(void *ctx)
+{
+	(void)ctx;
+}
+
+static void on_wake(void *ctx)
+{
+	struct scene *sc = ctx;
+
+	sc->turn_at = sc->g.now;
+}
+
+struct loading {
+	struct hub *hub;
+	enum ledger_table table;
+};
+
+static void load_row(void *ctx, const struct ledger_row *row)
+{
+	const struct loading *l = ctx;
+
+	assert_int_equal(hub_load(l->hub, l->table, row), E_OK);
+}
+
+static struct hub *new_hub(struct scene *sc)
+{
+	const struct hub_options options = {
+		.mapping = { .by_destination = sc->by_destination, .namespace = "argocd", .allowed = sc->everywhere },
+		.principal_uid = "principal",
+		.backend = sc->g.backend,
+		.journal = sc->g.journal,
+		.outbox = outbox_defaults,
+		.inbox = inbox_defaults,
+		.guard = { .share_max = 50, .count_min = 2 },
+		.limits = { .resync_ms = 300000 },
+		.source = STR("principal"),
+		.seed = 3,
+		.now_ms = now_ms,
+		.wall_ns = wall_ns,
+		.events = { on_ready, on_retired, on_applied, on_heard, on_reverted, on_cache_info, on_change,
+			    on_unowned, on_problem, on_synced, on_wake, sc },
+	};
+
+	return hub_new(&options);
+}
+
+static void start(struct scene *sc)
+{
+	static const enum ledger_table tables[] = { LEDGER_SETTING, LEDGER_COPY, LEDGER_COMMAND, LEDGER_REPLICA };
+	struct why why;
+
+	sc->turn_at = UINT64_MAX;
+	sc->hub = new_hub(sc);
+	assert_non_null(sc->hub);
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		ground_rows(&sc->g, tables[i], load_row, &(struct loading){ .hub = sc->hub, .table = tables[i] });
+	assert_int_equal(hub_start(sc->hub, &why), E_OK);
+}
+
+static void begin(struct scene *sc)
+{
+	struct why why;
+
+	*sc = (struct scene){ 0 };
+	assert_int_equal(patterns_new((struct str)STR("*"), &why, &sc->everywhere), E_OK);
+	ground_begin(&sc->g, /* now= */ 1000);
+	start(sc);
+}
+
+static void crash(struct scene *sc)
+{
+	ground_crash(&sc->g);
+	hub_free(sc->hub);
+}
+
+static void restart(struct scene *sc)
+{
+	ground_open(&sc->g);
+	start(sc);
+}
+
+static void end(struct scene *sc)
+{
+	crash(sc);
+	ground_end(&sc->g);
+	patterns_free(sc->everywhere);
+}
+
+static void run(struct scene *sc, uint64_t ms)
+{
+	uint64_t until = sc->g.now + ms;
+
+	for (;;) {
+		while (ground_step(&sc->g))
+			;
+		if (sc->turn_at <= sc->g.now)
+			sc->turn_at = hub_turn(sc->hub);
+		else if (sc->g.now < until)
+			sc->g.now++;
+		else
+			return;
+	}
+}
+
+static void expect(struct scene *sc, const char *text)
+{
+	run(sc, 5);
+	assert_string_equal(sc->said, text);
+	sc->said[sc->said_n = 0] = 0;
+}
+
+static struct hub_agent *connect_agent(struct scene *sc, const char *name, enum agent_mode mode)
+{
+	const struct wire_dialect agreed = { .version = WIRE_NEWEST, .window_events = 100, .window_bytes = 1 << 20 };
+	struct hub_agent *a = hub_agent(sc->hub, str_of(name), mode);
+
+	assert_non_null(a);
+	assert_int_equal(session_open(a->session, ++sc->epochs, &agreed, sc->g.now), E_OK);
+	hub_ready(a);
+	return a;
+}
+
+static void hear(struct scene *sc, struct hub_agent *a, const struct wire_event *e)
+{
+	struct buf bytes = { 0 };
+
+	assert_int_equal(wire_event_encode(e, &bytes), E_OK);
+	CLEANUP(blob_unref_freep) struct blob *message = blob_new(buf_view(&bytes));
+
+	buf_release(&bytes);
+	session_receive(a->session, session_epoch(a->session), message, sc->g.now, /* random= */ 3);
+	hub_ready(a);
+}
+
+static void answer(struct scene *sc, struct hub_agent *a, const char *resource_id, const char *event_id)
+{
+	hear(sc, a,
+	     &(struct wire_event){ .type = WIRE_PROCESSED,
+				   .target = WIRE_TO_ACK,
+				   .resource_id = str_of(resource_id),
+				   .event_id = str_of(event_id),
+				   .outcome = WIRE_APPLIED });
+	run(sc, 5);
+}
+
+static void put(struct scene *sc, const char *json)
+{
+	ground_put(&sc->g, OBJECT_APPLICATION, json);
+}
+
+static struct source_stats source_of(const struct hub_agent *a)
+{
+	struct source_stats stats;
+
+	source_stats(session_source(a->session), &stats);
+	return stats;
+}
+
+/* ---- whom an object concerns ------------------------------------------------------------------------------------------- */
+
+static void what_is_there_for_an_agent_waits_until_it_comes_for_the_first_time(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	put(&sc, APP("a1", "u1", "r1"));
+	expect(&sc, "");
+	assert_non_null(hub_find(sc.hub, str_of("a1")));
+	assert_null(hub_find(sc.hub, str_of("argocd")));
+	crash(&sc);
+	restart(&sc);
+	expect(&sc, "");
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	expect(&sc, "a1: create web_u1_1\n");
+	end(&sc);
+}
+
+static void each_object_goes_to_whom_it_concerns(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	connect_agent(&sc, "a2", AGENT_MANAGED);
+	run(&sc, 5);
+	put(&sc, APP("a2", "u1", "r1"));
+	expect(&sc, "a2: create web_u1_1\n");
+	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u2", "a1"));
+	expect(&sc, "a1: create team_u2_2\n");
+	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u2", "a*"));
+	expect(&sc, "a2: create team_u2_3\n"); /* a1 has not answered yet */
+	end(&sc);
+}
+
+static void an_application_that_moves_is_deleted_at_the_one_and_created_at_the_other(void **state)
+{
+	struct scene sc;
+	struct hub_agent *a1;
+
+	(void)state;
+	begin(&sc);
+	crash(&sc);
+	sc.by_destination = true;
+	restart(&sc);
+	a1 = connect_agent(&sc, "a1", AGENT_MANAGED);
+	connect_agent(&sc, "a2", AGENT_MANAGED);
+	put(&sc, APP("apps", "u1", "r1"));
+	expect(&sc, "a1: create web_u1_1\n");
+	answer(&sc, a1, "web_u1", "web_u1_1");
+	put(&sc, "{'metadata':{'name':'web','namespace':'apps'},'spec':{'destination':{'name':'a2'}}}");
+	expect(&sc, "a1: delete web_u1_1\na2: create web_u1_2\n");
+	assert_null(hub_find(sc.hub, str_of("apps"))); /* a namespace is no agent then */
+	end(&sc);
+}
+
+static void an_application_of_nobody_is_counted_with_its_reason(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	run(&sc, 5);
+	put(&sc, APP("argocd", "u1", "r1"));
+	expect(&sc, "");
+	assert_int_equal(sc.unowned, MAPPING_OWN_NAMESPACE);
+	assert_int_equal(hub_unowned(sc.hub, MAPPING_OWN_NAMESPACE), 1);
+	assert_int_equal(hub_objects_of(sc.hub, OBJECT_APPLICATION), 1);
+	ground_remove(&sc.g, OBJECT_APPLICATION, "argocd", "web");
+	run(&sc, 5);
+	assert_int_equal(hub_unowned(sc.hub, MAPPING_OWN_NAMESPACE), 0);
+	assert_int_equal(hub_objects(sc.hub), 0);
+	end(&sc);
+}
+
+static void changes_are_told_of_what_happens_and_not_of_what_was_there(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	put(&sc, APP("a1", "u1", "r1"));
+	run(&sc, 5);
+	assert_int_equal(sc.changes[HUB_CREATED], 0);
+	put(&sc, APP("a1", "u1", "r2"));
+	put(&sc, APP("a2", "u2", "r1"));
+	ground_remove(&sc.g, OBJECT_APPLICATION, "a1", "web");
+	run(&sc, 5);
+	assert_int_equal(sc.changes[HUB_CREATED], 1);
+	assert_int_equal(sc.changes[HUB_UPDATED], 1);
+	assert_int_equal(sc.changes[HUB_DELETED], 1);
+	end(&sc);
+}
+
+/* ---- over a restart ---------------------------------------------------------------------------------------------------- */
+
+/* Confirmed by a1: "web" and `more` others. */
+static void begin_confirmed(struct scene *sc, int more)
+{
+	struct hub_agent *a;
+	char json[256], resource_id[32], event_id[32];
+
+	begin(sc);
+	a = connect_agent(sc, "a1", AGENT_MANAGED);
+	run(sc, 5);
+	put(sc, APP("a1", "u1", "r1"));
+	run(sc, 5);
+	answer(sc, a, "web_u1", "web_u1_1");
+	for (int i = 2; i < 2 + more; i++) {
+		(void)snprintf(json, sizeof(json), "{'metadata':{'name':'n%d','namespace':'a1','uid':'u%d'},'spec':{}}",
+			       i, i);
+		put(sc, json);
+		run(sc, 5);
+		(void)snprintf(resource_id, sizeof(resource_id), "n%d_u%d", i, i);
+		(void)snprintf(event_id, sizeof(event_id), "n%d_u%d_%d", i, i, i);
+		answer(sc, a, resource_id, event_id);
+	}
+	sc->said[sc->said_n = 0] = 0;
+}
+
+static void what_was_deleted_while_it_was_down_goes_to_an_agent_of_which_only_rows_are_left(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc, 0);
+	crash(&sc);
+	ground_remove(&sc.g, OBJECT_APPLICATION, "a1", "web");
+	restart(&sc);
+	run(&sc, 5);
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	expect(&sc, "a1: delete web_u1_\n");
+	end(&sc);
+}
+
+static void an_empty_source_wipes_nobody_until_somebody_says_so(void **state)
+{
+	struct scene sc;
+	struct hub_agent *a;
+	size_t at = 0;
+
+	(void)state;
+	begin_confirmed(&sc, 3);
+	crash(&sc);
+	while (memory_store_count(sc.g.store)) {
+		const struct object *o = memory_store_next(sc.g.store, &at);
+
+		ground_remove(&sc.g, OBJECT_APPLICATION, o->namespace, o->name);
+		at = 0;
+	}
+	restart(&sc);
+	a = connect_agent(&sc, "a1", AGENT_MANAGED);
+	expect(&sc, "");
+	assert_int_equal(source_of(a).held, 4);
+	put(&sc, "{'metadata':{'name':'new','namespace':'a1','uid':'u9'},'spec':{}}");
+	expect(&sc, "a1: create new_u9_5\n");
+	assert_int_equal(source_of(a).held, 4);
+	source_release(session_source(a->session), sc.g.now);
+	hub_ready(a);
+	run(&sc, 5);
+	assert_int_equal(source_of(a).held, 0);
+	assert_non_null(strstr(sc.said, "a1: delete web_u1_\n"));
+	assert_non_null(strstr(sc.said, "a1: delete n4_u4_\n"));
+	end(&sc);
+}
+
+static void what_an_agent_knew_in_another_mode_means_nothing(void **state)
+{
+	struct scene sc;
+	struct hub_agent *before, *a;
+
+	(void)state;
+	begin_confirmed(&sc, 0);
+	before = hub_find(sc.hub, str_of("a1"));
+	a = connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
+	assert_int_equal(sc.retired, 1);
+	assert_ptr_not_equal(a, before);
+	assert_ptr_equal(hub_find(sc.hub, str_of("a1")), a);
+	run(&sc, 5);
+	assert_int_equal(source_of(a).copies, 0);
+	crash(&sc);
+	restart(&sc);
+	run(&sc, 5);
+	a = hub_find(sc.hub, str_of("a1"));
+	assert_int_equal(a->mode, AGENT_AUTONOMOUS);
+	assert_ptr_equal(hub_agent(sc.hub, str_of("a1"), AGENT_AUTONOMOUS), a);
+	assert_int_equal(sc.retired, 1);
+	end(&sc);
+}
+
+static const struct wire_event status_of_web = {
+	.type = WIRE_STATUS_UPDATE,
+	.target = WIRE_TO_APPLICATION,
+	.resource_id = STR("web_l1"),
+	.event_id = STR("web_l1_5"),
+	.data = STR("{\"metadata\":{\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"l1\",\"annotations\":{"
+		    "\"argocd.argoproj.io/source-uid\":\"u1\"}},\"status\":{\"health\":{\"status\":\"Healthy\"}}}"),
+};
+
+static void the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc, 0);
+	hear(&sc, hub_find(sc.hub, str_of("a1")), &status_of_web);
+	expect(&sc, "a1: applied web_l1_5\n");
+	assert_string_equal(ground_at(&sc.g, OBJECT_APPLICATION, "a1", "web", "status.health.status"), "\"Healthy\"");
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_REPLICA), 1);
+	crash(&sc);
+	ground_remove(&sc.g, OBJECT_APPLICATION, "a1", "web");
+	restart(&sc);
+	run(&sc, 5);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_REPLICA), 0);
+	end(&sc);
+}
+
+static void a_status_of_a_former_object_of_the_name_changes_nothing(void **state)
+{
+	struct wire_event former = status_of_web;
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc, 0);
+	former.data = (struct str)STR(
+		"{\"metadata\":{\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"l1\",\"annotations\":{"
+		"\"argocd.argoproj.io/source-uid\":\"u0\"}},\"status\":{\"of\":\"another\"}}");
+	hear(&sc, hub_find(sc.hub, str_of("a1")), &former);
+	run(&sc, 5);
+	assert_string_equal(ground_at(&sc.g, OBJECT_APPLICATION, "a1", "web", "status"), "");
+	end(&sc);
+}
+
+/* ---- ledger, turns, end ------------------------------------------------------------------------------------------------ */
+
+static void rows_that_make_no_sense_are_refused(void **state)
+{
+	static const struct {
+		enum ledger_table table;
+		struct ledger_row row;
+		enum err err;
+	} rows[] = {
+		{ LEDGER_SETTING, { .name = STR("principal/uid"), .bytes = STR("x") }, E_OK },
+		{ LEDGER_SETTING, { .name = STR("agent/a1"), .bytes = STR("upside-down") }, E_MALFORMED },
+		{ LEDGER_SETTING, { .name = STR("agent/A 1"), .bytes = STR("managed") }, E_MALFORMED },
+		{ LEDGER_COPY, { .peer = STR(""), .kind = STR("Application"), .name = STR("n") }, E_MALFORMED },
+		{ LEDGER_COPY, { .peer = STR("../a"), .kind = STR("Application"), .name = STR("n") }, E_MALFORMED },
+		{ LEDGER_REPLICA, { .peer = STR("a1"), .kind = STR("Nothing"), .name = STR("n") }, E_MALFORMED },
+		{ LEDGER_REPLICA, { .peer = STR("a1"), .kind = STR("Application") }, E_MALFORMED },
+		{ LEDGER_OBJECT, { .kind = STR("anything") }, E_OK },
+	};
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(hub_load(sc.hub, rows[i].table, &rows[i].row), rows[i].err);
+	end(&sc);
+}
+
+static void nothing_leaves_while_the_ledger_fails_and_everything_when_it_works_again(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	run(&sc, 5);
+	sc.g.disk_failures = 3;
+	put(&sc, APP("a1", "u1", "r1"));
+	put(&sc, APP("a1", "u1", "r2"));
+	expect(&sc, "");
+	assert_int_equal(sc.g.disk_state, E_FULL);
+	run(&sc, 1000);
+	expect(&sc, "a1: create web_u1_2\n");
+	assert_int_equal(sc.g.disk_state, E_OK);
+	end(&sc);
+}
+
+static void agents_in_step_ask_for_no_turn(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc, 3);
+	run(&sc, 1000);
+	assert_int_equal(sc.turn_at, UINT64_MAX);
+	end(&sc);
+}
+
+static void who_stops_waits_for_the_rows_that_are_on_their_way(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc, 0);
+	sc.g.disk_held = true;
+	hear(&sc, hub_find(sc.hub, str_of("a1")), &status_of_web);
+	run(&sc, 5);
+	hub_stop(sc.hub);
+	assert_false(hub_is_idle(sc.hub));
+	put(&sc, APP("a3", "u3", "r1"));
+	run(&sc, 5);
+	assert_null(hub_find(sc.hub, str_of("a3")));
+	sc.g.disk_held = false;
+	run(&sc, 5);
+	assert_true(hub_is_idle(sc.hub));
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_REPLICA), 1);
+	end(&sc);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------------ */
+
+/* A change that had no memory is not forgotten: the agent hears of it without anything else happening. */
+static void a_change_that_had_no_memory_reaches_its_agent_all_the_same(void **state)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+	json_object *tree = tree_of(APP("a1", "u1", "r1"));
+	long n = 0, count;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(object_from_tree(OBJECT_APPLICATION, tree, &why, &o), E_OK);
+	json_object_put(tree);
+	do {
+		struct scene sc;
+
+		begin(&sc);
+		connect_agent(&sc, "a1", AGENT_MANAGED);
+		run(&sc, 5);
+		assert_int_equal(memory_store_edit(sc.g.store, o), E_OK);
+		mem_fail_at(++n);
+		run(&sc, 5);
+		count = mem_count();
+		mem_fail_at(0);
+		run(&sc, 7000);
+		if (!strstr(sc.said, "a1: create web_u1_1\n"))
+			fail_msg("allocation %ld: %s", n, sc.said);
+		end(&sc);
+	} while (n <= count); /* the last pass had no fault */
+	assert_true(n > 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_there_for_an_agent_waits_until_it_comes_for_the_first_time),
+		cmocka_unit_test(each_object_goes_to_whom_it_concerns),
+		cmocka_unit_test(an_application_that_moves_is_deleted_at_the_one_and_created_at_the_other),
+		cmocka_unit_test(an_application_of_nobody_is_counted_with_its_reason),
+		cmocka_unit_test(changes_are_told_of_what_happens_and_not_of_what_was_there),
+		cmocka_unit_test(what_was_deleted_while_it_was_down_goes_to_an_agent_of_which_only_rows_are_left),
+		cmocka_unit_test(an_empty_source_wipes_nobody_until_somebody_says_so),
+		cmocka_unit_test(what_an_agent_knew_in_another_mode_means_nothing),
+		cmocka_unit_test(the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked),
+		cmocka_unit_test(a_status_of_a_former_object_of_the_name_changes_nothing),
+		cmocka_unit_test(rows_that_make_no_sense_are_refused),
+		cmocka_unit_test(nothing_leaves_while_the_ledger_fails_and_everything_when_it_works_again),
+		cmocka_unit_test(agents_in_step_ask_for_no_turn),
+		cmocka_unit_test(who_stops_waits_for_the_rows_that_are_on_their_way),
+		cmocka_unit_test(a_change_that_had_no_memory_reaches_its_agent_all_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
