@@ -253,6 +253,33 @@ def test_bodies_beyond_the_memory_are_refused_for_a_while(served):
     wait_until(lambda: body_status(g, body)[0] == 200, "memory is free again")
 
 
+def test_a_body_of_unknown_length_counts_as_it_comes(served):
+    g = served("bodyMemory: 1Mi")
+    body = b'"' + b"x" * 700_000 + b'"'
+    head = request(length=b"Transfer-Encoding: chunked\r\n", body=b"")
+    with Peer(g.port) as p, Peer(g.port) as other:
+        p.send(head, chunk(body))  # all but its end
+        wait_until(lambda: held(g) >= len(body), "it has come")
+        try:
+            other.send(head, chunk(body))
+        except ConnectionError:
+            pass  # refused on the way
+        assert other.answer()[0] == 503
+        p.send(b"0\r\n\r\n")
+        assert p.answer()[0] == 200
+    wait_until(lambda: held(g) == 0, "memory is free again")
+
+
+def test_a_body_that_does_not_fit_is_refused_before_it_is_sent(served):
+    g = served("bodyMemory: 1Mi")
+    body = b'"' + b"x" * 700_000 + b'"'
+    with Peer(g.port) as p, Peer(g.port) as other:
+        p.send(POST + b"%d\r\n\r\n" % len(body), body[:-1])
+        wait_until(lambda: held(g) >= len(body), "it has come")
+        other.send(POST + b"%d\r\nExpect: 100-continue\r\n\r\n" % len(body))
+        assert other.answer()[0] == 503
+
+
 def test_who_announces_a_body_and_sends_none_takes_no_memory(served):
     g = served("bodyMemory: 1Mi")
     liars = [Peer(g.port) for _ in range(20)]

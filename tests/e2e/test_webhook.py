@@ -6,6 +6,7 @@ import socket
 import pytest
 import requests
 from conftest import wait_until
+from rawhttp import Peer, request
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -208,6 +209,11 @@ spec:
         assert answer(value)[0] == 401, value
     assert answer("Bearer wrong") == (401, "Invalid Auth token")
     assert answer("Bearer first") == (200, "success")
+    for first, second in ((b"first", b"wrong"), (b"wrong", b"first"), (b"first", b"first")):  # a proxy may have looked at the other
+        with Peer(g.port) as p:
+            p.send(request(fields=b"Authorization: Bearer %b\r\nAuthorization: Bearer %b\r\n" % (first, second)))
+            status, _, text = p.answer()
+            assert (status, text) == (401, b"Invalid Authorization Header"), (first, second)
     (secrets / "token").write_text("second")
     wait_until(lambda: answer("Bearer second") == (200, "success"), "the new token counts")
     assert answer("Bearer first") == (401, "Invalid Auth token")

@@ -302,6 +302,13 @@ static void limit_files(rlim_t bytes)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+static int lift_limit(void **state)
+{
+	(void)state;
+	limit_files(RLIM_INFINITY);
+	return 0;
+}
+
 static void a_dead_letter_that_cannot_be_stored_is_not_given_up(void **state)
 {
 	struct fixture *f = open_store();
@@ -648,7 +655,7 @@ int main(void)
 		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
-		cmocka_unit_test(a_dead_letter_that_cannot_be_stored_is_not_given_up),
+		cmocka_unit_test_teardown(a_dead_letter_that_cannot_be_stored_is_not_given_up, lift_limit),
 		cmocka_unit_test(what_is_in_flight_is_bounded_in_bytes_too),
 		cmocka_unit_test(the_end_waits_for_what_is_in_flight),
 		cmocka_unit_test(stopping_waits_for_what_waits_but_not_for_ever),
