@@ -20,7 +20,7 @@ static struct hub_agent *let_in(struct principal *p, struct rpc_call *call)
 	}
 	agent = hub_agent(p->hub, agent_name(&answer.agent), answer.mode);
 	if (!agent)
-		rpc_finish(call, RPC_RESOURCE_EXHAUSTED, (struct str)STR("out of memory"), NULL);
+		rpc_finish(call, RPC_UNAVAILABLE, (struct str)STR("out of memory"), NULL);
 	return agent;
 }
 
@@ -256,6 +256,7 @@ void stream_retired(struct hub_agent *agent)
 const struct rpc_method event_methods[] = {
 	{ .path = WIRE_SUBSCRIBE,
 	  .kind = RPC_BIDI,
+	  .break_unavailable = true,
 	  .on_open = on_subscribe,
 	  .on_message = on_message,
 	  .on_half_close = on_half_close,

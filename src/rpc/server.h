@@ -18,6 +18,8 @@
 struct rpc_method {
 	const char *path; /* "/package.Service/Method" */
 	enum rpc_kind kind;
+	/* A call that breaks (a message over the limit or malformed, no memory) ends with UNAVAILABLE: its clients come again after that. */
+	bool break_unavailable;
 	/* The headers are there. May finish the call. `ctx` is the service's. */
 	void (*on_open)(struct rpc_call *call, void *ctx);
 	/* Unary and server stream: the one message, when the client has ended its side. */

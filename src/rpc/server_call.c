@@ -21,14 +21,14 @@ static void on_timeout(struct rpc_call *call, struct str value)
 	if (!rpc_timeout_parse(value, &ms))
 		refuse(call, 200, RPC_INTERNAL, "grpc-timeout is malformed");
 	else if (rpc_call_set_deadline(call, ms) != E_OK)
-		refuse(call, 200, RPC_RESOURCE_EXHAUSTED, "out of memory");
+		refuse(call, 200, RPC_UNAVAILABLE, "out of memory");
 }
 
 static void on_path(struct rpc_call *call, struct str value)
 {
 	call->path = str_dup(value);
 	if (!call->path)
-		refuse(call, 200, RPC_RESOURCE_EXHAUSTED, "out of memory");
+		refuse(call, 200, RPC_UNAVAILABLE, "out of memory");
 }
 
 /* "application/grpc", alone or with "+proto" or parameters behind it. */
@@ -67,7 +67,7 @@ static void check(struct rpc_call *call)
 	if (call->metadata.err == E_MALFORMED)
 		refuse(call, 200, RPC_INTERNAL, "a \"-bin\" value is not base64");
 	else if (call->metadata.err != E_OK)
-		refuse(call, 200, RPC_RESOURCE_EXHAUSTED, "out of memory");
+		refuse(call, 200, RPC_UNAVAILABLE, "out of memory");
 	if (call->refusal)
 		return;
 	call->method = rpc_server_method(conn->end, str_of(call->path), &call->service);
@@ -217,6 +217,8 @@ void rpc_server_on_over(struct rpc_call *call, enum rpc_code code, const char *t
 {
 	bool finished = call->finished;
 
+	if ((code == RPC_RESOURCE_EXHAUSTED || code == RPC_INTERNAL) && call->method && call->method->break_unavailable)
+		code = RPC_UNAVAILABLE;
 	rpc_call_count(call, code);
 	if (!call->stream_over && rpc_conn_is_live(call->conn)) {
 		/* Its queue would only be in the way of the status: the deadline has passed, or it failed. */

@@ -124,6 +124,18 @@ def test_an_event_that_cannot_be_read_does_not_end_the_stream(hub):
     assert {"r1", "r2", "r3", "r4"} <= {line["resource_id"] for line in refused}
 
 
+def test_a_message_that_is_too_large_ends_the_stream_so_that_an_upstream_agent_comes_again(net, api):
+    principal = net.principal("--grpc-max-message-size", "65536")
+    peer = AgentPeer(api, principal.port, net.pki, SITE)
+    stream = peer.open()
+    stream.send(api.event("status-update", "application", {"x": "y" * 100000}, resourceid="r1", eventid="e1"))
+    assert stream.wait_end()[0].name == "UNAVAILABLE"  # after RESOURCE_EXHAUSTED it would wait on the dead stream for ever
+    again = peer.open()
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    again.wait(is_about("create", "guestbook"), "the next stream works")
+    peer.close()
+
+
 def test_a_flood_of_refused_events_does_not_fill_the_log(hub):
     principal, make = hub
     stream = make().open()
