@@ -148,7 +148,7 @@ static void on_backend_closed(void *ctx)
 /* The connection first, then the session, then what it wrote to. */
 void agent_ended(struct agent *a)
 {
-	if (!a->stopping || a->closing || !a->connection.closed || a->web_count)
+	if (!a->stopping || a->closing || !a->connection.closed || web_is_open(&a->web))
 		return;
 	if (!site_is_idle(a->site) || !journal_is_idle(a->daemon.journal))
 		return;
@@ -174,7 +174,7 @@ static void on_terminate(struct daemon *daemon)
 	systemd_stopping(NULL);
 	connection_stop(&a->connection);
 	site_stop(a->site);
-	agent_web_stop(a);
+	web_close(&a->web);
 	a->drain.on_due = on_drain;
 	(void)loop_timer_start(&a->daemon.loop, &a->drain, DRAIN_MS);
 }

@@ -88,9 +88,7 @@ struct agent {
 	struct traffic_peer principal; /* whom all of it is with */
 	uint64_t failures;             /* attempts in a row */
 	struct quiet quiet;            /* lines about events that went wrong */
-	struct web metrics_web;        /* /metrics, /status */
-	struct web health_web;         /* /healthz, /readyz */
-	size_t web_count;
+	struct web web;
 	uint64_t next_epoch;
 	bool backend_open;
 	bool stopping;
@@ -142,7 +140,6 @@ void note_failed(struct agent *a, enum rpc_code code, const char *what, struct s
 
 /* web.c */
 enum err agent_web_start(struct agent *a, struct why *why);
-void agent_web_stop(struct agent *a);
 
 /* agent.c: something ended; stop goes on when all has. */
 void agent_ended(struct agent *a);

@@ -125,36 +125,22 @@ static const struct web_page health_pages[] = {
 	{ "GET", "/readyz", false, get_readyz },
 };
 
+static void on_closed(void *ctx)
+{
+	agent_ended(ctx);
+}
+
 enum err agent_web_start(struct agent *a, struct why *why)
 {
-	const struct agent_options *o = a->options;
-	enum err err = E_OK;
+	const struct web_config config = {
+		.metrics_port = a->options->metrics_port,
+		.health_port = a->options->healthz_port,
+		.data_dir = a->options->data_dir,
+		.metrics = { metrics_pages, ARRAY_LEN(metrics_pages) },
+		.health = { health_pages, ARRAY_LEN(health_pages) },
+		.on_closed = on_closed,
+		.ctx = a,
+	};
 
-	if (o->metrics_port) {
-		err = web_open(&a->metrics_web, &a->daemon, STR(""), (uint16_t)o->metrics_port, metrics_pages,
-			       ARRAY_LEN(metrics_pages), a, o->data_dir, why);
-		a->web_count += err == E_OK;
-	}
-	if (err == E_OK && o->healthz_port) {
-		err = web_open(&a->health_web, &a->daemon, STR(""), (uint16_t)o->healthz_port, health_pages,
-			       ARRAY_LEN(health_pages), a, NULL, why);
-		a->web_count += err == E_OK;
-	}
-	return err;
-}
-
-static void on_closed(struct web *web)
-{
-	struct agent *a = web->ctx;
-
-	a->web_count--;
-	agent_ended(a);
-}
-
-void agent_web_stop(struct agent *a)
-{
-	if (a->metrics_web.server)
-		web_close(&a->metrics_web, on_closed);
-	if (a->health_web.server)
-		web_close(&a->health_web, on_closed);
+	return web_open(&a->web, &a->daemon, &config, why);
 }

@@ -71,19 +71,19 @@ static void refuse_token(struct http_request *r)
 
 static void on_head(void *ctx, struct http_request *r)
 {
-	struct web *web = ctx;
+	const struct web_port *port = ctx;
 
-	for (size_t i = 0; i < web->page_count; i++) {
-		const struct web_page *page = &web->pages[i];
+	for (size_t i = 0; i < port->pages.n; i++) {
+		const struct web_page *page = &port->pages.pages[i];
 
 		if (!str_is(r->path, page->path))
 			continue;
 		if (!str_is(r->method, page->method) && !(str_is(r->method, "HEAD") && page->method[0] == 'G'))
 			refuse_method(r, page->method);
-		else if (page->token && !is_authorized(web, r))
+		else if (page->token && !is_authorized(port->web, r))
 			refuse_token(r);
 		else
-			page->handle(web, r);
+			page->handle(port->web, r);
 		return;
 	}
 	web_text(r, 404, (struct str)STR("404 page not found\n"));
@@ -106,11 +106,11 @@ static void on_close(void *ctx, struct http_request *r)
 }
 
 /* The daemon works without it: a full disk must not keep it from that. */
-static void describe(struct web *web, struct str host, uint16_t port, const char *data_dir)
+static void describe(struct web *web, uint16_t port, const char *data_dir)
 {
 	struct why why = { 0 };
 
-	if (admin_file_write(&web->file, data_dir, host, port, &why) != E_OK)
+	if (admin_file_write(&web->file, data_dir, (struct str)STR(""), port, &why) != E_OK)
 		log_error(web->daemon->logger, "the commands of this machine will not find this process",
 			  LOG_WHY(&why));
 }
@@ -126,38 +126,53 @@ static const struct http_limits limits = {
 	.write_ms = 10000,
 };
 
-enum err web_open(struct web *web, struct daemon *daemon, struct str host, uint16_t port, const struct web_page *pages,
-		  size_t page_count, void *ctx, const char *data_dir, struct why *why)
+static enum err port_open(struct web *web, struct web_port *port, struct web_pages pages, uint16_t number,
+			  struct why *why)
 {
 	struct http_handler handler = {
-		.on_head = on_head, .on_body = on_body, .on_end = on_end, .on_close = on_close, .ctx = web
+		.on_head = on_head, .on_body = on_body, .on_end = on_end, .on_close = on_close, .ctx = port
 	};
 	enum err err;
 	int fd;
 
-	*web = (struct web){ .daemon = daemon, .pages = pages, .page_count = page_count, .ctx = ctx };
+	*port = (struct web_port){ .web = web, .pages = pages };
+	err = listen_open((struct str)STR(""), number, /* share= */ false, why, &fd);
+	if (err == E_OK)
+		err = http_server_start(&web->daemon->loop, fd, NULL, &limits, &handler, why, &port->server);
+	web->open += err == E_OK;
+	return err;
+}
+
+enum err web_open(struct web *web, struct daemon *daemon, const struct web_config *config, struct why *why)
+{
+	enum err err = E_OK;
+
+	*web = (struct web){ .daemon = daemon, .on_closed = config->on_closed, .ctx = config->ctx };
 	admin_file_init(&web->file);
-	err = listen_open(host, port, /* share= */ false, why, &fd);
-	if (err != E_OK)
-		return err;
-	port = listen_port(fd);
-	err = http_server_start(&daemon->loop, fd, NULL, &limits, &handler, why, &web->server);
-	if (err == E_OK && data_dir)
-		describe(web, host, port, data_dir);
+	if (config->metrics_port)
+		err = port_open(web, &web->metrics, config->metrics, (uint16_t)config->metrics_port, why);
+	if (err == E_OK && config->metrics_port && config->data_dir)
+		describe(web, (uint16_t)config->metrics_port, config->data_dir);
+	if (err == E_OK && config->health_port)
+		err = port_open(web, &web->health, config->health, (uint16_t)config->health_port, why);
 	return err;
 }
 
 static void on_stopped(void *ctx)
 {
-	struct web *web = ctx;
+	struct web_port *port = ctx;
+	struct web *web = port->web;
 
-	web->server = NULL;
-	web->on_closed(web);
+	port->server = NULL;
+	web->open--;
+	web->on_closed(web->ctx);
 }
 
-void web_close(struct web *web, void (*on_closed)(struct web *web))
+void web_close(struct web *web)
 {
-	web->on_closed = on_closed;
 	admin_file_remove(&web->file);
-	http_server_stop(web->server, /* now= */ true, on_stopped, web);
+	if (web->metrics.server)
+		http_server_stop(web->metrics.server, /* now= */ true, on_stopped, &web->metrics);
+	if (web->health.server)
+		http_server_stop(web->health.server, /* now= */ true, on_stopped, &web->health);
 }

@@ -1,9 +1,10 @@
 /*
  * web.h -- the HTTP side of a daemon: pages for Prometheus, for probes, and for the commands of the same machine.
  *
- * Shape     a table of pages on one port. Pages with a token are for `holdfast status` and its like, which find port and token in
- *           <data dir>/admin.json, readable by its owner only, while the process runs.
- * Owner     embedded; tables are static, everything else is borrowed until web_close()'s callback.
+ * Shape     two ports with a table of pages each, so that what probes ask is never behind what Prometheus may see. Pages with a
+ *           token are for `holdfast status` and its like, which find the metrics port and the token in <data dir>/admin.json,
+ *           readable by its owner only, while the process runs.
+ * Owner     embedded; tables are static, everything else is borrowed until web_close()'s last callback.
  * Threads   the loop's.
  */
 #pragma once
@@ -21,22 +22,44 @@ struct web_page {
 	void (*handle)(struct web *web, struct http_request *r);
 };
 
-struct web {
-	struct daemon *daemon;
-	struct http_server *server;
+struct web_pages {
 	const struct web_page *pages;
-	size_t page_count;
-	void *ctx;
-	struct admin_file file; /* without a data directory there is none */
-	void (*on_closed)(struct web *web);
+	size_t n;
 };
 
-/* Serve on `port` of `host` (empty: all addresses). `data_dir` NULL: no admin.json, and no page with a token answers. */
-enum err web_open(struct web *web, struct daemon *daemon, struct str host, uint16_t port, const struct web_page *pages,
-		  size_t page_count, void *ctx, const char *data_dir, struct why *why);
+struct web_config {
+	uint64_t metrics_port, health_port; /* of all addresses; 0: not served */
+	const char *data_dir;               /* NULL: no admin.json, and no page with a token answers */
+	struct web_pages metrics, health;
+	void (*on_closed)(void *ctx); /* a port closed */
+	void *ctx;
+};
 
-/* Cuts what is open; `on_closed` comes later. Only after web_open() succeeded. */
-void web_close(struct web *web, void (*on_closed)(struct web *web));
+struct web_port {
+	struct web *web;
+	struct web_pages pages;
+	struct http_server *server;
+};
+
+struct web {
+	struct daemon *daemon;
+	struct web_port metrics, health;
+	struct admin_file file; /* of the metrics port; without a data directory there is none */
+	size_t open;            /* ports */
+	void (*on_closed)(void *ctx);
+	void *ctx;
+};
+
+/* What is open after an error is closed by web_close(). */
+enum err web_open(struct web *web, struct daemon *daemon, const struct web_config *config, struct why *why);
+
+/* Cuts what is open; on_closed comes later, for each port. */
+void web_close(struct web *web);
+
+static inline bool web_is_open(const struct web *web)
+{
+	return web->open > 0;
+}
 
 /* Answers. */
 void web_text(struct http_request *r, unsigned status, struct str text);

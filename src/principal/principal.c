@@ -262,7 +262,7 @@ static void on_backend_closed(void *ctx)
 /* Sockets first, then sessions, then what they wrote to. */
 void principal_ended(struct principal *p)
 {
-	if (!p->stopping || p->server || p->streams || p->logins || p->web_count || !p->backend_open)
+	if (!p->stopping || p->server || p->streams || p->logins || web_is_open(&p->web) || !p->backend_open)
 		return;
 	if (!hub_is_idle(p->hub) || !journal_is_idle(p->daemon.journal) || p->closing)
 		return;
@@ -305,7 +305,7 @@ static void on_terminate(struct daemon *daemon)
 	streams_end(p);
 	hub_stop(p->hub);
 	rpc_server_stop(p->server, /* now= */ false, on_server_stopped, p);
-	web_stop(p);
+	web_close(&p->web);
 	p->drain.on_due = on_drain;
 	(void)loop_timer_start(&p->daemon.loop, &p->drain, DRAIN_MS);
 }

@@ -56,11 +56,9 @@ struct principal {
 	struct buf uid; /* of this principal, for ever */
 	struct principal_metrics metrics;
 	struct traffic traffic;
-	struct quiet refusals;  /* lines about logins that were refused: by strangers, too */
-	struct quiet unowned;   /* lines about applications that belong to nobody */
-	struct web metrics_web; /* /metrics, /status */
-	struct web health_web;  /* /healthz, /readyz */
-	size_t web_count;
+	struct quiet refusals; /* lines about logins that were refused: by strangers, too */
+	struct quiet unowned;  /* lines about applications that belong to nobody */
+	struct web web;
 	uint64_t next_epoch;
 	size_t streams;
 	size_t logins; /* under way */
@@ -102,7 +100,6 @@ void observe_disconnected(struct principal *p, const struct stream *s, const cha
 
 /* web.c */
 enum err web_start(struct principal *p, struct why *why);
-void web_stop(struct principal *p);
 
 /* principal.c: something ended; stop goes on when all has. */
 void principal_ended(struct principal *p);

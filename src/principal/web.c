@@ -173,36 +173,22 @@ static const struct web_page health_pages[] = {
 	{ "GET", "/readyz", false, get_readyz },
 };
 
+static void on_closed(void *ctx)
+{
+	principal_ended(ctx);
+}
+
 enum err web_start(struct principal *p, struct why *why)
 {
-	const struct principal_options *o = p->options;
-	enum err err = E_OK;
+	const struct web_config config = {
+		.metrics_port = p->options->metrics_port,
+		.health_port = p->options->healthz_port,
+		.data_dir = p->options->data_dir,
+		.metrics = { metrics_pages, ARRAY_LEN(metrics_pages) },
+		.health = { health_pages, ARRAY_LEN(health_pages) },
+		.on_closed = on_closed,
+		.ctx = p,
+	};
 
-	if (o->metrics_port) {
-		err = web_open(&p->metrics_web, &p->daemon, STR(""), (uint16_t)o->metrics_port, metrics_pages,
-			       ARRAY_LEN(metrics_pages), p, o->data_dir, why);
-		p->web_count += err == E_OK;
-	}
-	if (err == E_OK && o->healthz_port) {
-		err = web_open(&p->health_web, &p->daemon, STR(""), (uint16_t)o->healthz_port, health_pages,
-			       ARRAY_LEN(health_pages), p, NULL, why);
-		p->web_count += err == E_OK;
-	}
-	return err;
-}
-
-static void on_closed(struct web *web)
-{
-	struct principal *p = web->ctx;
-
-	p->web_count--;
-	principal_ended(p);
-}
-
-void web_stop(struct principal *p)
-{
-	if (p->metrics_web.server)
-		web_close(&p->metrics_web, on_closed);
-	if (p->health_web.server)
-		web_close(&p->health_web, on_closed);
+	return web_open(&p->web, &p->daemon, &config, why);
 }
