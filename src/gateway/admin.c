@@ -206,6 +206,7 @@ enum err admin_start(struct admin *a, struct process *p, struct why *why)
 		.loop = &p->loop,
 		.store = p->gateway.store,
 		.bus = p->gateway.bus,
+		.bus_name = c->bus.name,
 		.dir = c->data_dir,
 	};
 	if (listen_open(str_of(c->admin_host), c->admin_port, /* share= */ false, why, &fd) != E_OK)
