@@ -89,7 +89,7 @@ enum err outlet_open(struct process *p, struct why *why)
 		struct store_config config = store_config_of(p);
 
 		if (store_open(&config, why, &p->gateway.store) != E_OK)
-			return why_add(why, "store in %s", p->config->data_dir);
+			return why->err;
 	}
 	if (bus_open(&p->opened->bus, p->gateway.registry, on_bus_state, p, why, &p->gateway.bus) != E_OK)
 		return why_add(why, "bus %s", p->opened->bus.name);
