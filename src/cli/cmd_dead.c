@@ -213,9 +213,8 @@ const struct command cmd_dead_retry = {
 	.operands = "[POS...]",
 	.operands_max = SIZE_MAX,
 	.summary = "Send dead letters to the bus again",
-	.about = "For when the reason is gone: the bus allows larger messages now. A running gateway sends them at "
-		 "once, "
-		 "otherwise the next one does.",
+	.about = "For when the reason is gone: the bus allows larger messages now. A running gateway sends them, "
+		 "in order, to the bus that refused them; those of another bus stay as they are.",
 	.examples = "  holdfast dead retry 1200 1201\n"
 		    "      these two\n"
 		    "  holdfast dead retry --all\n"

@@ -13,7 +13,8 @@ static void *at(const struct field *row, void *target)
 static void read_map_node(const struct reading *r)
 {
 	if (r->node->kind != NODE_MAP)
-		reading_wrong(r, NULL);
+		reading_wrong(r, r->row->type == FIELD_SECRET ? "write {name: ..., key: ...}"
+							      : "write `key: value` lines below it");
 	else if (r->row->type == FIELD_SECRET)
 		(void)fields_read_secret(r->ctx, r->node, r->to);
 	else if (r->row->type == FIELD_TABLE)
@@ -86,6 +87,8 @@ static bool is_known(const struct fields_part *parts, size_t count, struct str k
 	return false;
 }
 
+#define BEGINNING 5 /* so many letters of a key say which one was meant */
+
 static const char *nearest(const struct fields_part *parts, size_t count, struct str key)
 {
 	unsigned least = (unsigned)(key.n < 9 ? key.n / 3 + 1 : 4); /* further away it is another word */
@@ -96,6 +99,8 @@ static const char *nearest(const struct fields_part *parts, size_t count, struct
 			const char *known = parts[p].table->rows[i].key;
 			unsigned distance = str_distance(key, str_of(known));
 
+			if (key.n >= BEGINNING && str_starts_nocase(str_of(known), key))
+				distance = 0; /* `maxPayload` for `maxPayloadSize` */
 			if (distance < least) {
 				least = distance;
 				best = known;

@@ -167,7 +167,7 @@ static void on_close(void *ctx, struct http_request *r)
 /* The gateway serves without it: a full disk must not keep it from reading and forwarding. */
 static void describe(struct admin *a)
 {
-	const struct gateway_config *c = a->process->config;
+	const struct gateway_config *c = a->process->opened;
 	struct why why = { 0 };
 
 	if (c->data_dir && admin_file_write(&a->file, c->data_dir, str_of(c->admin_host), c->admin_port, &why) != E_OK)
@@ -187,7 +187,7 @@ static const struct http_limits limits = {
 
 enum err admin_start(struct admin *a, struct process *p, struct why *why)
 {
-	const struct gateway_config *c = p->config;
+	const struct gateway_config *c = p->opened; /* what it says is used as long as this listens */
 	struct http_handler handler = {
 		.on_head = on_head,
 		.on_body = on_body,
@@ -206,6 +206,7 @@ enum err admin_start(struct admin *a, struct process *p, struct why *why)
 		.loop = &p->loop,
 		.store = p->gateway.store,
 		.bus = p->gateway.bus,
+		.bus_name = c->bus.name,
 		.dir = c->data_dir,
 	};
 	if (listen_open(str_of(c->admin_host), c->admin_port, /* share= */ false, why, &fd) != E_OK)

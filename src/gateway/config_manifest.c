@@ -68,6 +68,14 @@ static void read_head(const struct config_reader *r, struct manifest *m)
 	m->holdfast = node_get(m->spec, "holdfast");
 }
 
+/* What to write for a kind that is nearly one of ours; NULL: it is another one. */
+static const char *kind_meant(struct str kind)
+{
+	if (str_distance(kind, STR("EventSource")) <= 2)
+		return "did you mean `EventSource`?";
+	return str_distance(kind, STR("EventBus")) <= 2 ? "did you mean `EventBus`?" : NULL;
+}
+
 static bool read_document(struct config_reader *r, const struct doc_file *file, const struct node *root)
 {
 	const struct node *kind = node_get(root, "kind");
@@ -86,8 +94,8 @@ static bool read_document(struct config_reader *r, const struct doc_file *file, 
 		read_head(r, &m);
 		return push(&r->buses, &m);
 	}
-	warning_at(r->problems, file, kind, NULL, "kind %.60s is skipped: the gateway reads EventSource and EventBus",
-		   kind->text.p);
+	warning_at(r->problems, file, kind, kind_meant(kind->text),
+		   "kind %.60s is skipped: the gateway reads EventSource and EventBus", kind->text.p);
 	return true;
 }
 

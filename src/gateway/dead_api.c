@@ -14,6 +14,7 @@ struct letter {
 	struct batch *batch;
 	struct letter *next;
 	uint64_t pos;
+	bool held; /* one before it, of its route, was not taken */
 	char *bus_name;
 	char *source;
 	char *name;
@@ -30,11 +31,14 @@ struct batch {
 	struct dead_api *api;
 	struct http_request *request; /* NULL: the client is gone */
 	bool retry;
-	uint64_t only; /* 0: all */
-	struct letter *letters;
+	uint64_t only;          /* 0: all */
+	struct letter *letters; /* by position */
+	struct letter **end;
+	struct letter *waiting; /* retry: the next one */
 	size_t left;
 	size_t done;
 	size_t failed;
+	size_t foreign; /* retry: of another bus */
 	enum err err;
 };
 
@@ -84,6 +88,8 @@ static void batch_answer(struct batch *b)
 							  .body = buf_view(&text) });
 }
 
+static void retry_next(struct batch *b);
+
 static void settle(struct letter *l, bool ok)
 {
 	struct batch *b = l->batch;
@@ -92,6 +98,8 @@ static void settle(struct letter *l, bool ok)
 	b->failed += !ok;
 	if (--b->left == 0)
 		batch_answer(b);
+	else if (b->retry)
+		retry_next(b);
 }
 
 static void run_removed(struct loop_task *task)
@@ -121,6 +129,14 @@ static void forget(struct letter *l)
 	store_dead(l->batch->api->store, &l->put);
 }
 
+/* What stands behind it in its route waits for another day, too: or it would overtake. */
+static void hold_route(const struct letter *failed)
+{
+	for (struct letter *l = failed->next; l; l = l->next)
+		if (str_eq(str_of(l->source), str_of(failed->source)) && str_eq(str_of(l->name), str_of(failed->name)))
+			l->held = true;
+}
+
 static void run_published(struct loop_task *task)
 {
 	struct letter *l = CONTAINER_OF(task, struct letter, task);
@@ -130,6 +146,8 @@ static void run_published(struct loop_task *task)
 		return;
 	}
 	log_warn("gateway", "a dead letter failed again", LOG_U("position", l->pos), LOG_WHY(&l->publish.why));
+	if (l->publish.err != E_LIMIT && l->publish.err != E_MALFORMED)
+		hold_route(l);
 	settle(l, /* ok= */ false);
 }
 
@@ -155,6 +173,23 @@ static void publish_again(struct letter *l)
 		.on_done = on_published,
 	};
 	bus->ops->publish(bus, &l->publish);
+}
+
+/* One at a time: they arrive in the order of their positions, and take one place of those that wait for the bus. */
+static void retry_next(struct batch *b)
+{
+	struct letter *l = b->waiting;
+
+	while (l->held && b->left > 1) {
+		b->left--;
+		b->failed++;
+		l = l->next;
+	}
+	b->waiting = l->next;
+	if (l->held)
+		settle(l, /* ok= */ false);
+	else
+		publish_again(l);
 }
 
 static struct letter *letter_new(const struct store_dead_row *row)
@@ -183,14 +218,18 @@ static bool collect(void *ctx, const struct store_dead_row *row)
 
 	if (b->only && row->pos != b->only)
 		return true;
+	if (b->retry && !str_eq(str_of(row->bus), str_of(b->api->bus_name))) {
+		b->foreign++; /* another bus would take what it has already, and the letter would be gone */
+		return true;
+	}
 	l = letter_new(row);
 	if (!l) {
 		b->err = E_NOMEM;
 		return false;
 	}
 	l->batch = b;
-	l->next = b->letters;
-	b->letters = l;
+	*b->end = l;
+	b->end = &l->next;
 	return ++b->left < AT_ONCE;
 }
 
@@ -214,21 +253,29 @@ static enum err parse(struct str query, uint64_t *ret_only)
 	return query_u64(query, "pos", INT64_MAX, 0, ret_only) == E_OK && *ret_only ? E_OK : E_MALFORMED;
 }
 
-static void run(struct batch *b)
+static void drop_all(struct batch *b)
 {
 	struct letter *next;
 
-	if (b->left == 0) {
-		batch_answer(b);
-		return;
-	}
 	for (struct letter *l = b->letters; l; l = next) {
 		next = l->next; /* the last one may settle the batch before the call returns */
-		if (b->retry)
-			publish_again(l);
-		else
-			forget(l);
+		forget(l);
 	}
+}
+
+static void run(struct batch *b)
+{
+	b->failed = b->foreign;
+	b->waiting = b->letters;
+	if (b->foreign)
+		log_warn("gateway", "dead letters of a bus that is not the one in use stay as they are",
+			 LOG_U("letters", b->foreign), LOG_S("bus", b->api->bus_name));
+	if (b->left == 0)
+		batch_answer(b);
+	else if (b->retry)
+		retry_next(b);
+	else
+		drop_all(b);
 }
 
 static void begin(struct dead_api *d, struct http_request *r, bool retry)
@@ -243,6 +290,7 @@ static void begin(struct dead_api *d, struct http_request *r, bool retry)
 		return;
 	}
 	*b = (struct batch){ .call.on_closed = on_closed, .api = d, .request = r, .retry = retry };
+	b->end = &b->letters;
 	if (parse(r->query, &b->only) != E_OK) {
 		batch_free(b);
 		admin_text(r, 400, STR("use pos=POSITION or pos=all\n"));

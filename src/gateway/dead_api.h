@@ -5,7 +5,8 @@
  *   pos=all    the oldest 1000
  *
  * Shape     the answer {"count":N,"failed":N} comes when the bus and the store have confirmed each of them. A retried event
- *           keeps its place among the dead letters until the bus has taken it.
+ *           keeps its place among the dead letters until the bus has taken it. They are sent in order; what is of
+ *           another bus than the one in use is not sent, and counts as failed.
  * Threads   the main thread; the bus and the writer only post tasks.
  */
 #pragma once
@@ -18,6 +19,7 @@ struct dead_api {
 	struct loop *loop;
 	struct store *store;
 	struct bus *bus;
+	const char *bus_name;
 	const char *dir;
 };
 

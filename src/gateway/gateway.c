@@ -164,6 +164,7 @@ static void release(struct process *p)
 	ports_release(&p->ports);
 	route_table_unref(p->table);
 	gateway_config_unref(p->config);
+	gateway_config_unref(p->opened);
 	mem_free(p->gateway.workers);
 	http_quota_release(&p->gateway.connections);
 	work_pool_free(p->gateway.errands);
@@ -204,6 +205,7 @@ int gateway_run(const struct gateway_options *options)
 		mem_free(p);
 		return EXIT_FAILURE;
 	}
+	p->opened = gateway_config_ref(p->config);
 	gateway_metrics_init(&p->gateway.metrics, p->gateway.registry);
 	gateway_metrics_build(p->gateway.registry, options->version);
 	http_quota_init(&p->gateway.connections);

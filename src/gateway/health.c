@@ -41,7 +41,7 @@ static const char *strict_text(const struct process *p)
 	};
 	const struct bus *bus = p->gateway.bus;
 
-	return p->config->bus.jetstream.strict ? texts[bus->ops->sync(bus)] : "";
+	return p->opened->bus.jetstream.strict ? texts[bus->ops->sync(bus)] : "";
 }
 
 bool health_ready(const struct process *p, struct buf *ret_text)

@@ -11,13 +11,18 @@
 /* Kafka's producer gives up first, within a second, so that an event is not sent again while it is still on its way. */
 #define FORWARD_TIMEOUT_KAFKA (KAFKA_GIVE_UP_MS + 2000)
 
+bool outlet_embedded(const struct process *p)
+{
+	return p->opened->bus.kind == BUS_EMBEDDED;
+}
+
 static struct store_config store_config_of(const struct process *p)
 {
 	const struct gateway_limits *l = &p->config->limits;
-	bool embedded = p->embedded;
+	bool embedded = outlet_embedded(p);
 
 	return (struct store_config){
-		.dir = p->config->data_dir,
+		.dir = p->opened->data_dir,
 		.max_bytes = l->store_max,
 		.dedup_ms = l->dedup_ms,
 		.dedup_memory = l->dedup_memory,
@@ -57,18 +62,18 @@ static struct forwarder *set_forwarder(struct process *p, struct forwarder *f)
 static enum err start_forwarder(struct process *p, struct why *why)
 {
 	struct forwarder_config config = {
-		.dir = p->config->data_dir,
-		.bus_name = p->config->bus.name,
+		.dir = p->opened->data_dir,
+		.bus_name = p->opened->bus.name,
 		.window = (uint32_t)(p->config->limits.in_flight + 1) / 2, /* the rest is for routes with `ack: bus` */
 		.window_bytes = WINDOW_BYTES,
-		.timeout_ms = p->config->bus.kind == BUS_KAFKA ? FORWARD_TIMEOUT_KAFKA : FORWARD_TIMEOUT,
+		.timeout_ms = p->opened->bus.kind == BUS_KAFKA ? FORWARD_TIMEOUT_KAFKA : FORWARD_TIMEOUT,
 		.metrics = p->gateway.registry,
 	};
 
 	struct forwarder *f = NULL;
 	enum err err;
 
-	if (!p->gateway.store || p->embedded)
+	if (!p->gateway.store || outlet_embedded(p))
 		return E_OK;
 	err = forwarder_start(&config, p->gateway.store, p->gateway.bus, why, &f);
 	if (err)
@@ -80,15 +85,14 @@ static enum err start_forwarder(struct process *p, struct why *why)
 
 enum err outlet_open(struct process *p, struct why *why)
 {
-	p->embedded = p->config->bus.kind == BUS_EMBEDDED;
-	if (p->config->data_dir) {
+	if (p->opened->data_dir) {
 		struct store_config config = store_config_of(p);
 
 		if (store_open(&config, why, &p->gateway.store) != E_OK)
-			return why_add(why, "store in %s", p->config->data_dir);
+			return why->err;
 	}
-	if (bus_open(&p->config->bus, p->gateway.registry, on_bus_state, p, why, &p->gateway.bus) != E_OK)
-		return why_add(why, "bus %s", p->config->bus.name);
+	if (bus_open(&p->opened->bus, p->gateway.registry, on_bus_state, p, why, &p->gateway.bus) != E_OK)
+		return why_add(why, "bus %s", p->opened->bus.name);
 	return start_forwarder(p, why);
 }
 

@@ -19,6 +19,8 @@ struct process {
 	const struct gateway_options *options;
 	struct loop loop;
 	struct gateway_config *config;
+	struct gateway_config
+		*opened; /* what store, bus and admin address were opened with, whatever a newer one says */
 	struct route_table *table;
 	struct ports ports;
 	struct admin admin;
@@ -28,7 +30,6 @@ struct process {
 	struct loop_timer drain;
 	uint64_t heartbeat_ms;
 	size_t workers_running;
-	bool embedded; /* the bus that was opened is the store, whatever a newer configuration says */
 	bool stopping;
 	bool cut;
 	bool was_ready;
@@ -42,6 +43,9 @@ enum err outlet_open(struct process *p, struct why *why);
 
 /* Forwards what it can for a moment, then closes in the order forwarder, bus, store. */
 void outlet_close(struct process *p);
+
+/* The bus that was opened is the store. */
+bool outlet_embedded(const struct process *p);
 
 /* Limits that may change while it runs. */
 void outlet_set_limits(struct process *p);

@@ -70,22 +70,51 @@ static bool same_text(const char *a, const char *b)
 	return str_eq(str_of(a), str_of(b));
 }
 
-/* What is opened once: a change is said, and waits for the next start. */
-static void warn_needs_restart(const struct gateway_config *now, struct gateway_config *next)
+static bool same_tls(const struct tls_client_config *a, const struct tls_client_config *b)
 {
+	return a->configured == b->configured && a->insecure_skip_verify == b->insecure_skip_verify &&
+	       same_text(a->ca_path, b->ca_path) && same_text(a->cert_path, b->cert_path) &&
+	       same_text(a->key_path, b->key_path);
+}
+
+/* What is asked for when the stream is made is of no interest to a bus that is connected. */
+static bool same_jetstream(const struct jetstream_config *a, const struct jetstream_config *b)
+{
+	return same_text(a->url, b->url) && same_text(a->auth_path, b->auth_path) &&
+	       same_text(a->credentials_path, b->credentials_path) && same_tls(&a->tls, &b->tls) &&
+	       a->strict == b->strict && same_text(a->monitor_url, b->monitor_url);
+}
+
+static bool same_kafka(const struct kafka_config *a, const struct kafka_config *b)
+{
+	return same_text(a->url, b->url) && same_text(a->topic, b->topic) && a->partitioner == b->partitioner &&
+	       a->mechanism == b->mechanism && same_text(a->user_path, b->user_path) &&
+	       same_text(a->password_path, b->password_path) && same_tls(&a->tls, &b->tls) &&
+	       a->message_max == b->message_max;
+}
+
+static bool same_bus(const struct bus_config *a, const struct bus_config *b)
+{
+	return a->kind == b->kind && same_text(a->name, b->name) && same_jetstream(&a->jetstream, &b->jetstream) &&
+	       same_kafka(&a->kafka, &b->kafka);
+}
+
+/* What is opened once: a change is said, and waits for the next start. */
+static void warn_needs_restart(const struct gateway_config *opened, const struct gateway_config *next)
+{
+	const struct gateway_limits *was = &opened->limits, *is = &next->limits;
 	const struct {
 		bool changed;
 		const char *what;
 	} rows[] = {
-		{ !same_text(now->data_dir, next->data_dir), "spec.holdfast.dataDir" },
-		{ now->bus.kind != next->bus.kind || !same_text(now->bus.name, next->bus.name) ||
-			  !same_text(now->bus.jetstream.url, next->bus.jetstream.url) ||
-			  !same_text(now->bus.kafka.url, next->bus.kafka.url) ||
-			  !same_text(now->bus.kafka.topic, next->bus.kafka.topic),
-		  "EventBus" },
-		{ !same_text(now->admin_host, next->admin_host) || now->admin_port != next->admin_port,
+		{ !same_text(opened->data_dir, next->data_dir), "spec.holdfast.dataDir" },
+		{ !same_bus(&opened->bus, &next->bus), "EventBus" },
+		{ !same_text(opened->admin_host, next->admin_host) || opened->admin_port != next->admin_port,
 		  "spec.holdfast.admin.address" },
-		{ now->limits.loops != next->limits.loops, "spec.holdfast.limits.loops" },
+		{ !same_text(opened->admin_token_file, next->admin_token_file), "spec.holdfast.admin.tokenFile" },
+		{ was->loops != is->loops, "spec.holdfast.limits.loops" },
+		{ was->dedup_memory != is->dedup_memory, "spec.holdfast.limits.dedupMemory" },
+		{ was->in_flight != is->in_flight, "spec.holdfast.limits.busInFlight" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -98,7 +127,7 @@ static const char *missing_outlet(const struct process *p, const struct route_co
 {
 	if (route->ack == ACK_SPOOL && !p->gateway.store)
 		return "ack: spool needs a store";
-	if (route->ack == ACK_BUS && p->embedded)
+	if (route->ack == ACK_BUS && outlet_embedded(p))
 		return "ack: bus needs a bus";
 	return NULL;
 }
@@ -126,7 +155,7 @@ static void refuse(struct process *p, const struct why *why)
 
 void config_reload(struct process *p)
 {
-	struct gateway_config *next = NULL, *before = p->config;
+	struct gateway_config *next = NULL;
 	struct why why = { 0 };
 
 	systemd_reloading(NULL);
@@ -135,16 +164,14 @@ void config_reload(struct process *p)
 		refuse(p, &why);
 		return;
 	}
-	gateway_config_ref(before);
 	if (check_outlets(p, next, &why) != E_OK || config_apply(p, next, &why) != E_OK) {
 		gateway_config_unref(next);
 		refuse(p, &why);
 	} else {
-		warn_needs_restart(before, next);
+		warn_needs_restart(p->opened, next);
 		ports_reload_tls(&p->ports);
 		metric_inc(p->gateway.metrics.reloads_ok);
 		log_info("gateway", "the configuration was reloaded", LOG_U("routes", next->route_count));
 		systemd_ready("running", NULL);
 	}
-	gateway_config_unref(before);
 }

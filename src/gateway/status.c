@@ -32,7 +32,7 @@ static void write_bus(const struct process *p, struct buf *b)
 	buf_lit(b, "\"bus\":{\"kind\":");
 	buf_json(b, str_of(bus->ops->kind));
 	buf_lit(b, ",\"name\":");
-	buf_json(b, str_of(p->config->bus.name));
+	buf_json(b, str_of(p->opened->bus.name));
 	buf_addf(b, ",\"state\":\"%s\",\"sync\":\"%s\"}", bus->ops->state(bus) == BUS_UP ? "up" : "down",
 		 sync_text(bus->ops->sync(bus)));
 }
@@ -50,7 +50,7 @@ static void write_store(const struct process *p, struct buf *b)
 	if (!s)
 		return;
 	buf_lit(b, ",\"store\":{\"dir\":");
-	buf_json(b, str_of(p->config->data_dir));
+	buf_json(b, str_of(p->opened->data_dir));
 	buf_addf(b, ",\"state\":\"%s\",\"last\":%llu,\"bytes\":%llu,\"max_bytes\":%llu}", states[store_state(s)],
 		 (unsigned long long)store_last(s), (unsigned long long)store_bytes(s),
 		 (unsigned long long)p->config->limits.store_max);

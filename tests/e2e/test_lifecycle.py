@@ -210,6 +210,30 @@ def test_a_bus_that_came_with_a_reload_lets_nothing_go_that_is_read_from_here(ga
     assert len(g.events()) == 26
 
 
+def test_after_reloads_the_admin_address_still_knows_its_store_and_its_token(gateway, tmp_path):
+    """What was opened at the start stays as it was then, also when the first configuration is long gone."""
+    g = gateway("      tokenFile: {}\n".format(tmp_path / "the-first-token"))
+    (tmp_path / "the-first-token").write_text("first\n")
+    g.first = g.file.read_text()
+    g.start()
+    assert g.post("{}").status_code == 200
+    for n in range(2):
+        assert reload(g, with_route(g, f"new{n}")) == (n + 1, 0)
+    assert "at the next start" not in g.process.output()
+    elsewhere = tmp_path / "elsewhere"
+    assert reload(g, g.first.replace(f"dataDir: {g.data}", f"dataDir: {elsewhere}").replace("first-token", "other") + BUS) == (3, 0)
+    for key in ("spec.holdfast.dataDir", "EventBus", "spec.holdfast.admin.tokenFile"):
+        assert f'"key":"{key}"' in g.process.output()
+    status, events = (requests.get(g.admin + path, timeout=5, headers={"Authorization": "Bearer first"})
+                      for path in ("/status", "/events"))
+    assert events.status_code == 200 and len(events.text.splitlines()) == 1
+    assert (status.json()["store"]["dir"], status.json()["bus"]["name"]) == (str(g.data), "embedded")
+    drop = subprocess.run([HOLDFAST, "dead", "drop", "--all", "--data-dir", g.data], capture_output=True, text=True, timeout=60)
+    assert drop.stdout == "0 dead letters dropped\n", drop.stderr
+    assert reload(g, g.first) == (4, 0)
+    assert g.process.output().count("at the next start") == 3, "nothing differs any more"
+
+
 def test_ports_come_and_go(served, free_port):
     g, port = served, free_port()
     with Peer(g.port) as old:

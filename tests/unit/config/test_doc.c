@@ -86,17 +86,34 @@ static void what_cannot_be_read_is_told_with_its_line(void **state)
 		const char *problems;
 	} rows[] = {
 		{ STR("a: 1\n\tb: 2\n"), "a.yaml:2: not valid YAML: found a tab character that violates indentation "
-					 "while scanning a plain scalar "
+					 "while scanning a plain scalar that begins in line 1 "
 					 "(indent with spaces, not with tabs)\n" },
 		{ STR("a:\n\tb: 2\n"), "a.yaml:2: not valid YAML: found character that cannot start any token while "
 				       "scanning for the next token "
 				       "(indent with spaces, not with tabs)\n" },
-		{ STR("a: [1\nb: 2\n"),
-		  "a.yaml:2: not valid YAML: did not find expected ',' or ']' while parsing a flow sequence\n" },
+		{ STR("a: [1\nb: 2\n"), "a.yaml:2: not valid YAML: did not find expected ',' or ']' while parsing a "
+					"flow sequence that begins in "
+					"line 1 (close it with ], with commas between its members)\n" },
+		{ STR("x: 1\na: {b: 1\nc: 2\n"), "a.yaml:3: not valid YAML: did not find expected ',' or '}' while "
+						 "parsing a flow mapping that begins in "
+						 "line 2 (close it with }, with commas between its members)\n" },
 		{ STR("a: \"x\n"), "a.yaml:2: not valid YAML: found unexpected end of stream while scanning a quoted "
-				   "scalar\n" },
-		{ STR("a: 1\nb: \xff\n"), "a.yaml:2: not valid YAML: invalid leading UTF-8 octet\n" },
-		{ STR("a: 1\nb: \x01\n"), "a.yaml:2: not valid YAML: control characters are not allowed\n" },
+				   "scalar that begins in line 1 (close the quotation mark)\n" },
+		{ STR("a:\n    b: 1\n   c: 2\n"), "a.yaml:3: not valid YAML: did not find expected key while parsing a "
+						  "block mapping that begins in line 1 "
+						  "(begin the keys of one level in the same column)\n" },
+		{ STR("- a\nb: 2\n"), "a.yaml:2: not valid YAML: did not find expected '-' indicator while parsing a "
+				      "block collection that begins in line 1 "
+				      "(begin the `- ` of one list in the same column)\n" },
+		{ STR("a: b: 1\n"), "a.yaml:1: not valid YAML: mapping values are not allowed in this context "
+				    "(begin the keys of one level in one column; quote a text with `: `)\n" },
+		{ STR("a: 1\nb\nc: 2\n"),
+		  "a.yaml:3: not valid YAML: could not find expected ':' while scanning a simple "
+		  "key that begins in line 2 (write `key: value`)\n" },
+		{ STR("a: 1\nb: \xff\n"),
+		  "a.yaml:2: not valid YAML: invalid leading UTF-8 octet (save it as text in UTF-8)\n" },
+		{ STR("a: 1\nb: \x01\n"),
+		  "a.yaml:2: not valid YAML: control characters are not allowed (save it as text in UTF-8)\n" },
 		{ STR("a: &x 1\n"), "a.yaml:1: anchors and aliases (& and *) are not allowed; put a text that begins "
 				    "with one in quotes (write the value out)\n" },
 		{ STR("a: 1\nb: *x\n"), "a.yaml:2: anchors and aliases (& and *) are not allowed; put a text that "

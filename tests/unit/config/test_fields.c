@@ -196,7 +196,8 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 		  "a number from 1 to 65535)\n" },
 		{ "needed: x\nport: {}\n", "a.yaml:2: port: a map is not a port\n" },
 		{ "needed: x\nword: blue\n", "a.yaml:2: word: \"blue\" is not one of red, green\n" },
-		{ "needed: x\nsecret: s\n", "a.yaml:2: secret: \"s\" is not a secret `{name, key}`\n" },
+		{ "needed: x\nsecret: s\n",
+		  "a.yaml:2: secret: \"s\" is not a secret `{name, key}` (write {name: ..., key: ...})\n" },
 		{ "needed: x\nsecret: {name: n}\n", "a.yaml:2: secret: the key of the secret is missing (add `key: ` "
 						    "with the key in the secret)\n" },
 		{ "needed: x\nsecret: {name: ../n, key: k}\n", "a.yaml:2: secret: a secret's name and key are single "
@@ -222,7 +223,8 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 		{ "needed: x\ninner: {deep: 10}\n", "a.yaml:2: inner.deep: \"10\" is not a number from 0 to 9\n" },
 		{ "needed: x\ninner: {dep: 1}\n", "a.yaml:2: inner.dep: unknown key (did you mean `deep`?)\n" },
 		{ "needed: x\ninner:\n  other: 1\n", "a.yaml:3: inner.other: unknown key (known here: deep)\n" },
-		{ "needed: x\ninner: [1]\n", "a.yaml:2: inner: a list is not a map\n" },
+		{ "needed: x\ninner: [1]\n",
+		  "a.yaml:2: inner: a list is not a map (write `key: value` lines below it)\n" },
 		{ "needed: x\ntables: {name: a}\n",
 		  "a.yaml:2: tables: a map is not a list of maps (write a list, each item with `- ` in front)\n" },
 		{ "needed: x\ntables: [{name: a}, {parts: [x]}]\n",

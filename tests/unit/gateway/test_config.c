@@ -570,6 +570,8 @@ static const struct {
 	  "a.yaml:8: spec.webhook.e.filter.expr: unknown key (known here: expression)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, authSecrt: {name: n, key: k}}\n",
 	  "a.yaml:8: spec.webhook.e.authSecrt: unknown key (did you mean `authSecret`?)\n" },
+	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, maxPayload: 5}\n",
+	  "a.yaml:8: spec.webhook.e.maxPayload: unknown key (did you mean `maxPayloadSize`?)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, holdfast: {ack: never}}\n",
 	  "a.yaml:8: spec.webhook.e.holdfast.ack: \"never\" is not one of spool, bus\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '7777', method: POST}\n",
@@ -819,6 +821,12 @@ static const struct {
 	  "gitlab, bitbucket, bitbucketserver, gerrit, slack, sns, storageGrid, stripe)\n" },
 	{ SOURCE GOOD_EVENT "---\nkind: Sensor\nspec: {}\n",
 	  "a.yaml:10: warning: kind: kind Sensor is skipped: the gateway reads EventSource and EventBus\n" },
+	{ SOURCE GOOD_EVENT "---\nkind: Eventbus\nspec: {}\n---\nkind: EventSources\n",
+	  "a.yaml:10: warning: kind: kind Eventbus is skipped: the gateway reads EventSource and EventBus (did you "
+	  "mean "
+	  "`EventBus`?)\n"
+	  "a.yaml:13: warning: kind: kind EventSources is skipped: the gateway reads EventSource and EventBus (did you "
+	  "mean `EventSource`?)\n" },
 	{ HEAD("EventSource", "web") "  holdfast:\n"
 				     "    dataDir: d\n"
 				     "    admin: {tokenFile: none}\n"

@@ -210,6 +210,66 @@ static void a_store_that_failed_refuses_and_comes_back(void **state)
 	fixture_free(s.f);
 }
 
+/* What a bus has taken was in the group that failed: it is written with the next one. */
+static void positions_of_a_failed_group_are_written_again(void **state)
+{
+	struct scenario s;
+	uint64_t pos = 0;
+
+	(void)state;
+	power_reset(7);
+	scenario_init(&s);
+	assert_int_equal(fixture_open(s.f), E_OK);
+	assert_int_equal(put(&s, s.next++), E_OK);
+	assert_int_equal(put(&s, s.next++), E_OK);
+	power_fail(POWER_WRITE, 1, 1000000); /* nothing of it is in the log */
+	store_set_forwarded(s.f->store, "bus", 2);
+	assert_int_equal(put(&s, s.next++), E_UNAVAILABLE);
+	power_fail(POWER_ALL, 0, 0);
+	fixture_until(s.f, is_well);
+	fixture_close(s.f);
+	assert_int_equal(fixture_open(s.f), E_OK);
+	assert_int_equal(store_forwarded(s.f->store, "bus", &pos, &s.f->why), E_OK);
+	assert_int_equal(pos, 2);
+	fixture_close(s.f);
+	fixture_free(s.f);
+}
+
+static bool tried_again(struct fixture *f)
+{
+	(void)f;
+	return power_count() > 2; /* the database and its log each time */
+}
+
+/* A newer event than those it finds was answered for: it stays closed rather than give that position away again. */
+static void a_store_whose_disk_lost_what_was_acknowledged_does_not_come_back(void **state)
+{
+	struct scenario s;
+	char path[128];
+	sqlite3 *handle;
+
+	(void)state;
+	power_reset(7);
+	scenario_init(&s);
+	assert_int_equal(fixture_open(s.f), E_OK);
+	assert_int_equal(put(&s, s.next++), E_OK);
+	assert_int_equal(put(&s, s.next++), E_OK);
+	power_fail(POWER_SYNC, 1, 1000000);
+	assert_int_equal(put(&s, s.next++), E_UNAVAILABLE);
+	snprintf(path, sizeof(path), "%s/spool.db", s.f->dir);
+	assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(handle, "PRAGMA synchronous = OFF; DELETE FROM events WHERE pos > 1", NULL, NULL, NULL),
+		SQLITE_OK);
+	power_fail(POWER_OPEN, 0, 0); /* the disk is well again, and counts */
+	fixture_until(s.f, tried_again);
+	assert_true(failed(s.f));
+	assert_int_equal(put(&s, s.next++), E_UNAVAILABLE);
+	sqlite3_close(handle);
+	fixture_close(s.f);
+	fixture_free(s.f);
+}
+
 /* Large enough to need pages of its own. */
 static enum err put_many(struct scenario *s)
 {
@@ -396,6 +456,8 @@ int main(void)
 		cmocka_unit_test(each_sync_may_fail_and_its_writes_be_lost),
 		cmocka_unit_test(writes_may_fail_from_some_point_on),
 		cmocka_unit_test(a_store_that_failed_refuses_and_comes_back),
+		cmocka_unit_test(positions_of_a_failed_group_are_written_again),
+		cmocka_unit_test(a_store_whose_disk_lost_what_was_acknowledged_does_not_come_back),
 		cmocka_unit_test(what_a_failed_sync_lost_does_not_take_more_with_it),
 		cmocka_unit_test(a_full_disk_refuses_and_loses_nothing),
 		cmocka_unit_test(a_file_size_limit_refuses_and_loses_nothing),

@@ -11,6 +11,8 @@
 
 #include "base/mem.h"
 
+#define LARGE (200u << 10) /* some of these are a group */
+
 static int setup(void **state)
 {
 	*state = fixture_new();
@@ -303,23 +305,29 @@ static void sqlite3_shows_events_to_people(void **state)
 	sqlite3_close(db);
 }
 
+/* Also what takes many groups. */
 static void what_waits_is_committed_by_close(void **state)
 {
 	struct fixture *f = *state;
 	struct waiting waiting[64];
 	struct store_row rows[64];
 	char ids[64][8];
+	char *data = mem_alloc(LARGE);
 
+	memset(data, 'x', LARGE);
 	open_ok(f);
 	for (int i = 0; i < 64; i++) {
 		snprintf(ids[i], sizeof(ids[i]), "%d", i);
 		rows[i] = fixture_row(ids[i], NULL, "{}");
+		rows[i].data_kind = EVENT_DATA_BINARY;
+		rows[i].data = (struct str){ data, LARGE };
 		waiting_start(&waiting[i], f->store, &rows[i], 1, NULL);
 	}
 	fixture_close(f);
 	for (int i = 0; i < 64; i++)
 		assert_int_equal(waiting_end(&waiting[i]), E_OK);
 	assert_int_equal(fixture_count(f), 64);
+	mem_free(data);
 }
 
 int main(void)
