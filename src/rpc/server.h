@@ -18,8 +18,6 @@
 struct rpc_method {
 	const char *path; /* "/package.Service/Method" */
 	enum rpc_kind kind;
-	/* A call that breaks (a message over the limit or malformed, no memory) ends with UNAVAILABLE: its clients come again after that. */
-	bool break_unavailable;
 	/* The headers are there. May finish the call. `ctx` is the service's. */
 	void (*on_open)(struct rpc_call *call, void *ctx);
 	/* Unary and server stream: the one message, when the client has ended its side. */
@@ -30,6 +28,8 @@ struct rpc_method {
 	void (*on_writable)(struct rpc_call *call);
 	/* Cancelled, past its deadline, broken, or the connection is gone. NULL: the handler keeps nothing. */
 	void (*on_cancel)(struct rpc_call *call);
+	/* A call that breaks (a message over the limit or malformed, no memory) ends with UNAVAILABLE: its clients come again after that. */
+	bool break_unavailable;
 };
 
 /* A .proto file as reflection hands it out. */
