@@ -88,6 +88,8 @@ struct replica_events {
 	void (*on_reverted)(void *ctx, const struct replica_place *place, enum err err, const char *text);
 	/* The peer waits to hear that this is gone here. */
 	void (*on_gone)(void *ctx, const struct delivery_event *event);
+	/* Outside of the owner's turn: there are rows to flush, or replica_due() is another. */
+	void (*on_wake)(void *ctx);
 	void *ctx;
 };
 

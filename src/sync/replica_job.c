@@ -317,6 +317,7 @@ static void take_result(struct job *j)
 static void on_written(struct backend_write *w)
 {
 	struct job *j = CONTAINER_OF(w, struct job, write);
+	const struct replica_events *events = &j->slot->replica->o.events;
 	bool gone_already = w->verb == BACKEND_DELETE && w->err == E_NOT_FOUND;
 
 	if (w->err == E_OK || gone_already) {
@@ -328,6 +329,8 @@ static void on_written(struct backend_write *w)
 	} else {
 		finish(j, DELIVERY_REJECTED, !is_final(w->err), w->why.text[0] ? w->why.text : err_text(w->err));
 	}
+	/* The backend need not report anything: a row that waits, and the time of a retry, would be noticed by nobody. */
+	events->on_wake(events->ctx);
 }
 
 static void job_step(struct job *j)

@@ -139,14 +139,17 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 							 .guard = o->guard,
 							 .on_wake = wake,
 							 .ctx = s });
-	s->replica = replica_new(&(struct replica_options){
-		.name = o->rows,
-		.peer = s->peer,
-		.journal = o->journal,
-		.backend = o->backend,
-		.rules = role_replica(&s->role),
-		.events = { .on_applied = on_applied, .on_reverted = on_reverted, .on_gone = on_gone, .ctx = s },
-		.seed = ~o->seed });
+	s->replica = replica_new(&(struct replica_options){ .name = o->rows,
+							    .peer = s->peer,
+							    .journal = o->journal,
+							    .backend = o->backend,
+							    .rules = role_replica(&s->role),
+							    .events = { .on_applied = on_applied,
+									.on_reverted = on_reverted,
+									.on_gone = on_gone,
+									.on_wake = wake,
+									.ctx = s },
+							    .seed = ~o->seed });
 	s->role.source = s->source;
 	return s->source && s->replica;
 }

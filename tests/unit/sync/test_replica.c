@@ -24,6 +24,7 @@ struct scene {
 	uint64_t epoch;
 	uint64_t order; /* of what the peer sends */
 	bool missed;    /* a report had no memory */
+	unsigned wakes;
 	long fault;     /* the allocation that fails */
 	char said[1024];
 	size_t said_n;
@@ -63,6 +64,13 @@ static void on_reverted(void *ctx, const struct replica_place *place, enum err e
 static void on_gone(void *ctx, const struct delivery_event *event)
 {
 	(void)ctx, (void)event;
+}
+
+static void on_wake(void *ctx)
+{
+	struct scene *sc = ctx;
+
+	sc->wakes++;
 }
 
 static void on_object(void *ctx, struct object *o)
@@ -116,7 +124,7 @@ static void start(struct scene *sc)
 						 .ctx = sc };
 	struct replica_options options = { .name = "peer",
 					   .rules = role_replica(&sc->role),
-					   .events = { on_applied, on_reverted, on_gone, sc },
+					   .events = { on_applied, on_reverted, on_gone, on_wake, sc },
 					   .seed = 5 };
 	struct why why;
 
@@ -514,6 +522,23 @@ static void who_is_faster_each_time_is_left_alone_for_now(void **state)
 	end(&sc);
 }
 
+/* The backend says that somebody was faster and then nothing more: what they did changed nothing. */
+static void an_owner_that_sleeps_is_woken_for_what_has_to_be_tried_again(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	memory_store_fail(sc.g.store, E_CONFLICT, /* times= */ 1);
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "2", ORIGINAL("u1", "r2", ""));
+	sc.wakes = 0;
+	expect_within(&sc, 500, "");
+	assert_int_equal(sc.wakes, 1);
+	assert_true(replica_due(sc.replica) < sc.g.now + 1000);
+	expect_within(&sc, 1000, "applied web_u1_2\n");
+	end(&sc);
+}
+
 static void what_concerns_one_object_is_done_in_order_and_holds_up_no_other(void **state)
 {
 	struct scene sc;
@@ -609,6 +634,7 @@ int main(void)
 		cmocka_unit_test(a_write_that_fails_comes_again_or_is_over),
 		cmocka_unit_test(who_was_faster_is_planned_with_at_once),
 		cmocka_unit_test(who_is_faster_each_time_is_left_alone_for_now),
+		cmocka_unit_test(an_owner_that_sleeps_is_woken_for_what_has_to_be_tried_again),
 		cmocka_unit_test(what_concerns_one_object_is_done_in_order_and_holds_up_no_other),
 		cmocka_unit_test(who_stops_finishes_what_is_under_way_and_begins_nothing),
 		cmocka_unit_test(every_allocation_may_fail),
