@@ -8,8 +8,9 @@
 #include "base/mem.h"
 #include "cli/data_dir.h"
 
-/* What a store is opened with that only forgets a few rows: the gateway's defaults. */
-#define DEDUP_MS    (72 * 3600000ull)
+/* What a store is opened with that only forgets a few rows. The window is the longest there is: ids that the gateway still
+ * remembers are not ours to forget. */
+#define DEDUP_MS    (365 * 86400000ull)
 #define DEDUP_BYTES (4 << 20)
 
 /* ---- through the gateway ----------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 """The command line: help, usage errors, and what reads and tends a store, on real stores and beside a real gateway."""
 
+import contextlib
 import json
 import os
 import pty
@@ -565,6 +566,15 @@ def test_dead_drop_without_a_gateway(letters):
     assert ok("dead", "list", "-D", letters) == ""
     assert ok("dead", "drop", "--all", "-D", letters) == "0 dead letters dropped\n"
     assert len(ok("tail", "-D", letters).splitlines()) == 3  # the events themselves stay
+
+
+def test_dead_drop_without_a_gateway_forgets_no_id_of_a_longer_window(letters):
+    five_days_ago = int((time.time() - 5 * 86400) * 1000)
+    with contextlib.closing(sqlite3.connect(letters / "spool.db")) as db, db:
+        db.execute("INSERT INTO dedup_gens(gen, first_ms, last_ms) VALUES(1, ?, ?)", (five_days_ago, five_days_ago))
+    assert ok("dead", "drop", "2", "-D", letters) == "1 dead letter dropped\n"
+    with contextlib.closing(sqlite3.connect(letters / "spool.db")) as db:
+        assert db.execute("SELECT gen FROM dedup_gens").fetchall() == [(1,)]
 
 
 def test_dead_retry_needs_a_gateway(letters):
