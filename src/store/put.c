@@ -175,6 +175,22 @@ static enum err remove_dead(struct store *s, const struct store_dead_put *dead, 
 	return err;
 }
 
+/* Retention went past it while it was set aside, and does not come back. */
+static enum err let_go(struct store *s, uint64_t pos, struct why *why)
+{
+	sqlite3_stmt *stmt = db_stmt(&s->db, SQL_EVENT_FORGET);
+	enum err err;
+
+	sqlite3_bind_int64(stmt, 1, (int64_t)pos);
+	sqlite3_bind_int64(stmt, 2, (int64_t)s->removed_pos);
+	err = db_run(&s->db, SQL_EVENT_FORGET, why);
+	if (err == E_OK && sqlite3_changes64(s->db.handle)) {
+		metric_inc(s->metrics.removed);
+		s->space.freed = true;
+	}
+	return err;
+}
+
 /* Set aside again counts once, with the newest reason. */
 enum err group_add_dead(struct store *s, const struct group *g, struct store_dead_put *dead, struct why *why)
 {
@@ -182,7 +198,9 @@ enum err group_add_dead(struct store *s, const struct group *g, struct store_dea
 	enum err err = remove_dead(s, dead, why);
 
 	dead->err = E_OK;
-	if (err != E_OK || dead->what == STORE_DEAD_REMOVE)
+	if (err == E_OK && dead->what == STORE_DEAD_REMOVE)
+		return let_go(s, dead->pos, why);
+	if (err != E_OK)
 		return err;
 	sqlite3_bind_int64(stmt, 1, (int64_t)dead->pos);
 	sqlite3_bind_text(stmt, 2, dead->bus, -1, SQLITE_STATIC);
