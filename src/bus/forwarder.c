@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "bus/forwarder_impl.h"
@@ -205,6 +206,9 @@ static enum err prepare(struct forwarder *f, struct why *why)
 		err = store_forwarded(f->store, f->bus_name, &forwarded, why);
 	lanes_init(&f->lanes, forwarded);
 	atomic_store(&f->forwarded, forwarded);
+	if (!err && forwarded == 0 && store_last(f->store))
+		log_info("forwarder", "this bus has taken nothing yet: it gets all that is stored",
+			 LOG_S("bus", f->bus_name), LOG_U("last_position", store_last(f->store)));
 	return err;
 }
 

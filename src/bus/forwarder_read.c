@@ -53,12 +53,21 @@ struct reading {
 	bool stopped; /* before the end of what is there */
 };
 
+/* Retention waits for a bus that is in use: these went while it was not. */
+static void note_gap(const struct forwarder *f, uint64_t next)
+{
+	if (next > f->lanes.read_pos + 1)
+		log_warn("forwarder", "this bus never took events that retention let go while another was in use",
+			 LOG_S("bus", f->bus_name), LOG_U("from", f->lanes.read_pos + 1), LOG_U("to", next - 1));
+}
+
 static bool on_next_row(void *ctx, const struct store_row *row)
 {
 	struct reading *r = ctx;
 	struct forwarder *f = r->f;
 	struct entry *e = NULL;
 
+	note_gap(f, row->pos);
 	r->stopped = lanes_append(&f->lanes, row->pos, row->stored_ms, row->source, row->name, &e) != E_OK;
 	if (r->stopped) {
 		f->read_again_ms = clock_mono_ms() + READ_AGAIN_MS;
@@ -73,8 +82,10 @@ static bool on_next_row(void *ctx, const struct store_row *row)
 /* Past rows that are no longer there. */
 static void skip_to(struct forwarder *f, uint64_t pos)
 {
-	if (!f->lanes.first && pos > f->lanes.read_pos)
-		f->lanes.read_pos = pos;
+	if (f->lanes.first || pos <= f->lanes.read_pos)
+		return;
+	note_gap(f, pos + 1);
+	f->lanes.read_pos = pos;
 }
 
 /* True: there may be more to read at once. */

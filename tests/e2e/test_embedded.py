@@ -296,6 +296,25 @@ def test_a_dead_letter_is_tried_again_on_its_own_bus_only(gateway, nats):
     assert dead(g, "drop", "--all").stdout == "1 dead letter dropped\n"
 
 
+def test_a_bus_that_comes_back_is_told_what_was_let_go_without_it(gateway, nats, free_port):
+    bus = nats()
+    g = gateway(bus=BUS.format(url=f"nats://127.0.0.1:{free_port()}")).start()
+    first = g.file.read_text()
+    for n in range(3):
+        assert g.post(json.dumps({"n": n})).status_code == 200
+    g.file.write_text(first.partition("---\n")[0] + "    limits: {retainAge: 1ms}\n")
+    assert g.process.stop() == 0
+    g.start()
+    wait_until(lambda: not g.events(), "the store is the bus now, and has taken them")
+    g.file.write_text(first.partition("---\n")[0] + BUS.format(url=bus.url))
+    assert g.process.stop() == 0
+    g.start()
+    assert g.post('{"n": 3}').status_code == 200
+    wait_until(lambda: stored_in(bus) == [3], "the bus goes on")
+    said = [json.loads(line) for line in g.process.output().splitlines() if "never took" in line]
+    assert [(m["bus"], m["from"], m["to"]) for m in said] == [("default", 1, 3)]
+
+
 def test_more_dead_letters_than_the_bus_takes_at_a_time_go_in_order(gateway, nats, tmp_path):
     bus = nats("max_payload: 4096")
     g = gateway("    limits: {busInFlight: 2}\n", bus=BUS.format(url=bus.url)).start()
