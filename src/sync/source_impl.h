@@ -115,6 +115,9 @@ enum err source_write_command(struct source *s, const struct copy *c, const stru
 /* source_sync.c: add to the outbox what the peer lacks of this name. The entry may be gone afterwards. */
 void source_sync(struct source *s, struct entry *e, uint64_t now_ms);
 
+/* There is no status, and the peer is to hear of it. */
+void source_say_none(struct entry *e);
+
 /* source_answer.c: a row is durable. */
 void source_on_durable(struct journal_listener *l, struct str tag);
 

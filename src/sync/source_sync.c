@@ -173,10 +173,25 @@ static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 	return offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, &c->forced, now_ms);
 }
 
+void source_say_none(struct entry *e)
+{
+	static const struct digest none = { "none" };
+
+	e->state.status = none;
+}
+
+/* A status that went: who was told of one is told that there is none. Who was not, knows of none. */
+static void notice_none(struct copy *c)
+{
+	if (empty(&c->entry->state.status) && (!empty(&c->status) || !empty(&c->offered_status.digest)))
+		source_say_none(c->entry);
+}
+
 static enum err sync_status(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *status = &c->entry->state.status;
 
+	notice_none(c);
 	if (empty(status) || (!c->forced_status && (same(&c->offered_status.digest, status) ||
 						    (same(&c->status, status) && empty(&c->offered_status.digest)))))
 		return E_OK;

@@ -90,6 +90,28 @@ def test_an_operation_asked_for_at_the_principal_reaches_the_agent(pair):
     assert "operation" not in truth.status("guestbook")
 
 
+def test_what_a_site_without_status_has_done_is_heard_of(pair):
+    """A controller that leaves no status behind: the wish is gone all the same, and so is a status that went."""
+    principal, agent = pair
+    truth, refresh = principal.tree(SITE), "argocd.argoproj.io/refresh"
+    truth.put("guestbook", application("r1", name="guestbook", annotations={refresh: "normal"}))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    copy = agent.tree.get("guestbook")
+    del copy["metadata"]["annotations"][refresh]
+    agent.tree.put("guestbook", copy)
+    wait_until(lambda: refresh not in truth.get("guestbook")["metadata"].get("annotations", {}), "the refresh is done")
+
+    truth.put_status("guestbook", {"operation": {"sync": {"revision": "r1"}}})
+    wait_until(lambda: (agent.tree.status("guestbook") or {}).get("operation"), "the operation is there")
+    agent.tree.path("guestbook.status").unlink()
+    wait_until(lambda: "operation" not in (truth.status("guestbook") or {}), "the operation is done")
+
+    agent.tree.put_status("guestbook", {"status": {"health": {"status": "Healthy"}}})
+    wait_until(lambda: (truth.status("guestbook") or {}).get("status"), "the status is back")
+    agent.tree.path("guestbook.status").unlink()
+    wait_until(lambda: not (truth.status("guestbook") or {}).get("status"), "the status is gone")
+
+
 def test_what_others_do_to_a_copy_is_undone(pair):
     principal, agent = pair
     principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
