@@ -287,9 +287,10 @@ static void job_stale(struct job *j)
 	retry_at(j->slot, j->slot->replica->now_ms + STALE_MS);
 }
 
+/* E_FORBIDDEN is not: what may not be written now (a disk that is read-only, wrong rights) may be when somebody has seen to it. */
 static bool is_final(enum err err)
 {
-	return err == E_MALFORMED || err == E_FORBIDDEN || err == E_UNSUPPORTED || err == E_LIMIT;
+	return err == E_MALFORMED || err == E_UNSUPPORTED || err == E_LIMIT;
 }
 
 /*

@@ -468,8 +468,8 @@ static void a_write_that_fails_comes_again_or_is_over(void **state)
 		{ E_BUSY, "rejected web_u1_2: told to fail (again)\n" },
 		{ E_TIMEOUT, "rejected web_u1_2: told to fail (again)\n" },
 		{ E_NOMEM, "rejected web_u1_2: told to fail (again)\n" },
+		{ E_FORBIDDEN, "rejected web_u1_2: told to fail (again)\n" },
 		{ E_MALFORMED, "rejected web_u1_2: told to fail\n" },
-		{ E_FORBIDDEN, "rejected web_u1_2: told to fail\n" },
 		{ E_LIMIT, "rejected web_u1_2: told to fail\n" },
 	};
 
