@@ -425,8 +425,9 @@ void source_say_again(struct source *s, const struct object *truth, uint64_t now
 	if (!c || !c->entry->truth)
 		return;
 	c->forced = c->entry->state.desired.text[0] != 0;
+	/* Where a status is all that is said: there may have been one, too briefly to be seen. */
 	if (!c->forced && !c->entry->state.status.text[0])
-		source_say_none(c->entry); /* where a status is all that is said: it may have been one, too briefly to be seen */
+		source_say_none(c->entry);
 	c->forced_status = c->entry->state.status.text[0] != 0;
 	source_sync(s, c->entry, now_ms);
 }
