@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -309,6 +310,25 @@ def test_a_stuck_disk_is_answered_in_time_and_the_loop_lives_on(gateway, faults)
     assert len(g.events("--name", "events")) == 1
     assert len([e for e in g.events("--name", "example") if b"foreign-" in e]) == 8
     assert metric(g, "holdfast_store_duplicates_total") == 1
+
+
+def test_a_loop_that_stands_still_is_neither_alive_nor_ready(gateway, spawn):
+    """The kernel holds one event loop in its wait: the watchdog and whoever asks have to hear of it, and of its end."""
+    g = gateway(holdfast="    limits: {loops: 2}\n").start()
+    tasks = f"/proc/{g.process.pid}/task"
+    loop = next(t for t in os.listdir(tasks) if Path(tasks, t, "comm").read_text().strip() == "gateway-loop")
+    strace = spawn("strace", ["strace", "-q", "-o", "/dev/null", "-p", loop, "-e", "trace=epoll_wait,epoll_pwait",
+                              "-e", "inject=epoll_wait,epoll_pwait:delay_enter=15000000:when=1"])
+    wait_until(lambda: not strace.running() or "\nTracerPid:\t0\n" not in Path(tasks, loop, "status").read_text(), "attached")
+    if not strace.running():
+        pytest.skip("strace may not attach here: " + strace.output())
+
+    def says(page):
+        return requests.get(g.admin + page, timeout=5).status_code
+
+    wait_until(lambda: says("/healthz") == 503, "it is not alive", 30)
+    assert says("/readyz") == 503
+    wait_until(lambda: says("/healthz") == 200 and says("/readyz") == 200, "it is alive again", 30)
 
 
 def test_a_stuck_disk_does_not_hold_the_end_for_ever(gateway, faults):
