@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -234,6 +235,32 @@ def test_a_full_disk_refuses_and_comes_back_when_there_is_room(gateway, small_di
     assert load.statuses() == {503}
     judge(g, [load.ids])
     store_check(g)
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_a_store_that_is_taken_away_is_missed_and_promises_nothing(gateway, tmp_path, how):
+    g = gateway(holdfast=DEADLINE).start()
+    assert g.post("1").status_code == 200
+    aside = tmp_path / "aside"
+    if how == "removed":
+        shutil.rmtree(g.data)
+    else:
+        g.data.rename(aside)
+    if how == "replaced":
+        g.data.mkdir()
+    for _ in range(3):
+        assert_refused(g)
+    assert "was removed, moved or replaced while it was in use" in g.process.output()
+    wait_until(lambda: not_ready(g), "a gateway that cannot store says so")
+    if how == "removed":
+        return
+    if how == "replaced":
+        shutil.rmtree(g.data)
+    aside.rename(g.data)
+    wait_until(g.ready, "ready again without a restart")
+    assert g.post("2").status_code == 200
+    bodies = [json.loads(line)["body"] for line in g.events()]
+    assert bodies[0] == 1 and bodies[-1] == 2 and len(g.events()) <= 3, "at most one that was refused was stored all the same"
 
 
 def test_a_gateway_starts_on_a_full_disk(gateway, small_disk):
