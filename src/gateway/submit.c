@@ -16,13 +16,14 @@ static bool is_safe(char c)
 /* The specification lets an id hold any character; only what is safe in a field goes out as it is. */
 static void add_id(struct buf *headers, struct str id)
 {
-	for (size_t i = 0; i < id.n && i < 256;) {
+	id = str_sub(id, 0, 256);
+	for (size_t i = 0; i < id.n;) {
 		size_t from = i;
 
-		while (i < id.n && i < 256 && is_safe(id.p[i]))
+		while (i < id.n && is_safe(id.p[i]))
 			i++;
 		buf_add(headers, id.p + from, i - from);
-		if (i < id.n && i < 256)
+		if (i < id.n)
 			buf_addf(headers, "%%%02X", (unsigned char)id.p[i++]);
 	}
 }
@@ -32,7 +33,10 @@ static void add_event_headers(struct exchange *x, struct buf *headers)
 	if (x->count != 1)
 		return;
 	buf_lit(headers, "Holdfast-Event-Id: ");
-	add_id(headers, x->rows[0].id);
+	if (x->rows[0].key.n)
+		add_id(headers, x->rows[0].id);
+	else /* of our own making */
+		buf_str(headers, x->rows[0].id);
 	buf_lit(headers, "\r\n");
 	if (!x->rows[0].pos)
 		return;
@@ -48,7 +52,8 @@ static void count_stored(struct exchange *x)
 	for (size_t i = 0; i < x->count; i++)
 		duplicates += x->duplicates[i];
 	metric_add(x->route->metrics.sent, (int64_t)x->count - duplicates);
-	metric_add(x->route->metrics.duplicates, duplicates);
+	if (duplicates)
+		metric_add(x->route->metrics.duplicates, duplicates);
 }
 
 void exchange_answer_success(struct exchange *x, struct str headers)
