@@ -92,10 +92,8 @@ static void settle(struct exchange *x, enum err err, enum answer failed)
 	exchange_leave(x);
 }
 
-static void on_deadline(struct loop_timer *timer)
+static void too_late(struct exchange *x)
 {
-	struct exchange *x = CONTAINER_OF(timer, struct exchange, deadline);
-
 	/* The event goes its way; a sender that tries again with its own id meets it as a duplicate. */
 	exchange_enter(x);
 	x->timed = false;
@@ -104,17 +102,35 @@ static void on_deadline(struct loop_timer *timer)
 	exchange_leave(x);
 }
 
+static bool run_timer(struct exchange *x)
+{
+	struct loop *loop = &x->worker->loop;
+	uint64_t left_ms = x->deadline_ms > loop->now_ms ? x->deadline_ms - loop->now_ms : 0;
+
+	return loop_timer_start(loop, &x->deadline, left_ms) == E_OK;
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+	struct exchange *x = CONTAINER_OF(timer, struct exchange, deadline);
+
+	if (x->timed && (x->deadline_ms <= x->worker->loop.now_ms || !run_timer(x)))
+		too_late(x);
+}
+
+/* A timer that runs and is early enough stays, also from request to request: when it is due it looks at the deadline. */
 bool exchange_start_deadline(struct exchange *x)
 {
+	if (x->timed)
+		return true;
 	x->deadline.on_due = on_deadline;
-	if (!x->timed)
-		x->timed = loop_timer_start(&x->worker->loop, &x->deadline, x->route->config->deadline_ms) == E_OK;
+	x->deadline_ms = x->worker->loop.now_ms + x->route->config->deadline_ms;
+	x->timed = (heap_holds(&x->deadline.node) && x->deadline.node.key <= x->deadline_ms) || run_timer(x);
 	return x->timed;
 }
 
 void exchange_stop_deadline(struct exchange *x)
 {
-	loop_timer_stop(&x->worker->loop, &x->deadline);
 	x->timed = false;
 }
 
