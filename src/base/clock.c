@@ -70,15 +70,28 @@ static char *put_time(char *to, unsigned second_of_day)
 	return put_number(to, second_of_day % 60, 2);
 }
 
+static void put_second(char *to, int64_t seconds)
+{
+	int64_t day = seconds / 86400 - (seconds % 86400 < 0);
+
+	to = put_date(to, day);
+	*to++ = 'T';
+	(void)put_time(to, (unsigned)(seconds - day * 86400));
+}
+
+/* The text of a second is kept: what a thread shows next is most often of the same one. */
 size_t clock_rfc3339(int64_t wall_ns, char ret_text[static CLOCK_RFC3339_MAX])
 {
+	static _Thread_local char text[] = "1970-01-01T00:00:00";
+	static _Thread_local int64_t text_s = 0;
 	int64_t seconds = wall_ns / NS_PER_S - (wall_ns % NS_PER_S < 0);
-	int64_t day = seconds / 86400 - (seconds % 86400 < 0);
 	unsigned ns = (unsigned)(wall_ns - seconds * NS_PER_S);
-	char *to = put_date(ret_text, day);
+	char *to = ret_text + sizeof(text) - 1;
 
-	*to++ = 'T';
-	to = put_time(to, (unsigned)(seconds - day * 86400));
+	if (seconds != text_s)
+		put_second(text, seconds);
+	text_s = seconds;
+	memcpy(ret_text, text, sizeof(text) - 1);
 	if (ns) {
 		*to++ = '.';
 		to = put_number(to, ns, 9);

@@ -47,8 +47,14 @@ static inline struct str str_sub(struct str s, size_t from, size_t n)
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 
-/* ASCII letters only; everything else byte for byte. */
-bool str_eq_nocase(struct str a, struct str b);
+/* Without case: ASCII letters only, everything else byte for byte. Most names that are compared differ in length. */
+bool str_same_letters(const char *a, const char *b, size_t n);
+
+static inline bool str_eq_nocase(struct str a, struct str b)
+{
+	return a.n == b.n && str_same_letters(a.p, b.p, a.n);
+}
+
 bool str_starts_nocase(struct str s, struct str prefix);
 
 /* Order as memcmp(3), then the shorter first: <0, 0 or >0. */

@@ -5,7 +5,7 @@
 #include "event/base64.h"
 #include "event/json_text.h"
 
-/* The core attributes that have a value of their own, in the order in which they are written. */
+/* The core attributes that have a value of their own, in the order in which they are written: the id first, the time last. */
 static const struct core {
 	const char *name;
 	size_t offset;
@@ -184,15 +184,35 @@ static void write_member(struct buf *b, struct str name, struct str text, bool b
 		json_write_string(b, text);
 }
 
-void event_write_meta(const struct event *event, struct buf *ret_meta)
+static void write_cores(struct buf *b, const struct event *event, const struct core *from, const struct core *to)
 {
-	buf_lit(ret_meta, "{\"specversion\":\"1.0\"");
-	for (const struct core *c = cores; c < CORES_END; c++) {
+	for (const struct core *c = from; c < to; c++) {
 		struct str text = core_text(event, c);
 
 		if (text.n)
-			write_member(ret_meta, str_of(c->name), text, /* bare= */ false);
+			write_member(b, str_of(c->name), text, /* bare= */ false);
 	}
+}
+
+void event_write_shared(const struct event *event, struct buf *ret_shared)
+{
+	write_cores(ret_shared, event, cores + 1, CORES_END - 1);
+}
+
+void event_write_meta_around(struct str shared, struct str id, struct str time, struct buf *ret_meta)
+{
+	buf_lit(ret_meta, "{\"specversion\":\"1.0\",\"id\":");
+	json_write_string(ret_meta, id);
+	buf_str(ret_meta, shared);
+	buf_lit(ret_meta, ",\"time\":");
+	json_write_string(ret_meta, time);
+	buf_char(ret_meta, '}');
+}
+
+void event_write_meta(const struct event *event, struct buf *ret_meta)
+{
+	buf_lit(ret_meta, "{\"specversion\":\"1.0\"");
+	write_cores(ret_meta, event, cores, CORES_END);
 	for (size_t i = 0; i < event->extension_count; i++) {
 		const struct event_attr *a = &event->extensions[i];
 

@@ -86,6 +86,13 @@ enum event_data event_data_kind(struct str datacontenttype, struct str data);
  */
 void event_write_meta(const struct event *event, struct buf *ret_meta);
 
+/*
+ * The same for one of many events that differ in id and time only, without extensions: what they share is appended once
+ * to `ret_shared`, and each is written around it.
+ */
+void event_write_shared(const struct event *event, struct buf *ret_shared);
+void event_write_meta_around(struct str shared, struct str id, struct str time, struct buf *ret_meta);
+
 enum event_json_form {
 	EVENT_JSON_UPSTREAM, /* data always as "data_base64": facts argo-events 3.1, byte for byte */
 	EVENT_JSON_NATIVE,   /* JSON data as a JSON value, text as a string, the rest as base64 */

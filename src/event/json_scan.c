@@ -127,7 +127,7 @@ static const char *step(struct feed *f, const char *p)
 
 void json_scan_init(struct json_scan *s)
 {
-	*s = (struct json_scan){ 0 };
+	memset(s, 0, offsetof(struct json_scan, stack)); /* a bit of the stack is set before it is read */
 }
 
 static enum err outcome(const struct json_scan *s, const struct buf *out)

@@ -123,14 +123,35 @@ static size_t sequence(struct str s)
 	return str_is_utf8(str_sub(s, 0, n)) ? n : 0;
 }
 
-/* Printable ASCII that needs no escape, as nearly every name and value of a header is. */
+/* ASCII that needs no escape, as nearly every name and value of a header is. */
 static bool is_plain(struct str s)
 {
-	unsigned char bits = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < s.n; i++)
-		bits |= (unsigned char)s.p[i];
-	return s.n == 0 || (bits < 0x80 && json_run(s.p, s.p + s.n) == s.p + s.n);
+#if defined(__SSE2__)
+	for (; s.n - i >= 16; i += 16)
+		if (json_run_mask(s.p + i) |
+		    (unsigned)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s.p + i))))
+			return false;
+#endif
+	for (; i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80 || json_run_stops((unsigned char)s.p[i]))
+			return false;
+	return true;
+}
+
+static bool write_plain(struct buf *b, struct str s)
+{
+	char *to = is_plain(s) ? buf_reserve(b, s.n + 2) : NULL;
+
+	if (!to)
+		return false;
+	to[0] = '"';
+	if (s.n)
+		memcpy(to + 1, s.p, s.n);
+	to[s.n + 1] = '"';
+	b->n += s.n + 2;
+	return true;
 }
 
 static void write_repaired(struct buf *b, struct str s)
@@ -148,10 +169,10 @@ static void write_repaired(struct buf *b, struct str s)
 
 void json_write_string(struct buf *b, struct str s)
 {
+	if (write_plain(b, s))
+		return;
 	buf_char(b, '"');
-	if (is_plain(s))
-		buf_str(b, s);
-	else if (str_is_utf8(s))
+	if (str_is_utf8(s))
 		write_utf8(b, s);
 	else
 		write_repaired(b, s);

@@ -20,28 +20,21 @@ struct place {
 static void place_texts(struct exchange *x, struct str id, const char *time, size_t time_n, struct place *ret_place)
 {
 	const struct route_config *config = x->route->config;
+	struct str shown = id;
 	char random[33];
-	struct event event = {
-		.source = str_of(config->event_source),
-		.type = str_of(config->ops->type),
-		.subject = str_of(config->event_name),
-		.datacontenttype = STR("application/json"),
-		.time = { time, time_n },
-		.id = id,
-	};
 
 	*ret_place = (struct place){ .at = x->meta.n };
 	if (!id.n) {
 		rand_uuid_hex(random);
-		event.id = (struct str){ random, 32 };
+		shown = (struct str){ random, 32 };
 	}
-	event_write_meta(&event, &x->meta);
+	event_write_meta_around(buf_view(&x->route->meta), shown, (struct str){ time, time_n }, &x->meta);
 	ret_place->meta_n = x->meta.n - ret_place->at;
 	if (id.n)
 		buf_addf(&x->meta, "%s/%s ", config->event_source, config->event_name);
-	buf_str(&x->meta, event.id);
+	buf_str(&x->meta, shown);
 	ret_place->key_n = x->meta.n - ret_place->at - ret_place->meta_n;
-	ret_place->id_n = event.id.n;
+	ret_place->id_n = shown.n;
 }
 
 static struct store_row row_of(const struct exchange *x, const struct place *place, struct str data)

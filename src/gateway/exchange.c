@@ -56,6 +56,8 @@ static void free_own(struct exchange *x)
 
 static void exchange_free(struct exchange *x)
 {
+	if (x->worker)
+		loop_timer_stop(&x->worker->loop, &x->deadline);
 	buf_release(&x->body);
 	buf_release(&x->payload);
 	buf_release(&x->meta);

@@ -64,8 +64,9 @@ struct exchange {
 	struct exchange_publish *publishes;
 	_Atomic size_t publishes_left;
 	struct loop_task done;
-	struct loop_timer deadline;
-	bool timed;            /* the deadline runs */
+	struct loop_timer deadline; /* may run for an earlier request: see exchange_start_deadline() */
+	uint64_t deadline_ms;
+	bool timed;            /* the deadline counts */
 	struct exchange *next; /* ready for the store, or free for later */
 };
 

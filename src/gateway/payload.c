@@ -18,21 +18,19 @@ static char canonical_byte(char c, bool upper)
 	return c;
 }
 
-/* Order of two names in canonical form, without writing it down. */
+/* Order of two names in canonical form, without writing it down: where they begin to differ, both are in one case. */
 static int canonical_cmp(struct str a, struct str b)
 {
-	bool upper = true;
-	size_t i;
+	size_t i = 0;
+	bool upper;
 
-	for (i = 0; i < a.n && i < b.n; i++) {
-		unsigned char x = (unsigned char)canonical_byte(a.p[i], upper);
-		unsigned char y = (unsigned char)canonical_byte(b.p[i], upper);
-
-		if (x != y)
-			return x < y ? -1 : 1;
-		upper = x == '-';
-	}
-	return (a.n > i) - (b.n > i);
+	while (i < a.n && i < b.n &&
+	       (a.p[i] == b.p[i] || canonical_byte(a.p[i], false) == canonical_byte(b.p[i], false)))
+		i++;
+	if (i == a.n || i == b.n)
+		return (a.n > i) - (b.n > i);
+	upper = i == 0 || a.p[i - 1] == '-';
+	return (unsigned char)canonical_byte(a.p[i], upper) < (unsigned char)canonical_byte(b.p[i], upper) ? -1 : 1;
 }
 
 static void write_canonical(struct buf *b, struct str name)
@@ -93,7 +91,7 @@ static size_t write_values(struct buf *b, const struct http_field *sorted[], siz
 	struct str name = sorted[from]->name;
 	size_t i = from;
 
-	for (; i < n && canonical_cmp(sorted[i]->name, name) == 0; i++) {
+	for (; i < n && (i == from || str_eq_nocase(sorted[i]->name, name)); i++) {
 		if (mask && i > from)
 			continue;
 		if (i > from)

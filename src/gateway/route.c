@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "event/event.h"
 #include "gateway/path.h"
 #include "gateway/sources/source.h"
 
@@ -16,6 +17,7 @@ static void route_release(struct route *r)
 {
 	if (!r->config)
 		return;
+	buf_release(&r->meta);
 	secret_file_release(&r->auth);
 	for (size_t i = 0; i < r->secret_count; i++)
 		release_secret(&r->secrets[i]);
@@ -118,6 +120,19 @@ static enum err open_secrets(struct route *r)
 	return E_OK;
 }
 
+static enum err write_shared(struct route *r)
+{
+	struct event event = {
+		.source = str_of(r->config->event_source),
+		.type = str_of(r->config->ops->type),
+		.subject = str_of(r->config->event_name),
+		.datacontenttype = STR("application/json"),
+	};
+
+	event_write_shared(&event, &r->meta);
+	return r->meta.err;
+}
+
 static enum err add_route(struct route_table *t, struct route *r, const struct route_config *config,
 			  struct metrics *metrics, struct why *why)
 {
@@ -128,7 +143,7 @@ static enum err add_route(struct route_table *t, struct route *r, const struct r
 	pthread_mutex_init(&r->rate_lock, NULL);
 	rate_init(&r->rate, config->rate, config->burst, /* now_ms= */ 0);
 	route_metrics_init(&r->metrics, metrics, config);
-	if (open_secrets(r) != E_OK)
+	if (open_secrets(r) != E_OK || write_shared(r) != E_OK)
 		return E_NOMEM;
 	if (config->tls_cert.path && !port->tls)
 		port->tls = config;

@@ -27,6 +27,7 @@ struct route_secret {
 
 struct route {
 	const struct route_config *config;
+	struct buf meta;              /* what the attributes of its events share: event_write_shared() */
 	struct secret_file auth;      /* path NULL: none */
 	struct route_secret *secrets; /* of the source, in the order of ops->secrets */
 	size_t secret_count;

@@ -16,13 +16,14 @@ static bool is_safe(char c)
 /* The specification lets an id hold any character; only what is safe in a field goes out as it is. */
 static void add_id(struct buf *headers, struct str id)
 {
-	for (size_t i = 0; i < id.n && i < 256;) {
+	id = str_sub(id, 0, 256);
+	for (size_t i = 0; i < id.n;) {
 		size_t from = i;
 
-		while (i < id.n && i < 256 && is_safe(id.p[i]))
+		while (i < id.n && is_safe(id.p[i]))
 			i++;
 		buf_add(headers, id.p + from, i - from);
-		if (i < id.n && i < 256)
+		if (i < id.n)
 			buf_addf(headers, "%%%02X", (unsigned char)id.p[i++]);
 	}
 }
@@ -32,7 +33,10 @@ static void add_event_headers(struct exchange *x, struct buf *headers)
 	if (x->count != 1)
 		return;
 	buf_lit(headers, "Holdfast-Event-Id: ");
-	add_id(headers, x->rows[0].id);
+	if (x->rows[0].key.n)
+		add_id(headers, x->rows[0].id);
+	else /* of our own making */
+		buf_str(headers, x->rows[0].id);
 	buf_lit(headers, "\r\n");
 	if (!x->rows[0].pos)
 		return;
@@ -48,7 +52,8 @@ static void count_stored(struct exchange *x)
 	for (size_t i = 0; i < x->count; i++)
 		duplicates += x->duplicates[i];
 	metric_add(x->route->metrics.sent, (int64_t)x->count - duplicates);
-	metric_add(x->route->metrics.duplicates, duplicates);
+	if (duplicates)
+		metric_add(x->route->metrics.duplicates, duplicates);
 }
 
 void exchange_answer_success(struct exchange *x, struct str headers)
@@ -87,10 +92,8 @@ static void settle(struct exchange *x, enum err err, enum answer failed)
 	exchange_leave(x);
 }
 
-static void on_deadline(struct loop_timer *timer)
+static void too_late(struct exchange *x)
 {
-	struct exchange *x = CONTAINER_OF(timer, struct exchange, deadline);
-
 	/* The event goes its way; a sender that tries again with its own id meets it as a duplicate. */
 	exchange_enter(x);
 	x->timed = false;
@@ -99,17 +102,35 @@ static void on_deadline(struct loop_timer *timer)
 	exchange_leave(x);
 }
 
+static bool run_timer(struct exchange *x)
+{
+	struct loop *loop = &x->worker->loop;
+	uint64_t left_ms = x->deadline_ms > loop->now_ms ? x->deadline_ms - loop->now_ms : 0;
+
+	return loop_timer_start(loop, &x->deadline, left_ms) == E_OK;
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+	struct exchange *x = CONTAINER_OF(timer, struct exchange, deadline);
+
+	if (x->timed && (x->deadline_ms <= x->worker->loop.now_ms || !run_timer(x)))
+		too_late(x);
+}
+
+/* A timer that runs and is early enough stays, also from request to request: when it is due it looks at the deadline. */
 bool exchange_start_deadline(struct exchange *x)
 {
+	if (x->timed)
+		return true;
 	x->deadline.on_due = on_deadline;
-	if (!x->timed)
-		x->timed = loop_timer_start(&x->worker->loop, &x->deadline, x->route->config->deadline_ms) == E_OK;
+	x->deadline_ms = x->worker->loop.now_ms + x->route->config->deadline_ms;
+	x->timed = (heap_holds(&x->deadline.node) && x->deadline.node.key <= x->deadline_ms) || run_timer(x);
 	return x->timed;
 }
 
 void exchange_stop_deadline(struct exchange *x)
 {
-	loop_timer_stop(&x->worker->loop, &x->deadline);
 	x->timed = false;
 }
 

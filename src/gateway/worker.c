@@ -137,7 +137,8 @@ void worker_apply(struct worker *w, struct worker_update *u)
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
-static void on_turn_end(uv_check_t *handle)
+/* Before the loop waits again: behind tasks and timers, too, which may begin with a request that was sent ahead. */
+static void on_turn_end(uv_prepare_t *handle)
 {
 	exchange_submit_all(handle->data);
 }
@@ -173,8 +174,8 @@ enum err worker_start(struct worker *w, struct gateway *gateway, struct why *why
 		return why_add(why, "start an event loop");
 	w->last_ready = &w->ready;
 	w->turn_end.data = w;
-	uv_check_init(&w->loop.uv, &w->turn_end);
-	uv_check_start(&w->turn_end, on_turn_end);
+	uv_prepare_init(&w->loop.uv, &w->turn_end);
+	uv_prepare_start(&w->turn_end, on_turn_end);
 	err = thread_start("gateway-loop", worker_main, w, why, &w->thread);
 	if (err != E_OK) {
 		uv_close((uv_handle_t *)&w->turn_end, NULL);

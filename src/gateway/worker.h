@@ -19,7 +19,7 @@ struct worker {
 	pthread_t thread;
 	struct route_table *table;
 	struct listener *listeners;
-	uv_check_t turn_end;
+	uv_prepare_t turn_end;
 	struct exchange *ready; /* for the store or the bus, at the end of the turn */
 	struct exchange **last_ready;
 	size_t live;           /* exchanges in use */

@@ -1,5 +1,9 @@
 #include "net/http1.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* What a byte may be part of (RFC 9110 5.6.2, 5.5; RFC 3986 2). */
 enum { TOKEN = 1, TEXT = 2, TARGET = 4, HOST = 8 };
 
@@ -54,9 +58,30 @@ static enum http1_result bad(struct http1_error *ret_error, unsigned status, con
 	return HTTP1_BAD;
 }
 
+#if defined(__SSE2__)
+/* One bit for each of the sixteen bytes at p that is no TEXT: control characters but the tab, and DEL. */
+static unsigned no_text_mask(const char *p)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+	__m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+	__m128i del = _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f));
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, control), del));
+}
+#endif
+
 /* The position of the first byte from `at` on that may not stand inside a line, or s.n. */
 static size_t skip_text(struct str s, size_t at)
 {
+#if defined(__SSE2__)
+	for (; at < s.n && s.n - at >= 16; at += 16) {
+		unsigned mask = no_text_mask(s.p + at);
+
+		if (mask)
+			return at + (size_t)__builtin_ctz(mask);
+	}
+#endif
 	while (at < s.n && is(s.p[at], TEXT))
 		at++;
 	return at;

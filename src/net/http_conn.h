@@ -29,6 +29,7 @@
 #define HTTP_DRAIN_MAX  (64 << 10) /* bytes of an unwanted body that are read to keep the connection */
 #define HTTP_LINGER_MAX (1 << 20)  /* bytes that are read and dropped so that the client sees the last answer */
 #define HTTP_LINGER_MS  2000       /* the same in time */
+#define HTTP_PIECE_MAX  4096       /* bytes of a body that are copied behind the head, to be sent in one piece */
 #define HTTP_SPARE_MAX  64         /* exchanges kept for the next requests */
 #define HTTP_SPARE_HEAD 4096       /* bytes of head that a kept exchange may hold */
 
@@ -63,6 +64,7 @@ struct http_exchange {
 
 struct http_conn {
 	uv_tcp_t tcp;
+	int fd; /* of `tcp` */
 	struct loop_timer timer;
 	struct http_server *server;
 	struct http_conn *prev, *next;

@@ -81,7 +81,8 @@ static const char *date_now(struct http_server *s)
 static void send_answer(struct http_conn *c, const struct http_exchange *x, const struct http_response *response)
 {
 	struct http_server *s = c->server;
-	bool body = http_has_body(response->status) && !(x && str_eq(x->r.method, STR("HEAD")));
+	bool has_body = http_has_body(response->status) && !(x && str_eq(x->r.method, STR("HEAD")));
+	struct str body = has_body ? response->body : (struct str){ 0 };
 	enum http_connection connection = HTTP_CLOSE;
 
 	if (x && !x->last)
@@ -93,10 +94,14 @@ static void send_answer(struct http_conn *c, const struct http_exchange *x, cons
 							 .headers = response->headers,
 							 .length = response->body.n,
 							 .connection = connection });
+	if (body.n <= HTTP_PIECE_MAX) {
+		buf_str(&s->out, body);
+		body = (struct str){ 0 };
+	}
 	if (s->out.err != E_OK)
 		http_conn_close(c);
 	else
-		http_conn_send(c, buf_view(&s->out), body ? response->body : (struct str){ 0 });
+		http_conn_send(c, buf_view(&s->out), body);
 }
 
 void http_exchange_finish(struct http_conn *c)

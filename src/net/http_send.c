@@ -1,3 +1,6 @@
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "base/mem.h"
 #include "net/http_conn.h"
 
@@ -51,10 +54,25 @@ static void send_later(struct http_conn *c, struct str head, struct str body, si
 	c->writes++;
 }
 
+/*
+ * What the kernel takes at once: send(2), for write(2) asks more questions on its way to the socket, and two pieces more
+ * than one. Less than 0: the connection is broken.
+ */
+static ssize_t send_now(struct http_conn *c, struct str head, struct str body)
+{
+	struct iovec pieces[2] = { { (char *)(uintptr_t)head.p, head.n }, { (char *)(uintptr_t)body.p, body.n } };
+	struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
+	ssize_t sent;
+
+	do
+		sent = body.n ? sendmsg(c->fd, &message, MSG_NOSIGNAL) : send(c->fd, head.p, head.n, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) ? 0 : sent;
+}
+
 static void send_raw(struct http_conn *c, struct str head, struct str body)
 {
-	uv_buf_t bufs[2] = { { (char *)(uintptr_t)head.p, head.n }, { (char *)(uintptr_t)body.p, body.n } };
-	int sent = UV_EAGAIN;
+	ssize_t sent = 0;
 
 	if (c->state == HTTP_CLOSING || head.n + body.n == 0)
 		return;
@@ -63,11 +81,11 @@ static void send_raw(struct http_conn *c, struct str head, struct str body)
 		return;
 	}
 	if (c->writes == 0)
-		sent = uv_try_write((uv_stream_t *)&c->tcp, bufs, body.n ? 2 : 1);
-	if (sent < 0 && sent != UV_EAGAIN)
+		sent = send_now(c, head, body);
+	if (sent < 0)
 		http_conn_close(c);
-	else if (sent < 0 || (size_t)sent < head.n + body.n)
-		send_later(c, head, body, sent < 0 ? 0 : (size_t)sent);
+	else if ((size_t)sent < head.n + body.n)
+		send_later(c, head, body, (size_t)sent);
 }
 
 void http_conn_flush_tls(struct http_conn *c)

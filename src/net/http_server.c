@@ -89,6 +89,7 @@ static void take_connection(struct http_server *s, int fd)
 		return;
 	}
 	c->server = s;
+	c->fd = fd;
 	rc = uv_tcp_init(&s->loop->uv, &c->tcp);
 	assert(rc == 0);
 	c->tcp.data = c;

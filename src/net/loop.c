@@ -2,8 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sched.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -15,10 +16,16 @@ void loop_tick(struct loop *loop)
 	loop->now_ms = uv_now(&loop->uv);
 }
 
+/* The loop's own node at the head of the queue says that it sleeps: whoever puts a task there instead writes to the wake_fd. */
 static void run_tasks(struct loop *loop)
 {
 	struct mpsc_node *node = mpsc_take(&loop->tasks);
 
+	if (node == &loop->asleep)
+		node = NULL;
+	else
+		loop->wakes += loop->rests;
+	loop->rests = false;
 	while (node) {
 		struct loop_task *task = CONTAINER_OF(node, struct loop_task, node);
 
@@ -27,22 +34,56 @@ static void run_tasks(struct loop *loop)
 	}
 }
 
+/* After the wait: what was posted before it, and what has woken the loop. */
+static void on_waited(uv_check_t *check)
+{
+	struct loop *loop = check->data;
+
+	loop_tick(loop);
+	run_tasks(loop);
+}
+
+/* An idle handle without work to do: with one that is active libuv polls and does not wait. */
+static void on_idle(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
+/* Before the wait: who posts from here on has to wake the loop. What was posted already lets it not sleep at all. */
+static void on_rest(uv_prepare_t *prepare)
+{
+	struct loop *loop = prepare->data;
+	struct mpsc_node *none = NULL;
+
+	loop->rests = atomic_compare_exchange_strong_explicit(&loop->tasks.head, &none, &loop->asleep,
+							      memory_order_acq_rel, memory_order_relaxed);
+	if (loop->rests)
+		uv_idle_stop(&loop->restless);
+	else
+		uv_idle_start(&loop->restless, on_idle);
+}
+
 /*
  * Not a uv_async: its receiver waits for the sender to leave uv_async_send(), spinning and yielding, and with a writer
  * thread beside each loop that happens at every hand-over.
  */
 static void on_wake(uv_poll_t *wake, int status, int events)
 {
-	struct loop *loop = wake->data;
-	uint64_t count;
-
+	(void)wake;
 	(void)status;
 	(void)events;
-	if (read(loop->wake_fd, &count, sizeof(count)) < 0) {
-		/* Nothing was written: whoever did the reading runs the tasks. */
-	}
-	loop_tick(loop);
-	run_tasks(loop);
+}
+
+/*
+ * A wake-up is told once for each write and never read: a system call less for each. libuv has no word for that, so its
+ * own entry for the descriptor is changed; it changes it only when other events are asked for.
+ */
+static int tell_once(struct loop *loop)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = loop->wake_fd };
+
+	uv_run(&loop->uv, UV_RUN_NOWAIT); /* makes the entry */
+	return epoll_ctl(uv_backend_fd(&loop->uv), EPOLL_CTL_MOD, loop->wake_fd, &event);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -78,6 +119,37 @@ static void on_timer(uv_timer_t *timer)
 	arm(loop, /* least_ms= */ 1);
 }
 
+static void start_handles(struct loop *loop)
+{
+	int rc = uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd);
+
+	assert(rc == 0); /* a descriptor of our own that is not watched yet */
+	(void)rc;
+	uv_poll_start(&loop->wake, UV_READABLE, on_wake);
+	uv_timer_init(&loop->uv, &loop->timer);
+	uv_prepare_init(&loop->uv, &loop->rest);
+	uv_prepare_start(&loop->rest, on_rest);
+	uv_check_init(&loop->uv, &loop->waited);
+	uv_check_start(&loop->waited, on_waited);
+	uv_idle_init(&loop->uv, &loop->restless);
+	loop->timer.data = loop->rest.data = loop->waited.data = loop;
+}
+
+static void stop_handles(struct loop *loop)
+{
+	uv_handle_t *handles[] = { (uv_handle_t *)&loop->wake, (uv_handle_t *)&loop->timer, (uv_handle_t *)&loop->rest,
+				   (uv_handle_t *)&loop->waited, (uv_handle_t *)&loop->restless };
+	int rc;
+
+	for (size_t i = 0; i < ARRAY_LEN(handles); i++)
+		uv_close(handles[i], NULL);
+	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	rc = uv_loop_close(&loop->uv);
+	assert(rc == 0);
+	(void)rc;
+	close(loop->wake_fd);
+}
+
 enum err loop_init(struct loop *loop, struct why *why)
 {
 	int rc;
@@ -94,30 +166,34 @@ enum err loop_init(struct loop *loop, struct why *why)
 		uv_loop_close(&loop->uv);
 		return why_errno(why, E_UNAVAILABLE, rc, "open an event loop: wake-up");
 	}
-	rc = uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd);
-	assert(rc == 0); /* a descriptor of our own that is not watched yet */
-	uv_poll_start(&loop->wake, UV_READABLE, on_wake);
-	uv_timer_init(&loop->uv, &loop->timer);
-	loop->wake.data = loop;
-	loop->timer.data = loop;
+	start_handles(loop);
+	if (tell_once(loop) < 0) {
+		rc = errno;
+		stop_handles(loop);
+		return why_errno(why, E_UNAVAILABLE, rc, "open an event loop: wake-up");
+	}
 	loop_tick(loop);
 	return E_OK;
 }
 
+/* Each sleep that a task has ended is answered by one write, from a thread that may be on its way to it yet. */
+static void await_wakes(struct loop *loop)
+{
+	struct pollfd fd = { .fd = loop->wake_fd, .events = POLLIN };
+	uint64_t count;
+
+	while (loop->wakes) {
+		(void)poll(&fd, 1, -1);
+		if (read(loop->wake_fd, &count, sizeof(count)) == sizeof(count))
+			loop->wakes -= count;
+	}
+}
+
 void loop_release(struct loop *loop)
 {
-	int rc;
-
-	while (atomic_load_explicit(&loop->posting, memory_order_acquire))
-		sched_yield();
 	run_tasks(loop);
-	uv_close((uv_handle_t *)&loop->wake, NULL);
-	uv_close((uv_handle_t *)&loop->timer, NULL);
-	uv_run(&loop->uv, UV_RUN_DEFAULT);
-	rc = uv_loop_close(&loop->uv);
-	assert(rc == 0);
-	(void)rc;
-	close(loop->wake_fd);
+	await_wakes(loop);
+	stop_handles(loop);
 	heap_release(&loop->timers);
 }
 
@@ -142,17 +218,17 @@ static void wake_up(struct loop *loop)
 	}
 }
 
-/*
- * Only the first task in an empty queue wakes the loop: the loop takes all there is in one go, so whoever comes after
- * that finds the queue empty again and wakes it itself. `posting` covers the gap between put and send, in which the loop
- * may already have run the task and gone on to its end.
- */
+/* Only the first task that meets a sleeping loop wakes it; nothing of the loop is touched after that. */
 void loop_post(struct loop *loop, struct loop_task *task)
 {
-	atomic_fetch_add_explicit(&loop->posting, 1, memory_order_acquire);
-	if (mpsc_put(&loop->tasks, &task->node))
+	struct mpsc_node *head = atomic_load_explicit(&loop->tasks.head, memory_order_relaxed);
+
+	do {
+		task->node.next = head == &loop->asleep ? NULL : head;
+	} while (!atomic_compare_exchange_weak_explicit(&loop->tasks.head, &head, &task->node, memory_order_acq_rel,
+							memory_order_relaxed));
+	if (head == &loop->asleep)
 		wake_up(loop);
-	atomic_fetch_sub_explicit(&loop->posting, 1, memory_order_release);
 }
 
 enum err loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms)

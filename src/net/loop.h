@@ -2,7 +2,7 @@
  * loop.h -- one event loop per thread.
  *
  * Shape     a libuv loop, a queue of tasks from other threads, and timers in a heap behind one uv_timer.
- *           A turn: handle what is ready, run tasks, run due timers.
+ *           A turn: wait, handle what is ready, run tasks, run due timers. With tasks at hand it does not wait.
  * Owner     loop_init/loop_release embedded; tasks and timers belong to whoever embeds them.
  * Threads   loop_post() from any thread, everything else in the loop's own.
  */
@@ -17,12 +17,17 @@
 struct loop {
 	uv_loop_t uv;
 	uv_poll_t wake;
-	int wake_fd; /* an eventfd: written by the first task in an empty queue */
+	int wake_fd; /* an eventfd: written by the first task that meets the loop asleep */
 	uv_timer_t timer;
+	uv_prepare_t rest;
+	uv_check_t waited;
+	uv_idle_t restless; /* runs while there are tasks at the start of the wait */
 	struct mpsc tasks;
+	struct mpsc_node asleep; /* alone in `tasks`: the loop sleeps, or is about to */
+	bool rests;              /* it was put there before this wait */
+	uint64_t wakes;          /* sleeps that a task has ended: each is one write to wake_fd, made or about to be */
 	struct heap timers;
-	uint64_t now_ms;     /* monotonic; right in tasks, timers and the callbacks of net, see loop_tick() */
-	_Atomic int posting; /* threads inside loop_post() */
+	uint64_t now_ms; /* monotonic; right in tasks, timers and the callbacks of net, see loop_tick() */
 };
 
 struct loop_task {
@@ -38,8 +43,8 @@ struct loop_timer {
 enum err loop_init(struct loop *loop, struct why *why);
 
 /*
- * All handles must be closed or closing. Runs what was posted before; nobody may post any more, but a thread that is
- * still inside loop_post() is waited for.
+ * All handles must be closed or closing. Runs what was posted before; nobody may post any more, but a thread whose task
+ * has run and that is still inside loop_post() is waited for.
  */
 void loop_release(struct loop *loop);
 

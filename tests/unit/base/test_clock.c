@@ -132,6 +132,33 @@ static void the_clocks_agree_in_their_units(void **state)
 	assert_true(wall > 1700000000000); /* after 2023 */
 }
 
+/* What is kept of the last time must not show in the next one. */
+static void times_of_one_second_and_of_the_next_are_written_in_any_order(void **state)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} rows[] = {
+		{ 1784379469LL * S + 1, "2026-07-18T12:57:49.000000001Z" },
+		{ 1784379469LL * S + 999999999, "2026-07-18T12:57:49.999999999Z" },
+		{ 1784379470LL * S, "2026-07-18T12:57:50Z" },
+		{ 1784379469LL * S + 500000000, "2026-07-18T12:57:49.5Z" },
+		{ 0, "1970-01-01T00:00:00Z" },
+		{ -1, "1969-12-31T23:59:59.999999999Z" },
+		{ -1000000000, "1969-12-31T23:59:59Z" },
+		{ 7, "1970-01-01T00:00:00.000000007Z" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[CLOCK_RFC3339_MAX];
+
+		memset(text, 'x', sizeof(text));
+		assert_int_equal(clock_rfc3339(rows[i].ns, text), strlen(rows[i].text));
+		assert_string_equal(text, rows[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +166,7 @@ int main(void)
 		cmocka_unit_test(every_form_of_rfc_3339_is_read),
 		cmocka_unit_test(what_is_no_time_is_refused),
 		cmocka_unit_test(every_day_of_a_leap_cycle_comes_back),
+		cmocka_unit_test(times_of_one_second_and_of_the_next_are_written_in_any_order),
 		cmocka_unit_test(the_clocks_agree_in_their_units),
 	};
 

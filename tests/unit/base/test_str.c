@@ -33,6 +33,21 @@ static void equality_is_of_bytes_and_length(void **state)
 	assert_false(str_ends(STR("c"), STR("bc")));
 }
 
+static void letters_are_equal_without_case_and_nothing_else_is(void **state)
+{
+	(void)state;
+	for (unsigned a = 0; a < 256; a++)
+		for (unsigned b = 0; b < 256; b++) {
+			bool letter = (a >= 'a' && a <= 'z') || (a >= 'A' && a <= 'Z');
+			char x[] = { 'x', (char)a }, y[] = { 'X', (char)b };
+
+			assert_int_equal(a == b || (letter && (a ^ b) == 0x20),
+					 str_eq_nocase((struct str){ x, 2 }, (struct str){ y, 2 }));
+		}
+	assert_false(str_eq_nocase(STR("abc"), STR("ab")));
+	assert_true(str_eq_nocase((struct str){ 0 }, STR("")));
+}
+
 static void order_is_bytewise_then_the_shorter_first(void **state)
 {
 	static const struct str rising[] = { { NULL, 0 }, STR("A"), STR("AA"), STR("B"), STR("a"), STR("\xff") };
@@ -250,6 +265,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equality_is_of_bytes_and_length),
+		cmocka_unit_test(letters_are_equal_without_case_and_nothing_else_is),
 		cmocka_unit_test(order_is_bytewise_then_the_shorter_first),
 		cmocka_unit_test(parts_are_cut_to_what_is_there),
 		cmocka_unit_test(secrets_are_equal_or_not),

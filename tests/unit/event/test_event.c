@@ -291,11 +291,37 @@ static void an_allocation_that_fails_is_an_error_in_the_buffer(void **state)
 	}
 }
 
+/* A route's events: what they share is written once. */
+static void an_event_around_what_it_shares_is_the_event_itself(void **state)
+{
+	struct str ids[] = { STR("0f0e0d0c0b0a09080706050403020100"), STR("<a \"b\">"), STR("\xff") };
+	struct event events[] = { example(), example() };
+
+	(void)state;
+	events[1].source = STR("with \"quotes\"");
+	events[1].subject = (struct str){ 0 };
+	events[1].dataschema = STR("https://example.com/schema");
+	for (size_t i = 0; i < 2 * ARRAY_LEN(ids); i++) {
+		struct event *event = &events[i % 2];
+		struct buf whole = { 0 }, shared = { 0 }, around = { 0 };
+
+		event->id = ids[i / 2];
+		event_write_meta(event, &whole);
+		event_write_shared(event, &shared);
+		event_write_meta_around(buf_view(&shared), event->id, event->time, &around);
+		assert_string_equal(buf_cstr(&around), buf_cstr(&whole));
+		buf_release(&whole);
+		buf_release(&shared);
+		buf_release(&around);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_upstream_form_is_the_upstream_s_to_the_byte),
 		cmocka_unit_test(the_native_form_has_json_data_as_it_is),
+		cmocka_unit_test(an_event_around_what_it_shares_is_the_event_itself),
 		cmocka_unit_test(every_kind_of_data_has_its_place_in_json),
 		cmocka_unit_test(all_attributes_stand_in_order_and_keep_their_types),
 		cmocka_unit_test(damaged_parts_are_reported_and_not_joined),

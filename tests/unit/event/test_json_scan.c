@@ -405,6 +405,48 @@ static void strings_are_written_as_go_writes_them(void **state)
 	}
 }
 
+/* Long strings are looked at in groups: a byte that needs more than copying is seen wherever it stands. */
+static void every_byte_at_every_place_of_a_string_is_written_alike(void **state)
+{
+	char text[40], before[40];
+
+	(void)state;
+	memset(before, 'x', sizeof(before));
+	for (unsigned c = 0; c < 256; c++) {
+		struct buf alone = { 0 };
+		char byte = (char)c;
+
+		json_write_string(&alone, (struct str){ &byte, 1 });
+		for (size_t at = 0; at < sizeof(text); at++) {
+			struct str inside = str_sub(buf_view(&alone), 1, alone.n - 2);
+			struct buf out = { 0 }, want = { 0 };
+
+			memset(text, 'x', sizeof(text));
+			text[at] = byte;
+			buf_addf(&want, "\"%.*s", (int)at, before);
+			buf_str(&want, inside);
+			buf_addf(&want, "%.*s\"", (int)(sizeof(text) - at - 1), before);
+			json_write_string(&out, (struct str){ text, sizeof(text) });
+			assert_true(str_eq(buf_view(&out), buf_view(&want)));
+			buf_release(&out);
+			buf_release(&want);
+		}
+		buf_release(&alone);
+	}
+}
+
+static void a_string_over_the_ceiling_is_an_error(void **state)
+{
+	(void)state;
+	for (size_t max = 1; max <= 22; max++) {
+		struct buf out = { .max = max };
+
+		json_write_string(&out, STR("01234567890123456789"));
+		assert_int_equal(out.err, max < 22 ? E_LIMIT : E_OK);
+		buf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +464,8 @@ int main(void)
 		cmocka_unit_test(without_memory_it_says_so),
 		cmocka_unit_test(the_story_names_the_byte),
 		cmocka_unit_test(strings_are_written_as_go_writes_them),
+		cmocka_unit_test(every_byte_at_every_place_of_a_string_is_written_alike),
+		cmocka_unit_test(a_string_over_the_ceiling_is_an_error),
 	};
 
 	return cmocka_run_group_tests_name("json_scan", tests, NULL, NULL);

@@ -40,6 +40,13 @@ static void headers_are_canonical_sorted_arrays(void **state)
 	expect_headers(
 		(const struct header_row[]){ { "Transfer-Encoding", "chunked" }, { "Content-Length", "2" }, { 0 } },
 		"{\"Content-Length\":[\"2\"]}");
+	expect_headers(
+		(const struct header_row[]){
+			{ "a-b", "1" }, { "a_b", "2" }, { "aB", "3" }, { "AB", "4" }, { "a", "5" }, { 0 } },
+		"{\"A\":[\"5\"],\"A-B\":[\"1\"],\"A_b\":[\"2\"],\"Ab\":[\"3\",\"4\"]}");
+	expect_headers(
+		(const struct header_row[]){ { "b-z", "1" }, { "b-_", "2" }, { "b^", "3" }, { "bz", "4" }, { 0 } },
+		"{\"B-Z\":[\"1\"],\"B-_\":[\"2\"],\"B^\":[\"3\"],\"Bz\":[\"4\"]}");
 	expect_headers((const struct header_row[]){ { 0 } }, "{}");
 }
 

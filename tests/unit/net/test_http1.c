@@ -351,10 +351,32 @@ static void a_missing_host_is_told_in_the_known_words(void **state)
 	assert_string_equal("400 Bad Request: missing required Host header", error.text);
 }
 
+/* Heads are looked at in groups: a byte that may not stand in a line is seen wherever it stands. */
+static void every_byte_at_every_place_of_a_line_is_judged_alike(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		for (size_t at = 0; at < 40; at++) {
+			char bytes[] =
+				"GET / HTTP/1.1\r\nHost: a\r\nX: 0123456789012345678901234567890123456789\r\n\r\n";
+			struct http_field fields[HTTP_FIELDS_MAX];
+			struct http1_head head;
+			char *copy;
+
+			bytes[sizeof("GET / HTTP/1.1\r\nHost: a\r\nX: ") - 1 + at] = (char)c;
+			assert_int_equal(http1_is_text((char)c) ? 0 : 400,
+					 parse_by((struct str){ bytes, sizeof(bytes) - 1 }, sizeof(bytes), &head,
+						  fields, &copy));
+			mem_free(copy);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_head_has_its_status_however_it_is_split),
+		cmocka_unit_test(every_byte_at_every_place_of_a_line_is_judged_alike),
 		cmocka_unit_test(a_head_is_taken_apart),
 		cmocka_unit_test(an_absolute_target_gives_path_and_query),
 		cmocka_unit_test(the_connection_field_decides_whether_it_stays),

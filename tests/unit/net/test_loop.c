@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -139,13 +140,16 @@ static void the_loop_may_go_away_as_soon_as_the_task_has_run(void **state)
 
 static atomic_bool posted;
 
+/* As in loop_post() between the task, which the loop has run by now, and the write. */
 static void *leave_post(void *arg)
 {
+	uint64_t one = 1;
+
 	(void)arg;
 	for (int i = 0; i < 1000; i++)
 		sched_yield();
 	atomic_store(&posted, true);
-	atomic_fetch_sub(&loop.posting, 1);
+	assert_int_equal(sizeof(one), write(loop.wake_fd, &one, sizeof(one)));
 	return NULL;
 }
 
@@ -156,12 +160,88 @@ static void the_release_waits_for_a_thread_that_is_still_posting(void **state)
 	pthread_t thread;
 
 	(void)state;
-	atomic_fetch_add(&loop.posting, 1);
+	loop.wakes++;
 	assert_int_equal(0, pthread_create(&thread, NULL, leave_post, NULL));
 	loop_release(&loop);
 	assert_true(atomic_load(&posted));
 	pthread_join(thread, NULL);
 	assert_int_equal(E_OK, loop_init(&loop, &why));
+}
+
+static uint64_t wakes(void)
+{
+	uint64_t count = 0;
+
+	return read(loop.wake_fd, &count, sizeof(count)) < 0 ? 0 : count;
+}
+
+static void on_more(struct loop_task *task)
+{
+	static struct loop_task last = { .run = on_last };
+
+	(void)task;
+	loop_post(&loop, &last);
+}
+
+static void a_loop_that_does_not_sleep_is_not_woken(void **state)
+{
+	struct loop_task first = { .run = on_more };
+
+	(void)state;
+	loop_post(&loop, &first);
+	assert_int_equal(0, wakes());
+	loop_run(&loop); /* the first task posts the second one: neither may need a wake-up */
+	assert_int_equal(0, wakes());
+	assert_int_equal(0, loop.wakes);
+}
+
+struct turns {
+	uv_prepare_t prepare;
+	struct loop_timer timer;
+	int count;
+};
+
+static void count_turn(uv_prepare_t *prepare)
+{
+	CONTAINER_OF(prepare, struct turns, prepare)->count++;
+}
+
+static void on_time(struct loop_timer *timer)
+{
+	(void)timer;
+	loop_stop(&loop);
+}
+
+static void on_stayed(struct loop_task *task)
+{
+	(void)task;
+}
+
+static void *post_nothing(void *arg)
+{
+	static struct loop_task task = { .run = on_stayed };
+
+	(void)arg;
+	loop_post(&loop, &task);
+	return NULL;
+}
+
+/* A wake-up that stayed readable would turn the loop for ever. */
+static void a_loop_that_was_woken_sleeps_again(void **state)
+{
+	struct turns t = { .timer.on_due = on_time };
+	pthread_t thread;
+
+	(void)state;
+	uv_prepare_init(&loop.uv, &t.prepare);
+	uv_prepare_start(&t.prepare, count_turn);
+	assert_int_equal(E_OK, loop_timer_start(&loop, &t.timer, 60));
+	assert_int_equal(0, pthread_create(&thread, NULL, post_nothing, NULL));
+	loop_run(&loop);
+	pthread_join(thread, NULL);
+	assert_in_range(t.count, 1, 20);
+	uv_close((uv_handle_t *)&t.prepare, NULL);
+	uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
 static int ran;
@@ -308,6 +388,8 @@ int main(void)
 		loop_test(a_task_may_post_itself_again),
 		loop_test(the_loop_may_go_away_as_soon_as_the_task_has_run),
 		loop_test(the_release_waits_for_a_thread_that_is_still_posting),
+		loop_test(a_loop_that_does_not_sleep_is_not_woken),
+		loop_test(a_loop_that_was_woken_sleeps_again),
 		loop_test(what_was_posted_before_the_release_still_runs),
 		loop_test(timers_run_in_order_of_time_and_never_early),
 		loop_test(a_running_timer_is_moved),
