@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -63,27 +62,24 @@ static void on_rest(uv_prepare_t *prepare)
 		uv_idle_start(&loop->restless, on_idle);
 }
 
+/* The write may be told before the task is found, and then `wakes` is below zero for a moment, round the corner. */
+static void take_wakes(struct loop *loop)
+{
+	uint64_t count;
+
+	if (read(loop->wake_fd, &count, sizeof(count)) == sizeof(count))
+		loop->wakes -= count;
+}
+
 /*
  * Not a uv_async: its receiver waits for the sender to leave uv_async_send(), spinning and yielding, and with a writer
  * thread beside each loop that happens at every hand-over.
  */
 static void on_wake(uv_poll_t *wake, int status, int events)
 {
-	(void)wake;
 	(void)status;
 	(void)events;
-}
-
-/*
- * A wake-up is told once for each write and never read: a system call less for each. libuv has no word for that, so its
- * own entry for the descriptor is changed; it changes it only when other events are asked for.
- */
-static int tell_once(struct loop *loop)
-{
-	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = loop->wake_fd };
-
-	uv_run(&loop->uv, UV_RUN_NOWAIT); /* makes the entry */
-	return epoll_ctl(uv_backend_fd(&loop->uv), EPOLL_CTL_MOD, loop->wake_fd, &event);
+	take_wakes(wake->data);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -132,7 +128,7 @@ static void start_handles(struct loop *loop)
 	uv_check_init(&loop->uv, &loop->waited);
 	uv_check_start(&loop->waited, on_waited);
 	uv_idle_init(&loop->uv, &loop->restless);
-	loop->timer.data = loop->rest.data = loop->waited.data = loop;
+	loop->wake.data = loop->timer.data = loop->rest.data = loop->waited.data = loop;
 }
 
 static void stop_handles(struct loop *loop)
@@ -167,11 +163,6 @@ enum err loop_init(struct loop *loop, struct why *why)
 		return why_errno(why, E_UNAVAILABLE, rc, "open an event loop: wake-up");
 	}
 	start_handles(loop);
-	if (tell_once(loop) < 0) {
-		rc = errno;
-		stop_handles(loop);
-		return why_errno(why, E_UNAVAILABLE, rc, "open an event loop: wake-up");
-	}
 	loop_tick(loop);
 	return E_OK;
 }
@@ -180,12 +171,10 @@ enum err loop_init(struct loop *loop, struct why *why)
 static void await_wakes(struct loop *loop)
 {
 	struct pollfd fd = { .fd = loop->wake_fd, .events = POLLIN };
-	uint64_t count;
 
 	while (loop->wakes) {
 		(void)poll(&fd, 1, -1);
-		if (read(loop->wake_fd, &count, sizeof(count)) == sizeof(count))
-			loop->wakes -= count;
+		take_wakes(loop);
 	}
 }
 

@@ -25,7 +25,7 @@ struct loop {
 	struct mpsc tasks;
 	struct mpsc_node asleep; /* alone in `tasks`: the loop sleeps, or is about to */
 	bool rests;              /* it was put there before this wait */
-	uint64_t wakes;          /* sleeps that a task has ended: each is one write to wake_fd, made or about to be */
+	uint64_t wakes;          /* sleeps that a task has ended and whose write to wake_fd was not read yet */
 	struct heap timers;
 	uint64_t now_ms; /* monotonic; right in tasks, timers and the callbacks of net, see loop_tick() */
 };
