@@ -123,8 +123,8 @@ def in_step(principal):
 
 def last_quiet(principal):
     """
-    The last time at which nothing was confirmed yet: the connection and the login do not count. Asked every 5 ms: a page of metrics
-    costs as much as ten events.
+    The last time at which nothing was confirmed yet: the connection and the login do not count. Asked every 5 ms: the principal
+    itself writes the page, and without a pause it would do little else.
     """
     quiet = time.monotonic()
     end = quiet + 60
