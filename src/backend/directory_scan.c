@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -137,12 +138,46 @@ static void on_file(struct directory_scan *s, int dir, const struct scan_scope *
 
 /* ---- kinds of a namespace ------------------------------------------------------------------------------------------- */
 
+static int by_text(const void *a, const void *b)
+{
+	const struct scan_item *const *left = a, *const *right = b;
+
+	return strcmp((*left)->text, (*right)->text);
+}
+
+/*
+ * What begins at `from`, by name: a file system names its files in no order, but everything that is told in this order later, rows
+ * of the ledgers above all, lies in it. Without memory the order stays as it is.
+ */
+static void sort(struct directory_scan *s, struct scan_item **from)
+{
+	struct scan_item **items, **at;
+	size_t n = 0;
+
+	for (const struct scan_item *item = *from; item; item = item->next)
+		n++;
+	at = items = mem_array(n, sizeof(struct scan_item *));
+	if (!items)
+		return;
+	for (struct scan_item *item = *from; item; item = item->next)
+		*at++ = item;
+	qsort(items, n, sizeof(struct scan_item *), by_text);
+	for (size_t i = 0; i < n; i++, from = &(*from)->next)
+		*from = items[i];
+	*from = NULL;
+	s->last = from;
+	mem_free(items);
+}
+
 static void scan_kind(struct directory_scan *s, int namespace, const struct scan_scope *place)
 {
+	struct scan_item **from = s->last;
 	int fd;
 
-	if (open_below(s, namespace, object_kind_name(place->kind), place, &fd))
-		list_dir(s, fd, place, on_file);
+	if (!open_below(s, namespace, object_kind_name(place->kind), place, &fd))
+		return;
+	list_dir(s, fd, place, on_file);
+	sort(s, from);
 }
 
 static void on_kind(struct directory_scan *s, int dir, const struct scan_scope *place, const struct dirent *entry)

@@ -5,7 +5,10 @@
 #include "rpc/h2.h"
 
 /* Bytes that are written in one turn for one connection before the others have theirs. */
-#define TURN_MAX (1 << 20)
+#define TURN_MAX    (1 << 20)
+
+/* Memory that is kept for the next write: frames of one, and what TLS adds. */
+#define RECORDS_MAX (4 * RPC_WRITE_SIZE)
 
 /* What the kernel did not take at once. */
 struct rest {
@@ -66,13 +69,43 @@ static bool send_raw(struct rpc_conn *c, struct str bytes)
 	return send_later(c, str_sub(bytes, sent < 0 ? 0 : (size_t)sent, bytes.n));
 }
 
+static struct buf take_buf(struct buf *from)
+{
+	struct buf b = *from;
+
+	*from = (struct buf){ 0 };
+	return b;
+}
+
+/*
+ * A session writes into memory of the end's, which is as large as the largest write was: an idle connection holds none, and a busy one
+ * does not take and free it with each write, which makes malloc tidy up all that it has.
+ */
+static void lend_records(struct rpc_conn *c)
+{
+	struct buf *out = tls_session_output(c->tls);
+
+	if (!out->p)
+		*out = take_buf(&c->end->records);
+}
+
+static void take_records_back(struct rpc_conn *c)
+{
+	struct buf *out = tls_session_output(c->tls);
+
+	if (!c->end->records.p && out->cap <= RECORDS_MAX)
+		c->end->records = take_buf(out);
+	buf_clear(&c->end->records);
+	buf_release(out);
+}
+
 /* What TLS has to send: records, handshake, alerts. */
 static bool send_tls(struct rpc_conn *c)
 {
 	struct buf *out = tls_session_output(c->tls);
 	bool ok = out->err == E_OK && send_raw(c, buf_view(out));
 
-	buf_release(out);
+	take_records_back(c);
 	return ok;
 }
 
@@ -104,6 +137,7 @@ static bool send_some(struct rpc_conn *c, size_t *ret_n)
 	*ret_n = c->h2 ? frames->n : 0;
 	if (!c->tls)
 		return send_raw(c, (struct str){ frames->p, *ret_n });
+	lend_records(c);
 	if (*ret_n && tls_session_write(c->tls, buf_view(frames)) != E_OK)
 		return false;
 	return send_tls(c);

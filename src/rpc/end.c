@@ -57,6 +57,7 @@ static void release(struct rpc_end *end)
 	nghttp2_option_del(end->option);
 	gzip_release(&end->gzip);
 	buf_release(&end->frames);
+	buf_release(&end->records);
 }
 
 static void on_turn(uv_idle_t *turn);

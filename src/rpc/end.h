@@ -57,7 +57,8 @@ struct rpc_end {
 	struct rpc_conn *touched;
 	struct rpc_conn **touched_tail;
 	size_t touched_count;
-	struct buf frames; /* what is gathered for one write */
+	struct buf frames;  /* what is gathered for one write */
+	struct buf records; /* memory for what TLS makes of it, lent to the session that writes */
 	void (*on_closed)(struct rpc_end *end);
 	char input[RPC_READ_SIZE];
 	char plain[RPC_READ_SIZE]; /* what TLS made of it */

@@ -3,7 +3,9 @@
 #include "base/mem.h"
 #include "delivery/backoff.h"
 
-#define TURN_CHANGES 64 /* room made for so many changes at a time */
+#define TURN_CHANGES 64         /* room made for so many changes at a time */
+#define KEEP_CHANGES 2048       /* memory of a batch that stays for the next: no more than so many changes, */
+#define KEEP_TEXTS   (1u << 20) /* and bytes of their texts */
 
 /* Somebody to tell, when the batch is durable. */
 struct tell {
@@ -15,8 +17,8 @@ struct tell {
 
 struct batch {
 	struct ledger_write write;
-	struct ledger_change *changes; /* write.changes points here; each row's texts lie in one block of its own */
-	char **texts;
+	struct ledger_change *changes; /* write.changes points here; texts lie behind each other in `texts` */
+	struct buf texts;
 	size_t cap;
 	struct tell *first, **last;
 };
@@ -26,7 +28,8 @@ struct journal {
 	struct batch *open; /* of this turn; NULL: nothing yet */
 	struct batch
 		*flying; /* at the ledger, or waiting to be tried again. One at a time: order is kept, groups grow */
-	bool waiting;    /* flying waits for its retry */
+	struct batch *spare; /* one that has ended, for its memory */
+	bool waiting;        /* flying waits for its retry */
 	struct backoff backoff;
 };
 
@@ -45,8 +48,6 @@ static void batch_free(struct batch *b)
 {
 	if (!b)
 		return;
-	for (size_t i = 0; i < b->write.count; i++)
-		mem_free(b->texts[i]);
 	while (b->first) {
 		struct tell *t = b->first;
 
@@ -55,7 +56,7 @@ static void batch_free(struct batch *b)
 		mem_free(t);
 	}
 	mem_free(b->changes);
-	mem_free(b->texts);
+	buf_release(&b->texts);
 	mem_free(b);
 }
 
@@ -65,6 +66,7 @@ void journal_free(struct journal *j)
 		return;
 	batch_free(j->open);
 	batch_free(j->flying);
+	batch_free(j->spare);
 	mem_free(j);
 }
 
@@ -75,9 +77,24 @@ bool journal_is_idle(const struct journal *j)
 
 static struct batch *open_batch(struct journal *j)
 {
-	if (!j->open && (j->open = mem_alloc(sizeof(*j->open))))
+	if (!j->open && j->spare)
+		j->open = TAKE(j->spare);
+	else if (!j->open && (j->open = mem_alloc(sizeof(*j->open))))
 		j->open->last = &j->open->first;
 	return j->open;
+}
+
+/* Everybody has been told. */
+static void batch_end(struct journal *j, struct batch *b)
+{
+	if (j->spare || b->cap > KEEP_CHANGES || b->texts.cap > KEEP_TEXTS) {
+		batch_free(b);
+		return;
+	}
+	b->write = (struct ledger_write){ 0 };
+	b->last = &b->first;
+	buf_clear(&b->texts);
+	j->spare = b;
 }
 
 /* Room for one more change. */
@@ -85,44 +102,57 @@ static enum err grow(struct batch *b)
 {
 	size_t cap = b->cap ? b->cap * 2 : TURN_CHANGES;
 	struct ledger_change *changes;
-	char **texts;
 
 	if (b->write.count < b->cap)
 		return E_OK;
 	if (!(changes = mem_realloc(b->changes, cap * sizeof(*changes))))
 		return E_NOMEM;
 	b->changes = changes;
-	if (!(texts = mem_realloc(b->texts, cap * sizeof(*texts))))
-		return E_NOMEM;
-	b->texts = texts;
 	b->cap = cap;
 	return E_OK;
 }
 
 #define COLUMNS 10
 
-/* All columns of `row` copied into one block, which `ret_row` then points to. */
-static char *copy_row(const struct ledger_row *row, struct ledger_row *ret_row)
+static void columns_of(struct ledger_row *row, struct str *ret_columns[static COLUMNS])
 {
-	const struct str from[COLUMNS] = { row->peer,    row->kind,    row->namespace, row->name,      row->uid,
-					   row->version, row->desired, row->status,    row->operation, row->bytes };
-	struct str *to[COLUMNS] = { &ret_row->peer,      &ret_row->kind,    &ret_row->namespace, &ret_row->name,
-				    &ret_row->uid,       &ret_row->version, &ret_row->desired,   &ret_row->status,
-				    &ret_row->operation, &ret_row->bytes };
-	size_t n = 1;
-	char *block, *at;
+	struct str *columns[] = { &row->peer,    &row->kind,    &row->namespace, &row->name,      &row->uid,
+				  &row->version, &row->desired, &row->status,    &row->operation, &row->bytes };
 
+	memcpy(ret_columns, columns, sizeof(columns));
+}
+
+/* All columns into the texts of the batch; the row has their lengths alone, until the batch goes and the texts stay where they are. */
+static enum err copy_row(struct batch *b, struct ledger_row *row)
+{
+	struct str *columns[COLUMNS];
+	size_t before = b->texts.n;
+	enum err err;
+
+	columns_of(row, columns);
 	for (int i = 0; i < COLUMNS; i++)
-		n += from[i].n;
-	if (!(block = at = mem_alloc(n)))
-		return NULL;
-	for (int i = 0; i < COLUMNS; i++) {
-		if (from[i].n)
-			memcpy(at, from[i].p, from[i].n);
-		*to[i] = (struct str){ at, from[i].n };
-		at += from[i].n;
+		buf_str(&b->texts, *columns[i]);
+	err = b->texts.err;
+	if (err != E_OK) {
+		buf_clear(&b->texts);
+		b->texts.n = before;
 	}
-	return block;
+	return err;
+}
+
+static void point_to_texts(struct batch *b)
+{
+	const char *at = b->texts.p;
+
+	for (size_t n = 0; n < b->write.count; n++) {
+		struct str *columns[COLUMNS];
+
+		columns_of(&b->changes[n].row, columns);
+		for (int i = 0; i < COLUMNS; i++) {
+			columns[i]->p = at;
+			at += columns[i]->n;
+		}
+	}
 }
 
 enum err journal_add(struct journal *j, enum ledger_table table, bool remove, const struct ledger_row *row)
@@ -133,8 +163,8 @@ enum err journal_add(struct journal *j, enum ledger_table table, bool remove, co
 	if (!b || grow(b) != E_OK)
 		return E_NOMEM;
 	change = &b->changes[b->write.count];
-	*change = (struct ledger_change){ .table = table, .remove = remove };
-	if (!(b->texts[b->write.count] = copy_row(row, &change->row)))
+	*change = (struct ledger_change){ .table = table, .remove = remove, .row = *row };
+	if (copy_row(b, &change->row) != E_OK)
 		return E_NOMEM;
 	b->write.count++;
 	return E_OK;
@@ -162,6 +192,7 @@ void journal_flush(struct journal *j)
 	if (j->flying || !j->open)
 		return;
 	j->flying = TAKE(j->open);
+	point_to_texts(j->flying);
 	j->flying->write.changes = j->flying->changes;
 	j->io.write(j->io.ctx, &j->flying->write);
 }
@@ -195,7 +226,7 @@ void journal_done(struct journal *j, struct ledger_write *w)
 	/* Listeners may add to the next batch, and may be told of nothing else meanwhile. */
 	j->flying = NULL;
 	tell_all(b);
-	batch_free(b);
+	batch_end(j, b);
 	journal_flush(j);
 }
 

@@ -5,9 +5,11 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/directory_scan.h"
 #include "base/clock.h"
 
 #define APP "n/Application/"
@@ -51,6 +53,38 @@ static void what_is_there_is_listed(void **state)
 	directory_saw(f, "+ a 1\n= synced\n");
 	assert_int_equal(strlen(f->last->uid), 36);
 	assert_string_equal(f->last->namespace, "n");
+	directory_free(f);
+}
+
+/* Their reading is shared by threads: what they report is only nearly in order. */
+static void a_scan_names_what_is_there_in_order(void **state)
+{
+	static const char *const names[] = { "q", "c", "x", "a", "m", "k", "z", "e" };
+	struct directory_fixture *f = directory_new();
+	struct directory_scan *s = mem_alloc(sizeof(*s));
+	char text[64] = "";
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), APP "%s.yaml", names[i]);
+		directory_put(f, path, app(1));
+	}
+	s->scope.kind = SCAN_ALL_KINDS;
+	s->token = "";
+	s->root = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->inotify = inotify_init1(IN_CLOEXEC);
+	directory_scan_run(s);
+	for (const struct scan_item *item = s->first; item; item = item->next)
+		if (item->what == SCAN_FILE)
+			text[n++] = item->text[0];
+	assert_string_equal(text, "acekmqxz");
+	assert_true(s->last && !*s->last && !s->lacks_memory);
+	close(s->inotify);
+	close(s->root);
+	directory_scan_free(s);
 	directory_free(f);
 }
 
@@ -417,6 +451,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_there_is_listed),
+		cmocka_unit_test(a_scan_names_what_is_there_in_order),
 		cmocka_unit_test(uid_and_version_survive_a_restart),
 		cmocka_unit_test(what_was_done_while_down_is_seen),
 		cmocka_unit_test(a_person_makes_changes_and_deletes),

@@ -319,6 +319,33 @@ static void the_wait_grows_up_to_five_seconds_and_begins_anew_after_success(void
 
 /* ---- memory -------------------------------------------------------------------------------------------- */
 
+static void a_batch_lives_in_the_memory_of_one_that_has_ended(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_begin(&d);
+	put(&d, "long enough to be seen", "1");
+	tell(&d, "t");
+	journal_flush(d.j);
+	disk(&d, E_OK);
+	buf_clear(&d.said);
+	mem_fail_at(1);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(put(&d, "a", "2"), E_OK);
+		journal_flush(d.j);
+		assert_true(d.writing->count == 1 && str_is(d.writing->changes[0].row.bytes, "2"));
+		disk(&d, E_OK);
+	}
+	mem_fail_at(0);
+	buf_clear(&d.said);
+	tell(&d, "last");
+	journal_flush(d.j);
+	disk(&d, E_OK);
+	expect(&d, "write\ntold last, 0 more\n");
+	desk_end(&d);
+}
+
 /* 64 changes fill the room of the first step, so that growing fails as well. */
 static void without_memory_nothing_of_the_call_is_in_the_batch(void **state)
 {
@@ -383,6 +410,7 @@ int main(void)
 		cmocka_unit_test(who_is_told_may_add_to_the_next_batch),
 		cmocka_unit_test(a_batch_that_failed_is_written_again_until_it_succeeds),
 		cmocka_unit_test(the_wait_grows_up_to_five_seconds_and_begins_anew_after_success),
+		cmocka_unit_test(a_batch_lives_in_the_memory_of_one_that_has_ended),
 		cmocka_unit_test(without_memory_nothing_of_the_call_is_in_the_batch),
 		cmocka_unit_test(the_first_change_may_fail_as_well),
 	};
