@@ -1,6 +1,7 @@
 #include "sync/replica_impl.h"
 
 #include "base/mem.h"
+#include "sync/marks.h"
 
 struct replica *replica_new(const struct replica_options *options)
 {
@@ -196,6 +197,8 @@ enum err replica_load(struct replica *r, const struct ledger_row *row)
 	    keep_text(&s->applied.state, row->version) != E_OK || keep_text(&s->applied.status, row->status) != E_OK ||
 	    keep_text(&s->applied.commands, row->operation) != E_OK)
 		return E_NOMEM;
+	s->record.asked = row->operation.n > 0 ||
+			  (row->bytes.n && memmem(row->bytes.p, row->bytes.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1));
 	err = remember(r, s, s->applied.state);
 	if (err != E_NOMEM)
 		err = remember(r, s, s->applied.status);

@@ -27,6 +27,7 @@
 struct replica_record {
 	char source_uid[OBJECT_NAME_MAX + 1];
 	struct object *object; /* as the source wants it here, for reverting; NULL: nothing is reverted */
+	bool asked;            /* loaded, and the last that came asked for something: a command, or a refresh */
 };
 
 /* Where an event belongs here. */

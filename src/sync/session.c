@@ -232,12 +232,26 @@ void session_object_gone(struct session *s, struct object *last, uint64_t now_ms
 	replica_local_gone(s->replica, last, now_ms);
 }
 
+/* What was asked of a process that died: it may have been done, and be seen no more, before anything was said of it. */
+static void tell_what_was_asked(struct session *s)
+{
+	const struct replica_record *record;
+	struct replica_place place;
+	const void *cursor = NULL;
+
+	while (replica_next(s->replica, &cursor, &place, &record))
+		if (record->asked)
+			tell_again(s, &place);
+}
+
 void session_synced(struct session *s, uint64_t now_ms, int64_t wall_ns)
 {
 	set_time(s, now_ms, wall_ns);
 	s->synced = true;
 	source_complete(s->source, now_ms);
 	replica_complete(s->replica, now_ms);
+	if (s->o.role.end == ROLE_MANAGED_AGENT)
+		tell_what_was_asked(s);
 	if (session_epoch(s))
 		session_compare(s);
 }
