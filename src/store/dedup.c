@@ -118,12 +118,17 @@ bool dedup_is_due(const struct dedup *d, uint64_t last)
 	return d->recent_n >= d->recent_max || last - d->frozen_pos >= ROWS_AT_START;
 }
 
-/* A new generation when the newest is an eighth of the window old. */
+/*
+ * A new generation when the newest is an eighth of the window old, or that far in the future: a clock was wrong when it began,
+ * and what joins it is kept until then.
+ */
 static void choose_gen(struct dedup *d, int64_t now_ms)
 {
 	struct dedup_gen *newest = d->gen_n ? &d->gens[d->gen_n - 1] : NULL;
 
-	if (!newest || (now_ms - newest->first_ms >= (int64_t)(d->window_ms / GENS) && d->gen_n < DEDUP_GENS_MAX)) {
+	int64_t age = newest ? now_ms - newest->first_ms : 0;
+
+	if (!newest || ((age < 0 ? -age : age) >= (int64_t)(d->window_ms / GENS) && d->gen_n < DEDUP_GENS_MAX)) {
 		struct dedup_gen gen = { newest ? newest->gen + 1 : 1, now_ms, now_ms };
 
 		d->gens[d->gen_n++] = gen;

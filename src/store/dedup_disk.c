@@ -89,48 +89,55 @@ static enum err merge(struct dedup *d, size_t keys, struct why *why)
 	return db_setting_set(d->db, MERGED_POS, (int64_t)d->merged_pos, why);
 }
 
-static bool may_prune(const struct dedup *d, int64_t now_ms)
+/* The first generation that may go; gen_n: none. It is the oldest, but when the clock had been wrong. */
+static size_t find_old_gen(const struct dedup *d, int64_t now_ms)
 {
-	return d->gen_n && dedup_too_old(d, d->gens[0].last_ms, now_ms) &&
-	       !(dedup_merging(d) && d->gens[0].gen == d->merge_gen);
+	size_t i = 0;
+
+	while (i < d->gen_n &&
+	       (!dedup_too_old(d, d->gens[i].last_ms, now_ms) || (dedup_merging(d) && d->gens[i].gen == d->merge_gen)))
+		i++;
+	return i;
 }
 
-static enum err forget_oldest_gen(struct dedup *d, struct why *why)
+static enum err forget_gen(struct dedup *d, size_t i, struct why *why)
 {
-	sqlite3_bind_int64(db_stmt(d->db, SQL_GEN_REMOVE), 1, d->gens[0].gen);
+	sqlite3_bind_int64(db_stmt(d->db, SQL_GEN_REMOVE), 1, d->gens[i].gen);
 	d->gen_n--;
-	memmove(&d->gens[0], &d->gens[1], d->gen_n * sizeof(d->gens[0]));
+	memmove(&d->gens[i], &d->gens[i + 1], (d->gen_n - i) * sizeof(d->gens[0]));
 	return db_run(d->db, SQL_GEN_REMOVE, why);
 }
 
-static enum err prune(struct dedup *d, size_t keys, struct why *why)
+static enum err prune(struct dedup *d, size_t i, size_t keys, struct why *why)
 {
 	sqlite3_stmt *stmt = db_stmt(d->db, SQL_KEY_PRUNE);
 	enum err err;
 
-	sqlite3_bind_int64(stmt, 1, d->gens[0].gen);
+	sqlite3_bind_int64(stmt, 1, d->gens[i].gen);
 	sqlite3_bind_int64(stmt, 2, (int64_t)keys - 1);
 	err = db_run(d->db, SQL_KEY_PRUNE, why);
 	if (err == E_OK && (size_t)sqlite3_changes64(d->db->handle) < keys)
-		err = forget_oldest_gen(d, why);
+		err = forget_gen(d, i, why);
 	return err;
 }
 
 bool dedup_busy(const struct dedup *d, int64_t now_ms)
 {
-	return dedup_merging(d) || may_prune(d, now_ms);
+	return dedup_merging(d) || find_old_gen(d, now_ms) < d->gen_n;
 }
 
 enum err dedup_step(struct dedup *d, size_t keys, int64_t now_ms, struct why *why)
 {
 	enum err err = E_OK;
+	size_t old;
 
 	assert(keys > 0);
 	if (dedup_merging(d))
 		err = merge(d, keys, why);
-	if (err == E_OK && may_prune(d, now_ms))
-		err = prune(d, keys, why);
-	return err;
+	if (err != E_OK)
+		return err;
+	old = find_old_gen(d, now_ms);
+	return old < d->gen_n ? prune(d, old, keys, why) : E_OK;
 }
 
 /* ---- at open -------------------------------------------------------------------------------------------------------- */

@@ -251,6 +251,27 @@ static void a_clock_set_back_forgets_nothing(void **state)
 	assert_true(finds(b, 2, 2));
 }
 
+static void a_clock_that_was_far_ahead_does_not_keep_what_comes_after_it(void **state)
+{
+	struct bench *b = *state;
+	unsigned key = 0;
+
+	b->now += 1000 * WINDOW;
+	add(b, ++key);
+	merge(b);
+	b->now -= 1000 * WINDOW;
+	for (int round = 0; round < 40; round++) {
+		for (int i = 0; i < 60; i++)
+			add(b, ++key);
+		b->now += 500;
+		merge(b);
+		assert_true(b->d.gen_n <= 12);
+	}
+	assert_true(rows_in(b, "dedup") < 60 * 2 * 12);
+	assert_true(finds(b, 1, 1)); /* nobody knows how old it is */
+	assert_true(finds(b, key, key));
+}
+
 /* ---- through the store ---------------------------------------------------------------------------------------------- */
 
 static void a_sender_who_repeats_itself_gets_the_first_position(void **state)
@@ -329,6 +350,7 @@ int main(void)
 		T(generations_go_as_a_whole_and_do_not_pile_up),
 		T(the_same_key_of_another_route_is_another),
 		T(a_clock_set_back_forgets_nothing),
+		T(a_clock_that_was_far_ahead_does_not_keep_what_comes_after_it),
 		cmocka_unit_test(a_sender_who_repeats_itself_gets_the_first_position),
 		cmocka_unit_test(the_same_key_in_one_group_is_stored_once),
 		cmocka_unit_test(a_window_of_nothing_turns_it_off),
