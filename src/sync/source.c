@@ -238,6 +238,7 @@ enum err source_load_copy(struct source *s, const struct ledger_row *row)
 	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
 		return E_NOMEM;
 	c->kept = c->offered = true;
+	c->doubtful = s->o.deletes && !s->o.creates && !row->status.n; /* a managed agent's */
 	return E_OK;
 }
 

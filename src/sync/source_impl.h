@@ -50,6 +50,7 @@ struct copy {
 	bool deleting;            /* its delete is in the outbox */
 	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
 	bool forced_status;
+	bool doubtful;  /* from before a restart: a status may have been said that was never confirmed */
 	bool too_large; /* something of it was larger than a message to this peer may be */
 	char *uid;      /* behind resource_id */
 	char resource_id[];

@@ -180,11 +180,14 @@ void source_say_none(struct entry *e)
 	e->state.status = none;
 }
 
-/* A status that went: who was told of one is told that there is none. Who was not, knows of none. */
+/* A status that went: who was told of one, or may have been, is told that there is none. Who was not, knows of none. */
 static void notice_none(struct copy *c)
 {
-	if (empty(&c->entry->state.status) && (!empty(&c->status) || !empty(&c->offered_status.digest)))
+	bool told = !empty(&c->status) || !empty(&c->offered_status.digest) || c->doubtful;
+
+	if (empty(&c->entry->state.status) && told)
 		source_say_none(c->entry);
+	c->doubtful = false;
 }
 
 static enum err sync_status(struct source *s, struct copy *c, uint64_t now_ms)
