@@ -35,6 +35,9 @@ enum delivery_type {
 };
 
 /* The longest ordering key, resource id and event id in bytes; the longest reason kept. */
+/* Commands of a resource whose ids a receiver remembers: who sends them has no more on the way that it might say again. */
+#define DELIVERY_COMMANDS   8
+
 #define DELIVERY_TEXT_MAX   1024
 #define DELIVERY_REASON_MAX 256
 

@@ -15,7 +15,7 @@ struct mark {
 	uint64_t bits[2];
 };
 
-#define MEMORY_COMMANDS 8
+#define MEMORY_COMMANDS DELIVERY_COMMANDS
 
 /* What was applied of one resource, and what is in progress. */
 struct memory {

@@ -12,8 +12,8 @@
 #include "delivery/list.h"
 #include "sync/replica.h"
 
-#define REPLICA_TRIES    8 /* plans for one event, when somebody is faster each time */
-#define REPLICA_COMMANDS 8 /* ids of commands remembered, as the inbox does */
+#define REPLICA_TRIES    8                 /* plans for one event, when somebody is faster each time */
+#define REPLICA_COMMANDS DELIVERY_COMMANDS /* ids of commands remembered, as the inbox does */
 
 /* One thing that happens in a slot: an event of the peer's, or (work NULL) drift. */
 struct job {

@@ -26,11 +26,8 @@ static void end_command(struct source *s, struct copy *c, struct str event_id)
 {
 	c->operation_at = peer_came(s->o.peer);
 	for (struct command *command = c->commands; command; command = command->next)
-		if (str_is(event_id, command->event_id)) {
-			(void)source_write_command(s, c, command, /* remove= */ true);
-			source_command_drop(c, command);
-			return;
-		}
+		command->over |= str_is(event_id, command->event_id);
+	(void)source_bury_commands(s, c); /* without memory the next time */
 }
 
 static void confirm_delete(struct source *s, struct copy *c)
@@ -82,10 +79,12 @@ static void refused(struct source *s, const struct peer_heard *heard, uint64_t n
 		c->too_large |= heard->err == E_LIMIT;
 	if (c && heard->type == DELIVERY_COMMAND)
 		end_command(s, c, heard->event_id);
-	if (c && heard->type == DELIVERY_DELETE) {
+	else if (c && heard->type == DELIVERY_DELETE)
 		confirm_delete(s, c);
+	else
+		return;
+	if (e)
 		source_sync(s, e, now_ms);
-	}
 }
 
 void source_answered(struct source *s, const struct peer_heard *heard, uint64_t now_ms)
@@ -144,6 +143,8 @@ void source_on_durable(struct journal_listener *l, struct str tag)
 
 	if (!c)
 		return;
+	if (str_eq(event_id, (struct str)STR(SOURCE_BURIAL)))
+		c->burials -= c->burials > 0;
 	c->kept = true;
 	for (struct command *command = c->commands; command; command = command->next)
 		command->kept |= str_is(event_id, command->event_id);

@@ -18,6 +18,7 @@ struct command {
 	struct blob *message; /* the event, finished */
 	bool kept;            /* its row is durable */
 	bool held;            /* it is in the outbox */
+	bool over;            /* the peer has answered: its row is to be removed */
 	uint64_t number;      /* rises with each command of its copy */
 	char event_id[];
 };
@@ -45,6 +46,7 @@ struct copy {
 	uint64_t compared;        /* the comparison during which it confirmed `desired`; 0: before the first */
 	char *remembered;         /* for its deletion; NULL: nothing */
 	struct command *commands; /* oldest first */
+	unsigned burials;         /* rows of answered commands whose removal is not durable yet */
 	bool kept;                /* its row is durable */
 	bool offered;             /* something of it may have left */
 	bool deleting;            /* its delete is in the outbox */
@@ -90,6 +92,9 @@ struct source {
 	char held_text[256];
 };
 
+/* In a tag of the journal's, in place of a command's event id: the row of one was removed. */
+#define SOURCE_BURIAL       "-"
+
 #define ENTRY_OF(l, member) CONTAINER_OF(l, struct entry, member)
 
 /* source.c */
@@ -118,6 +123,9 @@ void source_sync(struct source *s, struct entry *e, uint64_t now_ms);
 
 /* There is no status, and the peer is to hear of it. */
 void source_say_none(struct entry *e);
+
+/* Remove the rows of commands that are over, and forget those. E_NOMEM: the next source_sync() does it. */
+enum err source_bury_commands(struct source *s, struct copy *c);
 
 /* source_answer.c: a row is durable. */
 void source_on_durable(struct journal_listener *l, struct str tag);

@@ -247,20 +247,26 @@ static enum err command_new(struct source *s, struct copy *c, enum wire_type typ
 	return E_OK;
 }
 
-/* Its row, and that it was made for this operation, in one transaction; then it may go. */
-static enum err keep_command(struct source *s, struct copy *c, struct command *command)
+/* Be told when what was written about a command is durable. */
+static enum err tell(struct source *s, const struct copy *c, const char *what)
 {
 	char tag[2 * DELIVERY_TEXT_MAX + 2];
-	size_t id_n = strlen(c->resource_id) + 1, n = id_n + strlen(command->event_id);
+	size_t id_n = strlen(c->resource_id) + 1, n = id_n + strlen(what);
 
 	if (n >= sizeof(tag))
 		return E_LIMIT;
 	memcpy(tag, c->resource_id, id_n);
-	memcpy(tag + id_n, command->event_id, n - id_n);
+	memcpy(tag + id_n, what, n - id_n);
+	return journal_tell(s->o.journal, &s->listener, (struct str){ tag, n });
+}
+
+/* Its row, and that it was made for this operation, in one transaction; then it may go. */
+static enum err keep_command(struct source *s, struct copy *c, struct command *command)
+{
 	if (source_write_command(s, c, command, /* remove= */ false) != E_OK ||
 	    source_write_copy(s, c, /* remove= */ false) != E_OK)
 		return E_NOMEM;
-	return journal_tell(s->o.journal, &s->listener, (struct str){ tag, n });
+	return tell(s, c, command->event_id);
 }
 
 static uint64_t next_number(const struct copy *c)
@@ -301,6 +307,49 @@ static enum err begin_command(struct source *s, struct copy *c, enum wire_type t
 	return err;
 }
 
+enum err source_bury_commands(struct source *s, struct copy *c)
+{
+	for (struct command *command = c->commands, *next; command; command = next) {
+		next = command->next;
+		if (!command->over)
+			continue;
+		if (source_write_command(s, c, command, /* remove= */ true) != E_OK ||
+		    tell(s, c, SOURCE_BURIAL) != E_OK)
+			return E_NOMEM;
+		c->burials++;
+		source_command_drop(c, command);
+	}
+	return E_OK;
+}
+
+/*
+ * Into the outbox, but no more than the peer remembers: after a crash, those whose removal was not durable are said again, and the
+ * peer has to know them all.
+ */
+static enum err hold_commands(struct source *s, struct copy *c, uint64_t now_ms)
+{
+	const struct entry *e = c->entry;
+	struct delivery_event event = { .type = DELIVERY_COMMAND,
+					.kind = str_of(object_kind_name(e->kind)),
+					.namespace = str_of(e->namespace),
+					.name = str_of(e->name),
+					.resource_id = str_of(c->resource_id) };
+	unsigned room = c->burials < DELIVERY_COMMANDS ? DELIVERY_COMMANDS - c->burials : 0;
+	enum err err = E_OK;
+
+	for (struct command *command = c->commands; command && room-- && err == E_OK; command = command->next) {
+		if (command->held)
+			continue;
+		if (!command->kept)
+			break; /* those behind it are newer, and not kept either */
+		event.event_id = str_of(command->event_id);
+		event.bytes = command->message;
+		err = peer_add(s->o.peer, &event, now_ms);
+		command->held = err == E_OK;
+	}
+	return err;
+}
+
 static enum err sync_commands(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct source_state *state = &c->entry->state;
@@ -309,22 +358,7 @@ static enum err sync_commands(struct source *s, struct copy *c, uint64_t now_ms)
 	if (err == E_OK)
 		err = begin_command(s, c, WIRE_TERMINATE_OPERATION, &state->terminate, &c->terminate,
 				    &c->their_terminate);
-	for (struct command *command = c->commands; command && err == E_OK; command = command->next) {
-		const struct entry *e = c->entry;
-		struct delivery_event event = { .type = DELIVERY_COMMAND,
-						.kind = str_of(object_kind_name(e->kind)),
-						.namespace = str_of(e->namespace),
-						.name = str_of(e->name),
-						.resource_id = str_of(c->resource_id),
-						.event_id = str_of(command->event_id),
-						.bytes = command->message };
-
-		if (!command->kept || command->held)
-			continue;
-		err = peer_add(s->o.peer, &event, now_ms);
-		command->held = err == E_OK;
-	}
-	return err;
+	return err == E_OK ? hold_commands(s, c, now_ms) : err;
 }
 
 /* ---- all of it -------------------------------------------------------------------------------------------------- */
@@ -338,7 +372,9 @@ static enum err sync_truth(struct source *s, struct entry *e, uint64_t now_ms)
 		return begin_copy(s, e);
 	if (!c->kept || c->deleting)
 		return E_OK;
-	err = sync_remembered(s, c);
+	err = source_bury_commands(s, c);
+	if (err == E_OK)
+		err = sync_remembered(s, c);
 	if (err == E_OK)
 		err = sync_desired(s, c, now_ms);
 	if (err == E_OK)

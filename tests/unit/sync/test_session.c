@@ -139,6 +139,39 @@ static void commands_keep_their_order_over_a_restart(void **state)
 	stage_end(&st);
 }
 
+/*
+ * A crash makes it say again those whose rows were not removed durably: the agent must know each of them, and it remembers eight.
+ */
+static void no_more_commands_go_than_the_agent_remembers_while_the_disk_stalls(void **state)
+{
+	struct stage st;
+	char json[256], version[32];
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	for (int i = 1; i <= 10; i++) {
+		(void)snprintf(json, sizeof(json), APP("u1", "r1", ",'operation':{'number':%d}"), i);
+		stage_put(&st, json);
+		stage_run(&st, 10);
+	}
+	st.g.disk_held = true;
+	for (int i = 1; i <= 8; i++) {
+		buf_clear(&st.said);
+		(void)snprintf(version, sizeof(version), "%d.set-operation", i + 1);
+		stage_answer(&st, "web_u1", version, true);
+		stage_run(&st, 10);
+	}
+	stage_expect(&st, "");
+	st.g.disk_held = false;
+	stage_expect(&st, "set-operation web_u1_10.set-operation, operation 9\n");
+	stage_answer(&st, "web_u1", "10.set-operation", true);
+	stage_expect(&st, "set-operation web_u1_11.set-operation, operation 10\n");
+	stage_end(&st);
+}
+
 static void a_command_that_was_rejected_for_good_does_not_come_back_with_a_restart(void **state)
 {
 	struct stage st;
@@ -599,6 +632,7 @@ int main(void)
 		cmocka_unit_test(an_operation_that_began_at_the_agent_does_not_come_back_to_it),
 		cmocka_unit_test(a_status_from_before_a_command_was_answered_does_not_clear_the_operation),
 		cmocka_unit_test(commands_keep_their_order_over_a_restart),
+		cmocka_unit_test(no_more_commands_go_than_the_agent_remembers_while_the_disk_stalls),
 		cmocka_unit_test(a_command_that_was_rejected_for_good_does_not_come_back_with_a_restart),
 		cmocka_unit_test(an_application_on_its_way_out_goes_when_the_agent_has_deleted_it),
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
