@@ -136,6 +136,7 @@ static void take_answer(struct peer *p, uint64_t epoch, const struct delivery_an
 	ret_heard->effect = outbox_answer(p->outbox, epoch, a, now_ms, random, &ret_heard->type);
 	ret_heard->what = ret_heard->effect == OUTBOX_NOTHING ? PEER_QUIET : PEER_ANSWERED;
 	ret_heard->reason = a->reason;
+	peer_note_end(p, ret_heard);
 }
 
 static void take_event(struct peer *p, uint64_t epoch, const struct wire_event *e, struct blob *message,

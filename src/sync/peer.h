@@ -100,6 +100,9 @@ enum err peer_add(struct peer *p, const struct delivery_event *e, uint64_t now_m
 /* Ask the peer something, or tell it: an event of its own, with a random id. `target` as upstream has it for `type`. */
 enum err peer_request(struct peer *p, enum wire_type type, enum wire_target target, struct str data, uint64_t now_ms);
 
+/* How many of these the peer has not answered. */
+uint64_t peer_requests(const struct peer *p);
+
 /* A sign of life: sent once, never repeated. E_UNAVAILABLE: no stream; E_LIMIT, E_NOMEM. */
 enum err peer_ping(struct peer *p);
 

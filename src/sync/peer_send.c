@@ -59,7 +59,14 @@ enum err peer_request(struct peer *p, enum wire_type type, enum wire_target targ
 					.resource_id = str_of(uuid),
 					.event_id = str_of(uuid),
 					.bytes = blob };
-	return peer_add(p, &event, now_ms);
+	err = peer_add(p, &event, now_ms);
+	p->requests += err == E_OK;
+	return err;
+}
+
+uint64_t peer_requests(const struct peer *p)
+{
+	return p->requests;
 }
 
 enum err peer_ping(struct peer *p)
@@ -189,6 +196,7 @@ static void refuse(struct peer *p, const struct peer_composer *composer, const s
 	memcpy(ids[0], f->resource_id.p, f->resource_id.n);
 	memcpy(ids[1], f->event_id.p, f->event_id.n);
 	heard.effect = outbox_answer(p->outbox, f->epoch, &a, now_ms, /* random= */ 0, &heard.type);
+	peer_note_end(p, &heard);
 	composer->on_refused(composer->ctx, &heard);
 }
 

@@ -336,10 +336,12 @@ void session_receive(struct session *s, uint64_t epoch, struct blob *message, ui
 	peer_receive(s->peer, epoch, message, now_ms, random, &heard);
 	if (heard.what == PEER_EVENT && came == peer_came(s->peer))
 		repeated(s, message);
-	if (heard.what == PEER_ANSWERED)
+	if (heard.what == PEER_ANSWERED) {
 		answered(s, &heard);
-	else if (heard.what == PEER_REFUSED)
+		session_compare_next(s);
+	} else if (heard.what == PEER_REFUSED) {
 		tell_heard(s, &heard);
+	}
 }
 
 bool session_is_full(const struct session *s)

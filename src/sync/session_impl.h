@@ -16,6 +16,8 @@ struct session {
 	struct replica *replica;
 	uint64_t now_ms;
 	uint64_t resync_at; /* UINT64_MAX: not connected, or the peer asks */
+	uint64_t asked_at;  /* when the last comparison began, or was answered with a list; 0: none was */
+	bool compare_next;  /* one is due, when the requests of the last are answered */
 	bool compared;      /* an upstream peer was asked about everything once */
 	bool synced;        /* the backend has reported all */
 	struct buf arena;
@@ -25,6 +27,9 @@ struct session {
 
 /* Deal with an event that is not about an object, and answer it. */
 void session_request(struct session *s, struct inbox_work *work, const struct wire_event *e);
+
+/* The peer has answered: a comparison that waited for it begins. */
+void session_compare_next(struct session *s);
 
 /* Begin a comparison, and plan the next one; the end that holds copies does, the other does nothing. */
 void session_compare(struct session *s);

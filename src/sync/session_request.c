@@ -96,6 +96,21 @@ static enum err ask_for_list(struct session *s)
 	return err;
 }
 
+/*
+ * What was asked is still being answered. It goes again with each stream, so asking anew each time would pile up as fast as streams
+ * are cut; who is never answered asks again when the next comparison is due.
+ */
+static bool is_comparing(const struct session *s)
+{
+	return s->asked_at && peer_requests(s->peer) && s->now_ms < s->asked_at + s->o.limits.resync_ms;
+}
+
+void session_compare_next(struct session *s)
+{
+	if (s->compare_next && session_epoch(s) && !is_comparing(s))
+		session_compare(s);
+}
+
 void session_compare(struct session *s)
 {
 	enum err err = E_OK;
@@ -103,6 +118,10 @@ void session_compare(struct session *s)
 	if (is_source_of_truth(s))
 		return; /* the other end asks, and so wakes this one */
 	s->resync_at = s->now_ms + s->o.limits.resync_ms;
+	s->compare_next = is_comparing(s);
+	if (s->compare_next)
+		return;
+	s->asked_at = s->now_ms;
 	/* Upstream keeps nothing over a restart: it is asked about each object once (facts 2.9). */
 	if (peer_dialect(s->peer)->version == WIRE_UPSTREAM && !s->compared)
 		err = ask_about_all(s);
@@ -128,6 +147,9 @@ static enum err answer_list(struct session *s, const struct wire_resync *r, stru
 	err = source_compare_list(s->source, r->checksum, &differs);
 	if (err != E_OK || !differs)
 		return err;
+	if (is_comparing(s))
+		return why_set(why, E_LIMIT, "the last comparison is not over");
+	s->asked_at = s->now_ms;
 	/* Ours that it may not have, and its own that we may not have. */
 	err = source_list(s->source, s->now_ms);
 	return err == E_OK

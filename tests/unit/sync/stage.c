@@ -265,6 +265,15 @@ void stage_hear(struct stage *st, enum wire_type type, const char *id, const cha
 	json_object_put(tree);
 }
 
+void stage_ask(struct stage *st, enum wire_type type, const char *id, const char *json)
+{
+	hear(st, &(struct wire_event){ .type = type,
+				       .target = WIRE_TO_RESYNC,
+				       .resource_id = str_of(id),
+				       .event_id = str_of(id),
+				       .data = str_of(json) });
+}
+
 void stage_answer(struct stage *st, const char *id, const char *version, bool applied)
 {
 	char event_id[128];

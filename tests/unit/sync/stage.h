@@ -41,6 +41,9 @@ void stage_remove(struct stage *st, const char *namespace, const char *name);
 /* A message about an application; `version` with a suffix for commands. `json` as above. */
 void stage_hear(struct stage *st, enum wire_type type, const char *id, const char *version, const char *json);
 
+/* A question of a comparison, under this id. */
+void stage_ask(struct stage *st, enum wire_type type, const char *id, const char *json);
+
 /* The peer's answer to "<id>_<version>": applied, or rejected for good. */
 void stage_answer(struct stage *st, const char *id, const char *version, bool applied);
 

@@ -519,6 +519,60 @@ static void a_limit_that_a_peer_names_at_the_end_of_a_stream_holds_for_the_next(
 /* ---- comparisons ---------------------------------------------------------------------------------------------------------- */
 
 /* A principal has thousands of sessions: none of them wakes it to ask for nothing. */
+static uint64_t waiting(struct stage *st)
+{
+	struct outbox_stats stats;
+
+	outbox_stats(peer_outbox(session_peer(st->session)), &stats);
+	return stats.waiting + stats.in_flight;
+}
+
+/* Each new stream wants a comparison; the one that is not over goes on, and one more follows it. */
+static void streams_that_are_cut_again_and_again_pile_up_no_questions(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	for (int i = 0; i < 20; i++) {
+		session_close(st.session, st.epoch);
+		stage_connect(&st);
+		stage_expect(&st, "request-synced-resource-list\n");
+		assert_int_equal(waiting(&st), 1);
+	}
+	stage_answer_request(&st);
+	stage_expect(&st, "request-synced-resource-list\n");
+	stage_answer_request(&st);
+	stage_expect(&st, "");
+	assert_int_equal(waiting(&st), 0);
+	session_close(st.session, st.epoch);
+	stage_connect(&st);
+	stage_expect(&st, "request-synced-resource-list\n");
+	stage_end(&st);
+}
+
+static void lists_that_a_peer_asks_for_again_and_again_pile_up_no_answers(void **state)
+{
+	struct stage st;
+	char id[16];
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	for (int i = 0; i < 20; i++) {
+		session_close(st.session, st.epoch);
+		stage_connect(&st);
+		(void)snprintf(id, sizeof(id), "ask-%d", i);
+		stage_ask(&st, WIRE_SYNCED_LIST_REQUEST, id, "{\"checksum\":null}");
+		stage_run(&st, 10);
+		assert_int_equal(waiting(&st), 2); /* the one copy, and "ask me about yours" */
+	}
+	assert_non_null(strstr(buf_cstr(&st.said), ": the last comparison is not over\n"));
+	stage_end(&st);
+}
+
 static void only_the_end_that_holds_copies_asks_for_a_comparison_again(void **state)
 {
 	static const struct {
@@ -649,6 +703,8 @@ int main(void)
 		cmocka_unit_test(a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_restart),
 		cmocka_unit_test(a_peer_that_takes_more_than_before_gets_what_was_too_large),
 		cmocka_unit_test(a_limit_that_a_peer_names_at_the_end_of_a_stream_holds_for_the_next),
+		cmocka_unit_test(streams_that_are_cut_again_and_again_pile_up_no_questions),
+		cmocka_unit_test(lists_that_a_peer_asks_for_again_and_again_pile_up_no_answers),
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(what_could_not_be_offered_for_want_of_memory_is_due_by_itself),
