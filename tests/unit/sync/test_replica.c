@@ -25,7 +25,7 @@ struct scene {
 	uint64_t order; /* of what the peer sends */
 	bool missed;    /* a report had no memory */
 	unsigned wakes;
-	long fault;     /* the allocation that fails */
+	long fault; /* the allocation that fails */
 	char said[1024];
 	size_t said_n;
 };
