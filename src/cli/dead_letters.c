@@ -8,8 +8,10 @@
 #include "base/mem.h"
 #include "cli/data_dir.h"
 
-/* What a store is opened with that only forgets a few rows. The window is the longest there is: ids that the gateway still
- * remembers are not ours to forget. */
+/*
+ * What a store is opened with that only forgets a few rows. The window is the longest there is: ids that the gateway still
+ * remembers are not ours to forget.
+ */
 #define DEDUP_MS    (365 * 86400000ull)
 #define DEDUP_BYTES (4 << 20)
 
