@@ -64,7 +64,7 @@ static enum err load(struct store *s, struct why *why)
 
 static enum err open_all(struct store *s, struct why *why)
 {
-	enum err err = db_open(s->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, DB_BUSY_MS, why, &s->db);
+	enum err err = db_open(s->path, SQLITE_OPEN_READWRITE, DB_BUSY_MS, why, &s->db);
 
 	if (err != E_OK)
 		return err;

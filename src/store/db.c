@@ -125,6 +125,16 @@ enum err db_exec(struct db *db, const char *sql, struct why *why)
 	return db_why(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), why, sql);
 }
 
+enum err db_check_name(struct db *db, struct why *why)
+{
+	int moved = 0;
+
+	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+		return E_OK;
+	return why_set(why, E_UNAVAILABLE, "%s was removed, moved or replaced while it was in use",
+		       sqlite3_db_filename(db->handle, "main"));
+}
+
 enum err db_run(struct db *db, unsigned sql, struct why *why)
 {
 	enum err err = E_OK;

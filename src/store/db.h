@@ -41,6 +41,9 @@ enum err db_err(int rc);
 /* The story of the connection's last failure, after `what` was tried. */
 enum err db_why(struct db *db, int rc, struct why *why, const char *what);
 
+/* What is written to a file without a name is gone with this process. E_UNAVAILABLE: it was removed, moved or replaced. */
+enum err db_check_name(struct db *db, struct why *why);
+
 /* Statements without a result, written out. */
 enum err db_exec(struct db *db, const char *sql, struct why *why);
 

@@ -79,16 +79,6 @@ static enum err fill(struct store *s, struct group *g, struct why *why)
 	return err;
 }
 
-/* What is written to a file without a name is gone with this process. */
-static enum err check_name(struct store *s, struct why *why)
-{
-	int moved = 0;
-
-	if (sqlite3_file_control(s->db.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
-		return E_OK;
-	return why_set(why, E_UNAVAILABLE, "%s was removed, moved or replaced while it was in use", s->path);
-}
-
 static enum err commit(struct store *s, struct why *why)
 {
 	uint64_t start = clock_mono_ns();
@@ -98,7 +88,7 @@ static enum err commit(struct store *s, struct why *why)
 	gather_learn(&s->gather, took);
 	metric_observe(s->metrics.commit, (int64_t)took);
 	if (err == E_OK)
-		err = check_name(s, why);
+		err = db_check_name(&s->db, why);
 	return err == E_OK ? E_OK : why_add(why, "commit");
 }
 

@@ -31,7 +31,7 @@ DEFINE_FREEP(release, struct ledger, release)
 
 static enum err open_all(struct ledger *l, struct why *why)
 {
-	enum err err = db_open(l->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, DB_BUSY_MS, why, &l->db);
+	enum err err = db_open(l->path, SQLITE_OPEN_READWRITE, DB_BUSY_MS, why, &l->db);
 
 	if (err != E_OK)
 		return err;

@@ -84,6 +84,8 @@ static enum err commit(struct ledger *l, struct why *why)
 
 	gather_learn(&l->gather, took);
 	metric_observe(l->metrics.commit, (int64_t)took);
+	if (err == E_OK)
+		err = db_check_name(&l->db, why);
 	return err == E_OK ? E_OK : why_add(why, "commit");
 }
 

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/rand.h"
@@ -319,6 +321,42 @@ static void a_ledger_that_failed_refuses_and_comes_back(void **state)
 	run_release(&run);
 }
 
+/* Away, or with an empty directory in its place. */
+static void take_away(struct run *run, bool replaced)
+{
+	const char *dir = run->f->f->dir;
+	char aside[128];
+
+	snprintf(aside, sizeof(aside), "%s-aside", dir);
+	assert_int_equal(rename(dir, aside), 0);
+	if (replaced)
+		assert_int_equal(mkdir(dir, 0700), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(wave(run), E_UNAVAILABLE);
+	if (replaced)
+		assert_int_equal(rmdir(dir), 0); /* nothing was made there */
+	assert_int_equal(rename(aside, dir), 0);
+}
+
+static void a_ledger_that_is_taken_away_refuses_until_it_is_back(void **state)
+{
+	(void)state;
+	for (int replaced = 0; replaced < 2; replaced++) {
+		struct run run = run_init();
+
+		power_reset(5);
+		assert_int_equal(ledger_fixture_open(run.f), E_OK);
+		assert_int_equal(wave(&run), E_OK);
+		take_away(&run, replaced);
+		until_well(&run);
+		look(&run);
+		assert_int_equal(wave(&run), E_OK);
+		look(&run);
+		ledger_fixture_close(run.f);
+		run_release(&run);
+	}
+}
+
 static void a_full_disk_refuses_and_loses_nothing(void **state)
 {
 	struct run run = run_init();
@@ -349,6 +387,7 @@ int main(void)
 		cmocka_unit_test(writes_may_fail_from_some_point_on),
 		cmocka_unit_test(each_allocation_of_ours_may_fail),
 		cmocka_unit_test(a_ledger_that_failed_refuses_and_comes_back),
+		cmocka_unit_test(a_ledger_that_is_taken_away_refuses_until_it_is_back),
 		cmocka_unit_test(a_full_disk_refuses_and_loses_nothing),
 	};
 
