@@ -15,7 +15,7 @@
 #include "store/store_tool.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STEP 7 /* every so many points; all of them in a plain build */
+#define STEP 13 /* every so many points; all of them in a plain build */
 #else
 #define STEP 1
 #endif

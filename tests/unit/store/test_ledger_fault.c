@@ -17,7 +17,7 @@
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define CUTS 60
-#define STEP 7 /* every so many points; all of them in a plain build */
+#define STEP 13 /* every so many points; all of them in a plain build */
 #else
 #define CUTS 500
 #define STEP 1
