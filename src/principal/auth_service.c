@@ -241,11 +241,13 @@ const struct rpc_method auth_methods[] = {
 	  .kind = RPC_UNARY,
 	  .on_open = on_open,
 	  .on_message = on_authenticate,
-	  .on_cancel = on_cancel },
+	  .on_cancel = on_cancel,
+	  .message_max = RPC_SMALL_MESSAGE },
 	{ .path = WIRE_REFRESH_TOKEN,
 	  .kind = RPC_UNARY,
 	  .on_open = on_open,
 	  .on_message = on_refresh,
-	  .on_cancel = on_cancel },
+	  .on_cancel = on_cancel,
+	  .message_max = RPC_SMALL_MESSAGE },
 };
 const size_t auth_method_count = ARRAY_LEN(auth_methods);

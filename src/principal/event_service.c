@@ -45,7 +45,7 @@ static void stream_end(struct stream *s, enum rpc_code code, const char *why)
 {
 	struct rpc_call *call = TAKE(s->pump.call);
 
-	observe_disconnected(s->principal, s, why);
+	observe_disconnected(s->principal, s, &(struct rpc_ending){ .text = why, .detail = "", .orderly = true });
 	stream_free(s);
 	rpc_finish(call, code, str_of(why), NULL);
 }
@@ -135,10 +135,11 @@ static void on_half_close(struct rpc_call *call)
 static void on_cancel(struct rpc_call *call)
 {
 	struct stream *s = rpc_user(call);
+	struct rpc_ending ending = rpc_ending(call);
 
 	if (!s)
 		return;
-	observe_disconnected(s->principal, s, "the connection ended");
+	observe_disconnected(s->principal, s, &ending);
 	stream_free(s);
 }
 

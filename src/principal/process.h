@@ -96,7 +96,7 @@ void observe_release(struct principal *p);
 struct hub_events observe_events(struct principal *p);
 void observe_login(struct principal *p, const struct login_answer *answer, const struct rpc_peer *peer);
 void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect);
-void observe_disconnected(struct principal *p, const struct stream *s, const char *why);
+void observe_disconnected(struct principal *p, const struct stream *s, const struct rpc_ending *ending);
 
 /* web.c */
 enum err web_start(struct principal *p, struct why *why);
