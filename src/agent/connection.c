@@ -114,11 +114,20 @@ void connection_asked(struct connection *c)
 	stream_open(c->agent);
 }
 
+/* Its life counts from when it came: the principal's clock may be another than ours. */
+void connection_renewed(struct connection *c)
+{
+	const struct jwt_claims *claims = &c->claims;
+	int64_t life_ms = claims->expires_ms - (claims->issued_ms ? claims->issued_ms : clock_wall_ms());
+
+	c->token_ends_ms = c->agent->daemon.loop.now_ms + (life_ms > 0 ? (uint64_t)life_ms : 0);
+}
+
 static uint64_t refresh_in_ms(const struct connection *c)
 {
-	int64_t left_ms = c->claims.expires_ms - clock_wall_ms() - REFRESH_MS;
+	uint64_t due_ms = c->agent->daemon.loop.now_ms + REFRESH_MS + REFRESH_AGAIN_MS;
 
-	return left_ms > REFRESH_AGAIN_MS ? (uint64_t)left_ms : REFRESH_AGAIN_MS;
+	return c->token_ends_ms > due_ms ? c->token_ends_ms - due_ms + REFRESH_AGAIN_MS : REFRESH_AGAIN_MS;
 }
 
 static void plan_refresh(struct connection *c)

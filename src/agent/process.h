@@ -53,6 +53,7 @@ struct connection {
 	struct rpc_call *call; /* the unary call that is under way; NULL: none */
 	struct buf access_token, refresh_token;
 	struct jwt_claims claims;   /* of the access token */
+	uint64_t token_ends_ms;     /* when it does */
 	struct buf answer;          /* of the unary call */
 	struct wire_dialect speaks; /* what the principal said with Version */
 	struct retry retry;
@@ -105,6 +106,9 @@ void connection_start(struct connection *c);
 
 /* What was begun failed, or the stream ended: again after a while. `code` RPC_OK: not refused, the connection was lost. */
 void connection_failed(struct connection *c, enum rpc_code code, const char *what, struct str why);
+
+/* There is a new access token, with `claims`. */
+void connection_renewed(struct connection *c);
 
 /* Steps that succeeded. */
 void connection_logged_in(struct connection *c);
