@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 
 import pytest
 from conftest import HOLDFAST, ROOT
@@ -114,6 +116,26 @@ def test_what_is_served_is_taken_from_its_variable(program, tmp_path):
         assert code == 1, (name, text)
         code, text = start(program, tmp_path, **{variable: "nonsense"})
         assert code == 2 and (variable in text or f"--{name}" in text), (name, text)
+
+
+@pytest.mark.parametrize("program", ["principal", "agent"])
+def test_a_reload_while_it_starts_does_not_end_it(program, tmp_path, free_port):
+    """Between the first file of the ledger and the first turn of the loop, again and again."""
+    for attempt in range(10):
+        data = tmp_path / f"data-{attempt}"
+        process = subprocess.Popen([HOLDFAST, program, "--backend", f"directory:{tmp_path}/backend", "--data-dir", data, *ENOUGH[program],
+                                    "--metrics-port", "0", "--healthz-port", "0", "--log-level", "error",
+                                    *(("--listen-port", str(free_port())) if program == "principal" else ())])
+        try:
+            while not (data / "ledger.lock").exists():
+                assert process.poll() is None
+            for _ in range(5):
+                process.send_signal(signal.SIGHUP)
+                time.sleep(0.01)
+            assert process.poll() is None, "it lives"
+        finally:
+            process.kill()
+            process.wait()
 
 
 def test_an_authority_in_a_secret_is_not_replaced_by_those_of_the_system(tmp_path):
