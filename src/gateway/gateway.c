@@ -196,7 +196,7 @@ int gateway_run(const struct gateway_options *options)
 	}
 	p->options = options;
 	p->gateway.registry = metrics_new();
-	if (!p->gateway.registry || config_read(options, &p->config) != E_OK) {
+	if (!p->gateway.registry || config_read(options, /* running= */ false, &p->config) != E_OK) {
 		metrics_free(p->gateway.registry);
 		mem_free(p);
 		return EXIT_FAILURE;

@@ -22,7 +22,7 @@ from conftest import HOLDFAST, ROOT, wait_until
 STOREFILL = str(Path(HOLDFAST).parents[2] / "tests/tools/storefill")
 
 COMMANDS = ["gateway", "principal", "agent", "check-config", "status", "release", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
-            "store dump", "store export", "store vacuum", "hooks plan", "hooks apply", "hooks delete", "pki init", "pki issue", "pki user", "help", "version"]
+            "store dump", "store export", "store vacuum", "store rename", "hooks plan", "hooks apply", "hooks delete", "pki init", "pki issue", "pki user", "help", "version"]
 
 
 def run(*words, env=None, **options):
