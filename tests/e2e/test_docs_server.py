@@ -52,3 +52,15 @@ def test_every_place_within_a_page_that_a_link_names_is_there():
             assert place in anchors(there), f"{page.relative_to(ROOT)}: {target}#{place}"
             seen += 1
     assert seen > 10
+
+
+def test_every_page_is_found_from_the_readme():
+    found, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        found.add(page)
+        for target in re.findall(r"\]\(([^)#:]+\.md)(?:#[^)]*)?\)", page.read_text()):
+            there = (page.parent / target).resolve()
+            if there not in found and there not in waiting:
+                waiting.append(there)
+    assert {page.relative_to(ROOT) for page in PAGES} == {page.relative_to(ROOT) for page in found}
