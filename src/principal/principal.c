@@ -7,6 +7,7 @@
 #include "backend/open.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "daemon/expiry.h"
 #include "net/descriptors.h"
 #include "net/listen.h"
 #include "net/systemd.h"
@@ -223,6 +224,7 @@ static enum err open_tls(struct principal *p, struct why *why)
 					     : o->root_ca            ? TLS_VERIFY_IF_GIVEN
 								     : TLS_VERIFY_NONE };
 
+	expiry_tell(PRINCIPAL_LOG, o->tls_cert);
 	if (o->insecure_plaintext || tls_server_open(&tls, why, &p->tls) == E_OK)
 		return E_OK;
 	return why_add(why, "--tls-cert, --tls-key, --root-ca-path, --tls-ciphersuites");
@@ -340,6 +342,7 @@ static void on_reload(struct daemon *daemon)
 	systemd_reloading(NULL);
 	if (p->tls && tls_server_reload(p->tls, &why) != E_OK)
 		log_error(PRINCIPAL_LOG, "the certificate stays as it was", LOG_WHY(&why));
+	expiry_tell(PRINCIPAL_LOG, p->options->tls_cert);
 	if (p->options->jwt_key && jwt_keys_reload(p->keys, daemon_wall_ns(daemon) / 1000000, &why) != E_OK)
 		log_error(PRINCIPAL_LOG, "the token key stays as it was", LOG_WHY(&why));
 	if (p->passwords && passwords_reload(p->passwords, &problems) != E_OK)

@@ -1,7 +1,9 @@
 """What the principal says when a stream ends: who, why, once, and as loud as it deserves."""
 
 import socket
+import signal
 import struct
+import subprocess
 
 import pytest
 from conftest import wait_until
@@ -87,3 +89,17 @@ def test_what_tls_has_to_say_stands_in_the_log(net):
     ended = principal.log("an agent is disconnected")[0]
     assert ended["level"] == "warn" and ended["reason"].startswith("TLS failed: TLS: ")
     proxy.close()
+
+
+def test_a_certificate_of_ours_that_is_over_is_told_at_the_start_and_at_a_reload(net):
+    key, cert = net.directory / "old.key", net.directory / "old.crt"
+    asked = subprocess.run(["openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key],
+                           check=True, capture_output=True).stdout
+    subprocess.run(["openssl", "x509", "-req", "-signkey", key, "-days", "-1", "-out", cert], input=asked, check=True, capture_output=True)
+    over = "our certificate has expired: whoever checks it refuses to talk to us"
+    principal = net.principal("--tls-cert", cert, "--tls-key", key)
+    assert principal.log(over)[0]["file"] == str(cert)
+    principal.process.send(signal.SIGHUP)
+    wait_until(lambda: len(principal.log(over)) == 2, "it is said again")
+    agent = net.agent(SITE, principal, "--tls-client-cert", cert, "--tls-client-key", key)
+    assert agent.log(over)[0]["level"] == "error"
