@@ -300,6 +300,7 @@ enum err source_truth(struct source *s, struct object *o, uint64_t now_ms)
 	e->truth = object_ref(o);
 	e->state = state;
 	e->gone = false;
+	s->list.known = false;
 	unhold(s, e);
 	source_sync(s, e, now_ms);
 	return E_OK;
@@ -314,6 +315,7 @@ enum err source_gone(struct source *s, enum object_kind kind, const char *namesp
 	object_unref(TAKE(e->truth));
 	memset(&e->state, 0, sizeof(e->state));
 	e->gone = true;
+	s->list.known = false;
 	source_sync(s, e, now_ms);
 	return E_OK;
 }

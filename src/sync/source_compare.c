@@ -24,11 +24,9 @@ void source_resync(struct source *s)
 	s->compared_deletes = 0;
 }
 
-enum err source_compare_list(struct source *s, struct str checksum, bool *ret_differs)
+static enum err know_list(struct source *s)
 {
 	CLEANUP(mem_freep) struct wire_listed *list = mem_array(s->entries.n + 1, sizeof(*list));
-	unsigned char sum[WIRE_CHECKSUM];
-	bool has;
 	size_t n = 0;
 	enum err err;
 
@@ -37,9 +35,18 @@ enum err source_compare_list(struct source *s, struct str checksum, bool *ret_di
 	for (struct link *l = s->all.next; l != &s->all; l = l->next)
 		if (is_listed(ENTRY_OF(l, in_all)))
 			list[n++] = listed(ENTRY_OF(l, in_all));
-	err = wire_list_checksum(list, n, &has, sum);
+	err = wire_list_checksum(list, n, &s->list.has, s->list.sum);
+	s->list.known = err == E_OK;
+	return err;
+}
+
+enum err source_compare_list(struct source *s, struct str checksum, bool *ret_differs)
+{
+	enum err err = s->list.known ? E_OK : know_list(s);
+	struct str ours = { (const char *)s->list.sum, sizeof(s->list.sum) };
+
 	if (err == E_OK)
-		*ret_differs = has ? !str_eq(checksum, (struct str){ (const char *)sum, sizeof(sum) }) : checksum.n > 0;
+		*ret_differs = s->list.has ? !str_eq(checksum, ours) : checksum.n > 0;
 	return err;
 }
 

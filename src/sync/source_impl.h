@@ -87,6 +87,11 @@ struct source {
 	uint64_t refused;    /* times that something had no room or memory */
 	uint64_t held;       /* entries */
 	uint64_t comparison; /* counts them */
+	struct {
+		unsigned char sum[WIRE_CHECKSUM];
+		bool has;   /* anything */
+		bool known; /* since nothing has changed */
+	} list;             /* what the peer should have, for those who ask for it in a loop */
 	uint64_t compared_deletes;
 	uint64_t released;
 	char held_text[256];

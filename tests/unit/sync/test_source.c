@@ -282,6 +282,29 @@ static void a_question_from_before_the_answer_sends_nothing_again(void **state)
 	end(&sc);
 }
 
+/* A peer may ask in a loop, about thousands of objects. */
+static void a_list_is_computed_once_until_something_changes(void **state)
+{
+	struct scene sc;
+	bool differs = false;
+
+	(void)state;
+	begin(&sc);
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, &differs), E_OK);
+	assert_false(differs);
+	put(&sc, "u1", "1");
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, &differs), E_OK);
+	assert_true(differs);
+	mem_fail_at(0);
+	assert_int_equal(source_compare_list(sc.source, STR("another"), &differs), E_OK);
+	assert_true(differs);
+	assert_int_equal(mem_count(), 0);
+	assert_int_equal(source_gone(sc.source, OBJECT_APPLICATION, "ns", "one", sc.now), E_OK);
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, &differs), E_OK);
+	assert_false(differs);
+	end(&sc);
+}
+
 static void a_copy_that_nobody_knows_is_deleted(void **state)
 {
 	struct scene sc;
@@ -371,6 +394,7 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_before_its_row_is_durable),
 		cmocka_unit_test(what_differs_in_a_comparison_is_sent_under_an_id_of_its_own),
 		cmocka_unit_test(a_question_from_before_the_answer_sends_nothing_again),
+		cmocka_unit_test(a_list_is_computed_once_until_something_changes),
 		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
