@@ -19,7 +19,7 @@ spec:
 
 COMMAND = r"""#!/bin/sh
 body=$(jq -c .body)
-echo "$HOLDFAST_POSITION $HOLDFAST_ID $HOLDFAST_SOURCE/$HOLDFAST_NAME $body" >> seen
+echo "$HOLDFAST_POSITION $HOLDFAST_ID $HOLDFAST_SOURCE/$HOLDFAST_SUBJECT $body" >> seen
 if [ -e fail ]; then exit 3; fi
 if [ -e die ]; then rm die; kill -9 "$PPID"; fi
 """
