@@ -197,9 +197,15 @@ static struct str credential(const Authapi__AuthRequest *r, const char *key)
 struct login_peer principal_peer(const struct principal *p, const struct rpc_call *call)
 {
 	struct login_peer peer = { .cert = rpc_peer(call) ? rpc_peer(call)->tls : NULL };
+	const struct rpc_metadata *m = rpc_metadata(call);
+	size_t n = 0;
 
-	if (p->auth.method == AUTH_HEADER)
-		peer.header = rpc_metadata_get(rpc_metadata(call), str_of(p->auth.header));
+	if (p->auth.method != AUTH_HEADER)
+		return peer;
+	for (size_t i = 0; i < m->n; i++)
+		n += str_is(rpc_metadata_key(m, i), p->auth.header);
+	peer.header = rpc_metadata_get(m, str_of(p->auth.header));
+	peer.header_again = n > 1;
 	return peer;
 }
 
