@@ -238,7 +238,6 @@ enum err source_load_copy(struct source *s, const struct ledger_row *row)
 	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
 		return E_NOMEM;
 	c->kept = c->offered = true;
-	c->doubtful = s->o.deletes && !s->o.creates && !row->status.n; /* a managed agent's */
 	return E_OK;
 }
 
@@ -426,9 +425,6 @@ void source_say_again(struct source *s, const struct object *truth, uint64_t now
 	if (!c || !c->entry->truth)
 		return;
 	c->forced = c->entry->state.desired.text[0] != 0;
-	/* Where a status is all that is said: there may have been one, too briefly to be seen. */
-	if (!c->forced && !c->entry->state.status.text[0])
-		source_say_none(c->entry);
 	c->forced_status = c->entry->state.status.text[0] != 0;
 	source_sync(s, c->entry, now_ms);
 }

@@ -52,7 +52,6 @@ struct copy {
 	bool deleting;            /* its delete is in the outbox */
 	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
 	bool forced_status;
-	bool doubtful;  /* from before a restart: a status may have been said that was never confirmed */
 	bool too_large; /* something of it was larger than a message to this peer may be */
 	char *uid;      /* behind resource_id */
 	char resource_id[];
@@ -120,9 +119,6 @@ enum err source_write_command(struct source *s, const struct copy *c, const stru
 
 /* source_sync.c: add to the outbox what the peer lacks of this name. The entry may be gone afterwards. */
 void source_sync(struct source *s, struct entry *e, uint64_t now_ms);
-
-/* There is no status, and the peer is to hear of it. */
-void source_say_none(struct entry *e);
 
 /* Remove the rows of commands that are over, and forget those. E_NOMEM: the next source_sync() does it. */
 enum err source_bury_commands(struct source *s, struct copy *c);

@@ -240,6 +240,10 @@ static void the_guard_holds_until_somebody_releases(void **state)
 
 /* ---- managed agent ------------------------------------------------------------------------------------------------------ */
 
+/* The first copy that is made, and what is said of it. */
+#define COPY          "web_09000000-0000-4000-8001-000000000000"
+#define HAS_NO_STATUS "status-update " COPY "_1\n"
+
 static void a_deletion_here_says_the_uid_that_the_principal_knows(void **state)
 {
 	struct stage st;
@@ -247,13 +251,13 @@ static void a_deletion_here_says_the_uid_that_the_principal_knows(void **state)
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
 	stage_hear(&st, WIRE_DELETE, "web_u1", "1", APP("u1", "r1", ""));
 	stage_restart(&st); /* nothing of it was durable but the row of the copy */
 	stage_connect(&st);
 	stage_hear(&st, WIRE_DELETE, "web_u1", "2", APP("u1", "r1", ""));
 	stage_run(&st, 50);
-	assert_non_null(strstr(buf_cstr(&st.said), "delete web_09000000-0000-4000-8001-000000000000_"));
+	assert_non_null(strstr(buf_cstr(&st.said), "delete " COPY "_"));
 	assert_non_null(strstr(buf_cstr(&st.said), ", source-uid u1\n"));
 	stage_end(&st);
 }
@@ -265,13 +269,37 @@ static void drift_is_reverted_and_a_copy_that_was_deleted_is_made_again(void **s
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
 	stage_put(&st, AT_SITE("", "u1", ""));
 	stage_run(&st, 50);
 	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
 	stage_remove(&st, "site", "web");
 	stage_run(&st, 1000);
 	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
+	stage_end(&st);
+}
+
+/* The principal shows the status of the copy that was here before: it has to hear that the new one has none. */
+static void a_copy_that_is_made_again_without_a_status_says_so(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_run(&st, 50);
+	stage_put(&st, AT_SITE("", "u1", ",'status':{'x':1}"));
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "status-update " COPY "_"));
+	stage_remove(&st, "site", "web");
+	stage_restart(&st); /* what status it had is known to nobody here */
+	stage_connect(&st);
+	buf_clear(&st.said);
+	stage_expect(&st, "delete " COPY "_, source-uid u1\nrequest-synced-resource-list\n");
+	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
+	assert_string_equal(stage_at(&st, "site", "web", "status"), "");
+	stage_answer(&st, COPY, "", true);
+	stage_expect(&st, "status-update web_09000000-0000-4000-8004-000000000000_4\n");
 	stage_end(&st);
 }
 
@@ -282,7 +310,7 @@ static void what_its_source_deletes_is_not_made_again(void **state)
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
 	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2",
 		   "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z'},"
 		   "'spec':{}}");
@@ -299,13 +327,13 @@ static void a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone(
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "processed web_u1_1\n");
+	stage_expect(&st, "processed web_u1_1\n" HAS_NO_STATUS);
 	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2",
 		   "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z',"
 		   "'finalizers':['f']},'spec':{}}");
 	stage_run(&st, 50);
 	assert_non_null(strstr(buf_cstr(&st.said), "processed web_u1_2\n"));
-	assert_non_null(strstr(buf_cstr(&st.said), "delete web_u1_2, source-uid u1\n"));
+	assert_non_null(strstr(buf_cstr(&st.said), "delete " COPY "_, source-uid u1\n"));
 	stage_end(&st);
 }
 
@@ -316,7 +344,7 @@ static void a_late_delete_leaves_the_newer_object_of_the_name(void **state)
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u2", "7", APP("u2", "r2", ""));
-	stage_expect(&st, "processed web_u2_7\n");
+	stage_expect(&st, "processed web_u2_7\n" HAS_NO_STATUS);
 	stage_hear(&st, WIRE_DELETE, "web_u1", "1", APP("u1", "r1", ""));
 	stage_expect(&st, "processed web_u1_1\n");
 	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r2\"");
@@ -331,12 +359,13 @@ static void the_status_is_told_again_behind_the_answer_to_a_command(void **state
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "processed web_u1_1\n");
+	stage_expect(&st, "processed web_u1_1\n" HAS_NO_STATUS);
+	stage_answer(&st, COPY, "1", true);
 	stage_hear(&st, WIRE_SET_OPERATION, "web_u1", "1.set-operation", APP("u1", "r1", ",'operation':{'number':7}"));
 	stage_run(&st, 1);
 	st.g.disk_held = true; /* the answer waits for the disk; the controller does not */
 	stage_expect(&st, "processed web_u1_1.set-operation\n"
-			  "status-update web_09000000-0000-4000-8001-000000000000_2-426, operation 7\n");
+			  "status-update " COPY "_2-425, operation 7\n");
 	stage_end(&st);
 }
 
@@ -347,7 +376,7 @@ static void a_command_for_a_copy_that_is_being_made_again_comes_again(void **sta
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
 	memory_store_fail(st.g.store, E_UNAVAILABLE, 1);
 	stage_remove(&st, "site", "web");
 	stage_run(&st, 10);
@@ -692,6 +721,7 @@ int main(void)
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
+		cmocka_unit_test(a_copy_that_is_made_again_without_a_status_says_so),
 		cmocka_unit_test(what_its_source_deletes_is_not_made_again),
 		cmocka_unit_test(a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone),
 		cmocka_unit_test(a_late_delete_leaves_the_newer_object_of_the_name),
