@@ -23,10 +23,14 @@ struct command {
 	char event_id[];
 };
 
+#define NOT_SENT UINT64_MAX
+
 /* What was offered last of one part, and under which version. */
 struct offer {
 	struct digest digest;
 	char version[64];
+	bool open;        /* not answered */
+	uint64_t sent_at; /* events of the peer's that had come when it first left; NOT_SENT */
 };
 
 /* An object that the peer has, or may have. */
@@ -41,7 +45,7 @@ struct copy {
 	struct offer offered_status;
 	struct digest their_operation; /* came from the peer: it is not sent back */
 	struct digest their_terminate;
-	uint64_t desired_at;      /* events of the peer's that had come when it confirmed `desired` */
+	uint64_t desired_at;      /* events of the peer's that had come before it can have had `desired` */
 	uint64_t operation_at;    /* likewise its last command */
 	uint64_t compared;        /* the comparison during which it confirmed `desired`; 0: before the first */
 	char *remembered;         /* for its deletion; NULL: nothing */
@@ -97,6 +101,8 @@ struct source {
 #define ENTRY_OF(l, member) CONTAINER_OF(l, struct entry, member)
 
 /* source.c */
+
+bool source_speaks_upstream(const struct source *s);
 
 /* The entry of this key; made when it is missing. NULL: no memory, or none and not `make`. */
 struct entry *source_entry(struct source *s, enum object_kind kind, const char *namespace, const char *name, bool make);

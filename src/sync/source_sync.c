@@ -141,7 +141,7 @@ static void version_of(const struct copy *c, bool forced, uint64_t now_ms, char 
 static enum err offer(struct source *s, struct copy *c, enum delivery_type type, const struct digest *digest,
 		      struct offer *offered, bool *forced, uint64_t now_ms)
 {
-	struct offer next = { .digest = *digest };
+	struct offer next = { .digest = *digest, .open = true, .sent_at = NOT_SENT };
 	enum err err;
 
 	version_of(c, *forced, now_ms, next.version, sizeof(next.version));

@@ -475,7 +475,7 @@ static bool reconcile(struct agent *a, struct object *o)
 	bool running = strcmp(phase, "Running") == 0, terminating = strcmp(phase, "Terminating") == 0;
 	bool refresh = tree_mark(tree, "annotations", MARK_REFRESH)[0] != 0;
 	bool operation = tree_get(tree, "operation", NULL) != NULL;
-	bool fresh = !s->healed && !tree_get(tree, "status", NULL); /* in the end, that there is none has to show, too */
+	bool fresh = !s->healed && !tree_get(tree, "status", NULL); /* later, that it has none has to show, too */
 	char text[32];
 
 	if (!running && !terminating && !refresh && !operation && !fresh && (s->healed || !sim_once_in(s, 3))) {

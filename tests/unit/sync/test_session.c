@@ -114,6 +114,107 @@ static void a_status_from_before_a_command_was_answered_does_not_clear_the_opera
 	stage_end(&st);
 }
 
+#define TO_REFRESH                                                \
+	"{'metadata':{'name':'web','namespace':'a1','uid':'u1',"  \
+	"'annotations':{'argocd.argoproj.io/refresh':'normal'}}," \
+	"'spec':{'source':{'targetRevision':'r1'}}}"
+
+static bool is_to_refresh(struct stage *st)
+{
+	return strstr(stage_at(st, "a1", "web", "metadata.annotations"), "refresh") != NULL;
+}
+
+/* A Go agent's answer and its status leave in any order: its last word may come before the answer that it is waited for. */
+static void a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_UPSTREAM);
+	stage_put(&st, TO_REFRESH);
+	stage_expect(&st, "create web_u1_1\n");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'1'}"));
+	stage_run(&st, 500);
+	assert_true(is_to_refresh(&st)); /* what would say that it is done was never seen there, for all we know */
+	stage_answer(&st, "web_u1", "1", true);
+	stage_expect(&st, "");
+	stage_run(&st, 1000);
+	assert_false(is_to_refresh(&st));
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
+	assert_non_null(strstr(buf_cstr(&st.said), "processed web_l1_5\n"));
+
+	stage_end(&st);
+}
+
+/* A session that is retired is run no more: nothing in it may wait for its next turn. */
+static void who_stops_waits_for_no_answer(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_UPSTREAM);
+	stage_put(&st, TO_REFRESH);
+	stage_expect(&st, "create web_u1_1\n");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'1'}"));
+	stage_run(&st, 50);
+	assert_string_equal(stage_at(&st, "a1", "web", "status"), "");
+	session_stop(st.session);
+	while (!session_is_idle(st.session))
+		assert_true(ground_step(&st.g));
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
+	stage_end(&st);
+}
+
+/* The agent has confirmed the same wish before, but that one is over: it has not seen the new one. */
+static void a_refresh_that_is_asked_for_again_is_another_one(void **state)
+{
+	static const unsigned dialects[] = { WIRE_UPSTREAM, WIRE_TWO_STEPS };
+	struct stage st;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dialects); i++) {
+		stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, dialects[i]);
+		stage_put(&st, TO_REFRESH);
+		stage_expect(&st, "create web_u1_1\n");
+		stage_answer(&st, "web_u1", "1", true);
+		stage_put(&st, APP("u1", "r1", "")); /* somebody takes it back */
+		stage_expect(&st, "spec-update web_u1_2\n");
+		stage_put(&st, TO_REFRESH);
+		stage_run(&st, 50);
+		stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "6", AT_SITE("l1", "u1", ",'status':{'ran':'2'}"));
+		stage_run(&st, 50);
+		assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"2\"");
+		assert_true(is_to_refresh(&st));
+		buf_clear(&st.said);
+		stage_answer(&st, "web_u1", "2", true);
+		stage_expect(&st, "spec-update web_u1_3\n");
+		stage_answer(&st, "web_u1", "3", true);
+		stage_run(&st, 5000);
+		assert_true(is_to_refresh(&st));
+		stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "7", AT_SITE("l1", "u1", ",'status':{'ran':'3'}"));
+		stage_run(&st, 50);
+		assert_false(is_to_refresh(&st));
+		stage_end(&st);
+	}
+}
+
+/* An agent that cannot take it now does not answer; it is not to be silent about everything else. */
+static void a_refresh_that_is_not_answered_holds_no_status_for_long(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_UPSTREAM);
+	stage_put(&st, TO_REFRESH);
+	stage_expect(&st, "create web_u1_1\n");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'1'}"));
+	stage_run(&st, 10000);
+	assert_true(is_to_refresh(&st));
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
+	assert_non_null(strstr(buf_cstr(&st.said), "processed web_l1_5\n"));
+	stage_end(&st);
+}
+
 /* Versions 9 and 10: as texts they stand the other way round. */
 static void commands_keep_their_order_over_a_restart(void **state)
 {
@@ -722,6 +823,10 @@ int main(void)
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
 		cmocka_unit_test(a_copy_that_is_made_again_without_a_status_says_so),
+		cmocka_unit_test(a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done),
+		cmocka_unit_test(a_refresh_that_is_not_answered_holds_no_status_for_long),
+		cmocka_unit_test(who_stops_waits_for_no_answer),
+		cmocka_unit_test(a_refresh_that_is_asked_for_again_is_another_one),
 		cmocka_unit_test(what_its_source_deletes_is_not_made_again),
 		cmocka_unit_test(a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone),
 		cmocka_unit_test(a_late_delete_leaves_the_newer_object_of_the_name),
