@@ -142,7 +142,6 @@ static void a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done(vo
 	assert_false(is_to_refresh(&st));
 	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
 	assert_non_null(strstr(buf_cstr(&st.said), "processed web_l1_5\n"));
-
 	stage_end(&st);
 }
 
@@ -509,6 +508,31 @@ static void the_stub_of_an_autonomous_agents_deletion_is_taken(void **state)
 	stage_end(&st);
 }
 
+/* As with a managed agent's status. */
+static void what_a_go_agent_says_may_overtake_its_answer_to_a_refresh(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_UPSTREAM);
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{}}");
+	stage_expect(&st, "processed web_l1_1\n");
+	stage_put(&st,
+		  "{'metadata':{'name':'web','namespace':'a1','annotations':{'argocd.argoproj.io/source-uid':'l1',"
+		  "'argocd.argoproj.io/refresh':'hard'}},'spec':{'project':'a1-default','destination':{'name':'a1'}}}");
+	stage_expect(&st, "spec-update " COPY "_2\n");
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{},'status':{'ran':'1'}}");
+	stage_run(&st, 500);
+	assert_true(is_to_refresh(&st));
+	stage_answer(&st, COPY, "2", true);
+	stage_run(&st, 1000);
+	assert_false(is_to_refresh(&st));
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
+	stage_end(&st);
+}
+
 /* Spec and status are two writes: what somebody did between them is not overwritten by the second. */
 static void what_somebody_does_between_two_writes_is_not_overwritten(void **state)
 {
@@ -824,6 +848,7 @@ int main(void)
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
 		cmocka_unit_test(a_copy_that_is_made_again_without_a_status_says_so),
 		cmocka_unit_test(a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done),
+		cmocka_unit_test(what_a_go_agent_says_may_overtake_its_answer_to_a_refresh),
 		cmocka_unit_test(a_refresh_that_is_not_answered_holds_no_status_for_long),
 		cmocka_unit_test(who_stops_waits_for_no_answer),
 		cmocka_unit_test(a_refresh_that_is_asked_for_again_is_another_one),
