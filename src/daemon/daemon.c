@@ -5,11 +5,32 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define PARKED UINT64_MAX /* nothing is planned */
+
 /* ---- turns ------------------------------------------------------------------------------------------------------ */
+
+/* Our timers always run, so that moving one needs no memory. */
+static enum err park(struct daemon *daemon, struct why *why)
+{
+	enum err err = loop_timer_start(&daemon->loop, &daemon->due, PARKED);
+
+	if (err == E_OK)
+		err = loop_timer_start(&daemon->loop, &daemon->retry, PARKED);
+	return err == E_OK ? E_OK : why_set(why, err, "start");
+}
+
+/* One that has just run goes back to the place that it left. */
+static void plan(struct daemon *daemon, struct loop_timer *timer, uint64_t delay_ms)
+{
+	(void)loop_timer_start(&daemon->loop, timer, delay_ms);
+}
 
 static void on_due(struct loop_timer *timer)
 {
-	daemon_wake(CONTAINER_OF(timer, struct daemon, due));
+	struct daemon *daemon = CONTAINER_OF(timer, struct daemon, due);
+
+	plan(daemon, timer, PARKED);
+	daemon_wake(daemon);
 }
 
 static void turn(struct daemon *daemon)
@@ -18,13 +39,7 @@ static void turn(struct daemon *daemon)
 
 	daemon->woken = false;
 	due_ms = daemon->user->on_turn(daemon);
-	if (due_ms == UINT64_MAX) {
-		loop_timer_stop(&daemon->loop, &daemon->due);
-		return;
-	}
-	/* Without memory for a timer the next message or report brings the next turn. */
-	(void)loop_timer_start(&daemon->loop, &daemon->due,
-			       due_ms > daemon->loop.now_ms ? due_ms - daemon->loop.now_ms : 0);
+	plan(daemon, &daemon->due, due_ms > daemon->loop.now_ms ? due_ms - daemon->loop.now_ms : 0);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -81,15 +96,17 @@ static void write_rows(void *ctx, struct ledger_write *w)
 
 static void on_retry(struct loop_timer *timer)
 {
-	journal_retry(CONTAINER_OF(timer, struct daemon, retry)->journal);
+	struct daemon *daemon = CONTAINER_OF(timer, struct daemon, retry);
+
+	plan(daemon, timer, PARKED);
+	journal_retry(daemon->journal);
 }
 
 static void retry_in(void *ctx, uint32_t delay_ms)
 {
 	struct daemon *daemon = ctx;
 
-	if (loop_timer_start(&daemon->loop, &daemon->retry, delay_ms) != E_OK)
-		journal_retry(daemon->journal);
+	plan(daemon, &daemon->retry, delay_ms);
 }
 
 /* Once for each change, not for each try. */
@@ -214,7 +231,9 @@ enum err daemon_init(struct daemon *daemon, const char *data_dir, const struct d
 	daemon->due.on_due = on_due;
 	daemon->retry.on_due = on_retry;
 	daemon->written.run = run_written;
-	err = open_ledger(daemon, data_dir, why);
+	err = park(daemon, why);
+	if (err == E_OK)
+		err = open_ledger(daemon, data_dir, why);
 	if (err != E_OK) {
 		daemon_release(daemon);
 		return err;

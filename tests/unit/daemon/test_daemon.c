@@ -1,0 +1,118 @@
+#include "daemon/daemon.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+
+#define CROWD_MAX 64
+
+/* A daemon whose disk takes nothing, and whose memory has run out, for as long as the first row needs. */
+struct stage {
+	struct daemon daemon; /* first */
+	struct loop_timer crowd[CROWD_MAX];
+	size_t crowd_n;
+	struct rlimit before;
+	bool failed, paused, again;
+};
+
+static void on_crowd(struct loop_timer *timer)
+{
+	(void)timer;
+}
+
+/* One timer more would need memory. */
+static void fill_heap(struct stage *s)
+{
+	struct loop *loop = &s->daemon.loop;
+
+	while (loop->timers.n < loop->timers.cap) {
+		struct loop_timer *timer = &s->crowd[s->crowd_n++];
+
+		assert_true(s->crowd_n < CROWD_MAX);
+		timer->on_due = on_crowd;
+		assert_int_equal(loop_timer_start(loop, timer, UINT64_MAX), E_OK);
+	}
+}
+
+static void on_ledger(struct daemon *daemon, enum err err)
+{
+	struct stage *s = (struct stage *)daemon;
+
+	if (err == E_OK) {
+		s->again = true;
+		return;
+	}
+	fill_heap(s);
+	mem_fail_at(1);
+	s->failed = true;
+}
+
+static uint64_t on_turn(struct daemon *daemon)
+{
+	struct stage *s = (struct stage *)daemon;
+
+	if (s->failed && !s->paused) {
+		mem_fail_at(0);
+		s->paused = heap_holds(&daemon->retry.node) && daemon->retry.node.key < UINT64_MAX;
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &s->before), 0);
+		assert_true(s->paused);
+	}
+	if (journal_is_idle(daemon->journal))
+		daemon_stop(daemon);
+	return UINT64_MAX;
+}
+
+static void on_nothing(struct daemon *daemon)
+{
+	(void)daemon;
+}
+
+static const struct daemon_user user = {
+	.on_turn = on_turn, .on_terminate = on_nothing, .on_reload = on_nothing, .on_ledger = on_ledger
+};
+
+static void a_disk_that_fails_is_asked_again_after_a_pause_also_without_memory(void **state)
+{
+	const struct ledger_row row = { .name = STR("name"), .bytes = STR("value") };
+	char dir[] = "/tmp/test-daemon-XXXXXX", command[64];
+	struct stage *s = mem_alloc(sizeof(*s));
+	struct why why = { 0 };
+	struct rlimit none;
+
+	(void)state;
+	log_setup(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_ERROR, LOG_FORMAT_JSON);
+	assert_non_null(s);
+	assert_non_null(mkdtemp(dir));
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(daemon_init(&s->daemon, dir, &user, "test", &why), E_OK);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &s->before), 0);
+	none = (struct rlimit){ 0, s->before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(journal_add(s->daemon.journal, LEDGER_SETTING, /* remove= */ false, &row), E_OK);
+	journal_flush(s->daemon.journal);
+	daemon_run(&s->daemon);
+	assert_true(s->failed && s->paused && s->again);
+	daemon_release(&s->daemon);
+	mem_free(s);
+	(void)snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		a_disk_that_fails_is_asked_again_after_a_pause_also_without_memory) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
