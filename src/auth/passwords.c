@@ -12,6 +12,7 @@
 #include "base/mem.h"
 
 #define DUMMY_COST 10 /* without any user */
+#define FIX_EMPTY  "holdfast pki user NAME --file FILE adds one; if nobody shall come in, write '# nobody'"
 #define FIX_USER   "make the line anew: holdfast pki user NAME --file FILE"
 
 struct user {
@@ -104,6 +105,15 @@ static enum err read_lines(struct table *t, const char *path, struct problems *p
 	return err;
 }
 
+/* Nothing but white space, or the zeros that a crash leaves. */
+static bool is_empty(struct str text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (!strchr(" \t\r\n", text.p[i]))
+			return false;
+	return true;
+}
+
 static enum err table_read(const char *path, struct problems *problems, struct table **ret_table)
 {
 	struct table *t = mem_alloc(sizeof(*t));
@@ -115,8 +125,11 @@ static enum err table_read(const char *path, struct problems *problems, struct t
 		return problem_nomem(problems);
 	atomic_init(&t->refs, 1);
 	err = file_read(path, PASSWORDS_FILE_MAX, &t->text, &why);
+	/* A file that was cut off must not shut everybody out; a comment alone says that it is meant. */
 	if (err != E_OK)
 		problem_in(problems, path, 0, "--auth userpass:FILE names the file with the users", "%s", why.text);
+	else if (is_empty(buf_view(&t->text)))
+		problem_in(problems, path, 0, FIX_EMPTY, "the file with the users is empty");
 	else
 		err = read_lines(t, path, problems);
 	if (err == E_OK && problems->errors == errors && !problems->lost) {

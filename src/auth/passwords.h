@@ -24,6 +24,7 @@
 
 struct passwords;
 
+/* E_CONFIG: not a file of users, or an empty one; `ret_problems` has each. A comment alone is a file without users. */
 enum err passwords_open(const char *path, struct problems *ret_problems, struct passwords **ret_passwords);
 void passwords_free(struct passwords *p);
 

@@ -366,6 +366,24 @@ def test_agents_with_passwords_and_a_user_that_is_added_and_removed(users):
     assert "s3cret" not in principal.log_text() + first.log_text()
 
 
+def test_a_file_of_users_that_was_cut_off_shuts_nobody_out_and_a_comment_does(users):
+    principal, file, make = users
+    agent = make(SITE, "s3cret").wait_connected()
+    file.write_text("\n")
+    principal.process.send(signal.SIGHUP)
+    said = wait_until(lambda: principal.log("the file with the users is empty"), "it is refused")[0]
+    assert "holdfast pki user" in said["fix"] and principal.log("the users stay as they were")
+    wait_until(lambda: len(principal.log("reloaded")) == 1, "it is reloaded")
+    assert agent.connected()
+    file.write_text("# nobody\n")
+    principal.process.send(signal.SIGHUP)
+    wait_until(lambda: not agent.connected(), "whom nobody knows any more")
+    file.write_text("")
+    principal.stop()
+    principal.process.start()
+    assert principal.process.wait() == 1 and len(principal.log("the file with the users is empty")) == 2
+
+
 def test_a_wrong_password_is_refused_and_said_on_both_sides(users):
     principal, _, make = users
     agent = make(SITE, "wrong")

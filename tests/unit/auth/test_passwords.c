@@ -124,6 +124,34 @@ static void each_bad_line_is_reported_with_its_number(void **state)
 	buf_release(&said);
 }
 
+static void an_empty_file_is_refused_and_a_comment_lets_nobody_in(void **state)
+{
+	static const char *const empty[] = { "", "\n", " \n\t\r\n\n" };
+	struct passwords *p = open_text("one:" U1 "\n");
+	struct problems unsaid = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
+		struct problems problems = { 0 };
+		struct passwords *none = NULL;
+		struct buf said = { 0 };
+
+		assert_int_equal(E_CONFIG, passwords_open(scratch_file("users", empty[i]), &problems, &none));
+		assert_null(none);
+		assert_int_equal(E_CONFIG, passwords_reload(p, &problems));
+		assert_true(passwords_has(p, STR("one")));
+		problems_write(&problems, &said);
+		assert_non_null(strstr(buf_cstr(&said), "the file with the users is empty"));
+		assert_non_null(strstr(buf_cstr(&said), "'# nobody'"));
+		problems_release(&problems);
+		buf_release(&said);
+	}
+	(void)scratch_file("users", "# nobody\n");
+	assert_int_equal(E_OK, passwords_reload(p, &unsaid));
+	assert_int_equal(0, passwords_count(p));
+	passwords_free(p);
+}
+
 static void a_reload_takes_over_all_or_nothing(void **state)
 {
 	struct passwords *p = open_text("one:" U1 "\n");
@@ -255,6 +283,7 @@ int main(void)
 		cmocka_unit_test(name_and_password_must_belong_together),
 		cmocka_unit_test(a_password_longer_than_bcrypt_reads_is_none),
 		cmocka_unit_test(each_bad_line_is_reported_with_its_number),
+		cmocka_unit_test(an_empty_file_is_refused_and_a_comment_lets_nobody_in),
 		cmocka_unit_test(a_reload_takes_over_all_or_nothing),
 		cmocka_unit_test(what_was_right_is_remembered_for_a_while),
 		cmocka_unit_test(a_name_that_is_not_there_costs_as_much),
