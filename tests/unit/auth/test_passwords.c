@@ -197,35 +197,38 @@ static uint64_t cpu_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* The quickest of some: the others were disturbed. */
-static uint64_t cost_us(struct passwords *p, const char *name)
+/* The quickest so far, of this one too: the others were disturbed. */
+static void look_at_cost(struct passwords *p, const char *name, uint64_t *least_us)
 {
-	uint64_t least = UINT64_MAX;
+	uint64_t begin = cpu_us(), took;
 
-	for (unsigned i = 0; i < 5; i++) {
-		uint64_t begin = cpu_us();
+	(void)passwords_check(p, str_of(name), STR("some password"));
+	took = cpu_us() - begin;
+	*least_us = took < *least_us ? took : *least_us;
+}
 
-		(void)passwords_check(p, str_of(name), STR("some password"));
-		begin = cpu_us() - begin;
-		least = begin < least ? begin : least;
-	}
-	return least;
+static bool alike(uint64_t a, uint64_t b)
+{
+	return a <= b * 2 && b <= a * 2;
 }
 
 static void a_name_that_is_not_there_costs_as_much(void **state)
 {
 	struct buf line = { 0 };
 	struct passwords *p;
-	uint64_t known, unknown, no_label;
+	uint64_t known = UINT64_MAX, unknown = UINT64_MAX, no_label = UINT64_MAX;
+	unsigned looks = 0;
 
 	(void)state;
 	buf_lit(&line, "cheap:" U1 "\nknown:");
 	assert_int_equal(E_OK, password_hash(STR("x"), 8, (const unsigned char *)"0123456789abcdef", &line));
 	p = open_text(buf_cstr(&line));
-	known = cost_us(p, "known");
-	unknown = cost_us(p, "unknown");
-	no_label = cost_us(p, "No Label!");
-	if (unknown < known / 2 || unknown > known * 2 || no_label < known / 2 || no_label > known * 2)
+	do {
+		look_at_cost(p, "known", &known);
+		look_at_cost(p, "unknown", &unknown);
+		look_at_cost(p, "No Label!", &no_label);
+	} while ((++looks < 5 || !alike(known, unknown) || !alike(known, no_label)) && looks < 40);
+	if (!alike(known, unknown) || !alike(known, no_label))
 		fail_msg("known %llu us, unknown %llu us, no label %llu us", (unsigned long long)known,
 			 (unsigned long long)unknown, (unsigned long long)no_label);
 	passwords_free(p);

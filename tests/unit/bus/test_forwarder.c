@@ -21,7 +21,7 @@ struct script_bus {
 	_Atomic int state;
 	_Atomic size_t calls;
 	enum err (*answer)(struct script_bus *b, const struct bus_publish *p);
-	size_t refusals_left;
+	size_t refusals;
 	bool holds; /* answers when script_let_go() is called */
 	struct mpsc held;
 	_Atomic size_t held_n;
@@ -223,10 +223,11 @@ static void while_the_bus_is_down_nothing_is_tried(void **state)
 	fixture_free(f);
 }
 
+/* Some times, and until all 200 of a are through: how fast they go is the machine's affair. */
 static enum err refuse_b_some_times(struct script_bus *b, const struct bus_publish *p)
 {
-	if (str_is(p->name, "b") && b->refusals_left) {
-		b->refusals_left--;
+	if (str_is(p->name, "b") && (b->refusals < 4 || b->taken_count < 200)) {
+		b->refusals++;
 		return E_TIMEOUT;
 	}
 	return take(b, p);
@@ -241,7 +242,6 @@ static void a_route_in_trouble_keeps_its_order_and_holds_nobody_up(void **state)
 
 	(void)state;
 	script_init(&script, refuse_b_some_times);
-	script.refusals_left = 4;
 	for (unsigned i = 0; i < 300; i++) {
 		char id[16];
 
@@ -409,7 +409,7 @@ static void stopping_waits_for_what_waits_but_not_for_ever(void **state)
 	uint64_t before = clock_mono_ms();
 
 	forwarder_stop(forwarder, 100);
-	assert_true(clock_mono_ms() - before < 5000);
+	assert_true(clock_mono_ms() - before < DEADLINE_MS);
 	assert_int_equal(script.taken_count, 50);
 	fixture_free(f);
 }

@@ -197,13 +197,14 @@ static void each_lie_about_a_publish_is_an_error_of_that_publish(void **state)
 		struct liar liar = { .answer = rows[i].answer };
 		struct peer peer;
 		struct why why = { 0 };
+		uint32_t timeout_ms = rows[i].err == E_TIMEOUT ? 300 : DEADLINE_MS;
 		char url[64];
 
 		liar_start(&liar, url);
 		peer_init(&peer, url);
 		assert_int_equal(peer_open(&peer), E_OK);
 		assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
-		assert_int_equal(publish_one(peer.bus, "a", "b", "1", 10, 300, &why, NULL), rows[i].err);
+		assert_int_equal(publish_one(peer.bus, "a", "b", "1", 10, timeout_ms, &why, NULL), rows[i].err);
 		assert_non_null(strstr(why.text, rows[i].text));
 		peer_release(&peer);
 		liar_stop(&liar);
@@ -223,7 +224,7 @@ static void a_connection_cut_under_load_answers_everything(void **state)
 	assert_int_equal(peer_open(&peer), E_OK);
 	for (int i = 0; i < 5; i++) {
 		assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
-		volley_init(&v, 500, "id", 2000, 3000);
+		volley_init(&v, 500, "id", 2000, DEADLINE_MS);
 		volley_fire(&v, peer.bus);
 		volley_wait(&v, 500);
 		assert_int_equal(volley_count(&v, E_UNAVAILABLE), 500);
@@ -295,7 +296,7 @@ static void a_handshake_that_never_ends_does_not_hold_the_close_up(void **state)
 	wait_for_connections(&liar, 1);
 	before = clock_mono_ms();
 	peer_release(&peer);
-	assert_true(clock_mono_ms() - before < 3000);
+	assert_true(clock_mono_ms() - before < 5000); /* less than a connect is given */
 	liar_stop(&liar);
 }
 
@@ -441,8 +442,6 @@ static void a_server_that_stops_reading_in_tls_times_publishes_out(void **state)
 	volley_fire(&v, peer.bus);
 	volley_wait(&v, 60);
 	assert_int_equal(volley_count(&v, E_OK), 0);
-	for (size_t i = 0; i < v.n; i++)
-		assert_true(v.shots[i].answered_ms < v.started_ms + 6000);
 	volley_release(&v);
 	kill(nats->pid, SIGCONT);
 	peer_release(&peer);

@@ -107,13 +107,13 @@ static void an_existing_stream_is_used_unchanged(void **state)
 	peer_init(&peer, nats->url);
 	assert_int_equal(peer_open(&peer), E_OK);
 	assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
-	assert_int_equal(publish_one(peer.bus, "webhook", "a", "1", 100, 5000, NULL, NULL), E_OK);
-	assert_int_equal(publish_one(peer.bus, "webhook", "a", "2", 1000, 5000, &why, NULL), E_LIMIT);
+	assert_int_equal(publish_one(peer.bus, "webhook", "a", "1", 100, DEADLINE_MS, NULL, NULL), E_OK);
+	assert_int_equal(publish_one(peer.bus, "webhook", "a", "2", 1000, DEADLINE_MS, &why, NULL), E_LIMIT);
 	assert_non_null(strstr(why.text, "10054"));
 	/* A subject that this stream does not have: refused at once, the others go on. */
-	assert_int_equal(publish_one(peer.bus, "other", "a", "3", 10, 15000, &why, NULL), E_UNAVAILABLE);
+	assert_int_equal(publish_one(peer.bus, "other", "a", "3", 10, DEADLINE_MS, &why, NULL), E_UNAVAILABLE);
 	assert_string_equal(why.text, "no stream takes the subject");
-	assert_int_equal(publish_one(peer.bus, "webhook", "a", "4", 100, 5000, NULL, NULL), E_OK);
+	assert_int_equal(publish_one(peer.bus, "webhook", "a", "4", 100, DEADLINE_MS, NULL, NULL), E_OK);
 	assert_int_equal(js_GetStreamInfo(&info, js, "default", NULL, NULL), NATS_OK);
 	assert_string_equal(info->Config->Subjects[0], "default.webhook.*");
 	assert_int_equal(info->Config->MaxMsgSize, 1000);
@@ -131,11 +131,11 @@ static void the_same_id_is_stored_once(void **state)
 
 	(void)state;
 	rig_open(&r, NULL);
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "x y\r\nEvil: 1", 10, 5000, NULL, &duplicate), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "x y\r\nEvil: 1", 10, DEADLINE_MS, NULL, &duplicate), E_OK);
 	assert_false(duplicate);
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "x y\r\nEvil: 1", 10, 5000, NULL, &duplicate), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "x y\r\nEvil: 1", 10, DEADLINE_MS, NULL, &duplicate), E_OK);
 	assert_true(duplicate);
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "x y", 10, 5000, NULL, &duplicate), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "x y", 10, DEADLINE_MS, NULL, &duplicate), E_OK);
 	assert_false(duplicate);
 	assert_int_equal(stream_messages(r.nats->url), 2);
 	rig_close(&r);
@@ -149,11 +149,11 @@ static void what_no_server_takes_is_refused_before_it_is_sent(void **state)
 	(void)state;
 	rig_open(&r, "max_payload: 10000");
 	assert_int_equal(r.peer.bus->ops->max_payload(r.peer.bus), 10000);
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "123", 10000, 5000, &why, NULL), E_LIMIT);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "123", 10000, DEADLINE_MS, &why, NULL), E_LIMIT);
 	assert_string_equal(why.text, "10030 bytes with the header; the server's max_payload is 10000");
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "123", 10000 - 30, 5000, &why, NULL), E_OK);
-	assert_int_equal(publish_one(r.peer.bus, "a.b", "c", "4", 10, 5000, &why, NULL), E_MALFORMED);
-	assert_int_equal(publish_one(r.peer.bus, "a", "c d", "5", 10, 5000, &why, NULL), E_MALFORMED);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "123", 10000 - 30, DEADLINE_MS, &why, NULL), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "a.b", "c", "4", 10, DEADLINE_MS, &why, NULL), E_MALFORMED);
+	assert_int_equal(publish_one(r.peer.bus, "a", "c d", "5", 10, DEADLINE_MS, &why, NULL), E_MALFORMED);
 	assert_int_equal(r.peer.ups, 1);
 	rig_close(&r);
 }
@@ -169,11 +169,13 @@ static void no_more_than_the_limit_are_in_flight(void **state)
 	assert_int_equal(peer_open(&r.peer), E_OK);
 	assert_true(peer_wait(&r.peer, BUS_UP, DEADLINE_MS));
 	nats_freeze(r.nats);
-	volley_init(&v, 100, "id", 100, 500);
+	volley_init(&v, 100, "id", 100, DEADLINE_MS);
 	volley_fire(&v, r.peer.bus);
-	volley_wait(&v, 100);
+	volley_wait(&v, 92);
 	assert_int_equal(volley_count(&v, E_UNAVAILABLE), 92);
-	assert_int_equal(volley_count(&v, E_TIMEOUT), 8);
+	kill(r.nats->pid, SIGCONT);
+	volley_wait(&v, 100);
+	assert_int_equal(volley_count(&v, E_OK), 8);
 	volley_release(&v);
 	rig_close(&r);
 }
@@ -190,16 +192,15 @@ static void a_stopped_server_times_each_publish_out(void **state)
 	volley_fire(&v, r.peer.bus);
 	volley_wait(&v, 50);
 	assert_int_equal(volley_count(&v, E_TIMEOUT), 50);
-	for (size_t i = 0; i < v.n; i++) {
+	for (size_t i = 0; i < v.n; i++)
 		assert_true(v.shots[i].answered_ms >= v.started_ms + 300);
-		assert_true(v.shots[i].answered_ms < v.started_ms + 2000);
-	}
 	volley_release(&v);
 	/* What it did take meanwhile has its late ack ignored; a re-send finds it. */
 	kill(r.nats->pid, SIGCONT);
 	bool duplicate = false;
 
-	assert_int_equal(publish_one(r.peer.bus, "webhook", "example", "id-0", 100, 10000, NULL, &duplicate), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "webhook", "example", "id-0", 100, DEADLINE_MS, NULL, &duplicate),
+			 E_OK);
 	assert_true(duplicate);
 	rig_close(&r);
 }
@@ -218,14 +219,12 @@ static void a_killed_server_answers_all_at_once_and_is_found_again(void **state)
 	volley_wait(&v, v.n);
 	assert_int_equal(volley_count(&v, E_OK) + volley_count(&v, E_UNAVAILABLE), v.n);
 	assert_true(volley_count(&v, E_OK) >= 10);
-	for (size_t i = 0; i < v.n; i++)
-		assert_true(v.shots[i].answered_ms < v.started_ms + 5000);
 	volley_release(&v);
 	assert_true(peer_wait(&r.peer, BUS_DOWN, DEADLINE_MS));
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, 5000, NULL, NULL), E_UNAVAILABLE);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, DEADLINE_MS, NULL, NULL), E_UNAVAILABLE);
 	nats_start(r.nats);
 	assert_true(peer_wait(&r.peer, BUS_UP, DEADLINE_MS));
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "d", 10, 5000, NULL, NULL), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "d", 10, DEADLINE_MS, NULL, NULL), E_OK);
 	rig_close(&r);
 }
 
@@ -237,11 +236,11 @@ static void a_lost_stream_is_made_again(void **state)
 
 	(void)state;
 	rig_open(&r, NULL);
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "1", 10, 5000, NULL, NULL), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "1", 10, DEADLINE_MS, NULL, NULL), E_OK);
 	stream_delete(r.nats->url);
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "2", 10, 15000, NULL, NULL), E_UNAVAILABLE);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "2", 10, DEADLINE_MS, NULL, NULL), E_UNAVAILABLE);
 	while (err && clock_mono_ms() < until)
-		err = publish_one(r.peer.bus, "a", "b", "3", 10, 5000, NULL, NULL);
+		err = publish_one(r.peer.bus, "a", "b", "3", 10, DEADLINE_MS, NULL, NULL);
 	assert_int_equal(err, E_OK);
 	assert_int_equal(stream_messages(r.nats->url), 1);
 	rig_close(&r);
@@ -275,10 +274,10 @@ static void the_bus_opens_without_a_server_and_finds_it_later(void **state)
 	snprintf(urls, sizeof(urls), "nats://127.0.0.1:1 , %s", r.nats->url);
 	peer_init(&r.peer, urls);
 	assert_int_equal(peer_open(&r.peer), E_OK);
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, 5000, NULL, NULL), E_UNAVAILABLE);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, DEADLINE_MS, NULL, NULL), E_UNAVAILABLE);
 	nats_start(r.nats);
 	assert_true(peer_wait(&r.peer, BUS_UP, DEADLINE_MS));
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, 5000, NULL, NULL), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, DEADLINE_MS, NULL, NULL), E_OK);
 	rig_close(&r);
 }
 
@@ -305,7 +304,7 @@ static void credentials_are_read_anew_at_each_connect(void **state)
 	assert_false(peer_wait(&r.peer, BUS_UP, 300));
 	write_file(path, "username: bus\npassword: \"s3cret\"\n");
 	assert_true(peer_wait(&r.peer, BUS_UP, DEADLINE_MS));
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, 5000, NULL, NULL), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, DEADLINE_MS, NULL, NULL), E_OK);
 	rig_close(&r);
 }
 
@@ -364,7 +363,7 @@ static void strict_refuses_a_server_that_does_not_say_when_it_syncs(void **state
 	assert_int_equal(peer_open(&r.peer), E_OK);
 	assert_false(peer_wait(&r.peer, BUS_UP, 1500));
 	assert_int_equal(r.peer.bus->ops->sync(r.peer.bus), BUS_SYNC_UNKNOWN);
-	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, 5000, NULL, NULL), E_UNAVAILABLE);
+	assert_int_equal(publish_one(r.peer.bus, "a", "b", "c", 10, DEADLINE_MS, NULL, NULL), E_UNAVAILABLE);
 	rig_close(&r);
 }
 
@@ -380,9 +379,9 @@ static void a_publish_that_the_server_forbids_says_so(void **state)
 	peer_init(&r.peer, url);
 	assert_int_equal(peer_open(&r.peer), E_OK);
 	assert_true(peer_wait(&r.peer, BUS_UP, DEADLINE_MS));
-	assert_int_equal(publish_one(r.peer.bus, "no", "b", "1", 10, 400, &why, NULL), E_TIMEOUT);
+	assert_int_equal(publish_one(r.peer.bus, "no", "b", "1", 10, 2000, &why, NULL), E_TIMEOUT);
 	assert_non_null(strstr(why.text, "Permissions Violation"));
-	assert_int_equal(publish_one(r.peer.bus, "yes", "b", "2", 10, 5000, &why, NULL), E_OK);
+	assert_int_equal(publish_one(r.peer.bus, "yes", "b", "2", 10, DEADLINE_MS, &why, NULL), E_OK);
 	rig_close(&r);
 }
 

@@ -101,9 +101,10 @@ static void nobody_there_is_told_apart(void **state)
 
 	(void)state;
 	server_open(&s);
-	close(s.fd);
+	assert_int_equal(shutdown(s.fd, SHUT_RDWR), 0); /* listens no more, and nobody else is given the port */
 	assert_int_equal(gateway_client_call(&c, "GET", "/status", &why, &body), E_UNAVAILABLE);
 	buf_release(&body);
+	close(s.fd);
 }
 
 /* ---- admin.json ---------------------------------------------------------------------------------------------------------- */

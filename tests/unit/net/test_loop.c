@@ -351,7 +351,7 @@ static void a_timer_that_restarts_itself_lets_others_run(void **state)
 	assert_int_equal(E_OK, loop_timer_start(&loop, &busy, 0));
 	loop_run(&loop);
 	loop_timer_stop(&loop, &busy);
-	assert_true(again_count > 1 && again_count < 1000);
+	assert_in_range(again_count, 1, 1000); /* on a busy machine all the 20 ms may be over before the first turn */
 }
 
 static void the_loops_time_is_the_monotonic_clock(void **state)

@@ -152,7 +152,8 @@ static void threads_start_as_they_are_needed(void **state)
 	(void)state;
 	wanted = ARRAY_LEN(jobs);
 	assert_int_equal(E_OK, work_pool_new(ARRAY_LEN(jobs), 10, NULL, &pool));
-	assert_int_equal(before, threads_of_this_process());
+	assert_true(threads_of_this_process() <=
+		    before); /* one that was joined may be on its way out for a moment yet */
 	for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
 		jobs[i].work = (struct work){ .run = wait_at_the_gate, .on_done = on_done };
 		assert_int_equal(E_OK, work_start(pool, &loop, &jobs[i].work));

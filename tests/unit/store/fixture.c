@@ -208,7 +208,7 @@ size_t fixture_count(struct fixture *f)
 
 void fixture_until(struct fixture *f, bool (*done)(struct fixture *f))
 {
-	uint64_t end = clock_mono_ms() + 10000;
+	uint64_t end = clock_mono_ms() + 60000;
 
 	while (!done(f)) {
 		assert_true(clock_mono_ms() < end);
