@@ -141,9 +141,12 @@ def test_every_example_passes_check_config(example, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def documents():
+    return [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
+
+
 def test_every_link_between_documents_leads_somewhere():
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
-    for page in pages:
+    for page in documents():
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
 
@@ -164,6 +167,19 @@ def compare(page, header, rows):
         page.write_text(text.replace(found.group(0), expected))
     else:
         assert found.group(0) == expected, f"{page.name} is behind: run this test with UPDATE_DOCS=1"
+
+
+def test_every_row_of_a_table_has_the_cells_of_its_head():
+    wrong = []
+    for page in documents():
+        head = None
+        text = re.sub(r"^```.*?^```", lambda block: "\n" * block[0].count("\n"), page.read_text(), flags=re.M | re.S)
+        for number, line in enumerate(text.splitlines(), 1):
+            cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+            head = cells and (head or cells)
+            if cells and (cells != head or not line.endswith("|")):
+                wrong.append(f"{page.relative_to(ROOT)}:{number}: {line}")
+    assert not wrong, "\n".join(wrong)
 
 
 def answer_rows():
