@@ -76,9 +76,17 @@ static const char *kind_meant(struct str kind)
 	return str_distance(kind, STR("EventBus")) <= 2 ? "did you mean `EventBus`?" : NULL;
 }
 
+/* What kubectl makes of several resources: {kind: List, items: [...]}. */
+static const struct node *items_of(const struct node *root, const struct node *kind)
+{
+	const struct node *items = node_get(root, "items");
+
+	return str_is(kind->text, "List") && items && items->kind == NODE_LIST ? items : NULL;
+}
+
 static bool read_document(struct config_reader *r, const struct doc_file *file, const struct node *root)
 {
-	const struct node *kind = node_get(root, "kind");
+	const struct node *kind = node_get(root, "kind"), *items;
 	struct manifest m = { .file = file, .root = root };
 
 	if (root->kind != NODE_MAP || node_is_null(kind) || kind->kind != NODE_SCALAR) {
@@ -93,6 +101,13 @@ static bool read_document(struct config_reader *r, const struct doc_file *file, 
 	if (str_is(kind->text, "EventBus")) {
 		read_head(r, &m);
 		return push(&r->buses, &m);
+	}
+	items = items_of(root, kind);
+	if (items) {
+		for (const struct node *n = items->first; n; n = n->next)
+			if (!read_document(r, file, n))
+				return false;
+		return true;
 	}
 	warning_at(r->problems, file, kind, kind_meant(kind->text),
 		   "kind %.60s is skipped: the gateway reads EventSource and EventBus", kind->text.p);

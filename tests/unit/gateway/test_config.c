@@ -838,6 +838,62 @@ static const struct {
 	  "it)\n" },
 };
 
+/* What `kubectl get -o yaml` writes. */
+static const char listed[] = "apiVersion: v1\n"
+			     "items:\n"
+			     "- apiVersion: argoproj.io/v1alpha1\n"
+			     "  kind: EventSource\n"
+			     "  metadata: {name: web, namespace: argo-events}\n"
+			     "  spec:\n"
+			     "    holdfast: {dataDir: d}\n"
+			     "    webhook:\n"
+			     "      e: {endpoint: /e, port: '12000', method: POST%s}\n"
+			     "- kind: List\n"
+			     "  items: [{apiVersion: argoproj.io/v1alpha1, kind: EventBus, metadata: {name: default},\n"
+			     "           spec: {jetstreamExotic: {url: h}}}]\n"
+			     "- kind: Secret\n"
+			     "kind: List\n"
+			     "metadata:\n"
+			     "  resourceVersion: \"\"\n";
+
+static void the_items_of_a_list_are_manifests(void **state)
+{
+	static const char warned[] = "a.yaml:13: warning: items[2].kind: kind Secret is skipped: the gateway reads "
+				     "EventSource and EventBus\n";
+	struct problems problems = { 0 };
+	struct gateway_config *c;
+	struct buf yaml = { 0 }, text = { 0 };
+
+	(void)state;
+	buf_addf(&yaml, listed, "");
+	assert_int_equal(load(buf_cstr(&yaml), NULL, &problems, &c), E_OK);
+	problems_write(&problems, &text);
+	assert_string_equal(buf_cstr(&text), warned);
+	assert_int_equal(c->route_count, 1);
+	assert_string_equal(c->routes[0].event_source, "web");
+	assert_int_equal(c->bus.kind, BUS_JETSTREAM);
+	gateway_config_unref(c);
+	problems_release(&problems);
+	buf_release(&yaml);
+	buf_release(&text);
+}
+
+static void a_problem_in_an_item_of_a_list_has_its_place(void **state)
+{
+	struct problems problems = { 0 };
+	struct gateway_config *c;
+	struct buf yaml = { 0 }, text = { 0 };
+
+	(void)state;
+	buf_addf(&yaml, listed, ", methd: GET");
+	assert_int_equal(load(buf_cstr(&yaml), NULL, &problems, &c), E_CONFIG);
+	problems_write(&problems, &text);
+	assert_non_null(strstr(buf_cstr(&text), "a.yaml:9: items[0].spec.webhook.e.methd: unknown key"));
+	problems_release(&problems);
+	buf_release(&yaml);
+	buf_release(&text);
+}
+
 static void what_is_doubtful_is_a_warning_and_does_not_refuse(void **state)
 {
 	(void)state;
@@ -997,6 +1053,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_second_load_leaves_the_first_snapshot_as_it_was),
 		cmocka_unit_test(each_bad_manifest_is_refused_with_place_text_and_fix),
 		cmocka_unit_test(two_files_that_need_different_buses_are_refused),
+		cmocka_unit_test(the_items_of_a_list_are_manifests),
+		cmocka_unit_test(a_problem_in_an_item_of_a_list_has_its_place),
 		cmocka_unit_test(what_is_doubtful_is_a_warning_and_does_not_refuse),
 		cmocka_unit_test(what_the_gateway_does_not_start_without_is_a_problem_here_and_not_elsewhere),
 		cmocka_unit_test(no_allocation_that_fails_is_lost),
