@@ -61,7 +61,7 @@ enum err position_find(const struct position *position, struct store_reader *rea
 	case POSITION_TIME:
 		return store_pos_at(reader, position->wall_ms, ret_pos, why);
 	case POSITION_END:
-		return store_pos_at(reader, INT64_MAX, ret_pos, why);
+		return store_end(reader, ret_pos, why);
 	}
 	return E_INTERNAL;
 }

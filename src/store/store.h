@@ -146,6 +146,9 @@ enum err store_read(struct store_reader *r, const struct store_query *query,
  */
 enum err store_pos_at(struct store_reader *r, int64_t wall_ms, uint64_t *ret_pos, struct why *why);
 
+/* The position that the next event gets. Whoever wants one behind it has read a newer copy of this store. */
+enum err store_end(struct store_reader *r, uint64_t *ret_pos, struct why *why);
+
 /*
  * Is everything that was stored at `from` to `to` still there? 0: yes; else retention has let some of it go, nothing behind
  * the position returned. `from` 0 is the oldest event there is, whichever that is.
