@@ -89,12 +89,28 @@ static enum err say_gone(const struct tail *t, struct why *why)
 	return err;
 }
 
+/* Positions go on behind the last one of a restored copy: who waits ahead of that would pass over new events. */
+static enum err check_ahead(const struct tail *t, struct why *why)
+{
+	uint64_t end = 0;
+	enum err err = store_end(t->reader, &end, why);
+
+	if (err != E_OK || t->query.from <= end)
+		return err;
+	return why_set(why, E_MALFORMED,
+		       "--from %" PRIu64 " lies ahead: the last position in this store is %" PRIu64
+		       " (was an older copy restored?)",
+		       t->query.from, end - 1);
+}
+
 static enum err open_reader(struct tail *t, const char *dir, struct why *why)
 {
 	enum err err = data_dir_read(dir, why, &t->reader);
 
 	if (err == E_OK)
 		err = position_find(&t->from, t->reader, why, &t->query.from);
+	if (err == E_OK)
+		err = check_ahead(t, why);
 	if (err == E_OK)
 		err = say_gone(t, why);
 	if (err != E_OK)
@@ -194,7 +210,8 @@ const struct command cmd_tail = {
 		 "people: "
 		 "position, time, source/name, id and the beginning of the data. Where events at and behind --from are "
 		 "gone "
-		 "already (retention), a line on standard error says up to which position.",
+		 "already (retention), a line on standard error says up to which position. A position behind the next "
+		 "event's is refused: it is of a newer copy of the store.",
 	.examples = "  holdfast tail --follow --from end\n"
 		    "      watch events as they arrive\n"
 		    "  holdfast tail --from 15m --source github --json | jq .event.type\n"

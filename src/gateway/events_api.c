@@ -29,6 +29,7 @@ struct page {
 	struct buf lines;
 	uint64_t last;
 	uint64_t gone; /* of what was asked for, up to here; 0: nothing */
+	uint64_t end;  /* the position that the next event gets */
 };
 
 static bool add_line(void *ctx, const struct store_row *row)
@@ -56,8 +57,23 @@ static enum err read_page(struct events_api *e, const struct events_wait *w, str
 	if (err == E_OK)
 		err = store_gone(e->reader, query.from, UINT64_MAX, &ret_page->gone, why);
 	if (err == E_OK)
+		err = store_end(e->reader, &ret_page->end, why);
+	if (err == E_OK)
 		err = store_read(e->reader, &query, add_line, ret_page, why);
 	return err == E_OK ? ret_page->lines.err : err;
+}
+
+/* Positions begin anew behind the last one of a restored copy: such a reader would pass over what gets them a second time. */
+static void refuse_ahead(struct events_wait *w, uint64_t last)
+{
+	char text[160];
+	struct buf b = { .p = text, .cap = sizeof(text), .max = sizeof(text) };
+
+	buf_addf(&b,
+		 "the last position in this store is %llu: after=%llu is of a newer copy, or of another store; see "
+		 "\"restore\" in operation.md\n",
+		 (unsigned long long)last, (unsigned long long)w->after);
+	admin_text(w->request, 409, buf_view(&b));
 }
 
 /* Answers with a page. False: it would be empty and `must` is not set. */
@@ -72,6 +88,8 @@ static bool answer_page(struct events_wait *w, bool must)
 	if (read_page(w->api, w, &page, &why) != E_OK) {
 		log_error("gateway", "cannot read events for the admin API", LOG_WHY(&why));
 		admin_text(w->request, 500, STR("the store cannot be read; see the log\n"));
+	} else if (w->after >= page.end) {
+		refuse_ahead(w, page.end - 1);
 	} else if (page.lines.n || must) {
 		buf_addf(&b, "Holdfast-Next-After: %llu\r\n", (unsigned long long)page.last);
 		if (page.gone)

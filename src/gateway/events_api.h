@@ -8,6 +8,7 @@
  *
  * Shape     the answer has a line {"position","stored","event"} for each event, and Holdfast-Next-After: the position to
  *           ask for next. Where retention has let events behind N go, Holdfast-Removed says up to which position.
+ *           409: N lies ahead of the newest position, so it is of a newer copy of this store, or of another one.
  *           Requests that wait are woken by the commit that brings an event; none polls.
  * Owner     embedded in the admin listener.
  * Threads   the main thread; the store's listener only posts a task.

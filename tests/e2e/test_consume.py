@@ -112,3 +112,11 @@ def test_dying_between_the_command_and_the_saved_position_repeats_the_event(site
     wait_until(lambda: site.saved() == 3, "both are done")
     first, again, second = site.seen()
     assert first == again and int(second[0]) == 2
+
+
+def test_a_position_of_a_newer_copy_of_the_store_ends_it(site):
+    site.post(1)
+    site.file("position").write_text("3\n")
+    site.start()
+    assert site.process.wait(timeout=60) == 1
+    assert site.saved() == 3 and site.seen() == []

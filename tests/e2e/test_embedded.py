@@ -88,13 +88,20 @@ def test_events_come_in_pages_after_a_position(served):
     assert api.events() == ([(n, n) for n in range(1, 8)], 7)
     assert api.events(after=5) == ([(6, 6), (7, 7)], 7)
     assert api.events(after=7) == ([], 7)
-    assert api.events(after=100) == ([], 100)
     seen, after = [], 0
     while page := api.events(after=after, limit=3)[0]:
         assert len(page) <= 3
         seen += page
         after = page[-1][0]
     assert seen == [(n, n) for n in range(1, 8)]
+
+
+@pytest.mark.parametrize("wait", [0, 60])
+def test_a_reader_of_a_newer_copy_of_the_store_is_told(served, wait):
+    post(served, "/one/a", 1)
+    assert served.api.events(after=1) == ([], 1)
+    answer = served.api.get(after=2, wait=wait)
+    assert answer.status_code == 409 and "the last position in this store is 1: after=2 is of a newer copy" in answer.text
 
 
 def test_events_of_a_source_and_of_a_name(served):
@@ -142,7 +149,7 @@ def test_a_reader_that_waits_is_woken_by_its_event_and_by_no_other(served):
         order.append(who)
 
     threads = [threading.Thread(target=wait, args=reader)
-               for reader in (("any", {}), ("b", {"name": "b"}), ("late", {"after": 2}))]
+               for reader in (("any", {}), ("b", {"name": "b"}), ("late", {"source": "two"}))]
     for thread in threads:
         thread.start()
     wait_until(lambda: readers(served) == 3, "three readers wait")
@@ -153,7 +160,7 @@ def test_a_reader_that_waits_is_woken_by_its_event_and_by_no_other(served):
     post(served, "/one/b", 2)
     threads[1].join(20)
     assert order == ["any", "b"] and found["b"] == [(2, 2)]
-    post(served, "/one/a", 3)
+    post(served, "/two/a", 3)
     threads[2].join(20)
     assert order == ["any", "b", "late"] and found["late"] == [(3, 3)]
 
