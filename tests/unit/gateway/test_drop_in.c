@@ -58,7 +58,7 @@ static void release(struct result *r)
 static struct gateway_config *load(struct result *r)
 {
 	const struct config_text texts[] = { { "SOURCE", buf_view(&r->source) }, { "BUS", buf_view(&r->bus) } };
-	const struct config_input input = { .texts = texts, .text_count = 2, .skip_bad = true };
+	const struct config_input input = { .texts = texts, .text_count = 2, .skip_bad = true, .elsewhere = true };
 	struct problems problems = { 0 };
 	struct gateway_config *c = NULL;
 	struct buf text = { 0 };
