@@ -19,7 +19,7 @@
 /* clang-format off */
 /*    field         type      min   max         default   unit       meaning */
 #define DIRECTORY_LIMITS(X)                                                                                           \
-	X(file_max,   uint64_t, 1024, OBJECT_MAX, 4 << 20,  "bytes",   "A larger file is no object.")                  \
+	X(file_max,   uint64_t, 1024, OBJECT_MAX, OBJECT_MAX, "bytes",   "A larger file is no object.")                  \
 	X(parallel,   unsigned, 1,    64,         4,        "threads", "Read and write files at the same time.")
 /* clang-format on */
 

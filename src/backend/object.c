@@ -310,9 +310,7 @@ void object_unref(struct object *o)
 
 json_object *object_tree_own(const struct object *o)
 {
-	json_object *tree = NULL;
-
-	return tree_parse(blob_view(o->json), NULL, &tree) == E_OK ? tree : NULL;
+	return tree_again(blob_view(o->json));
 }
 
 json_object *object_tree(const struct object *o)

@@ -7,7 +7,7 @@
  *           missing in what comes (a Go peer leaves them out) and are filled in; a Repository is a Secret there and a GPGKey a ConfigMap.
  * Owner     reference counted, not atomically: objects stay in one loop's thread; what crosses to another is the blob.
  * Errors    E_MALFORMED  not an object of this kind, a bad name, or no JSON; a key that stands twice
- *           E_LIMIT      larger than OBJECT_MAX, or nested too deeply
+ *           E_LIMIT      larger than OBJECT_MAX, of more values, or nested too deeply
  * Source    Kubernetes API conventions (metadata, names: RFC 1123 subdomains); argocd-agent facts 2.8, 4.5
  */
 #pragma once
@@ -33,10 +33,15 @@ enum object_kind {
 		OBJECT_KIND_COUNT,
 };
 
-/* One object in bytes; the longest name and namespace (Kubernetes: a DNS subdomain). */
-#define OBJECT_MAX       (32u << 20)
-#define OBJECT_NAME_MAX  253
-#define OBJECT_DEPTH_MAX 128 /* levels of objects and lists, the outermost included */
+/*
+ * One object in bytes and in values; the longest name and namespace (Kubernetes: a DNS subdomain). An API server stores at most 1.5 MiB,
+ * which is some ten thousand values of an Application. A value costs many times its bytes, in time and in memory: who sends a list of
+ * zeros must not hold up all others.
+ */
+#define OBJECT_MAX        (4u << 20)
+#define OBJECT_VALUES_MAX 100000 /* objects, lists and scalars, the outermost included */
+#define OBJECT_NAME_MAX   253
+#define OBJECT_DEPTH_MAX  128 /* levels of objects and lists, the outermost included */
 
 struct object {
 	unsigned refs;
@@ -97,8 +102,8 @@ bool object_name_ok(struct str name);
 /* ---- trees ------------------------------------------------------------------------------------------------------- */
 
 /*
- * Strictly: RFC 8259, UTF-8, no key twice or with a NUL, at most OBJECT_MAX bytes and OBJECT_DEPTH_MAX levels. `null` is a NULL
- * tree.
+ * Strictly: RFC 8259, UTF-8, no key twice or with a NUL, at most OBJECT_MAX bytes, OBJECT_VALUES_MAX values and OBJECT_DEPTH_MAX
+ * levels. `null` is a NULL tree.
  */
 enum err tree_parse(struct str json, struct why *why, json_object **ret_tree);
 
@@ -108,8 +113,11 @@ enum err tree_parse(struct str json, struct why *why, json_object **ret_tree);
  */
 json_object *tree_fork(json_object *tree);
 
-/* Appends it as compact JSON. E_LIMIT, E_NOMEM */
+/* Appends it as compact JSON, within the same limits. E_LIMIT, E_NOMEM */
 enum err tree_write(json_object *tree, struct buf *ret_text, struct why *why);
+
+/* The tree of what tree_write() wrote, which is not looked at a second time. NULL without memory. */
+json_object *tree_again(struct str written);
 
 /* The value of a number's text; NULL without memory. */
 json_object *tree_number(struct str text);

@@ -45,12 +45,10 @@ static size_t take_slot(void)
 
 void recent_keep(struct object *o, json_object *tree)
 {
-	size_t slot;
+	size_t slot = take_slot();
 
-	if (o->json->n > RECENT_BYTES / 16)
-		return;
-	slot = take_slot();
-	for (size_t i = recent.next; recent.bytes + o->json->n > RECENT_BYTES; i = (i + 1) % RECENT_OBJECTS)
+	for (size_t i = recent.next; recent.bytes && recent.bytes + o->json->n > RECENT_BYTES;
+	     i = (i + 1) % RECENT_OBJECTS)
 		if (recent.objects[i])
 			recent_forget(recent.objects[i]);
 	o->slot = (unsigned short)slot;

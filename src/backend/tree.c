@@ -14,6 +14,8 @@ struct parse {
 	struct buf strings; /* where strings with escapes are decoded */
 	struct buf keys;    /* of the members that are being read, terminated, behind each other */
 	unsigned depth;
+	unsigned values;
+	bool own; /* tree_write() wrote it: no key stands twice */
 	struct why *why;
 };
 
@@ -71,7 +73,7 @@ static enum err add_member(struct parse *p, json_object *object, const char *key
 {
 	enum err err;
 
-	if (json_object_object_get_ex(object, key, NULL))
+	if (!p->own && json_object_object_get_ex(object, key, NULL))
 		err = why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", key);
 	else if (json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) == 0)
 		return E_OK;
@@ -159,6 +161,8 @@ static enum err parse_value(struct parse *p, json_object **ret_value)
 {
 	char first = json_walk_peek(&p->walk);
 
+	if (++p->values > OBJECT_VALUES_MAX)
+		return why_set(p->why, E_LIMIT, "more than %d values", OBJECT_VALUES_MAX);
 	if (first == '{' || first == '[')
 		return parse_inside(p, first == '{', ret_value);
 	if (first == '"')
@@ -166,10 +170,19 @@ static enum err parse_value(struct parse *p, json_object **ret_value)
 	return parse_scalar(p, first, ret_value);
 }
 
+static enum err build(struct str compact, bool own, struct why *why, json_object **ret_tree)
+{
+	struct parse p = { .walk = json_walk(compact), .own = own, .why = why };
+	enum err err = parse_value(&p, ret_tree);
+
+	buf_release(&p.strings);
+	buf_release(&p.keys);
+	return err;
+}
+
 enum err tree_parse(struct str json, struct why *why, json_object **ret_tree)
 {
 	CLEANUP(buf_release) struct buf compact = { 0 };
-	struct parse p = { .why = why };
 	enum err err;
 
 	if (json.n > OBJECT_MAX)
@@ -177,13 +190,14 @@ enum err tree_parse(struct str json, struct why *why, json_object **ret_tree)
 	if (!str_is_utf8(json))
 		return why_set(why, E_MALFORMED, "not UTF-8");
 	err = json_compact(json, /* plain= */ true, &compact, why);
-	if (err != E_OK)
-		return err;
-	p.walk = json_walk(buf_view(&compact));
-	err = parse_value(&p, ret_tree);
-	buf_release(&p.strings);
-	buf_release(&p.keys);
-	return err;
+	return err == E_OK ? build(buf_view(&compact), /* own= */ false, why, ret_tree) : err;
+}
+
+json_object *tree_again(struct str written)
+{
+	json_object *tree = NULL;
+
+	return build(written, /* own= */ true, NULL, &tree) == E_OK ? tree : NULL;
 }
 
 /* ---- copies --------------------------------------------------------------------------------------------------------- */

@@ -72,10 +72,17 @@ static void write_double(struct buf *b, json_object *value)
 	buf_str(b, str_of(text));
 }
 
-static bool write_value(struct buf *b, json_object *value, unsigned levels);
+/* Where to, and how many values there are. */
+struct writer {
+	struct buf *text;
+	unsigned values;
+};
 
-static bool write_object(struct buf *b, json_object *object, unsigned levels)
+static bool write_value(struct writer *w, json_object *value, unsigned levels);
+
+static bool write_object(struct writer *w, json_object *object, unsigned levels)
 {
+	struct buf *b = w->text;
 	bool ok = levels > 0, first = true;
 
 	buf_char(b, '{');
@@ -88,14 +95,15 @@ static bool write_object(struct buf *b, json_object *object, unsigned levels)
 		first = false;
 		write_string(b, key, strlen(key));
 		buf_char(b, ':');
-		ok = write_value(b, value, levels - 1);
+		ok = write_value(w, value, levels - 1);
 	}
 	buf_char(b, '}');
 	return ok;
 }
 
-static bool write_array(struct buf *b, json_object *array, unsigned levels)
+static bool write_array(struct writer *w, json_object *array, unsigned levels)
 {
+	struct buf *b = w->text;
 	size_t n = json_object_array_length(array);
 	bool ok = levels > 0;
 
@@ -103,20 +111,23 @@ static bool write_array(struct buf *b, json_object *array, unsigned levels)
 	for (size_t i = 0; i < n && ok; i++) {
 		if (i)
 			buf_char(b, ',');
-		ok = write_value(b, json_object_array_get_idx(array, i), levels - 1);
+		ok = write_value(w, json_object_array_get_idx(array, i), levels - 1);
 	}
 	buf_char(b, ']');
 	return ok;
 }
 
 /* False: more levels than these. */
-static bool write_value(struct buf *b, json_object *value, unsigned levels)
+static bool write_value(struct writer *w, json_object *value, unsigned levels)
 {
+	struct buf *b = w->text;
+
+	w->values++;
 	switch (json_object_get_type(value)) {
 	case json_type_object:
-		return write_object(b, value, levels);
+		return write_object(w, value, levels);
 	case json_type_array:
-		return write_array(b, value, levels);
+		return write_array(w, value, levels);
 	case json_type_string:
 		write_string(b, json_object_get_string(value), (size_t)json_object_get_string_len(value));
 		break;
@@ -138,13 +149,16 @@ static bool write_value(struct buf *b, json_object *value, unsigned levels)
 
 enum err tree_write(json_object *tree, struct buf *ret_text, struct why *why)
 {
+	struct writer w = { .text = ret_text };
 	size_t from = ret_text->n;
 
 	(void)buf_reserve(ret_text, 1024);
-	if (!write_value(ret_text, tree, OBJECT_DEPTH_MAX))
+	if (!write_value(&w, tree, OBJECT_DEPTH_MAX))
 		return why_set(why, E_LIMIT, "nested deeper than %d levels", OBJECT_DEPTH_MAX);
 	if (ret_text->err != E_OK)
 		return why_set(why, ret_text->err, "JSON");
+	if (w.values > OBJECT_VALUES_MAX)
+		return why_set(why, E_LIMIT, "more than %d values", OBJECT_VALUES_MAX);
 	if (ret_text->n - from > OBJECT_MAX)
 		return why_set(why, E_LIMIT, "larger than %u MiB", OBJECT_MAX >> 20);
 	return E_OK;

@@ -19,6 +19,7 @@ struct reader {
 	unsigned documents;
 	struct level levels[OBJECT_DEPTH_MAX];
 	unsigned depth;
+	unsigned values;
 };
 
 static enum err refuse(struct reader *r, const yaml_event_t *at, const char *text)
@@ -59,6 +60,10 @@ static enum err place(struct reader *r, json_object *value)
 	struct level *l = top(r);
 	int rc = 0;
 
+	if (++r->values > OBJECT_VALUES_MAX) {
+		json_object_put(value);
+		return why_set(r->why, E_LIMIT, "more than %d values", OBJECT_VALUES_MAX);
+	}
 	if (!l) {
 		r->root = value;
 		r->has_root = true;

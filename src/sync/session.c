@@ -4,6 +4,9 @@
 #include "sync/marks.h"
 #include "wire/convert.h"
 
+/* Events that one peer's session deals with in one turn, before all others have theirs; the last may be larger. */
+#define TURN_BYTES (256u << 10)
+
 const struct session_limits SESSION_DEFAULTS = {
 #define X(name, type, min, max, default, unit, meaning) .name = (default),
 	SESSION_LIMITS(X)
@@ -358,16 +361,19 @@ void session_work(struct session *s, uint64_t now_ms, int64_t wall_ns)
 {
 	struct inbox_work *work;
 	struct wire_event e;
+	size_t bytes = 0;
 
 	set_time(s, now_ms, wall_ns);
 	/* Until the backend has said what there is, a missing object means nothing: events wait. */
-	while (s->synced && (work = peer_next(s->peer, &e))) {
+	while (s->synced && bytes < TURN_BYTES && (work = peer_next(s->peer, &e))) {
 		work->event.begun_ms = now_ms;
+		bytes += e.bytes.n;
 		if (is_for_replica(&e))
 			replica_apply(s->replica, work, &e, now_ms);
 		else
 			session_request(s, work, &e);
 	}
+	s->more = bytes >= TURN_BYTES;
 	replica_run(s->replica, now_ms);
 	if (now_ms >= source_due(s->source))
 		source_again(s->source, now_ms);
@@ -409,7 +415,7 @@ uint64_t session_due(const struct session *s, uint64_t now_ms)
 {
 	const uint64_t dues[] = { peer_due(s->peer, now_ms), replica_due(s->replica), source_due(s->source),
 				  s->resync_at };
-	uint64_t due_ms = UINT64_MAX;
+	uint64_t due_ms = s->more ? now_ms : UINT64_MAX;
 
 	for (size_t i = 0; i < ARRAY_LEN(dues); i++)
 		due_ms = dues[i] < due_ms ? dues[i] : due_ms;

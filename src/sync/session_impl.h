@@ -20,6 +20,7 @@ struct session {
 	bool compare_next;  /* one is due, when the requests of the last are answered */
 	bool compared;      /* an upstream peer was asked about everything once */
 	bool synced;        /* the backend has reported all */
+	bool more;          /* work was left for the next turn */
 	struct buf arena;
 };
 

@@ -214,13 +214,17 @@ static struct object *of_size(size_t n)
 	return o;
 }
 
-static void what_is_large_keeps_no_tree(void **state)
+static void what_is_large_keeps_its_tree_until_the_next(void **state)
 {
-	struct object *just[20], *over = of_size(RECENT_BYTES / 16 + 1);
+	struct object *just[20], *over = of_size(RECENT_BYTES - 1), *next;
 	size_t kept = 0;
 
 	(void)state;
+	assert_non_null(over->tree);
+	next = of_size(100);
 	assert_null(over->tree);
+	assert_non_null(next->tree);
+	object_unref(next);
 	for (size_t i = 0; i < ARRAY_LEN(just); i++)
 		just[i] = of_size(RECENT_BYTES / 16);
 	for (size_t i = 0; i < ARRAY_LEN(just); i++)
@@ -315,7 +319,7 @@ int main(void)
 		cmocka_unit_test(a_tree_is_shared_and_its_fork_is_not),
 		cmocka_unit_test(an_object_keeps_the_tree_it_was_made_of),
 		cmocka_unit_test(trees_of_what_was_used_long_ago_go),
-		cmocka_unit_test(what_is_large_keeps_no_tree),
+		cmocka_unit_test(what_is_large_keeps_its_tree_until_the_next),
 		cmocka_unit_test(what_comes_is_parsed_as_an_object_would_be),
 		cmocka_unit_test(keys_are_kind_namespace_and_name),
 		cmocka_unit_test(kinds_have_their_names),

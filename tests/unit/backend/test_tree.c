@@ -123,6 +123,51 @@ static void size_is_limited(void **state)
 	mem_free(text);
 }
 
+/* A list of this many zeros in brackets; mem_free() it. */
+static char *zeros(size_t n)
+{
+	char *text = mem_alloc(2 * n + 2);
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + 2 * i, ",0", 2);
+	text[0] = '[';
+	text[2 * n] = ']';
+	return text;
+}
+
+static void the_number_of_values_is_limited(void **state)
+{
+	char *just = zeros(OBJECT_VALUES_MAX - 1), *over = zeros(OBJECT_VALUES_MAX);
+	json_object *tree = parsed(just);
+	struct why why = { 0 };
+	CLEANUP(buf_release) struct buf text = { 0 };
+
+	(void)state;
+	assert_int_equal(tree_write(tree, &text, NULL), E_OK);
+	json_object_array_add(tree, NULL);
+	assert_int_equal(tree_write(tree, &text, &why), E_LIMIT);
+	assert_string_equal(why.text, "more than 100000 values");
+	json_object_put(tree);
+	assert_int_equal(tree_parse(str_of(over), &why, &tree), E_LIMIT);
+	mem_free(just);
+	mem_free(over);
+}
+
+static void what_was_written_is_the_same_tree_again(void **state)
+{
+	json_object *tree = parsed("{\"a\":[1,1.50,{\"b\\u0001\":\"\\n\"}],\"c\":null}"), *again;
+	CLEANUP(buf_release) struct buf text = { 0 }, second = { 0 };
+
+	(void)state;
+	assert_int_equal(tree_write(tree, &text, NULL), E_OK);
+	again = tree_again(buf_view(&text));
+	assert_int_equal(json_object_equal(tree, again), 1);
+	assert_int_equal(tree_write(again, &second, NULL), E_OK);
+	assert_true(str_eq(buf_view(&text), buf_view(&second)));
+	json_object_put(tree);
+	json_object_put(again);
+}
+
 static void members_are_found_on_a_path(void **state)
 {
 	json_object *tree = parsed("{\"a\":{\"b\":{\"c\":7}},\"n\":null,\"l\":[1]}");
@@ -201,6 +246,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_strict_json_is_refused),
 		cmocka_unit_test(depth_is_limited),
 		cmocka_unit_test(size_is_limited),
+		cmocka_unit_test(the_number_of_values_is_limited),
+		cmocka_unit_test(what_was_written_is_the_same_tree_again),
 		cmocka_unit_test(members_are_found_on_a_path),
 		cmocka_unit_test(metadata_is_read_and_changed),
 		cmocka_unit_test(what_is_in_the_way_of_metadata_is_not_replaced),

@@ -137,6 +137,22 @@ static void depth_is_limited(void **state)
 	assert_int_equal(yaml_read(str_of(text), NULL, &tree), E_LIMIT);
 }
 
+static void the_number_of_values_is_limited(void **state)
+{
+	CLEANUP(buf_release) struct buf text = { 0 };
+	struct why why = { 0 };
+	json_object *tree = NULL;
+
+	(void)state;
+	for (size_t i = 1; i < OBJECT_VALUES_MAX; i++)
+		buf_lit(&text, "- 0\n");
+	assert_int_equal(yaml_read(buf_view(&text), NULL, &tree), E_OK);
+	json_object_put(tree);
+	buf_lit(&text, "- word\n");
+	assert_int_equal(yaml_read(buf_view(&text), &why, &tree), E_LIMIT);
+	assert_string_equal(why.text, "more than 100000 values");
+}
+
 static void any_text_is_written_so_that_it_comes_back(void **state)
 {
 	static const char *const texts[] = {
@@ -234,6 +250,7 @@ int main(void)
 		cmocka_unit_test(plain_scalars_mean_what_they_mean_to_kubernetes),
 		cmocka_unit_test(what_a_stranger_may_not_write_is_refused_with_its_line),
 		cmocka_unit_test(depth_is_limited),
+		cmocka_unit_test(the_number_of_values_is_limited),
 		cmocka_unit_test(any_text_is_written_so_that_it_comes_back),
 	};
 
