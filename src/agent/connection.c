@@ -122,6 +122,9 @@ void connection_renewed(struct connection *c)
 	int64_t life_ms = claims->expires_ms - (claims->issued_ms ? claims->issued_ms : clock_wall_ms());
 
 	c->token_ends_ms = c->agent->daemon.loop.now_ms + (life_ms > 0 ? (uint64_t)life_ms : 0);
+	if (c->stale)
+		log_info(AGENT_LOG, "the access token is renewed again");
+	c->stale = false;
 }
 
 static uint64_t refresh_in_ms(const struct connection *c)

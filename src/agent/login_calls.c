@@ -187,24 +187,32 @@ void login_ask_version(struct connection *c)
 
 /* ---- RefreshToken: while the stream is open ----------------------------------------------------------------------- */
 
+/* An open stream outlives its token: nothing is lost yet. It is tried each second, and said once. */
+static void not_renewed(struct connection *c, const char *code, struct str why)
+{
+	log_at(c->stale ? LOG_DEBUG : LOG_WARN, AGENT_LOG, "the access token was not renewed", LOG_S("code", code),
+	       LOG_STRN("error", why));
+	c->stale = true;
+}
+
 static void on_refreshed(struct rpc_call *call, const struct rpc_status *status, const struct rpc_metadata *trailing)
 {
 	struct connection *c = rpc_user(call);
 	ProtobufCMessage *message = NULL;
 	struct why why = { 0 };
+	enum err err;
 
 	(void)trailing;
 	c->call = NULL;
-	/* An open stream outlives its token: nothing is lost when this one was not renewed. */
 	if (status->code != RPC_OK) {
-		log_warn(AGENT_LOG, "the access token was not renewed", LOG_S("code", rpc_code_name(status->code)),
-			 LOG_STRN("error", status->message));
+		not_renewed(c, rpc_code_name(status->code), status->message);
 		return;
 	}
-	if (read_answer(c, &message) != E_OK)
-		return;
-	if (take_tokens(c, (const Authapi__AuthResponse *)(const void *)message, &why) != E_OK)
-		log_warn(AGENT_LOG, "the principal's answer to RefreshToken is no token", LOG_WHY(&why));
+	err = read_answer(c, &message);
+	if (err == E_OK)
+		err = take_tokens(c, (const Authapi__AuthResponse *)(const void *)message, &why);
+	if (err != E_OK)
+		not_renewed(c, "", str_of(why.text[0] ? why.text : err_text(err)));
 	pb_free(message);
 }
 

@@ -54,6 +54,7 @@ struct connection {
 	struct buf access_token, refresh_token;
 	struct jwt_claims claims;   /* of the access token */
 	uint64_t token_ends_ms;     /* when it does */
+	bool stale;                 /* it could not be renewed, and that was said */
 	struct buf answer;          /* of the unary call */
 	struct wire_dialect speaks; /* what the principal said with Version */
 	struct retry retry;

@@ -184,14 +184,16 @@ class AgentPeer:
 class PrincipalPeer:
     """A principal of upstream's dialect: lets everybody in under `name`, and keeps each stream that is opened."""
 
-    def __init__(self, api, port, pki, name, acks=True, version="0.1.0"):
-        self.api, self.name, self.acks, self.version = api, name, acks, version
-        self.streams, self.logins = queue.Queue(), []
+    def __init__(self, api, port, pki, name, acks=True, version="0.1.0", lifetime_s=300):
+        self.api, self.name, self.acks, self.version, self.lifetime_s = api, name, acks, version, lifetime_s
+        self.streams, self.logins, self.refreshes, self.renews = queue.Queue(), [], [], True
         self.server = grpc.server(futures.ThreadPoolExecutor(8), options=ANY_SIZE)
         self.server.add_generic_rpc_handlers((
             grpc.method_handlers_generic_handler("authapi.Authentication", {
                 "Authenticate": grpc.unary_unary_rpc_method_handler(
-                    self._authenticate, api.AuthRequest.FromString, lambda m: m.SerializeToString())}),
+                    self._authenticate, api.AuthRequest.FromString, lambda m: m.SerializeToString()),
+                "RefreshToken": grpc.unary_unary_rpc_method_handler(
+                    self._refresh, api.RefreshTokenRequest.FromString, lambda m: m.SerializeToString())}),
             grpc.method_handlers_generic_handler("versionapi.Version", {
                 "Version": grpc.unary_unary_rpc_method_handler(
                     lambda request, context: api.VersionResponse(version=f"argocd-agent-{version}"),
@@ -207,7 +209,7 @@ class PrincipalPeer:
 
     def _token(self, audience):
         now = int(time.time())
-        return jwt.encode({"iss": "argocd-agent-server", "aud": [audience], "iat": now, "nbf": now, "exp": now + 300,
+        return jwt.encode({"iss": "argocd-agent-server", "aud": [audience], "iat": now, "nbf": now, "exp": now + self.lifetime_s,
                            "jti": "x", "sub": json.dumps({"clientID": self.name, "mode": "managed"})}, "k", "HS512")
 
     def _authenticate(self, request, _context):
@@ -215,6 +217,13 @@ class PrincipalPeer:
         return self.api.AuthResponse(accessToken=self._token("argocd-agent-server-access"),
                                      refreshToken=self._token("argocd-agent-server-refresh"),
                                      version=self.version, principalNamespace="argocd")
+
+    def _refresh(self, request, context):
+        self.refreshes.append(request)
+        if not self.renews:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "authentication failed")
+        self.lifetime_s = 300
+        return self.api.AuthResponse(accessToken=self._token("argocd-agent-server-access"))
 
     def _subscribe(self, received, context):
         waiting = queue.Queue()

@@ -167,6 +167,20 @@ def test_our_agent_calls_in_upstreams_order_and_asks_what_it_should_have(site):
     assert target_of(asked) == "resourceResync" and text_of(asked, "resourceid") and text_of(asked, "eventid")
 
 
+def test_a_token_that_cannot_be_renewed_is_said_once_and_when_it_is_again(net, api):
+    port = net.free_port()
+    peer = PrincipalPeer(api, port, net.pki, SITE, lifetime_s=31)
+    peer.renews = False
+    agent = net.agent(SITE, port).wait_connected()
+    wait_until(lambda: len(peer.refreshes) >= 3, "it is tried again")
+    said = agent.log("the access token was not renewed")
+    assert [(line["level"], line["code"], line["error"]) for line in said] == [("warn", "UNAUTHENTICATED", "authentication failed")]
+    peer.renews = True
+    wait_until(lambda: agent.log("the access token is renewed again"), "it is renewed")
+    assert agent.connected() and len(agent.log("the access token was not renewed")) == 1
+    peer.stop()
+
+
 def test_our_agent_applies_and_acks_what_an_upstream_principal_sends(site):
     agent, _, stream = site
     app = application("r1", name="guestbook", namespace=SITE, uid="0000-source", resourceVersion="5")
