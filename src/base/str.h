@@ -78,6 +78,12 @@ bool str_to_u64(struct str s, uint64_t max, uint64_t *ret_value);
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool str_is_utf8(struct str s);
 
+/* The same, without a NUL: what a C string can hold whole. */
+static inline bool str_is_text(struct str s)
+{
+	return str_find(s, '\0') == s.n && str_is_utf8(s);
+}
+
 /* A terminated copy on the heap (mem_free), or NULL. */
 char *str_dup(struct str s);
 

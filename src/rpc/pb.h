@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "rpc/call.h"
 
-/* The message in `bytes`; E_MALFORMED, E_NOMEM. */
+/* The message in `bytes`; E_MALFORMED (also for a string that is not UTF-8, or has a NUL in it), E_NOMEM. */
 enum err pb_read(const ProtobufCMessageDescriptor *type, struct str bytes, ProtobufCMessage **ret_message);
 void pb_free(ProtobufCMessage *message);
 

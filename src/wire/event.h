@@ -5,7 +5,7 @@
  *           written by hand, without an allocation: thousands a second go through here. A field that appears twice means
  *           what protobuf says: messages merge, of the rest the last counts; wire_event_stamp() lives on that.
  * Owner     decode() lends slices of its input; encode() borrows everything.
- * Errors    E_MALFORMED  no such message, a string that is not UTF-8, an attribute of the wrong type, another version
+ * Errors    E_MALFORMED  no such message, a string that is not UTF-8 or has a NUL in it, an attribute of the wrong type, another version
  *           E_LIMIT, E_NOMEM  from the output buffer
  * Source    argocd-agent facts 1.2, 2.6, 2.7, 3.4, 11.1; CloudEvents 1.0.2 formats/protobuf-format.md; docs/reference/wire.md
  */

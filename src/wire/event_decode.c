@@ -87,7 +87,7 @@ bool attribute_is_text(const struct attribute *a)
 {
 	bool binary = a->member == MEMBER_BYTES || a->member == MEMBER_TIMESTAMP;
 
-	return str_is_utf8(a->key) && (binary || str_is_utf8(a->text));
+	return str_is_text(a->key) && (binary || str_is_text(a->text));
 }
 
 static enum wire_outcome outcome_of(struct str text)
@@ -140,7 +140,7 @@ static void read_attribute(struct decode *d, struct str entry)
 		return;
 	}
 	if (!attribute_is_text(&a)) {
-		bad(d, "an attribute is not UTF-8", (struct str){ 0 });
+		bad(d, "an attribute is not UTF-8, or has a NUL in it", (struct str){ 0 });
 		return;
 	}
 	field = field_of(d->event, a.key);
@@ -156,10 +156,10 @@ static void read_attribute(struct decode *d, struct str entry)
 
 static void read_text(struct decode *d, const char *name, struct str text, struct str *ret_text)
 {
-	if (str_is_utf8(text))
+	if (str_is_text(text))
 		*ret_text = text;
 	else
-		bad(d, "not UTF-8: ", str_of(name));
+		bad(d, "not UTF-8, or with a NUL in it: ", str_of(name));
 }
 
 static void read_field(struct decode *d, const struct proto_field *f)

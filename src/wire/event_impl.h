@@ -5,8 +5,8 @@
  */
 #pragma once
 
+#include "rpc/proto.h"
 #include "wire/event.h"
-#include "wire/proto.h"
 
 enum { EVENT_EVENT = 1 };
 enum {

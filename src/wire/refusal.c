@@ -2,9 +2,9 @@
 
 #include "base/mem.h"
 #include "event/json_text.h"
+#include "rpc/proto.h"
 #include "wire/ids.h"
 #include "wire/members.h"
-#include "wire/proto.h"
 
 #define REFUSED "holdfast does not serve this request"
 

@@ -1,6 +1,6 @@
 #include "wire/services.h"
 
-#include "wire/proto.h"
+#include "rpc/proto.h"
 
 /* Fields of PushSummary. int32 is written as 64 bits with its sign. */
 enum { SUMMARY_RESULT = 1, SUMMARY_RECEIVED = 2, SUMMARY_PROCESSED = 3 };

@@ -1,5 +1,5 @@
 /*
- * proto.h -- fields of protobuf messages, by hand. Internal to wire.
+ * proto.h -- fields of protobuf messages, by hand.
  *
  * Shape     a cursor that slices fields out of a message, and writers into memory that is large enough. Sizes come first: a message
  *           stands behind its length.
