@@ -15,7 +15,7 @@ from conftest import wait_until
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from rawh2 import DATA, HEADERS, PING, Raw, frame, head_of, message
-from synced import application, net, run, sync_pki  # noqa: F401  (fixtures)
+from synced import UID, application, net, run, sync_pki  # noqa: F401  (fixtures)
 
 SITE = "site-1"
 AUTHENTICATE, PUSH = "/authapi.Authentication/Authenticate", "/eventstreamapi.EventStream/Push"
@@ -156,3 +156,42 @@ def test_a_push_ends_with_the_right_to_it(net, api):
     assert call.code() == REFUSED
     ended.append(True)
     assert principal.agent("site-9")["connected"]
+
+
+def test_a_name_ends_where_its_string_ends(net, api):
+    """Not at a NUL within it, where a C string ends."""
+    principal = with_passwords(net, SITE)
+    peer = AgentPeer(api, principal.port, net.pki)
+    for name, password in ((SITE + "\0x", "right"), (SITE, "right\0x")):
+        with pytest.raises(grpc.RpcError) as refused:
+            login(peer, password, name)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert login(peer).accessToken
+
+
+def test_objects_of_very_many_values_are_refused_and_hold_up_no_other_agent(net, api):
+    """A list of a million zeros is two megabytes on the wire; what is made of it took seconds."""
+    principal = net.principal()
+    trees = {name: principal.tree(name) for name in (SITE, "site-2")}
+    for name, tree in trees.items():
+        tree.put(name, application("r1", name=name))
+    good, bad = (AgentPeer(api, principal.port, net.pki, name).open() for name in trees)
+    good.wait(lambda e: verb_of(e) == "create", "its application")
+    uid = data_of(bad.wait(lambda e: verb_of(e) == "create", "its application"))["metadata"]["uid"]
+
+    def report(version, values):
+        copy = application("r1", name="site-2", namespace="argocd", uid="here", resourceVersion=str(version), annotations={UID: uid})
+        event = api.about("status-update", {**copy, "status": {"resources": [0] * values}})
+        bad.send(event)
+        return event
+
+    bad.wait_ack(report(1, 99000))
+    stored = trees["site-2"].path("site-2.status")
+    size = stored.stat().st_size
+    assert size > 99000
+    last = [report(version, 99000 if version % 5 == 0 else 1000000) for version in range(2, 22)][-1]
+    trees[SITE].put(SITE, application("r2", name=SITE))
+    good.wait(lambda e: verb_of(e) == "spec-update" and data_of(e)["spec"]["source"]["targetRevision"] == "r2", "the change", limit_s=5)
+    bad.wait_ack(last)
+    assert "more than 100000 values" in principal.log_text()
+    assert abs(stored.stat().st_size - size) < 100
