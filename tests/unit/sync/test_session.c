@@ -490,6 +490,33 @@ static void a_command_for_a_copy_that_is_being_made_again_comes_again(void **sta
 	stage_end(&st);
 }
 
+static void a_peer_that_sends_much_has_its_turns_like_all_others(void **state)
+{
+	struct replica_stats first, second;
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	for (int i = 0; i < 50; i++) {
+		char id[16], json[7000];
+
+		(void)snprintf(id, sizeof(id), "w%d_u%d", i, i);
+		(void)snprintf(json, sizeof(json),
+			       "{'metadata':{'name':'w%d','namespace':'a1','uid':'u%d'},'spec':{'text':'%06900d'}}", i,
+			       i, 0);
+		stage_hear(&st, WIRE_CREATE, id, "1", json);
+	}
+	session_work(st.session, st.g.now, 0);
+	replica_stats(session_replica(st.session), &first);
+	assert_int_equal(session_due(st.session, st.g.now), st.g.now);
+	session_work(st.session, st.g.now, 0);
+	replica_stats(session_replica(st.session), &second);
+	assert_int_equal(first.busy, 37); /* as many as 256 KiB */
+	assert_int_equal(second.busy, 50);
+	assert_true(session_due(st.session, st.g.now) > st.g.now);
+	stage_end(&st);
+}
+
 /* ---- principal of an autonomous agent ------------------------------------------------------------------------------------ */
 
 static void the_stub_of_an_autonomous_agents_deletion_is_taken(void **state)
@@ -857,6 +884,7 @@ int main(void)
 		cmocka_unit_test(a_late_delete_leaves_the_newer_object_of_the_name),
 		cmocka_unit_test(the_status_is_told_again_behind_the_answer_to_a_command),
 		cmocka_unit_test(a_command_for_a_copy_that_is_being_made_again_comes_again),
+		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody),
