@@ -70,7 +70,7 @@ static enum err take_mtls(struct str rest, struct why *why, struct auth_rule *ru
 		(void)str_cut(&rest, ':');
 	return take_regex(rest,
 			  rule->part == AUTH_URI ? "mtls:uri:spiffe://example\\.org/agent/([^/]+)$"
-						 : "mtls:subject:CN=([^,]+)",
+						 : "mtls:subject:^CN=([^,]+)",
 			  why, rule);
 }
 

@@ -159,7 +159,7 @@ static enum err judge(const void *args, struct why *why)
 	if (!a->auth)
 		return why_set(why, E_CONFIG,
 			       "--auth is missing: say how agents prove who they are, as in --auth "
-			       "'mtls:subject:CN=([^,]+)' or --auth userpass:FILE");
+			       "'mtls:subject:^CN=([^,]+)' or --auth userpass:FILE");
 	err = auth_rule_parse(a->auth, why, &rule);
 	if (err != E_OK)
 		return err;
@@ -223,7 +223,7 @@ const struct command cmd_principal = {
 	.examples = "  holdfast principal --backend directory:/srv/apps --data-dir /var/lib/holdfast/principal \\\n"
 		    "    --tls-cert pki/hub.example.org.crt --tls-key pki/hub.example.org.key --root-ca-path "
 		    "pki/ca.crt \\\n"
-		    "    --jwt-key pki/jwt.key --auth 'mtls:subject:CN=([^,]+)'\n"
+		    "    --jwt-key pki/jwt.key --auth 'mtls:subject:^CN=([^,]+)'\n"
 		    "      agents show certificates\n"
 		    "  holdfast status --watch --data-dir /var/lib/holdfast/principal\n"
 		    "      how they are doing\n",

@@ -157,7 +157,7 @@ class Principal(End):
             *(options if auth == "" else (
                 "--tls-cert", net.pki / "localhost.crt", "--tls-key", net.pki / "localhost.key",
                 "--root-ca-path", net.pki / "ca.crt", "--jwt-key", net.pki / "jwt.key",
-                "--auth", auth or "mtls:subject:CN=([a-z0-9-]+)", *options))])
+                "--auth", auth or "mtls:subject:^CN=([^,]+)", *options))])
 
     def tree(self, agent):
         return Tree(self.source, agent)

@@ -58,11 +58,11 @@ static void wrong_options_teach(void **state)
 		{ "mttls:x", "--auth: 'mttls' is no method; it looks like userpass:FILE, mtls:subject:REGEX, "
 			     "mtls:uri:REGEX or header:NAME:REGEX" },
 		{ "userpass:", "--auth: userpass: the file is missing, as in userpass:/etc/holdfast/users" },
-		{ "mtls:", "--auth: the expression is missing, as in mtls:subject:CN=([^,]+)" },
+		{ "mtls:", "--auth: the expression is missing, as in mtls:subject:^CN=([^,]+)" },
 		{ "mtls:uri:", "--auth: the expression is missing, as in "
 			       "mtls:uri:spiffe://example\\.org/agent/([^/]+)$" },
 		{ "mtls:CN=.+", "--auth: 'CN=.+' has no group: what the first (...) matches is the agent's name, as in "
-				"mtls:subject:CN=([^,]+)" },
+				"mtls:subject:^CN=([^,]+)" },
 		{ "mtls:CN=(.+", "--auth: 'CN=(.+': the regular expression is none: missing closing parenthesis" },
 		{ "header:x", "--auth: the expression is missing, as in header:x-forwarded-client-cert:CN=([^,;]+)" },
 		{ "header::(.+)",
