@@ -32,6 +32,17 @@ void observe_login(struct principal *p, const struct login_answer *answer, const
 			 LOG_WHY(&answer->why), LOG_U("not_logged", unsaid));
 }
 
+/* Why an agent does not come, when its certificate or ours is the reason; from strangers, too. */
+void observe_tls_failed(void *principal, const char *address, const struct why *why)
+{
+	struct principal *p = principal;
+	uint64_t unsaid;
+
+	if (quiet_ask_address(&p->handshakes, address, daemon_now_ms(&p->daemon), &unsaid))
+		log_warn(PRINCIPAL_LOG, "a TLS handshake failed", LOG_S("address", address), LOG_WHY(why),
+			 LOG_U("not_logged", unsaid));
+}
+
 static struct traffic_peer *traffic_of(struct principal *p, struct hub_agent *agent)
 {
 	if (!agent->traffic.name)

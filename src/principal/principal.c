@@ -250,7 +250,9 @@ static struct rpc_limits limits_of(const struct principal_options *o)
 static enum err open_server(struct principal *p, struct why *why)
 {
 	const struct principal_options *o = p->options;
-	struct rpc_server_options options = { .limits = limits_of(o), .metrics = p->daemon.metrics };
+	struct rpc_server_options options = {
+		.limits = limits_of(o), .metrics = p->daemon.metrics, .on_tls_failed = observe_tls_failed, .ctx = p
+	};
 	enum err err = open_tls(p, why);
 	int fd;
 

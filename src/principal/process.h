@@ -59,8 +59,9 @@ struct principal {
 	struct buf uid; /* of this principal, for ever */
 	struct principal_metrics metrics;
 	struct traffic traffic;
-	struct quiet refusals; /* lines about logins that were refused: by strangers, too */
-	struct quiet unowned;  /* lines about applications that belong to nobody */
+	struct quiet refusals;             /* lines about logins that were refused: by strangers, too */
+	struct quiet_addresses handshakes; /* lines about TLS that did not come about */
+	struct quiet unowned;              /* lines about applications that belong to nobody */
 	struct web web;
 	uint64_t next_epoch;
 	size_t streams;
@@ -102,6 +103,7 @@ enum err observe_init(struct principal *p);
 void observe_release(struct principal *p);
 struct hub_events observe_events(struct principal *p);
 void observe_login(struct principal *p, const struct login_answer *answer, const struct rpc_peer *peer);
+void observe_tls_failed(void *principal, const char *address, const struct why *why);
 void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect);
 void observe_disconnected(struct principal *p, const struct stream *s, const struct rpc_ending *ending);
 

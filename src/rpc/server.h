@@ -58,6 +58,9 @@ struct rpc_server_options {
 	struct metrics *metrics;  /* NULL: none */
 	const struct rpc_service *const *services;
 	size_t service_count;
+	/* A connection has ended because no TLS came about; `why` says what was wrong. NULL: not of interest. */
+	void (*on_tls_failed)(void *ctx, const char *address, const struct why *why);
+	void *ctx;
 };
 
 struct rpc_server;

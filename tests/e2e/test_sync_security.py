@@ -82,7 +82,12 @@ def test_a_certificate_of_another_authority_is_no_certificate(hub, net, api, pee
     run("pki", "init", "--dir", foreign, "--jwt-bits", "2048")
     run("pki", "issue", "--dir", foreign, "--agent", SITE)
     shutil.copy(net.pki / "ca.crt", foreign / "ca.crt")  # it believes the principal; the principal does not believe it
-    assert code_of(peers(AgentPeer(api, principal.port, foreign, SITE)).authenticate) == grpc.StatusCode.UNAVAILABLE
+    for _ in range(2):
+        assert code_of(peers(AgentPeer(api, principal.port, foreign, SITE)).authenticate) == grpc.StatusCode.UNAVAILABLE
+    wait_until(lambda: principal.metrics()['holdfast_rpc_connections_ended_total{side="server",reason="tls"}'] >= 2, "both have failed")
+    said = wait_until(lambda: principal.log("a TLS handshake failed"), "it is said")
+    assert [(line["level"], line["address"], line["not_logged"]) for line in said] == [("warn", "127.0.0.1", 0)], "once a minute"
+    assert "certificate" in said[0]["error"]
 
 
 def test_a_login_says_what_is_wrong_and_gives_nothing(hub):
