@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t caught;
 
@@ -28,16 +29,17 @@ bool interrupted(void)
 bool interrupt_wait(int fd, int timeout_ms)
 {
 	struct timespec timeout = { .tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L };
-	struct pollfd poll = { .fd = fd, .events = POLLIN };
+	struct pollfd polls[] = { { .fd = fd, .events = POLLIN }, { .fd = STDOUT_FILENO } };
 	sigset_t block, before;
-	int n = 0;
 
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);
 	sigaddset(&block, SIGTERM);
 	sigprocmask(SIG_BLOCK, &block, &before);
 	if (!caught)
-		n = ppoll(&poll, 1, timeout_ms < 0 ? NULL : &timeout, &before);
+		(void)ppoll(polls, sizeof(polls) / sizeof(polls[0]), timeout_ms < 0 ? NULL : &timeout, &before);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	return n > 0;
+	if (polls[1].revents) /* nothing was asked for: an error, or the other end has gone */
+		caught = 1;
+	return polls[0].revents;
 }

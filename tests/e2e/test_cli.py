@@ -244,7 +244,7 @@ def test_tail_data_is_the_bytes_and_a_line_feed(data):
     (["--from", "start"], [1, 2, 3, 4, 5]),
     (["--from", "3"], [3, 4, 5]),
     (["--from", "end"], []),
-    (["--from", "99"], []),
+    (["--from", "6"], []),
     (["--from", "1h"], [1, 2, 3, 4, 5]),
     (["--from", "2000-01-01T00:00:00Z"], [1, 2, 3, 4, 5]),
     (["--from", "2200-01-01T00:00:00+02:00"], []),
@@ -265,6 +265,13 @@ def test_tail_from_a_time_begins_at_the_first_event_stored_then(data):
     stored = [json.loads(line)["stored"] for line in ok("tail", "-D", data, "--json").splitlines()]
     first = json.loads(ok("tail", "-D", data, "--json", "--from", stored[2]).splitlines()[0])
     assert first["stored"] == stored[2]
+
+
+@pytest.mark.parametrize("options", [[], ["--follow"], ["--limit", "1"]])
+def test_a_position_behind_the_next_one_is_refused(data, options):
+    done = run("tail", "-D", data, "--from", "7", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--from 7 lies ahead: the last position in this store is 5" in done.stderr
 
 
 def test_without_a_store_it_says_what_to_do(tmp_path):
@@ -298,6 +305,15 @@ def test_a_reader_that_goes_away_is_no_failure(filler):
     f.tell("fill 20000 200")
     tail = subprocess.Popen([HOLDFAST, "tail", "-D", f.dir, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert json.loads(tail.stdout.readline())["position"] == 1
+    tail.stdout.close()
+    assert tail.wait(20) == 0
+    assert tail.stderr.read() == b""
+
+
+def test_a_reader_that_goes_away_ends_who_waits_for_events(data):
+    tail = subprocess.Popen([HOLDFAST, "tail", "-D", data, "--json", "--follow"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for position in range(1, 6):
+        assert json.loads(tail.stdout.readline())["position"] == position
     tail.stdout.close()
     assert tail.wait(20) == 0
     assert tail.stderr.read() == b""
