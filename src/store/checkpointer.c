@@ -82,7 +82,7 @@ enum err checkpointer_start(struct checkpointer *c, const char *path, struct wak
 	pthread_cond_init(&c->changed, NULL);
 	err = db_open(path, SQLITE_OPEN_READWRITE, /* busy_ms= */ DB_BUSY_MS, why, &c->db);
 	if (err == E_OK)
-		err = db_exec(&c->db, prepare, why);
+		err = db_exec_as(&c->db, "set up the checkpointer", prepare, why);
 	if (err == E_OK)
 		err = thread_start("checkpointer", run, c, why, &c->thread);
 	c->running = err == E_OK;

@@ -119,10 +119,15 @@ void db_close(struct db *db)
 	*db = (struct db){ 0 };
 }
 
-enum err db_exec(struct db *db, const char *sql, struct why *why)
+enum err db_exec_as(struct db *db, const char *what, const char *sql, struct why *why)
 {
 	errno = 0;
-	return db_why(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), why, sql);
+	return db_why(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), why, what);
+}
+
+enum err db_exec(struct db *db, const char *sql, struct why *why)
+{
+	return db_exec_as(db, sql, sql, why);
 }
 
 enum err db_check_name(struct db *db, struct why *why)

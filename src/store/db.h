@@ -44,8 +44,9 @@ enum err db_why(struct db *db, int rc, struct why *why, const char *what);
 /* What is written to a file without a name is gone with this process. E_UNAVAILABLE: it was removed, moved or replaced. */
 enum err db_check_name(struct db *db, struct why *why);
 
-/* Statements without a result, written out. */
+/* Statements without a result, written out; a failure's story begins with them, or with `what`. */
 enum err db_exec(struct db *db, const char *sql, struct why *why);
+enum err db_exec_as(struct db *db, const char *what, const char *sql, struct why *why);
 
 /* Runs a bound statement that gives no row; leaves it ready for the next. */
 enum err db_run(struct db *db, unsigned sql, struct why *why);

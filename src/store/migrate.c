@@ -42,7 +42,7 @@ enum err migrate_identify(struct db *db, const struct migration *m, struct why *
 static enum err run_step(struct db *db, const struct migration *m, int64_t version, struct why *why)
 {
 	char sql[80];
-	enum err err = db_exec(db, m->steps[version], why);
+	enum err err = db_exec_as(db, "make the tables", m->steps[version], why);
 
 	sqlite3_snprintf(sizeof(sql), sql, "PRAGMA user_version = %lld; PRAGMA application_id = %d", version + 1,
 			 m->application_id);
@@ -87,7 +87,7 @@ enum err migrate(struct db *db, const struct migration *m, struct why *why)
 					&version); /* first of all: another program's file is left as it is */
 
 	if (err == E_OK)
-		err = db_exec(db, m->pragmas, why);
+		err = db_exec_as(db, "set up the file and its write-ahead log", m->pragmas, why);
 	if (err == E_OK)
 		err = check_wal(db, why);
 	while (err == E_OK && version < m->version)

@@ -11,7 +11,7 @@ static enum err vacuum(const char *dir, const struct store_progress *progress, s
 	if (err != E_OK)
 		return err;
 	tool_tick(&db, &ticker);
-	err = db_exec(&db, "PRAGMA synchronous = FULL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", why);
+	err = db_exec_as(&db, "vacuum", "PRAGMA synchronous = FULL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", why);
 	db_close(&db);
 	return err == E_OK ? E_OK : why_add(why, "store %s: vacuum", dir);
 }

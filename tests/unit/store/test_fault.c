@@ -335,6 +335,29 @@ static void a_full_disk_refuses_and_loses_nothing(void **state)
 	fixture_free(s.f);
 }
 
+/* The first step that needs room: each is told in words, not in SQL. */
+static void a_store_that_is_made_on_a_full_disk_says_what_was_done(void **state)
+{
+	(void)state;
+	for (uint64_t size = 4 << 10; size < 256 << 10; size += 4 << 10) {
+		struct scenario s;
+		enum err err;
+
+		power_reset(3);
+		scenario_init(&s);
+		power_disk_size(size);
+		err = fixture_open(s.f);
+		if (err != E_OK) {
+			assert_int_equal(err, E_FULL);
+			assert_null(strstr(s.f->why.text, "PRAGMA"));
+			assert_null(strstr(s.f->why.text, "CREATE"));
+			assert_true(size < 200 << 10);
+		}
+		power_disk_size(0);
+		fixture_free(s.f);
+	}
+}
+
 /* ---- a limit of the kernel's ---------------------------------------------------------------------------------------- */
 
 static void a_file_size_limit_refuses_and_loses_nothing(void **state)
@@ -460,6 +483,7 @@ int main(void)
 		cmocka_unit_test(a_store_whose_disk_lost_what_was_acknowledged_does_not_come_back),
 		cmocka_unit_test(what_a_failed_sync_lost_does_not_take_more_with_it),
 		cmocka_unit_test(a_full_disk_refuses_and_loses_nothing),
+		cmocka_unit_test(a_store_that_is_made_on_a_full_disk_says_what_was_done),
 		cmocka_unit_test(a_file_size_limit_refuses_and_loses_nothing),
 		cmocka_unit_test(each_allocation_of_ours_may_fail),
 		cmocka_unit_test(allocations_of_sqlite_may_fail),
