@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "base/thread.h"
 #include "bus/forwarder_impl.h"
 
@@ -221,6 +222,8 @@ enum err forwarder_start(const struct forwarder_config *config, struct store *st
 	if (!f)
 		return why_set(why, E_NOMEM, "start the forwarder");
 	f->config = *config;
+	if (!f->config.random)
+		f->config.random = rand_u64;
 	f->store = store;
 	f->bus = bus;
 	f->listener.on_commit = on_commit;

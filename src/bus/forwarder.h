@@ -24,7 +24,8 @@ struct forwarder_config {
 	const char *bus_name; /* the position's name in the store */
 	uint32_t window;      /* events in flight */
 	size_t window_bytes;
-	uint32_t timeout_ms; /* per publish */
+	uint32_t timeout_ms;      /* per publish */
+	uint64_t (*random)(void); /* of the backoff's jitter; NULL: rand_u64() */
 	struct metrics *metrics;
 };
 

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/rand.h"
 #include "bus/forwarder_impl.h"
 
 /* One publish, or the dead letter that it became. */
@@ -44,7 +43,7 @@ static void on_dead(struct store_dead_put *dead)
 void forwarder_failed(struct forwarder *f, struct entry *e, const struct why *why)
 {
 	struct lane *lane = e->lane;
-	bool first = lanes_failed(&f->lanes, e, clock_mono_ms(), rand_u64());
+	bool first = lanes_failed(&f->lanes, e, clock_mono_ms(), f->config.random());
 
 	metric_inc(f->failed_metric);
 	/* While the bus is down, that is the news, and the bus tells it. */

@@ -20,6 +20,7 @@ struct script_bus {
 	struct bus bus;
 	_Atomic int state;
 	_Atomic size_t calls;
+	_Atomic size_t seen_down; /* how often the forwarder was told that it is down */
 	enum err (*answer)(struct script_bus *b, const struct bus_publish *p);
 	size_t refusals;
 	bool holds; /* answers when script_let_go() is called */
@@ -72,7 +73,12 @@ static void script_let_go(struct script_bus *b)
 
 static enum bus_state script_state(const struct bus *bus)
 {
-	return (enum bus_state)atomic_load(&CONTAINER_OF(bus, struct script_bus, bus)->state);
+	struct script_bus *b = CONTAINER_OF((struct bus *)bus, struct script_bus, bus);
+	enum bus_state state = (enum bus_state)atomic_load(&b->state);
+
+	if (state == BUS_DOWN)
+		atomic_fetch_add(&b->seen_down, 1);
+	return state;
 }
 
 static const struct bus_ops script_ops = { .kind = "script", .publish = script_publish, .state = script_state };
@@ -106,6 +112,8 @@ static void put(struct fixture *f, const char *name, const char *id, const char 
 	assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
 }
 
+static uint64_t (*dice)(void); /* of the forwarders that start next; NULL: their own */
+
 static struct forwarder *start_within(struct fixture *f, struct bus *bus, uint32_t window, size_t window_bytes)
 {
 	struct forwarder_config config = {
@@ -114,6 +122,7 @@ static struct forwarder *start_within(struct fixture *f, struct bus *bus, uint32
 		.window = window,
 		.window_bytes = window_bytes,
 		.timeout_ms = 1000,
+		.random = dice,
 	};
 	struct forwarder *forwarder = NULL;
 	struct why why = { 0 };
@@ -231,6 +240,53 @@ static enum err refuse_b_some_times(struct script_bus *b, const struct bus_publi
 		return E_TIMEOUT;
 	}
 	return take(b, p);
+}
+
+#define QUICK_TRIES 10
+
+/* No pause at first, then the longest, 30 s. */
+static uint64_t long_in_the_end(void)
+{
+	return atomic_load(&script.calls) < QUICK_TRIES ? 0 : 29999;
+}
+
+static enum err refuse_quick_tries(struct script_bus *b, const struct bus_publish *p)
+{
+	return atomic_load(&b->calls) <= QUICK_TRIES ? E_UNAVAILABLE : take(b, p);
+}
+
+static void wait_for(_Atomic size_t *count, size_t want)
+{
+	uint64_t until = clock_mono_ms() + DEADLINE_MS;
+
+	while (atomic_load(count) < want) {
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+}
+
+static void a_bus_that_comes_back_is_tried_at_once(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t begun = clock_mono_ms();
+
+	(void)state;
+	script_init(&script, refuse_quick_tries);
+	dice = long_in_the_end;
+	forwarder = start(f, &script.bus, 4);
+	dice = NULL;
+	put(f, "a", "1", "");
+	wait_for(&script.calls, QUICK_TRIES);
+	atomic_store(&script.state, BUS_DOWN);
+	forwarder_kick(forwarder);
+	wait_for(&script.seen_down, 1);
+	atomic_store(&script.state, BUS_UP);
+	forwarder_kick(forwarder);
+	wait_until_forwarded(forwarder);
+	assert_true(clock_mono_ms() < begun + 20000);
+	forwarder_stop(forwarder, 0);
+	fixture_free(f);
 }
 
 static void a_route_in_trouble_keeps_its_order_and_holds_nobody_up(void **state)
@@ -653,6 +709,7 @@ int main(void)
 		cmocka_unit_test(what_is_stored_is_forwarded_in_order_under_its_id_or_its_senders_key),
 		cmocka_unit_test(nothing_is_forwarded_again_after_a_restart),
 		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
+		cmocka_unit_test(a_bus_that_comes_back_is_tried_at_once),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
 		cmocka_unit_test_teardown(a_dead_letter_that_cannot_be_stored_is_not_given_up, lift_limit),
