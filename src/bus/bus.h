@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/metrics.h"
 #include "base/mpsc.h"
 #include "base/str.h"
@@ -46,7 +47,9 @@ struct bus_ops {
 	enum bus_state (*state)(const struct bus *bus);
 	enum bus_sync (*sync)(const struct bus *bus);
 	size_t (*max_payload)(const struct bus *bus); /* bytes, headers included; 0: not known yet or no limit */
-	void (*close)(struct bus *bus);               /* every publish in flight is answered, then all is freed */
+	void (*trouble)(struct bus *bus,
+			struct buf *ret_text); /* appends why it is down, without a secret; any thread */
+	void (*close)(struct bus *bus);        /* every publish in flight is answered, then all is freed */
 };
 
 struct bus {

@@ -29,6 +29,12 @@ static size_t embedded_max_payload(const struct bus *bus)
 	return 0;
 }
 
+static void embedded_trouble(struct bus *bus, struct buf *ret_text)
+{
+	(void)bus;
+	(void)ret_text;
+}
+
 static void embedded_close(struct bus *bus)
 {
 	mem_free(bus);
@@ -40,6 +46,7 @@ static const struct bus_ops embedded_ops = {
 	.state = embedded_state,
 	.sync = embedded_sync,
 	.max_payload = embedded_max_payload,
+	.trouble = embedded_trouble,
 	.close = embedded_close,
 };
 

@@ -140,7 +140,7 @@ static void jetstream_free(struct jetstream *js)
 	servers_release(&js->servers);
 	config_release(&js->config);
 	buf_release(&js->text);
-	mem_free(js->reported);
+	trouble_release(&js->trouble);
 	bus_metrics_release(&js->metrics);
 	pthread_cond_destroy(&js->changed);
 	pthread_mutex_destroy(&js->lock);
@@ -168,12 +168,18 @@ static void jetstream_close(struct bus *bus)
 	jetstream_free(js);
 }
 
+static void jetstream_trouble(struct bus *bus, struct buf *ret_text)
+{
+	trouble_write(&CONTAINER_OF(bus, struct jetstream, bus)->trouble, ret_text);
+}
+
 static const struct bus_ops jetstream_ops = {
 	.kind = "jetstream",
 	.publish = jetstream_publish,
 	.state = jetstream_state,
 	.sync = jetstream_sync,
 	.max_payload = jetstream_max_payload,
+	.trouble = jetstream_trouble,
 	.close = jetstream_close,
 };
 
@@ -199,6 +205,7 @@ static struct jetstream *jetstream_new(void)
 	js->epoll = -1;
 	js->logged_sync = -1;
 	init_lock(js);
+	trouble_init(&js->trouble);
 	return js;
 }
 

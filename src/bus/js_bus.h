@@ -25,6 +25,7 @@
 #include "bus/bus_metrics.h"
 #include "bus/jetstream.h"
 #include "bus/servers.h"
+#include "bus/trouble.h"
 #include "bus/window.h"
 
 struct jetstream;
@@ -61,7 +62,8 @@ struct jetstream {
 	_Atomic int sync;
 	_Atomic uint64_t max_payload;
 	_Atomic uint32_t in_flight;
-	struct mpsc inbox; /* publishes on their way to the io thread */
+	struct trouble trouble; /* the supervisor's to set */
+	struct mpsc inbox;      /* publishes on their way to the io thread */
 	struct bell bell;
 	_Atomic bool stop_io;
 	_Atomic(struct js_link *) incoming; /* supervisor to io */
@@ -83,8 +85,7 @@ struct jetstream {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* with lock: stop, recheck, link->is_up, link->gone */
 	bool stop;
-	bool recheck;   /* a publish found no stream */
-	char *reported; /* the last failure logged; NULL: none since it was up */
+	bool recheck; /* a publish found no stream */
 	bool was_up;
 	int logged_sync; /* -1: none yet */
 };

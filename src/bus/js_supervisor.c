@@ -138,20 +138,15 @@ static void report_up(struct jetstream *js, const struct server *server)
 	if (js->was_up)
 		metric_inc(js->metrics.reconnects);
 	js->was_up = true;
-	mem_free(js->reported);
-	js->reported = NULL;
+	trouble_clear(&js->trouble);
 	log_info("bus", "connected", LOG_S("server", server->shown), LOG_S("stream", SUBJECT_STREAM),
 		 LOG_U("max_payload", atomic_load(&js->max_payload)));
 }
 
-/* The same failure again is no news. */
 static void report_failure(struct jetstream *js, const struct why *why)
 {
-	if (js->reported && strcmp(js->reported, why->text) == 0)
-		return;
-	mem_free(js->reported);
-	js->reported = str_dup(str_of(why->text));
-	log_warn("bus", "not connected; trying again until it is", LOG_WHY(why));
+	if (trouble_set(&js->trouble, why))
+		log_warn("bus", "not connected; trying again until it is", LOG_WHY(why));
 }
 
 static struct js_link *connect_any(struct jetstream *js)

@@ -122,7 +122,7 @@ static void kafka_free(struct kafka *kf)
 	close_fd(kf->reports);
 	config_release(&kf->config);
 	buf_release(&kf->text);
-	mem_free(kf->reported);
+	trouble_release(&kf->trouble);
 	bus_metrics_release(&kf->metrics);
 	mem_free(kf);
 }
@@ -139,12 +139,18 @@ static void kafka_close(struct bus *bus)
 	kafka_free(kf);
 }
 
+static void kafka_trouble(struct bus *bus, struct buf *ret_text)
+{
+	trouble_write(&CONTAINER_OF(bus, struct kafka, bus)->trouble, ret_text);
+}
+
 static const struct bus_ops kafka_ops = {
 	.kind = "kafka",
 	.publish = kafka_publish,
 	.state = kafka_state,
 	.sync = kafka_sync,
 	.max_payload = kafka_max_payload,
+	.trouble = kafka_trouble,
 	.close = kafka_close,
 };
 
@@ -156,6 +162,7 @@ static struct kafka *kafka_new(void)
 		return NULL;
 	kf->bus.ops = &kafka_ops;
 	kf->bell.fd = kf->epoll = kf->reports = -1;
+	trouble_init(&kf->trouble);
 	return kf;
 }
 

@@ -22,6 +22,7 @@
 #include "bus/bell.h"
 #include "bus/bus_metrics.h"
 #include "bus/kafka.h"
+#include "bus/trouble.h"
 #include "bus/window.h"
 
 /* Events of one key. Held after one of them was not taken, until the later ones are back and a moment has passed. */
@@ -52,7 +53,8 @@ struct kafka {
 	/* any thread */
 	_Atomic int state;
 	_Atomic uint32_t in_flight;
-	struct mpsc inbox; /* publishes on their way to the io thread */
+	struct trouble trouble; /* the io thread's to set */
+	struct mpsc inbox;      /* publishes on their way to the io thread */
 	struct bell bell;
 	_Atomic bool stop;
 
@@ -77,7 +79,6 @@ struct kafka {
 	_Atomic uint32_t turn; /* of the partitions, for KAFKA_ROUNDROBIN; in the producer's threads */
 	uint64_t heard_ms;
 	struct why said; /* the producer's last error */
-	char *reported;  /* the last failure logged; NULL: none since it was up */
 	bool was_up;
 };
 

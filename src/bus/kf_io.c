@@ -52,19 +52,15 @@ static void report_up(struct kafka *kf)
 	if (kf->was_up)
 		metric_inc(kf->metrics.reconnects);
 	kf->was_up = true;
-	mem_free(TAKE(kf->reported));
+	trouble_clear(&kf->trouble);
 	log_info("bus", "connected", LOG_S("servers", kf->config.url), LOG_S("topic", kf->config.topic),
 		 LOG_B("one_event_a_batch", kf->solo));
 }
 
-/* The same failure again is no news. */
 static void report_failure(struct kafka *kf, const struct why *why)
 {
-	if (kf->reported && strcmp(kf->reported, why->text) == 0)
-		return;
-	mem_free(kf->reported);
-	kf->reported = str_dup(str_of(why->text));
-	log_warn("bus", "not connected; trying again until it is", LOG_WHY(why));
+	if (trouble_set(&kf->trouble, why))
+		log_warn("bus", "not connected; trying again until it is", LOG_WHY(why));
 }
 
 /* ---- what callers put ------------------------------------------------------------------------------------------------- */

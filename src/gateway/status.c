@@ -25,16 +25,32 @@ static uint64_t waiting_for(const struct process *p, int64_t *ret_age_ms)
 	return n;
 }
 
+/* What the bus said last, while it is down. */
+static void write_trouble(struct bus *bus, struct buf *b)
+{
+	struct buf text = { 0 };
+
+	bus->ops->trouble(bus, &text);
+	if (text.n) {
+		buf_lit(b, ",\"error\":");
+		buf_json(b, buf_view(&text));
+	}
+	buf_release(&text);
+}
+
 static void write_bus(const struct process *p, struct buf *b)
 {
-	const struct bus *bus = p->gateway.bus;
+	struct bus *bus = p->gateway.bus;
+	bool up = bus->ops->state(bus) == BUS_UP;
 
 	buf_lit(b, "\"bus\":{\"kind\":");
 	buf_json(b, str_of(bus->ops->kind));
 	buf_lit(b, ",\"name\":");
 	buf_json(b, str_of(p->opened->bus.name));
-	buf_addf(b, ",\"state\":\"%s\",\"sync\":\"%s\"}", bus->ops->state(bus) == BUS_UP ? "up" : "down",
-		 sync_text(bus->ops->sync(bus)));
+	buf_addf(b, ",\"state\":\"%s\",\"sync\":\"%s\"", up ? "up" : "down", sync_text(bus->ops->sync(bus)));
+	if (!up)
+		write_trouble(bus, b);
+	buf_char(b, '}');
 }
 
 static void write_store(const struct process *p, struct buf *b)

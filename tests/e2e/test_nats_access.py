@@ -75,10 +75,11 @@ def test_a_password_in_the_url_is_used_and_never_shown(nats, on_bus):
     url = server.url.replace("nats://", "nats://gate:hunter22@")
     g = on_bus(url).start().wait_for_bus()
     arrives(g, "1")
+    assert "error" not in g.status()["bus"]
     g.process.stop()
     wrong = on_bus(url.replace("hunter22", "hunter23"), name="wrong").start()
     wait_until(lambda: wrong.says("uthorization"), "the log says why")
-    assert not wrong.bus_up()
+    assert not wrong.bus_up() and "uthorization" in wrong.status()["bus"]["error"]
     for one in (g, wrong):
         assert "hunter" not in one.process.output()
     assert "hunter" not in json.dumps(wrong.status())
