@@ -215,6 +215,20 @@ enum err ports_prepare(struct ports *p, struct route_table *table, size_t worker
 	return E_OK;
 }
 
+/* The service manager's socket stays open, and nobody accepts: whoever connects waits in vain. */
+static void warn_unserved(const struct ports *p)
+{
+	for (size_t i = 0; i < p->inherited_count; i++) {
+		uint16_t port = listen_port(p->inherited[i].fd);
+
+		if (!is_open(p, port))
+			log_warn("gateway",
+				 "a socket was handed over for a port that no endpoint has: connections to it hang",
+				 LOG_U("port", port), LOG_S("socket", p->inherited[i].name),
+				 LOG_S("fix", "give an endpoint that port, or take it out of the socket unit"));
+	}
+}
+
 enum err ports_commit(struct ports *p, const struct route_table *table)
 {
 	uint16_t *open = mem_array(table->port_count, sizeof(*open));
@@ -234,5 +248,6 @@ enum err ports_commit(struct ports *p, const struct route_table *table)
 
 		t->retired = t->retired || !port || !port->tls || find_tls(p, t->port) != t;
 	}
+	warn_unserved(p);
 	return E_OK;
 }

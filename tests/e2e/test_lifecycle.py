@@ -447,6 +447,24 @@ def test_socket_activation_keeps_connections_while_the_program_is_replaced(gatew
         assert g.process.stop() == 0
 
 
+def test_a_socket_that_no_endpoint_has_is_named_in_the_log(gateway):
+    """Whoever connects to it waits in vain: at the start and at each reload the log says which one."""
+    g = gateway()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.fileno()
+        g.process = g.spawn(g.name, [sys.executable, "-c", LAUNCHER, number, HOLDFAST, "gateway", "-f", g.file], pass_fds=[number])
+        wait_until(g.ready, f"ready:\n{g.process.output()}")
+
+        def told():
+            lines = [json.loads(line) for line in g.process.output().splitlines() if "a port that no endpoint has" in line]
+            assert all((m["port"], m["socket"]) == (listening.getsockname()[1], "hooks") for m in lines)
+            return len(lines)
+
+        assert told() == 1
+        assert reload(g, g.file.read_text().replace(f'"{g.port}"', f'"{listening.getsockname()[1]}"'))[0] == 1
+        assert told() == 1 and status_of(g, "/hook", listening.getsockname()[1]) == 200
+
+
 # ---- admin.json -----------------------------------------------------------------------------------------------------------
 
 def test_the_description_for_commands_is_private_and_goes_with_the_gateway(gateway):
