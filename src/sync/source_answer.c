@@ -15,6 +15,7 @@ static void confirm_part(struct source *s, struct copy *c, struct offer *offered
 		return; /* an older one: what is newer waits for its own answer */
 	*confirmed = offered->digest;
 	if (confirmed == &c->desired) {
+		memcpy(c->version, offered->version, sizeof(c->version));
 		c->desired_at = peer_came(s->o.peer);
 		c->compared = s->comparison;
 	}

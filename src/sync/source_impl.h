@@ -29,11 +29,15 @@ struct offer {
 	char version[64];
 };
 
+/* In place of a version: we know of the copy from the peer alone. */
+#define SOURCE_LEARNED "?"
+
 /* An object that the peer has, or may have. */
 struct copy {
 	struct copy *next; /* of its entry, oldest first */
 	struct entry *entry;
 	struct digest desired;   /* confirmed */
+	char version[64];        /* of `desired`, as the peer knows it; "": none was confirmed */
 	struct digest status;    /* confirmed */
 	struct digest operation; /* that the newest command row was made for; "": there was none since it was empty */
 	struct digest terminate; /* likewise */
@@ -88,6 +92,8 @@ struct source {
 	uint64_t held;       /* entries */
 	uint64_t comparison; /* counts them */
 	uint64_t compared_deletes;
+	uint64_t peer_copies;  /* that the peer said to have when it compared last */
+	uint64_t peer_surplus; /* of these, more than there are objects for it */
 	uint64_t released;
 	char held_text[256];
 };
