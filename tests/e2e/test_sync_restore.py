@@ -187,3 +187,50 @@ def test_both_ends_agree_after_a_restore(net, target, how):
             pair.wait_in_step()
         pair.put("later", "r1")
         wait_until(partial(pair.have, "later", "r1"), "a later change is there")
+
+
+@pytest.mark.parametrize("target", ["principal", "memory"])
+def test_an_edit_since_the_backup_is_found_though_all_names_are_the_same(net, target):
+    world = World(net)
+    for pair in world.pairs:
+        pair.put("edited", "r1")
+    world.in_step()
+    world.stop()
+    world.save()
+    world.start()
+    for pair in world.pairs:
+        pair.put("edited", "r2")
+    world.in_step()
+    world.stop()
+    world.restore(TARGETS[target], wiped=False)
+    world.start()
+    for pair in world.pairs:
+        pair.wait_in_step(30)
+    assert world.pairs[0].truth.revision("edited") == ("r1" if target == "principal" else "r2")
+
+
+def test_a_principal_that_lost_everything_deletes_nothing_and_takes_over_what_is_there_when_its_source_is_back(net):
+    """With the guard as it is by default: of many copies not even the first ones go."""
+    principal = net.principal()
+    agent = net.agent(MANAGED, principal).wait_connected()
+    names = {f"app-{n}" for n in range(15)}
+    for name in names:
+        principal.tree(MANAGED).put(name, application(name=name))
+    wait_until(lambda: agent.tree.names() == names, "all are there")
+    wait_until(lambda: principal.agent(MANAGED)["behind"] == 0, "all is confirmed")
+    agent.tree.put_status("app-3", STATUS)
+    principal.stop()
+    shutil.move(principal.source, net.directory / "backup")
+    shutil.rmtree(principal.data)
+    principal.start().ready()
+    wait_until(lambda: (principal.agent(MANAGED) or {}).get("held") == len(names), "all deletes are held", 30)
+    assert agent.tree.names() == names
+
+    principal.stop()
+    shutil.rmtree(principal.source)
+    shutil.move(net.directory / "backup", principal.source)
+    before = {name: agent.tree.source_uid(name) for name in names}
+    principal.start().ready()
+    wait_until(lambda: all(agent.tree.source_uid(n) not in (None, before[n]) for n in names), "all are taken over", 30)
+    wait_until(lambda: principal.agent(MANAGED)["held"] == 0, "nothing is held any more")
+    assert agent.tree.names() == names and agent.tree.status("app-3")["status"] == STATUS["status"]
