@@ -17,6 +17,13 @@ static bool empty(const struct digest *d)
 	return d->text[0] == 0;
 }
 
+void source_say_none(struct entry *e)
+{
+	static const struct digest none = { "none" };
+
+	e->state.status = none;
+}
+
 /* Hold an event about a copy. `version` becomes part of its id. */
 static enum err add(struct source *s, const struct copy *c, enum delivery_type type, enum wire_type wire,
 		    const char *version, struct blob *bytes, uint64_t now_ms)
@@ -103,12 +110,23 @@ static enum err remember(struct source *s, struct copy *c, bool *ret_changed)
 	return err;
 }
 
+/* It is the copy of another object now, to which nothing was told yet. */
+static void tell_status_anew(struct copy *c)
+{
+	if (empty(&c->entry->state.status))
+		source_say_none(c->entry);
+	c->forced_status = true;
+}
+
 static enum err sync_remembered(struct source *s, struct copy *c)
 {
 	bool changed;
 	enum err err = remember(s, c, &changed);
 
-	return err == E_OK && changed ? source_write_copy(s, c, /* remove= */ false) : err;
+	if (err != E_OK || !changed)
+		return err;
+	tell_status_anew(c);
+	return source_write_copy(s, c, /* remove= */ false);
 }
 
 /* ---- the object ------------------------------------------------------------------------------------------------- */
@@ -173,13 +191,6 @@ static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 			   (same(&c->desired, desired) && empty(&c->offered_desired.digest))))
 		return E_OK;
 	return offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, &c->forced, now_ms);
-}
-
-void source_say_none(struct entry *e)
-{
-	static const struct digest none = { "none" };
-
-	e->state.status = none;
 }
 
 /* A status that went: who was told of one, or may have been, is told that there is none. Who was not, knows of none. */

@@ -372,6 +372,27 @@ static void another_uid_takes_the_copy_over_and_a_late_delete_of_the_former_leav
 	}
 }
 
+static void a_copy_that_is_taken_over_has_its_status_told_to_its_new_original(void **state)
+{
+	struct scene sc;
+	char uid[64], resource_id[80], event_id[100], text[256];
+
+	(void)state;
+	begin_with_copy(&sc);
+	(void)snprintf(uid, sizeof(uid), "%.36s", at_site(&sc, "metadata.uid") + 1);
+	put_status(&sc, "{'health':'good'}");
+	(void)snprintf(resource_id, sizeof(resource_id), "web_%s", uid);
+	(void)snprintf(event_id, sizeof(event_id), "web_%s_2", uid);
+	(void)snprintf(text, sizeof(text), "status-update %s of site/web\n", event_id);
+	expect(&sc, text);
+	answer(&sc, resource_id, event_id);
+	hear(&sc, WIRE_CREATE, "web_u2", "web_u2_1", ORIGINAL("a1", "u2", "r1"));
+	(void)snprintf(text, sizeof(text), "applied web_u2_1\nstatus-update web_%s_3-%llx of site/web\n", uid,
+		       (unsigned long long)sc.g.now);
+	expect(&sc, text);
+	end(&sc);
+}
+
 /* The data directory was wiped, or is older than the site's: a copy says itself that it is one. */
 static void copies_without_a_record_are_asked_about_and_what_people_made_is_not(void **state)
 {
@@ -605,6 +626,7 @@ int main(void)
 		cmocka_unit_test(what_comes_before_the_backend_is_known_waits),
 		cmocka_unit_test(an_application_of_the_principals_own_namespace_lies_in_ours),
 		cmocka_unit_test(another_uid_takes_the_copy_over_and_a_late_delete_of_the_former_leaves_it),
+		cmocka_unit_test(a_copy_that_is_taken_over_has_its_status_told_to_its_new_original),
 		cmocka_unit_test(copies_without_a_record_are_asked_about_and_what_people_made_is_not),
 		cmocka_unit_test(local_changes_are_undone_also_without_a_principal),
 		cmocka_unit_test(what_was_told_is_not_told_again_after_a_restart),
