@@ -6,8 +6,6 @@
  * Usage     floor_sync FILE [BYTES=1024] [SECONDS=1] [GROUP...=1 5 64]
  * Output    a table; the last line is JSON.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +15,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "flushed_file.h"
 #include "hist.h"
 
-#define FILE_SIZE  (64u << 20) /* written round and round */
 #define GROUPS_MAX 16
 #define RECORD_MAX (1u << 20)
 
@@ -36,23 +34,6 @@ static void fail(const char *what)
 	exit(1);
 }
 
-/* Writes real blocks, so that what is measured overwrites. */
-static int make_file(const char *path)
-{
-	static const char zeros[1 << 16];
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		fail(path);
-	for (size_t at = 0; at < FILE_SIZE; at += sizeof(zeros)) {
-		if (pwrite(fd, zeros, sizeof(zeros), (off_t)at) != (ssize_t)sizeof(zeros))
-			fail(path);
-	}
-	if (fsync(fd) != 0)
-		fail(path);
-	return fd;
-}
-
 static struct result measure(int fd, const char *bytes, size_t size, uint64_t group, uint64_t for_ns)
 {
 	static struct hist hist;
@@ -64,7 +45,7 @@ static struct result measure(int fd, const char *bytes, size_t size, uint64_t gr
 	while (end_ns - start_ns < for_ns) {
 		uint64_t before_ns = end_ns;
 
-		if (at + size > FILE_SIZE)
+		if (at + size > FLUSHED_FILE_SIZE)
 			at = 0;
 		if (pwrite(fd, bytes, size, (off_t)at) != (ssize_t)size)
 			fail("pwrite");
@@ -128,14 +109,16 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (size_t i = 0; i < n; i++) {
-		groups[i] = number(argc, argv, 4 + (int)i, FILE_SIZE / bytes, groups[i]);
+		groups[i] = number(argc, argv, 4 + (int)i, FLUSHED_FILE_SIZE / bytes, groups[i]);
 		largest = groups[i] > largest ? groups[i] : largest;
 	}
 	block = mem_alloc((size_t)(largest * bytes));
 	if (!block)
 		fail("memory");
 	memset(block, 'x', (size_t)(largest * bytes));
-	fd = make_file(argv[1]);
+	fd = flushed_file(argv[1]);
+	if (fd < 0)
+		fail(argv[1]);
 	for (size_t i = 0; i < n; i++)
 		results[i] = measure(fd, block, (size_t)(groups[i] * bytes), groups[i], seconds * 1000000000ull);
 	print(results, n, bytes);

@@ -173,11 +173,11 @@ class Nats(Process):
 
 
 class BareHttp(Process):
-    """The floor for HTTP."""
+    """The floor for HTTP; with a file, for a body that is flushed to it before it is answered."""
 
-    def __init__(self, programs, directory, box=None):
+    def __init__(self, programs, directory, file=None, box=None):
         self.port = free_port()
-        super().__init__([programs.bare_http, str(self.port)], directory, "bare_http", box)
+        super().__init__([programs.bare_http, str(self.port), *(["0", file] if file else [])], directory, "bare_http", box)
         self.url = f"http://127.0.0.1:{self.port}/example"
         self.wait_ready(self.answers, 20)
 

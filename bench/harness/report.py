@@ -28,7 +28,7 @@ def judge(result):
             ratio = row["rate"] / bare[row["connections"]]
             rows.append((f"{name}: of the bare responder", f"{ratio:.0%}", f"{OF_BARE[key]:.0%}", ratio >= OF_BARE[key]))
     for row in result.get("box") or []:
-        if row["kind"] == "bare":
+        if row["kind"] in ("bare", "append"):
             continue
         for target in BOX_RATE:
             rows.append((f"box, {row['kind']}: stored events/s", f"{row['rate']:,.0f}", f"{target:,}", row["rate"] >= target))
@@ -104,11 +104,11 @@ def http_table(rows, cores):
     return table(["", "events/s", "p50 us", "p99 us", "half: p50", "p99", "CPU us", "bus", "load", "ceiling", "syscalls", "peak MiB", "anon"], out)
 
 
-def of_disk(result):
-    """What spool makes of the disk: a group is at most one event per connection."""
-    floor = {g["group"]: g["records_s"] for g in result.get("disk") or []}
-    return [f"spool {r['connections']}: {r['rate'] / floor[r['connections']]:.0%}" for r in result["http"]
-            if r["kind"] == "spool" and r["connections"] in floor]
+def of_append(rows):
+    """What a gateway makes of the least that can be stored and answered."""
+    floor = {r["connections"]: r["rate"] for r in rows if r["kind"] == "append"}
+    return [f"{r['kind']} {r['connections']}: {r['rate'] / floor[r['connections']]:.0%}" for r in rows
+            if r["kind"] in ("spool", "bus") and r["connections"] in floor]
 
 
 def text(result):
@@ -120,8 +120,8 @@ def text(result):
         lines += http_table(result["http"], result["machine"]["cores"]) + [""]
         tools = {r["syscalls"]["tool"] for r in result["http"] if r.get("syscalls")}
         lines += [f"system calls counted with {', '.join(sorted(tools))}", ""] if tools else []
-        shares = of_disk(result)
-        lines += [f"of the disk's floor at as many records a flush: {', '.join(shares)}", ""] if shares else []
+        shares = of_append(result["http"])
+        lines += [f"of what appends, flushes and answers (append): {', '.join(shares)}", ""] if shares else []
     if result.get("providers"):
         lines += providers_text(result["providers"])
     if result.get("disk"):

@@ -52,7 +52,10 @@ def server(setup, kind, box=None):
     """A fresh server of this kind, and how to count what it holds."""
     with setup.directory() as directory:
         if kind == "bare":
-            with BareHttp(setup.programs, directory, box) as process:
+            with BareHttp(setup.programs, directory, box=box) as process:
+                yield process, lambda: None
+        elif kind == "append":
+            with BareHttp(setup.programs, directory, directory / "bodies", box) as process:
                 yield process, lambda: None
         elif kind == "spool":
             with Gateway(setup.programs, directory, "spool", box=box) as process:

@@ -8,6 +8,7 @@
 #include "backend/open.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "daemon/expiry.h"
 #include "net/systemd.h"
 
 #define DRAIN_MS 10000 /* for writes under way when the process is told to stop */
@@ -190,6 +191,7 @@ static void on_reload(struct daemon *daemon)
 	systemd_reloading(NULL);
 	if (a->connection.tls && tls_client_reload(a->connection.tls, &why) != E_OK)
 		log_error(AGENT_LOG, "the certificate stays as it was", LOG_WHY(&why));
+	expiry_tell(AGENT_LOG, a->options->tls_client_cert);
 	log_info(AGENT_LOG, "reloaded");
 	systemd_ready("running", NULL);
 }

@@ -4,14 +4,11 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "daemon/expiry.h"
 
-/* Full jitter: agents that were cut off together do not come back together (facts 9.4). */
-#define AGAIN_BASE_MS    1000
-#define AGAIN_FACTOR     2
-#define AGAIN_CAP_MS     60000
-#define AGAIN_FLOOR_MS   50
-#define REFRESH_MS       30000 /* before its end an access token is replaced (facts 2.4) */
-#define REFRESH_AGAIN_MS 1000  /* while that has not worked */
+#define REFRESH_MS       30000      /* before its end an access token is replaced (facts 2.4) */
+#define REFRESH_AGAIN_MS 1000       /* while that has not worked */
+#define PARKED           UINT64_MAX /* no attempt is planned */
 
 #define MAY(state)       (1u << CONNECTION_##state)
 
@@ -49,7 +46,10 @@ static void attempt(struct connection *c)
 
 static void on_again(struct loop_timer *timer)
 {
-	attempt(CONTAINER_OF(timer, struct connection, again));
+	struct connection *c = CONTAINER_OF(timer, struct connection, again);
+
+	(void)loop_timer_start(&c->agent->daemon.loop, timer, PARKED); /* in the place that it has just left */
+	attempt(c);
 }
 
 void connection_start(struct connection *c)
@@ -71,20 +71,16 @@ static void drop(struct connection *c)
 
 void connection_failed(struct connection *c, enum rpc_code code, const char *what, struct str why)
 {
-	uint64_t wait_ms;
+	uint64_t now_ms = c->agent->daemon.loop.now_ms, wait_ms;
 
 	if (c->state == CONNECTION_IDLE)
 		return;
-	/* What was open for a while was no failed attempt: start from the shortest wait. */
-	if (c->state == CONNECTION_OPEN && c->agent->daemon.loop.now_ms - c->open_ms > AGAIN_CAP_MS)
-		backoff_reset(&c->backoff);
+	wait_ms = retry_next(&c->retry, c->state == CONNECTION_OPEN ? now_ms - c->open_ms : 0, rand_u64());
 	move(c, CONNECTION_IDLE);
-	wait_ms = AGAIN_FLOOR_MS + backoff_next(&c->backoff, rand_u64());
 	note_failed(c->agent, code, what, why, wait_ms);
 	drop(c);
-	if (c->closing || loop_timer_start(&c->agent->daemon.loop, &c->again, wait_ms) == E_OK)
-		return;
-	log_error(AGENT_LOG, "no memory for a timer: the connection stays down until a reload (SIGHUP)");
+	if (!c->closing)
+		(void)loop_timer_start(&c->agent->daemon.loop, &c->again, wait_ms); /* it runs: it is only moved */
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------ */
@@ -119,11 +115,20 @@ void connection_asked(struct connection *c)
 	stream_open(c->agent);
 }
 
+/* Its life counts from when it came: the principal's clock may be another than ours. */
+void connection_renewed(struct connection *c)
+{
+	const struct jwt_claims *claims = &c->claims;
+	int64_t life_ms = claims->expires_ms - (claims->issued_ms ? claims->issued_ms : clock_wall_ms());
+
+	c->token_ends_ms = c->agent->daemon.loop.now_ms + (life_ms > 0 ? (uint64_t)life_ms : 0);
+}
+
 static uint64_t refresh_in_ms(const struct connection *c)
 {
-	int64_t left_ms = c->claims.expires_ms - clock_wall_ms() - REFRESH_MS;
+	uint64_t due_ms = c->agent->daemon.loop.now_ms + REFRESH_MS + REFRESH_AGAIN_MS;
 
-	return left_ms > REFRESH_AGAIN_MS ? (uint64_t)left_ms : REFRESH_AGAIN_MS;
+	return c->token_ends_ms > due_ms ? c->token_ends_ms - due_ms + REFRESH_AGAIN_MS : REFRESH_AGAIN_MS;
 }
 
 static void plan_refresh(struct connection *c)
@@ -178,6 +183,7 @@ static enum err open_tls(struct connection *c, struct why *why)
 				   .suites = o->tls_suites,
 				   .verify = o->insecure_tls ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED };
 
+	expiry_tell(AGENT_LOG, o->tls_client_cert);
 	if (o->insecure_plaintext || tls_client_open(&tls, why, &c->tls) == E_OK)
 		return E_OK;
 	return why_add(why, "--root-ca-path, --tls-client-cert, --tls-client-key, --tls-ciphersuites");
@@ -201,8 +207,10 @@ enum err connection_init(struct connection *c, struct agent *agent, struct why *
 	c->again.on_due = on_again;
 	c->refresh.on_due = on_refresh;
 	c->heartbeat.on_due = on_heartbeat;
-	c->backoff = (struct backoff){ .base_ms = AGAIN_BASE_MS, .factor = AGAIN_FACTOR, .cap_ms = AGAIN_CAP_MS };
+	retry_init(&c->retry);
 	err = open_tls(c, why);
+	if (err == E_OK && loop_timer_start(&agent->daemon.loop, &c->again, PARKED) != E_OK)
+		err = why_set(why, E_NOMEM, "start");
 	if (err != E_OK)
 		return err;
 	options.tls = c->tls;

@@ -81,6 +81,7 @@ static enum err take_tokens(struct connection *c, const Authapi__AuthResponse *r
 	if (err != E_OK)
 		return err;
 	c->claims = claims;
+	connection_renewed(c);
 	buf_clear(&c->access_token);
 	buf_str(&c->access_token, str_of(r->accesstoken));
 	if (r->refreshtoken[0]) {

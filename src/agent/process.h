@@ -5,6 +5,7 @@
  *           connection.c   from nothing to a stream, and again when it ended
  *           login_calls.c  Authenticate, Version, RefreshToken
  *           stream.c       Subscribe: messages both ways
+ *           retry.c        when it connects again
  *           observe.c      note_...(): log lines and metrics
  *           web.c          /metrics, /healthz, /readyz, /status
  *
@@ -16,6 +17,7 @@
 
 #include "agent/agent.h"
 #include "agent/agent_metrics.h"
+#include "agent/retry.h"
 #include "agent/site.h"
 #include "auth/identity.h"
 #include "auth/jwt.h"
@@ -25,7 +27,6 @@
 #include "daemon/quiet.h"
 #include "daemon/traffic.h"
 #include "daemon/web.h"
-#include "delivery/backoff.h"
 #include "rpc/channel.h"
 #include "sync/selector.h"
 
@@ -52,10 +53,11 @@ struct connection {
 	struct rpc_call *call; /* the unary call that is under way; NULL: none */
 	struct buf access_token, refresh_token;
 	struct jwt_claims claims;   /* of the access token */
+	uint64_t token_ends_ms;     /* when it does */
 	struct buf answer;          /* of the unary call */
 	struct wire_dialect speaks; /* what the principal said with Version */
-	struct backoff backoff;
-	struct loop_timer again;   /* IDLE: the next attempt */
+	struct retry retry;
+	struct loop_timer again;   /* IDLE: the next attempt; always runs, so that moving it needs no memory */
 	struct loop_timer refresh; /* OPEN: before the access token ends */
 	struct loop_timer heartbeat;
 	uint64_t open_ms; /* since when it is OPEN */
@@ -104,6 +106,9 @@ void connection_start(struct connection *c);
 
 /* What was begun failed, or the stream ended: again after a while. `code` RPC_OK: not refused, the connection was lost. */
 void connection_failed(struct connection *c, enum rpc_code code, const char *what, struct str why);
+
+/* There is a new access token, with `claims`. */
+void connection_renewed(struct connection *c);
 
 /* Steps that succeeded. */
 void connection_logged_in(struct connection *c);

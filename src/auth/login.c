@@ -55,6 +55,8 @@ static enum err name_peer(const struct login_rules *rules, const struct login_pe
 {
 	if (rules->auth->method == AUTH_MTLS)
 		return auth_rule_peer(rules->auth, peer->cert, why, ret_agent);
+	if (peer->header_again)
+		return why_set(why, E_UNAUTHENTICATED, "the header '%s' was sent more than once", rules->auth->header);
 	return auth_rule_header(rules->auth, peer->header, why, ret_agent);
 }
 

@@ -36,6 +36,7 @@ struct login_rules {
 struct login_peer {
 	const struct tls_peer *cert; /* verified; NULL: none shown */
 	struct str header;           /* first value of the header of the rule; empty: not sent */
+	bool header_again;           /* it came more than once: nobody can say which is the proxy's */
 };
 
 /* AuthRequest. */

@@ -8,7 +8,7 @@
 #define URI_MAX         1024
 #define COMMON_NAME_MAX 64 /* X.520 */
 
-/* A wildcard may stand for the first label. */
+/* A wildcard may stand for the first label. The last one is no number (RFC 1123 2.1): that is a mistyped address. */
 static bool is_dns(struct str s)
 {
 	struct str rest = str_starts(s, STR("*.")) ? str_sub(s, 2, s.n) : s;
@@ -17,9 +17,10 @@ static bool is_dns(struct str s)
 		return false;
 	while (rest.n) {
 		struct str label = str_cut(&rest, '.');
+		uint64_t number;
 		char lower[64];
 
-		if (label.n == 0 || label.n >= sizeof(lower))
+		if (label.n == 0 || label.n >= sizeof(lower) || (!rest.n && str_to_u64(label, UINT64_MAX, &number)))
 			return false;
 		for (size_t i = 0; i < label.n; i++)
 			lower[i] = label.p[i] >= 'A' && label.p[i] <= 'Z' ? (char)(label.p[i] - 'A' + 'a') : label.p[i];

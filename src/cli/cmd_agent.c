@@ -117,6 +117,10 @@ static enum err judge_tls(const struct agent_args *a, enum auth_method method, s
 			why, E_CONFIG,
 			"--creds mtls:any needs --tls-client-cert and --tls-client-key: 'holdfast pki issue --agent "
 			"NAME' makes them");
+	/* Not the authority that was meant, but each that the system knows, would be believed. */
+	if (sync_is_ignored(&a->sync, "root-ca-secret-name") && !a->root_ca && !a->insecure_tls)
+		return why_set(why, E_CONFIG,
+			       "--root-ca-secret-name: keys and certificates are files here: give --root-ca-path FILE");
 	if (a->insecure_tls && a->root_ca)
 		return why_set(why, E_CONFIG, "--insecure-tls would not look at --root-ca-path: drop one of them");
 	return E_OK;

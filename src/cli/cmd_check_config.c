@@ -7,11 +7,14 @@
 
 struct check_args {
 	struct option_list files;
+	bool elsewhere;
 	bool explain;
 };
 
 static const struct option_row options[] = {
 	MANIFESTS_OPTION(struct check_args),
+	{ "elsewhere", 0, OPTION_FLAG, offsetof(struct check_args, elsewhere), NULL, NULL,
+	  "The gateway runs on another machine: do not look for its secrets and its data directory here." },
 	{ "explain", 'e', OPTION_FLAG, offsetof(struct check_args, explain), NULL, NULL,
 	  "Print every key that a manifest may have, with type, default and meaning, and check nothing." },
 	{ 0 },
@@ -43,12 +46,14 @@ static void add_bad(struct buf *b, const struct problems *p, size_t files)
 	buf_lit(b, "; the gateway would not start\n");
 }
 
-static int check(const struct manifests *manifests)
+static int check(const struct manifests *manifests, bool elsewhere)
 {
 	struct problems problems = { 0 };
 	struct gateway_config *config = NULL;
 	struct buf text = { 0 };
-	const struct config_input input = { .files = manifests->files, .file_count = manifests->n, .no_bus = true };
+	const struct config_input input = {
+		.files = manifests->files, .file_count = manifests->n, .no_bus = true, .elsewhere = elsewhere
+	};
 	enum err err = gateway_config_read(&input, &problems, &config);
 	int code;
 
@@ -75,7 +80,7 @@ static int run(const struct invocation *inv)
 	}
 	if (manifests_collect(inv, &args->files, &manifests) != EXIT_DONE)
 		return EXIT_USAGE;
-	return check(&manifests);
+	return check(&manifests, args->elsewhere);
 }
 
 const struct command cmd_check_config = {
@@ -84,13 +89,15 @@ const struct command cmd_check_config = {
 	.operands_max = OPTION_LIST_MAX,
 	.summary = "Report everything that is wrong with manifests",
 	.about = "Reads the files as the gateway would and prints each problem as FILE:LINE: PATH: text (what to do). "
-		 "Exits with 1 when the gateway would refuse to start; warnings alone do not. Manifests of an Argo "
+		 "Exits with 1 when the gateway would refuse to start; warnings alone do not. Secrets are looked "
+		 "for, too: those without which it does not start, and, with a warning, those it would go on without. "
+		 "Manifests of an Argo "
 		 "Events "
 		 "controller may be checked without their EventBus, with a warning.",
 	.examples = "  holdfast check-config sources.yaml bus.yaml\n"
 		    "      all files of one gateway together: endpoints may clash between files\n"
-		    "  helm template my-chart | holdfast check-config -\n"
-		    "      from standard input\n"
+		    "  helm template my-chart | holdfast check-config --elsewhere -\n"
+		    "      from standard input, where the secrets are not\n"
 		    "  holdfast check-config --explain\n"
 		    "      every key there is\n",
 	.options = options,

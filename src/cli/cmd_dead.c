@@ -1,13 +1,16 @@
 #include <inttypes.h>
 #include <limits.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/data_dir.h"
 #include "cli/dead_letters.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/rows.h"
+#include "store/store_tool.h"
 
 /* ---- dead list --------------------------------------------------------------------------------------------------- */
 
@@ -84,7 +87,7 @@ static enum err list(struct listing *l, const char *dir, struct why *why)
 
 	if (err != E_OK)
 		return err;
-	err = store_read_dead(reader, print_dead, l, why);
+	err = store_read_dead(reader, 0, print_dead, l, why);
 	store_reader_close(reader);
 	return err;
 }
@@ -145,6 +148,28 @@ static enum err collect(const struct invocation *inv, uint64_t *positions, struc
 	return E_OK;
 }
 
+static bool on_page(void *ctx, const struct dead_counts *counts)
+{
+	progress_at(ctx, counts->changed + counts->failed);
+	return !interrupted();
+}
+
+static enum err change_gateway(const struct gateway_client *client, const char *dir, enum dead_change what,
+			       const uint64_t *positions, size_t count, struct why *why, struct dead_counts *ret_counts)
+{
+	struct progress bar;
+	struct dead_progress progress = { .on_page = on_page, .ctx = &bar };
+	struct store_info info = { 0 };
+	enum err err;
+
+	(void)store_info(dir, &info, NULL); /* how many there are is for the eye only */
+	progress_start(&bar, STDERR_FILENO, what == DEAD_DROP ? "dead drop" : "dead retry", "dead letters", info.dead);
+	interrupt_catch();
+	err = dead_change_gateway(client, what, positions, count, &progress, why, ret_counts);
+	progress_clear(&bar);
+	return err;
+}
+
 /* A gateway that was killed leaves its admin.json behind: then nobody holds the store either. */
 static enum err change(const char *dir, enum dead_change what, const uint64_t *positions, size_t count, struct why *why,
 		       struct dead_counts *ret_counts)
@@ -153,7 +178,7 @@ static enum err change(const char *dir, enum dead_change what, const uint64_t *p
 	enum err err = gateway_client_init(&client, dir, why);
 
 	if (err == E_OK)
-		err = dead_change_gateway(&client, what, positions, count, why, ret_counts);
+		err = change_gateway(&client, dir, what, positions, count, why, ret_counts);
 	gateway_client_release(&client);
 	if (err != E_NOT_FOUND && err != E_UNAVAILABLE)
 		return err;
@@ -167,9 +192,9 @@ static int report(const struct invocation *inv, enum dead_change what, const str
 	struct buf text = { 0 };
 
 	if (counts->failed)
-		return command_failed(inv,
-				      "%" PRIu64 " taken by the bus, %" PRIu64 " refused again: see the gateway's log",
-				      counts->changed, counts->failed);
+		return command_failed(
+			inv, "%" PRIu64 " taken by the bus, %" PRIu64 " refused again%s: see the gateway's log",
+			counts->changed, counts->failed, counts->stopped ? ", those behind not tried" : "");
 	if (counts->changed < inv->operand_count)
 		return command_failed(inv, "%" PRIu64 " of %zu done: the others are no dead letters", counts->changed,
 				      inv->operand_count);
@@ -214,7 +239,8 @@ const struct command cmd_dead_retry = {
 	.operands_max = SIZE_MAX,
 	.summary = "Send dead letters to the bus again",
 	.about = "For when the reason is gone: the bus allows larger messages now. A running gateway sends them, "
-		 "in order, to the bus that refused them; those of another bus stay as they are.",
+		 "in order, to the bus that refused them; those of another bus stay as they are. With --all it ends "
+		 "where the bus takes nothing at the moment; what was taken by then is no dead letter any more.",
 	.examples = "  holdfast dead retry 1200 1201\n"
 		    "      these two\n"
 		    "  holdfast dead retry --all\n"

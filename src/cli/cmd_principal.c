@@ -93,7 +93,7 @@ static const struct option_row options[] = {
 	{ "redis-ca-path", 0, OPTION_IGNORED, IGNORED, "FILE", E "REDIS_CA_PATH", NULL, NO_REDIS },
 	{ "redis-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "REDIS_CA_SECRET_NAME", NULL, NO_REDIS },
 	{ "redis-tls-insecure", 0, OPTION_IGNORED, IGNORED, NULL, E "REDIS_TLS_INSECURE", NULL, NO_REDIS },
-	{ "enable-self-cluster-registration", 0, OPTION_REFUSED, IGNORED, NULL, E "ENABLE_SELF_CLUSTER_REGISTRATION", NULL,
+	{ "enable-self-cluster-registration", 0, OPTION_IGNORED, IGNORED, NULL, E "ENABLE_SELF_CLUSTER_REGISTRATION", NULL,
 	  .note = "there are no cluster secrets to write: an agent is known once it has logged in" },
 	{ "self-registration-client-cert-secret", 0, OPTION_IGNORED, IGNORED, "NAME", E "SELF_REGISTRATION_CLIENT_CERT_SECRET", NULL,
 	  .note = "there are no cluster secrets to write" },

@@ -63,6 +63,7 @@ struct replay {
 	struct store_reader *reader;
 	struct replay_progress done;
 	uint64_t count; /* a dry run's */
+	uint64_t gone;  /* what the range had up to here, retention has let go; 0: nothing */
 	struct why why;
 };
 
@@ -99,6 +100,11 @@ static int parse(struct replay *r, const struct replay_args *args)
 	return EXIT_DONE;
 }
 
+static bool is_empty(const struct store_query *range)
+{
+	return range->to < range->from;
+}
+
 /* From places to positions. A time or the end names the first position behind the range. */
 static enum err find_range(struct replay *r)
 {
@@ -113,18 +119,15 @@ static enum err find_range(struct replay *r)
 		err = position_find(&end, r->reader, &r->why, &behind);
 	if (err != E_OK)
 		return err;
-	if (range->from == 0)
-		range->from = 1;
 	if (r->to.kind != POSITION_AT)
 		range->to--;
 	if (range->to >= behind)
 		range->to = behind - 1;
-	return E_OK;
-}
-
-static bool is_empty(const struct store_query *range)
-{
-	return range->to < range->from;
+	/* Between two times that retention is past there may have been events, though the range looks empty. */
+	err = store_gone(r->reader, range->from, is_empty(range) ? UINT64_MAX : range->to, &r->gone, &r->why);
+	if (range->from == 0)
+		range->from = 1;
+	return err;
 }
 
 static bool count_row(void *ctx, const struct store_row *row)
@@ -216,11 +219,14 @@ static int report(const struct replay *r, bool dry_run)
 	else
 		buf_addf(&text, "sent %" PRIu64 " of positions %" PRIu64 " to %" PRIu64 " to bus %s\n", r->done.taken,
 			 range->from, range->to, r->config->bus.name);
-	if (r->done.refused) {
-		(void)help_print(&text);
-		return command_failed(r->inv, "%" PRIu64 " refused: the bus can never take them", r->done.refused);
-	}
-	return help_print(&text);
+	if (!r->done.refused && !r->gone)
+		return help_print(&text);
+	(void)help_print(&text);
+	if (r->done.refused)
+		command_failed(r->inv, "%" PRIu64 " refused: the bus can never take them", r->done.refused);
+	if (r->gone)
+		command_failed(r->inv, GONE_WORDS, r->gone);
+	return EXIT_FAILED;
 }
 
 static int replay(struct replay *r, const struct replay_args *args)
@@ -270,7 +276,9 @@ const struct command cmd_replay = {
 		 "The "
 		 "events keep their CloudEvent id, so consumers that look at it can tell. Works beside a running "
 		 "gateway. "
-		 "When it fails or is interrupted it says from where to go on.",
+		 "When it fails or is interrupted it says from where to go on. What retention has let go cannot be "
+		 "sent: the "
+		 "rest of the range is, and the exit status is 1.",
 	.examples = "  holdfast replay -f config.yaml --from 2h --source github --dry-run\n"
 		    "      how many events would that be?\n"
 		    "  holdfast replay -f config.yaml --from 2024-05-01T12:00:00Z --to 2024-05-01T13:00:00Z\n"

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -80,23 +81,57 @@ static enum err ask(const char *dir, struct buf *ret_json, struct why *why)
 	return err;
 }
 
-static enum err write_text(struct str json, bool raw, struct buf *text)
+/* The terminal behind standard output; zeroes: there is none. */
+static struct winsize terminal(void)
+{
+	struct winsize size = { 0 };
+
+	if (isatty(STDOUT_FILENO) && (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col || !size.ws_row))
+		size = (struct winsize){ .ws_col = 80, .ws_row = 24 };
+	return size;
+}
+
+static enum err write_text(struct str json, bool raw, size_t columns, struct buf *text)
 {
 	if (!raw)
-		return sync_text_is(json) ? sync_text(json, clock_wall_ms(), text) : json_text(json, text);
+		return sync_text_is(json) ? sync_text(json, columns, clock_wall_ms(), text) : json_text(json, text);
 	buf_str(text, str_trim(json));
 	buf_char(text, '\n');
 	return text->err;
 }
 
-static int show(const struct invocation *inv, const struct buf *json, struct str before)
+/* A page that is drawn again and again must fit: its beginning is what counts. */
+static void cut_page(const struct winsize *size, struct buf *text)
+{
+	struct str rest = buf_view(text);
+	size_t kept = 0, used = 2, more = 0; /* the last line, and where the cursor stands */
+
+	while (rest.n) {
+		struct str one = str_cut(&rest, '\n');
+
+		used += one.n ? (one.n + size->ws_col - 1) / size->ws_col : 1;
+		if (used <= size->ws_row)
+			kept += one.n + 1;
+		else
+			more++;
+	}
+	if (more == 0)
+		return;
+	text->n = kept;
+	buf_addf(text, "... and %zu lines more: without --watch all are shown\n", more);
+}
+
+static int show(const struct invocation *inv, const struct buf *json)
 {
 	const struct status_args *args = inv->args;
+	struct winsize size = terminal();
 	struct buf text = { 0 };
 
-	buf_str(&text, before);
-	if (write_text(buf_view(json), args->json, &text) == E_OK)
+	if (write_text(buf_view(json), args->json, size.ws_col, &text) == E_OK) {
+		if (args->watch && !args->json && size.ws_col)
+			cut_page(&size, &text);
 		return help_print(&text);
+	}
 	buf_release(&text);
 	return command_failed(inv, "what answers is no status");
 }
@@ -107,10 +142,12 @@ static int show_once(const struct invocation *inv, const char *dir, struct str b
 	struct why why = { 0 };
 	int code;
 
-	if (ask(dir, &json, &why) == E_OK) {
-		code = show(inv, &json, before);
+	enum err err = ask(dir, &json, &why);
+
+	(void)fwrite(before.p, 1, before.n, stdout);
+	if (err == E_OK) {
+		code = show(inv, &json);
 	} else {
-		(void)fwrite(before.p, 1, before.n, stdout);
 		(void)fflush(stdout);
 		code = command_failed(inv, "%s", why.text);
 	}

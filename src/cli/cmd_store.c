@@ -262,3 +262,38 @@ const struct command cmd_store_vacuum = {
 	.args_size = sizeof(struct store_args),
 	.run = run_vacuum,
 };
+
+/* ---- store rename ------------------------------------------------------------------------------------------------ */
+
+static int run_rename(const struct invocation *inv)
+{
+	const char *from = inv->operands[0], *to = inv->operands[1];
+	struct task t;
+	struct buf text = { 0 };
+	enum err err = task_begin(&t, inv, "");
+
+	if (err == E_OK)
+		err = store_rename_bus(t.dir, from, to, &t.why);
+	if (err == E_BUSY)
+		why_set(&t.why, err, "another process writes %s: stop the gateway first", t.dir);
+	buf_addf(&text, "what bus %s has taken counts for %s now\n", from, to);
+	return task_end(&t, err, &text);
+}
+
+const struct command cmd_store_rename = {
+	.name = "store rename",
+	.operands = "OLD NEW",
+	.operands_min = 2,
+	.operands_max = 2,
+	.summary = "Say that a bus has another name now",
+	.about = "The store notes under the name of the EventBus (metadata.name) how far the bus has taken the events: "
+		 "under "
+		 "a new name it gets all that is stored once more. This gives the note, and the dead letters of the "
+		 "bus, the "
+		 "new name. The gateway must be stopped, and must not have run with the new name before.",
+	.examples = "  systemctl stop holdfast && holdfast store rename default events\n"
+		    "      then write the new name into the manifest, and start it\n",
+	.options = options,
+	.args_size = sizeof(struct store_args),
+	.run = run_rename,
+};

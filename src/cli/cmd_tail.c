@@ -45,6 +45,7 @@ static const struct option_row options[] = {
 };
 
 struct tail {
+	const struct invocation *inv;
 	struct position from;
 	struct store_query query; /* `from` moves on, `limit` counts down */
 	bool limited;
@@ -76,12 +77,26 @@ static enum err print(struct tail *t, struct why *why)
 	return err;
 }
 
+/* Where a single event is asked for, what was behind it is of no interest. */
+static enum err say_gone(const struct tail *t, struct why *why)
+{
+	uint64_t to = t->limited && t->query.limit == 1 ? t->query.from : UINT64_MAX;
+	uint64_t gone = 0;
+	enum err err = store_gone(t->reader, t->query.from, to, &gone, why);
+
+	if (gone)
+		command_failed(t->inv, GONE_WORDS, gone);
+	return err;
+}
+
 static enum err open_reader(struct tail *t, const char *dir, struct why *why)
 {
 	enum err err = data_dir_read(dir, why, &t->reader);
 
 	if (err == E_OK)
 		err = position_find(&t->from, t->reader, why, &t->query.from);
+	if (err == E_OK)
+		err = say_gone(t, why);
 	if (err != E_OK)
 		store_reader_close(TAKE(t->reader));
 	return err;
@@ -146,7 +161,7 @@ static enum err tail(struct tail *t, const struct tail_args *args, const char *d
 static int run(const struct invocation *inv)
 {
 	const struct tail_args *args = inv->args;
-	struct tail t = { .query = { .source = str_of(args->source), .name = str_of(args->name) } };
+	struct tail t = { .inv = inv, .query = { .source = str_of(args->source), .name = str_of(args->name) } };
 	struct why why = { 0 };
 	char dir[PATH_MAX];
 	enum err err;
@@ -177,7 +192,9 @@ const struct command cmd_tail = {
 	.about = "Reads the store itself: a gateway may run on it or not. Events come in the order in which they were "
 		 "stored; each has a position, which never changes. Without --json or --data a line is meant for "
 		 "people: "
-		 "position, time, source/name, id and the beginning of the data.",
+		 "position, time, source/name, id and the beginning of the data. Where events at and behind --from are "
+		 "gone "
+		 "already (retention), a line on standard error says up to which position.",
 	.examples = "  holdfast tail --follow --from end\n"
 		    "      watch events as they arrive\n"
 		    "  holdfast tail --from 15m --source github --json | jq .event.type\n"

@@ -23,6 +23,7 @@ const struct command *const commands[] = {
 	&cmd_store_dump,
 	&cmd_store_export,
 	&cmd_store_vacuum,
+	&cmd_store_rename,
 	&cmd_hooks_plan,
 	&cmd_hooks_apply,
 	&cmd_hooks_delete,

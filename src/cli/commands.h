@@ -21,6 +21,7 @@ extern const struct command cmd_store_check;
 extern const struct command cmd_store_dump;
 extern const struct command cmd_store_export;
 extern const struct command cmd_store_vacuum;
+extern const struct command cmd_store_rename;
 extern const struct command cmd_hooks_plan;
 extern const struct command cmd_hooks_apply;
 extern const struct command cmd_hooks_delete;

@@ -27,63 +27,68 @@ static bool read_number(json_object *object, const char *key, uint64_t *ret_valu
 	return true;
 }
 
-/* {"count":n,"failed":n} */
-static bool read_counts(struct buf *answer, struct dead_counts *ret_counts)
+/* {"count":n,"failed":n,"stopped":true,"next_after":n}: the last two may be missing. */
+static bool read_counts(struct buf *answer, struct dead_counts *ret_counts, uint64_t *ret_next)
 {
 	json_object *object = buf_cstr(answer) ? json_tokener_parse(answer->p) : NULL;
-	struct dead_counts counts = { 0 };
-	bool ok = read_number(object, "count", &counts.changed);
+	bool ok = read_number(object, "count", &ret_counts->changed);
 
-	(void)read_number(object, "failed", &counts.failed);
+	(void)read_number(object, "failed", &ret_counts->failed);
+	(void)read_number(object, "next_after", ret_next);
+	ret_counts->stopped = json_object_object_get_ex(object, "stopped", NULL);
 	json_object_put(object);
-	if (ok)
-		*ret_counts = counts;
 	return ok;
 }
 
-/* Adds to `counts`; `*ret_more` says whether the same request could change more. */
-static enum err call(const struct gateway_client *client, enum dead_change what, const char *pos, struct why *why,
-		     struct dead_counts *counts, bool *ret_more)
+/* Adds to `counts`; `*ret_next` is where to go on, 0: there is nothing more. */
+static enum err call(const struct gateway_client *client, enum dead_change what, const char *query, struct why *why,
+		     struct dead_counts *counts, uint64_t *ret_next)
 {
 	struct buf answer = { 0 };
 	struct dead_counts now = { 0 };
 	char path[64];
 	enum err err;
 
-	(void)snprintf(path, sizeof(path), "/dead/%s?pos=%s", what == DEAD_DROP ? "drop" : "retry", pos);
+	*ret_next = 0;
+	(void)snprintf(path, sizeof(path), "/dead/%s?%s", what == DEAD_DROP ? "drop" : "retry", query);
 	err = gateway_client_call(client, "POST", path, why, &answer);
-	if (err == E_OK && !read_counts(&answer, &now))
+	if (err == E_OK && !read_counts(&answer, &now, ret_next))
 		err = why_set(why, E_UNSUPPORTED, "the gateway's answer to %s has no count", path);
 	buf_release(&answer);
 	counts->changed += now.changed;
 	counts->failed += now.failed;
-	*ret_more = now.changed && !now.failed;
+	counts->stopped |= now.stopped;
 	return err;
 }
 
-/* The gateway takes a thousand or so at a time. */
-static enum err call_for_all(const struct gateway_client *client, enum dead_change what, struct why *why,
-			     struct dead_counts *counts)
+static enum err call_for_all(const struct gateway_client *client, enum dead_change what,
+			     const struct dead_progress *progress, struct why *why, struct dead_counts *counts)
 {
-	bool more = true;
-	enum err err = E_OK;
+	uint64_t after = 0;
+	char query[48];
+	enum err err;
 
-	while (err == E_OK && more)
-		err = call(client, what, "all", why, counts, &more);
+	do {
+		(void)snprintf(query, sizeof(query), "pos=all&after=%" PRIu64, after);
+		err = call(client, what, query, why, counts, &after);
+		if (err == E_OK && !progress->on_page(progress->ctx, counts))
+			err = why_set(why, E_CANCELLED, "interrupted; %" PRIu64 " done", counts->changed);
+	} while (err == E_OK && after && !counts->stopped);
 	return err;
 }
 
 enum err dead_change_gateway(const struct gateway_client *client, enum dead_change what, const uint64_t *positions,
-			     size_t count, struct why *why, struct dead_counts *ret_counts)
+			     size_t count, const struct dead_progress *progress, struct why *why,
+			     struct dead_counts *ret_counts)
 {
 	struct dead_counts counts = { 0 };
-	enum err err = count ? E_OK : call_for_all(client, what, why, &counts);
-	char pos[24];
-	bool more;
+	enum err err = count ? E_OK : call_for_all(client, what, progress, why, &counts);
+	char query[32];
+	uint64_t next;
 
 	for (size_t i = 0; i < count && err == E_OK; i++) {
-		(void)snprintf(pos, sizeof(pos), "%" PRIu64, positions[i]);
-		err = call(client, what, pos, why, &counts, &more);
+		(void)snprintf(query, sizeof(query), "pos=%" PRIu64, positions[i]);
+		err = call(client, what, query, why, &counts, &next);
 	}
 	if (err == E_OK)
 		*ret_counts = counts;
@@ -154,7 +159,7 @@ static enum err letters_read(struct letters *l, const char *dir, struct why *why
 
 	if (err != E_OK)
 		return err;
-	err = store_read_dead(reader, on_dead, l, why);
+	err = store_read_dead(reader, 0, on_dead, l, why);
 	store_reader_close(reader);
 	return l->no_memory ? why_set(why, E_NOMEM, "read dead letters: %s", err_text(E_NOMEM)) : err;
 }

@@ -200,6 +200,9 @@ static enum err take_unserved(struct option_list *list, const struct option_row 
 		return E_OK;
 	if (row->kind == OPTION_REFUSED)
 		return why_set(why, E_MALFORMED, "%s: %s", name, row->note);
+	for (size_t i = 0; i < list->n; i++)
+		if (OPTION_ROW(list, i) == row)
+			return E_OK; /* said twice */
 	return list_add(list, name, (const char *)(const void *)row, why);
 }
 

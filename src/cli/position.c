@@ -31,7 +31,7 @@ enum err position_parse(const char *option, const char *text, int64_t now_ms, st
 	int64_t ns, ago_ms;
 
 	if (strcmp(text, "start") == 0) {
-		p.pos = 1;
+		p.pos = 0;
 	} else if (strcmp(text, "end") == 0) {
 		p.kind = POSITION_END;
 	} else if (str_to_u64(str_of(text), INT64_MAX, &p.pos)) {

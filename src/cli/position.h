@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <inttypes.h>
+
 #include "store/store.h"
 
 #define POSITION_WORDS "POS|TIME|AGO|start|end"
@@ -13,13 +15,18 @@ enum position_kind { POSITION_AT, POSITION_TIME, POSITION_END };
 
 struct position {
 	enum position_kind kind;
-	uint64_t pos;    /* POSITION_AT */
+	uint64_t pos;    /* POSITION_AT; 0: the start, whatever is the oldest */
 	int64_t wall_ms; /* POSITION_TIME */
 };
 
 /* `option` is for the message: "--from". AGO counts back from `now_ms`. E_MALFORMED: none of the forms. */
 enum err position_parse(const char *option, const char *text, int64_t now_ms, struct why *why,
 			struct position *ret_position);
+
+/* What to say of store_gone()'s position. */
+#define GONE_WORDS                                                                                         \
+	"events up to position %" PRIu64 " that were asked for are no longer in the store: retention let " \
+	"them go"
 
 /* The first position at or behind that place; the end is the last position + 1. */
 enum err position_find(const struct position *position, struct store_reader *reader, struct why *why,

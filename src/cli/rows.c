@@ -53,6 +53,17 @@ static bool is_control(struct str c)
 	return c.n == 2 && first == 0xc2 && (unsigned char)c.p[1] < 0xa0; /* U+0080 to U+009F: C1 controls */
 }
 
+/* U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069: what follows would stand in another order. */
+static bool is_turning(struct str c)
+{
+	unsigned char second = c.n == 3 ? (unsigned char)c.p[1] : 0, third = c.n == 3 ? (unsigned char)c.p[2] : 0;
+
+	if (c.n != 3 || (unsigned char)c.p[0] != 0xe2)
+		return false;
+	return second == 0x80 ? third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae)
+			      : second == 0x81 && third >= 0xa6 && third <= 0xa9;
+}
+
 /* One character, or one byte of what is none, as an escape if need be. Returns its bytes. */
 static size_t add_character(struct buf *b, struct str s, size_t *columns)
 {
@@ -60,7 +71,7 @@ static size_t add_character(struct buf *b, struct str s, size_t *columns)
 	size_t n = utf8_length(s);
 	unsigned char byte = (unsigned char)s.p[0];
 
-	if (n && !is_control(str_sub(s, 0, n))) {
+	if (n && !is_control(str_sub(s, 0, n)) && !is_turning(str_sub(s, 0, n))) {
 		buf_add(b, s.p, n);
 		--*columns;
 		return n;

@@ -1,8 +1,10 @@
 #include "cli/sync_args.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/data_dir.h"
 #include "cli/help.h"
 
@@ -106,15 +108,40 @@ static bool listed(const struct sync_args *args, int *ret_code)
 	return true;
 }
 
-/* One line for each option that was given and has no effect. */
+/* What upstream's programs, both of them, only know from the environment (facts 6.3). */
+static const struct {
+	const char *name, *note;
+} ignored_variables[] = {
+	{ "ARGOCD_AGENT_SEND_QUEUE_SIZE", "what waits is bounded by --outbox-events and --outbox-bytes" },
+	{ "ARGOCD_AGENT_RECV_QUEUE_SIZE", "what comes is bounded by --inbox-events" },
+	{ "ARGOCD_AGENT_KUBE_QPS", "resources are files here: no API server is asked" },
+	{ "ARGOCD_AGENT_KUBE_BURST", "resources are files here: no API server is asked" },
+};
+
+/* One line for each option or variable that was given and has no effect. */
 static void say_ignored(const struct sync_args *args, const char *logger)
 {
 	for (size_t i = 0; i < args->ignored.n; i++) {
 		const struct option_row *row = OPTION_ROW(&args->ignored, i);
 
 		log_warn(logger, "an option has no effect here", LOG_S("option", row->name),
-			 LOG_S("reason", row->note));
+			 LOG_S("variable", row->env ? row->env : ""), LOG_S("reason", row->note));
 	}
+	for (size_t i = 0; i < ARRAY_LEN(ignored_variables); i++) {
+		const char *value = getenv(ignored_variables[i].name);
+
+		if (value && *value)
+			log_warn(logger, "a variable has no effect here", LOG_S("variable", ignored_variables[i].name),
+				 LOG_S("reason", ignored_variables[i].note));
+	}
+}
+
+bool sync_is_ignored(const struct sync_args *args, const char *name)
+{
+	for (size_t i = 0; i < args->ignored.n; i++)
+		if (strcmp(OPTION_ROW(&args->ignored, i)->name, name) == 0)
+			return true;
+	return false;
 }
 
 int sync_run(const struct invocation *inv, const struct sync_args *sync, const struct sync_command *command)

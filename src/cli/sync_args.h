@@ -186,5 +186,8 @@ struct sync_command {
 /* Judge, convert, say what has no effect, and run. `args` are the invocation's, with `sync` among them. */
 int sync_run(const struct invocation *inv, const struct sync_args *sync, const struct sync_command *command);
 
+/* Was this option given, which has no effect? */
+bool sync_is_ignored(const struct sync_args *args, const char *name);
+
 /* The words of a list with commas between them. */
 enum err sync_join(const struct option_list *list, struct buf *ret_text);

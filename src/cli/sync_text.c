@@ -4,10 +4,11 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "auth/agent.h"
 #include "base/mem.h"
 #include "cli/rows.h"
 
-#define NAME_COLUMNS   63
+#define NAME_COLUMNS   (AGENT_NAME_MAX + 4) /* row_printable() keeps four for what it escapes */
 #define REASON_COLUMNS 200
 
 static json_object *member(json_object *o, const char *key)
@@ -55,50 +56,100 @@ static void pad(struct buf *b, size_t begin, size_t columns)
 		buf_char(b, ' ');
 }
 
-static void add_time_column(struct buf *b, int64_t ms, size_t columns)
-{
-	size_t begin = b->n;
+enum column_kind { MODE, CONNECTED, NUMBER, TIME };
 
-	add_time(b, ms);
-	pad(b, begin, columns);
+/* In the order of the line; `rank`: who is left out first on a narrow terminal, the highest. Numbers stand right. */
+static const struct column {
+	const char *title;
+	size_t columns;
+	unsigned rank;
+	enum column_kind kind;
+	const char *key;
+} line[] = {
+	{ "mode", 10, 4, MODE, "mode" },          { "connected", 9, 1, CONNECTED, "connected" },
+	{ "objects", 7, 6, NUMBER, "objects" },   { "behind", 7, 2, NUMBER, "behind" },
+	{ "waiting", 7, 5, NUMBER, "waiting" },   { "in flight", 9, 7, NUMBER, "in_flight" },
+	{ "oldest", 8, 3, TIME, "oldest_ms" },    { "re-sent", 7, 9, NUMBER, "resent" },
+	{ "lag p50", 8, 10, TIME, "lag_p50_ms" }, { "lag p99", 8, 8, TIME, "lag_p99_ms" },
+	{ "applied", 7, 11, NUMBER, "applied" },
+};
+
+struct layout {
+	size_t name_columns;
+	unsigned rank; /* higher ones are left out */
+	int64_t now_ms;
+};
+
+static const struct column *of_rank(unsigned rank)
+{
+	for (size_t i = 0; i < ARRAY_LEN(line); i++)
+		if (line[i].rank == rank)
+			return &line[i];
+	return NULL;
 }
 
-static void add_head(size_t name_columns, struct buf *b)
+/* `columns` of the terminal; 0: there is none. Names are never cut: a long one moves its line. */
+static struct layout lay_out(size_t widest, size_t columns, int64_t now_ms)
+{
+	struct layout l = { .name_columns = columns && widest > columns / 2 ? columns / 2 : widest,
+			    .rank = columns ? 0 : ARRAY_LEN(line),
+			    .now_ms = now_ms };
+	size_t used = l.name_columns;
+	const struct column *next;
+
+	while (columns && (next = of_rank(l.rank + 1)) && (used += 2 + next->columns) <= columns)
+		l.rank++;
+	return l;
+}
+
+static void add_title_of(const struct column *c, struct buf *b)
+{
+	buf_addf(b, c->kind == NUMBER ? "  %*s" : "  %-*s", (int)c->columns, c->title);
+}
+
+static void add_value(const struct column *c, json_object *peer, int64_t now_ms, struct buf *b)
+{
+	struct str mode = text_of(peer, "mode");
+	bool connected = json_object_get_boolean(member(peer, "connected"));
+	size_t begin;
+
+	buf_lit(b, "  ");
+	begin = b->n;
+	if (c->kind == MODE)
+		buf_str(b, mode.n ? mode : STR("not yet"));
+	else if (c->kind == CONNECTED && !connected)
+		buf_lit(b, "no");
+	else if (c->kind == CONNECTED)
+		add_time(b, now_ms - number_of(peer, "since_ms"));
+	else if (c->kind == TIME)
+		add_time(b, number_of(peer, c->key));
+	else
+		buf_addf(b, "%*" PRId64, (int)c->columns, number_of(peer, c->key));
+	pad(b, begin, c->columns);
+}
+
+static void add_head(const struct layout *l, struct buf *b)
 {
 	size_t begin = b->n;
 
 	buf_lit(b, "peer");
-	pad(b, begin, name_columns);
-	buf_lit(b,
-		"  mode        connected  objects   behind  waiting  in flight  oldest    re-sent  lag p50   lag p99   "
-		"applied\n");
+	pad(b, begin, l->name_columns);
+	for (size_t i = 0; i < ARRAY_LEN(line); i++)
+		if (line[i].rank <= l->rank)
+			add_title_of(&line[i], b);
+	buf_char(b, '\n');
 }
 
-static void add_connected(json_object *peer, int64_t now_ms, struct buf *b)
+static void add_line(json_object *peer, const struct layout *l, struct buf *b)
 {
-	if (json_object_get_boolean(member(peer, "connected")))
-		add_time_column(b, now_ms - number_of(peer, "since_ms"), 9);
-	else
-		buf_lit(b, "no       ");
-}
-
-static void add_line(json_object *peer, size_t name_columns, int64_t now_ms, struct buf *b)
-{
-	struct str mode = text_of(peer, "mode");
 	size_t begin = b->n;
 
 	row_printable(b, text_of(peer, "name"), NAME_COLUMNS);
-	pad(b, begin, name_columns);
-	buf_addf(b, "  %-10.*s  ", STR_ARG(mode.n ? mode : STR("not yet")));
-	add_connected(peer, now_ms, b);
-	buf_addf(b, "  %7" PRId64 "  %7" PRId64 "  %7" PRId64 "  %9" PRId64 "  ", number_of(peer, "objects"),
-		 number_of(peer, "behind"), number_of(peer, "waiting"), number_of(peer, "in_flight"));
-	add_time_column(b, number_of(peer, "oldest_ms"), 8);
-	buf_addf(b, "  %7" PRId64 "  ", number_of(peer, "resent"));
-	add_time_column(b, number_of(peer, "lag_p50_ms"), 8);
-	buf_lit(b, "  ");
-	add_time_column(b, number_of(peer, "lag_p99_ms"), 8);
-	buf_addf(b, "  %7" PRId64 "\n", number_of(peer, "applied"));
+	pad(b, begin, l->name_columns);
+	for (size_t i = 0; i < ARRAY_LEN(line); i++)
+		if (line[i].rank <= l->rank)
+			add_value(&line[i], peer, l->now_ms, b);
+	buf_char(b, '\n');
 }
 
 /* ---- what needs attention ---------------------------------------------------------------------------------------- */
@@ -148,24 +199,41 @@ static size_t widest(json_object *peers)
 		size_t n = text_of(json_object_array_get_idx(peers, i), "name").n;
 
 		if (n > columns)
-			columns = n > NAME_COLUMNS ? NAME_COLUMNS : n;
+			columns = n > AGENT_NAME_MAX ? AGENT_NAME_MAX : n;
 	}
 	return columns;
 }
 
-static void add_peers(json_object *peers, int64_t now_ms, struct buf *b)
+/* Who needs a person comes first, then who is away. */
+static int urgency(json_object *peer)
 {
-	size_t columns = widest(peers);
+	if (number_of(peer, "held") || number_of(peer, "quarantined_count"))
+		return 0;
+	return json_object_get_boolean(member(peer, "connected")) ? 2 : 1;
+}
+
+static int compare(const void *a, const void *b)
+{
+	json_object *first = *(json_object *const *)a, *second = *(json_object *const *)b;
+	int by_urgency = urgency(first) - urgency(second);
+
+	return by_urgency ? by_urgency : str_cmp(text_of(first, "name"), text_of(second, "name"));
+}
+
+static void add_peers(json_object *peers, size_t columns, int64_t now_ms, struct buf *b)
+{
+	struct layout l = lay_out(widest(peers), columns, now_ms);
 
 	if (json_object_array_length(peers) == 0) {
 		buf_lit(b, "no agent is known yet\n");
 		return;
 	}
-	add_head(columns, b);
+	json_object_array_sort(peers, compare);
+	add_head(&l, b);
 	for (size_t i = 0; i < json_object_array_length(peers); i++) {
 		json_object *peer = json_object_array_get_idx(peers, i);
 
-		add_line(peer, columns, now_ms, b);
+		add_line(peer, &l, b);
 		add_held(peer, b);
 		add_quarantined(peer, b);
 	}
@@ -190,6 +258,16 @@ static void add_unowned(json_object *principal, struct buf *b)
 	}
 }
 
+static void add_counts(json_object *principal, json_object *agents, struct buf *b)
+{
+	size_t n = json_object_array_length(agents), connected = 0;
+
+	for (size_t i = 0; i < n; i++)
+		connected += json_object_get_boolean(member(json_object_array_get_idx(agents, i), "connected")) != 0;
+	buf_addf(b, "principal, %" PRId64 " objects, %zu of %zu agents connected", number_of(principal, "objects"),
+		 connected, n);
+}
+
 static void add_title(json_object *document, struct buf *b)
 {
 	json_object *agent = member(document, "agent"), *principal = member(document, "principal");
@@ -203,7 +281,7 @@ static void add_title(json_object *document, struct buf *b)
 		row_printable(b, text_of(principal, "address"), REASON_COLUMNS);
 		buf_addf(b, " port %" PRId64, number_of(principal, "port"));
 	} else {
-		buf_addf(b, "principal, %" PRId64 " objects", number_of(principal, "objects"));
+		add_counts(principal, member(document, "agents"), b);
 	}
 	buf_str(b, json_object_get_boolean(member(document, "ready"))
 			   ? STR("\n")
@@ -240,7 +318,7 @@ bool sync_text_is(struct str json)
 	return is;
 }
 
-enum err sync_text(struct str json, int64_t now_ms, struct buf *ret_text)
+enum err sync_text(struct str json, size_t columns, int64_t now_ms, struct buf *ret_text)
 {
 	json_object *document = parse(json);
 	json_object *one = NULL;
@@ -248,12 +326,12 @@ enum err sync_text(struct str json, int64_t now_ms, struct buf *ret_text)
 
 	if (is_principal(document)) {
 		add_title(document, ret_text);
-		add_peers(member(document, "agents"), now_ms, ret_text);
+		add_peers(member(document, "agents"), columns, now_ms, ret_text);
 		err = ret_text->err;
 	} else if (is_agent(document) && (one = json_object_new_array())) {
 		(void)json_object_array_add(one, json_object_get(member(document, "principal")));
 		add_title(document, ret_text);
-		add_peers(one, now_ms, ret_text);
+		add_peers(one, columns, now_ms, ret_text);
 		err = ret_text->err;
 	}
 	json_object_put(one);

@@ -208,6 +208,7 @@ enum err daemon_init(struct daemon *daemon, const char *data_dir, const struct d
 
 	if (err != E_OK)
 		return err;
+	(void)signal(SIGHUP, SIG_IGN); /* until it is watched there is nothing to read again, and no reason to end */
 	daemon->user = user;
 	daemon->logger = logger;
 	daemon->due.on_due = on_due;

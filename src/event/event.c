@@ -253,10 +253,16 @@ static void write_data(struct buf *b, enum event_data kind, struct str data)
 	b->err = b->err == E_OK ? E_CORRUPT : b->err;
 }
 
+/* Webhook bodies pass with bytes that are not UTF-8, as at upstream; a JSON text may hold none (RFC 8259 8.1). */
+static bool is_foreign_json(enum event_data kind, struct str data)
+{
+	return kind == EVENT_DATA_JSON && !str_is_utf8(data);
+}
+
 void event_write_json(struct str meta, enum event_data kind, struct str data, enum event_json_form form,
 		      struct buf *ret_json)
 {
-	if (form == EVENT_JSON_UPSTREAM && kind != EVENT_DATA_NONE)
+	if ((form == EVENT_JSON_UPSTREAM && kind != EVENT_DATA_NONE) || is_foreign_json(kind, data))
 		kind = EVENT_DATA_BINARY;
 	if (meta.n < 2 || meta.p[meta.n - 1] != '}') {
 		ret_json->err = ret_json->err == E_OK ? E_CORRUPT : ret_json->err;

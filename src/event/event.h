@@ -95,7 +95,7 @@ void event_write_meta_around(struct str shared, struct str id, struct str time, 
 
 enum event_json_form {
 	EVENT_JSON_UPSTREAM, /* data always as "data_base64": facts argo-events 3.1, byte for byte */
-	EVENT_JSON_NATIVE,   /* JSON data as a JSON value, text as a string, the rest as base64 */
+	EVENT_JSON_NATIVE,   /* JSON data in UTF-8 as a JSON value, text as a string, the rest as base64 */
 };
 
 /*

@@ -15,7 +15,7 @@
 struct pattern {
 	pcre2_general_context *memory;
 	pcre2_code *code;
-	size_t length; /* of the pattern: what a match costs */
+	size_t length; /* of the pattern with its counts written out: what a match costs */
 };
 
 static void *give(PCRE2_SIZE n, void *unused)
@@ -42,6 +42,78 @@ void pattern_free(struct pattern *x)
 }
 
 DEFINE_FREEP(pattern, struct pattern, pattern_free)
+
+/* ---- what it costs ------------------------------------------------------------------------------------------------------ */
+
+#define PLACE 4 /* bytes: what stands for one place of a pattern, and is compared as often */
+
+/* The bracket that closes a class, which is one character. */
+static size_t skip_class(struct str pattern, size_t i)
+{
+	size_t first = i + 1 + (i + 1 < pattern.n && pattern.p[i + 1] == '^');
+
+	for (i = first; i < pattern.n && (pattern.p[i] != ']' || i == first); i++)
+		i += pattern.p[i] == '\\';
+	return i;
+}
+
+/* The last byte of an escape; the braces of \x{41} and \p{Greek} are part of it. */
+static size_t skip_escape(struct str pattern, size_t i)
+{
+	struct str rest = str_sub(pattern, i + 1, pattern.n);
+
+	if (rest.n > 1 && (rest.p[0] == 'x' || rest.p[0] == 'p' || rest.p[0] == 'P') && rest.p[1] == '{')
+		return i + 1 + str_find(rest, '}');
+	return i + 1;
+}
+
+static bool is_digit(struct str s, size_t i)
+{
+	return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
+}
+
+/* The last number of {n}, {n,} or {n,m}; 0: it is no repetition. */
+static uint64_t count_at(struct str braces)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 1; is_digit(braces, i) && n <= RE2_REPEAT_MAX; i++) {
+		n = n * 10 + (uint64_t)(braces.p[i] - '0');
+		if (i + 1 < braces.n && braces.p[i + 1] == ',' && is_digit(braces, i + 2)) {
+			n = 0;
+			i++;
+		}
+	}
+	return n;
+}
+
+/* Places that counts add: three for x{4}, as xxxx has; counts in what is counted multiply. At most those that a text can reach. */
+static size_t counted_places(struct str pattern)
+{
+	uint64_t outer[FILTER_PATTERN_MAX], places = 0, before = 0, added = 0;
+	size_t depth = 0;
+
+	for (size_t i = 0; i < pattern.n && added < FILTER_STATES_MAX; i++) {
+		uint64_t count = pattern.p[i] == '{' ? count_at(str_sub(pattern, i, pattern.n)) : 0;
+
+		if (count > 1) {
+			added += (places - before) * (count - 1);
+			places += (places - before) * (count - 1);
+		} else if (pattern.p[i] == ')' && depth) {
+			before = outer[--depth];
+		} else if (pattern.p[i] == '(') {
+			outer[depth++] = places;
+		} else {
+			before = places++;
+			i = pattern.p[i] == '['    ? skip_class(pattern, i)
+			    : pattern.p[i] == '\\' ? skip_escape(pattern, i)
+						   : i;
+		}
+	}
+	return added < FILTER_STATES_MAX ? (size_t)added : FILTER_STATES_MAX;
+}
+
+/* ---- compiled ----------------------------------------------------------------------------------------------------------- */
 
 /*
  * Anchored behind a prefix that takes anything, the matcher follows all places where a match could begin at once: one pass,
@@ -81,7 +153,7 @@ enum err pattern_new(struct str text, struct why *why, struct pattern **ret_patt
 		x->memory = pcre2_general_context_create(give, take_back, NULL);
 	if (!x || !x->memory)
 		return why_set(why, E_NOMEM, "regular expression");
-	x->length = text.n;
+	x->length = text.n + PLACE * counted_places(text);
 	buf_lit(&translated, "(?s:.*?)(?:");
 	err = re2_translate(text, /* captures= */ false, &translated, why);
 	buf_char(&translated, ')');

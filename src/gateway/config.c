@@ -27,7 +27,7 @@ static bool read_all(struct config_reader *r)
 enum err gateway_config_load(const char *const *paths, size_t count, struct problems *problems,
 			     struct gateway_config **ret_config)
 {
-	const struct config_input input = { .files = paths, .file_count = count };
+	const struct config_input input = { .files = paths, .file_count = count, .elsewhere = true };
 
 	return gateway_config_read(&input, problems, ret_config);
 }

@@ -99,7 +99,9 @@ struct config_input {
 	const struct config_text *texts;
 	size_t text_count;
 	bool take_unknown; /* a newer controller may write keys that upstream did not have yet: they are warned of */
-	bool no_bus; /* the manifests of a controller are looked at: the bus may stand elsewhere, with a warning */
+	bool elsewhere; /* the gateway runs on another machine: its secrets and its data directory are not looked at */
+	bool running;   /* a gateway reads them again: what it has opened may be missing, with a warning */
+	bool no_bus;    /* the manifests of a controller are looked at: the bus may stand elsewhere, with a warning */
 	bool skip_bad; /* an event that has a problem is left out with a warning, as upstream does (facts argo-events 3.3) */
 };
 
@@ -109,7 +111,7 @@ struct config_input {
 enum err gateway_config_read(const struct config_input *input, struct problems *problems,
 			     struct gateway_config **ret_config);
 
-/* The same of files alone. */
+/* The same of files alone, for tools: the files that only the gateway needs are not looked at (`elsewhere`). */
 enum err gateway_config_load(const char *const *paths, size_t count, struct problems *problems,
 			     struct gateway_config **ret_config);
 

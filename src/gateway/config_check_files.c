@@ -5,24 +5,59 @@
 
 #include "base/mem.h"
 #include "gateway/config_read.h"
+#include "net/tls.h"
 
-/* Manifests are checked on other machines than they run on: a file that is not there now is worth a warning. */
+/* What the gateway goes on without is worth a warning, what it does not start without a problem. */
 static void check_readable(struct config_reader *r, const struct doc_file *file, const struct node *n, const char *path,
-			   const char *what)
+			   const char *without)
 {
 	char reason[96];
 
 	if (path && access(path, R_OK) != 0)
-		warning_at(r->problems, file, n, what, "%s cannot be read now: %s", path,
+		warning_at(r->problems, file, n, without, "%s cannot be read now: %s", path,
 			   strerror_r(errno, reason, sizeof(reason)));
 }
 
-static void check_secret(struct config_reader *r, size_t route, const struct secret_ref *secret, const char *key,
-			 const char *what)
+/* A gateway that runs goes on with what it has opened; its next start would fail. */
+static void lacks(struct config_reader *r, const struct doc_file *file, const struct node *n, const char *text)
 {
-	const struct route_place *place = &r->places[route];
+	const char *without = "the gateway does not start without it";
 
-	check_readable(r, place->file, node_get(place->context, key), secret->path, what);
+	if (r->input->running)
+		warning_at(r->problems, file, n, without, "%s", text);
+	else
+		problem_at(r->problems, file, n, without, "%s", text);
+}
+
+static void check_needed(struct config_reader *r, const struct doc_file *file, const struct node *n, const char *path)
+{
+	struct why why = { 0 };
+
+	if (!path || access(path, R_OK) == 0)
+		return;
+	(void)why_errno(&why, E_IO, errno, "%s cannot be read", path);
+	lacks(r, file, n, why.text);
+}
+
+static bool same_tls(const struct route_config *a, const struct route_config *b)
+{
+	return str_eq(str_of(a->tls_cert.path), str_of(b->tls_cert.path)) &&
+	       str_eq(str_of(a->tls_key.path), str_of(b->tls_key.path));
+}
+
+/* As the listener would open it; the events of a port have the same. */
+static void check_tls(struct config_reader *r, size_t i)
+{
+	const struct route_config *route = &r->config->routes[i];
+	const struct route_place *place = &r->places[i];
+	struct tls_server *tls = NULL;
+	struct why why = { 0 };
+
+	if (!route->tls_cert.path || !route->tls_key.path || (i && same_tls(route - 1, route)))
+		return;
+	if (tls_server_new(route->tls_cert.path, route->tls_key.path, "http/1.1", &why, &tls) != E_OK)
+		lacks(r, place->file, node_get(place->context, "serverCertSecret"), why.text);
+	tls_server_free(tls);
 }
 
 /* Those of the other kind of bus are not there. */
@@ -40,8 +75,7 @@ static void check_bus_files(struct config_reader *r)
 		if (str_eq(str_of(r->buses.items[i].name), str_of(r->config->bus.name)))
 			m = &r->buses.items[i];
 	for (size_t i = 0; m && i < ARRAY_LEN(paths); i++)
-		check_readable(r, m->file, paths[i] == js->credentials_path ? m->holdfast : m->spec, paths[i],
-			       "the gateway does not start without it");
+		check_needed(r, m->file, paths[i] == js->credentials_path ? m->holdfast : m->spec, paths[i]);
 }
 
 static void check_token(struct config_reader *r)
@@ -90,6 +124,23 @@ static const struct node *data_dir_node(const struct config_reader *r, const str
 	return NULL;
 }
 
+/* Events need a place, the store or a bus. */
+static void check_place(struct config_reader *r)
+{
+	const struct manifest *m = r->sources.items, *with;
+
+	if (!m || data_dir_node(r, &with))
+		return;
+	if (config_bus_is_elsewhere(r))
+		warning_at(
+			r->problems, m->file, m->root,
+			"give the EventBus too; for `holdfast gateway` also spec.holdfast.dataDir is enough",
+			"there is no EventBus among the files: the controller may give one, a gateway would not start");
+	else if (r->config->bus.kind == BUS_EMBEDDED)
+		problem_at(r->problems, m->file, m->root, "add spec.holdfast.dataDir, or give an EventBus",
+			   "the embedded bus keeps events in a dataDir, and none is given");
+}
+
 static void check_data_dir(struct config_reader *r)
 {
 	const struct manifest *m = r->sources.items;
@@ -98,15 +149,6 @@ static void check_data_dir(struct config_reader *r)
 	int error = path ? writable(path) : 0;
 	char reason[96];
 
-	if (!n && m && config_bus_is_elsewhere(r))
-		warning_at(
-			r->problems, r->sources.items[0].file, r->sources.items[0].root,
-			"give the EventBus too; for `holdfast gateway` also spec.holdfast.dataDir is enough",
-			"there is no EventBus among the files: the controller may give one, a gateway would not start");
-	else if (!n && m && r->config->bus.kind == BUS_EMBEDDED)
-		problem_at(r->problems, r->sources.items[0].file, r->sources.items[0].root,
-			   "add spec.holdfast.dataDir, or give an EventBus",
-			   "the embedded bus keeps events in a dataDir, and none is given");
 	if (n && !path && r->config->data_dir)
 		problem_nomem(r->problems);
 	if (error)
@@ -134,14 +176,15 @@ static void check_source_secrets(struct config_reader *r, size_t route)
 
 void config_check_files(struct config_reader *r)
 {
-	const char *tls = "the gateway does not start without it", *auth = "requests are answered 500 without it";
-
+	check_place(r);
+	if (r->input->elsewhere)
+		return;
 	for (size_t i = 0; i < r->config->route_count; i++) {
-		const struct route_config *route = &r->config->routes[i];
+		const struct route_place *place = &r->places[i];
 
-		check_secret(r, i, &route->auth, "authSecret", auth);
-		check_secret(r, i, &route->tls_cert, "serverCertSecret", tls);
-		check_secret(r, i, &route->tls_key, "serverKeySecret", tls);
+		check_readable(r, place->file, node_get(place->context, "authSecret"), r->config->routes[i].auth.path,
+			       "requests are answered 500 without it");
+		check_tls(r, i);
 		check_source_secrets(r, i);
 	}
 	check_bus_files(r);

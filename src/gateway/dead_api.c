@@ -5,7 +5,8 @@
 #include "gateway/query.h"
 #include "net/loop.h"
 
-#define AT_ONCE    1000
+#define AT_ONCE    256
+#define BYTES_MAX  (4 << 20)
 #define TIMEOUT_MS 5000
 
 struct batch;
@@ -14,7 +15,6 @@ struct letter {
 	struct batch *batch;
 	struct letter *next;
 	uint64_t pos;
-	bool held; /* one before it, of its route, was not taken */
 	char *bus_name;
 	char *source;
 	char *name;
@@ -31,10 +31,15 @@ struct batch {
 	struct dead_api *api;
 	struct http_request *request; /* NULL: the client is gone */
 	bool retry;
-	uint64_t only;          /* 0: all */
+	uint64_t only;          /* 0: all, */
+	uint64_t after;         /* from behind this position */
+	uint64_t last;          /* position of the last one looked at */
+	bool cut;               /* there are more behind it */
+	bool stopped;           /* retry: the bus does not take them now */
 	struct letter *letters; /* by position */
 	struct letter **end;
 	struct letter *waiting; /* retry: the next one */
+	size_t bytes;           /* retry: of what is to be sent */
 	size_t left;
 	size_t done;
 	size_t failed;
@@ -75,14 +80,19 @@ static void on_closed(struct admin_call *call)
 /* The request is closed inside or after the answer: on_closed() frees, unless it is closed already. */
 static void batch_answer(struct batch *b)
 {
-	char space[96];
+	char space[128];
 	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
 
 	if (!b->request) {
 		batch_free(b);
 		return;
 	}
-	buf_addf(&text, "{\"count\":%zu,\"failed\":%zu}\n", b->done, b->failed);
+	buf_addf(&text, "{\"count\":%zu,\"failed\":%zu", b->done, b->failed);
+	if (b->stopped)
+		buf_lit(&text, ",\"stopped\":true");
+	if (b->cut)
+		buf_addf(&text, ",\"next_after\":%llu", (unsigned long long)b->last);
+	buf_lit(&text, "}\n");
 	http_respond(b->request, &(struct http_response){ .status = 200,
 							  .content_type = STR("application/json"),
 							  .body = buf_view(&text) });
@@ -129,12 +139,11 @@ static void forget(struct letter *l)
 	store_dead(l->batch->api->store, &l->put);
 }
 
-/* What stands behind it in its route waits for another day, too: or it would overtake. */
-static void hold_route(const struct letter *failed)
+/* Nothing that stands behind it may overtake: the rest waits for another day. */
+static void stop(struct batch *b)
 {
-	for (struct letter *l = failed->next; l; l = l->next)
-		if (str_eq(str_of(l->source), str_of(failed->source)) && str_eq(str_of(l->name), str_of(failed->name)))
-			l->held = true;
+	b->stopped = true;
+	b->left = 1;
 }
 
 static void run_published(struct loop_task *task)
@@ -147,7 +156,7 @@ static void run_published(struct loop_task *task)
 	}
 	log_warn("gateway", "a dead letter failed again", LOG_U("position", l->pos), LOG_WHY(&l->publish.why));
 	if (l->publish.err != E_LIMIT && l->publish.err != E_MALFORMED)
-		hold_route(l);
+		stop(l->batch);
 	settle(l, /* ok= */ false);
 }
 
@@ -180,19 +189,20 @@ static void retry_next(struct batch *b)
 {
 	struct letter *l = b->waiting;
 
-	while (l->held && b->left > 1) {
-		b->left--;
-		b->failed++;
-		l = l->next;
-	}
 	b->waiting = l->next;
-	if (l->held)
-		settle(l, /* ok= */ false);
-	else
-		publish_again(l);
+	publish_again(l);
 }
 
-static struct letter *letter_new(const struct store_dead_row *row)
+static bool copy_event(struct letter *l, const struct store_row *event)
+{
+	l->source = str_dup(event->source);
+	l->name = str_dup(event->name);
+	l->msg_id = str_dup(event->key.n ? event->key : event->id);
+	event_write_json(event->meta, event->data_kind, event->data, EVENT_JSON_UPSTREAM, &l->wire);
+	return l->source && l->name && l->msg_id && l->wire.err == E_OK;
+}
+
+static struct letter *letter_new(const struct store_dead_row *row, bool with_event)
 {
 	struct letter *l = mem_alloc(sizeof(*l));
 
@@ -200,15 +210,17 @@ static struct letter *letter_new(const struct store_dead_row *row)
 		return NULL;
 	l->pos = row->pos;
 	l->bus_name = str_dup(str_of(row->bus));
-	l->source = str_dup(row->event.source);
-	l->name = str_dup(row->event.name);
-	l->msg_id = str_dup(row->event.key.n ? row->event.key : row->event.id);
-	event_write_json(row->event.meta, row->event.data_kind, row->event.data, EVENT_JSON_UPSTREAM, &l->wire);
-	if (!l->bus_name || !l->source || !l->name || !l->msg_id || l->wire.err != E_OK) {
+	if (!l->bus_name || (with_event && !copy_event(l, &row->event))) {
 		letter_free(l);
 		return NULL;
 	}
 	return l;
+}
+
+/* Letters of one position stay together: `after` could not tell them apart. */
+static bool is_full(const struct batch *b, uint64_t pos)
+{
+	return (b->left >= AT_ONCE || b->bytes >= BYTES_MAX) && pos > b->last;
 }
 
 static bool collect(void *ctx, const struct store_dead_row *row)
@@ -216,13 +228,15 @@ static bool collect(void *ctx, const struct store_dead_row *row)
 	struct batch *b = ctx;
 	struct letter *l;
 
-	if (b->only && row->pos != b->only)
-		return true;
+	b->cut = is_full(b, row->pos);
+	if (b->cut || (b->only && row->pos != b->only))
+		return false;
+	b->last = row->pos;
 	if (b->retry && !str_eq(str_of(row->bus), str_of(b->api->bus_name))) {
 		b->foreign++; /* another bus would take what it has already, and the letter would be gone */
 		return true;
 	}
-	l = letter_new(row);
+	l = letter_new(row, b->retry);
 	if (!l) {
 		b->err = E_NOMEM;
 		return false;
@@ -230,7 +244,9 @@ static bool collect(void *ctx, const struct store_dead_row *row)
 	l->batch = b;
 	*b->end = l;
 	b->end = &l->next;
-	return ++b->left < AT_ONCE;
+	b->bytes += l->wire.n;
+	b->left++;
+	return true;
 }
 
 static enum err read_letters(struct batch *b, struct why *why)
@@ -239,18 +255,16 @@ static enum err read_letters(struct batch *b, struct why *why)
 	enum err err = store_reader_open(b->api->dir, why, &reader);
 
 	if (err == E_OK)
-		err = store_read_dead(reader, collect, b, why);
+		err = store_read_dead(reader, b->only ? b->only : b->after + 1, collect, b, why);
 	store_reader_close(reader);
 	return err == E_OK && b->err != E_OK ? why_set(why, b->err, "collect the dead letters") : err;
 }
 
-static enum err parse(struct str query, uint64_t *ret_only)
+static enum err parse(struct str query, struct batch *b)
 {
-	if (str_is(query_raw(query, "pos"), "all")) {
-		*ret_only = 0;
-		return E_OK;
-	}
-	return query_u64(query, "pos", INT64_MAX, 0, ret_only) == E_OK && *ret_only ? E_OK : E_MALFORMED;
+	if (str_is(query_raw(query, "pos"), "all"))
+		return query_u64(query, "after", INT64_MAX - 1, 0, &b->after);
+	return query_u64(query, "pos", INT64_MAX, 0, &b->only) == E_OK && b->only ? E_OK : E_MALFORMED;
 }
 
 static void drop_all(struct batch *b)
@@ -291,9 +305,9 @@ static void begin(struct dead_api *d, struct http_request *r, bool retry)
 	}
 	*b = (struct batch){ .call.on_closed = on_closed, .api = d, .request = r, .retry = retry };
 	b->end = &b->letters;
-	if (parse(r->query, &b->only) != E_OK) {
+	if (parse(r->query, b) != E_OK) {
 		batch_free(b);
-		admin_text(r, 400, STR("use pos=POSITION or pos=all\n"));
+		admin_text(r, 400, STR("use pos=POSITION, or pos=all and after=POSITION\n"));
 	} else if (read_letters(b, &why) != E_OK) {
 		batch_free(b);
 		log_error("gateway", "cannot read the dead letters", LOG_WHY(&why));

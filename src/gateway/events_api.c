@@ -28,6 +28,7 @@ struct events_wait {
 struct page {
 	struct buf lines;
 	uint64_t last;
+	uint64_t gone; /* of what was asked for, up to here; 0: nothing */
 };
 
 static bool add_line(void *ctx, const struct store_row *row)
@@ -53,6 +54,8 @@ static enum err read_page(struct events_api *e, const struct events_wait *w, str
 	if (!e->reader)
 		err = store_reader_open(e->dir, why, &e->reader);
 	if (err == E_OK)
+		err = store_gone(e->reader, query.from, UINT64_MAX, &ret_page->gone, why);
+	if (err == E_OK)
 		err = store_read(e->reader, &query, add_line, ret_page, why);
 	return err == E_OK ? ret_page->lines.err : err;
 }
@@ -62,7 +65,7 @@ static bool answer_page(struct events_wait *w, bool must)
 {
 	struct page page = { .last = w->after };
 	struct why why = { 0 };
-	char headers[64];
+	char headers[96];
 	struct buf b = { .p = headers, .cap = sizeof(headers), .max = sizeof(headers) };
 	bool answered = true;
 
@@ -71,6 +74,8 @@ static bool answer_page(struct events_wait *w, bool must)
 		admin_text(w->request, 500, STR("the store cannot be read; see the log\n"));
 	} else if (page.lines.n || must) {
 		buf_addf(&b, "Holdfast-Next-After: %llu\r\n", (unsigned long long)page.last);
+		if (page.gone)
+			buf_addf(&b, "Holdfast-Removed: %llu\r\n", (unsigned long long)page.gone);
 		http_respond(w->request, &(struct http_response){ .status = 200,
 								  .content_type = STR("application/x-ndjson"),
 								  .headers = buf_view(&b),

@@ -7,7 +7,8 @@
  *   source=, name= only of this EventSource, of this event name
  *
  * Shape     the answer has a line {"position","stored","event"} for each event, and Holdfast-Next-After: the position to
- *           ask for next. Requests that wait are woken by the commit that brings an event; none polls.
+ *           ask for next. Where retention has let events behind N go, Holdfast-Removed says up to which position.
+ *           Requests that wait are woken by the commit that brings an event; none polls.
  * Owner     embedded in the admin listener.
  * Threads   the main thread; the store's listener only posts a task.
  */

@@ -1,6 +1,7 @@
 /* What a route's filter says about its events: which are stored, and which are marked because it failed on them. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "event/json_members.h"
 #include "event/json_text.h"
 #include "event/json_walk.h"
 #include "filter/filter.h"
@@ -12,6 +13,17 @@
 #define MARK_MAX   (6 * REASON_MAX + 32) /* bytes: each character may be written as \\uXXXX */
 
 /* ---- what a filter sees ---------------------------------------------------------------------------------------------- */
+
+/* JSON by its kind; or by its type where it came as base64, as SDKs send all bytes. */
+static bool may_be_json(const struct store_row *row)
+{
+	struct json_member type = { .name = "datacontenttype" };
+
+	if (row->data_kind != EVENT_DATA_BINARY)
+		return row->data_kind == EVENT_DATA_JSON;
+	(void)json_members(row->meta, &type, 1);
+	return type.raw.n > 2 && event_type_is_json(str_sub(type.raw, 1, type.raw.n - 2));
+}
 
 /* `space` holds data that came as it was and is not compact yet. E_NOMEM, or it is JSON that the filter reads as nil. */
 static enum err input_of(const struct exchange *x, const struct store_row *row, struct buf *space,
@@ -26,7 +38,7 @@ static enum err input_of(const struct exchange *x, const struct store_row *row, 
 	ret->has_data = true;
 	ret->data_is_text = row->data_kind == EVENT_DATA_TEXT;
 	buf_clear(space);
-	if (row->data_kind == EVENT_DATA_JSON)
+	if (may_be_json(row))
 		err = json_compact(row->data, /* plain= */ true, space, NULL);
 	ret->data = ret->data_is_text ? row->data : err == E_OK ? buf_view(space) : (struct str){ 0 };
 	return err == E_MALFORMED ? E_OK : err;

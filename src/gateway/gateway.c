@@ -2,11 +2,11 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "gateway/process.h"
+#include "net/descriptors.h"
 #include "net/systemd.h"
 
 /* One thread: two requests that need the same thing fetch it once. */
@@ -111,15 +111,11 @@ static size_t worker_count_of(const struct gateway_config *config)
 /* Every connection is a descriptor: take what the hard limit gives. */
 static void raise_descriptor_limit(const struct gateway_config *config)
 {
-	struct rlimit limit;
+	uint64_t open_files = descriptors_raise();
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < config->limits.conns_max + 64)
+	if (open_files < config->limits.conns_max + 64)
 		log_warn("gateway", "the limit of open files is below limits.connections",
-			 LOG_U("open_files", limit.rlim_cur), LOG_U("connections", config->limits.conns_max));
+			 LOG_U("open_files", open_files), LOG_U("connections", config->limits.conns_max));
 }
 
 static enum err start_workers(struct process *p, struct why *why)
@@ -200,7 +196,7 @@ int gateway_run(const struct gateway_options *options)
 	}
 	p->options = options;
 	p->gateway.registry = metrics_new();
-	if (!p->gateway.registry || config_read(options, &p->config) != E_OK) {
+	if (!p->gateway.registry || config_read(options, /* running= */ false, &p->config) != E_OK) {
 		metrics_free(p->gateway.registry);
 		mem_free(p);
 		return EXIT_FAILURE;

@@ -52,8 +52,8 @@ void outlet_set_limits(struct process *p);
 
 /* ---- reload.c: another configuration -------------------------------------------------------------------------------- */
 
-/* Reads the files; problems go to standard error, a line each. */
-enum err config_read(const struct gateway_options *options, struct gateway_config **ret_config);
+/* Reads the files, for a start or for one that is `running`; problems go to standard error, a line each. */
+enum err config_read(const struct gateway_options *options, bool running, struct gateway_config **ret_config);
 
 /* Makes `config` the one in use, or leaves everything as it was. Takes the reference on success. */
 enum err config_apply(struct process *p, struct gateway_config *config, struct why *why);

@@ -4,11 +4,15 @@
 #include "gateway/process.h"
 #include "net/systemd.h"
 
-enum err config_read(const struct gateway_options *options, struct gateway_config **ret_config)
+enum err config_read(const struct gateway_options *options, bool running, struct gateway_config **ret_config)
 {
+	struct config_input input = options->input;
 	struct problems problems = { 0 };
-	enum err err = gateway_config_read(&options->input, &problems, ret_config);
 	struct buf text = { 0 };
+	enum err err;
+
+	input.running = running;
+	err = gateway_config_read(&input, &problems, ret_config);
 
 	problems_write(&problems, &text);
 	if (text.err == E_OK && text.n)
@@ -122,6 +126,33 @@ static void warn_needs_restart(const struct gateway_config *opened, const struct
 			log_warn("gateway", "this change takes effect at the next start", LOG_S("key", rows[i].what));
 }
 
+static const struct route_config *same_route(const struct gateway_config *c, const struct route_config *route)
+{
+	for (size_t i = 0; i < c->route_count; i++)
+		if (same_text(c->routes[i].event_source, route->event_source) &&
+		    same_text(c->routes[i].event_name, route->event_name))
+			return &c->routes[i];
+	return NULL;
+}
+
+/* What waits in the store is forwarded from there, what comes from now on with `ack: bus` goes straight to the bus. */
+static void warn_overtaking(const struct process *p, const struct gateway_config *before,
+			    const struct gateway_config *next)
+{
+	int64_t oldest_ms;
+	uint64_t waiting = p->gateway.forwarder ? forwarder_waiting(p->gateway.forwarder, &oldest_ms) : 0;
+
+	for (size_t i = 0; waiting && i < next->route_count; i++) {
+		const struct route_config *route = &next->routes[i];
+		const struct route_config *was = route->ack == ACK_BUS ? same_route(before, route) : NULL;
+
+		if (was && was->ack == ACK_SPOOL)
+			log_warn("gateway", "new events of this route overtake those that wait in the store",
+				 LOG_S("event_source", route->event_source), LOG_S("event_name", route->event_name),
+				 LOG_U("waiting", waiting));
+	}
+}
+
 /* What a route needs and this process has not opened; NULL: all is there. */
 static const char *missing_outlet(const struct process *p, const struct route_config *route)
 {
@@ -155,23 +186,26 @@ static void refuse(struct process *p, const struct why *why)
 
 void config_reload(struct process *p)
 {
-	struct gateway_config *next = NULL;
+	struct gateway_config *next = NULL, *before;
 	struct why why = { 0 };
 
 	systemd_reloading(NULL);
-	if (config_read(p->options, &next) != E_OK) {
+	if (config_read(p->options, /* running= */ true, &next) != E_OK) {
 		why_set(&why, E_CONFIG, "the manifests have problems: they stand above");
 		refuse(p, &why);
 		return;
 	}
+	before = gateway_config_ref(p->config);
 	if (check_outlets(p, next, &why) != E_OK || config_apply(p, next, &why) != E_OK) {
 		gateway_config_unref(next);
 		refuse(p, &why);
 	} else {
 		warn_needs_restart(p->opened, next);
+		warn_overtaking(p, before, next);
 		ports_reload_tls(&p->ports);
 		metric_inc(p->gateway.metrics.reloads_ok);
 		log_info("gateway", "the configuration was reloaded", LOG_U("routes", next->route_count));
 		systemd_ready("running", NULL);
 	}
+	gateway_config_unref(before);
 }

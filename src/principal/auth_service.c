@@ -1,5 +1,6 @@
 #include "auth.pb-c.h"
 
+#include "auth/files.h"
 #include "auth/tokens.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -11,19 +12,25 @@
 struct login {
 	struct principal *principal;
 	struct rpc_call *call; /* NULL: the caller has gone */
+	struct turns_waiter waiter;
 	ProtobufCMessage *message;
 	struct login_request request;
+	struct buf words; /* what of the request outlives its message */
 	struct login_answer answer;
 	bool refresh;      /* a new refresh token is made, too */
 	bool with_refresh; /* RefreshToken, not Authenticate */
+	bool under_way;    /* a worker has it */
 };
+
+/* Passwords with the workers: enough that none waits for the loop. All others wait here, where turns are taken. */
+#define CHECKS_MAX 4
 
 static void login_free(struct login *l)
 {
 	struct principal *p = l->principal;
 
-	if (l->message)
-		pb_free(l->message);
+	pb_free(l->message);
+	wipe_buf(&l->words);
 	mem_free(l);
 	p->logins--;
 	principal_ended(p);
@@ -81,7 +88,8 @@ static void start_signing(struct login *l)
 		.agent = l->answer.agent, .mode = l->answer.mode, .refresh = l->refresh, .now_ms = clock_wall_ms()
 	};
 
-	if (tokens_start(p->keys, p->pool, &p->daemon.loop, &request, on_issued, l) != E_OK)
+	l->under_way = tokens_start(p->keys, p->pool, &p->daemon.loop, &request, on_issued, l) == E_OK;
+	if (!l->under_way)
 		refuse(l, RPC_UNAVAILABLE, "too many logins at once");
 }
 
@@ -104,36 +112,78 @@ static void decided(struct login *l)
 		refuse(l, RPC_RESOURCE_EXHAUSTED, "out of memory");
 		return;
 	}
+	rpc_vouch(l->call);
 	start_signing(l);
 }
+
+static void checked(struct login *l, enum err result)
+{
+	l->under_way = false;
+	login_end(&l->principal->rules, &l->request, result, &l->answer);
+	decided(l);
+}
+
+static void check_next(struct principal *p);
 
 static void on_checked(void *ctx, enum err result)
 {
 	struct login *l = ctx;
+	struct principal *p = l->principal;
 
-	if (result == E_OK)
-		passwords_remember(l->principal->passwords, l->request.client_id, l->request.client_secret,
-				   l->principal->daemon.loop.now_ms);
-	login_end(&l->principal->rules, &l->request, result, &l->answer);
-	decided(l);
+	p->checks--;
+	checked(l, result);
+	check_next(p);
+}
+
+static void check_next(struct principal *p)
+{
+	struct turns_waiter *w;
+
+	while (p->checks < CHECKS_MAX && (w = turns_take(&p->waiting))) {
+		struct login *l = CONTAINER_OF(w, struct login, waiter);
+		enum err err = passwords_check_start(p->passwords, p->pool, &p->daemon.loop, l->request.client_id,
+						     l->request.client_secret, on_checked, l);
+
+		l->under_way = err == E_OK;
+		p->checks += l->under_way;
+		if (!l->under_way)
+			checked(l, err);
+	}
+}
+
+/* A message may be a hundred times as large once it is read, and many wait: what is still needed is copied. */
+static bool keep_words(struct login *l)
+{
+	struct login_request *r = &l->request;
+	struct str *const kept[] = { &r->client_id, &r->client_secret, &r->version };
+
+	if (!buf_reserve(&l->words, r->client_id.n + r->client_secret.n + r->version.n + 1))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+		size_t from = l->words.n;
+
+		buf_str(&l->words, *kept[i]);
+		*kept[i] = str_sub(buf_view(&l->words), from, kept[i]->n);
+	}
+	r->method = r->mode = (struct str){ 0 };
+	pb_free(TAKE(l->message));
+	return true;
 }
 
 static void check_password(struct login *l)
 {
 	struct principal *p = l->principal;
-	enum err err;
+	struct turns_waiter *dropped = NULL;
 
 	if (passwords_recall(p->passwords, l->request.client_id, l->request.client_secret, p->daemon.loop.now_ms)) {
-		login_end(&p->rules, &l->request, E_OK, &l->answer);
-		decided(l);
+		checked(l, E_OK);
 		return;
 	}
-	err = passwords_check_start(p->passwords, p->pool, &p->daemon.loop, l->request.client_id,
-				    l->request.client_secret, on_checked, l);
-	if (err != E_OK) {
-		login_end(&p->rules, &l->request, err, &l->answer);
-		decided(l);
-	}
+	if (!keep_words(l) || turns_put(&p->waiting, rpc_peer(l->call)->address, &l->waiter, &dropped) != E_OK)
+		checked(l, E_NOMEM);
+	if (dropped)
+		checked(CONTAINER_OF(dropped, struct login, waiter), E_BUSY);
+	check_next(p);
 }
 
 static struct str credential(const Authapi__AuthRequest *r, const char *key)
@@ -144,13 +194,18 @@ static struct str credential(const Authapi__AuthRequest *r, const char *key)
 	return (struct str){ 0 };
 }
 
-/* Who asks, as far as the connection and the metadata say it. */
-static struct login_peer peer_of(const struct principal *p, const struct rpc_call *call)
+struct login_peer principal_peer(const struct principal *p, const struct rpc_call *call)
 {
 	struct login_peer peer = { .cert = rpc_peer(call) ? rpc_peer(call)->tls : NULL };
+	const struct rpc_metadata *m = rpc_metadata(call);
+	size_t n = 0;
 
-	if (p->auth.method == AUTH_HEADER)
-		peer.header = rpc_metadata_get(rpc_metadata(call), str_of(p->auth.header));
+	if (p->auth.method != AUTH_HEADER)
+		return peer;
+	for (size_t i = 0; i < m->n; i++)
+		n += str_is(rpc_metadata_key(m, i), p->auth.header);
+	peer.header = rpc_metadata_get(m, str_of(p->auth.header));
+	peer.header_again = n > 1;
 	return peer;
 }
 
@@ -181,7 +236,7 @@ static void on_authenticate(struct rpc_call *call, struct str message)
 					     .client_id = credential(r, "clientid"),
 					     .client_secret = credential(r, "clientsecret") };
 	l->refresh = true;
-	peer = peer_of(p, call);
+	peer = principal_peer(p, call);
 	login_begin(&p->rules, &l->request, &peer, &l->answer);
 	if (l->answer.step == LOGIN_PASSWORD)
 		check_password(l);
@@ -203,7 +258,7 @@ static void on_refresh(struct rpc_call *call, struct str message)
 	const Authapi__RefreshTokenRequest *r = (const void *)l->message;
 
 	l->with_refresh = true;
-	peer = peer_of(p, call);
+	peer = principal_peer(p, call);
 	login_refresh(&p->rules, p->keys, str_of(r->refreshtoken), &peer, clock_wall_ms(), &l->answer, &claims);
 	if (l->answer.step == LOGIN_ACCEPTED)
 		l->refresh = login_renews(&claims, clock_wall_ms());
@@ -224,7 +279,7 @@ static void on_open(struct rpc_call *call, void *ctx)
 	rpc_set_user(call, l);
 }
 
-/* What has begun goes on; nobody waits for its result. */
+/* What a worker has goes on; nobody waits for its result. */
 static void on_cancel(struct rpc_call *call)
 {
 	struct login *l = rpc_user(call);
@@ -232,7 +287,8 @@ static void on_cancel(struct rpc_call *call)
 	if (!l)
 		return;
 	l->call = NULL;
-	if (!l->message)
+	turns_remove(&l->principal->waiting, &l->waiter);
+	if (!l->under_way)
 		login_free(l);
 }
 
@@ -241,11 +297,13 @@ const struct rpc_method auth_methods[] = {
 	  .kind = RPC_UNARY,
 	  .on_open = on_open,
 	  .on_message = on_authenticate,
-	  .on_cancel = on_cancel },
+	  .on_cancel = on_cancel,
+	  .message_max = RPC_SMALL_MESSAGE },
 	{ .path = WIRE_REFRESH_TOKEN,
 	  .kind = RPC_UNARY,
 	  .on_open = on_open,
 	  .on_message = on_refresh,
-	  .on_cancel = on_cancel },
+	  .on_cancel = on_cancel,
+	  .message_max = RPC_SMALL_MESSAGE },
 };
 const size_t auth_method_count = ARRAY_LEN(auth_methods);

@@ -7,7 +7,7 @@
 /* An agent whose call is accepted; NULL: the call has been refused. */
 static struct hub_agent *let_in(struct principal *p, struct rpc_call *call)
 {
-	struct login_peer peer = { .cert = rpc_peer(call) ? rpc_peer(call)->tls : NULL };
+	struct login_peer peer = principal_peer(p, call);
 	struct str token = rpc_metadata_get(rpc_metadata(call), (struct str)STR(WIRE_AUTHORIZATION));
 	struct login_answer answer;
 	struct hub_agent *agent;
@@ -18,6 +18,7 @@ static struct hub_agent *let_in(struct principal *p, struct rpc_call *call)
 		rpc_finish(call, answer.code, str_of(answer.text), NULL);
 		return NULL;
 	}
+	rpc_vouch(call);
 	agent = hub_agent(p->hub, agent_name(&answer.agent), answer.mode);
 	if (!agent)
 		rpc_finish(call, RPC_UNAVAILABLE, (struct str)STR("out of memory"), NULL);
@@ -45,7 +46,7 @@ static void stream_end(struct stream *s, enum rpc_code code, const char *why)
 {
 	struct rpc_call *call = TAKE(s->pump.call);
 
-	observe_disconnected(s->principal, s, why);
+	observe_disconnected(s->principal, s, &(struct rpc_ending){ .text = why, .detail = "", .orderly = true });
 	stream_free(s);
 	rpc_finish(call, code, str_of(why), NULL);
 }
@@ -135,10 +136,11 @@ static void on_half_close(struct rpc_call *call)
 static void on_cancel(struct rpc_call *call)
 {
 	struct stream *s = rpc_user(call);
+	struct rpc_ending ending = rpc_ending(call);
 
 	if (!s)
 		return;
-	observe_disconnected(s->principal, s, "the connection ended");
+	observe_disconnected(s->principal, s, &ending);
 	stream_free(s);
 }
 
@@ -162,9 +164,33 @@ void stream_pump(struct hub_agent *agent)
 /* Events without a stream of their own; their answers go out on the agent's stream (facts 1.1). */
 struct push {
 	struct principal *principal;
+	struct rpc_call *call;
+	struct push *prev, *next;
 	struct agent_name agent;
 	int32_t received;
 };
+
+static void push_begin(struct push *push)
+{
+	struct principal *p = push->principal;
+
+	push->next = p->pushes;
+	if (push->next)
+		push->next->prev = push;
+	p->pushes = push;
+	rpc_set_user(push->call, push);
+}
+
+static void push_free(struct push *push)
+{
+	if (push->next)
+		push->next->prev = push->prev;
+	if (push->prev)
+		push->prev->next = push->next;
+	else
+		push->principal->pushes = push->next;
+	mem_free(push);
+}
 
 static void on_push(struct rpc_call *call, void *ctx)
 {
@@ -182,8 +208,8 @@ static void on_push(struct rpc_call *call, void *ctx)
 		rpc_finish(call, RPC_FAILED_PRECONDITION, (struct str)STR("Subscribe first"), NULL);
 		return;
 	}
-	*push = (struct push){ .agent = agent->name, .principal = p };
-	rpc_set_user(call, push);
+	*push = (struct push){ .agent = agent->name, .call = call, .principal = p };
+	push_begin(push);
 }
 
 static void on_pushed(struct rpc_call *call, struct str message)
@@ -211,16 +237,41 @@ static void on_push_end(struct rpc_call *call)
 	wire_push_summary((struct str)STR("ok"), push->received, push->received, &summary);
 	err = summary.err == E_OK ? rpc_send(call, buf_view(&summary)) : summary.err;
 	buf_release(&summary);
-	mem_free(push);
+	push_free(push);
 	rpc_finish(call, rpc_code_of_err(err), (struct str){ 0 }, NULL);
 }
 
 static void on_push_cancel(struct rpc_call *call)
 {
-	mem_free(rpc_user(call));
+	if (rpc_user(call))
+		push_free(rpc_user(call));
 }
 
 /* ---- all streams ------------------------------------------------------------------------------------------------- */
+
+/* With today's rules, whoever is at the other end of this call is not this agent any more. */
+static bool is_over(const struct principal *p, const struct rpc_call *call, const struct agent_name *agent)
+{
+	struct login_peer peer = principal_peer(p, call);
+	struct why why = { 0 };
+
+	return !login_still(&p->rules, agent, &peer, &why);
+}
+
+static void pushes_review(struct principal *p)
+{
+	struct push *next;
+
+	for (struct push *push = p->pushes; push; push = next) {
+		struct rpc_call *call = push->call;
+
+		next = push->next;
+		if (!is_over(p, call, &push->agent))
+			continue;
+		push_free(push);
+		rpc_finish(call, RPC_UNAUTHENTICATED, (struct str)STR("no longer allowed"), NULL);
+	}
+}
 
 void streams_review(struct principal *p)
 {
@@ -229,12 +280,11 @@ void streams_review(struct principal *p)
 
 	while ((agent = hub_next(p->hub, &at))) {
 		struct stream *s = agent->user;
-		struct login_peer peer = { .cert = s && rpc_peer(s->pump.call) ? rpc_peer(s->pump.call)->tls : NULL };
-		struct why why = { 0 };
 
-		if (s && !login_still(&p->rules, &agent->name, &peer, &why))
+		if (s && is_over(p, s->pump.call, &agent->name))
 			stream_end(s, RPC_UNAUTHENTICATED, "no longer allowed");
 	}
+	pushes_review(p);
 }
 
 void streams_end(struct principal *p)

@@ -12,6 +12,8 @@
 /* A setting of the ledger for each agent: the mode it was in last. */
 #define SETTING_AGENT       "agent/"
 
+#define STALE_MS            1000 /* until what had no memory is tried again */
+
 struct hub *hub_new(const struct hub_options *options)
 {
 	struct hub *h = mem_alloc(sizeof(*h));
@@ -244,9 +246,10 @@ void hub_ready(struct hub_agent *agent)
 void hub_report(struct hub_agent *agent, struct object *o)
 {
 	struct hub *h = agent->hub;
+	uint64_t now_ms = h->o.now_ms(h->o.events.ctx);
 
-	if (session_object(agent->session, o, h->o.now_ms(h->o.events.ctx), h->o.wall_ns(h->o.events.ctx)) == E_NOMEM)
-		agent->stale = true;
+	if (session_object(agent->session, o, now_ms, h->o.wall_ns(h->o.events.ctx)) == E_NOMEM)
+		agent->stale_ms = now_ms + STALE_MS;
 	hub_ready(agent);
 }
 
@@ -254,6 +257,8 @@ static void reschedule(struct hub *h, struct hub_agent *a, uint64_t now_ms)
 {
 	uint64_t due_ms = session_due(a->session, now_ms);
 
+	if (a->stale_ms && a->stale_ms < due_ms)
+		due_ms = a->stale_ms;
 	heap_remove(&h->due, &a->due);
 	if (due_ms != UINT64_MAX)
 		(void)heap_put(&h->due, &a->due, due_ms > now_ms ? due_ms : now_ms + 1);
@@ -283,8 +288,8 @@ static void free_retired(struct hub *h)
 
 static void let_work(struct hub *h, struct hub_agent *a, uint64_t now_ms)
 {
-	if (a->stale) {
-		a->stale = false;
+	if (a->stale_ms && now_ms >= a->stale_ms) {
+		a->stale_ms = 0;
 		hub_report_all(a);
 	}
 	session_work(a->session, now_ms, h->o.wall_ns(h->o.events.ctx));

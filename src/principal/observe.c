@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "net/systemd.h"
 #include "principal/process.h"
 
@@ -45,13 +47,17 @@ void observe_connected(struct principal *p, const struct stream *s, const struct
 		 LOG_S("mode", agent_mode_text(s->agent->mode)), LOG_U("dialect", dialect->version));
 }
 
-void observe_disconnected(struct principal *p, const struct stream *s, const char *why)
+void observe_disconnected(struct principal *p, const struct stream *s, const struct rpc_ending *ending)
 {
+	char reason[512];
+
 	metric_set(p->metrics.connected, (int64_t)p->streams - 1);
 	/* The call is still there when its connection ended under it. */
 	if (s->pump.message.n || s->pump.order)
 		principal_metrics_cut(&p->metrics, traffic_of(p, s->agent)->name, /* by_us= */ !s->pump.call);
-	log_info(PRINCIPAL_LOG, "an agent is disconnected", LOG_S("agent", s->agent->name.text), LOG_S("reason", why));
+	(void)snprintf(reason, sizeof(reason), "%s%s%s", ending->text, ending->detail[0] ? ": " : "", ending->detail);
+	log_at(ending->orderly ? LOG_INFO : LOG_WARN, PRINCIPAL_LOG, "an agent is disconnected",
+	       LOG_S("agent", s->agent->name.text), LOG_S("reason", reason));
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */

@@ -7,6 +7,8 @@
 #include "backend/open.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "daemon/expiry.h"
+#include "net/descriptors.h"
 #include "net/listen.h"
 #include "net/systemd.h"
 #include "principal/process.h"
@@ -14,7 +16,8 @@
 
 #define DRAIN_MS    10000 /* for calls that are open when the process is told to stop */
 #define SETTING_UID "principal/uid"
-#define POOL_QUEUE  4096 /* logins whose password or token waits to be computed */
+#define POOL_QUEUE  4096 /* logins whose token waits to be signed */
+#define LOGINS_MAX  4096 /* logins whose password waits to be checked */
 
 static struct principal *of(struct daemon *daemon)
 {
@@ -83,6 +86,7 @@ static enum err open_auth(struct principal *p, struct why *why)
 		err = work_pool_new(/* threads= */ 2, POOL_QUEUE, why, &p->pool);
 	if (err != E_OK)
 		return err;
+	turns_init(&p->waiting, LOGINS_MAX);
 	p->rules = (struct login_rules){ .auth = &p->auth,
 					 .passwords = p->passwords,
 					 .blocklist = p->blocklist,
@@ -220,15 +224,33 @@ static enum err open_tls(struct principal *p, struct why *why)
 					     : o->root_ca            ? TLS_VERIFY_IF_GIVEN
 								     : TLS_VERIFY_NONE };
 
+	expiry_tell(PRINCIPAL_LOG, o->tls_cert);
 	if (o->insecure_plaintext || tls_server_open(&tls, why, &p->tls) == E_OK)
 		return E_OK;
 	return why_add(why, "--tls-cert, --tls-key, --root-ca-path, --tls-ciphersuites");
 }
 
+#define STRANGER_MEMORY (64 << 10) /* of a connection without a login: several times what one takes */
+
+/* Connections must leave descriptors for the files that are written for those who came first. */
+static struct rpc_limits limits_of(const struct principal_options *o)
+{
+	struct rpc_limits limits = rpc_limits_default();
+	uint64_t open_files = descriptors_raise(), conns = descriptors_for(open_files, limits.conns_max);
+
+	if (conns < limits.conns_max)
+		log_warn(PRINCIPAL_LOG, "the limit of open files allows fewer connections",
+			 LOG_U("open_files", open_files), LOG_U("connections", conns));
+	limits.conns_max = (uint32_t)conns;
+	limits.message_max = (size_t)o->grpc_max_message_size;
+	limits.stranger_memory = STRANGER_MEMORY;
+	return limits;
+}
+
 static enum err open_server(struct principal *p, struct why *why)
 {
 	const struct principal_options *o = p->options;
-	struct rpc_server_options options = { .limits = rpc_limits_default(), .metrics = p->daemon.metrics };
+	struct rpc_server_options options = { .limits = limits_of(o), .metrics = p->daemon.metrics };
 	enum err err = open_tls(p, why);
 	int fd;
 
@@ -244,7 +266,6 @@ static enum err open_server(struct principal *p, struct why *why)
 	options.tls = p->tls;
 	options.services = p->services;
 	options.service_count = p->service_count;
-	options.limits.message_max = (size_t)o->grpc_max_message_size;
 	err = listen_open(str_of(o->listen_host), (uint16_t)o->listen_port, /* share= */ false, why, &fd);
 	return err == E_OK ? rpc_server_start(&p->daemon.loop, fd, &options, why, &p->server) : err;
 }
@@ -321,6 +342,7 @@ static void on_reload(struct daemon *daemon)
 	systemd_reloading(NULL);
 	if (p->tls && tls_server_reload(p->tls, &why) != E_OK)
 		log_error(PRINCIPAL_LOG, "the certificate stays as it was", LOG_WHY(&why));
+	expiry_tell(PRINCIPAL_LOG, p->options->tls_cert);
 	if (p->options->jwt_key && jwt_keys_reload(p->keys, daemon_wall_ns(daemon) / 1000000, &why) != E_OK)
 		log_error(PRINCIPAL_LOG, "the token key stays as it was", LOG_WHY(&why));
 	if (p->passwords && passwords_reload(p->passwords, &problems) != E_OK)
@@ -383,6 +405,7 @@ static void release(struct principal *p)
 	rpc_health_free(p->health);
 	rpc_reflection_free(p->reflection);
 	work_pool_free(p->pool);
+	turns_release(&p->waiting);
 	daemon_release(&p->daemon);
 	tls_server_free(p->tls);
 	jwt_keys_free(p->keys);

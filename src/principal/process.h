@@ -11,6 +11,7 @@
 #pragma once
 
 #include "auth/login.h"
+#include "auth/turns.h"
 #include "backend/backend.h"
 #include "daemon/pump.h"
 #include "daemon/web.h"
@@ -52,6 +53,8 @@ struct principal {
 	struct selector *selector;
 	struct jwt_keys *keys;
 	struct work_pool *pool;
+	struct turns waiting; /* logins whose password waits to be checked */
+	unsigned checks;      /* passwords that workers have */
 	struct login_rules rules;
 	struct buf uid; /* of this principal, for ever */
 	struct principal_metrics metrics;
@@ -61,6 +64,7 @@ struct principal {
 	struct web web;
 	uint64_t next_epoch;
 	size_t streams;
+	struct push *pushes;
 	size_t logins; /* under way */
 	bool backend_open;
 	bool stopping;
@@ -73,6 +77,9 @@ struct principal {
 extern const struct rpc_method auth_methods[];
 extern const size_t auth_method_count;
 
+/* Who asks, as far as the connection and the metadata say it. */
+struct login_peer principal_peer(const struct principal *p, const struct rpc_call *call);
+
 /* event_service.c */
 extern const struct rpc_method event_methods[];
 extern const size_t event_method_count;
@@ -83,7 +90,7 @@ void stream_pump(struct hub_agent *agent);
 /* The agent begins anew: the hub's on_retired. */
 void stream_retired(struct hub_agent *agent);
 
-/* End all streams: of agents that may no longer come (after a reload), or of all of them. */
+/* End all streams, and pushes: of agents that may no longer come (after a reload), or of all of them. */
 void streams_review(struct principal *p);
 void streams_end(struct principal *p);
 
@@ -96,7 +103,7 @@ void observe_release(struct principal *p);
 struct hub_events observe_events(struct principal *p);
 void observe_login(struct principal *p, const struct login_answer *answer, const struct rpc_peer *peer);
 void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect);
-void observe_disconnected(struct principal *p, const struct stream *s, const char *why);
+void observe_disconnected(struct principal *p, const struct stream *s, const struct rpc_ending *ending);
 
 /* web.c */
 enum err web_start(struct principal *p, struct why *why);

@@ -35,7 +35,11 @@ static void on_version(struct rpc_call *call, struct str message)
 }
 
 static const struct rpc_method version_methods[] = {
-	{ .path = WIRE_VERSION, .kind = RPC_UNARY, .on_open = on_open, .on_message = on_version },
+	{ .path = WIRE_VERSION,
+	  .kind = RPC_UNARY,
+	  .on_open = on_open,
+	  .on_message = on_version,
+	  .message_max = RPC_SMALL_MESSAGE },
 };
 
 /* ---- the table ---------------------------------------------------------------------------------------------------- */

@@ -92,6 +92,8 @@ static void detach(struct rpc_call *call)
 	rpc_call_drop_queue(call);
 	loop_timer_stop(conn->end->loop, &call->deadline);
 	rpc_reader_release(&call->reader);
+	rpc_budget_give(&conn->memory, call->head_held);
+	call->head_held = 0;
 	buf_release(&call->waiting);
 	rpc_conn_remove(conn, call);
 	call->conn = NULL;

@@ -36,6 +36,13 @@ struct rpc_peer {
 	const struct tls_peer *tls; /* what its certificate says; NULL: it showed none */
 };
 
+/* Why a server's call was cancelled. */
+struct rpc_ending {
+	const char *text;   /* "the peer does not answer pings" */
+	const char *detail; /* of a connection: what the peer or TLS said; "" when they said nothing */
+	bool orderly;       /* it was the peer's wish, or ours, and nothing broke */
+};
+
 /*
  * Put a message into the queue, copied. The headers leave with the first one. A message for a call that has ended, and whose owner
  * has not been told yet because it is paused, is dropped.
@@ -72,6 +79,9 @@ const struct rpc_metadata *rpc_metadata(const struct rpc_call *call);
 
 /* NULL: the connection has gone already. */
 const struct rpc_peer *rpc_peer(const struct rpc_call *call);
+
+/* Server: in on_cancel, why. Its texts are lent until that returns. */
+struct rpc_ending rpc_ending(const struct rpc_call *call);
 
 /* The owner's. */
 void rpc_set_user(struct rpc_call *call, void *user);

@@ -40,6 +40,7 @@ struct rpc_call {
 	struct rpc_metadata trailing; /* a client's: came with the end; a server's: fields to end with */
 	struct buf message;           /* a client's: grpc-message, decoded */
 	size_t head_bytes;
+	size_t head_held;  /* taken from the connection's memory for fields */
 	struct str single; /* the one message of a unary call, in the reader */
 	bool have_single;
 	bool paused;
@@ -69,6 +70,7 @@ struct rpc_call {
 	unsigned http_status; /* to refuse with; a client's: what came */
 	enum rpc_code code;   /* to refuse with; a client's: what came */
 	const char *refusal;  /* why no handler sees it; static */
+	struct rpc_ending ending;
 	bool is_post, type_ok;
 	bool have_status; /* a client's: grpc-status came */
 

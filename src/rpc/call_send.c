@@ -42,12 +42,14 @@ static void block(struct rpc_call *call, bool until_empty)
 	call->until_empty = until_empty;
 }
 
-/* One message each call may queue in any case: calls that nobody reads must not hold the others. */
+/* One message each call of a known peer may queue in any case: calls that nobody reads must not hold the others. */
 static bool has_room(struct rpc_call *call)
 {
 	const struct rpc_limits *l = &call->conn->end->limits;
+	const struct rpc_conn *conn = call->conn;
+	size_t conn_max = conn->stranger ? l->stranger_memory : l->conn_send_queue;
 
-	if (call->queued == 0 || (call->queued < l->send_queue && call->conn->queued < l->conn_send_queue))
+	if ((call->queued == 0 && !conn->stranger) || (call->queued < l->send_queue && conn->queued < conn_max))
 		return true;
 	block(call, /* until_empty= */ false);
 	return false;

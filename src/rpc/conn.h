@@ -63,13 +63,14 @@ struct rpc_conn {
 	unsigned writes;   /* given to libuv and not done */
 	enum rpc_conn_state state;
 	enum rpc_end_reason reason;
-	struct why why; /* a client's story of its end */
+	struct why why; /* the story of its end, as far as somebody has told it */
 	bool touched;
 	bool reading;
 	bool peer_eof;
 	bool draining;   /* GOAWAY was said or heard: no new calls */
 	bool drain_told; /* with the real last stream */
 	bool counted;    /* in the metrics */
+	bool stranger;   /* a server's: nobody has vouched for it */
 	char address[INET6_ADDRSTRLEN];
 };
 

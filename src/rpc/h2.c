@@ -67,6 +67,15 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
 	return 0;
 }
 
+/* Compressed, a field may be a single byte: what it takes here is counted. */
+static bool hold_field(struct rpc_call *call, size_t n)
+{
+	if (!rpc_budget_take(&call->conn->memory, n))
+		return false;
+	call->head_held += n;
+	return true;
+}
+
 static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
 		     const uint8_t *value, size_t value_n, uint8_t flags, void *ctx)
 {
@@ -78,7 +87,7 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 	c->head_bytes += name_n + value_n + 32; /* RFC 9113 6.5.2 */
 	if (c->head_bytes > HEADERS_WORST * c->end->limits.headers_max)
 		return end(c, RPC_END_HEADERS);
-	if (call && c->head_bytes <= c->end->limits.headers_max)
+	if (call && c->head_bytes <= c->end->limits.headers_max && hold_field(call, name_n + value_n))
 		c->end->role->on_field(call, (struct str){ (const char *)name, name_n },
 				       (struct str){ (const char *)value, value_n });
 	else if (call)

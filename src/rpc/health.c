@@ -152,13 +152,18 @@ static void cancel_watch(struct rpc_call *call)
 }
 
 static const struct rpc_method methods[] = {
-	{ .path = "/grpc.health.v1.Health/Check", .kind = RPC_UNARY, .on_open = open_check, .on_message = check },
+	{ .path = "/grpc.health.v1.Health/Check",
+	  .kind = RPC_UNARY,
+	  .on_open = open_check,
+	  .on_message = check,
+	  .message_max = RPC_SMALL_MESSAGE },
 	{ .path = "/grpc.health.v1.Health/Watch",
 	  .kind = RPC_SERVER_STREAM,
 	  .on_open = open_watch,
 	  .on_message = watch,
 	  .on_writable = go_on_watching,
-	  .on_cancel = cancel_watch },
+	  .on_cancel = cancel_watch,
+	  .message_max = RPC_SMALL_MESSAGE },
 };
 
 static const struct rpc_file *const files[] = { &rpc_file_health };

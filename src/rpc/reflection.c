@@ -139,6 +139,7 @@ static void on_half_close(struct rpc_call *call)
 	{                                                                                                       \
 		.path = "/grpc.reflection." version ".ServerReflection/ServerReflectionInfo", .kind = RPC_BIDI, \
 		.on_open = open_call, .on_message = on_message, .on_half_close = on_half_close,                 \
+		.message_max = RPC_SMALL_MESSAGE,                                                               \
 	}
 
 static const struct rpc_method methods_v1[] = { METHOD("v1") };

@@ -14,13 +14,18 @@ struct entry {
 	void *ctx;
 };
 
+struct conn_list {
+	struct rpc_conn *first, *last;
+};
+
 struct rpc_server {
 	struct rpc_end end; /* first */
 	struct acceptor acceptor;
 	struct tls_server *tls;
 	struct map methods;
 	struct entry *entries;
-	struct rpc_conn *conns;
+	struct conn_list strangers; /* nobody has vouched for them; the newest first */
+	struct conn_list known;
 	size_t conn_count;
 	bool stopping;
 	bool listener_closed;
@@ -51,8 +56,8 @@ static void on_open(struct rpc_conn *conn)
 
 static void on_goaway(struct rpc_conn *conn, uint32_t error_code, struct str text)
 {
-	(void)error_code;
-	(void)text;
+	(void)why_set(&conn->why, E_UNAVAILABLE, "GOAWAY %s%s%.*s", nghttp2_http2_strerror(error_code),
+		      text.n ? ": " : "", STR_ARG(text));
 	/* A client that will open no more calls: its last ones go on. */
 	conn->draining = true;
 	conn->drain_told = true;
@@ -60,16 +65,43 @@ static void on_goaway(struct rpc_conn *conn, uint32_t error_code, struct str tex
 
 static void maybe_stopped(struct rpc_server *s);
 
+static struct conn_list *list_of(struct rpc_server *s, const struct rpc_conn *c)
+{
+	return c->stranger ? &s->strangers : &s->known;
+}
+
+static void put(struct rpc_server *s, struct rpc_conn *c)
+{
+	struct conn_list *list = list_of(s, c);
+
+	c->prev = NULL;
+	c->next = list->first;
+	if (c->next)
+		c->next->prev = c;
+	else
+		list->last = c;
+	list->first = c;
+}
+
+static void take_out(struct rpc_server *s, struct rpc_conn *c)
+{
+	struct conn_list *list = list_of(s, c);
+
+	if (c->next)
+		c->next->prev = c->prev;
+	else
+		list->last = c->prev;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		list->first = c->next;
+}
+
 static void on_gone(struct rpc_conn *conn)
 {
 	struct rpc_server *s = server_of(conn->end);
 
-	if (conn->next)
-		conn->next->prev = conn->prev;
-	if (conn->prev)
-		conn->prev->next = conn->next;
-	else
-		s->conns = conn->next;
+	take_out(s, conn);
 	s->conn_count--;
 	mem_free(conn);
 	maybe_stopped(s);
@@ -86,10 +118,53 @@ static const struct rpc_role role = {
 	.on_gone = on_gone,
 };
 
+/* What it holds already is counted with everybody's from now on. */
+static void make_known(struct rpc_conn *c)
+{
+	struct rpc_server *s = server_of(c->end);
+
+	take_out(s, c);
+	c->stranger = false;
+	put(s, c);
+	c->memory.max = s->end.limits.conn_memory;
+	c->memory.parent = &s->end.memory;
+	s->end.memory.used += c->memory.used;
+}
+
+void rpc_vouch(struct rpc_call *call)
+{
+	if (call->conn && call->conn->stranger)
+		make_known(call->conn);
+}
+
+static void treat_as_stranger(struct rpc_conn *c)
+{
+	c->stranger = true;
+	c->memory = (struct rpc_budget){ .max = c->end->limits.stranger_memory };
+}
+
+/*
+ * A place for `newest`: that of the stranger who is here longest. Agents and those who are about to say who they are need one for
+ * less time than it takes to come round.
+ */
+static bool make_room(struct rpc_server *s, const struct rpc_conn *newest)
+{
+	struct rpc_conn *c = s->strangers.last;
+
+	if (!c || c == newest)
+		return false;
+	make_known(c); /* it is looked at once */
+	if (c->state == RPC_CONN_LINGER)
+		rpc_conn_close(c);
+	else
+		rpc_conn_end(c, RPC_END_CONNS);
+	return true;
+}
+
 /* May this connection be served? */
 static bool admit(struct rpc_server *s, struct rpc_conn *c)
 {
-	if (s->conn_count > s->end.limits.conns_max) {
+	if (s->conn_count > s->end.limits.conns_max && !make_room(s, c)) {
 		metric_inc(s->end.metrics.conns_ended[RPC_END_CONNS]);
 		return false;
 	}
@@ -112,10 +187,9 @@ static void on_connection(struct acceptor *a, int fd)
 	}
 	rpc_conn_init(c, &s->end);
 	c->keepalive_ms = s->end.limits.keepalive_ms;
-	c->next = s->conns;
-	if (c->next)
-		c->next->prev = c;
-	s->conns = c;
+	if (s->end.limits.stranger_memory)
+		treat_as_stranger(c);
+	put(s, c);
 	s->conn_count++;
 	rc = uv_tcp_open(&c->tcp, fd);
 	if (rc < 0)
@@ -235,16 +309,22 @@ enum err rpc_server_start(struct loop *loop, int fd, const struct rpc_server_opt
 	return E_OK;
 }
 
+static void end_all(const struct conn_list *list, bool now)
+{
+	for (struct rpc_conn *c = list->first; c; c = c->next) {
+		if (now)
+			rpc_conn_end(c, RPC_END_STOPPED);
+		else
+			rpc_conn_drain(c);
+	}
+}
+
 void rpc_server_stop(struct rpc_server *s, bool now, void (*on_stopped)(void *ctx), void *ctx)
 {
 	s->on_stopped = on_stopped;
 	s->on_stopped_ctx = ctx;
 	s->stopping = true;
 	acceptor_stop(&s->acceptor);
-	for (struct rpc_conn *c = s->conns; c; c = c->next) {
-		if (now)
-			rpc_conn_end(c, RPC_END_STOPPED);
-		else
-			rpc_conn_drain(c);
-	}
+	end_all(&s->strangers, now);
+	end_all(&s->known, now);
 }

@@ -15,6 +15,9 @@
 #include "rpc/call.h"
 #include "rpc/limit.h"
 
+/* Enough for all that has to be said to a method that answers everybody. */
+#define RPC_SMALL_MESSAGE (16 << 10)
+
 struct rpc_method {
 	const char *path; /* "/package.Service/Method" */
 	enum rpc_kind kind;
@@ -30,6 +33,8 @@ struct rpc_method {
 	void (*on_cancel)(struct rpc_call *call);
 	/* A call that breaks (a message over the limit or malformed, no memory) ends with UNAVAILABLE: its clients come again after that. */
 	bool break_unavailable;
+	/* One message, when it is less than the server's limit. 0: that. */
+	size_t message_max;
 };
 
 /* A .proto file as reflection hands it out. */
@@ -56,6 +61,9 @@ struct rpc_server_options {
 };
 
 struct rpc_server;
+
+/* Whoever made this call has shown who it is: its connection may take what agents may (rpc_limits.h), and keeps its place. */
+void rpc_vouch(struct rpc_call *call);
 
 /*
  * Serve on `fd`, a bound and listening socket (owned from here on). E_UNAVAILABLE, E_NOMEM, E_EXISTS (a path twice): `fd` is

@@ -177,6 +177,8 @@ void rpc_finish(struct rpc_call *call, enum rpc_code code, struct str message, c
 static void open_call(struct rpc_call *call)
 {
 	call->reader.packing = call->packed_in;
+	if (call->method->message_max && call->method->message_max < call->reader.max)
+		call->reader.max = call->reader.body.max = call->method->message_max;
 	call->reader.keep = call->method->kind == RPC_UNARY || call->method->kind == RPC_SERVER_STREAM;
 	/* In the form that the client uses itself. */
 	call->packing = call->packed_in && call->accepts_gzip;
@@ -205,6 +207,24 @@ void rpc_server_on_remote_end(struct rpc_call *call)
 		call->method->on_half_close(call);
 }
 
+static bool is_orderly(const struct rpc_conn *conn)
+{
+	return conn->reason == RPC_END_PEER || conn->reason == RPC_END_DRAINED || conn->reason == RPC_END_STOPPED ||
+	       conn->reason == RPC_END_IDLE;
+}
+
+static struct rpc_ending ending_of(const struct rpc_call *call, enum rpc_code code, const char *text)
+{
+	if (rpc_conn_is_live(call->conn))
+		return (struct rpc_ending){ .text = text, .detail = "", .orderly = code == RPC_CANCELLED };
+	return (struct rpc_ending){ .text = text, .detail = call->conn->why.text, .orderly = is_orderly(call->conn) };
+}
+
+struct rpc_ending rpc_ending(const struct rpc_call *call)
+{
+	return call->ending;
+}
+
 static void cancel(struct rpc_call *call)
 {
 	if (call->method->on_cancel)
@@ -217,6 +237,7 @@ void rpc_server_on_over(struct rpc_call *call, enum rpc_code code, const char *t
 {
 	bool finished = call->finished;
 
+	call->ending = ending_of(call, code, text);
 	if ((code == RPC_RESOURCE_EXHAUSTED || code == RPC_INTERNAL) && call->method && call->method->break_unavailable)
 		code = RPC_UNAVAILABLE;
 	rpc_call_count(call, code);

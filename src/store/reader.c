@@ -25,6 +25,9 @@
 		 " ORDER BY e.pos")                                                                                    \
 	X(LAST,  "SELECT max(coalesce((SELECT max(pos) FROM events), 0),"                                              \
 		 " coalesce((SELECT value FROM settings WHERE name = 'removed_pos'), 0))")                             \
+	X(GONE,  "SELECT value, coalesce((SELECT value FROM settings WHERE name = 'removed_ms'), 9223372036854775807)" \
+		 " FROM settings WHERE name = 'removed_pos'")                                                          \
+	X(THERE, "SELECT count(*) FROM events WHERE pos BETWEEN ?1 AND ?2")                                              \
 	X(FROM,  "SELECT pos, stored_ms FROM events WHERE pos >= ?1 ORDER BY pos LIMIT 1")                             \
 	X(DEAD,  "SELECT " EVENT_COLUMNS ", d.bus, d.reason, d.at_ms, d.pos FROM dead d"                               \
 		 " LEFT JOIN events e ON e.pos = d.pos LEFT JOIN routes r ON r.route = e.route"                        \
@@ -284,11 +287,52 @@ static enum err row_from(struct store_reader *r, struct why *why, uint64_t *pos,
 	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
 }
 
+/* Retention let everything up to `*ret_pos` go, but what is set aside; the last of it was stored by `*ret_ms`. */
+static enum err removed(struct store_reader *r, struct why *why, uint64_t *ret_pos, int64_t *ret_ms)
+{
+	sqlite3_stmt *stmt = r->stmt[READ_GONE];
+
+	if (sqlite3_step(stmt) == SQLITE_ROW) {
+		*ret_pos = (uint64_t)sqlite3_column_int64(stmt, 0);
+		*ret_ms = sqlite3_column_int64(stmt, 1);
+	}
+	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
+}
+
+static enum err count(struct store_reader *r, uint64_t from, uint64_t to, struct why *why, uint64_t *ret_count)
+{
+	sqlite3_stmt *stmt = r->stmt[READ_THERE];
+
+	sqlite3_bind_int64(stmt, 1, (int64_t)from);
+	sqlite3_bind_int64(stmt, 2, (int64_t)to);
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		*ret_count = (uint64_t)sqlite3_column_int64(stmt, 0);
+	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
+}
+
+enum err store_gone(struct store_reader *r, uint64_t from, uint64_t to, uint64_t *ret_pos, struct why *why)
+{
+	uint64_t end = 0;
+	uint64_t there = 0;
+	int64_t ms = 0;
+	enum err err = removed(r, why, &end, &ms);
+
+	if (to < end)
+		end = to;
+	if (err == E_OK && from && from <= end)
+		err = count(r, from, end, why, &there);
+	if (err == E_OK)
+		*ret_pos = from && from <= end && there < end - from + 1 ? end : 0;
+	return err;
+}
+
 /* Stored times rise with the positions, so halving finds the place without an index. */
 enum err store_pos_at(struct store_reader *r, int64_t wall_ms, uint64_t *ret_pos, struct why *why)
 {
 	uint64_t low = 1;
 	uint64_t high = 0;
+	uint64_t gone = 0;
+	int64_t gone_ms = 0;
 	enum err err = last(r, why, &high);
 
 	high++; /* the answer lies in [low, high] */
@@ -305,7 +349,9 @@ enum err store_pos_at(struct store_reader *r, int64_t wall_ms, uint64_t *ret_pos
 			low = pos + 1;
 	}
 	if (err == E_OK)
-		*ret_pos = low;
+		err = removed(r, why, &gone, &gone_ms);
+	if (err == E_OK)
+		*ret_pos = gone_ms < wall_ms && low <= gone ? gone + 1 : low;
 	return err;
 }
 
@@ -326,12 +372,12 @@ static struct store_dead_row dead_at(struct store_reader *r, size_t i)
 	return row;
 }
 
-enum err store_read_dead(struct store_reader *r, bool (*on_row)(void *ctx, const struct store_dead_row *row), void *ctx,
-			 struct why *why)
+enum err store_read_dead(struct store_reader *r, uint64_t from,
+			 bool (*on_row)(void *ctx, const struct store_dead_row *row), void *ctx, struct why *why)
 {
 	sqlite3_stmt *stmt = r->stmt[READ_DEAD];
 	CLEANUP(buf_release) struct buf bus = { 0 };
-	uint64_t pos = 0;
+	uint64_t pos = from;
 
 	do {
 		enum err err;

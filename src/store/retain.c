@@ -72,11 +72,26 @@ static uint64_t end_by_size(const struct store *s, uint64_t end, uint64_t taken)
 	return min_u64(end, taken - kept);
 }
 
+/* For those who ask by time for what is gone: when the last of it was stored. */
+static enum err note_time(struct store *s, uint64_t end, struct why *why)
+{
+	int64_t ms = 0;
+	enum err err;
+
+	sqlite3_bind_int64(db_stmt(&s->db, SQL_EVENT_TIME), 1, (int64_t)end);
+	if (db_row(&s->db, SQL_EVENT_TIME))
+		ms = sqlite3_column_int64(db_stmt(&s->db, SQL_EVENT_TIME), 0);
+	err = db_done(&s->db, SQL_EVENT_TIME, why);
+	return err == E_OK && ms ? db_setting_set(&s->db, "removed_ms", ms, why) : err;
+}
+
 static enum err let_go(struct store *s, uint64_t end, struct why *why)
 {
 	sqlite3_stmt *stmt = db_stmt(&s->db, SQL_RETAIN_DELETE);
-	enum err err;
+	enum err err = note_time(s, end, why);
 
+	if (err != E_OK)
+		return why_add(why, "retention");
 	sqlite3_bind_int64(stmt, 1, (int64_t)s->removed_pos);
 	sqlite3_bind_int64(stmt, 2, (int64_t)end);
 	err = db_run(&s->db, SQL_RETAIN_DELETE, why);

@@ -19,6 +19,7 @@
 	X(EVENT_ADD,        "INSERT INTO events(pos, stored_ms, route, id, key, kind, meta, data)"                     \
 			    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                 \
 	X(EVENT_LAST,       "SELECT pos, stored_ms FROM events ORDER BY pos DESC LIMIT 1")                             \
+	X(EVENT_TIME,       "SELECT stored_ms FROM events WHERE pos = ?1")                                             \
 	X(ROUTE_ADD,        "INSERT INTO routes(route, source, name) VALUES(?1, ?2, ?3)")                              \
 	X(ROUTE_ALL,        "SELECT route, source, name FROM routes")                                                  \
 	X(SETTING_GET,      "SELECT value FROM settings WHERE name = ?1")                                              \

@@ -140,8 +140,17 @@ struct store_query {
 enum err store_read(struct store_reader *r, const struct store_query *query,
 		    bool (*on_row)(void *ctx, const struct store_row *row), void *ctx, struct why *why);
 
-/* The first position stored at or after this time (last + 1 when all are older). */
+/*
+ * The first position stored at or after this time (last + 1 when all are older). When retention has let such events go, the
+ * first that can be one of them.
+ */
 enum err store_pos_at(struct store_reader *r, int64_t wall_ms, uint64_t *ret_pos, struct why *why);
+
+/*
+ * Is everything that was stored at `from` to `to` still there? 0: yes; else retention has let some of it go, nothing behind
+ * the position returned. `from` 0 is the oldest event there is, whichever that is.
+ */
+enum err store_gone(struct store_reader *r, uint64_t from, uint64_t to, uint64_t *ret_pos, struct why *why);
 
 struct store_dead_row {
 	uint64_t pos;
@@ -150,5 +159,6 @@ struct store_dead_row {
 	int64_t at_ms;
 	struct store_row event;
 };
-enum err store_read_dead(struct store_reader *r, bool (*on_row)(void *ctx, const struct store_dead_row *row), void *ctx,
-			 struct why *why);
+/* In order of position, those at `from` and behind; as store_read(). */
+enum err store_read_dead(struct store_reader *r, uint64_t from,
+			 bool (*on_row)(void *ctx, const struct store_dead_row *row), void *ctx, struct why *why);

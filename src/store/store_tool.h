@@ -1,7 +1,7 @@
 /*
  * store_tool.h -- what people do to a store from the command line.
  *
- * Shape     each call opens the store of a directory, does one thing and closes it. All but store_vacuum() work while a
+ * Shape     each call opens the store of a directory, does one thing and closes it. All but the last two work while a
  *           gateway writes. Dumping is store_read() with store_row_json().
  * Threads   one per call
  * Errors    E_NOT_FOUND  there is no store in the directory
@@ -48,6 +48,12 @@ enum err store_check(const char *dir, const struct store_progress *progress,
  * there already. `progress` counts pages. A copy that could not be finished is removed.
  */
 enum err store_export(const char *dir, const char *to, const struct store_progress *progress, struct why *why);
+
+/*
+ * A bus that has another name now is still the same: its position and its dead letters go to that. E_NOT_FOUND: `from`
+ * has taken nothing. E_EXISTS: `to` has. E_BUSY: a gateway has the store.
+ */
+enum err store_rename_bus(const char *dir, const char *from, const char *to, struct why *why);
 
 /* Give free pages back to the file system. E_BUSY: a gateway has the store. Needs as much room again as the store has. */
 enum err store_vacuum(const char *dir, const struct store_progress *progress, struct why *why);

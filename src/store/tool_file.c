@@ -1,8 +1,10 @@
 #include "store/tool_file.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "store/lock.h"
 #include "store/schema.h"
 
 #define BUSY_MS  5000
@@ -31,6 +33,18 @@ enum err tool_open(const char *dir, int flags, struct why *why, struct db *ret_d
 	*ret_db = (struct db){ 0 };
 	buf_addf(&path, "%s/%s", dir, STORE_FILE);
 	err = buf_cstr(&path) ? open_path(path.p, flags, why, ret_db) : why_set(why, E_NOMEM, "open");
+	return err == E_OK ? E_OK : why_add(why, "store %s", dir);
+}
+
+enum err tool_lock(const char *dir, struct why *why, int *ret_lock_fd)
+{
+	int dir_fd;
+	enum err err = lock_dir_open(dir, /* create= */ false, why, &dir_fd);
+
+	if (err != E_OK)
+		return why_add(why, "store %s", dir);
+	err = lock_take(dir_fd, LOCK_SPOOL, why, ret_lock_fd);
+	close(dir_fd);
 	return err == E_OK ? E_OK : why_add(why, "store %s", dir);
 }
 

@@ -12,6 +12,9 @@
 /* E_NOT_FOUND: there is no store in `dir`. `flags` are SQLite's. */
 enum err tool_open(const char *dir, int flags, struct why *why, struct db *ret_db);
 
+/* As the one that writes, until the descriptor is closed. E_BUSY: a gateway has the store. */
+enum err tool_lock(const char *dir, struct why *why, int *ret_lock_fd);
+
 /* Interrupt the statements of `db` when on_progress says so; `done` of `total` is read at each call. */
 struct tool_ticker {
 	const struct store_progress *progress; /* NULL: nobody looks */

@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include "store/lock.h"
 #include "store/tool_file.h"
 
 static enum err vacuum(const char *dir, const struct store_progress *progress, struct why *why)
@@ -19,16 +18,11 @@ static enum err vacuum(const char *dir, const struct store_progress *progress, s
 
 enum err store_vacuum(const char *dir, const struct store_progress *progress, struct why *why)
 {
-	int dir_fd;
 	int lock_fd;
-	enum err err = lock_dir_open(dir, /* create= */ false, why, &dir_fd);
+	enum err err = tool_lock(dir, why, &lock_fd);
 
 	if (err != E_OK)
-		return why_add(why, "store %s", dir);
-	err = lock_take(dir_fd, LOCK_SPOOL, why, &lock_fd);
-	close(dir_fd);
-	if (err != E_OK)
-		return why_add(why, "store %s", dir);
+		return err;
 	err = vacuum(dir, progress, why);
 	close(lock_fd);
 	return err;

@@ -175,6 +175,7 @@ enum err source_write_copy(struct source *s, const struct copy *c, bool remove)
 	struct ledger_row row = key_row(s, c);
 	char operation[OPERATION_TEXT];
 
+	s->list.known = false;
 	(void)snprintf(operation, sizeof(operation), "%s %s", c->operation.text, c->terminate.text);
 	row.version = str_of(c->version);
 	row.desired = str_of(c->desired.text);
@@ -303,6 +304,7 @@ enum err source_truth(struct source *s, struct object *o, uint64_t now_ms)
 	e->truth = object_ref(o);
 	e->state = state;
 	e->gone = false;
+	s->list.known = false;
 	unhold(s, e);
 	source_sync(s, e, now_ms);
 	return E_OK;
@@ -317,6 +319,7 @@ enum err source_gone(struct source *s, enum object_kind kind, const char *namesp
 	object_unref(TAKE(e->truth));
 	memset(&e->state, 0, sizeof(e->state));
 	e->gone = true;
+	s->list.known = false;
 	source_sync(s, e, now_ms);
 	return E_OK;
 }

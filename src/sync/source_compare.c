@@ -22,6 +22,7 @@ void source_resync(struct source *s)
 {
 	s->comparison++;
 	s->compared_deletes = 0;
+	s->list.known = false; /* it may be in another dialect */
 }
 
 static bool knows_versions(const struct source *s)
@@ -63,26 +64,35 @@ static size_t list_confirmed(const struct source *s, struct wire_listed *list)
 	return n;
 }
 
-enum err source_compare_list(struct source *s, struct str checksum, uint64_t copies, bool *ret_differs)
+/* In our dialect what is confirmed, in upstream's what should be. */
+static enum err know_list(struct source *s)
 {
 	size_t room = s->entries.n + s->copies.n + 1;
 	CLEANUP(mem_freep) struct wire_listed *list = mem_array(room, sizeof(*list));
-	unsigned char sum[WIRE_CHECKSUM];
-	bool has;
 	size_t n;
 	enum err err;
 
 	if (!list)
 		return E_NOMEM;
-	n = list_truth(s, list);
-	s->peer_copies = copies;
-	s->peer_surplus = copies > n ? copies - n : 0;
+	n = s->list.truths = list_truth(s, list);
 	if (knows_versions(s))
 		n = list_confirmed(s, list);
-	err = wire_list_checksum(list, n, &has, sum);
-	if (err == E_OK)
-		*ret_differs = has ? !str_eq(checksum, (struct str){ (const char *)sum, sizeof(sum) }) : checksum.n > 0;
+	err = wire_list_checksum(list, n, &s->list.has, s->list.sum);
+	s->list.known = err == E_OK;
 	return err;
+}
+
+enum err source_compare_list(struct source *s, struct str checksum, uint64_t copies, bool *ret_differs)
+{
+	enum err err = s->list.known ? E_OK : know_list(s);
+	struct str ours = { (const char *)s->list.sum, sizeof(s->list.sum) };
+
+	if (err != E_OK)
+		return err;
+	s->peer_copies = copies;
+	s->peer_surplus = copies > s->list.truths ? copies - s->list.truths : 0;
+	*ret_differs = s->list.has ? !str_eq(checksum, ours) : checksum.n > 0;
+	return E_OK;
 }
 
 /* One member of the list, to the peer. */

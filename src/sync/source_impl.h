@@ -91,6 +91,12 @@ struct source {
 	uint64_t refused;    /* times that something had no room or memory */
 	uint64_t held;       /* entries */
 	uint64_t comparison; /* counts them */
+	struct {
+		unsigned char sum[WIRE_CHECKSUM];
+		size_t truths; /* that the peer should have */
+		bool has;      /* anything */
+		bool known;    /* since nothing has changed */
+	} list;                /* of a comparison, for those who ask for it in a loop */
 	uint64_t compared_deletes;
 	uint64_t peer_copies;  /* that the peer said to have when it compared last */
 	uint64_t peer_surplus; /* of these, more than there are objects for it */

@@ -15,13 +15,14 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from conftest import HOLDFAST, ROOT, wait_until
 
 STOREFILL = str(Path(HOLDFAST).parents[2] / "tests/tools/storefill")
 
 COMMANDS = ["gateway", "principal", "agent", "check-config", "status", "release", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
-            "store dump", "store export", "store vacuum", "hooks plan", "hooks apply", "hooks delete", "pki init", "pki issue", "pki user", "help", "version"]
+            "store dump", "store export", "store vacuum", "store rename", "hooks plan", "hooks apply", "hooks delete", "pki init", "pki issue", "pki user", "help", "version"]
 
 
 def run(*words, env=None, **options):
@@ -78,6 +79,15 @@ def filler(tmp_path):
     for f in started:
         if f.child.poll() is None:
             f.close()
+
+
+BUS = """\
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: {{name: default}}
+spec: {{jetstreamExotic: {{url: "{url}"}}}}
+"""
 
 
 @pytest.fixture
@@ -602,6 +612,36 @@ def test_dead_letters_of_a_running_gateway_are_its_own_to_change(gateway, filler
     retry = run("dead", "retry", "--all", "-D", g.data)
     assert retry.returncode == 1 and "0 taken by the bus, 1 refused again" in retry.stderr, "the store is no bus for them"
     assert len(ok("dead", "list", "-D", g.data).splitlines()) == 1
+
+
+def test_all_dead_letters_are_all(gateway, filler, nats):
+    """However many there are, and however many of the first are refused again."""
+    bus = nats("max_payload: 2048")
+    f = filler("gateway-data")
+    f.tell("fill 300 3000")
+    f.tell("fill 20 100")
+    for n in range(1, 321):
+        f.tell(f"dead {n} default too large")
+    f.close()
+    g = gateway(bus=BUS.format(url=bus.url)).start()
+    wait_until(lambda: "is up" in requests.get(g.admin + "/readyz", timeout=10).text, "the bus is there")
+    done = run("dead", "retry", "--all", "-D", g.data)
+    assert done.returncode == 1 and "20 taken by the bus, 300 refused again: see" in done.stderr, done
+    assert len(ok("dead", "list", "-D", g.data).splitlines()) == 300
+
+    assert ok("dead", "drop", "--all", "-D", g.data) == "300 dead letters dropped\n"
+
+
+def test_a_bus_that_is_away_is_asked_once(gateway, filler, free_port):
+    f = filler("gateway-data")
+    f.tell("fill 3 100")
+    for n in (1, 2, 3):
+        f.tell(f"dead {n} default too large")
+    f.close()
+    g = gateway(bus=BUS.format(url=f"nats://127.0.0.1:{free_port()}")).start()
+    done = run("dead", "retry", "--all", "-D", g.data)
+    assert done.returncode == 1 and "0 taken by the bus, 1 refused again, those behind not tried" in done.stderr, done
+    assert len(ok("dead", "list", "-D", g.data).splitlines()) == 3
 
 
 def test_a_killed_gateway_does_not_stand_in_the_way(gateway, filler):

@@ -376,3 +376,16 @@ def test_the_bus_gets_each_event_once_in_the_form_that_sensors_read(served, nats
         assert got == attributes
     assert sorted(int(base64.b64decode(m.event["data_base64"])) for m in messages[3:]) == list(range(50))
     assert len({m.msg_id for m in messages}) == 53
+
+
+@pytest.mark.parametrize("ack", ["bus", "spool"])
+def test_one_event_to_two_endpoints_is_two_events_on_the_bus(served, nats, ack):
+    server = nats()
+    s = served(more=f"    ack: {ack}", bus=BUS.format(url=server.url))
+    for path in ("/open", "/any", "/open", "/any"):
+        r = wait_until(lambda: (r := s.post(event("1"), STRUCTURED, path)).status_code == 200 and r, "the bus takes events")
+        assert r.text == "success"
+    with Nats(server.port) as bus:
+        wait_until(lambda: bus.count() >= 2, "both are on the bus")
+        assert [(m.subject, m.msg_id, m.event["id"]) for m in bus.messages()] == [
+            ("default.ingest.open", "ingest/open%20/s%201", "1"), ("default.ingest.any", "ingest/any%20/s%201", "1")]

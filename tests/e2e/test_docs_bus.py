@@ -1,5 +1,7 @@
 """The guides of the buses and of the place of the Argo Events gateway do what they show."""
 
+import json
+import re
 import subprocess
 
 import yaml
@@ -28,13 +30,13 @@ def test_the_login_of_the_kafka_guide_passes_check_config(shell):  # noqa: F811
     login = yaml.safe_load(blocks("docs/guide/kafka.md", "yaml")[1])
     source, bus = yaml.safe_load_all(blocks("docs/guide/kafka.md", "yaml")[0])
     (shell.directory / "all.yaml").write_text(yaml.safe_dump_all([source, {**bus, **login}]))
-    done = subprocess.run([HOLDFAST, "check-config", "all.yaml"], cwd=shell.directory, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([HOLDFAST, "check-config", "--elsewhere", "all.yaml"], cwd=shell.directory, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
 
 
 def test_the_argo_events_guide_does_what_it_shows(shell, nats):  # noqa: F811
     server = nats()
-    text = blocks("docs/guide/argo-events.md", "sh")[0]
+    text = next(block for block in blocks("docs/guide/argo-events.md", "sh") if "EVENTSOURCE_OBJECT" in block)
     text = text.replace("4222", str(server.port)).replace("12000", str(shell.port)).replace("7777", str(shell.admin))
     start = "holdfast eventsource-service &"
     assert start in text
@@ -53,14 +55,28 @@ def test_the_shared_image_sends_each_its_own_way(shell, tmp_path):  # noqa: F811
     assert shell.run(entry + "sensor-service 'a b'") == "upstream sensor-service a b\n"
     assert shell.run(entry).strip() == "upstream"
     assert shell.run(entry + "eventsource-service --help").startswith("Usage: holdfast eventsource-service")
+    assert shell.run("HOLDFAST=no " + entry + "eventsource-service") == "upstream eventsource-service\n"
+
+
+def test_what_kubectl_prints_is_checked_as_the_argo_events_guide_shows(shell):  # noqa: F811
+    """Objects of a cluster come as one List, with what the cluster added."""
+    items = [{**item, "metadata": {**item["metadata"], "uid": "u", "resourceVersion": "7", "managedFields": [{}]}, "status": {}}
+             for item in yaml.safe_load_all(blocks("docs/guide/kafka.md", "yaml")[0])]
+    (shell.directory / "list.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    kubectl = shell.directory / "bin/kubectl"
+    kubectl.write_text("#!/bin/sh\ncat list.json\n")
+    kubectl.chmod(0o755)
+    page = (ROOT / "docs/guide/argo-events.md").read_text()
+    check = re.search(r"^ *(kubectl get eventsource,eventbus .*)$", page, re.M).group(1)
+    assert shell.run(check).startswith("ok: 1 endpoint, bus default")
 
 
 def test_the_pod_of_the_argo_events_guide_is_accepted(shell):  # noqa: F811
-    pod = yaml.safe_load(blocks("docs/guide/argo-events.md", "yaml")[0])
+    pod = next(yaml.safe_load(block) for block in blocks("docs/guide/argo-events.md", "yaml") if "HOLDFAST_SPEC" in block)
     source, bus = yaml.safe_load_all(blocks("docs/guide/kafka.md", "yaml")[0])
     source["spec"].update(pod["spec"])
     env = {e["name"]: e["value"] for e in pod["spec"]["template"]["container"]["env"]}
     source["spec"]["holdfast"] = {"dataDir": "d", **yaml.safe_load(env["HOLDFAST_SPEC"])}
     (shell.directory / "all.yaml").write_text(yaml.safe_dump_all([source, bus]))
-    done = subprocess.run([HOLDFAST, "check-config", "all.yaml"], cwd=shell.directory, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([HOLDFAST, "check-config", "--elsewhere", "all.yaml"], cwd=shell.directory, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout

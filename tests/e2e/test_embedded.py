@@ -230,6 +230,10 @@ def dead(g, *words):
     return subprocess.run([HOLDFAST, "dead", *words, "--data-dir", g.data], capture_output=True, text=True, timeout=60)
 
 
+def holdfast(*words):
+    return subprocess.run([HOLDFAST, *words], capture_output=True, text=True, timeout=60)
+
+
 def letters(g):
     return [json.loads(line) for line in dead(g, "list", "--json").stdout.splitlines()]
 
@@ -313,6 +317,33 @@ def test_a_bus_that_comes_back_is_told_what_was_let_go_without_it(gateway, nats,
     wait_until(lambda: stored_in(bus) == [3], "the bus goes on")
     said = [json.loads(line) for line in g.process.output().splitlines() if "never took" in line]
     assert [(m["bus"], m["from"], m["to"]) for m in said] == [("default", 1, 3)]
+
+
+def test_who_asks_for_what_retention_let_go_is_told(served, nats, tmp_path):
+    g = served
+    g.file.write_text(g.file.read_text().replace("    admin:", "    limits: {retainAge: 1ms}\n    admin:"))
+    assert g.process.stop() == 0
+    g.start()
+    for n in range(3):
+        post(g, "/one/a", {"n": n})
+    wait_until(lambda: not g.events(), "all have gone")
+    for after, gone in ((0, "3"), (1, "3"), (3, None)):
+        assert g.api.get(after=after).headers.get("Holdfast-Removed") == gone
+    assert g.process.stop() == 0
+
+    bus = tmp_path / "bus.yaml"
+    bus.write_text(BUS.format(url=nats().url))
+    missing = "events up to position {} that were asked for are no longer in the store"
+    for words, gone in ((["--from", "1"], 3), (["--from", "2", "--to", "2"], 2), (["--from", "1h"], 3), (["--from", "1h", "--to", "0s"], 3)):
+        for more in ([], ["--dry-run"]):
+            done = holdfast("replay", "-f", g.file, "-f", bus, *words, *more)
+            assert done.returncode == 1 and missing.format(gone) in done.stderr, (words, done)
+    done = holdfast("replay", "-f", g.file, "-f", bus, "--from", "start")
+    assert done.returncode == 0 and "no longer" not in done.stderr, done
+
+    for words, gone in ((["--from", "1"], 3), (["--from", "2", "--limit", "1"], 2), (["--from", "1h"], 3), (["--from", "start"], 0), ([], 0), (["--from", "4"], 0)):
+        done = holdfast("tail", "-D", g.data, *words)
+        assert done.returncode == 0 and (missing.format(gone) in done.stderr if gone else not done.stderr), (words, done)
 
 
 def test_more_dead_letters_than_the_bus_takes_at_a_time_go_in_order(gateway, nats, tmp_path):

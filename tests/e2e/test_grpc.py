@@ -8,7 +8,6 @@ import re
 import resource
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -19,10 +18,13 @@ import grpc
 import pytest
 from conftest import HOLDFAST, wait_until
 from pki import Authority
+from rawh2 import (CONTINUATION, DATA, GOAWAY, HEAD, HEADERS, HELLO, PING, PREFACE, PRIORITY, PUSH, RST, SETTINGS, WINDOW, Raw, frame, head_of,
+                   literal)
 
 RPCTEST = os.environ.get("RPCTEST_BIN", str(Path(HOLDFAST).parents[2] / "tests/tools/rpctest"))
 ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 BIG = bytes(range(256)) * 20000  # 5 MB
+CALM, PROTOCOL = 11, 1
 
 
 class Server:
@@ -642,66 +644,6 @@ def test_curl_sees_the_frames_of_grpc(serve, tmp_path):
     assert "grpc-message: the stream ends inside a message" in curl("--data-binary", f"@{tmp_path}/in")
 
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
-CALM, PROTOCOL = 11, 1
-
-
-def frame(kind, flags=0, stream=0, body=b""):
-    return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
-
-
-def literal(name, value):
-    """One header field, HPACK without index or Huffman; shorter than 127 each."""
-    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-
-HEAD = b"".join(literal(*f) for f in [(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/test.Echo/Hang"),
-                                      (b":authority", b"a"), (b"te", b"trailers"), (b"content-type", b"application/grpc")])
-HELLO = PREFACE + frame(SETTINGS)
-
-
-class Raw:
-    """A connection of frames."""
-
-    def __init__(self, server, hello=HELLO):
-        self.sock = socket.create_connection(("127.0.0.1", server.port), 10)
-        self.say(hello)
-
-    def say(self, data):
-        try:
-            self.sock.sendall(data)
-        except OSError:
-            pass  # it was ended meanwhile; what was said about it is read
-
-    def frames(self):
-        """Each frame as it comes, (kind, flags, stream, body), to the end of the connection."""
-        data = b""
-        while True:
-            while len(data) >= 9 and len(data) >= 9 + (n := int.from_bytes(data[:3], "big")):
-                yield data[3], data[4], int.from_bytes(data[5:9], "big"), data[9:9 + n]
-                data = data[9 + n:]
-            try:
-                part = self.sock.recv(65536)
-            except ConnectionResetError:
-                return
-            if not part:
-                return
-            data += part
-
-    def until_end(self):
-        return list(self.frames())
-
-    def until(self, last):
-        """The frames up to the first for which last(frame) holds."""
-        got = []
-        for one in self.frames():
-            got.append(one)
-            if last(*one):
-                return got
-        pytest.fail(f"the connection ended: {got}")
-
-
 def is_pong(kind, flags, stream, body):
     return kind == PING and flags & 1
 
@@ -813,7 +755,7 @@ def test_slow_connections_are_ended(serve, name):
 def test_a_peer_that_takes_no_bytes_is_ended(serve):
     server = serve("write_ms=300")
     raw = Raw(server, HELLO + frame(SETTINGS, 0, 0, b"\0\4\x7f\xff\xff\xff") + frame(WINDOW, 0, 0, b"\x7f\xfe\0\0"))
-    head = HEAD.replace(b"\x0f/test.Echo/Hang", b"\x11/test.Echo/Expand")
+    head = head_of("/test.Echo/Expand")
     raw.say(frame(HEADERS, 4, 1, head) + frame(DATA, 1, 1, b"\0\0\0\0\x0a10000 9000"))
     wait_until(lambda: server.ended("write_time") == 1, "the end of a connection that is not read")
 
@@ -827,7 +769,7 @@ def test_each_ping_is_answered(serve):
 
 def test_frames_one_byte_at_a_time(serve):
     raw = Raw(serve(), b"")
-    head = HEAD.replace(b"\x0f/test.Echo/Hang", b"\x10/test.Echo/Unary")
+    head = head_of("/test.Echo/Unary")
     raw.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for byte in HELLO + frame(HEADERS, 4, 1, head) + frame(DATA, 0, 1, b"\0\0\0") + frame(DATA, 1, 1, b"\0\2hi"):
         raw.say(bytes([byte]))
@@ -843,6 +785,28 @@ def test_connections_beyond_the_limit_are_closed_at_once(serve):
     assert server.ended("connections") == 1
     for raw in first:
         raw.sock.close()
+
+
+def test_at_the_limit_the_stranger_who_is_here_longest_gives_way(serve):
+    server = serve("conns_max=2", "stranger_memory=65536")
+    first, second = Raw(server), Raw(server)
+    wait_until(lambda: server.open_connections() == 2, "two connections")
+    third = Raw(server)
+    first.until_end()
+    for raw in (second, third):
+        raw.say(frame(PING, 0, 0, b"12345678"))
+        raw.until(is_pong)
+    assert server.ended("connections") == 1 and server.open_connections() == 2
+
+
+def test_header_fields_of_a_stranger_are_bounded_over_all_its_calls(serve):
+    """One of 4,000 bytes is a single byte when it is repeated."""
+    server = serve("stranger_memory=65536")
+    raw = Raw(server)
+    block = HEAD + b"\x40\x03x-a\x7f\x81\x1e" + b"b" * 3968
+    raw.say(frame(HEADERS, 4, 1, block) + b"".join(frame(HEADERS, 4, s, HEAD + b"\xbe" * 3) for s in range(3, 31, 2)))
+    refused = [s for kind, _, s, _ in raw.until(lambda kind, _, s, __: kind == HEADERS and s == 29) if kind == HEADERS]
+    assert refused == list(range(13, 31, 2))
 
 
 def test_without_descriptors_the_server_waits_for_better_times(serve, stub):

@@ -45,6 +45,25 @@ def refuses(port):
     return False
 
 
+def test_a_reload_that_lets_new_events_overtake_says_so(gateway, free_port):
+    bus = f"""\
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: {{name: default}}
+spec: {{jetstreamExotic: {{url: "nats://127.0.0.1:{free_port()}"}}}}
+"""
+    g = gateway(bus=bus).start()
+    text = g.file.read_text()
+    to_bus = text.replace("  holdfast:\n", "  holdfast:\n    ack: bus\n", 1)
+    assert reload(g, to_bus)[0] == 1 and reload(g, text)[0] == 2
+    assert "overtake" not in g.process.output(), "nothing waits"
+    assert g.post("{}").status_code == 200
+    assert reload(g, to_bus)[0] == 3
+    wait_until(lambda: "new events of this route overtake those that wait in the store" in g.process.output(), "it is said")
+    assert g.post("{}").status_code == 500
+
+
 # ---- the end --------------------------------------------------------------------------------------------------------------
 
 def test_sigterm_answers_what_is_in_flight_and_ends_with_0(gateway):

@@ -16,7 +16,7 @@ TYPES = {"webhook", "sns", "bitbucket", "bitbucketserver", "gerrit", "github", "
 
 
 def check(*files):
-    return subprocess.run([HOLDFAST, "check-config", *files], capture_output=True, text=True, timeout=60)
+    return subprocess.run([HOLDFAST, "check-config", "--elsewhere", *files], capture_output=True, text=True, timeout=60)
 
 
 def document(name):

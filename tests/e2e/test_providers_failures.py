@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from concurrent import futures
+from pathlib import Path
 
 import pytest
 from conftest import HOLDFAST, wait_until
@@ -200,6 +201,8 @@ def test_a_bus_that_hangs_is_told_to_each_while_it_still_waits(everyone, nats):
     a = everyone(ack="bus", url=server.url, deadline=None)
     assert is_success(a.rows[0], a.send(a.rows[0]))
     server.send(signal.SIGSTOP)
+    wait_until(lambda: all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+                           for task in Path(f"/proc/{server.pid}/task").iterdir()), "the bus stands still")
 
     def ask(row):
         begin = time.monotonic()

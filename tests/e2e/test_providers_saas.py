@@ -901,6 +901,7 @@ WRONG_WEBHOOKS = [
     ("hmac: {header: x}", "is not used"),
     ("signature: md5", "is not one of none, standardWebhooks, hmac"),
 ]
+SIGNED = ("signature: standardWebhooks", "signature: hmac, hmac: {header: x}")
 
 
 def check_config(tmp_path, kind, event):
@@ -938,3 +939,11 @@ def test_wrong_manifests_are_refused_with_upstreams_words(tmp_path):
     for switches, text in WRONG_WEBHOOKS:
         done = check_config(tmp_path, "webhook", f'port: "1", endpoint: /a, method: POST, holdfast: {{{switches}}}')
         assert done.returncode != 0 and text in done.stdout + done.stderr, (switches, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_what_no_signature_covers_is_no_signed_event(tmp_path, method):
+    for signed in SIGNED:
+        done = check_config(tmp_path, "webhook", f'port: "1", endpoint: /a, method: {method}, '
+                            f"holdfast: {{{signed}, signingSecrets: [{{name: s, key: k}}]}}")
+        assert done.returncode != 0 and "signature covers the body" in done.stdout, (signed, done.stdout, done.stderr)

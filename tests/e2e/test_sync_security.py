@@ -336,3 +336,20 @@ def test_what_only_the_start_can_find_out_is_said_with_its_option(net):
         principal = net.principal(*options, start=False, name=f"bad{len(net.processes)}").start()
         assert principal.process.wait() == 1, options
         assert words in principal.log_text(), (options, principal.log_text())
+
+
+def test_a_header_that_comes_twice_names_nobody(net, api):
+    principal = net.principal("--insecure-plaintext", "--insecure-jwt-generate", "--version-string", "1", "--auth", "header:X-Agent:^(site-[0-9])$",
+                              auth="")
+    call = grpc.insecure_channel(f"127.0.0.1:{principal.port}").unary_unary(
+        "/authapi.Authentication/Authenticate", lambda m: m.SerializeToString(), api.AuthResponse.FromString)
+
+    def authenticate(*names):
+        return call(api.AuthRequest(method="header", mode="managed", version="1"), metadata=[("x-agent", name) for name in names])
+
+    assert authenticate("site-1").accessToken
+    for names in (("site-1", "site-2"), ("site-1", "site-1"), ("site-x",), ()):
+        with pytest.raises(grpc.RpcError) as failed:
+            authenticate(*names)
+        assert failed.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    assert principal.log("a login was refused")[0]["error"] == "the header 'x-agent' was sent more than once"

@@ -36,19 +36,21 @@ def api(tmp_path_factory):
         sys.path.remove(str(out))
 
 
-def token(audience, agent, mode, lasts_s=3600):
-    """A JWT that only its issuer could verify."""
+def token(audience, agent, mode, lasts_s=3600, ahead_s=None):
+    """A JWT that only its issuer could verify; its clock is so much ahead of ours (None: it does not say when it was issued)."""
     def part(what):
         return base64.urlsafe_b64encode(json.dumps(what).encode()).rstrip(b"=").decode()
-    claims = {"iss": "argocd-agent-server", "aud": [f"argocd-agent-server-{audience}"], "jti": "1", "iat": 0, "nbf": 0,
-              "sub": json.dumps({"clientID": agent, "mode": mode}), "exp": int(time.time()) + lasts_s}
+    now = int(time.time()) + (ahead_s or 0)
+    claims = {"iss": "argocd-agent-server", "aud": [f"argocd-agent-server-{audience}"], "jti": "1", "nbf": 0,
+              "iat": 0 if ahead_s is None else now, "sub": json.dumps({"clientID": agent, "mode": mode}), "exp": now + lasts_s}
     return ".".join((part({"alg": "RS512", "typ": "JWT"}), part(claims), "c2lnbmVk"))
 
 
 class Upstream:
     """A principal that says nothing on a stream, not even headers, until it has an event for the agent."""
 
-    def __init__(self, api, port, agent, mode, token_s=3600, message_max=-1):
+    def __init__(self, api, port, agent, mode, token_s=3600, message_max=-1, ahead_s=None):
+        self.ahead_s = ahead_s
         self.api, self.agent, self.mode, self.token_s, self.refreshed = api, agent, mode, token_s, 0
         self.heard, self.to_say, self.metadata = queue.Queue(), queue.Queue(), {}
         self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", message_max)])
@@ -74,12 +76,12 @@ class Upstream:
     def _authenticate(self, request, context):
         self._note("Authenticate", context)
         return self.api["auth"].AuthResponse(
-            accessToken=token("access", self.agent, self.mode, self.token_s), refreshToken=token("refresh", self.agent, self.mode),
-            version="1", principalNamespace="argocd")
+            accessToken=token("access", self.agent, self.mode, self.token_s, self.ahead_s),
+            refreshToken=token("refresh", self.agent, self.mode, 3600, self.ahead_s), version="1", principalNamespace="argocd")
 
     def _refresh(self, request, context):
         self.refreshed += 1
-        return self.api["auth"].AuthResponse(accessToken=token("access", self.agent, self.mode))
+        return self.api["auth"].AuthResponse(accessToken=token("access", self.agent, self.mode, 3600, self.ahead_s))
 
     def _version(self, request, context):
         self._note("Version", context)
@@ -127,9 +129,10 @@ def test_an_agent_speaks_first_to_a_principal_that_has_nothing_to_say(net, api, 
         principal.stop()
 
 
-def test_a_token_is_renewed_once_and_in_time(net, api, free_port):
+@pytest.mark.parametrize("ahead_s", [None, 0, -3600, 3600])
+def test_a_token_is_renewed_once_and_in_time_whatever_the_clocks_say(net, api, free_port, ahead_s):
     port = free_port()
-    principal = Upstream(api, port, "site-1", "managed", token_s=31)
+    principal = Upstream(api, port, "site-1", "managed", token_s=31, ahead_s=ahead_s)
     try:
         net.agent("site-1", port, "--insecure-plaintext", "--creds", "header:", "--heartbeat-interval", "1s", creds="")
         wait_until(lambda: principal.refreshed, "the agent renews its token")

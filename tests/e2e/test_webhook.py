@@ -1,11 +1,13 @@
 """The generic webhook over HTTP: what a sender sees and what a Sensor reads (facts argo-events 1.1 and 2)."""
 
+import base64
 import json
 import socket
+import subprocess
 
 import pytest
 import requests
-from conftest import wait_until
+from conftest import HOLDFAST, wait_until
 from rawhttp import Peer, request
 
 JSON = {"Content-Type": "application/json"}
@@ -57,6 +59,12 @@ def send(g, method, path, headers=None, body=b""):
     return int(lines[0].split()[1]), dict(line.split(": ", 1) for line in lines[1:]), body.decode()
 
 
+def read_events(g):
+    """What the events API says."""
+    token = json.loads((g.data / "admin.json").read_text())["token"]
+    return requests.get(g.admin + "/events", timeout=10, headers={"Authorization": "Bearer " + token})
+
+
 BODIES = [
     # method, path, fields, body -> the "body" in the payload
     ("POST", "/post", JSON, b' [1 , 2.50, -0, 1E5]\n', b"[1,2.50,-0,1E5]"),
@@ -92,6 +100,18 @@ def test_the_payload_is_byte_for_byte_what_sensors_know(served):
         b'"body":{"b":1.50,"a":"\\u003c\\u2028\\u003e","b":12345678901234567890},'
         b'"metadata":{"a":"\\u003c1\\u003e","k":"v"}}' % len(body)
     ]
+
+
+def test_bytes_that_are_no_utf8_hide_no_event_from_readers_of_json(served):
+    g = served()
+    body = b'{"a":"\xff"}'
+    assert send(g, "POST", "/post", JSON, body)[0] == send(g, "POST", "/post", JSON, b"1")[0] == 200
+    page = read_events(g).content
+    lines = subprocess.run([HOLDFAST, "tail", "--data-dir", g.data, "--json"], check=True, capture_output=True, timeout=60).stdout
+    for text in (page, lines):
+        first, second = (json.loads(line)["event"] for line in text.decode().splitlines())
+        assert base64.b64decode(first["data_base64"]).endswith(b'"body":' + body + b',"metadata":{"a":"\\u003c1\\u003e","k":"v"}}')
+        assert second["data"]["body"] == 1
 
 
 REFUSALS = [
@@ -171,8 +191,7 @@ def test_chunked_bodies_in_any_size_are_the_same_event(served):
 def test_the_event_is_the_cloudevent_upstream_would_publish(served):
     g = served()
     send(g, "POST", "/post", JSON, b"{}")
-    event = json.loads(requests.get(g.admin + "/events", timeout=10, headers={
-        "Authorization": "Bearer " + json.loads((g.data / "admin.json").read_text())["token"]}).text)["event"]
+    event = json.loads(read_events(g).text)["event"]
     assert {name: event[name] for name in ("specversion", "source", "type", "subject", "datacontenttype")} == {
         "specversion": "1.0", "source": "webhook", "type": "webhook", "subject": "post",
         "datacontenttype": "application/json"}

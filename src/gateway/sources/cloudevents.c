@@ -139,7 +139,7 @@ static void on_body(struct exchange *x, struct str chunk)
 
 /* What a row needs, gathered in x->payload and x->meta; places instead of pointers, because both still grow. */
 struct gathered {
-	size_t key_n; /* "<source> <id>": what makes an event the same (CloudEvents 1.0.2, "source" + "id") */
+	size_t key_n; /* "<EventSource>/<event> <source> <id>" */
 	size_t id_n;
 	size_t data_n;
 	size_t meta_n;
@@ -168,20 +168,28 @@ static bool make_room(struct batch *b)
 	return true;
 }
 
+/* Source and id make an event the same (CloudEvents 1.0.2, "id"), on this route: on a bus all routes share one space of ids. */
+static void add_key(const struct route_config *config, const struct event *event, struct buf *ret_key)
+{
+	buf_addf(ret_key, "%s/%s ", config->event_source, config->event_name);
+	buf_str(ret_key, event->source);
+	buf_char(ret_key, ' ');
+	buf_str(ret_key, event->id);
+}
+
 static enum err gather(struct batch *b, const struct event *event)
 {
 	struct exchange *x = b->x;
-	size_t meta_at = x->meta.n;
+	size_t meta_at = x->meta.n, key_at = x->payload.n, key_n;
 
 	if (!make_room(b))
 		return E_NOMEM;
-	buf_str(&x->payload, event->source);
-	buf_char(&x->payload, ' ');
-	buf_str(&x->payload, event->id);
+	add_key(x->route->config, event, &x->payload);
+	key_n = x->payload.n - key_at;
 	buf_str(&x->payload, event->data);
 	event_write_meta(event, &x->meta);
 	b->items[b->count++] = (struct gathered){
-		.key_n = event->source.n + 1 + event->id.n,
+		.key_n = key_n,
 		.id_n = event->id.n,
 		.data_n = event->data.n,
 		.meta_n = x->meta.n - meta_at,

@@ -91,7 +91,8 @@ struct always {
 	const char *otherwise;
 };
 
-static const struct always event_members[] = {
+#define ALWAYS_MAX 8
+static const struct always event_members[ALWAYS_MAX] = {
 	{ "account", "\"\"" },   { "created", "0" },          { "data", "null" },    { "id", "\"\"" },
 	{ "livemode", "false" }, { "pending_webhooks", "0" }, { "request", "null" }, { "type", "\"\"" },
 };
@@ -101,14 +102,15 @@ static const struct always data_members[] = { { "previous_attributes", "null" },
 static void write_object(struct str object, const struct always *always, size_t count, struct buf *json,
 			 void (*write_value)(struct str name, struct str value, struct buf *json))
 {
+	struct json_member found[ALWAYS_MAX];
 	struct json_walk w = json_walk(object);
 	const char *before = "{";
 
+	for (size_t i = 0; i < count; i++)
+		found[i].name = always[i].name;
+	(void)json_members(object, found, count);
 	for (size_t i = 0; i < count; i++) {
-		struct json_member m = { .name = always[i].name };
-
-		(void)json_members(object, &m, 1);
-		if (m.raw.p)
+		if (found[i].raw.p)
 			continue;
 		buf_addf(json, "%s\"%s\":%s", before, always[i].name, always[i].otherwise);
 		before = ",";

@@ -47,11 +47,20 @@ static const struct webhook_settings *settings_of(const struct exchange *x)
 
 /* ---- the manifest -------------------------------------------------------------------------------------------------------- */
 
+/* Does the query stand for the body, in some request at least? Nobody signs that. */
+static bool may_lack_body(struct str method)
+{
+	return str_is(method, "GET") || str_is(method, "HEAD") || str_is(method, "DELETE");
+}
+
 void webhook_signature_check(const struct fields_ctx *m, const struct node *event, const struct route_config *route)
 {
 	const struct webhook_settings *s = route->settings;
 	const struct node *ours = node_get(event, "holdfast");
 
+	if (s->signature != WEBHOOK_UNSIGNED && may_lack_body(str_of(route->method)))
+		problem_at(m->problems, m->file, node_get(ours, "signature"), "write `method: POST`, or use authSecret",
+			   "a signature covers the body, and the event of a %s is its query", route->method);
 	if (s->signature != WEBHOOK_UNSIGNED && s->signing_secrets.count == 0)
 		problem_at(m->problems, m->file, node_get(ours, "signature"),
 			   "add `signingSecrets: [{name: ..., key: ...}]`", "nothing to verify signatures with");

@@ -184,6 +184,8 @@ static void what_cannot_be_issued_is_said(void **state)
 		{ PKI_SERVER, "a..b", NULL, 1, "'a..b' is no DNS name and no address" },
 		{ PKI_SERVER, "a.", NULL, 1, "'a.' is no DNS name and no address" },
 		{ PKI_SERVER, "*.", NULL, 1, "'*.' is no DNS name and no address" },
+		{ PKI_SERVER, "10.0.0.256", NULL, 1, "'10.0.0.256' is no DNS name and no address" },
+		{ PKI_SERVER, "a", "10.0.0.256", 1, "'10.0.0.256' is no DNS name, no address and no URI" },
 		{ PKI_SERVER, "a", "b,DNS:c", 1, "'b,DNS:c' is no DNS name, no address and no URI" },
 		{ PKI_SERVER, "a", "ip:300.1.1.1", 1, "'ip:300.1.1.1' is no DNS name, no address and no URI" },
 		{ PKI_SERVER, "a", "uri:x y", 1, "'uri:x y' is no DNS name, no address and no URI" },

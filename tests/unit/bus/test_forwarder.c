@@ -153,7 +153,7 @@ static void read_dead(struct fixture *f, char ret_text[static 200])
 
 	ret_text[0] = 0;
 	assert_int_equal(store_reader_open(f->dir, NULL, &r), E_OK);
-	assert_int_equal(store_read_dead(r, on_dead_row, ret_text, NULL), E_OK);
+	assert_int_equal(store_read_dead(r, 0, on_dead_row, ret_text, NULL), E_OK);
 	store_reader_close(r);
 }
 

@@ -96,7 +96,7 @@ static size_t left(void)
 	size_t n = 0;
 
 	assert_int_equal(store_reader_open(dir, &why, &reader), E_OK);
-	assert_int_equal(store_read_dead(reader, count_one, &n, &why), E_OK);
+	assert_int_equal(store_read_dead(reader, 0, count_one, &n, &why), E_OK);
 	store_reader_close(reader);
 	return n;
 }

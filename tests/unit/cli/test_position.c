@@ -23,7 +23,7 @@ static void every_form_is_understood(void **state)
 		{ "0", POSITION_AT, 0 },
 		{ "1200", POSITION_AT, 1200 },
 		{ "9223372036854775807", POSITION_AT, INT64_MAX },
-		{ "start", POSITION_AT, 1 },
+		{ "start", POSITION_AT, 0 },
 		{ "end", POSITION_END, 0 },
 		{ "2024-05-01T12:00:00Z", POSITION_TIME, NOW_MS },
 		{ "2024-05-01T14:00:00.25+02:00", POSITION_TIME, NOW_MS + 250 },

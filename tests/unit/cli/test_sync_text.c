@@ -14,7 +14,7 @@ static const char principal[] =
 	"{\"name\":\"berlin\",\"mode\":\"managed\",\"connected\":true,\"since_ms\":1000,\"objects\":5,\"behind\":1,"
 	"\"waiting\":2,\"in_flight\":3,\"oldest_ms\":125000,\"resent\":4,\"lag_p50_ms\":6,\"lag_p99_ms\":2500,"
 	"\"applied\":8,\"held\":20,\"held_reason\":\"20 of 40 copies\",\"quarantined_count\":3,\"quarantined\":["
-	"{\"type\":\"create\",\"resource_id\":\"app\\u001b[2J_1\",\"age_ms\":60000,\"reason\":\"no room\"}]},"
+	"{\"type\":\"create\",\"resource_id\":\"app\\u001b[2J\\u202e_1\",\"age_ms\":60000,\"reason\":\"no room\"}]},"
 	"{\"name\":\"lagos\",\"mode\":\"\",\"connected\":false}]}";
 
 static void a_principal_shows_a_line_for_each_agent_and_what_needs_attention(void **state)
@@ -23,8 +23,8 @@ static void a_principal_shows_a_line_for_each_agent_and_what_needs_attention(voi
 
 	(void)state;
 	assert_true(sync_text_is(str_of(principal)));
-	assert_int_equal(sync_text(str_of(principal), /* now_ms= */ 4000, &text), E_OK);
-	assert_string_equal(buf_cstr(&text), "principal, 7 objects\n\n"
+	assert_int_equal(sync_text(str_of(principal), /* columns= */ 0, /* now_ms= */ 4000, &text), E_OK);
+	assert_string_equal(buf_cstr(&text), "principal, 7 objects, 1 of 2 agents connected\n\n"
 					     "peer    mode        connected  objects   behind  waiting  in flight  "
 					     "oldest    re-sent  lag p50   lag p99   "
 					     "applied\n"
@@ -32,10 +32,54 @@ static void a_principal_shows_a_line_for_each_agent_and_what_needs_attention(voi
 					     "            4  6 ms      2 s             8\n"
 					     "  20 deletes are held: 20 of 40 copies\n"
 					     "    to let them go: holdfast release berlin\n"
-					     "  rejected: app\\x1b[2J_1 (create, since 60 s): no room\n"
+					     "  rejected: app\\x1b[2J\\xe2\\x80\\xae_1 (create, since 60 s): no room\n"
 					     "  and 2 more that were rejected\n"
 					     "lagos   not yet     no               0        0        0          0  0 "
 					     "ms            0  0 ms      0 ms            0\n");
+	buf_release(&text);
+}
+
+static void on_a_narrow_terminal_what_matters_most_is_shown(void **state)
+{
+	static const struct {
+		size_t columns;
+		const char *head;
+	} widths[] = {
+		{ 140, "\npeer    mode        connected  objects   behind  waiting  in flight  oldest    re-sent  lag "
+		       "p50   lag "
+		       "p99   applied\n" },
+		{ 80, "\npeer    mode        connected  objects   behind  waiting  in flight  oldest  \n" },
+		{ 40, "\npeer    connected   behind  oldest  \n" },
+		{ 10, "\npeer \n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		struct buf text = { 0 };
+
+		assert_int_equal(sync_text(str_of(principal), widths[i].columns, 0, &text), E_OK);
+		assert_non_null(strstr(buf_cstr(&text), widths[i].head));
+		buf_release(&text);
+	}
+}
+
+static void who_needs_somebody_comes_first_then_who_is_away_and_no_name_is_cut(void **state)
+{
+#define LONG "a123456789012345678901234567890123456789012345678901234567-long"
+	static const char json[] = "{\"principal\":{},\"agents\":[{\"name\":\"b\",\"connected\":true},"
+				   "{\"name\":\"z\",\"connected\":true,\"quarantined_count\":1},"
+				   "{\"name\":\"y\",\"connected\":false},{\"name\":\"a\",\"connected\":true},"
+				   "{\"name\":\"" LONG "\",\"connected\":false,\"held\":2}]}";
+	static const char *const order[] = { "\n" LONG " ", "holdfast release " LONG "\n", "\nz ", "\ny ", "\na ",
+					     "\nb " };
+	struct buf text = { 0 };
+	const char *at;
+
+	(void)state;
+	assert_int_equal(sync_text(str_of(json), /* columns= */ 40, 0, &text), E_OK);
+	at = buf_cstr(&text);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		assert_non_null(at = strstr(at, order[i]));
 	buf_release(&text);
 }
 
@@ -47,8 +91,8 @@ static void applications_of_nobody_are_told_with_their_reasons(void **state)
 	struct buf text = { 0 };
 
 	(void)state;
-	assert_int_equal(sync_text(str_of(json), 0, &text), E_OK);
-	assert_string_equal(buf_cstr(&text), "principal, 4 objects\n"
+	assert_int_equal(sync_text(str_of(json), 0, 0, &text), E_OK);
+	assert_string_equal(buf_cstr(&text), "principal, 4 objects, 0 of 0 agents connected\n"
 					     "3 applications belong to no agent: each lives elsewhere\n"
 					     "1 application belongs to no agent: it has no destination\n\n"
 					     "no agent is known yet\n");
@@ -63,7 +107,7 @@ static void an_agent_shows_its_principal(void **state)
 	struct buf text = { 0 };
 
 	(void)state;
-	assert_int_equal(sync_text(str_of(json), 0, &text), E_OK);
+	assert_int_equal(sync_text(str_of(json), 0, 0, &text), E_OK);
 	assert_non_null(strstr(buf_cstr(&text),
 			       "agent (not let in yet), managed, principal hub port 8443; the backend has "
 			       "not reported all yet\n"));
@@ -80,7 +124,7 @@ static void what_is_no_status_of_theirs_is_told_apart(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		assert_false(sync_text_is(str_of(others[i])));
-		assert_int_equal(sync_text(str_of(others[i]), 0, &text), E_MALFORMED);
+		assert_int_equal(sync_text(str_of(others[i]), 0, 0, &text), E_MALFORMED);
 	}
 	buf_release(&text);
 }
@@ -89,6 +133,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_principal_shows_a_line_for_each_agent_and_what_needs_attention),
+		cmocka_unit_test(on_a_narrow_terminal_what_matters_most_is_shown),
+		cmocka_unit_test(who_needs_somebody_comes_first_then_who_is_away_and_no_name_is_cut),
 		cmocka_unit_test(applications_of_nobody_are_told_with_their_reasons),
 		cmocka_unit_test(an_agent_shows_its_principal),
 		cmocka_unit_test(what_is_no_status_of_theirs_is_told_apart),

@@ -69,6 +69,7 @@ static void every_kind_of_data_has_its_place_in_json(void **state)
 		{ EVENT_DATA_JSON, { "1.50", 4 }, ",\"data\":1.50", ",\"data_base64\":\"MS41MA==\"" },
 		{ EVENT_DATA_JSON, { "\"<&>\"", 5 }, ",\"data\":\"<&>\"", ",\"data_base64\":\"IjwmPiI=\"" },
 		{ EVENT_DATA_JSON, { "[1,\r\n 2]\n", 9 }, ",\"data\":[1,2]", ",\"data_base64\":\"WzEsDQogMl0K\"" },
+		{ EVENT_DATA_JSON, { "\"\xff\"", 3 }, ",\"data_base64\":\"Iv8i\"", ",\"data_base64\":\"Iv8i\"" },
 		{ EVENT_DATA_TEXT,
 		  { "a\n<b>", 5 },
 		  ",\"data\":\"a\\n\\u003cb\\u003e\"",

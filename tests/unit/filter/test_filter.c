@@ -184,6 +184,9 @@ static void what_takes_too_much_is_stopped(void **state)
 		"sort(map(1..1000000, -#)) == []",
 		"len(replace(repeat(\"a\", 100000), \"a\", repeat(\"b\", 1000))) > 0",
 		"sprig.repeat(100000000, \"abc\") == \"\"",
+		"repeat(\"a\", 50000) matches \"a.{180}b\"",
+		"repeat(\"a\", 50000) matches \"a(?:[\\\\]{a]{9}){20}b\"",
+		"repeat(\"a\", 50000) matches \"a(\\\\w{3,}b{0,9}){20}b\"",
 	};
 
 	(void)state;
@@ -207,9 +210,22 @@ static void patterns_match_in_long_texts(void **state)
 		const char *pattern;
 		int result;
 	} rows[] = {
-		{ "a+!", 1 },       { ".+!", 1 },     { "[a-z]+!$", 1 },       { "\\\\w+!", 1 },   { "(ab?)+!", 1 },
-		{ "a+?b", 0 },      { "(?i)A+!", 1 }, { "\\\\pL+!", 1 },       { "a{30,40}!", 1 }, { "a{3,}!", 1 },
-		{ "\\\\x61+!", 1 }, { "(a+)+!", 1 },  { "\\\\Qaa\\\\E+!", 1 },
+		{ "a+!", 1 },
+		{ ".+!", 1 },
+		{ "[a-z]+!$", 1 },
+		{ "\\\\w+!", 1 },
+		{ "(ab?)+!", 1 },
+		{ "a+?b", 0 },
+		{ "(?i)A+!", 1 },
+		{ "\\\\pL+!", 1 },
+		{ "a{30,40}!", 1 },
+		{ "a{3,}!", 1 },
+		{ "\\\\x61+!", 1 },
+		{ "(a+)+!", 1 },
+		{ "\\\\Qaa\\\\E+!", 1 },
+		{ "^[a-f]{64}", 1 },
+		{ "^a{4}(b{2}|a{2})-?a{2}", 1 },
+		{ "(\\\\x{61}){9}\\\\p{Latin}{9}", 1 },
 	};
 	struct buf object = { 0 };
 

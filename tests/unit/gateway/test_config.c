@@ -34,22 +34,29 @@ static void write_file(const char *path, const char *text)
 }
 
 /* The files of one load: the second may be NULL. */
-static enum err load(const char *a, const char *b, struct problems *problems, struct gateway_config **ret_config)
+static enum err load_at(bool elsewhere, const char *a, const char *b, struct problems *problems,
+			struct gateway_config **ret_config)
 {
 	static const char *const paths[] = { "a.yaml", "b.yaml" };
+	const struct config_input input = { .files = paths, .file_count = b ? 2 : 1, .elsewhere = elsewhere };
 
 	*ret_config = NULL;
 	write_file("a.yaml", a);
 	if (b)
 		write_file("b.yaml", b);
-	return gateway_config_load(paths, b ? 2 : 1, problems, ret_config);
+	return gateway_config_read(&input, problems, ret_config);
+}
+
+static enum err load(const char *a, const char *b, struct problems *problems, struct gateway_config **ret_config)
+{
+	return load_at(/* elsewhere= */ false, a, b, problems, ret_config);
 }
 
 static struct gateway_config *load_good(const char *a, const char *b)
 {
 	struct problems problems = { 0 };
 	struct gateway_config *config;
-	enum err err = load(a, b, &problems, &config);
+	enum err err = load_at(/* elsewhere= */ true, a, b, &problems, &config);
 	struct buf text = { 0 };
 
 	problems_write(&problems, &text);
@@ -116,8 +123,6 @@ static void everything_that_is_said_arrives(void **state)
 	assert_int_equal(mkdir("s", 0700), 0);
 	assert_int_equal(mkdir("s/n", 0700), 0);
 	write_file("s/n/k", "secret\n");
-	write_file("s/n/cert", "");
-	write_file("s/n/key", "");
 	write_file("token", "");
 	c = load_good(
 		HEAD("EventSource", "web") "  eventBusName: default\n"
@@ -595,10 +600,7 @@ static const struct {
 	  "a.yaml:9: spec.webhook.e.endpoint: port 12000 and this endpoint belong to event e already: a.yaml:8 (take "
 	  "another endpoint or port)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, serverKeySecret: {name: n, key: k}}\n",
-	  "a.yaml:8: spec.webhook.e.serverKeySecret: a key without its certificate (add serverCertSecret)\n"
-	  "a.yaml:8: warning: spec.webhook.e.serverKeySecret: /argo-events/secrets/n/k cannot be read now: No such "
-	  "file "
-	  "or directory (the gateway does not start without it)\n" },
+	  "a.yaml:8: spec.webhook.e.serverKeySecret: a key without its certificate (add serverCertSecret)\n" },
 	{ HEAD("EventSource", "web") "  webhook:\n" GOOD_EVENT,
 	  "a.yaml:1: the embedded bus keeps events in a dataDir, and none is given (add spec.holdfast.dataDir, or give "
 	  "an "
@@ -732,8 +734,7 @@ static const struct {
 	{ SOURCE GOOD_EVENT "---\n" HEAD(
 		  "EventBus",
 		  "default") "  jetstreamExotic: {url: h, tls: {enabled: true, clientKeySecret: {name: n, key: k}}}\n",
-	  "a.yaml:14: warning: spec: /argo-events/secrets/n/k cannot be read now: No such file or directory (the "
-	  "gateway "
+	  "a.yaml:14: spec: /argo-events/secrets/n/k cannot be read: No such file or directory (the gateway "
 	  "does not start without it)\n"
 	  "a.yaml:15: spec.jetstreamExotic.tls: clientCertSecret and clientKeySecret belong together (give both or "
 	  "none)\n" },
@@ -856,6 +857,26 @@ static void what_is_doubtful_is_a_warning_and_does_not_refuse(void **state)
 
 /* ---- faults, examples, docs --------------------------------------------------------------------------------------- */
 
+static void what_the_gateway_does_not_start_without_is_a_problem_here_and_not_elsewhere(void **state)
+{
+	static const char yaml[] = SOURCE
+		"    e: {endpoint: /e, port: '1', method: POST, authSecret: {name: n, key: a},\n"
+		"        serverCertSecret: {name: n, key: c}, serverKeySecret: {name: n, key: k}}\n";
+	struct problems problems = { 0 };
+	struct gateway_config *c;
+
+	(void)state;
+	assert_int_equal(load(yaml, NULL, &problems, &c), E_CONFIG);
+	assert_int_equal(problems.errors, 1);
+	assert_int_equal(problems.warnings, 1); /* without the token it starts */
+	problems_release(&problems);
+	problems = (struct problems){ 0 };
+	assert_int_equal(load_at(/* elsewhere= */ true, yaml, NULL, &problems, &c), E_OK);
+	assert_int_equal(problems.warnings, 0);
+	gateway_config_unref(c);
+	problems_release(&problems);
+}
+
 static void no_allocation_that_fails_is_lost(void **state)
 {
 	static const char yaml[] = HEAD(
@@ -922,7 +943,7 @@ static void every_example_is_accepted(void **state)
 		struct problems problems = { 0 };
 		struct gateway_config *c;
 
-		assert_int_equal(load(text, NULL, &problems, &c), E_OK);
+		assert_int_equal(load_at(/* elsewhere= */ true, text, NULL, &problems, &c), E_OK);
 		assert_int_equal(problems.errors, 0);
 		gateway_config_unref(c);
 		problems_release(&problems);
@@ -977,6 +998,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(each_bad_manifest_is_refused_with_place_text_and_fix),
 		cmocka_unit_test(two_files_that_need_different_buses_are_refused),
 		cmocka_unit_test(what_is_doubtful_is_a_warning_and_does_not_refuse),
+		cmocka_unit_test(what_the_gateway_does_not_start_without_is_a_problem_here_and_not_elsewhere),
 		cmocka_unit_test(no_allocation_that_fails_is_lost),
 		cmocka_unit_test(every_example_is_accepted),
 		cmocka_unit_test(the_reference_page_has_every_key),

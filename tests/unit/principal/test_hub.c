@@ -634,6 +634,52 @@ static void a_change_that_had_no_memory_reaches_its_agent_all_the_same(void **st
 	assert_true(n > 20);
 }
 
+/* Each turn has no memory when it begins, and the clock stands: how many turns does the hub want before it waits? */
+static unsigned turns_without_memory(struct scene *sc)
+{
+	unsigned turns = 0;
+
+	while (sc->turn_at <= sc->g.now && turns < 100) {
+		mem_fail_at(1);
+		sc->turn_at = hub_turn(sc->hub);
+		mem_fail_at(0);
+		turns++;
+	}
+	return turns;
+}
+
+static void without_memory_it_tries_again_after_a_pause(void **state)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+	json_object *tree = tree_of(APP("a1", "u1", "r1"));
+	long n = 0, count;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(object_from_tree(OBJECT_APPLICATION, tree, &why, &o), E_OK);
+	json_object_put(tree);
+	do {
+		struct scene sc;
+
+		begin(&sc);
+		connect_agent(&sc, "a1", AGENT_MANAGED);
+		run(&sc, 5);
+		assert_int_equal(memory_store_edit(sc.g.store, o), E_OK);
+		mem_fail_at(++n);
+		while (ground_step(&sc.g))
+			;
+		count = mem_count();
+		mem_fail_at(0);
+		for (unsigned second = 0; second < 3; second++) {
+			if (turns_without_memory(&sc) > 5)
+				fail_msg("allocation %ld: it turns and turns", n);
+			sc.g.now += 1000;
+		}
+		end(&sc);
+	} while (n <= count);
+	assert_true(n > 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -652,6 +698,7 @@ int main(void)
 		cmocka_unit_test(agents_in_step_ask_for_no_turn),
 		cmocka_unit_test(who_stops_waits_for_the_rows_that_are_on_their_way),
 		cmocka_unit_test(a_change_that_had_no_memory_reaches_its_agent_all_the_same),
+		cmocka_unit_test(without_memory_it_tries_again_after_a_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "power_vfs.h"
 #include "store/space.h"
@@ -139,6 +140,85 @@ static void dead_letters_keep_their_events(void **state)
 }
 
 /* Retention looks at every start, in a turn of the writer of its own: a group without events makes it turn. */
+/* Some of `n` events go; the position of the last of them. */
+static uint64_t let_some_go(struct fixture *f, int n, struct store_reader **ret_reader)
+{
+	uint64_t gone = 0;
+
+	f->config.forward_all = true;
+	f->config.retain_bytes = 1;
+	for (int i = 0; i < n; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK); /* a start looks at once */
+	assert_int_equal(put_big(f, NULL), E_OK);
+	fixture_until(f, some_have_gone);
+	fixture_close(f);
+	assert_int_equal(store_reader_open(f->dir, &f->why, ret_reader), E_OK);
+	assert_int_equal(store_gone(*ret_reader, 1, UINT64_MAX, &gone, &f->why), E_OK);
+	return gone;
+}
+
+static uint64_t gone_of(struct fixture *f, struct store_reader *reader, uint64_t from, uint64_t to)
+{
+	uint64_t gone = 77;
+
+	assert_int_equal(store_gone(reader, from, to, &gone, &f->why), E_OK);
+	return gone;
+}
+
+static void what_was_let_go_is_missed_by_position_and_by_time(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *reader;
+	uint64_t last, pos = 0;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	last = let_some_go(f, 10, &reader);
+	assert_true(last > 4 && last <= 11);
+	assert_int_equal(gone_of(f, reader, 0, UINT64_MAX), 0);
+	assert_int_equal(gone_of(f, reader, 2, 4), 4);
+	assert_int_equal(gone_of(f, reader, last, last), last);
+	assert_int_equal(gone_of(f, reader, last + 1, UINT64_MAX), 0);
+	assert_int_equal(store_pos_at(reader, 1, &pos, &f->why), E_OK);
+	assert_int_equal(pos, 1);
+	assert_int_equal(store_pos_at(reader, INT64_MAX, &pos, &f->why), E_OK);
+	assert_int_equal(pos, 12);
+	store_reader_close(reader);
+}
+
+static void a_dead_letter_is_not_missed(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *reader;
+	uint64_t last, pos = 0;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(fixture_dead(f, 2, "bus", "too large"), E_OK);
+	last = let_some_go(f, 8, &reader);
+	assert_int_equal(gone_of(f, reader, 2, 2), 0);
+	assert_int_equal(gone_of(f, reader, 1, 2), 2);
+	assert_int_equal(gone_of(f, reader, 2, UINT64_MAX), last);
+	assert_int_equal(store_pos_at(reader, clock_wall_ms() + 1000, &pos, &f->why), E_OK);
+	assert_int_equal(pos, 12); /* after all that went */
+	store_reader_close(reader);
+}
+
+static void nothing_is_missed_where_nothing_was_let_go(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *reader;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(store_reader_open(f->dir, &f->why, &reader), E_OK);
+	assert_int_equal(gone_of(f, reader, 1, UINT64_MAX), 0);
+	assert_int_equal(gone_of(f, reader, 5, 9), 0);
+	store_reader_close(reader);
+}
+
 static void look_again(struct fixture *f)
 {
 	fixture_close(f);
@@ -341,7 +421,7 @@ static void dead_letters_are_listed_with_their_events(void **state)
 	assert_int_equal(fixture_dead_remove(f, 1, "nats"), E_OK);
 	assert_int_equal(fixture_dead_remove(f, 3, "nats"), E_OK);
 	assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_OK);
-	assert_int_equal(store_read_dead(r, on_dead, &seen, &f->why), E_OK);
+	assert_int_equal(store_read_dead(r, 0, on_dead, &seen, &f->why), E_OK);
 	store_reader_close(r);
 	assert_string_equal(seen.text, "2 kafka bad subject b; 2 nats larger still b; ");
 }
@@ -354,6 +434,9 @@ int main(void)
 		T(what_no_bus_has_taken_stays),
 		T(the_slowest_bus_decides),
 		T(dead_letters_keep_their_events),
+		T(what_was_let_go_is_missed_by_position_and_by_time),
+		T(a_dead_letter_is_not_missed),
+		T(nothing_is_missed_where_nothing_was_let_go),
 		T(positions_go_on_when_every_event_has_gone),
 		T(a_key_outlives_its_event),
 		T(waiting_for_something_to_let_go_costs_nothing),

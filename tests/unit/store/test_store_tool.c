@@ -216,6 +216,33 @@ static void a_row_prints_as_one_line(void **state)
 					     "{\"specversion\":\"1.0\",\"data\":{\"x\":1}}}");
 }
 
+static void a_renamed_bus_goes_on_where_it_was(void **state)
+{
+	struct fixture *f = *state;
+	struct store_info info;
+	uint64_t pos = 0;
+
+	store_set_forwarded(f->store, "old", 7);
+	store_set_forwarded(f->store, "other", 3);
+	assert_int_equal(fixture_dead(f, 5, "old", "too large"), E_OK);
+	assert_int_equal(store_rename_bus(f->dir, "old", "new", &f->why), E_BUSY);
+	fixture_close(f);
+	assert_int_equal(store_rename_bus(f->dir, "none", "new", &f->why), E_NOT_FOUND);
+	assert_int_equal(store_rename_bus(f->dir, "old", "other", &f->why), E_EXISTS);
+	assert_int_equal(store_rename_bus(f->dir, "old", "new", &f->why), E_OK);
+	assert_int_equal(store_info(f->dir, &info, &f->why), E_OK);
+	assert_int_equal(info.bus_count, 2);
+	assert_string_equal(info.buses[0].name, "new");
+	assert_int_equal(info.buses[0].forwarded, 7);
+	assert_int_equal(store_check(f->dir, NULL, NULL, NULL, &f->why), E_OK);
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_forwarded(f->store, "new", &pos, &f->why), E_OK);
+	assert_int_equal(pos, 7);
+	assert_int_equal(fixture_dead_remove(f, 5, "new"), E_OK);
+	assert_int_equal(store_info(f->dir, &info, &f->why), E_OK);
+	assert_int_equal(info.dead, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -227,6 +254,7 @@ int main(void)
 		T(nothing_is_overwritten_by_a_copy),
 		T(a_copy_given_up_leaves_nothing),
 		T(vacuum_waits_for_nobody_and_shrinks_the_file),
+		T(a_renamed_bus_goes_on_where_it_was),
 		cmocka_unit_test(tools_say_when_there_is_no_store),
 		cmocka_unit_test(a_row_prints_as_one_line),
 	};

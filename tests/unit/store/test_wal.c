@@ -170,6 +170,21 @@ static bool log_is_short(struct fixture *f)
 	return stat(path, &st) == 0 && st.st_size < 24 << 20;
 }
 
+static void closing_empties_the_log(void **state)
+{
+	struct fixture *f = fixture_new();
+	char path[128];
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+	fixture_close(f);
+	snprintf(path, sizeof(path), "%s/spool.db-wal", f->dir);
+	assert_true(stat(path, &st) != 0 || st.st_size == 0);
+	fixture_free(f);
+}
+
 /* The log begins anew although commits never pause: its pages are copied as fast as they come. */
 static void the_log_stays_short_under_load(void **state)
 {
@@ -189,6 +204,7 @@ int main(void)
 		cmocka_unit_test(a_failed_sync_after_half_a_checkpoint_loses_nothing),
 		cmocka_unit_test(a_failed_sync_of_a_copy_loses_nothing),
 		cmocka_unit_test(commits_do_not_wait_for_a_copy),
+		cmocka_unit_test(closing_empties_the_log),
 		cmocka_unit_test(the_log_stays_short_under_load),
 	};
 

@@ -298,6 +298,29 @@ static void a_question_from_before_the_answer_sends_nothing_again(void **state)
 	end(&sc);
 }
 
+/* A peer may ask in a loop, about thousands of objects. */
+static void a_list_is_computed_once_until_something_changes(void **state)
+{
+	struct scene sc;
+	bool is = false;
+
+	(void)state;
+	begin(&sc);
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, 0, &is), E_OK);
+	assert_false(is);
+	put(&sc, "u1", "1");
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, 0, &is), E_OK);
+	assert_true(is);
+	mem_fail_at(0);
+	assert_int_equal(source_compare_list(sc.source, STR("another"), 0, &is), E_OK);
+	assert_true(is);
+	assert_int_equal(mem_count(), 0);
+	assert_int_equal(source_gone(sc.source, OBJECT_APPLICATION, "ns", "one", sc.now), E_OK);
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, 0, &is), E_OK);
+	assert_false(is);
+	end(&sc);
+}
+
 /* As a ledger that was restored from a backup has it: content and UID are the same, what the peer applied last is not. */
 static void a_list_tells_which_version_the_peer_has(void **state)
 {
@@ -465,6 +488,7 @@ int main(void)
 		cmocka_unit_test(what_differs_in_a_comparison_is_sent_under_an_id_of_its_own),
 		cmocka_unit_test(a_question_from_before_the_answer_sends_nothing_again),
 		cmocka_unit_test(a_list_tells_which_version_the_peer_has),
+		cmocka_unit_test(a_list_is_computed_once_until_something_changes),
 		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted),
 		cmocka_unit_test(a_copy_of_our_name_under_another_uid_is_not_deleted),
 		cmocka_unit_test(a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name),

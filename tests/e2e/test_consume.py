@@ -1,0 +1,114 @@
+"""examples/consume: a command for each event, in order and at least once, whoever dies when."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from conftest import ROOT, wait_until
+from test_docs import shell  # noqa: F401
+
+MANIFEST = """apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {{name: hooks}}
+spec:
+  webhook:
+    push: {{port: "{port}", endpoint: /push, method: POST}}
+  holdfast: {{dataDir: ./data, admin: {{address: "127.0.0.1:{admin}"}}}}
+"""
+
+COMMAND = r"""#!/bin/sh
+body=$(jq -c .body)
+echo "$HOLDFAST_POSITION $HOLDFAST_ID $HOLDFAST_SOURCE/$HOLDFAST_SUBJECT $body" >> seen
+if [ -e fail ]; then exit 3; fi
+if [ -e die ]; then rm die; kill -9 "$PPID"; fi
+"""
+
+
+class Site:
+    """A gateway, a command that notes what it is given, and the script between them."""
+
+    def __init__(self, sh):
+        self.sh, self.process = sh, None
+        (sh.directory / "hooks.yaml").write_text(MANIFEST.format(port=sh.port, admin=sh.admin))
+        command = sh.directory / "command"
+        command.write_text(COMMAND)
+        command.chmod(0o755)
+        sh.serve("holdfast gateway -f hooks.yaml &")
+
+    def post(self, number):
+        assert self.sh.run(f"curl -s --json '{{\"n\":{number}}}' http://localhost:{self.sh.port}/push") == "success"
+
+    def start(self):
+        self.process = subprocess.Popen([ROOT / "examples/consume", "data", "position", "./command"], cwd=self.sh.directory,
+                                        env=self.sh.env, start_new_session=True)
+
+    def end(self):
+        """The whole group, as systemd ends a service."""
+        if self.process:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+            self.process = None
+
+    def file(self, name):
+        return self.sh.directory / name
+
+    def seen(self):
+        return [line.split() for line in self.file("seen").read_text().splitlines()] if self.file("seen").exists() else []
+
+    def saved(self):
+        return int(self.file("position").read_text()) if self.file("position").exists() else 1
+
+
+@pytest.fixture
+def site(shell):  # noqa: F811
+    s = Site(shell)
+    yield s
+    s.end()
+
+
+def test_each_event_is_given_once_and_in_order(site):
+    for number in range(1, 4):
+        site.post(number)
+    site.start()
+    wait_until(lambda: site.saved() == 4, "three are done")
+    site.post(4)
+    wait_until(lambda: site.saved() == 5, "the one that came meanwhile is done")
+    site.end()
+    site.start()
+    site.post(5)
+    wait_until(lambda: site.saved() == 6, "it goes on behind what was done")
+    seen = site.seen()
+    assert [int(position) for position, *_ in seen] == [1, 2, 3, 4, 5]
+    assert [body for *_, body in seen] == [f'{{"n":{number}}}' for number in range(1, 6)]
+    assert {name for _, _, name, _ in seen} == {"hooks/push"} and len({id for _, id, *_ in seen}) == 5
+
+
+def test_an_event_whose_command_failed_is_given_again(site):
+    site.post(1)
+    site.post(2)
+    site.file("fail").touch()
+    site.start()
+    assert site.process.wait(timeout=60) == 3
+    site.file("fail").unlink()
+    assert site.saved() == 1
+    site.start()
+    wait_until(lambda: site.saved() == 3, "both are done")
+    assert [int(position) for position, *_ in site.seen()] == [1, 1, 2]
+
+
+def test_dying_between_the_command_and_the_saved_position_repeats_the_event(site):
+    site.post(1)
+    site.post(2)
+    site.file("die").touch()
+    site.start()
+    wait_until(lambda: site.process.poll() is not None, "the script was killed")
+    site.end()
+    assert site.saved() == 1
+    site.start()
+    wait_until(lambda: site.saved() == 3, "both are done")
+    first, again, second = site.seen()
+    assert first == again and int(second[0]) == 2

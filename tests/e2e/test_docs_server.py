@@ -1,0 +1,66 @@
+"""The guides of a server of one's own and of its operation, and places within pages that links name."""
+
+import re
+import subprocess
+
+import yaml
+from conftest import HOLDFAST, ROOT
+from test_docs import blocks
+
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
+
+
+def test_the_manifest_of_the_server_guide_passes_check_config(tmp_path):
+    manifest = blocks("docs/guide/server.md", "yaml")[0]
+    (tmp_path / "secrets/github").mkdir(parents=True)
+    (tmp_path / "secrets/github/webhook").write_text("a secret\n")
+    (tmp_path / "config.yaml").write_text(manifest.replace("/var/lib/holdfast", "data").replace("/etc/holdfast/", ""))
+    done = subprocess.run([HOLDFAST, "check-config", "config.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert done.stdout == "ok: 1 endpoint, bus embedded, data in data\n", done.stdout
+
+
+def test_every_file_that_the_server_guide_installs_is_there():
+    shown = "".join(blocks("docs/guide/server.md", "sh"))
+    named = set(re.findall(r"(?<!/)\b(?:deploy|examples)/[\w./-]+", shown))
+    assert len(named) >= 5
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
+def test_every_alert_asks_for_metrics_that_there_are_and_has_its_line_in_the_operations_guide():
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    known = set(re.findall(r"^\| `(\w+)`", (ROOT / "docs/reference/metrics.md").read_text(), re.M))
+    for rule in rules:
+        asked = set(re.findall(r"\b(?:holdfast|argocd|argo)_\w+", rule["expr"]))
+        assert asked and asked <= known, (rule["alert"], asked - known)
+    table = re.findall(r"^\| (`Holdfast.*?) \|", (ROOT / "docs/guide/operation.md").read_text(), re.M)
+    assert sorted(name for cell in table for name in re.findall(r"`(\w+)`", cell)) == sorted(rule["alert"] for rule in rules)
+
+
+def anchors(page):
+    """The places of a page, as they are named on the web: `## A bus, or two` is `a-bus-or-two`."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.M | re.S)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def test_every_place_within_a_page_that_a_link_names_is_there():
+    seen = 0
+    for page in PAGES:
+        for target, place in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+            there = page.parent / target if target else page
+            assert place in anchors(there), f"{page.relative_to(ROOT)}: {target}#{place}"
+            seen += 1
+    assert seen > 10
+
+
+def test_every_page_is_found_from_the_readme():
+    found, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        found.add(page)
+        for target in re.findall(r"\]\(([^)#:]+\.md)(?:#[^)]*)?\)", page.read_text()):
+            there = (page.parent / target).resolve()
+            if there not in found and there not in waiting:
+                waiting.append(there)
+    assert {page.relative_to(ROOT) for page in PAGES} == {page.relative_to(ROOT) for page in found}

@@ -1,0 +1,158 @@
+"""A principal and strangers: what they send costs it little, and agents do not notice."""
+
+import gzip
+import os
+import re
+import socket
+import ssl
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from agentpeer import AgentPeer, Api, data_of, verb_of
+from conftest import wait_until
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from rawh2 import DATA, HEADERS, PING, Raw, frame, head_of, message
+from synced import application, net, run, sync_pki  # noqa: F401  (fixtures)
+
+SITE = "site-1"
+AUTHENTICATE, PUSH = "/authapi.Authentication/Authenticate", "/eventstreamapi.EventStream/Push"
+REFUSED = grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    return Api(tmp_path_factory.mktemp("protobuf"))
+
+
+def with_passwords(net, *users, cost=4, **options):
+    """A principal that lets users in, and asks nobody for a certificate."""
+    file = net.directory / "users"
+    for name in users:
+        run("pki", "user", name, "--file", file, "--cost", cost, input="right\n")
+    return net.principal(auth=f"userpass:{file}", **options)
+
+
+def login(peer, password="right", name=SITE):
+    return peer.authenticate("userpass", {"clientid": name, "clientsecret": password})
+
+
+def peak_kib(principal):
+    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{principal.process.pid}/status").read_text())[1])
+
+
+def tls(net):
+    context = ssl.create_default_context(cafile=str(net.pki / "ca.crt"))
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_login_that_would_be_gigabytes_once_it_is_read_is_refused_unread(net, api, packed):
+    """An empty entry of a map is two bytes on the wire, a thousandth of that when it is packed, and over a hundred in memory."""
+    principal = with_passwords(net, SITE)
+    before = peak_kib(principal)
+    raw = Raw(principal, tls=tls(net))
+    entries = b"\x12\0" * (1 << 20)
+    body = message(gzip.compress(entries) if packed else entries, packed)
+    head = head_of(AUTHENTICATE) + (b"\0\x0dgrpc-encoding\x04gzip" if packed else b"")
+    raw.say(frame(HEADERS, 4, 1, head) + b"".join(frame(DATA, 0, 1, body[i:i + 16384]) for i in range(0, min(len(body), 32768), 16384)))
+    raw.until(lambda kind, flags, *_: kind == HEADERS and flags & 1)
+    assert peak_kib(principal) - before < 8 << 10
+    assert login(AgentPeer(api, principal.port, net.pki)).accessToken
+
+
+def test_who_tries_passwords_waits_behind_itself(net, api):
+    """A correct login from another address is answered while hundreds of wrong ones wait."""
+    principal = with_passwords(net, SITE, cost=9)
+    wrong = message(api.AuthRequest(method="userpass", credentials={"clientid": SITE, "clientsecret": "wrong"}, mode="managed",
+                                    version="0.1.0").SerializeToString())
+    crowd = [Raw(principal, tls=tls(net), address="127.0.0.2") for _ in range(5)]
+    for raw in crowd:
+        raw.say(b"".join(frame(HEADERS, 4, s, head_of(AUTHENTICATE)) + frame(DATA, 1, s, wrong) for s in range(1, 200, 2)))
+        raw.say(frame(PING, 0, 0, b"the last"))
+        raw.until(lambda kind, flags, *_: kind == PING and flags & 1)
+    assert login(AgentPeer(api, principal.port, net.pki)).accessToken
+    refused = principal.metrics()["holdfast_principal_logins_refused_total"]
+    assert refused < 400, "it did not wait for all of them"
+    for raw in crowd:
+        raw.sock.close()
+    wait_until(lambda: principal.metrics()["holdfast_principal_logins_refused_total"] < 500, "who goes away waits no more")
+
+
+def test_a_crowd_of_connections_takes_neither_files_nor_places_from_agents(net, api):
+    principal = with_passwords(net, SITE, start=False)
+    principal.process.command = ["prlimit", "--nofile=100:300", *principal.process.command]
+    tree = principal.tree(SITE)
+    tree.put("guestbook", application("r1", name="guestbook"))
+    principal.start().ready()
+    peer = AgentPeer(api, principal.port, net.pki)
+    login(peer)
+    stream = peer.subscribe()
+    stream.wait(lambda e: verb_of(e) == "create", "its application")
+    crowd = [socket.create_connection(("127.0.0.1", principal.port), 5) for _ in range(400)]
+    late = AgentPeer(api, principal.port, net.pki)
+    assert login(late).accessToken
+    tree.put("guestbook", application("r2", name="guestbook"))
+    stream.wait(lambda e: verb_of(e) == "spec-update" and data_of(e)["spec"]["source"]["targetRevision"] == "r2", "the change")
+    assert len(os.listdir(f"/proc/{principal.process.pid}/fd")) < 300
+    assert principal.metrics()['holdfast_rpc_connections_ended_total{side="server",reason="connections"}'] > 0
+    for raw in crowd:
+        raw.close()
+
+
+class Proxied(AgentPeer):
+    """An agent behind a proxy that says who it is."""
+
+    def __init__(self, api, port, name):
+        self.api, self.version, self.mode, self.name = api, "0.1.0", "managed", name
+        self.channel = grpc.insecure_channel(f"localhost:{port}")
+        self.token = self.refresh = None
+
+    def unary(self, *words, **options):
+        return super().unary(*words, metadata=(("x-agent", self.name),), **options)
+
+
+def test_a_token_is_worth_nothing_with_the_header_of_another_agent(net, api):
+    principal = net.principal("--insecure-plaintext", "--insecure-jwt-generate", "--auth", "header:x-agent:^(.*)$", auth="")
+    victim = Proxied(api, principal.port, SITE)
+    stolen = victim.authenticate("header").accessToken
+    assert victim.subscribe(token=stolen, metadata=(("x-agent", "site-2"),)).wait_end()[0] == REFUSED
+    assert not principal.agent(SITE)["connected"]
+    victim.subscribe(token=stolen, metadata=(("x-agent", SITE),))
+    principal.wait_connected(SITE)
+
+
+def test_a_push_ends_with_the_right_to_it(net, api):
+    """Its certificate is blocked, the agent's new one is not: the stream goes on, the push does not."""
+    blocklist = net.directory / "blocklist"
+    blocklist.write_text("")
+    run("pki", "issue", "--dir", net.pki, "--agent", "site-9")
+    old = x509.load_pem_x509_certificate((net.pki / "site-9.crt").read_bytes()).fingerprint(hashes.SHA256()).hex()
+    principal = net.principal("--tls-blocklist", blocklist)
+    stale = AgentPeer(api, principal.port, net.pki, "site-9")
+    stale.authenticate()
+    (net.pki / "site-9.crt").unlink()
+    (net.pki / "site-9.key").unlink()
+    run("pki", "issue", "--dir", net.pki, "--agent", "site-9")
+    fresh = AgentPeer(api, principal.port, net.pki, "site-9")
+    fresh.open()
+    principal.wait_connected("site-9")
+
+    def events():
+        while not ended:
+            yield b""
+            time.sleep(0.05)
+
+    ended = []
+    push = stale.channel.stream_unary(PUSH)
+    call = push.future(events(), metadata=(("authorization", stale.token),))
+    pushes = 'grpc_server_started_total{grpc_type="client_stream",grpc_service="eventstreamapi.EventStream",grpc_method="Push"}'
+    wait_until(lambda: principal.metrics().get(pushes) == 1, "it pushes")
+    blocklist.write_text(old + "\n")
+    principal.process.send(1)
+    assert call.code() == REFUSED
+    ended.append(True)
+    assert principal.agent("site-9")["connected"]

@@ -1,0 +1,58 @@
+"""Whom an application belongs to: by namespace, by destination, by label; with real processes."""
+
+from conftest import wait_until
+from synced import Tree, application, net, sync_pki  # noqa: F401  (fixtures)
+
+
+def to(agent, name, **metadata):
+    document = application(name=name, **metadata)
+    document["spec"]["destination"] = {"name": agent, "namespace": "shop"}
+    return document
+
+
+def unowned(principal):
+    return {one["reason"]: one["count"] for one in principal.status()["principal"]["unowned"]}
+
+
+def test_by_destination_an_application_moves_with_it_and_keeps_its_namespace(net):
+    mapped = "--destination-based-mapping"
+    principal = net.principal(mapped)
+    first, second = (net.agent(name, principal, mapped, "--allowed-namespaces", allowed).wait_connected()
+                     for name, allowed in (("site-1", "team"), ("site-2", "t*")))
+    truth = Tree(principal.source, "team")
+    truth.put("one", to("site-1", "one"))
+    truth.put("two", to("site-2", "two"))
+    truth.put("none", application(name="none"))
+    wait_until(lambda: first.tree.names(namespace="team") == {"one"} and second.tree.names(namespace="team") == {"two"}, "each has its own")
+    assert unowned(principal) == {"has no spec.destination.name, which would name its agent": 1}
+    second.tree.put_status("two", {"status": {"health": {"status": "Healthy"}}}, namespace="team")
+    wait_until(lambda: truth.status("two"), "its status is at the principal")
+    truth.put("one", to("site-2", "one"))
+    wait_until(lambda: not first.tree.names(namespace="team") and second.tree.names(namespace="team") == {"one", "two"}, "it has moved")
+
+
+def test_by_destination_an_agent_takes_only_what_its_namespaces_allow(net):
+    principal = net.principal("--destination-based-mapping")
+    agent = net.agent("site-1", principal, "--destination-based-mapping", "--allowed-namespaces", "/^shop-[0-9]$/").wait_connected()
+    Tree(principal.source, "secret").put("a", to("site-1", "a"))
+    Tree(principal.source, "shop-1").put("b", to("site-1", "b"))
+    Tree(principal.source, "argocd").put("c", to("site-1", "c"))
+    wait_until(lambda: agent.tree.names(namespace="shop-1") == {"b"} and agent.tree.names() == {"c"}, "what may come is there")
+    wait_until(lambda: principal.agent("site-1")["quarantined_count"] == 1, "the other one is set aside")
+    assert "is not among --allowed-namespaces" in principal.agent("site-1")["quarantined"][0]["reason"]
+    assert not agent.tree.names(namespace="secret")
+
+
+def test_labels_and_namespaces_say_what_leaves_the_principal(net):
+    principal = net.principal("--label-selector", "env in (prod,stage),!draft", "--allowed-namespaces", "site-*,/^x/")
+    agent = net.agent("site-1", principal).wait_connected()
+    truth = principal.tree("site-1")
+    for name, labels in {"good": {"env": "prod"}, "other": {"env": "dev"}, "draft": {"env": "stage", "draft": "1"}}.items():
+        truth.put(name, application(name=name, labels=labels))
+    Tree(principal.source, "elsewhere").put("far", application(name="far", labels={"env": "prod"}))
+    wait_until(lambda: agent.tree.names() == {"good"} and sum(unowned(principal).values()) == 3, "only what fits leaves")
+    truth.put("other", application(name="other", labels={"env": "stage"}))
+    wait_until(lambda: agent.tree.names() == {"good", "other"}, "what begins to fit follows")
+    truth.put("good", application(name="good", labels={"env": "dev"}))
+    wait_until(lambda: agent.tree.names() == {"other"}, "what no longer fits goes")
+    assert truth.get("good"), "but only at the site"
