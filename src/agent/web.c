@@ -57,7 +57,9 @@ static void get_status(struct web *web, struct http_request *r)
 	buf_json(&json, agent_name(&a->connection.claims.agent));
 	buf_addf(&json, ",\"mode\":\"%s\",\"version\":", agent_mode_text(a->mode));
 	buf_json(&json, str_of(a->options->build));
-	buf_lit(&json, "},\"principal\":");
+	buf_addf(&json,
+		 ",\"problems\":%" PRId64 ",\"ledger_failed\":%s},\"principal\":", metric_value(a->traffic.problems),
+		 ledger_has_failed(a->daemon.ledger) ? "true" : "false");
 	write_principal(a, &json);
 	buf_char(&json, '}');
 	web_json(r, &json);

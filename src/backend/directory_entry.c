@@ -153,6 +153,7 @@ static void start_read(struct directory_entry *e)
 		entry_retry_later(e, DIRECTORY_RETRY_MS);
 		return;
 	}
+	job->last_look = e->object && (e->initial || e->confirm);
 	e->dirty = false;
 	metric_inc(e->dir->reads);
 	start_job(e, job);

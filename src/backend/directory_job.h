@@ -49,6 +49,7 @@ struct directory_job {
 	struct disk_files known;
 	char uid[DIRECTORY_UID_MAX + 1]; /* for the new object */
 	bool first_sight;                /* a UID that the file brings may take its place */
+	bool last_look;                  /* there was an object: when its file is gone now, so is the object */
 	char version[JOB_VERSION_MAX];
 	struct backend_write *write;
 

@@ -80,6 +80,18 @@ static enum err take_content(struct directory_job *job, struct str object, struc
 	return err;
 }
 
+/* A person removed the object alone: what was said of it must not stand beside the next one of its name. */
+static void remove_status(struct directory_job *job, int dir)
+{
+	char file[DIRECTORY_FILE_MAX];
+
+	directory_file_name(job->key.name, DIRECTORY_STATUS, file);
+	if (unlinkat(dir, file, 0) != 0)
+		return; /* where nobody may write, people clean up themselves */
+	(void)fsync(dir);
+	job->files.status = (struct disk_sig){ 0 };
+}
+
 static enum err read_files(struct directory_job *job, int dir)
 {
 	CLEANUP(buf_release) struct buf object = { 0 };
@@ -88,8 +100,11 @@ static enum err read_files(struct directory_job *job, int dir)
 
 	if (err != E_OK)
 		return err;
-	if (!job->files.object.exists)
+	if (!job->files.object.exists) {
+		if (job->last_look && job->files.status.exists)
+			remove_status(job, dir);
 		return why_set(&job->why, E_NOT_FOUND, "no file");
+	}
 	err = read_texts(job, dir, &object, &status);
 	return err == E_OK ? take_content(job, buf_view(&object), &status) : err;
 }

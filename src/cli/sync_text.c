@@ -258,6 +258,18 @@ static void add_unowned(json_object *principal, struct buf *b)
 	}
 }
 
+/* What is wrong at this end itself; `self` is what the document says of it. */
+static void add_troubles(json_object *self, struct buf *b)
+{
+	int64_t problems = number_of(self, "problems");
+
+	if (problems)
+		buf_addf(b, "the backend has %" PRId64 " %s, named in the log\n", problems,
+			 problems == 1 ? "problem" : "problems");
+	if (json_object_get_boolean(member(self, "ledger_failed")))
+		buf_lit(b, "the ledger cannot be written: nothing is confirmed until it can\n");
+}
+
 static void add_counts(json_object *principal, json_object *agents, struct buf *b)
 {
 	size_t n = json_object_array_length(agents), connected = 0;
@@ -286,6 +298,7 @@ static void add_title(json_object *document, struct buf *b)
 	buf_str(b, json_object_get_boolean(member(document, "ready"))
 			   ? STR("\n")
 			   : STR("; the backend has not reported all yet\n"));
+	add_troubles(agent ? agent : principal, b);
 	add_unowned(principal, b);
 	buf_char(b, '\n');
 }

@@ -31,14 +31,12 @@ static bool variable_at(struct str s, struct variable *ret_variable)
 /* Does the variable compile as it will when requests are matched? */
 static const char *regex_problem(const struct fields_ctx *ctx, struct str variable)
 {
-	regex_t regex;
-	enum err err = path_template_compile(variable, &regex, NULL);
+	CLEANUP(regex_freep) struct regex *regex = NULL;
+	enum err err = path_template_compile(variable, NULL, &regex);
 
-	if (err == E_OK)
-		regfree(&regex);
-	else if (err == E_NOMEM)
+	if (err == E_NOMEM)
 		problem_nomem(ctx->problems);
-	return err == E_OK || err == E_NOMEM ? NULL : "is not a POSIX extended regular expression";
+	return err == E_OK || err == E_NOMEM ? NULL : "is not a regular expression";
 }
 
 /* What is wrong with a variable, or NULL. */

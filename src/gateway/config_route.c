@@ -12,7 +12,7 @@
 static const struct field context_rows[] = {
 	{ .key = "endpoint", .type = FIELD_STRING, .offset = AT(endpoint), .missing = "endpoint can't be empty",
 	  .fix = "add `endpoint: /a/path`",
-	  .meaning = "Path of the endpoint: literal text, `{name}` for one segment, `{name:pattern}` with a POSIX extended regular expression." },
+	  .meaning = "Path of the endpoint: literal text, `{name}` for one segment, `{name:pattern}` with a regular expression (Go's syntax)." },
 	{ .key = "port", .type = FIELD_PORT, .offset = AT(port), .missing = "port can't be empty",
 	  .fix = "add `port: \"12000\"`", .meaning = "Port to listen on, on all addresses; endpoints may share one." },
 	{ .key = "method", .type = FIELD_STRING, .offset = AT(method), .dflt_text = "none (`webhook` requires it)",

@@ -30,10 +30,10 @@ static enum err add_variable(struct buf *b, struct str variable, struct why *why
 	struct str rest = variable, name = str_cut(&rest, ':');
 
 	if (name.n == 0)
-		return why_set(why, E_MALFORMED, "a variable in braces has no name");
+		return why_set(why, E_CONFIG, "a variable in braces has no name");
 	if (rest.n == 0 && name.n < variable.n)
-		return why_set(why, E_MALFORMED, "variable %.*s has an empty expression", STR_ARG(name));
-	buf_char(b, '(');
+		return why_set(why, E_CONFIG, "variable %.*s has an empty expression", STR_ARG(name));
+	buf_lit(b, "(?:");
 	buf_str(b, rest.n ? rest : STR("[^/]+"));
 	buf_char(b, ')');
 	return E_OK;
@@ -42,7 +42,7 @@ static enum err add_variable(struct buf *b, struct str variable, struct why *why
 static enum err why_full(const struct buf *b, struct why *why)
 {
 	if (b->err == E_LIMIT)
-		return why_set(why, E_MALFORMED, "the template is too long");
+		return why_set(why, E_CONFIG, "the template is too long");
 	return why_set(why, b->err, "%s", err_text(b->err));
 }
 
@@ -53,36 +53,29 @@ static enum err write_expression(struct str endpoint, struct buf *b, struct why 
 		size_t n;
 
 		if (endpoint.p[i] == '}')
-			return why_set(why, E_MALFORMED, "a brace is closed that was never opened");
+			return why_set(why, E_CONFIG, "a brace is closed that was never opened");
 		if (endpoint.p[i] != '{') {
 			add_literal(b, endpoint.p[i++]);
 			continue;
 		}
 		n = variable_length(str_sub(endpoint, i, endpoint.n));
 		if (n == 0)
-			return why_set(why, E_MALFORMED, "a brace is never closed");
+			return why_set(why, E_CONFIG, "a brace is never closed");
 		if (add_variable(b, str_sub(endpoint, i + 1, n - 2), why) != E_OK)
-			return E_MALFORMED;
+			return E_CONFIG;
 		i += n;
 	}
 	buf_char(b, '$');
-	return buf_cstr(b) ? E_OK : why_full(b, why);
+	return b->err == E_OK ? E_OK : why_full(b, why);
 }
 
-enum err path_template_compile(struct str endpoint, regex_t *ret_regex, struct why *why)
+enum err path_template_compile(struct str endpoint, struct why *why, struct regex **ret_regex)
 {
 	struct buf expression = { .max = 8192 };
 	enum err err = write_expression(endpoint, &expression, why);
-	char reason[128];
-	int code;
 
-	if (err == E_OK) {
-		code = regcomp(ret_regex, expression.p, REG_EXTENDED | REG_NOSUB);
-		if (code != 0) {
-			regerror(code, ret_regex, reason, sizeof(reason));
-			err = why_set(why, code == REG_ESPACE ? E_NOMEM : E_MALFORMED, "%s", reason);
-		}
-	}
+	if (err == E_OK)
+		err = regex_new(buf_view(&expression), why, ret_regex);
 	buf_release(&expression);
 	return err;
 }

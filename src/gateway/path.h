@@ -2,21 +2,21 @@
  * path.h -- which requests an endpoint means.
  *
  * Shape     a path is percent-decoded and compared whole; a template has segments {var} (one segment) or {var:regex}
- *           (POSIX extended).
- * Errors    E_MALFORMED  a bad template or a bad escape
+ *           (Go's syntax, auth/regex.h).
+ * Errors    E_CONFIG     a bad template
+ *           E_MALFORMED  a bad escape
  * Source    facts argo-events 2.1, 2.2 (gorilla/mux semantics)
  */
 #pragma once
 
-#include <regex.h>
-
+#include "auth/regex.h"
 #include "base/buf.h"
 #include "base/why.h"
 
 bool path_is_template(struct str endpoint);
 
-/* `endpoint` as an anchored expression; `why` says what is wrong with it. Free with regfree(). */
-enum err path_template_compile(struct str endpoint, regex_t *ret_regex, struct why *why);
+/* `endpoint` as an anchored expression; `why` says what is wrong with it. Free with regex_free(). */
+enum err path_template_compile(struct str endpoint, struct why *why, struct regex **ret_regex);
 
 /* Appends the percent-decoded path. E_MALFORMED: a bad escape, or an encoded NUL. */
 enum err path_decode(struct str path, struct buf *ret_path);

@@ -23,8 +23,7 @@ static void route_release(struct route *r)
 		release_secret(&r->secrets[i]);
 	mem_free(r->secrets);
 	pthread_mutex_destroy(&r->rate_lock);
-	if (r->is_template)
-		regfree(&r->expression);
+	regex_free(r->expression);
 }
 
 static void table_free(struct route_table *t)
@@ -149,9 +148,8 @@ static enum err add_route(struct route_table *t, struct route *r, const struct r
 		port->tls = config;
 	if (!path_is_template(endpoint))
 		return map_get(&port->literals, endpoint) ? E_OK : map_put(&port->literals, endpoint, r);
-	if (path_template_compile(endpoint, &r->expression, why) != E_OK)
+	if (path_template_compile(endpoint, why, &r->expression) != E_OK)
 		return why_add(why, "endpoint %s", config->endpoint);
-	r->is_template = true;
 	return add_template(port, r);
 }
 
@@ -222,15 +220,13 @@ const struct route_port *route_table_port(const struct route_table *t, uint16_t 
 
 static bool template_matches(const struct route *r, struct str path)
 {
-	regmatch_t whole = { .rm_so = 0, .rm_eo = (regoff_t)path.n };
+	bool matches = false;
 
-	return regexec(&r->expression, path.p, 1, &whole, REG_STARTEND) == 0;
+	return regex_match(r->expression, path, &matches, NULL) == E_OK && matches;
 }
 
-struct route *route_find(const struct route_port *port, struct str path)
+static struct route *find(const struct route_port *port, struct route *literal, struct str path)
 {
-	struct route *literal = map_get(&port->literals, path);
-
 	/* Routes lie in the order of the manifests, so the earlier of two has the lower address. */
 	for (size_t i = 0; i < port->template_count; i++) {
 		if (literal && literal < port->templates[i])
@@ -238,6 +234,30 @@ struct route *route_find(const struct route_port *port, struct str path)
 		if (template_matches(port->templates[i], path))
 			return port->templates[i];
 	}
+	return literal;
+}
+
+/* Expressions read UTF-8. In a path that is none a character beyond ASCII is U+FFFD, as Go reads its bytes. */
+static void write_readable(struct str path, struct buf *b)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		if ((unsigned char)path.p[i] < 0x80)
+			buf_char(b, path.p[i]);
+		else
+			buf_lit(b, "\xef\xbf\xbd");
+	}
+}
+
+struct route *route_find(const struct route_port *port, struct str path)
+{
+	struct route *literal = map_get(&port->literals, path);
+	struct buf readable = { 0 };
+
+	if (port->template_count == 0 || str_is_utf8(path))
+		return find(port, literal, path);
+	write_readable(path, &readable);
+	literal = find(port, literal, buf_view(&readable));
+	buf_release(&readable);
 	return literal;
 }
 

@@ -10,7 +10,6 @@
 #pragma once
 
 #include <pthread.h>
-#include <regex.h>
 
 #include "base/map.h"
 #include "base/metrics.h"
@@ -33,8 +32,7 @@ struct route {
 	size_t secret_count;
 	pthread_mutex_t rate_lock;
 	struct rate rate;
-	bool is_template;
-	regex_t expression;
+	struct regex *expression; /* of a template; NULL: literal */
 	struct route_metrics metrics;
 	_Atomic bool filter_failed; /* once is enough for the log: the metric counts */
 };
@@ -68,7 +66,7 @@ void route_table_unref(struct route_table *t);
 /* The port's part of the table, or NULL. */
 const struct route_port *route_table_port(const struct route_table *t, uint16_t port);
 
-/* The route of a decoded path, or NULL. On a port with templates the path must be terminated (for regexec). */
+/* The route of a decoded path, or NULL. */
 struct route *route_find(const struct route_port *port, struct str path);
 
 /* Takes a token of the route's rate. False: none left, wait so long. */

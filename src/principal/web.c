@@ -103,7 +103,8 @@ static void get_status(struct web *web, struct http_request *r)
 
 	buf_addf(&json, "{\"ready\":%s,\"principal\":{\"uid\":", hub_is_synced(p->hub) ? "true" : "false");
 	buf_json(&json, buf_view(&p->uid));
-	buf_addf(&json, ",\"objects\":%" PRIu64, hub_objects(p->hub));
+	buf_addf(&json, ",\"objects\":%" PRIu64 ",\"problems\":%" PRId64 ",\"ledger_failed\":%s", hub_objects(p->hub),
+		 metric_value(p->traffic.problems), ledger_has_failed(p->daemon.ledger) ? "true" : "false");
 	write_unowned(p, &json);
 	buf_lit(&json, "},\"agents\":[");
 	while ((a = hub_next(p->hub, &at))) {

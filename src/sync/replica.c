@@ -16,9 +16,20 @@ struct replica *replica_new(const struct replica_options *options)
 	return r;
 }
 
+static void run_until(struct replica *r, uint64_t due_ms)
+{
+	struct heap_node *node;
+
+	while ((node = heap_first(&r->retries)) && node->key <= due_ms) {
+		heap_remove(&r->retries, node);
+		replica_drift(CONTAINER_OF(node, struct slot, retry));
+	}
+}
+
 void replica_stop(struct replica *r)
 {
 	r->stopping = true;
+	run_until(r, UINT64_MAX); /* what waits for something waits no longer: perhaps nobody runs it again */
 }
 
 bool replica_is_idle(const struct replica *r)
@@ -385,13 +396,8 @@ bool replica_next_copy(const struct replica *r, const void **cursor, struct repl
 
 void replica_run(struct replica *r, uint64_t now_ms)
 {
-	struct heap_node *node;
-
 	r->now_ms = now_ms;
-	while ((node = heap_first(&r->retries)) && node->key <= now_ms) {
-		heap_remove(&r->retries, node);
-		replica_drift(CONTAINER_OF(node, struct slot, retry));
-	}
+	run_until(r, now_ms);
 }
 
 uint64_t replica_due(const struct replica *r)

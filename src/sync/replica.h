@@ -58,6 +58,7 @@ struct replica_plan {
 		struct object *object;
 	} steps[REPLICA_STEPS]; /* in order; taken over */
 	size_t step_count;
+	bool early;             /* more is known soon: plan again a few times before the steps are done */
 	bool again;             /* decide once more when the steps are done */
 	bool record_removed;    /* the record goes */
 	struct object *record;  /* what to revert to from now on; NULL: as before. Taken over */

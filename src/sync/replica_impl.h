@@ -25,7 +25,7 @@ struct job {
 	struct replica_plan plan;
 	size_t step;
 	unsigned tries;
-	bool stale;   /* waits for the backend to report what somebody else did */
+	bool stale;   /* is planned again: when the backend reports what somebody else did, or soon */
 	bool keeping; /* its row is on its way */
 	char tag[20]; /* its number, in replica.durable */
 	char expect_uid[OBJECT_NAME_MAX + 1];

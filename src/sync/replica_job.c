@@ -271,6 +271,16 @@ static bool is_overtaken(const struct job *j)
 	return strcmp(j->expect_uid, o ? o->uid : "") != 0 || strcmp(j->expect_version, o ? o->version : "") != 0;
 }
 
+static void plan_later(struct job *j)
+{
+	if (j->slot->replica->stopping) {
+		finish(j, DELIVERY_REJECTED, /* retryable= */ true, "stopping");
+		return;
+	}
+	j->stale = true;
+	retry_at(j->slot, j->slot->replica->now_ms + STALE_MS);
+}
+
 /* Somebody was faster. When the backend has not reported it yet there is nothing to plan with until it does. */
 static void job_stale(struct job *j)
 {
@@ -283,8 +293,7 @@ static void job_stale(struct job *j)
 		job_run(j);
 		return;
 	}
-	j->stale = true;
-	retry_at(j->slot, j->slot->replica->now_ms + STALE_MS);
+	plan_later(j);
 }
 
 /* E_FORBIDDEN is not: what may not be written now (a disk that is read-only, wrong rights) may be when somebody has seen to it. */
@@ -381,6 +390,8 @@ static void job_run(struct job *j)
 		finish(j, DELIVERY_REJECTED, err == E_NOMEM, why.text[0] ? why.text : err_text(err));
 	else if (j->plan.what == REPLICA_REFUSE)
 		finish(j, DELIVERY_REJECTED, j->plan.retryable, j->plan.reason);
+	else if (j->plan.early && !j->slot->replica->stopping && ++j->tries < REPLICA_TRIES)
+		plan_later(j);
 	else
 		job_step(j);
 }

@@ -131,6 +131,13 @@ bool role_plan_simple(const struct replica_case *c, const struct identity_verdic
 	}
 }
 
+bool role_is_early(const struct role *r, const struct replica_case *c, json_object *local)
+{
+	return local && tree_mark(local, "annotations", MARK_REFRESH)[0] &&
+	       !tree_mark(c->incoming, "annotations", MARK_REFRESH)[0] &&
+	       source_awaits_answer(r->source, c->local, c->came);
+}
+
 bool role_is_going(const struct replica_case *c)
 {
 	return tree_get(c->incoming, "metadata", "deletionTimestamp", NULL) != NULL;

@@ -56,6 +56,12 @@ struct identity_verdict role_decide(const struct role *r, enum identity_end end,
 bool role_plan_simple(const struct replica_case *c, const struct identity_verdict *v, json_object *local,
 		      struct replica_plan *plan, enum err *ret_err, struct why *why);
 
+/*
+ * What came lacks the refresh that we ask for, and is from after we sent it to a Go agent, which has not answered yet: whether the
+ * refresh is done, or was never seen, is known with the answer. It is on its way.
+ */
+bool role_is_early(const struct role *r, const struct replica_case *c, json_object *local);
+
 /* Is it being deleted at its source? Then it is not put back here any more. */
 bool role_is_going(const struct replica_case *c);
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 /*
- * What the principal is told of a copy: its status, its operation, and whether the refresh that was asked for is done. Without
- * source-uid it is no copy.
+ * What the principal is told of a copy: its status, its operation, and whether the refresh that was asked for is done; that there is
+ * none of them, too, because it may show those of a copy that was here before. Without source-uid it is no copy.
  */
 static enum err describe(const struct role *r, const struct object *truth, json_object *tree,
 			 struct source_state *ret_state)
@@ -21,6 +21,8 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 	    json_object_object_add(said, "operation", json_object_get(tree_get(tree, "operation", NULL))) == 0 &&
 	    (!refresh[0] || tree_mark_set(said, "annotations", MARK_REFRESH, refresh) == E_OK))
 		err = digest_of(said, DIGEST_WHOLE, &ret_state->status);
+	if (err == E_OK && !ret_state->status.text[0])
+		ret_state->status = (struct digest){ "none" };
 	json_object_put(said);
 	return err;
 }
@@ -78,14 +80,6 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 	return merge_to_managed(c->place->kind, local, c->incoming, &stamp, ret_merged);
 }
 
-/* Nothing was ever said of it (it has no status): the principal, which waits until it is gone, would not hear of its deletion. */
-static bool was_never_told(const struct role *r, const struct replica_case *c, json_object *local)
-{
-	struct source_state state = { 0 };
-
-	return c->local && describe(r, c->local, local, &state) == E_OK && !state.status.text[0];
-}
-
 static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
 		      struct why *why)
 {
@@ -103,7 +97,6 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	if (plan->record)
 		plan->source_uid = plan->record->source_uid;
 	plan->record_removed = !command && role_is_going(c);
-	plan->gone = plan->record_removed && was_never_told(r, c, local);
 	return err;
 }
 

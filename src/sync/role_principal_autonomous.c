@@ -99,6 +99,7 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	if (err == E_OK && plan->record)
 		plan->source_uid = plan->record->source_uid;
 	plan->record_removed = role_is_going(c);
+	plan->early = role_is_early(r, c, local);
 	return err;
 }
 

@@ -39,6 +39,11 @@ bool source_is_idle(const struct source *s)
 	return s->listener.pending == 0;
 }
 
+bool source_speaks_upstream(const struct source *s)
+{
+	return peer_dialect(s->o.peer)->version == WIRE_UPSTREAM;
+}
+
 /* ---- entries ---------------------------------------------------------------------------------------------------- */
 
 static struct entry *entry_new(enum object_kind kind, const char *namespace, const char *name, struct str key)
@@ -242,7 +247,6 @@ enum err source_load_copy(struct source *s, const struct ledger_row *row)
 	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
 		return E_NOMEM;
 	c->kept = c->offered = true;
-	c->doubtful = s->o.deletes && !s->o.creates && !row->status.n; /* a managed agent's */
 	return E_OK;
 }
 
@@ -422,7 +426,16 @@ bool source_knows_desired(const struct source *s, const struct object *truth, ui
 {
 	const struct copy *c = copy_of_truth(s, truth);
 
-	return c && came > c->desired_at && strcmp(c->desired.text, c->entry->state.desired.text) == 0;
+	return c && came > c->desired_at && !c->offered_desired.open &&
+	       strcmp(c->desired.text, c->entry->state.desired.text) == 0;
+}
+
+bool source_awaits_answer(const struct source *s, const struct object *truth, uint64_t came)
+{
+	const struct copy *c = copy_of_truth(s, truth);
+
+	return c && source_speaks_upstream(s) && c->offered_desired.open && came > c->offered_desired.sent_at &&
+	       strcmp(c->offered_desired.digest.text, c->entry->state.desired.text) == 0;
 }
 
 void source_say_again(struct source *s, const struct object *truth, uint64_t now_ms)
@@ -432,9 +445,6 @@ void source_say_again(struct source *s, const struct object *truth, uint64_t now
 	if (!c || !c->entry->truth)
 		return;
 	c->forced = c->entry->state.desired.text[0] != 0;
-	/* Where a status is all that is said: there may have been one, too briefly to be seen. */
-	if (!c->forced && !c->entry->state.status.text[0])
-		source_say_none(c->entry);
 	c->forced_status = c->entry->state.status.text[0] != 0;
 	source_sync(s, c->entry, now_ms);
 }

@@ -146,6 +146,12 @@ const char *source_known_operation(const struct source *s, const struct object *
 bool source_knows_desired(const struct source *s, const struct object *truth, uint64_t came);
 
 /*
+ * A peer of upstream's dialect may have had our newest desired state when it sent the `came`-th of its events, but whether it has
+ * is known only when it answers.
+ */
+bool source_awaits_answer(const struct source *s, const struct object *truth, uint64_t came);
+
+/*
  * The object is going to be written with an operation (or its termination) that came from the peer: it is not sent back.
  * Of `state` these two count; "" takes back what was said before.
  */

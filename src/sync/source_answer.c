@@ -14,9 +14,11 @@ static void confirm_part(struct source *s, struct copy *c, struct offer *offered
 	if (!confirms(offered, version))
 		return; /* an older one: what is newer waits for its own answer */
 	*confirmed = offered->digest;
+	offered->open = false;
 	if (confirmed == &c->desired) {
 		memcpy(c->version, offered->version, sizeof(c->version));
-		c->desired_at = peer_came(s->o.peer);
+		/* A Go agent's answer and what it says of its effect leave in any order; ours says it behind the answer. */
+		c->desired_at = source_speaks_upstream(s) ? offered->sent_at : peer_came(s->o.peer);
 		c->compared = s->comparison;
 	}
 	(void)source_write_copy(s, c, /* remove= */ false); /* without memory it is sent once more after a restart */
@@ -76,8 +78,10 @@ static void refused(struct source *s, const struct peer_heard *heard, uint64_t n
 	struct copy *c = map_get(&s->copies, heard->resource_id);
 	struct entry *e = c ? c->entry : NULL;
 
-	if (c)
+	if (c) {
 		c->too_large |= heard->err == E_LIMIT;
+		c->offered_desired.open &= heard->type != DELIVERY_CREATE && heard->type != DELIVERY_SPEC;
+	}
 	if (c && heard->type == DELIVERY_COMMAND)
 		end_command(s, c, heard->event_id);
 	else if (c && heard->type == DELIVERY_DELETE)
@@ -174,5 +178,7 @@ enum err source_compose(struct source *s, const struct outbox_frame *frame, stru
 						 &s->arena, e);
 	if (!entry->truth || strcmp(entry->truth->uid, c->uid) != 0)
 		return E_NOT_FOUND;
+	if (frame->type != DELIVERY_STATUS && c->offered_desired.sent_at == NOT_SENT)
+		c->offered_desired.sent_at = peer_came(s->o.peer);
 	return s->o.rules.compose(s->o.rules.ctx, e->type, entry->truth, &s->arena, e);
 }

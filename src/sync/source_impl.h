@@ -23,10 +23,14 @@ struct command {
 	char event_id[];
 };
 
+#define NOT_SENT UINT64_MAX
+
 /* What was offered last of one part, and under which version. */
 struct offer {
 	struct digest digest;
 	char version[64];
+	bool open;        /* not answered */
+	uint64_t sent_at; /* events of the peer's that had come when it first left; NOT_SENT */
 };
 
 /* In place of a version: we know of the copy from the peer alone. */
@@ -45,7 +49,7 @@ struct copy {
 	struct offer offered_status;
 	struct digest their_operation; /* came from the peer: it is not sent back */
 	struct digest their_terminate;
-	uint64_t desired_at;      /* events of the peer's that had come when it confirmed `desired` */
+	uint64_t desired_at;      /* events of the peer's that had come before it can have had `desired` */
 	uint64_t operation_at;    /* likewise its last command */
 	uint64_t compared;        /* the comparison during which it confirmed `desired`; 0: before the first */
 	char *remembered;         /* for its deletion; NULL: nothing */
@@ -56,7 +60,6 @@ struct copy {
 	bool deleting;            /* its delete is in the outbox */
 	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
 	bool forced_status;
-	bool doubtful;  /* from before a restart: a status may have been said that was never confirmed */
 	bool too_large; /* something of it was larger than a message to this peer may be */
 	char *uid;      /* behind resource_id */
 	char resource_id[];
@@ -111,6 +114,8 @@ struct source {
 
 /* source.c */
 
+bool source_speaks_upstream(const struct source *s);
+
 /* The entry of this key; made when it is missing. NULL: no memory, or none and not `make`. */
 struct entry *source_entry(struct source *s, enum object_kind kind, const char *namespace, const char *name, bool make);
 
@@ -132,9 +137,6 @@ enum err source_write_command(struct source *s, const struct copy *c, const stru
 
 /* source_sync.c: add to the outbox what the peer lacks of this name. The entry may be gone afterwards. */
 void source_sync(struct source *s, struct entry *e, uint64_t now_ms);
-
-/* There is no status, and the peer is to hear of it. */
-void source_say_none(struct entry *e);
 
 /* Remove the rows of commands that are over, and forget those. E_NOMEM: the next source_sync() does it. */
 enum err source_bury_commands(struct source *s, struct copy *c);

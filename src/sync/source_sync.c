@@ -17,13 +17,6 @@ static bool empty(const struct digest *d)
 	return d->text[0] == 0;
 }
 
-void source_say_none(struct entry *e)
-{
-	static const struct digest none = { "none" };
-
-	e->state.status = none;
-}
-
 /* Hold an event about a copy. `version` becomes part of its id. */
 static enum err add(struct source *s, const struct copy *c, enum delivery_type type, enum wire_type wire,
 		    const char *version, struct blob *bytes, uint64_t now_ms)
@@ -47,7 +40,7 @@ static enum err add(struct source *s, const struct copy *c, enum delivery_type t
 
 /* ---- deletes ---------------------------------------------------------------------------------------------------- */
 
-/* Nobody has seen it, or nobody is told: it is enough to forget it. */
+/* The peer has not seen it (it does see copies of its own), or is not told: it is enough to forget it. */
 static enum err forget(struct source *s, struct copy *c)
 {
 	if (source_write_copy(s, c, /* remove= */ true) != E_OK)
@@ -66,7 +59,8 @@ static enum err delete_copy(struct source *s, struct copy *c, uint64_t now_ms)
 	if (!c->kept || c->deleting)
 		return E_OK;
 	/* What we never knew of gives way to our object of that name; it is deleted when there is none. */
-	if (!s->o.deletes || !c->offered || (c->entry->truth && strcmp(c->version, SOURCE_LEARNED) == 0))
+	if (!s->o.deletes || (s->o.creates && !c->offered) ||
+	    (c->entry->truth && strcmp(c->version, SOURCE_LEARNED) == 0))
 		return forget(s, c);
 	err = add(s, c, DELIVERY_DELETE, WIRE_DELETE, c->offered_desired.version, NULL, now_ms);
 	c->deleting = err == E_OK;
@@ -110,14 +104,6 @@ static enum err remember(struct source *s, struct copy *c, bool *ret_changed)
 	return err;
 }
 
-/* It is the copy of another object now, to which nothing was told yet. */
-static void tell_status_anew(struct copy *c)
-{
-	if (empty(&c->entry->state.status))
-		source_say_none(c->entry);
-	c->forced_status = true;
-}
-
 static enum err sync_remembered(struct source *s, struct copy *c)
 {
 	bool changed;
@@ -125,7 +111,8 @@ static enum err sync_remembered(struct source *s, struct copy *c)
 
 	if (err != E_OK || !changed)
 		return err;
-	tell_status_anew(c);
+	/* It is the copy of another object now, to which nothing was told yet. */
+	c->forced_status = !empty(&c->entry->state.status);
 	return source_write_copy(s, c, /* remove= */ false);
 }
 
@@ -160,7 +147,7 @@ static void version_of(const struct copy *c, bool forced, uint64_t now_ms, char 
 static enum err offer(struct source *s, struct copy *c, enum delivery_type type, const struct digest *digest,
 		      struct offer *offered, bool *forced, uint64_t now_ms)
 {
-	struct offer next = { .digest = *digest };
+	struct offer next = { .digest = *digest, .open = true, .sent_at = NOT_SENT };
 	enum err err;
 
 	version_of(c, *forced, now_ms, next.version, sizeof(next.version));
@@ -193,21 +180,10 @@ static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 	return offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, &c->forced, now_ms);
 }
 
-/* A status that went: who was told of one, or may have been, is told that there is none. Who was not, knows of none. */
-static void notice_none(struct copy *c)
-{
-	bool told = !empty(&c->status) || !empty(&c->offered_status.digest) || c->doubtful;
-
-	if (empty(&c->entry->state.status) && told)
-		source_say_none(c->entry);
-	c->doubtful = false;
-}
-
 static enum err sync_status(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *status = &c->entry->state.status;
 
-	notice_none(c);
 	if (empty(status) || (!c->forced_status && (same(&c->offered_status.digest, status) ||
 						    (same(&c->status, status) && empty(&c->offered_status.digest)))))
 		return E_OK;

@@ -112,6 +112,30 @@ def test_what_a_site_without_status_has_done_is_heard_of(pair):
     wait_until(lambda: not (truth.status("guestbook") or {}).get("status"), "the status is gone")
 
 
+def test_a_status_goes_with_the_object_that_it_is_of(pair):
+    """At the site and at the principal: what is made again by the same name has none."""
+    principal, agent = pair
+    truth, healthy = principal.tree(SITE), {"status": {"health": {"status": "Healthy"}}}
+    truth.put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    agent.tree.put_status("guestbook", healthy)
+    wait_until(lambda: (truth.status("guestbook") or {}).get("status"), "its status, too")
+    agent.kill()
+    agent.tree.remove("guestbook")
+    agent.start()
+    wait_until(lambda: agent.tree.get("guestbook"), "it is made again")
+    wait_until(lambda: not (truth.status("guestbook") or {}).get("status"), "that it has no status is known")
+
+    agent.tree.put_status("guestbook", healthy)
+    wait_until(lambda: (truth.status("guestbook") or {}).get("status"), "it has one again")
+    truth.remove("guestbook")
+    wait_until(lambda: not agent.tree.get("guestbook"), "it is gone everywhere")
+    assert truth.status("guestbook") is None
+    truth.put("guestbook", application("r2", name="guestbook"))
+    wait_until(lambda: agent.tree.revision("guestbook") == "r2", "another one is there")
+    assert not (truth.status("guestbook") or {}).get("status")
+
+
 def test_what_others_do_to_a_copy_is_undone(pair):
     principal, agent = pair
     principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))

@@ -28,11 +28,11 @@ class Site:
         self.made = 0
 
     def controller_is_done(self):
-        """Takes what is asked of it, and says something of everything; true: there was nothing to do."""
+        """Takes what is asked of it; true: nothing was."""
         done = True
         for name in self.agent.tree.names():
             document, status = self.agent.tree.get(name), self.agent.tree.status(name) or {}
-            if status.get("operation") or not status.get("status"):  # what was made again has none
+            if status.get("operation"):
                 self.agent.tree.put_status(name, {"status": {"operationState": {"phase": "Succeeded"}}})
                 done = False
             if document and document["metadata"].get("annotations", {}).pop(REFRESH, None):

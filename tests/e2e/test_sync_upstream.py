@@ -174,6 +174,8 @@ def test_our_agent_applies_and_acks_what_an_upstream_principal_sends(site):
     stream.send(create)
     stream.wait_ack(create)
     assert agent.tree.revision("guestbook") == "r1" and agent.tree.source_uid("guestbook") == "0000-source"
+    said = stream.wait(is_about("status-update", "guestbook"), "that it has no status yet")
+    assert "status" not in data_of(said)
 
     app["metadata"]["resourceVersion"] = "6"
     app["spec"]["source"]["targetRevision"] = "r2"
@@ -183,7 +185,7 @@ def test_our_agent_applies_and_acks_what_an_upstream_principal_sends(site):
     assert agent.tree.revision("guestbook") == "r2"
 
     agent.tree.put_status("guestbook", {"status": {"health": {"status": "Healthy"}}})
-    said = stream.wait(is_about("status-update", "guestbook"), "the status")
+    said = stream.wait(lambda e: is_about("status-update", "guestbook")(e) and "status" in data_of(e), "the status")
     assert data_of(said)["status"]["health"]["status"] == "Healthy"
     assert not [name for name in said.event.attributes if name.startswith("holdfast")]
 

@@ -474,7 +474,8 @@ static bool reconcile(struct agent *a, struct object *o)
 	const char *phase = text_at(tree, "status", "operationState", "phase");
 	bool running = strcmp(phase, "Running") == 0, terminating = strcmp(phase, "Terminating") == 0;
 	bool refresh = tree_mark(tree, "annotations", MARK_REFRESH)[0] != 0;
-	bool operation = tree_get(tree, "operation", NULL) != NULL, fresh = !tree_get(tree, "status", NULL);
+	bool operation = tree_get(tree, "operation", NULL) != NULL;
+	bool fresh = !s->healed && !tree_get(tree, "status", NULL); /* later, that it has none has to show, too */
 	char text[32];
 
 	if (!running && !terminating && !refresh && !operation && !fresh && (s->healed || !sim_once_in(s, 3))) {

@@ -297,13 +297,17 @@ static const char *at_site(const struct scene *sc, const char *path)
 	return ground_at(&sc->g, OBJECT_APPLICATION, "site", "web", path);
 }
 
+/* The n-th copy that is made: its resource id. */
+#define COPY_ID(n) "web_09000000-0000-4000-800" n "-000000000000"
+
 /* A managed agent's copy of "u1", confirmed. */
 static void begin_with_copy(struct scene *sc)
 {
 	begin(sc, AGENT_MANAGED);
 	connect_principal(sc);
 	hear(sc, WIRE_CREATE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
-	expect(sc, "applied web_u1_1\n");
+	expect(sc, "applied web_u1_1\nstatus-update " COPY_ID("1") "_1 of site/web\n");
+	answer(sc, COPY_ID("1"), COPY_ID("1") "_1");
 	assert_string_equal(at_site(sc, "spec.source.targetRevision"), "\"r1\"");
 }
 
@@ -322,7 +326,7 @@ static void what_comes_before_the_backend_is_known_waits(void **state)
 	assert_false(site_is_synced(sc.site));
 	assert_int_equal(memory_store_count(sc.g.store), 0);
 	assert_string_equal(sc.said, "");
-	expect(&sc, "applied web_u1_1\n");
+	expect(&sc, "applied web_u1_1\nstatus-update " COPY_ID("1") "_1 of site/web\n");
 	assert_true(site_is_synced(sc.site));
 	end(&sc);
 }
@@ -338,12 +342,12 @@ static void an_application_of_the_principals_own_namespace_lies_in_ours(void **s
 	restart(&sc);
 	connect_principal(&sc);
 	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1", ORIGINAL("argocd", "u1", "r1"));
-	expect(&sc, "applied web_u1_1\n");
+	expect(&sc, "applied web_u1_1\nstatus-update " COPY_ID("1") "_1 of argocd/web\n");
 	assert_string_equal(at_site(&sc, "metadata.annotations"),
 			    "{\"argocd.argoproj.io/source-uid\":\"u1\",\"argocd.argoproj.io/namespace-remapped\":"
 			    "\"true\"}");
 	hear(&sc, WIRE_CREATE, "web_u2", "web_u2_1", ORIGINAL("apps", "u2", "r1"));
-	expect(&sc, "applied web_u2_1\n");
+	expect(&sc, "applied web_u2_1\nstatus-update " COPY_ID("2") "_2 of apps/web\n");
 	assert_string_not_equal(ground_at(&sc.g, OBJECT_APPLICATION, "apps", "web", "metadata.uid"), "");
 	end(&sc);
 }
@@ -415,6 +419,7 @@ static void copies_without_a_record_are_asked_about_and_what_people_made_is_not(
 		       "applied ask\n"
 		       "asks {\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"u1\",\"kind\":\"Application\","
 		       "\"checksum\":null}\n"
+		       "status-update theirs_09000000-0000-4000-8003-000000000000_3 of elsewhere/theirs\n"
 		       "status-update web_%.36s_1-3e8 of site/web\n",
 		       at_site(&sc, "metadata.uid") + 1);
 	expect(&sc, text);

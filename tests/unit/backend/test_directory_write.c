@@ -272,6 +272,33 @@ static void a_status_that_is_left_over_does_not_count_for_a_new_object(void **st
 	directory_free(f);
 }
 
+/* Made again by hand it has a new UID, and nothing was ever said of it. */
+static void what_a_person_takes_away_takes_its_status_with_it(void **state)
+{
+	struct directory_fixture *f = started();
+	static const bool down[] = { false, true };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(down); i++) {
+		directory_put(f, APP "a.yaml", "spec:\n  v: 1\n");
+		directory_saw(f, "+ a 1\n");
+		assert_null(memmem(f->last->json->p, f->last->json->n, "\"status\"", 8));
+		assert_int_equal(directory_write(f, BACKEND_STATUS, "a", 1, ",\"status\":{\"s\":1}"), E_OK);
+		directory_saw(f, "+ a 1\n");
+		if (down[i])
+			directory_stop(f);
+		directory_put(f, APP "a.yaml", NULL);
+		if (down[i])
+			directory_start(f);
+		directory_saw(f, down[i] ? "= synced\n" : "- a\n");
+		directory_file_is(f, APP "a.status.yaml", NULL);
+	}
+	directory_put(f, APP "a.yaml", "spec:\n  v: 1\n");
+	directory_saw(f, "+ a 1\n");
+	assert_null(memmem(f->last->json->p, f->last->json->n, "\"status\"", 8));
+	directory_free(f);
+}
+
 static void writes_may_come_before_the_start(void **state)
 {
 	struct directory_fixture *f = directory_new();
@@ -424,6 +451,7 @@ int main(void)
 		cmocka_unit_test(a_file_keeps_its_ending_and_its_mode),
 		cmocka_unit_test(a_status_in_the_object_file_counts_until_there_is_a_status_file),
 		cmocka_unit_test(a_status_that_is_left_over_does_not_count_for_a_new_object),
+		cmocka_unit_test(what_a_person_takes_away_takes_its_status_with_it),
 		cmocka_unit_test(writes_may_come_before_the_start),
 		cmocka_unit_test(what_cannot_be_written_is_refused_with_its_reason),
 		cmocka_unit_test(a_full_ledger_fails_the_write_and_catches_up),

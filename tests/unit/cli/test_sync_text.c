@@ -99,6 +99,25 @@ static void applications_of_nobody_are_told_with_their_reasons(void **state)
 	buf_release(&text);
 }
 
+static void what_is_wrong_at_this_end_is_told(void **state)
+{
+	static const char *const ends[] = {
+		"{\"ready\":true,\"principal\":{\"problems\":2,\"ledger_failed\":true},\"agents\":[]}",
+		"{\"ready\":true,\"agent\":{\"problems\":2,\"ledger_failed\":true},\"principal\":{}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct buf text = { 0 };
+
+		assert_int_equal(sync_text(str_of(ends[i]), 0, 0, &text), E_OK);
+		assert_non_null(strstr(buf_cstr(&text),
+				       "\nthe backend has 2 problems, named in the log\n"
+				       "the ledger cannot be written: nothing is confirmed until it can\n\n"));
+		buf_release(&text);
+	}
+}
+
 static void an_agent_shows_its_principal(void **state)
 {
 	static const char json[] =
@@ -136,6 +155,7 @@ int main(void)
 		cmocka_unit_test(on_a_narrow_terminal_what_matters_most_is_shown),
 		cmocka_unit_test(who_needs_somebody_comes_first_then_who_is_away_and_no_name_is_cut),
 		cmocka_unit_test(applications_of_nobody_are_told_with_their_reasons),
+		cmocka_unit_test(what_is_wrong_at_this_end_is_told),
 		cmocka_unit_test(an_agent_shows_its_principal),
 		cmocka_unit_test(what_is_no_status_of_theirs_is_told_apart),
 	};

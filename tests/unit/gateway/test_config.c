@@ -542,7 +542,7 @@ static const struct {
 	{ SOURCE "    e: {endpoint: '/{a:}', port: '1', method: POST}\n",
 	  "a.yaml:8: spec.webhook.e.endpoint: variable {a:} has an empty pattern (write {name} or {name:pattern})\n" },
 	{ SOURCE "    e: {endpoint: '/{a:[}', port: '1', method: POST}\n",
-	  "a.yaml:8: spec.webhook.e.endpoint: variable {a:[} is not a POSIX extended regular expression (write {name} "
+	  "a.yaml:8: spec.webhook.e.endpoint: variable {a:[} is not a regular expression (write {name} "
 	  "or "
 	  "{name:pattern})\n" },
 	{ SOURCE "    e: {endpoint: '/{a}/{a:x}', port: '1', method: POST}\n",

@@ -26,17 +26,26 @@ static void a_template_matches_as_its_variables_say(void **state)
 		{ "/v1.0/{x}", "/v1x0/a", false },
 		{ "/{a}-{b}", "/x-y", true },
 		{ "/{rest:.*}", "/any/thing", true },
+		{ "/x/{id:\\d+}", "/x/42", true },
+		{ "/x/{id:\\d+}", "/x/ddd", false },
+		{ "/x/{id:(?i)abc}/y", "/x/AbC/y", true },
+		{ "/x/{id:a|b}/y", "/x/b/y", true },
+		{ "/x/{id:a|b}/y", "/x/a", false },
+		{ "/x/{id}", "/x/a\nb", true },
+		{ "/x/{id:a}", "/x/a\n", false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct why why = { 0 };
-		regex_t regex;
+		struct regex *regex = NULL;
+		bool matches;
 
 		assert_true(path_is_template(str_of(rows[i].endpoint)));
-		assert_int_equal(path_template_compile(str_of(rows[i].endpoint), &regex, &why), E_OK);
-		assert_int_equal(regexec(&regex, rows[i].path, 0, NULL, 0) == 0, rows[i].matches);
-		regfree(&regex);
+		assert_int_equal(path_template_compile(str_of(rows[i].endpoint), &why, &regex), E_OK);
+		assert_int_equal(regex_match(regex, str_of(rows[i].path), &matches, NULL), E_OK);
+		assert_int_equal(matches, rows[i].matches);
+		regex_free(regex);
 	}
 }
 
@@ -56,9 +65,9 @@ static void a_bad_template_says_what_is_wrong(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct why why = { 0 };
-		regex_t regex;
+		struct regex *regex = NULL;
 
-		assert_int_equal(path_template_compile(str_of(rows[i].endpoint), &regex, &why), E_MALFORMED);
+		assert_int_equal(path_template_compile(str_of(rows[i].endpoint), &why, &regex), E_CONFIG);
 		if (rows[i].says)
 			assert_string_equal(why.text, rows[i].says);
 		assert_true(why.text[0]);
@@ -70,26 +79,26 @@ static void a_template_that_is_too_long_or_finds_no_memory_says_so(void **state)
 	struct buf longest = { 0 };
 	struct why why = { 0 };
 	enum err err = E_NOMEM;
-	regex_t regex;
+	struct regex *regex = NULL;
 
 	(void)state;
 	buf_lit(&longest, "/{a}/");
 	for (size_t i = 0; i < 9000; i++)
 		buf_char(&longest, 'x');
-	assert_int_equal(path_template_compile(buf_view(&longest), &regex, &why), E_MALFORMED);
+	assert_int_equal(path_template_compile(buf_view(&longest), &why, &regex), E_CONFIG);
 	assert_string_equal(why.text, "the template is too long");
 	for (long at = 1; err != E_OK; at++) {
 		why = (struct why){ 0 };
 		mem_fail_at(at);
-		err = path_template_compile(STR("/{a}/{b:[0-9]+}/a.long.literal.text.behind.the.variables/{c}"), &regex,
-					    &why);
+		err = path_template_compile(STR("/{a}/{b:[0-9]+}/a.long.literal.text.behind.the.variables/{c}"), &why,
+					    &regex);
 		mem_fail_at(0);
 		if (err != E_OK) {
 			assert_int_equal(err, E_NOMEM);
-			assert_string_equal(why.text, "out of memory");
+			assert_true(why.text[0]);
 		}
 	}
-	regfree(&regex);
+	regex_free(regex);
 	buf_release(&longest);
 }
 

@@ -74,7 +74,8 @@ static void the_first_route_that_matches_wins(void **state)
 		{ "/a/b", "literal" }, { "/a/x", "any" },  { "/a/c", "any" },    { "/a/b/", "none" },
 		{ "/a/", "none" },     { "/a", "none" },   { "/n/1", "digits" }, { "/n/1x", "rest" },
 		{ "/n/", "rest" },     { "/n", "none" },   { "/!a", "space" },   { "/", "none" },
-		{ "", "none" },        { "/A/b", "none" }, { "/a/\xff", "any" }, { "x/a/b", "none" },
+		{ "", "none" },        { "/A/b", "none" }, { "/a/\xff", "any" }, { "/n/1\xe9", "rest" },
+		{ "x/a/b", "none" },
 	};
 	struct metrics *metrics = metrics_new();
 	struct route_table *t = table_of(manifest, metrics);

@@ -114,6 +114,106 @@ static void a_status_from_before_a_command_was_answered_does_not_clear_the_opera
 	stage_end(&st);
 }
 
+#define TO_REFRESH                                                \
+	"{'metadata':{'name':'web','namespace':'a1','uid':'u1',"  \
+	"'annotations':{'argocd.argoproj.io/refresh':'normal'}}," \
+	"'spec':{'source':{'targetRevision':'r1'}}}"
+
+static bool is_to_refresh(struct stage *st)
+{
+	return strstr(stage_at(st, "a1", "web", "metadata.annotations"), "refresh") != NULL;
+}
+
+/* A Go agent's answer and its status leave in any order: its last word may come before the answer that it is waited for. */
+static void a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_UPSTREAM);
+	stage_put(&st, TO_REFRESH);
+	stage_expect(&st, "create web_u1_1\n");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'1'}"));
+	stage_run(&st, 500);
+	assert_true(is_to_refresh(&st)); /* what would say that it is done was never seen there, for all we know */
+	stage_answer(&st, "web_u1", "1", true);
+	stage_expect(&st, "");
+	stage_run(&st, 1000);
+	assert_false(is_to_refresh(&st));
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
+	assert_non_null(strstr(buf_cstr(&st.said), "processed web_l1_5\n"));
+	stage_end(&st);
+}
+
+/* A session that is retired is run no more: nothing in it may wait for its next turn. */
+static void who_stops_waits_for_no_answer(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_UPSTREAM);
+	stage_put(&st, TO_REFRESH);
+	stage_expect(&st, "create web_u1_1\n");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'1'}"));
+	stage_run(&st, 50);
+	assert_string_equal(stage_at(&st, "a1", "web", "status"), "");
+	session_stop(st.session);
+	while (!session_is_idle(st.session))
+		assert_true(ground_step(&st.g));
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
+	stage_end(&st);
+}
+
+/* The agent has confirmed the same wish before, but that one is over: it has not seen the new one. */
+static void a_refresh_that_is_asked_for_again_is_another_one(void **state)
+{
+	static const unsigned dialects[] = { WIRE_UPSTREAM, WIRE_TWO_STEPS };
+	struct stage st;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dialects); i++) {
+		stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, dialects[i]);
+		stage_put(&st, TO_REFRESH);
+		stage_expect(&st, "create web_u1_1\n");
+		stage_answer(&st, "web_u1", "1", true);
+		stage_put(&st, APP("u1", "r1", "")); /* somebody takes it back */
+		stage_expect(&st, "spec-update web_u1_2\n");
+		stage_put(&st, TO_REFRESH);
+		stage_run(&st, 50);
+		stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "6", AT_SITE("l1", "u1", ",'status':{'ran':'2'}"));
+		stage_run(&st, 50);
+		assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"2\"");
+		assert_true(is_to_refresh(&st));
+		buf_clear(&st.said);
+		stage_answer(&st, "web_u1", "2", true);
+		stage_expect(&st, "spec-update web_u1_3\n");
+		stage_answer(&st, "web_u1", "3", true);
+		stage_run(&st, 5000);
+		assert_true(is_to_refresh(&st));
+		stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "7", AT_SITE("l1", "u1", ",'status':{'ran':'3'}"));
+		stage_run(&st, 50);
+		assert_false(is_to_refresh(&st));
+		stage_end(&st);
+	}
+}
+
+/* An agent that cannot take it now does not answer; it is not to be silent about everything else. */
+static void a_refresh_that_is_not_answered_holds_no_status_for_long(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_UPSTREAM);
+	stage_put(&st, TO_REFRESH);
+	stage_expect(&st, "create web_u1_1\n");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'1'}"));
+	stage_run(&st, 10000);
+	assert_true(is_to_refresh(&st));
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
+	assert_non_null(strstr(buf_cstr(&st.said), "processed web_l1_5\n"));
+	stage_end(&st);
+}
+
 /* Versions 9 and 10: as texts they stand the other way round. */
 static void commands_keep_their_order_over_a_restart(void **state)
 {
@@ -240,6 +340,10 @@ static void the_guard_holds_until_somebody_releases(void **state)
 
 /* ---- managed agent ------------------------------------------------------------------------------------------------------ */
 
+/* The first copy that is made, and what is said of it. */
+#define COPY          "web_09000000-0000-4000-8001-000000000000"
+#define HAS_NO_STATUS "status-update " COPY "_1\n"
+
 static void a_deletion_here_says_the_uid_that_the_principal_knows(void **state)
 {
 	struct stage st;
@@ -247,13 +351,13 @@ static void a_deletion_here_says_the_uid_that_the_principal_knows(void **state)
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
 	stage_hear(&st, WIRE_DELETE, "web_u1", "1", APP("u1", "r1", ""));
 	stage_restart(&st); /* nothing of it was durable but the row of the copy */
 	stage_connect(&st);
 	stage_hear(&st, WIRE_DELETE, "web_u1", "2", APP("u1", "r1", ""));
 	stage_run(&st, 50);
-	assert_non_null(strstr(buf_cstr(&st.said), "delete web_09000000-0000-4000-8001-000000000000_"));
+	assert_non_null(strstr(buf_cstr(&st.said), "delete " COPY "_"));
 	assert_non_null(strstr(buf_cstr(&st.said), ", source-uid u1\n"));
 	stage_end(&st);
 }
@@ -265,13 +369,37 @@ static void drift_is_reverted_and_a_copy_that_was_deleted_is_made_again(void **s
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
 	stage_put(&st, AT_SITE("", "u1", ""));
 	stage_run(&st, 50);
 	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
 	stage_remove(&st, "site", "web");
 	stage_run(&st, 1000);
 	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
+	stage_end(&st);
+}
+
+/* The principal shows the status of the copy that was here before: it has to hear that the new one has none. */
+static void a_copy_that_is_made_again_without_a_status_says_so(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_run(&st, 50);
+	stage_put(&st, AT_SITE("", "u1", ",'status':{'x':1}"));
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "status-update " COPY "_"));
+	stage_remove(&st, "site", "web");
+	stage_restart(&st); /* what status it had is known to nobody here */
+	stage_connect(&st);
+	buf_clear(&st.said);
+	stage_expect(&st, "delete " COPY "_, source-uid u1\nrequest-synced-resource-list\n");
+	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
+	assert_string_equal(stage_at(&st, "site", "web", "status"), "");
+	stage_answer(&st, COPY, "", true);
+	stage_expect(&st, "status-update web_09000000-0000-4000-8004-000000000000_4\n");
 	stage_end(&st);
 }
 
@@ -282,7 +410,7 @@ static void what_its_source_deletes_is_not_made_again(void **state)
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
 	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2",
 		   "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z'},"
 		   "'spec':{}}");
@@ -299,13 +427,13 @@ static void a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone(
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "processed web_u1_1\n");
+	stage_expect(&st, "processed web_u1_1\n" HAS_NO_STATUS);
 	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2",
 		   "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z',"
 		   "'finalizers':['f']},'spec':{}}");
 	stage_run(&st, 50);
 	assert_non_null(strstr(buf_cstr(&st.said), "processed web_u1_2\n"));
-	assert_non_null(strstr(buf_cstr(&st.said), "delete web_u1_2, source-uid u1\n"));
+	assert_non_null(strstr(buf_cstr(&st.said), "delete " COPY "_, source-uid u1\n"));
 	stage_end(&st);
 }
 
@@ -316,7 +444,7 @@ static void a_late_delete_leaves_the_newer_object_of_the_name(void **state)
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u2", "7", APP("u2", "r2", ""));
-	stage_expect(&st, "processed web_u2_7\n");
+	stage_expect(&st, "processed web_u2_7\n" HAS_NO_STATUS);
 	stage_hear(&st, WIRE_DELETE, "web_u1", "1", APP("u1", "r1", ""));
 	stage_expect(&st, "processed web_u1_1\n");
 	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r2\"");
@@ -331,12 +459,13 @@ static void the_status_is_told_again_behind_the_answer_to_a_command(void **state
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "processed web_u1_1\n");
+	stage_expect(&st, "processed web_u1_1\n" HAS_NO_STATUS);
+	stage_answer(&st, COPY, "1", true);
 	stage_hear(&st, WIRE_SET_OPERATION, "web_u1", "1.set-operation", APP("u1", "r1", ",'operation':{'number':7}"));
 	stage_run(&st, 1);
 	st.g.disk_held = true; /* the answer waits for the disk; the controller does not */
 	stage_expect(&st, "processed web_u1_1.set-operation\n"
-			  "status-update web_09000000-0000-4000-8001-000000000000_2-426, operation 7\n");
+			  "status-update " COPY "_2-425, operation 7\n");
 	stage_end(&st);
 }
 
@@ -347,7 +476,7 @@ static void a_command_for_a_copy_that_is_being_made_again_comes_again(void **sta
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n");
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
 	memory_store_fail(st.g.store, E_UNAVAILABLE, 1);
 	stage_remove(&st, "site", "web");
 	stage_run(&st, 10);
@@ -376,6 +505,31 @@ static void the_stub_of_an_autonomous_agents_deletion_is_taken(void **state)
 	stage_hear(&st, WIRE_DELETE, "web_l1", "1", "{'metadata':{'name':'web','namespace':'site','uid':'l1'}}");
 	stage_expect(&st, "received web_l1_1\napplied web_l1_1\n");
 	assert_string_equal(stage_at(&st, "a1", "web", "metadata.name"), "");
+	stage_end(&st);
+}
+
+/* As with a managed agent's status. */
+static void what_a_go_agent_says_may_overtake_its_answer_to_a_refresh(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_UPSTREAM);
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{}}");
+	stage_expect(&st, "processed web_l1_1\n");
+	stage_put(&st,
+		  "{'metadata':{'name':'web','namespace':'a1','annotations':{'argocd.argoproj.io/source-uid':'l1',"
+		  "'argocd.argoproj.io/refresh':'hard'}},'spec':{'project':'a1-default','destination':{'name':'a1'}}}");
+	stage_expect(&st, "spec-update " COPY "_2\n");
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{},'status':{'ran':'1'}}");
+	stage_run(&st, 500);
+	assert_true(is_to_refresh(&st));
+	stage_answer(&st, COPY, "2", true);
+	stage_run(&st, 1000);
+	assert_false(is_to_refresh(&st));
+	assert_string_equal(stage_at(&st, "a1", "web", "status.ran"), "\"1\"");
 	stage_end(&st);
 }
 
@@ -692,6 +846,12 @@ int main(void)
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
+		cmocka_unit_test(a_copy_that_is_made_again_without_a_status_says_so),
+		cmocka_unit_test(a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done),
+		cmocka_unit_test(what_a_go_agent_says_may_overtake_its_answer_to_a_refresh),
+		cmocka_unit_test(a_refresh_that_is_not_answered_holds_no_status_for_long),
+		cmocka_unit_test(who_stops_waits_for_no_answer),
+		cmocka_unit_test(a_refresh_that_is_asked_for_again_is_another_one),
 		cmocka_unit_test(what_its_source_deletes_is_not_made_again),
 		cmocka_unit_test(a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone),
 		cmocka_unit_test(a_late_delete_leaves_the_newer_object_of_the_name),
