@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "backend/directory_impl.h"
+#include "base/clock.h"
 
 #define RESERVE_NAME "directory.version"
 #define RESERVE      1000000 /* versions at a time: a start leaves what is left of them */
@@ -94,12 +95,18 @@ struct loading {
 	enum err err;
 };
 
+static void see(struct directory *d, uint64_t version)
+{
+	if (version > d->version)
+		d->version = version;
+}
+
 static void see_version(struct directory *d, struct str text)
 {
 	uint64_t version = 0;
 
-	if (str_to_u64(text, UINT64_MAX / 2, &version) && version > d->version)
-		d->version = version;
+	if (str_to_u64(text, UINT64_MAX / 2, &version))
+		see(d, version);
 }
 
 static enum err load_row(struct directory *d, enum object_kind kind, const struct ledger_row *row, struct why *why)
@@ -145,5 +152,7 @@ enum err commit_load(struct directory *d, struct why *why)
 
 	if (err == E_OK)
 		err = ledger_read(d->ledger, LEDGER_OBJECT, (struct str){ 0 }, on_row, &l, why);
+	/* From the clock: a ledger that was restored from a backup does not know which were given since. */
+	see(d, (uint64_t)clock_wall_ns() / 1000);
 	return err == E_OK ? l.err : err;
 }

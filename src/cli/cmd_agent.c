@@ -55,7 +55,8 @@ static const struct option_row options[] = {
 	{ "ignore-unmanaged-apps", 0, OPTION_BOOL, AT(ignore_unmanaged), NULL, E "IGNORE_UNMANAGED_APPS",
 	  "Leave applications alone that the principal did not make." },
 	{ "source-uid-mismatch-policy", 0, OPTION_CHOICE, AT(mismatch), MISMATCHES, E "SOURCE_UID_MISMATCH_POLICY",
-	  "An object here is the copy of another one of that name: make it anew, or change it in place.",
+	  "An object here is the copy of another one of that name, and the principal did not say that this one is deleted: "
+	  "make it anew, or change it in place. Of a principal of holdfast it is always changed in place.",
 	  .fallback = "recreate" },
 	{ "on-application-recreate", 0, OPTION_CHOICE, AT(recreate), RECREATES, E "ON_APPLICATION_RECREATE",
 	  "When an application that was deleted here is made again: what of its old state.", .fallback = "ignore" },

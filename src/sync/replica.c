@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "sync/marks.h"
+#include "wire/ids.h"
 
 struct replica *replica_new(const struct replica_options *options)
 {
@@ -346,6 +347,53 @@ bool replica_next(const struct replica *r, const void **cursor, struct replica_p
 	return false;
 }
 
+/* Of the create or spec that was applied last. */
+static struct str applied_version(const struct slot *s)
+{
+	struct str rest = str_of(s->applied.state), line = str_cut(&rest, '\n');
+	struct wire_id id;
+
+	(void)str_cut(&line, '\t');
+	(void)str_cut(&line, '\t');
+	return wire_event_id_parse(line, &id) ? id.version : (struct str){ 0 };
+}
+
+static bool copy_of(const struct slot *s, struct replica_copy *ret_copy)
+{
+	const struct replica_rules *rules = &s->replica->o.rules;
+	bool recorded = s->recorded && s->record.object;
+
+	if (!recorded && (s->job || !s->local || !rules->is_copy || !rules->is_copy(rules->ctx, s->local)))
+		return false;
+	*ret_copy = (struct replica_copy){ .place = s->place,
+					   .object = s->local ? s->local : s->record.object,
+					   .source_uid = recorded ? s->record.source_uid : s->local->source_uid };
+	if (recorded)
+		ret_copy->version = applied_version(s);
+	return true;
+}
+
+bool replica_copy(const struct replica *r, const struct replica_place *place, struct replica_copy *ret_copy)
+{
+	const struct slot *s = replica_slot((struct replica *)r, place, /* make= */ false);
+
+	return s && copy_of(s, ret_copy);
+}
+
+bool replica_next_copy(const struct replica *r, const void **cursor, struct replica_copy *ret_copy)
+{
+	size_t at = (size_t)(uintptr_t)*cursor;
+	const struct map_entry *e;
+
+	while ((e = map_next(&r->slots, &at))) {
+		if (!copy_of(e->value, ret_copy))
+			continue;
+		*cursor = (const void *)(uintptr_t)at;
+		return true;
+	}
+	return false;
+}
+
 void replica_run(struct replica *r, uint64_t now_ms)
 {
 	r->now_ms = now_ms;
@@ -362,4 +410,5 @@ uint64_t replica_due(const struct replica *r)
 void replica_stats(const struct replica *r, struct replica_stats *ret_stats)
 {
 	*ret_stats = r->stats;
+	ret_stats->slots = r->slots.n;
 }

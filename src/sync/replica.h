@@ -78,6 +78,8 @@ struct replica_rules {
 	enum err (*apply)(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why);
 	/* Somebody changed or deleted (`local` NULL) what has a record. A plan without steps: nothing to undo. NULL: others may. */
 	enum err (*revert)(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why);
+	/* Does an object without a record say of itself that it is a copy of the peer's? No: it is nobody's business. NULL: none is. */
+	bool (*is_copy)(void *ctx, const struct object *local);
 	void *ctx;
 };
 
@@ -134,11 +136,24 @@ void replica_apply(struct replica *r, struct inbox_work *work, const struct wire
 bool replica_next(const struct replica *r, const void **cursor, struct replica_place *ret_place,
 		  const struct replica_record **ret_record);
 
+/* A copy of the peer's: by its record, or, when that was lost, because it says so itself. */
+struct replica_copy {
+	struct replica_place place;
+	const struct object *object; /* as it is here, else as it was recorded; borrowed */
+	const char *source_uid;
+	struct str version; /* that was applied last; empty: not known */
+};
+
+/* The copy here; false: there is none. And walk them all: as replica_next(). */
+bool replica_copy(const struct replica *r, const struct replica_place *place, struct replica_copy *ret_copy);
+bool replica_next_copy(const struct replica *r, const void **cursor, struct replica_copy *ret_copy);
+
 /* Retries that are due; and when the next one is (UINT64_MAX: none). */
 void replica_run(struct replica *r, uint64_t now_ms);
 uint64_t replica_due(const struct replica *r);
 
 struct replica_stats {
+	uint64_t slots; /* that there are: no more copies than this */
 	uint64_t records;
 	uint64_t busy;    /* slots in which something happens now */
 	uint64_t applied; /* since the start, as all below */

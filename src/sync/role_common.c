@@ -68,6 +68,7 @@ struct identity_verdict role_decide(const struct role *r, enum identity_end end,
 				    json_object *local, bool foreign)
 {
 	char principal_uid[DIGEST_SIZE + OBJECT_NAME_MAX];
+	struct identity_policy policy = r->config.policy;
 	struct identity_event event;
 	struct identity_local there;
 	enum identity_verb verb;
@@ -82,7 +83,10 @@ struct identity_verdict role_decide(const struct role *r, enum identity_end end,
 		identity_local_of(local, &there);
 		there.foreign = foreign;
 	}
-	return identity_decide(end, &event, local ? &there : NULL, &r->config.policy);
+	/* It would have said that the former object is deleted; when it did not, its disk went back in time (docs/sync-rules.md). */
+	if (r->remembers)
+		policy.mismatch = IDENTITY_UPSERT;
+	return identity_decide(end, &event, local ? &there : NULL, &policy);
 }
 
 static void add_step(struct replica_plan *plan, enum backend_verb verb, struct object *object)

@@ -24,6 +24,8 @@ struct role_rules {
 			  struct why *why);
 	enum err (*revert)(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
 			   struct why *why);
+	/* Of an object with a source-uid: is it a copy of the peer's, where the peer's copies lie? */
+	bool (*is_copy)(const struct role *r, const struct object *local, json_object *tree);
 	bool sends_excerpt; /* all but projects go as excerpt.h says: the same as prepare() with a tree makes of them */
 	bool names_principal; /* events carry principaluid (facts 4.2) */
 };

@@ -122,6 +122,15 @@ static enum err revert(struct role *r, const struct replica_case *c, json_object
 	return err;
 }
 
+static bool is_copy(const struct role *r, const struct object *local, json_object *tree)
+{
+	const struct mapping_agent *site = r->config.site;
+	bool anywhere = site->by_destination && local->kind == OBJECT_APPLICATION;
+
+	return (anywhere || strcmp(local->namespace, site->namespace) == 0) &&
+	       mapping_admits(site, local->kind, tree) == MAPPING_OK;
+}
+
 #define REMAPPED " remapped"
 
 /* At the principal it has another UID, and perhaps lies in another namespace. */
@@ -162,4 +171,5 @@ const struct role_rules role_managed_agent = { .remember = remember,
 					       .prepare = prepare,
 					       .locate = locate,
 					       .apply = apply,
-					       .revert = revert };
+					       .revert = revert,
+					       .is_copy = is_copy };

@@ -126,5 +126,5 @@ static enum err revert(struct role *r, const struct replica_case *c, json_object
 }
 
 const struct role_rules role_principal_of_autonomous = {
-	.describe = describe, .prepare = prepare, .locate = locate, .apply = apply, .revert = revert
+	.describe = describe, .prepare = prepare, .locate = locate, .apply = apply, .revert = revert, .is_copy = is_copy
 };

@@ -258,11 +258,23 @@ static enum err revert(void *ctx, const struct replica_case *c, struct replica_p
 	return with_local(ctx, rules_of(ctx)->revert, c, plan, why);
 }
 
+static bool is_copy(void *ctx, const struct object *local)
+{
+	const struct role *r = ctx;
+	json_object *tree = local->source_uid[0] ? object_tree(local) : NULL;
+	bool is = tree && role_has_kind(r->config.end, local->kind) && rules_of(r)->is_copy(r, local, tree);
+
+	json_object_put(tree);
+	return is;
+}
+
 struct replica_rules role_replica(struct role *r)
 {
-	return (struct replica_rules){
-		.locate = locate, .apply = apply, .revert = rules_of(r)->revert ? revert : NULL, .ctx = r
-	};
+	return (struct replica_rules){ .locate = locate,
+				       .apply = apply,
+				       .revert = rules_of(r)->revert ? revert : NULL,
+				       .is_copy = rules_of(r)->is_copy ? is_copy : NULL,
+				       .ctx = r };
 }
 
 /* ---- names in comparisons --------------------------------------------------------------------------------------- */

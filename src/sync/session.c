@@ -37,7 +37,7 @@ static bool asks(const struct session *s, enum delivery_type type, struct blob *
  * What asks was answered. Its effects may have been told already, before the answer, when the peer could not know that they are of
  * this; so they are told once more, behind it.
  */
-static void tell_again(struct session *s, const struct replica_place *place)
+void session_tell_again(struct session *s, const struct replica_place *place)
 {
 	const struct object *o = replica_object(s->replica, place);
 
@@ -51,7 +51,7 @@ static void on_applied(void *ctx, const struct delivery_event *event, const stru
 	struct session *s = ctx;
 
 	if (outcome == DELIVERY_APPLIED && asks(s, event->type, event->bytes))
-		tell_again(s, place);
+		session_tell_again(s, place);
 	if (s->o.events.on_applied)
 		s->o.events.on_applied(s->o.events.ctx, event, place, outcome, retryable, text);
 	wake(s);
@@ -244,7 +244,7 @@ static void tell_what_was_asked(struct session *s)
 
 	while (replica_next(s->replica, &cursor, &place, &record))
 		if (record->asked)
-			tell_again(s, &place);
+			session_tell_again(s, &place);
 }
 
 void session_synced(struct session *s, uint64_t now_ms, int64_t wall_ns)
@@ -274,6 +274,7 @@ enum err session_open(struct session *s, uint64_t epoch, const struct wire_diale
 	if (err != E_OK)
 		return err;
 	s->now_ms = now_ms;
+	s->role.remembers = agreed->version != WIRE_UPSTREAM;
 	max = peer_message_max(s->peer);
 	if (before && (max == 0 || max > before))
 		source_larger(s->source, now_ms);
@@ -314,7 +315,7 @@ static void repeated(struct session *s, struct blob *message)
 	if (wire_event_decode(blob_view(message), &e, &why) == E_OK && wire_is_object(&e) &&
 	    asks(s, wire_delivered_as(e.type), message) && wire_subject_parse(e.subject, &in, &name) &&
 	    role_place_of(&s->role, object_kind_of(wire_kind_of(e.target)), in, name, &place))
-		tell_again(s, &place);
+		session_tell_again(s, &place);
 }
 
 static void tell_heard(const struct session *s, const struct peer_heard *heard)

@@ -24,6 +24,9 @@ struct session {
 	struct buf arena;
 };
 
+/* session.c: say once more what became of the copy at this place. */
+void session_tell_again(struct session *s, const struct replica_place *place);
+
 /* session_request.c */
 
 /* Deal with an event that is not about an object, and answer it. */

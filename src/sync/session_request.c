@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "sync/session_impl.h"
 #include "wire/resync.h"
@@ -9,19 +11,25 @@ static bool is_source_of_truth(const struct session *s)
 
 /* ---- what we ask, as the end that holds copies ------------------------------------------------------------------ */
 
-/* "I have this, is it right?" Without an object (`o` NULL): "I do not have it." */
-static enum err ask_about(struct session *s, const struct replica_place *place, const struct object *o,
-			  const char *source_uid)
+static bool is_of_our_dialect(const struct session *s)
 {
-	json_object *tree = o ? object_tree(o) : NULL;
+	return peer_dialect(s->peer)->version != WIRE_UPSTREAM;
+}
+
+/* "I have this, is it right?" Without a copy (NULL): "I do not have it." */
+static enum err ask_about(struct session *s, const struct replica_place *place, const struct replica_copy *c)
+{
+	json_object *tree = c ? object_tree(c->object) : NULL;
 	unsigned char sum[WIRE_CHECKSUM];
-	struct wire_resync r = { .kind = str_of(object_kind_name(place->kind)), .uid = str_of(o ? source_uid : "") };
+	struct wire_resync r = { .kind = str_of(object_kind_name(place->kind)), .uid = str_of(c ? c->source_uid : "") };
 	struct buf json = { 0 };
 	struct why why;
-	enum err err = o && !tree ? E_NOMEM : E_OK;
+	enum err err = c && !tree ? E_NOMEM : E_OK;
 
 	role_said_as(&s->role, place, tree, &r.namespace, &r.name);
-	if (o && wire_spec_checksum(wire_target_of_kind(r.kind), blob_view(o->json), sum, &why) == E_OK)
+	if (c && is_of_our_dialect(s))
+		r.checksum = c->version;
+	else if (c && wire_spec_checksum(wire_target_of_kind(r.kind), blob_view(c->object->json), sum, &why) == E_OK)
 		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
 	wire_resync_write(WIRE_REQUEST_UPDATE, &r, &json);
 	if (err == E_OK)
@@ -35,45 +43,44 @@ static enum err ask_about(struct session *s, const struct replica_place *place, 
 
 static enum err ask_about_all(struct session *s)
 {
-	const struct replica_record *record;
-	struct replica_place place;
+	struct replica_copy c;
 	const void *cursor = NULL;
 	enum err err = E_OK;
 
-	while (err == E_OK && replica_next(s->replica, &cursor, &place, &record))
-		if (record->object)
-			err = ask_about(s, &place, replica_object(s->replica, &place), record->source_uid);
+	while (err == E_OK && replica_next_copy(s->replica, &cursor, &c))
+		err = ask_about(s, &c.place, &c);
 	return err;
 }
 
 /* The checksum of all that we have of the peer, as the peer names it. */
-static enum err list_checksum(struct session *s, bool *ret_has, unsigned char ret_sum[static WIRE_CHECKSUM])
+static enum err list_checksum(struct session *s, size_t *ret_n, unsigned char ret_sum[static WIRE_CHECKSUM])
 {
-	const struct replica_record *record;
-	struct replica_place place;
+	struct replica_copy c;
 	struct replica_stats stats;
+	bool has;
 	const void *cursor = NULL;
 	size_t n = 0;
 
 	replica_stats(s->replica, &stats);
-	CLEANUP(mem_freep) struct wire_listed *list = mem_array(stats.records + 1, sizeof(*list));
-	CLEANUP(mem_freep) char(*names)[OBJECT_NAME_MAX + 1] = mem_array(stats.records + 1, sizeof(*names));
+	CLEANUP(mem_freep) struct wire_listed *list = mem_array(stats.slots + 1, sizeof(*list));
+	CLEANUP(mem_freep) char(*names)[OBJECT_NAME_MAX + 1] = mem_array(stats.slots + 1, sizeof(*names));
 
 	if (!list || !names)
 		return E_NOMEM;
-	while (n < stats.records && replica_next(s->replica, &cursor, &place, &record)) {
+	while (n < stats.slots && replica_next_copy(s->replica, &cursor, &c)) {
 		struct str namespace, name;
 
-		if (!record->object)
-			continue;
-		role_said_as(&s->role, &place, NULL, &namespace, &name);
+		role_said_as(&s->role, &c.place, NULL, &namespace, &name);
 		memcpy(names[n], name.p, name.n);
-		list[n] = (struct wire_listed){ .kind = str_of(object_kind_name(place.kind)),
+		list[n] = (struct wire_listed){ .kind = str_of(object_kind_name(c.place.kind)),
 						.name = { names[n], name.n },
-						.uid = str_of(record->source_uid) };
+						.uid = str_of(c.source_uid) };
+		if (is_of_our_dialect(s))
+			list[n].version = c.version;
 		n++;
 	}
-	return wire_list_checksum(list, n, ret_has, ret_sum);
+	*ret_n = n;
+	return wire_list_checksum(list, n, &has, ret_sum);
 }
 
 static enum err ask_for_list(struct session *s)
@@ -81,13 +88,17 @@ static enum err ask_for_list(struct session *s)
 	unsigned char sum[WIRE_CHECKSUM];
 	struct wire_resync r = { 0 };
 	struct buf json = { 0 };
-	bool has = false;
-	enum err err = list_checksum(s, &has, sum);
+	char count[24];
+	size_t n = 0;
+	enum err err = list_checksum(s, &n, sum);
 
 	if (err != E_OK)
 		return err;
-	if (has)
+	(void)snprintf(count, sizeof(count), "%zu", n);
+	if (n)
 		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
+	if (n && is_of_our_dialect(s))
+		r.count = str_of(count);
 	wire_resync_write(WIRE_SYNCED_LIST_REQUEST, &r, &json);
 	err = json.err;
 	if (err == E_OK)
@@ -140,11 +151,14 @@ static enum err wrong_end(struct why *why)
 static enum err answer_list(struct session *s, const struct wire_resync *r, struct why *why)
 {
 	bool differs = false;
+	uint64_t copies = 0;
 	enum err err;
 
 	if (!is_source_of_truth(s))
 		return wrong_end(why);
-	err = source_compare_list(s->source, r->checksum, &differs);
+	if (r->count.n && !str_to_u64(r->count, UINT64_MAX, &copies))
+		return why_set(why, E_MALFORMED, "count is no number");
+	err = source_compare_list(s->source, r->checksum, copies, &differs);
 	if (err != E_OK || !differs)
 		return err;
 	if (is_comparing(s))
@@ -171,19 +185,32 @@ static enum err answer_update(struct session *s, const struct wire_resync *r, st
 static enum err answer_synced(struct session *s, const struct wire_resync *r, struct why *why)
 {
 	struct replica_place place;
-	const struct object *o;
+	struct replica_copy c;
 
 	if (is_source_of_truth(s))
 		return wrong_end(why);
 	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, &place))
 		return why_set(why, E_MALFORMED, "no such kind or name");
-	o = replica_object(s->replica, &place);
-	return ask_about(s, &place, o, o ? o->source_uid : "");
+	return ask_about(s, &place, replica_copy(s->replica, &place, &c) ? &c : NULL);
+}
+
+/* Somebody has forgotten something: perhaps the status of a copy, too. */
+static void tell_all_again(struct session *s)
+{
+	struct replica_copy c;
+	const void *cursor = NULL;
+
+	while (replica_next_copy(s->replica, &cursor, &c))
+		session_tell_again(s, &c.place);
 }
 
 static enum err answer_resync(struct session *s, struct why *why)
 {
-	return is_source_of_truth(s) ? wrong_end(why) : ask_about_all(s);
+	if (is_source_of_truth(s))
+		return wrong_end(why);
+	if (s->o.role.end == ROLE_MANAGED_AGENT)
+		tell_all_again(s);
+	return ask_about_all(s);
 }
 
 static enum err take_cache_info(struct session *s, const struct wire_event *e)

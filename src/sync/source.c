@@ -180,7 +180,9 @@ enum err source_write_copy(struct source *s, const struct copy *c, bool remove)
 	struct ledger_row row = key_row(s, c);
 	char operation[OPERATION_TEXT];
 
+	s->list.known = false;
 	(void)snprintf(operation, sizeof(operation), "%s %s", c->operation.text, c->terminate.text);
+	row.version = str_of(c->version);
 	row.desired = str_of(c->desired.text);
 	row.status = str_of(c->status.text);
 	row.operation = str_of(operation);
@@ -237,9 +239,11 @@ enum err source_load_copy(struct source *s, const struct ledger_row *row)
 	c = source_copy_add(s, e, row->uid);
 	if (!c)
 		return E_NOMEM;
-	if (!digest_set(&c->desired, row->desired) || !digest_set(&c->status, row->status) ||
-	    !digest_set(&c->operation, operation) || !digest_set(&c->terminate, terminate))
+	if (row->version.n >= sizeof(c->version) || !digest_set(&c->desired, row->desired) ||
+	    !digest_set(&c->status, row->status) || !digest_set(&c->operation, operation) ||
+	    !digest_set(&c->terminate, terminate))
 		return E_MALFORMED;
+	(void)snprintf(c->version, sizeof(c->version), "%.*s", STR_ARG(row->version));
 	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
 		return E_NOMEM;
 	c->kept = c->offered = true;

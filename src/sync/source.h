@@ -116,15 +116,18 @@ enum err source_compose(struct source *s, const struct outbox_frame *frame, stru
 /* A new stream: what a comparison deletes is counted from here. */
 void source_resync(struct source *s);
 
-/* The peer compares (facts 2.10): its list has this checksum ({NULL, 0}: it has nothing). Is ours another? */
-enum err source_compare_list(struct source *s, struct str checksum, bool *ret_differs);
+/*
+ * The peer compares (facts 2.10): its list has this checksum ({NULL, 0}: it has nothing). Is ours another? In our dialect the peer
+ * says which version it has of each (docs/sync.md), and how many `copies`; else 0.
+ */
+enum err source_compare_list(struct source *s, struct str checksum, uint64_t copies, bool *ret_differs);
 
 /* Name to the peer everything that it should have (response-synced-resource). */
 enum err source_list(struct source *s, uint64_t now_ms);
 
 /*
- * The peer has an object of this key (ours), with this source UID (empty: it does not know) and spec (empty: it has none): what
- * differs is sent, what we do not have is deleted there.
+ * The peer has an object of this key (ours), with this source UID (empty: it does not know) and spec (empty: it has none; in our
+ * dialect the version of what it applied): what differs is sent, what we do not have is deleted there.
  */
 enum err source_compare(struct source *s, enum object_kind kind, const char *namespace, const char *name,
 			struct str uid, struct str checksum, uint64_t now_ms);

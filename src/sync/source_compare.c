@@ -22,32 +22,77 @@ void source_resync(struct source *s)
 {
 	s->comparison++;
 	s->compared_deletes = 0;
+	s->list.known = false; /* it may be in another dialect */
 }
 
+static bool knows_versions(const struct source *s)
+{
+	return peer_dialect(s->o.peer)->version != WIRE_UPSTREAM;
+}
+
+/* What the peer should have. */
+static size_t list_truth(const struct source *s, struct wire_listed *list)
+{
+	size_t n = 0;
+
+	for (struct link *l = s->all.next; l != &s->all; l = l->next)
+		if (is_listed(ENTRY_OF(l, in_all)))
+			list[n++] = listed(ENTRY_OF(l, in_all));
+	return n;
+}
+
+/* The UID by which the peer knows a copy. */
+static struct str said_uid(const struct copy *c)
+{
+	const struct object *truth = c->entry->truth;
+
+	return truth && strcmp(c->uid, truth->uid) == 0 ? listed(c->entry).uid : str_of(c->uid);
+}
+
+/* What it has confirmed: what differs from the truth is on its way without a comparison. */
+static size_t list_confirmed(const struct source *s, struct wire_listed *list)
+{
+	size_t n = 0;
+
+	for (struct link *l = s->all.next; l != &s->all; l = l->next)
+		for (const struct copy *c = ENTRY_OF(l, in_all)->copies; c; c = c->next)
+			if (c->desired.text[0])
+				list[n++] = (struct wire_listed){ .kind = str_of(object_kind_name(c->entry->kind)),
+								  .name = str_of(c->entry->name),
+								  .uid = said_uid(c),
+								  .version = str_of(c->version) };
+	return n;
+}
+
+/* In our dialect what is confirmed, in upstream's what should be. */
 static enum err know_list(struct source *s)
 {
-	CLEANUP(mem_freep) struct wire_listed *list = mem_array(s->entries.n + 1, sizeof(*list));
-	size_t n = 0;
+	size_t room = s->entries.n + s->copies.n + 1;
+	CLEANUP(mem_freep) struct wire_listed *list = mem_array(room, sizeof(*list));
+	size_t n;
 	enum err err;
 
 	if (!list)
 		return E_NOMEM;
-	for (struct link *l = s->all.next; l != &s->all; l = l->next)
-		if (is_listed(ENTRY_OF(l, in_all)))
-			list[n++] = listed(ENTRY_OF(l, in_all));
+	n = s->list.truths = list_truth(s, list);
+	if (knows_versions(s))
+		n = list_confirmed(s, list);
 	err = wire_list_checksum(list, n, &s->list.has, s->list.sum);
 	s->list.known = err == E_OK;
 	return err;
 }
 
-enum err source_compare_list(struct source *s, struct str checksum, bool *ret_differs)
+enum err source_compare_list(struct source *s, struct str checksum, uint64_t copies, bool *ret_differs)
 {
 	enum err err = s->list.known ? E_OK : know_list(s);
 	struct str ours = { (const char *)s->list.sum, sizeof(s->list.sum) };
 
-	if (err == E_OK)
-		*ret_differs = s->list.has ? !str_eq(checksum, ours) : checksum.n > 0;
-	return err;
+	if (err != E_OK)
+		return err;
+	s->peer_copies = copies;
+	s->peer_surplus = copies > s->list.truths ? copies - s->list.truths : 0;
+	*ret_differs = s->list.has ? !str_eq(checksum, ours) : checksum.n > 0;
+	return E_OK;
 }
 
 /* One member of the list, to the peer. */
@@ -84,34 +129,53 @@ enum err source_list(struct source *s, uint64_t now_ms)
 	return err;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The first that is too much must be held, not the last: the peer said beforehand how many copies it has. */
+static void guard_unknown(struct source *s, struct guard_verdict *ret_verdict)
+{
+	struct guard_case c = { .peer = s->o.name,
+				.copies = larger(s->copies.n, s->peer_copies),
+				.deletes = larger(++s->compared_deletes, s->peer_surplus),
+				.released = s->released };
+
+	guard_decide(&s->o.guard, &c, ret_verdict);
+}
+
 /* The peer has what we know nothing of: a copy whose object is gone, to be deleted like every other. */
 static enum err compare_unknown(struct source *s, struct entry *e, struct str uid, uint64_t now_ms)
 {
-	struct guard_case c = {
-		.peer = s->o.name, .copies = s->copies.n + 1, .deletes = ++s->compared_deletes, .released = s->released
-	};
 	struct guard_verdict verdict;
 	struct copy *copy;
 
-	if (uid.n == 0 || uid.n > OBJECT_NAME_MAX || e->held)
+	if (uid.n > OBJECT_NAME_MAX || e->held)
 		return E_OK;
 	copy = source_copy_add(s, e, uid);
 	if (!copy)
 		return E_NOMEM;
 	copy->offered = true;
+	memcpy(copy->version, SOURCE_LEARNED, sizeof(SOURCE_LEARNED));
 	if (source_write_copy(s, copy, /* remove= */ false) != E_OK ||
 	    journal_tell(s->o.journal, &s->listener, str_of(copy->resource_id)) != E_OK) {
 		source_copy_drop(s, copy);
 		return E_NOMEM;
 	}
-	guard_decide(&s->o.guard, &c, &verdict);
-	if (verdict.held && !e->truth) {
+	guard_unknown(s, &verdict);
+	if (verdict.held) {
 		e->held = true;
 		s->held++;
 		memcpy(s->held_text, verdict.text, sizeof(s->held_text));
 	}
 	source_sync(s, e, now_ms);
 	return E_OK;
+}
+
+static bool is_truths(const struct entry *e, struct str uid)
+{
+	return str_is(uid, e->truth->uid) || (e->truth->source_uid[0] && str_is(uid, e->truth->source_uid));
 }
 
 static bool has_copy(const struct entry *e, struct str uid)
@@ -128,18 +192,34 @@ static bool is_late(const struct source *s, const struct copy *c)
 	return c->compared == s->comparison;
 }
 
+static enum err is_as_it_should_be(struct source *s, const struct copy *c, struct str checksum, bool *ret_is)
+{
+	unsigned char sum[WIRE_CHECKSUM];
+	enum err err = E_OK;
+
+	if (knows_versions(s)) {
+		*ret_is = str_is(checksum, c->version);
+		return E_OK;
+	}
+	err = s->o.rules.checksum(s->o.rules.ctx, c->entry->truth, sum);
+	*ret_is = str_eq(checksum, (struct str){ (const char *)sum, sizeof(sum) });
+	return err;
+}
+
 /*
  * It has ours: is it as it should be? What is not is sent, whatever was confirmed; but for what was confirmed since this comparison
  * began, only the next one can tell.
  */
-static enum err compare_known(struct source *s, struct entry *e, struct str checksum, uint64_t now_ms)
+static enum err compare_known(struct source *s, struct entry *e, struct str uid, struct str checksum, uint64_t now_ms)
 {
-	unsigned char sum[WIRE_CHECKSUM];
 	struct copy *c = source_copy_of(e, e->truth->uid);
-	enum err err = s->o.rules.checksum(s->o.rules.ctx, e->truth, sum);
+	bool is = false;
+	enum err err = E_OK;
 
+	if (c && is_truths(e, uid))
+		err = is_as_it_should_be(s, c, checksum, &is);
 	/* Unless something newer is on its way: then it is only late. */
-	if (err == E_OK && c && !str_eq(checksum, (struct str){ (const char *)sum, sizeof(sum) }))
+	if (err == E_OK && c && !is)
 		c->forced |= c->desired.text[0] && source_is_confirmed(c) && !is_late(s, c);
 	source_sync(s, e, now_ms);
 	return err == E_NOT_FOUND ? E_OK : err;
@@ -154,12 +234,13 @@ enum err source_compare(struct source *s, enum object_kind kind, const char *nam
 
 	if (!e)
 		return uid.n > 0 ? E_NOMEM : E_OK;
+	/* Under another UID than ours it is for the peer to decide what ours means for it: we may have forgotten that one. */
+	if (ours)
+		return compare_known(s, e, uid, checksum, now_ms);
 	/* A copy under a UID that we do not know: its object is gone, or was never ours to send. */
-	if (s->complete && uid.n && !has_copy(e, uid) && !(ours && str_is(uid, e->truth->uid)))
+	if (s->complete && uid.n && !has_copy(e, uid))
 		err = compare_unknown(s, e, uid, now_ms);
 	e = source_entry(s, kind, namespace, name, /* make= */ false);
-	if (err == E_OK && e && ours)
-		return compare_known(s, e, checksum, now_ms);
 	if (e)
 		source_settle(s, e);
 	return err;

@@ -33,11 +33,15 @@ struct offer {
 	uint64_t sent_at; /* events of the peer's that had come when it first left; NOT_SENT */
 };
 
+/* In place of a version: we know of the copy from the peer alone. */
+#define SOURCE_LEARNED "?"
+
 /* An object that the peer has, or may have. */
 struct copy {
 	struct copy *next; /* of its entry, oldest first */
 	struct entry *entry;
 	struct digest desired;   /* confirmed */
+	char version[64];        /* of `desired`, as the peer knows it; "": none was confirmed */
 	struct digest status;    /* confirmed */
 	struct digest operation; /* that the newest command row was made for; "": there was none since it was empty */
 	struct digest terminate; /* likewise */
@@ -92,10 +96,13 @@ struct source {
 	uint64_t comparison; /* counts them */
 	struct {
 		unsigned char sum[WIRE_CHECKSUM];
-		bool has;   /* anything */
-		bool known; /* since nothing has changed */
-	} list;             /* what the peer should have, for those who ask for it in a loop */
+		size_t truths; /* that the peer should have */
+		bool has;      /* anything */
+		bool known;    /* since nothing has changed */
+	} list;                /* of a comparison, for those who ask for it in a loop */
 	uint64_t compared_deletes;
+	uint64_t peer_copies;  /* that the peer said to have when it compared last */
+	uint64_t peer_surplus; /* of these, more than there are objects for it */
 	uint64_t released;
 	char held_text[256];
 };

@@ -58,7 +58,9 @@ static enum err delete_copy(struct source *s, struct copy *c, uint64_t now_ms)
 
 	if (!c->kept || c->deleting)
 		return E_OK;
-	if (!s->o.deletes || (s->o.creates && !c->offered))
+	/* What we never knew of gives way to our object of that name; it is deleted when there is none. */
+	if (!s->o.deletes || (s->o.creates && !c->offered) ||
+	    (c->entry->truth && strcmp(c->version, SOURCE_LEARNED) == 0))
 		return forget(s, c);
 	err = add(s, c, DELIVERY_DELETE, WIRE_DELETE, c->offered_desired.version, NULL, now_ms);
 	c->deleting = err == E_OK;
@@ -107,7 +109,11 @@ static enum err sync_remembered(struct source *s, struct copy *c)
 	bool changed;
 	enum err err = remember(s, c, &changed);
 
-	return err == E_OK && changed ? source_write_copy(s, c, /* remove= */ false) : err;
+	if (err != E_OK || !changed)
+		return err;
+	/* It is the copy of another object now, to which nothing was told yet. */
+	c->forced_status = !empty(&c->entry->state.status);
+	return source_write_copy(s, c, /* remove= */ false);
 }
 
 /* ---- the object ------------------------------------------------------------------------------------------------- */
@@ -165,6 +171,7 @@ static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 		if (empty(&c->desired) && empty(&c->offered_desired.digest))
 			return E_OK;
 		c->desired = c->offered_desired.digest = *desired;
+		c->version[0] = '\0';
 		return source_write_copy(s, c, /* remove= */ false);
 	}
 	if (!c->forced && (same(&c->offered_desired.digest, desired) ||

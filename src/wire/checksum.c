@@ -14,7 +14,7 @@ static enum err sha256(struct str bytes, unsigned char ret_sum[static WIRE_CHECK
 
 #define SPELT 64 /* about what one takes; the buffer grows when it is more */
 
-/* "Kind/Name/UID" of each, one behind the other in `text`; `at` has where. */
+/* "Kind/Name/UID" of each, in our dialect with "/Version", one behind the other in `text`; `at` has where. */
 static enum err spell(const struct wire_listed *list, size_t n, struct buf *text, struct str *at)
 {
 	if (!buf_reserve(text, n * SPELT))
@@ -27,6 +27,9 @@ static enum err spell(const struct wire_listed *list, size_t n, struct buf *text
 		buf_str(text, list[i].name);
 		buf_char(text, '/');
 		buf_str(text, list[i].uid);
+		if (list[i].version.n)
+			buf_char(text, '/');
+		buf_str(text, list[i].version);
 		at[i].n = text->n - from;
 	}
 	if (text->err != E_OK)

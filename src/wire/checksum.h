@@ -17,7 +17,8 @@
 struct wire_listed {
 	struct str kind; /* "Application" */
 	struct str name;
-	struct str uid; /* at the source of truth */
+	struct str uid;     /* at the source of truth */
+	struct str version; /* that was applied last, in our dialect; empty: not known, or upstream's dialect */
 };
 
 /* Of `n` resources in any order. None: there is no checksum, `*ret_has` is false. */

@@ -50,6 +50,8 @@ void wire_resync_write(enum wire_type type, const struct wire_resync *r, struct 
 		put_resource(r, &first, ret_json);
 	if (type == WIRE_SYNCED_LIST_REQUEST || type == WIRE_REQUEST_UPDATE)
 		put_checksum(r->checksum, &first, ret_json);
+	if (type == WIRE_SYNCED_LIST_REQUEST && r->count.n)
+		put_text("count", r->count, &first, ret_json);
 	if (first)
 		buf_char(ret_json, '{');
 	buf_char(ret_json, '}');
@@ -71,7 +73,7 @@ enum err wire_resync_read(struct str json, struct buf *arena, struct wire_resync
 	struct str object, checksum;
 	const struct member members[] = {
 		{ "kind", &r.kind }, { "namespace", &r.namespace }, { "name", &r.name },
-		{ "uid", &r.uid },   { "checksum", &checksum },
+		{ "uid", &r.uid },   { "checksum", &checksum },     { "count", &r.count },
 	};
 	enum err err = members_open(json, arena, &object, why);
 

@@ -83,6 +83,17 @@ char *sim_text(const struct sim *s, const char *format, ...)
 
 /* ---- trouble ---------------------------------------------------------------------------------------------------------- */
 
+/* Its ledger goes back in time, now and then. */
+static void restore(struct end *e)
+{
+	struct sim *s = e->sim;
+
+	if (s->restores && !end_is_up(e) && sim_once_in(s, 3))
+		disk_restore(e);
+	if (s->restores && sim_once_in(s, 3))
+		disk_save(e);
+}
+
 static void trouble(struct sim *s)
 {
 	struct agent *a = &s->agents[sim_below(s, SIM_AGENTS)];
@@ -92,8 +103,10 @@ static void trouble(struct sim *s)
 		stream_cut(a);
 	} else if (what < 16 && !s->calm) {
 		end_crash(&a->end);
+		restore(&a->end);
 	} else if (what < 20 && !s->calm) {
 		end_crash(&s->principal);
+		restore(&s->principal);
 		if (!end_is_up(&s->principal) && sim_once_in(s, 4))
 			people_bad_restore(s);
 	} else if (what < 30) {
@@ -168,6 +181,7 @@ static void begin(struct sim *s)
 
 	s->by_destination = s->seed % 3 == 1;
 	s->calm = s->seed % 5 == 2;
+	s->restores = s->seed % 4 == 3;
 	if (patterns_new((struct str)STR("*"), &why, &s->everywhere) != E_OK)
 		sim_broken(s, "no memory");
 	s->principal = (struct end){ .sim = s, .store = memory_store_new(1), .disk.slow_ms = 4 };

@@ -46,6 +46,7 @@ struct disk {
 	struct map rows; /* by table and key columns */
 	uint64_t slow_ms;
 	unsigned failures; /* batches that will fail */
+	struct map backup; /* rows as they were at some time */
 };
 
 /* One process: the principal (agent NULL), or an agent. */
@@ -103,7 +104,8 @@ struct sim {
 	bool healed; /* no more faults, no more changes */
 	bool silent; /* nothing more to say */
 	bool by_destination;
-	bool calm; /* nobody crashes in this run */
+	bool calm;     /* nobody crashes in this run */
+	bool restores; /* in this run ledgers go back in time */
 	struct heap happenings;
 	struct map stories;
 	struct map confirmed; /* ids of state that was confirmed, by agent and direction */
@@ -153,6 +155,10 @@ extern const struct memory_clock sim_memory_clock; /* `ctx` is the sim's */
 /* -- sim_sync_disk.c -- */
 struct journal *disk_journal(struct end *e);
 void disk_release(struct disk *d);
+
+/* Keep a copy of all rows; and go back to it, or to an empty disk when there is none. The process is down. */
+void disk_save(struct end *e);
+void disk_restore(struct end *e);
 
 /* All durable rows of a table, in the order of their key. */
 void disk_read(struct end *e, enum ledger_table table, void (*on_row)(void *ctx, const struct ledger_row *row),

@@ -164,12 +164,46 @@ bool disk_has(const struct disk *d, enum ledger_table table, const char *peer, s
 	return false;
 }
 
-void disk_release(struct disk *d)
+static void rows_release(struct map *rows)
 {
 	const struct map_entry *entry;
 	size_t at = 0;
 
-	while ((entry = map_next(&d->rows, &at)))
+	while ((entry = map_next(rows, &at)))
 		row_free(entry->value);
-	map_release(&d->rows);
+	map_release(rows);
+}
+
+void disk_release(struct disk *d)
+{
+	rows_release(&d->rows);
+	rows_release(&d->backup);
+}
+
+/* ---- backups ----------------------------------------------------------------------------------------------------- */
+
+static void rows_copy(const struct sim *s, const struct map *from, struct map *to)
+{
+	const struct map_entry *entry;
+	size_t at = 0;
+
+	rows_release(to);
+	while ((entry = map_next(from, &at))) {
+		const struct disk_row *row = entry->value;
+		struct disk_row *copy = row_new(s, &(struct ledger_change){ .table = row->table, .row = row->row });
+
+		if (map_put(to, str_of(copy->key), copy) != E_OK)
+			sim_broken(s, "no memory");
+	}
+}
+
+void disk_save(struct end *e)
+{
+	rows_copy(e->sim, &e->disk.rows, &e->disk.backup);
+}
+
+void disk_restore(struct end *e)
+{
+	sim_trace(e->sim, "%-9s ledger: restored from a backup of %zu rows", end_name(e), e->disk.backup.n);
+	rows_copy(e->sim, &e->disk.backup, &e->disk.rows);
 }

@@ -209,6 +209,22 @@ static void check_signature(struct end *e, const struct object *o, const struct 
 	json_object_put(old);
 }
 
+/*
+ * A memory that is older than the copy puts back what it remembers, another object: what was asked of the copy of this one ends with
+ * it. Nothing else turns the copy of what is alive into that of something else.
+ */
+static void check_identity(struct end *e, const struct object *o, const struct object *there)
+{
+	struct story *story = story_of(e->sim, there->source_uid);
+
+	if (!story || story->unwanted || strcmp(o->source_uid, there->source_uid) == 0)
+		return;
+	if (!e->sim->restores)
+		sim_broken(e->sim, "%s: %s becomes the copy of %s, but its original is alive (UID %s)", end_name(e),
+			   there->name, o->source_uid, there->source_uid);
+	story->closed = true;
+}
+
 void watch_write(struct end *e, const struct backend_write *w)
 {
 	const struct object *o = w->object;
@@ -216,6 +232,8 @@ void watch_write(struct end *e, const struct backend_write *w)
 
 	if (o->kind != OBJECT_APPLICATION || !would_hit(w, there))
 		return;
+	if (w->verb == BACKEND_PUT)
+		check_identity(e, o, there);
 	if (w->verb == BACKEND_DELETE)
 		check_delete(e, there);
 	else if (w->verb == BACKEND_STATUS && !e->agent)

@@ -62,6 +62,8 @@ static void describe(struct scene *sc, struct str message)
 	assert_int_equal(wire_event_decode(message, &e, &why), E_OK);
 	if (e.target == WIRE_TO_ACK && e.outcome != WIRE_RECEIVED)
 		say(sc, "%s %.*s\n", outcomes[e.outcome], STR_ARG(e.event_id));
+	else if (e.type == WIRE_REQUEST_UPDATE)
+		say(sc, "asks %.*s\n", STR_ARG(e.data));
 	else if (wire_is_object(&e))
 		say(sc, "%s %.*s of %.*s\n", wire_type_name(e.type), STR_ARG(e.event_id), STR_ARG(e.subject));
 }
@@ -226,12 +228,17 @@ static void expect(struct scene *sc, const char *text)
 	sc->said[sc->said_n = 0] = 0;
 }
 
-static void connect_principal(struct scene *sc)
+static void connect_in(struct scene *sc, unsigned dialect)
 {
-	const struct wire_dialect agreed = { .version = WIRE_NEWEST, .window_events = 100, .window_bytes = 1 << 20 };
+	const struct wire_dialect agreed = { .version = dialect, .window_events = 100, .window_bytes = 1 << 20 };
 
 	assert_int_equal(session_open(site_session(sc->site), ++sc->epoch, &agreed, sc->g.now), E_OK);
 	site_ready(sc->site);
+}
+
+static void connect_principal(struct scene *sc)
+{
+	connect_in(sc, WIRE_NEWEST);
 }
 
 static void receive(struct scene *sc, const struct wire_event *e)
@@ -345,22 +352,82 @@ static void an_application_of_the_principals_own_namespace_lies_in_ours(void **s
 	end(&sc);
 }
 
-static void another_uid_replaces_the_copy_and_a_late_delete_of_the_former_leaves_it(void **state)
+/*
+ * One of ours says of each object that it is deleted: when it did not, it has forgotten, and nothing is deleted for that. Upstream
+ * forgets with each restart: there the policy decides, which is to make it anew.
+ */
+static void another_uid_takes_the_copy_over_and_a_late_delete_of_the_former_leaves_it(void **state)
+{
+	(void)state;
+	for (unsigned dialect = WIRE_UPSTREAM; dialect <= WIRE_NEWEST; dialect++) {
+		struct scene sc;
+		char uid[64];
+
+		begin_with_copy(&sc);
+		(void)snprintf(uid, sizeof(uid), "%s", at_site(&sc, "metadata.uid"));
+		connect_in(&sc, dialect);
+		hear(&sc, WIRE_CREATE, "web_u2", "web_u2_2", ORIGINAL("a1", "u2", "r2"));
+		run(&sc, 5);
+		assert_int_equal(strcmp(at_site(&sc, "metadata.uid"), uid) == 0, dialect != WIRE_UPSTREAM);
+		hear(&sc, WIRE_DELETE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+		run(&sc, 5);
+		assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r2\"");
+		end(&sc);
+	}
+}
+
+static void a_copy_that_is_taken_over_has_its_status_told_to_its_new_original(void **state)
 {
 	struct scene sc;
-	char uid[64];
+	char uid[64], resource_id[80], event_id[100], text[256];
 
 	(void)state;
 	begin_with_copy(&sc);
-	(void)snprintf(uid, sizeof(uid), "%s", at_site(&sc, "metadata.uid"));
-	hear(&sc, WIRE_CREATE, "web_u2", "web_u2_2", ORIGINAL("a1", "u2", "r2"));
-	expect(&sc, "applied web_u2_2\ndelete " COPY_ID("1") "_ of site/web\n");
-	answer(&sc, COPY_ID("1"), COPY_ID("1") "_");
-	expect(&sc, "status-update " COPY_ID("2") "_2 of site/web\n");
-	assert_string_not_equal(at_site(&sc, "metadata.uid"), uid);
-	hear(&sc, WIRE_DELETE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+	(void)snprintf(uid, sizeof(uid), "%.36s", at_site(&sc, "metadata.uid") + 1);
+	put_status(&sc, "{'health':'good'}");
+	(void)snprintf(resource_id, sizeof(resource_id), "web_%s", uid);
+	(void)snprintf(event_id, sizeof(event_id), "web_%s_2", uid);
+	(void)snprintf(text, sizeof(text), "status-update %s of site/web\n", event_id);
+	expect(&sc, text);
+	answer(&sc, resource_id, event_id);
+	hear(&sc, WIRE_CREATE, "web_u2", "web_u2_1", ORIGINAL("a1", "u2", "r1"));
+	(void)snprintf(text, sizeof(text), "applied web_u2_1\nstatus-update web_%s_3-%llx of site/web\n", uid,
+		       (unsigned long long)sc.g.now);
+	expect(&sc, text);
+	end(&sc);
+}
+
+/* The data directory was wiped, or is older than the site's: a copy says itself that it is one. */
+static void copies_without_a_record_are_asked_about_and_what_people_made_is_not(void **state)
+{
+	struct scene sc;
+	char text[256];
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	expect(&sc, ""); /* what is there when it starts comes in any order */
+	put(&sc, COPY("u1", "r1"));
+	put(&sc, "{'metadata':{'name':'mine','namespace':'site'},'spec':{}}");
+	put(&sc, "{'metadata':{'name':'theirs','namespace':'elsewhere','annotations':{"
+		 "'argocd.argoproj.io/source-uid':'u7','argocd.argoproj.io/namespace-remapped':'false'}},'spec':{}}");
+	connect_principal(&sc);
+	receive(&sc, &(struct wire_event){ .type = WIRE_RESOURCE_RESYNC,
+					   .target = WIRE_TO_RESYNC,
+					   .resource_id = STR("ask"),
+					   .event_id = STR("ask"),
+					   .data = STR("{}") });
+	(void)snprintf(text, sizeof(text),
+		       "applied ask\n"
+		       "asks {\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"u1\",\"kind\":\"Application\","
+		       "\"checksum\":null}\n"
+		       "status-update web_%.36s_1-3ed of site/web\n"
+		       "status-update theirs_09000000-0000-4000-8003-000000000000_3 of elsewhere/theirs\n",
+		       at_site(&sc, "metadata.uid") + 1);
+	expect(&sc, text);
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
 	expect(&sc, "applied web_u1_1\n");
-	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r2\"");
+	put(&sc, COPY("u1", "mine"));
+	expect(&sc, "put back as the principal has it\n");
 	end(&sc);
 }
 
@@ -564,7 +631,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_before_the_backend_is_known_waits),
 		cmocka_unit_test(an_application_of_the_principals_own_namespace_lies_in_ours),
-		cmocka_unit_test(another_uid_replaces_the_copy_and_a_late_delete_of_the_former_leaves_it),
+		cmocka_unit_test(another_uid_takes_the_copy_over_and_a_late_delete_of_the_former_leaves_it),
+		cmocka_unit_test(a_copy_that_is_taken_over_has_its_status_told_to_its_new_original),
+		cmocka_unit_test(copies_without_a_record_are_asked_about_and_what_people_made_is_not),
 		cmocka_unit_test(local_changes_are_undone_also_without_a_principal),
 		cmocka_unit_test(what_was_told_is_not_told_again_after_a_restart),
 		cmocka_unit_test(the_rows_of_another_peer_are_nobodys),

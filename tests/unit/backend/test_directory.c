@@ -108,6 +108,21 @@ static void uid_and_version_survive_a_restart(void **state)
 	directory_free(f);
 }
 
+/* In microseconds: a ledger that was restored from a backup does not know what was given since. */
+static void versions_begin_at_the_clock(void **state)
+{
+	struct directory_fixture *f = directory_new();
+	uint64_t before = (uint64_t)clock_wall_ns() / 1000, version = 0;
+
+	(void)state;
+	directory_put(f, APP "a.yaml", app(1));
+	directory_start(f);
+	directory_saw(f, "+ a 1\n= synced\n");
+	assert_true(str_to_u64(str_of(f->last->version), UINT64_MAX, &version));
+	assert_true(version > before);
+	directory_free(f);
+}
+
 static void what_was_done_while_down_is_seen(void **state)
 {
 	struct directory_fixture *f = directory_new();
@@ -453,6 +468,7 @@ int main(void)
 		cmocka_unit_test(what_is_there_is_listed),
 		cmocka_unit_test(a_scan_names_what_is_there_in_order),
 		cmocka_unit_test(uid_and_version_survive_a_restart),
+		cmocka_unit_test(versions_begin_at_the_clock),
 		cmocka_unit_test(what_was_done_while_down_is_seen),
 		cmocka_unit_test(a_person_makes_changes_and_deletes),
 		cmocka_unit_test(editors_have_their_ways),

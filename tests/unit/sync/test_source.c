@@ -72,14 +72,14 @@ static enum err checksum(void *ctx, const struct object *truth, unsigned char re
 	return E_OK;
 }
 
-static void begin_with(struct scene *sc, const struct outbox_options *outbox)
+static void begin_with(struct scene *sc, const struct outbox_options *outbox, const struct guard_limits *guard)
 {
 	const struct peer_options peer = { .outbox = *outbox, .inbox = inbox_defaults, .seed = 1 };
 	struct source_options source = { .name = "peer",
 					 .creates = true,
 					 .deletes = true,
 					 .rules = { describe, compose, NULL, compose_delete, checksum, NULL },
-					 .guard = { .share_max = 100, .count_min = 100 } };
+					 .guard = *guard };
 
 	*sc = (struct scene){ .now = 1000 };
 	sc->journal = journal_new(&(struct journal_io){ write_batch, retry_in, on_state, sc });
@@ -92,7 +92,12 @@ static void begin_with(struct scene *sc, const struct outbox_options *outbox)
 
 static void begin(struct scene *sc)
 {
-	begin_with(sc, &outbox_defaults);
+	begin_with(sc, &outbox_defaults, &(struct guard_limits){ .share_max = 100, .count_min = 100 });
+}
+
+static void begin_guarded(struct scene *sc, uint32_t count_min)
+{
+	begin_with(sc, &outbox_defaults, &(struct guard_limits){ .share_max = 50, .count_min = count_min });
 }
 
 static void end(struct scene *sc)
@@ -204,16 +209,27 @@ static void answer(struct scene *sc, const char *uid, const char *event_id)
 	disk(sc);
 }
 
-/* "I have it under this UID, with the content of this version." */
+/* "I have it under this UID, in this version." */
 static void compare(struct scene *sc, const char *uid, char version)
 {
-	char sum[WIRE_CHECKSUM];
-
-	memset(sum, version, sizeof(sum));
 	assert_int_equal(source_compare(sc->source, OBJECT_APPLICATION, "ns", "one", str_of(uid),
-					(struct str){ sum, uid[0] ? sizeof(sum) : 0 }, ++sc->now),
+					(struct str){ &version, uid[0] ? 1 : 0 }, ++sc->now),
 			 E_OK);
 	disk(sc);
+}
+
+/* "I have this one, in this version." Does the list differ from ours? */
+static bool differs(struct scene *sc, const char *uid, const char *version)
+{
+	const struct wire_listed one = {
+		.kind = STR("Application"), .name = STR("one"), .uid = str_of(uid), .version = str_of(version)
+	};
+	unsigned char sum[WIRE_CHECKSUM];
+	bool has, is = false;
+
+	assert_int_equal(wire_list_checksum(&one, 1, &has, sum), E_OK);
+	assert_int_equal(source_compare_list(sc->source, (struct str){ (const char *)sum, sizeof(sum) }, 1, &is), E_OK);
+	return is;
 }
 
 /* An object that the peer has confirmed in its first version. */
@@ -286,22 +302,44 @@ static void a_question_from_before_the_answer_sends_nothing_again(void **state)
 static void a_list_is_computed_once_until_something_changes(void **state)
 {
 	struct scene sc;
-	bool differs = false;
+	bool is = false;
 
 	(void)state;
 	begin(&sc);
-	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, &differs), E_OK);
-	assert_false(differs);
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, 0, &is), E_OK);
+	assert_false(is);
 	put(&sc, "u1", "1");
-	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, &differs), E_OK);
-	assert_true(differs);
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, 0, &is), E_OK);
+	assert_true(is);
 	mem_fail_at(0);
-	assert_int_equal(source_compare_list(sc.source, STR("another"), &differs), E_OK);
-	assert_true(differs);
+	assert_int_equal(source_compare_list(sc.source, STR("another"), 0, &is), E_OK);
+	assert_true(is);
 	assert_int_equal(mem_count(), 0);
 	assert_int_equal(source_gone(sc.source, OBJECT_APPLICATION, "ns", "one", sc.now), E_OK);
-	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, &differs), E_OK);
-	assert_false(differs);
+	assert_int_equal(source_compare_list(sc.source, (struct str){ 0 }, 0, &is), E_OK);
+	assert_false(is);
+	end(&sc);
+}
+
+/* As a ledger that was restored from a backup has it: content and UID are the same, what the peer applied last is not. */
+static void a_list_tells_which_version_the_peer_has(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	assert_false(differs(&sc, "u1", "1"));
+	assert_true(differs(&sc, "u1", "2"));
+	assert_true(differs(&sc, "u1", ""));
+	assert_true(differs(&sc, "u0", "1"));
+	/* What is on its way is no difference in what was confirmed. */
+	put(&sc, "u1", "2");
+	disk(&sc);
+	assert_false(differs(&sc, "u1", "1"));
+	expect(&sc, "spec-update one_u1_2\n");
+	answer(&sc, "u1", "one_u1_2");
+	assert_true(differs(&sc, "u1", "1"));
+	assert_false(differs(&sc, "u1", "2"));
 	end(&sc);
 }
 
@@ -310,10 +348,65 @@ static void a_copy_that_nobody_knows_is_deleted(void **state)
 	struct scene sc;
 
 	(void)state;
-	begin_confirmed(&sc);
+	begin(&sc);
+	connect_peer(&sc);
 	source_complete(sc.source, sc.now);
 	compare(&sc, "u0", '1');
 	expect(&sc, "delete one_u0_\n");
+	end(&sc);
+}
+
+/* We may have forgotten the UID: what ours means for that copy is for the peer to decide. */
+static void a_copy_of_our_name_under_another_uid_is_not_deleted(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	connect_peer(&sc);
+	source_complete(sc.source, sc.now);
+	compare(&sc, "u0", '1');
+	expect(&sc, "spec-update one_u1_1 again\n");
+	end(&sc);
+}
+
+/* An empty source after a bad restore, and then the right one: the guard held, and the copies are taken over. */
+static void a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name(void **state)
+{
+	struct scene sc;
+	const char *text;
+
+	(void)state;
+	begin_guarded(&sc, /* count_min= */ 1);
+	connect_peer(&sc);
+	source_complete(sc.source, sc.now);
+	compare(&sc, "u0", '1');
+	expect(&sc, "");
+	assert_int_equal(source_held(sc.source, &text), 1);
+	put(&sc, "u1", "1");
+	disk(&sc);
+	disk(&sc);
+	expect(&sc, "create one_u1_1\n");
+	assert_int_equal(source_held(sc.source, &text), 0);
+	end(&sc);
+}
+
+/* Not only the last of many is held: the peer says beforehand how many it has. */
+static void the_first_of_too_many_that_nobody_knows_is_held(void **state)
+{
+	struct scene sc;
+	const char *text;
+	bool is;
+
+	(void)state;
+	begin_guarded(&sc, /* count_min= */ 5);
+	connect_peer(&sc);
+	source_complete(sc.source, sc.now);
+	assert_int_equal(source_compare_list(sc.source, (struct str)STR("sum"), 12, &is), E_OK);
+	compare(&sc, "u0", '1');
+	expect(&sc, "");
+	assert_int_equal(source_held(sc.source, &text), 1);
+	assert_non_null(strstr(text, "delete 12 of 12"));
 	end(&sc);
 }
 
@@ -375,7 +468,7 @@ static void what_had_no_room_is_not_due(void **state)
 
 	(void)state;
 	outbox.entries_max = 1;
-	begin_with(&sc, &outbox);
+	begin_with(&sc, &outbox, &(struct guard_limits){ .share_max = 100, .count_min = 100 });
 	connect_peer(&sc);
 	assert_int_equal(peer_request(sc.peer, WIRE_RESOURCE_RESYNC, WIRE_TO_RESYNC, (struct str)STR("{}"), sc.now),
 			 E_OK);
@@ -394,8 +487,12 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_before_its_row_is_durable),
 		cmocka_unit_test(what_differs_in_a_comparison_is_sent_under_an_id_of_its_own),
 		cmocka_unit_test(a_question_from_before_the_answer_sends_nothing_again),
+		cmocka_unit_test(a_list_tells_which_version_the_peer_has),
 		cmocka_unit_test(a_list_is_computed_once_until_something_changes),
 		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted),
+		cmocka_unit_test(a_copy_of_our_name_under_another_uid_is_not_deleted),
+		cmocka_unit_test(a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name),
+		cmocka_unit_test(the_first_of_too_many_that_nobody_knows_is_held),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
 		cmocka_unit_test(what_had_no_room_is_not_due),

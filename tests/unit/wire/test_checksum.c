@@ -111,6 +111,21 @@ static void a_list_has_one_sum_in_any_order(void **state)
 	}
 }
 
+static void the_versions_of_our_dialect_change_the_sum(void **state)
+{
+	struct wire_listed one = { .kind = STR("Application"), .name = STR("web"), .uid = STR("u1") };
+	unsigned char none[WIRE_CHECKSUM], first[WIRE_CHECKSUM], second[WIRE_CHECKSUM];
+	bool has;
+
+	(void)state;
+	assert_int_equal(wire_list_checksum(&one, 1, &has, none), E_OK);
+	one.version = (struct str)STR("1");
+	assert_int_equal(wire_list_checksum(&one, 1, &has, first), E_OK);
+	one.version = (struct str)STR("2");
+	assert_int_equal(wire_list_checksum(&one, 1, &has, second), E_OK);
+	assert_true(memcmp(none, first, sizeof(none)) && memcmp(first, second, sizeof(first)));
+}
+
 static void an_empty_list_has_none(void **state)
 {
 	unsigned char sum[WIRE_CHECKSUM];
@@ -148,6 +163,7 @@ int main(void)
 		cmocka_unit_test(a_spec_has_the_sum_that_upstream_computes),
 		cmocka_unit_test(what_has_no_spec_has_no_sum),
 		cmocka_unit_test(a_list_has_one_sum_in_any_order),
+		cmocka_unit_test(the_versions_of_our_dialect_change_the_sum),
 		cmocka_unit_test(an_empty_list_has_none),
 		cmocka_unit_test(any_missing_memory_is_an_error),
 	};

@@ -14,6 +14,7 @@ static const struct wire_resync full = {
 	.uid = { "6fd1", 4 },
 	.checksum = { "\x00\xff\x10", 3 },
 };
+static const struct wire_resync counted = { .checksum = { "\x00\xff\x10", 3 }, .count = { "12", 2 } };
 static const struct wire_resync bare = { .kind = { "AppProject", 10 }, .name = { "p", 1 } };
 
 /* facts 2.8, as Go writes them */
@@ -24,6 +25,7 @@ static const struct {
 } rows[] = {
 	{ WIRE_SYNCED_LIST_REQUEST, &full, "{\"checksum\":\"AP8Q\"}" },
 	{ WIRE_SYNCED_LIST_REQUEST, &bare, "{\"checksum\":null}" },
+	{ WIRE_SYNCED_LIST_REQUEST, &counted, "{\"checksum\":\"AP8Q\",\"count\":\"12\"}" },
 	{ WIRE_SYNCED_RESOURCE, &full,
 	  "{\"name\":\"guest\\u003cbook\\u003e\",\"namespace\":\"argocd\",\"uid\":\"6fd1\",\"kind\":\"Application\"}" },
 	{ WIRE_SYNCED_RESOURCE, &bare, "{\"name\":\"p\",\"uid\":\"\",\"kind\":\"AppProject\"}" },
@@ -64,6 +66,7 @@ static void payloads_come_back(void **state)
 		assert_true(same_or_absent(r.name, rows[i].resync->name));
 		assert_true(same_or_absent(r.uid, rows[i].resync->uid));
 		assert_true(same_or_absent(r.checksum, rows[i].resync->checksum));
+		assert_true(str_eq(r.count, rows[i].resync->count));
 		if (rows[i].type == WIRE_REQUEST_UPDATE) {
 			assert_true(str_eq(r.name, rows[i].resync->name));
 			assert_true(str_eq(r.checksum, rows[i].resync->checksum));
