@@ -63,6 +63,9 @@ extern const struct command *const commands[];
 
 extern const struct option_row common_options[];
 
+/* The level of a word of ours, or of a logger with more levels ("trace", "panic"); of "info,part=debug" the first counts. -1: none. */
+int command_log_level(struct str text);
+
 /* The row with exactly this name, or NULL. */
 const struct command *command_find(struct str name);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 /* clang-format off */
 const struct command *const commands[] = {
@@ -36,10 +37,28 @@ const struct command *const commands[] = {
 };
 /* clang-format on */
 
+int command_log_level(struct str text)
+{
+	static const struct {
+		const char *word;
+		enum log_level level;
+	} words[] = {
+		{ "trace", LOG_DEBUG },  { "debug", LOG_DEBUG }, { "info", LOG_INFO },   { "warn", LOG_WARN },
+		{ "warning", LOG_WARN }, { "error", LOG_ERROR }, { "fatal", LOG_ERROR }, { "panic", LOG_ERROR },
+	};
+	struct str word = str_cut(&text, ',');
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (str_eq_nocase(word, str_of(words[i].word)))
+			return (int)words[i].level;
+	return -1;
+}
+
 const struct option_row common_options[] = {
 	{ "help", 'h', OPTION_FLAG, offsetof(struct common_args, help), NULL, NULL, "Show this help." },
 	{ "log-level", 0, OPTION_CHOICE, offsetof(struct common_args, log_level), "debug|info|warn|error", "LOG_LEVEL",
-	  "The least that is logged to standard error. Default: info for the gateway, warn elsewhere." },
+	  "The least that is logged to standard error. Default: info for the gateway, warn elsewhere.",
+	  .other = command_log_level },
 	{ "log-format", 0, OPTION_CHOICE, offsetof(struct common_args, log_format), "auto|json|text", NULL,
 	  "JSON lines or lines for people. Default: auto, which is text on a terminal and JSON elsewhere." },
 	{ 0 },

@@ -118,29 +118,15 @@ static void forget_strange_log_level(void)
 		(void)unsetenv("LOG_LEVEL");
 }
 
-/* Words of a logger with more levels than ours. */
-static enum log_level level_of(struct str word)
-{
-	enum log_level level;
-
-	if (log_level_parse(word, &level))
-		return level;
-	if (str_is(word, "trace"))
-		return LOG_DEBUG;
-	if (str_is(word, "warning"))
-		return LOG_WARN;
-	return str_is(word, "fatal") || str_is(word, "panic") ? LOG_ERROR : LOG_INFO;
-}
-
-/* What another program's variables say is the default; of "info,part=debug" the first item counts. */
+/* What another program's variables say is the default. */
 static void take_log_variables(const struct command *command, struct common_args *common)
 {
 	const char *level = command->log_level_env ? getenv(command->log_level_env) : NULL;
 	const char *format = command->log_format_env ? getenv(command->log_format_env) : NULL;
-	struct str rest = str_of(level);
+	int known = command_log_level(str_of(level));
 
 	if (level && *level)
-		common->log_level = (int)level_of(str_cut(&rest, ','));
+		common->log_level = known < 0 ? LOG_INFO : known;
 	if (format && strcmp(format, "json") == 0)
 		common->log_format = LOG_FORMAT_JSON;
 	else if (format && strcmp(format, "text") == 0)

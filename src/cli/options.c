@@ -159,6 +159,8 @@ static enum err set_choice(int *ret_value, const struct option_row *row, const c
 {
 	int choice = choice_of(row->argument, text);
 
+	if (choice < 0 && row->other)
+		choice = row->other(str_of(text));
 	if (choice < 0)
 		return why_set(why, E_MALFORMED, "%s: '%s' is none of %s", name, text, row->argument);
 	*ret_value = choice;

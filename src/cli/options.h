@@ -42,14 +42,15 @@ struct option_row {
 	const char *name; /* "follow" for --follow */
 	char letter;      /* 'F' for -F; 0: none */
 	enum option_kind kind;
-	size_t at;            /* offset of the value */
-	const char *argument; /* "DIR"; a choice: its words; a flag: NULL */
-	const char *env;      /* stands in when the option is absent; NULL: nothing does */
-	const char *help;     /* what it does, a sentence or two */
-	char also;            /* a second letter that people try; 0: none */
-	const char *fallback; /* the value when nobody gives one, as text; NULL: the struct stays as it is */
-	uint64_t min, max;    /* of numbers, times and sizes; max 0: any */
-	const char *note;     /* of what is ignored or refused: why, and what to do. A sentence without a full stop */
+	size_t at;                     /* offset of the value */
+	const char *argument;          /* "DIR"; a choice: its words; a flag: NULL */
+	const char *env;               /* stands in when the option is absent; NULL: nothing does */
+	const char *help;              /* what it does, a sentence or two */
+	char also;                     /* a second letter that people try; 0: none */
+	const char *fallback;          /* the value when nobody gives one, as text; NULL: the struct stays as it is */
+	uint64_t min, max;             /* of numbers, times and sizes; max 0: any */
+	int (*other)(struct str text); /* of a choice: the place that a word which is not in `argument` means, or -1 */
+	const char *note; /* of what is ignored or refused: why, and what to do. A sentence without a full stop */
 };
 
 /* An ignored option that was given: its `items` are rows. */

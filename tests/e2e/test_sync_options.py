@@ -119,6 +119,15 @@ def test_what_is_served_is_taken_from_its_variable(program, tmp_path):
 
 
 @pytest.mark.parametrize("program", ["principal", "agent"])
+def test_a_log_level_is_the_same_word_as_a_flag_and_as_a_variable(program, tmp_path):
+    for word, warned in (("trace", True), ("warning", True), ("WARN", True), ("info,part=debug", True), ("fatal", False), ("panic", False)):
+        for words, env in ((("--log-level", word), {}), ((), {f"ARGOCD_{program.upper()}_LOG_LEVEL": word})):
+            code, text = start(program, tmp_path, "--log-format=json", "--full-detail=x", *words, **env)
+            assert code == 1, (word, text)
+            assert any(line["level"] == "warn" for line in read_log(text)) == warned, (word, env, text)
+
+
+@pytest.mark.parametrize("program", ["principal", "agent"])
 def test_a_reload_while_it_starts_does_not_end_it(program, tmp_path, free_port):
     """Between the first file of the ledger and the first turn of the loop, again and again."""
     for attempt in range(10):
