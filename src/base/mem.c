@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -65,4 +66,9 @@ void mem_free(void *p)
 void mem_freep(void *pp)
 {
 	free(*(void **)pp);
+}
+
+void mem_give_back(void)
+{
+	(void)malloc_trim(0);
 }

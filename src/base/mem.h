@@ -48,6 +48,9 @@ char *mem_dup(const char *p, size_t n);
 /* Takes NULL. */
 void mem_free(void *p);
 
+/* What is free goes back to the system: malloc keeps it between two blocks that are in use. Some ms for each 100 MB. */
+void mem_give_back(void);
+
 void mem_freep(void *pp);
 
 /*

@@ -8,6 +8,8 @@
 #include "net/acceptor.h"
 #include "rpc/call_impl.h"
 
+#define CROWD 64 /* connections */
+
 /* A method under its path. */
 struct entry {
 	const struct rpc_method *method;
@@ -27,6 +29,7 @@ struct rpc_server {
 	struct conn_list strangers; /* nobody has vouched for them; the newest first */
 	struct conn_list known;
 	size_t conn_count;
+	size_t conn_peak; /* since memory was given back */
 	bool stopping;
 	bool listener_closed;
 	void (*on_tls_failed)(void *ctx, const char *address, const struct why *why);
@@ -99,6 +102,15 @@ static void take_out(struct rpc_server *s, struct rpc_conn *c)
 		list->first = c->next;
 }
 
+/* Memory of a crowd that has gone; by halves, so that the work for it stays small. */
+static void give_back(struct rpc_server *s)
+{
+	if (s->conn_peak < CROWD || s->conn_count > s->conn_peak / 2)
+		return;
+	s->conn_peak = s->conn_count;
+	mem_give_back();
+}
+
 static void on_gone(struct rpc_conn *conn)
 {
 	struct rpc_server *s = server_of(conn->end);
@@ -108,6 +120,7 @@ static void on_gone(struct rpc_conn *conn)
 	take_out(s, conn);
 	s->conn_count--;
 	mem_free(conn);
+	give_back(s);
 	maybe_stopped(s);
 }
 
@@ -195,6 +208,7 @@ static void on_connection(struct acceptor *a, int fd)
 		treat_as_stranger(c);
 	put(s, c);
 	s->conn_count++;
+	s->conn_peak = s->conn_count > s->conn_peak ? s->conn_count : s->conn_peak;
 	rc = uv_tcp_open(&c->tcp, fd);
 	if (rc < 0)
 		close(fd);

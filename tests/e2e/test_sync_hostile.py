@@ -103,6 +103,27 @@ def test_a_crowd_of_connections_takes_neither_files_nor_places_from_agents(net, 
         raw.close()
 
 
+def resident_kib(principal):
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{principal.process.pid}/status").read_text())[1])
+
+
+def test_a_crowd_that_has_gone_leaves_no_memory_behind(net):
+    principal = with_passwords(net, SITE)
+    before = resident_kib(principal)
+    calls = b"".join(frame(HEADERS, 4, stream, head_of(AUTHENTICATE)) for stream in range(1, 200, 2))
+    crowd = []
+    for _ in range(200):
+        crowd.append(Raw(principal, tls=tls(net)))
+        crowd[-1].say(calls + frame(PING, 0, 0, b"the last"))
+        crowd[-1].until(lambda kind, flags, *_: kind == PING and flags & 1)
+    held = resident_kib(principal) - before
+    for raw in crowd:
+        raw.sock.close()
+    if "san/" not in principal.process.command[0]:  # sanitizers have memory of their own
+        assert held > 32 << 10
+        wait_until(lambda: resident_kib(principal) - before < 16 << 10, "the system has it back")
+
+
 class Proxied(AgentPeer):
     """An agent behind a proxy that says who it is."""
 
