@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "store/gather.h"
 #include "store/ledger.h"
 #include "store/ledger_metrics.h"
 #include "store/ledger_sql.h"
@@ -30,7 +29,6 @@ struct ledger {
 	/* the writer's */
 	struct db db;
 	struct wal wal;
-	struct gather gather;
 	struct queue writes; /* taken, waiting for a group */
 	struct why failure;  /* why it failed */
 	struct retry retry;

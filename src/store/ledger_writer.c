@@ -1,5 +1,3 @@
-#include <time.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -80,10 +78,8 @@ static enum err commit(struct ledger *l, struct why *why)
 {
 	uint64_t start = clock_mono_ns();
 	enum err err = db_run(&l->db, LEDGER_SQL_COMMIT, why);
-	uint64_t took = clock_mono_ns() - start;
 
-	gather_learn(&l->gather, took);
-	metric_observe(l->metrics.commit, (int64_t)took);
+	metric_observe(l->metrics.commit, (int64_t)(clock_mono_ns() - start));
 	if (err == E_OK)
 		err = db_check_name(&l->db, why);
 	return err == E_OK ? E_OK : why_add(why, "commit");
@@ -203,17 +199,6 @@ static void take(struct ledger *l)
 	queue_append(&l->writes, mpsc_take(&l->queue));
 }
 
-static void gather(struct ledger *l)
-{
-	struct timespec wait = { .tv_nsec = (long)gather_wait_ns(&l->gather, l->writes.n) };
-
-	if (wait.tv_nsec) {
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
-		take(l);
-	}
-	gather_begin(&l->gather, l->writes.n);
-}
-
 static void keep_house(struct ledger *l)
 {
 	struct why why = { 0 };
@@ -232,10 +217,8 @@ static void turn(struct ledger *l)
 		refuse(l, queue_take(&l->writes), refusal(l->failure.err));
 		return;
 	}
-	if (l->writes.first) {
-		gather(l);
+	if (l->writes.first)
 		commit_group(l);
-	}
 	if (!l->failed)
 		keep_house(l);
 }
@@ -258,7 +241,6 @@ void *ledger_writer_main(void *ledger)
 {
 	struct ledger *l = ledger;
 
-	wake_thread_setup();
 	while (!atomic_load(&l->stopping) || has_requests(l)) {
 		turn(l);
 		if (!has_requests(l) && !atomic_load(&l->stopping))

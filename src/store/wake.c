@@ -2,7 +2,6 @@
 
 #include <linux/futex.h>
 #include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,11 +33,4 @@ void wake_wait(struct wake *w, uint32_t timeout_ms)
 	if (timeout_ms && atomic_compare_exchange_strong(&w->word, &idle, SLEEPING))
 		sleep_on(w, timeout_ms);
 	atomic_store(&w->word, IDLE);
-}
-
-/* Signals are for the threads that look at them; a size limit then answers EFBIG instead of ending the process. */
-void wake_thread_setup(void)
-{
-	/* The kernel may else add 50 us to a wait that is shorter than that. */
-	(void)prctl(PR_SET_TIMERSLACK, 1000UL);
 }

@@ -23,8 +23,5 @@ void wake_init(struct wake *w);
 /* Whoever waits, or waits next, returns. */
 void wake_signal(struct wake *w);
 
-/* At the start of a thread that sleeps here: waits below 50 us are kept. */
-void wake_thread_setup(void);
-
 /* Returns after a signal, after `timeout_ms`, or now and then for no reason. */
 void wake_wait(struct wake *w, uint32_t timeout_ms);

@@ -1,5 +1,4 @@
 #include <assert.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -116,19 +115,6 @@ static void take(struct store *s)
 	queue_append(&s->deads, mpsc_take(&s->dead_queue));
 }
 
-static void gather(struct store *s)
-{
-	uint64_t ns = gather_wait_ns(&s->gather, s->puts.n);
-	struct timespec wait = { .tv_nsec = (long)ns };
-
-	if (ns) {
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
-		take(s);
-	}
-	if (s->puts.n)
-		gather_begin(&s->gather, s->puts.n);
-}
-
 static void turn(struct store *s)
 {
 	uint64_t now = clock_mono_ms();
@@ -141,7 +127,6 @@ static void turn(struct store *s)
 		return;
 	}
 	take_limits(s);
-	gather(s);
 	if (group_is_due(s, now))
 		group_commit(s);
 	if (!is_failed(s))
@@ -185,7 +170,6 @@ void *writer_main(void *store)
 {
 	struct store *s = store;
 
-	wake_thread_setup();
 	while (!atomic_load(&s->stopping) || has_requests(s)) {
 		turn(s);
 		if (!has_requests(s) && !atomic_load(&s->stopping))
