@@ -119,6 +119,7 @@ struct copy *source_copy_add(struct source *s, struct entry *e, struct str uid)
 	c->uid = c->resource_id + name_n + 1;
 	memcpy(c->uid, uid.p, uid.n);
 	c->entry = e;
+	c->number = ++s->copied;
 	if (map_get(&s->copies, str_of(c->resource_id)) || map_put(&s->copies, str_of(c->resource_id), c) != E_OK) {
 		mem_free(c);
 		return NULL;
@@ -200,6 +201,20 @@ enum err source_write_command(struct source *s, const struct copy *c, const stru
 	row.version = str_of(command->event_id);
 	row.bytes = blob_view(command->message);
 	return journal_add(s->o.journal, LEDGER_COMMAND, remove, &row);
+}
+
+/* The copy's number, its resource id, 0, `what`. */
+enum err source_tell(struct source *s, const struct copy *c, const char *what)
+{
+	char tag[sizeof(c->number) + 2 * DELIVERY_TEXT_MAX + 2];
+	size_t id_n = strlen(c->resource_id) + 1, what_n = strlen(what), n = sizeof(c->number) + id_n + what_n;
+
+	if (n >= sizeof(tag))
+		return E_LIMIT;
+	memcpy(tag, &c->number, sizeof(c->number));
+	memcpy(tag + sizeof(c->number), c->resource_id, id_n);
+	memcpy(tag + sizeof(c->number) + id_n, what, what_n);
+	return journal_tell(s->o.journal, &s->listener, (struct str){ tag, n });
 }
 
 static bool digest_set(struct digest *ret_digest, struct str text)

@@ -143,11 +143,11 @@ void source_larger(struct source *s, uint64_t now_ms)
 void source_on_durable(struct journal_listener *l, struct str tag)
 {
 	struct source *s = CONTAINER_OF(l, struct source, listener);
-	struct str event_id = tag, resource_id = str_cut(&event_id, 0);
+	struct str event_id = str_sub(tag, sizeof(uint64_t), tag.n), resource_id = str_cut(&event_id, 0);
 	struct copy *c = map_get(&s->copies, resource_id);
 
-	if (!c)
-		return;
+	if (!c || memcmp(tag.p, &c->number, sizeof(c->number)) != 0)
+		return; /* of one that is gone */
 	if (str_eq(event_id, (struct str)STR(SOURCE_BURIAL)))
 		c->burials -= c->burials > 0;
 	c->kept = true;

@@ -158,8 +158,7 @@ static enum err compare_unknown(struct source *s, struct entry *e, struct str ui
 		return E_NOMEM;
 	copy->offered = true;
 	memcpy(copy->version, SOURCE_LEARNED, sizeof(SOURCE_LEARNED));
-	if (source_write_copy(s, copy, /* remove= */ false) != E_OK ||
-	    journal_tell(s->o.journal, &s->listener, str_of(copy->resource_id)) != E_OK) {
+	if (source_write_copy(s, copy, /* remove= */ false) != E_OK || source_tell(s, copy, SOURCE_COPY) != E_OK) {
 		source_copy_drop(s, copy);
 		return E_NOMEM;
 	}

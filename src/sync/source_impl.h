@@ -61,6 +61,8 @@ struct copy {
 	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
 	bool forced_status;
 	bool too_large; /* something of it was larger than a message to this peer may be */
+	uint64_t
+		number; /* of this copy: an object that goes and comes again has another copy of the same resource id */
 	char *uid;      /* behind resource_id */
 	char resource_id[];
 };
@@ -94,6 +96,7 @@ struct source {
 	uint64_t refused;    /* times that something had no room or memory */
 	uint64_t held;       /* entries */
 	uint64_t comparison; /* counts them */
+	uint64_t copied;     /* counts copies */
 	struct {
 		unsigned char sum[WIRE_CHECKSUM];
 		size_t truths; /* that the peer should have */
@@ -107,7 +110,8 @@ struct source {
 	char held_text[256];
 };
 
-/* In a tag of the journal's, in place of a command's event id: the row of one was removed. */
+/* What source_tell() may be told of beside a command, which is its event id: the copy's own row, and that rows of commands are removed. */
+#define SOURCE_COPY         ""
 #define SOURCE_BURIAL       "-"
 
 #define ENTRY_OF(l, member) CONTAINER_OF(l, struct entry, member)
@@ -134,6 +138,9 @@ void source_command_put(struct copy *c, struct command *command);
 /* Put or remove a row, in the batch of this turn. */
 enum err source_write_copy(struct source *s, const struct copy *c, bool remove);
 enum err source_write_command(struct source *s, const struct copy *c, const struct command *command, bool remove);
+
+/* Be told, in source_on_durable(), when that is durable. */
+enum err source_tell(struct source *s, const struct copy *c, const char *what);
 
 /* source_sync.c: add to the outbox what the peer lacks of this name. The entry may be gone afterwards. */
 void source_sync(struct source *s, struct entry *e, uint64_t now_ms);

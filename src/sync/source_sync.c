@@ -127,7 +127,7 @@ static enum err begin_copy(struct source *s, struct entry *e)
 	if (!c)
 		return E_NOMEM;
 	if (remember(s, c, &changed) == E_OK && source_write_copy(s, c, /* remove= */ false) == E_OK &&
-	    journal_tell(s->o.journal, &s->listener, str_of(c->resource_id)) == E_OK)
+	    source_tell(s, c, SOURCE_COPY) == E_OK)
 		return E_OK;
 	source_copy_drop(s, c);
 	return E_NOMEM;
@@ -236,26 +236,13 @@ static enum err command_new(struct source *s, struct copy *c, enum wire_type typ
 	return E_OK;
 }
 
-/* Be told when what was written about a command is durable. */
-static enum err tell(struct source *s, const struct copy *c, const char *what)
-{
-	char tag[2 * DELIVERY_TEXT_MAX + 2];
-	size_t id_n = strlen(c->resource_id) + 1, n = id_n + strlen(what);
-
-	if (n >= sizeof(tag))
-		return E_LIMIT;
-	memcpy(tag, c->resource_id, id_n);
-	memcpy(tag + id_n, what, n - id_n);
-	return journal_tell(s->o.journal, &s->listener, (struct str){ tag, n });
-}
-
 /* Its row, and that it was made for this operation, in one transaction; then it may go. */
 static enum err keep_command(struct source *s, struct copy *c, struct command *command)
 {
 	if (source_write_command(s, c, command, /* remove= */ false) != E_OK ||
 	    source_write_copy(s, c, /* remove= */ false) != E_OK)
 		return E_NOMEM;
-	return tell(s, c, command->event_id);
+	return source_tell(s, c, command->event_id);
 }
 
 static uint64_t next_number(const struct copy *c)
@@ -303,7 +290,7 @@ enum err source_bury_commands(struct source *s, struct copy *c)
 		if (!command->over)
 			continue;
 		if (source_write_command(s, c, command, /* remove= */ true) != E_OK ||
-		    tell(s, c, SOURCE_BURIAL) != E_OK)
+		    source_tell(s, c, SOURCE_BURIAL) != E_OK)
 			return E_NOMEM;
 		c->burials++;
 		source_command_drop(c, command);

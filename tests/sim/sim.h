@@ -63,7 +63,7 @@ struct replica {
 	uint32_t refused; /* the newest version of `newest_uid` that can never be applied */
 	struct letter last_state;
 	struct letter last_status;
-	struct letter commands[4];
+	struct letter commands[SIM_COMMANDS];
 	uint32_t executed;        /* in all */
 	uint32_t command_version; /* the newest executed, of newest_uid */
 };

@@ -23,8 +23,8 @@ void site_start(struct peer *p)
 
 		remember(p, &r->last_state);
 		remember(p, &r->last_status);
-		for (uint32_t i = 0; i < 4; i++)
-			remember(p, &r->commands[(r->executed + i) % 4]);
+		for (uint32_t i = 0; i < SIM_COMMANDS; i++)
+			remember(p, &r->commands[(r->executed + i) % SIM_COMMANDS]);
 	}
 }
 
@@ -119,7 +119,7 @@ static void apply_command(struct peer *p, struct replica *r, const struct letter
 	if (r->object.uid == l->uid && r->object.version < l->version && r->refused < l->version)
 		sim_broken(p->sim, "command %s came before its state, at %u", l->event_id, r->object.version);
 	r->command_version = l->version;
-	r->commands[r->executed++ % 4] = *l;
+	r->commands[r->executed++ % SIM_COMMANDS] = *l;
 }
 
 static void apply(struct peer *p, const struct letter *l)

@@ -277,6 +277,7 @@ static void on_done(struct bus_publish *publish)
 
 	pthread_mutex_lock(&v->lock);
 	s->answers++;
+	s->err = publish->err;
 	s->answered_ms = clock_mono_ms();
 	v->back++;
 	pthread_cond_broadcast(&v->changed);
@@ -334,12 +335,14 @@ void volley_wait(struct volley *v, size_t n)
 		assert_int_equal(v->shots[i].answers, 1);
 }
 
-size_t volley_count(const struct volley *v, enum err err)
+size_t volley_count(struct volley *v, enum err err)
 {
 	size_t n = 0;
 
+	pthread_mutex_lock(&v->lock);
 	for (size_t i = 0; i < v->n; i++)
-		n += v->shots[i].publish.err == err;
+		n += v->shots[i].answers && v->shots[i].err == err;
+	pthread_mutex_unlock(&v->lock);
 	return n;
 }
 

@@ -75,7 +75,8 @@ struct shot {
 	struct bus_publish publish;
 	struct volley *volley;
 	char id[40];
-	unsigned answers;
+	unsigned answers; /* this and what follows: under the lock of the volley */
+	enum err err;
 	uint64_t answered_ms;
 };
 
@@ -95,7 +96,8 @@ void volley_fire(struct volley *v, struct bus *bus);
 
 /* Until `n` are answered; each one was answered once. */
 void volley_wait(struct volley *v, size_t n);
-size_t volley_count(const struct volley *v, enum err err);
+/* Of those that were answered. */
+size_t volley_count(struct volley *v, enum err err);
 
 /* One publish from start to end. */
 enum err publish_one(struct bus *bus, const char *source, const char *name, const char *id, size_t size,

@@ -272,6 +272,35 @@ static void no_more_commands_go_than_the_agent_remembers_while_the_disk_stalls(v
 	stage_end(&st);
 }
 
+/* The object leaves the agent and comes back while the disk stalls: what becomes durable of the former copy is no row of the next. */
+static void the_row_of_a_former_copy_is_not_that_of_the_next(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_expect(&st, "set-operation web_u1_1.set-operation, operation 7\n");
+	st.g.disk_held = true;
+	stage_answer(&st, "web_u1", "1.set-operation", true);
+	stage_run(&st, 10);
+	stage_remove(&st, "a1", "web");
+	stage_expect(&st, "delete web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_run(&st, 10);
+	stage_put(&st, APP("u1", "r2", ""));
+	stage_run(&st, 10);
+	st.g.disk_held = false;
+	(void)ground_step(&st.g); /* what was on its way */
+	st.g.disk_held = true;
+	stage_expect(&st, "");
+	st.g.disk_held = false;
+	stage_expect(&st, "create web_u1_2\n");
+	stage_end(&st);
+}
+
 static void a_command_that_was_rejected_for_good_does_not_come_back_with_a_restart(void **state)
 {
 	struct stage st;
@@ -866,6 +895,7 @@ int main(void)
 		cmocka_unit_test(a_status_from_before_a_command_was_answered_does_not_clear_the_operation),
 		cmocka_unit_test(commands_keep_their_order_over_a_restart),
 		cmocka_unit_test(no_more_commands_go_than_the_agent_remembers_while_the_disk_stalls),
+		cmocka_unit_test(the_row_of_a_former_copy_is_not_that_of_the_next),
 		cmocka_unit_test(a_command_that_was_rejected_for_good_does_not_come_back_with_a_restart),
 		cmocka_unit_test(an_application_on_its_way_out_goes_when_the_agent_has_deleted_it),
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
