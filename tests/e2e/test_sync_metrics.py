@@ -33,6 +33,7 @@ def test_objects_of_each_kind_are_counted_as_they_come_and_go(net):
     wait_until(lambda: principal.metrics()["principal_applications_created"] == 1, "one application is new")
     truth.put("a", application("r2", name="a"))
     wait_until(lambda: principal.metrics()["principal_applications_updated"] >= 1, "it was changed")
+    wait_until(lambda: principal.metrics()["principal_app_projects_created"] == 1, "the project is new")
     truth.remove("a")
     truth.remove("shop", kind="AppProject", namespace="argocd")
     wait_until(lambda: principal.metrics()["principal_applications_deleted"] == 1, "it is gone")
