@@ -17,6 +17,15 @@ import requests
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOLDFAST = os.environ.get("HOLDFAST_BIN", str(ROOT / "build/release/src/cli/holdfast"))
+
+# A bus for manifest texts; its address goes in with format().
+BUS = """\
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventBus
+metadata: {{name: default}}
+spec: {{jetstreamExotic: {{url: "{url}"}}}}
+"""
 NATS_SERVER = "/usr/sbin/nats-server"
 FINDING = re.compile(r"runtime error: |(ERROR|WARNING): \w+Sanitizer")  # of a binary that was built with sanitizers
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from conftest import HOLDFAST, ROOT, wait_until
+from conftest import BUS, HOLDFAST, ROOT, wait_until
 
 STOREFILL = str(Path(HOLDFAST).parents[2] / "tests/tools/storefill")
 
@@ -79,15 +79,6 @@ def filler(tmp_path):
     for f in started:
         if f.child.poll() is None:
             f.close()
-
-
-BUS = """\
----
-apiVersion: argoproj.io/v1alpha1
-kind: EventBus
-metadata: {{name: default}}
-spec: {{jetstreamExotic: {{url: "{url}"}}}}
-"""
 
 
 @pytest.fixture

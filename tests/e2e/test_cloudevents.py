@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 import requests
-from conftest import HOLDFAST, wait_until
+from conftest import BUS, HOLDFAST, wait_until
 from natsio import Nats
 
 MANIFEST = """\
@@ -345,14 +345,6 @@ def test_the_token_may_stand_in_the_query(served):
 
 
 # ---- toward a real bus ---------------------------------------------------------------------------------------------------
-
-BUS = """---
-apiVersion: argoproj.io/v1alpha1
-kind: EventBus
-metadata: {{name: default}}
-spec:
-  jetstreamExotic: {{url: "{url}"}}
-"""
 
 
 @pytest.mark.parametrize("ack", ["bus", "spool"])

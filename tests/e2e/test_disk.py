@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import HOLDFAST, wait_until
+from conftest import BUS, HOLDFAST, wait_until
 from load import CLOUDEVENT, Load, foreign, judge, metric, store_check, wait_for_events
 from natsio import Nats
 
@@ -388,15 +388,6 @@ def test_the_log_moves_into_the_store_under_load_and_is_empty_when_idle(started,
 CAP = """\
     limits:
       storeSize: 2Mi
-"""
-
-
-BUS = """\
----
-apiVersion: argoproj.io/v1alpha1
-kind: EventBus
-metadata: {{name: default}}
-spec: {{jetstreamExotic: {{url: "{url}"}}}}
 """
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import requests
-from conftest import HOLDFAST, wait_until
+from conftest import BUS, HOLDFAST, wait_until
 from load import metric
 from natsio import Nats
 
@@ -223,14 +223,6 @@ def test_tail_follows_a_gateway_over_its_restart_and_its_kill(served):
 
 
 # ---- dead letters -----------------------------------------------------------------------------------------------------------
-
-BUS = """\
----
-apiVersion: argoproj.io/v1alpha1
-kind: EventBus
-metadata: {{name: default}}
-spec: {{jetstreamExotic: {{url: "{url}"}}}}
-"""
 
 
 def dead(g, *words):

@@ -13,7 +13,7 @@ from concurrent import futures
 from pathlib import Path
 
 import pytest
-from conftest import HOLDFAST, wait_until
+from conftest import BUS, HOLDFAST, wait_until
 from load import metric
 from natsio import Nats
 from providers import (FORM, GRID_MESSAGE, JSON, MAX, PUSH, ROWS, SECRET, SIGNED_AT, SLACK, STANDARD, WAITS, grid, hub, manifest,
@@ -23,13 +23,6 @@ from test_disk import faults, heal  # noqa: F401
 from test_providers_saas import TOPIC, fake_sns  # noqa: F401
 
 ACCEPTED = {"storagegrid": "<PublishResponse"}  # what a stored event is answered with where that is not "success"
-BUS = """\
----
-apiVersion: argoproj.io/v1alpha1
-kind: EventBus
-metadata: {{name: default}}
-spec: {{jetstreamExotic: {{url: "{url}"}}}}
-"""
 
 
 class All:

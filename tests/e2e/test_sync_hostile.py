@@ -5,7 +5,7 @@ import os
 import re
 import socket
 import ssl
-import time
+import threading
 from pathlib import Path
 
 import grpc
@@ -163,11 +163,10 @@ def test_a_push_ends_with_the_right_to_it(net, api):
     principal.wait_connected("site-9")
 
     def events():
-        while not ended:
-            yield b""
-            time.sleep(0.05)
+        yield b""
+        over.wait()
 
-    ended = []
+    over = threading.Event()
     push = stale.channel.stream_unary(PUSH)
     call = push.future(events(), metadata=(("authorization", stale.token),))
     pushes = 'grpc_server_started_total{grpc_type="client_stream",grpc_service="eventstreamapi.EventStream",grpc_method="Push"}'
@@ -175,7 +174,7 @@ def test_a_push_ends_with_the_right_to_it(net, api):
     blocklist.write_text(old + "\n")
     principal.process.send(1)
     assert call.code() == REFUSED
-    ended.append(True)
+    over.set()
     assert principal.agent("site-9")["connected"]
 
 
