@@ -1,7 +1,9 @@
 /*
  * source_impl.h -- the inside of a source, shared by its files.
  *
- * Shape     source.c          life, the ledger's rows, statistics
+ * Shape     source.c          life, the truth, the guard, what is asked
+ *           source_copies.c   names, their copies, and the commands of those
+ *           source_rows.c     copies and commands as rows of the ledger
  *           source_sync.c     the difference between truth and copies, into the outbox
  *           source_answer.c   what answers and commits change
  *           source_compare.c  what a peer that compares is told
@@ -120,6 +122,8 @@ struct source {
 
 bool source_speaks_upstream(const struct source *s);
 
+/* source_copies.c */
+
 /* The entry of this key; made when it is missing. NULL: no memory, or none and not `make`. */
 struct entry *source_entry(struct source *s, enum object_kind kind, const char *namespace, const char *name, bool make);
 
@@ -134,6 +138,8 @@ void source_command_drop(struct copy *c, struct command *command);
 
 /* Put it where its number wants it. */
 void source_command_put(struct copy *c, struct command *command);
+
+/* source_rows.c */
 
 /* Put or remove a row, in the batch of this turn. */
 enum err source_write_copy(struct source *s, const struct copy *c, bool remove);

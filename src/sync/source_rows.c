@@ -1,0 +1,137 @@
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "sync/source_impl.h"
+
+#define OPERATION_TEXT (2 * DIGEST_SIZE)
+
+static struct ledger_row key_row(const struct source *s, const struct copy *c)
+{
+	return (struct ledger_row){ .peer = str_of(s->o.name),
+				    .kind = str_of(object_kind_name(c->entry->kind)),
+				    .namespace = str_of(c->entry->namespace),
+				    .name = str_of(c->entry->name),
+				    .uid = str_of(c->uid) };
+}
+
+enum err source_write_copy(struct source *s, const struct copy *c, bool remove)
+{
+	struct ledger_row row = key_row(s, c);
+	char operation[OPERATION_TEXT];
+
+	s->list.known = false;
+	(void)snprintf(operation, sizeof(operation), "%s %s", c->operation.text, c->terminate.text);
+	row.version = str_of(c->version);
+	row.desired = str_of(c->desired.text);
+	row.status = str_of(c->status.text);
+	row.operation = str_of(operation);
+	row.bytes = str_of(c->remembered);
+	return journal_add(s->o.journal, LEDGER_COPY, remove, &row);
+}
+
+enum err source_write_command(struct source *s, const struct copy *c, const struct command *command, bool remove)
+{
+	struct ledger_row row = key_row(s, c);
+	char number[24];
+
+	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)command->number);
+	row.operation = str_of(number);
+	row.version = str_of(command->event_id);
+	row.bytes = blob_view(command->message);
+	return journal_add(s->o.journal, LEDGER_COMMAND, remove, &row);
+}
+
+/* The copy's number, its resource id, 0, `what`. */
+enum err source_tell(struct source *s, const struct copy *c, const char *what)
+{
+	char tag[sizeof(c->number) + 2 * DELIVERY_TEXT_MAX + 2];
+	size_t id_n = strlen(c->resource_id) + 1, what_n = strlen(what), n = sizeof(c->number) + id_n + what_n;
+
+	if (n >= sizeof(tag))
+		return E_LIMIT;
+	memcpy(tag, &c->number, sizeof(c->number));
+	memcpy(tag + sizeof(c->number), c->resource_id, id_n);
+	memcpy(tag + sizeof(c->number) + id_n, what, what_n);
+	return journal_tell(s->o.journal, &s->listener, (struct str){ tag, n });
+}
+
+static bool digest_set(struct digest *ret_digest, struct str text)
+{
+	if (text.n >= sizeof(ret_digest->text))
+		return false;
+	if (text.n)
+		memcpy(ret_digest->text, text.p, text.n);
+	ret_digest->text[text.n] = 0;
+	return true;
+}
+
+/* The entry that a row belongs to; E_MALFORMED: it is not a row of ours. */
+static enum err row_entry(struct source *s, const struct ledger_row *row, struct entry **ret_entry)
+{
+	enum object_kind kind = object_kind_of(row->kind);
+	char namespace[OBJECT_NAME_MAX + 1], name[OBJECT_NAME_MAX + 1];
+
+	if (kind == OBJECT_KIND_COUNT || row->namespace.n > OBJECT_NAME_MAX || row->name.n > OBJECT_NAME_MAX ||
+	    row->uid.n == 0 || row->uid.n > OBJECT_NAME_MAX)
+		return E_MALFORMED;
+	(void)snprintf(namespace, sizeof(namespace), "%.*s", STR_ARG(row->namespace));
+	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(row->name));
+	*ret_entry = source_entry(s, kind, namespace, name, /* make= */ true);
+	return *ret_entry ? E_OK : E_NOMEM;
+}
+
+enum err source_load_copy(struct source *s, const struct ledger_row *row)
+{
+	struct str terminate = row->operation, operation = str_cut(&terminate, ' ');
+	struct entry *e;
+	struct copy *c;
+	enum err err = row_entry(s, row, &e);
+
+	if (err != E_OK)
+		return err;
+	c = source_copy_add(s, e, row->uid);
+	if (!c)
+		return E_NOMEM;
+	if (row->version.n >= sizeof(c->version) || !digest_set(&c->desired, row->desired) ||
+	    !digest_set(&c->status, row->status) || !digest_set(&c->operation, operation) ||
+	    !digest_set(&c->terminate, terminate))
+		return E_MALFORMED;
+	(void)snprintf(c->version, sizeof(c->version), "%.*s", STR_ARG(row->version));
+	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
+		return E_NOMEM;
+	c->kept = c->offered = true;
+	return E_OK;
+}
+
+enum err source_load_command(struct source *s, const struct ledger_row *row)
+{
+	char uid[OBJECT_NAME_MAX + 1];
+	struct command *command;
+	struct entry *e;
+	struct copy *c;
+	uint64_t number;
+	enum err err = row_entry(s, row, &e);
+
+	if (err == E_OK && !str_to_u64(row->operation, UINT64_MAX, &number)) {
+		source_settle(s, e);
+		err = E_MALFORMED;
+	}
+	if (err != E_OK)
+		return err;
+	(void)snprintf(uid, sizeof(uid), "%.*s", STR_ARG(row->uid));
+	c = source_copy_of(e, uid);
+	if (!c) { /* its object is gone */
+		source_settle(s, e);
+		return E_OK;
+	}
+	command = mem_alloc(sizeof(*command) + row->version.n + 1);
+	if (!command || !(command->message = blob_new(row->bytes))) {
+		mem_free(command);
+		return E_NOMEM;
+	}
+	memcpy(command->event_id, row->version.p, row->version.n);
+	command->kept = true;
+	command->number = number;
+	source_command_put(c, command);
+	return E_OK;
+}
