@@ -1,5 +1,5 @@
 /*
- * commands.h -- the rows of all commands; each lives in the file named after its first word: cmd_tail.c.
+ * commands.h -- the rows of all commands; each lives in the file of its name, or of its first word: cmd_pki_init.c, cmd_tail.c.
  */
 #pragma once
 
