@@ -34,7 +34,7 @@ struct inbox *inbox_new(const struct inbox_options *options)
 	return i;
 }
 
-static void parcel_free(struct parcel *p)
+void parcel_free(struct parcel *p)
 {
 	if (!p)
 		return;
@@ -43,9 +43,7 @@ static void parcel_free(struct parcel *p)
 	mem_free(p);
 }
 
-DEFINE_FREEP(parcel, struct parcel, parcel_free)
-
-static struct parcel *first_of(const struct queue *q)
+struct parcel *queue_first(const struct queue *q)
 {
 	return list_empty(&q->parcels) ? NULL : CONTAINER_OF(q->parcels.next, struct parcel, in_queue);
 }
@@ -54,7 +52,7 @@ static void free_queue(struct queue *q)
 {
 	struct parcel *p;
 
-	while ((p = first_of(q))) {
+	while ((p = queue_first(q))) {
 		list_remove(&p->in_queue);
 		list_remove(&p->in_answers);
 		parcel_free(p);
@@ -86,54 +84,10 @@ void inbox_free(struct inbox *i)
 	mem_free(i);
 }
 
-static struct str copy_text(char **at, struct str s)
-{
-	char *to = *at;
-
-	if (s.n)
-		memcpy(to, s.p, s.n);
-	*at += s.n;
-	return (struct str){ to, s.n };
-}
-
-static struct parcel *parcel_new(const struct delivery_event *e)
-{
-	size_t n = e->kind.n + e->namespace.n + e->name.n + e->resource_id.n + e->event_id.n;
-	struct parcel *p = mem_alloc(sizeof(*p) + n);
-	char *at;
-
-	if (!p)
-		return NULL;
-	at = p->text;
-	p->work.event = *e;
-	p->work.event.kind = copy_text(&at, e->kind);
-	p->work.event.namespace = copy_text(&at, e->namespace);
-	p->work.event.name = copy_text(&at, e->name);
-	p->work.event.resource_id = copy_text(&at, e->resource_id);
-	p->work.event.event_id = copy_text(&at, e->event_id);
-	p->work.event.bytes = blob_ref(e->bytes);
-	return p;
-}
-
-static struct queue *queue_new(struct inbox *i, struct str key)
-{
-	struct queue *q = mem_alloc(sizeof(*q) + key.n);
-
-	if (!q)
-		return NULL;
-	list_init(&q->parcels);
-	q->key_n = key.n;
-	memcpy(q->key, key.p, key.n);
-	if (map_put(&i->queues, (struct str){ q->key, q->key_n }, q) == E_OK)
-		return q;
-	mem_free(q);
-	return NULL;
-}
-
 /* The first of a queue may be applied. An empty queue goes. */
 static void queue_settle(struct inbox *i, struct queue *q)
 {
-	struct parcel *p = first_of(q);
+	struct parcel *p = queue_first(q);
 
 	if (p) {
 		list_put_last(&i->ready, &p->in_ready);
@@ -143,7 +97,7 @@ static void queue_settle(struct inbox *i, struct queue *q)
 	mem_free(q);
 }
 
-static void answer(struct inbox *i, struct parcel *p)
+void parcel_answer(struct inbox *i, struct parcel *p)
 {
 	if (link_held(&p->in_answers))
 		return;
@@ -188,127 +142,6 @@ enum err inbox_remember(struct inbox *i, const struct delivery_event *e)
 	return E_OK;
 }
 
-/* The same event in progress, or NULL. */
-static struct parcel *in_progress(const struct queue *q, const struct delivery_event *e, struct mark mark)
-{
-	for (const struct link *l = q ? q->parcels.next : NULL; q && l != &q->parcels; l = l->next) {
-		struct parcel *p = CONTAINER_OF(l, struct parcel, in_queue);
-
-		if (mark_eq(p->mark, mark) && str_eq(p->work.event.resource_id, e->resource_id))
-			return p;
-	}
-	return NULL;
-}
-
-static uint64_t unanswered(const struct inbox *i)
-{
-	return i->stats.queued + i->stats.applying;
-}
-
-/* An event larger than the whole window comes alone. */
-static bool has_room(const struct inbox *i, const struct delivery_event *e)
-{
-	uint64_t n = blob_view(e->bytes).n;
-
-	if (unanswered(i) == 0)
-		return true;
-	return unanswered(i) < i->options.window_events && n <= i->options.window_bytes &&
-	       i->stats.bytes <= i->options.window_bytes - n;
-}
-
-static enum err accept(struct inbox *i, struct queue *q, struct str key, const struct delivery_event *e)
-{
-	CLEANUP(parcel_freep) struct parcel *p = parcel_new(e);
-	struct memory *m = p ? memory_get(i, e->resource_id) : NULL;
-
-	if (!m)
-		return E_NOMEM;
-	if (!q)
-		q = queue_new(i, key);
-	if (!q)
-		return E_NOMEM;
-	memory_hold(m);
-	m->epoch = i->epoch;
-	m->order = e->order;
-	p->mark = memory_mark(i, e);
-	p->memory = m;
-	p->queue = q;
-	p->work.epoch = i->epoch;
-	i->stats.bytes += blob_view(e->bytes).n;
-	i->stats.queued++;
-	p->work.number = ++i->stats.accepted;
-	if (i->options.two_step)
-		answer(i, p);
-	list_put_last(&q->parcels, &p->in_queue);
-	if (first_of(q) == p)
-		list_put_last(&i->ready, &p->in_ready);
-	p = NULL;
-	return E_OK;
-}
-
-/* It is being dealt with: that is all there is to say, under the order of the latest copy. */
-static void repeat_in_progress(struct inbox *i, struct parcel *p, uint64_t order)
-{
-	i->stats.repeats++;
-	p->work.event.order = order;
-	if (i->options.two_step)
-		answer(i, p);
-}
-
-static enum err repeat_applied(struct inbox *i, const struct delivery_event *e)
-{
-	struct parcel *p = parcel_new(e);
-
-	if (!p)
-		return E_NOMEM;
-	blob_unref(TAKE(p->work.event.bytes));
-	p->outcome = DELIVERY_APPLIED;
-	i->stats.repeats++;
-	answer(i, p);
-	return E_OK;
-}
-
-static enum err put(struct inbox *i, uint64_t epoch, const struct delivery_event *e)
-{
-	char text[DELIVERY_TEXT_MAX];
-	struct str key = delivery_key(e, text);
-	struct mark mark = memory_mark(i, e);
-	struct memory *m = map_get(&i->memories, e->resource_id);
-	struct queue *q = map_get(&i->queues, key);
-	struct parcel *p;
-
-	if (m && memory_is_outdated(m, epoch, e->order)) {
-		i->stats.outdated++;
-		return E_OK;
-	}
-	p = m && m->in_progress ? in_progress(q, e, mark) : NULL;
-	if (p) {
-		m->epoch = epoch;
-		m->order = e->order;
-		repeat_in_progress(i, p, e->order);
-		return E_OK;
-	}
-	if (m && memory_knows(m, e->type, mark))
-		return repeat_applied(i, e);
-	return has_room(i, e) ? accept(i, q, key, e) : E_LIMIT;
-}
-
-enum err inbox_put(struct inbox *i, uint64_t epoch, const struct delivery_event *e)
-{
-	enum err err;
-
-	if (epoch != i->epoch)
-		err = E_CANCELLED;
-	else if (!delivery_event_ok(e))
-		err = E_MALFORMED;
-	else if (i->stats.answers >= i->options.answers_max)
-		err = E_LIMIT;
-	else
-		err = put(i, epoch, e);
-	i->stats.refused += err != E_OK;
-	return err;
-}
-
 struct inbox_work *inbox_next(struct inbox *i)
 {
 	struct parcel *p;
@@ -338,7 +171,7 @@ void inbox_done(struct inbox *i, struct inbox_work *work, enum delivery_outcome 
 	struct parcel *p = CONTAINER_OF(work, struct parcel, work);
 	struct queue *q = p->queue;
 
-	assert(outcome != DELIVERY_RECEIVED && q && first_of(q) == p && !link_held(&p->in_ready));
+	assert(outcome != DELIVERY_RECEIVED && q && queue_first(q) == p && !link_held(&p->in_ready));
 	p->outcome = outcome;
 	p->retryable = outcome == DELIVERY_REJECTED && retryable;
 	reason = delivery_reason_cut(reason);
@@ -351,7 +184,7 @@ void inbox_done(struct inbox *i, struct inbox_work *work, enum delivery_outcome 
 	leave(i, p);
 	blob_unref(TAKE(p->work.event.bytes));
 	queue_settle(i, q);
-	answer(i, p);
+	parcel_answer(i, p);
 }
 
 bool inbox_answer(struct inbox *i, struct delivery_answer *ret_answer)
@@ -389,7 +222,7 @@ void inbox_progress(const struct inbox *i, uint64_t now_ms, struct delivery_prog
 	size_t at = 0;
 
 	while ((e = map_next(&i->queues, &at))) {
-		const struct parcel *first = first_of(e->value);
+		const struct parcel *first = queue_first(e->value);
 
 		if (first && !link_held(&first->in_ready) && first->work.event.begun_ms)
 			delivery_progress_add(p, first->work.event.begun_ms, now_ms);

@@ -1,7 +1,8 @@
 /*
  * inbox_impl.h -- the inside of an inbox, shared by its files.
  *
- * Shape     inbox.c         queues, work and answers
+ * Shape     inbox.c         life, work and answers
+ *           inbox_put.c     what comes
  *           inbox_memory.c  what was applied, per resource
  */
 #pragma once
@@ -64,6 +65,16 @@ struct inbox {
 	uint64_t epoch;
 	struct inbox_stats stats;
 };
+
+/* inbox.c */
+
+void parcel_free(struct parcel *p); /* takes NULL */
+struct parcel *queue_first(const struct queue *q);
+
+/* Its answer is written in its turn, once. */
+void parcel_answer(struct inbox *i, struct parcel *p);
+
+/* inbox_memory.c */
 
 /* The mark of an event in this inbox. */
 struct mark memory_mark(const struct inbox *i, const struct delivery_event *e);
