@@ -2,6 +2,7 @@
  * process.h -- the running principal. Internal to principal.
  *
  * Shape     principal.c      start, reload, stop
+ *           access.c         who may come: users, blocked certificates, keys
  *           auth_service.c   Authenticate, RefreshToken
  *           event_service.c  Subscribe, Push: streams and the sessions behind them
  *           services.c       the table of services, Version, and what is not served
@@ -73,6 +74,10 @@ struct principal {
 	bool cut;     /* the time for open calls is over */
 	struct loop_timer drain;
 };
+
+/* access.c: what decides about logins is read, and read again. */
+enum err access_open(struct principal *p, struct why *why);
+void access_reload(struct principal *p);
 
 /* auth_service.c */
 extern const struct rpc_method auth_methods[];
