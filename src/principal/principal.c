@@ -7,9 +7,6 @@
 #include "backend/open.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "daemon/expiry.h"
-#include "net/descriptors.h"
-#include "net/listen.h"
 #include "net/systemd.h"
 #include "principal/process.h"
 #include "wire/ids.h"
@@ -133,70 +130,6 @@ static enum err open_hub(struct principal *p, struct why *why)
 	return err == E_OK ? hub_start(p->hub, why) : err;
 }
 
-/* ---- the server ------------------------------------------------------------------------------------------------- */
-
-static enum err open_tls(struct principal *p, struct why *why)
-{
-	const struct principal_options *o = p->options;
-	struct tls_options tls = { .cert_path = o->tls_cert,
-				   .key_path = o->tls_key,
-				   .ca_path = o->root_ca,
-				   .alpn = "h2",
-				   .min = o->tls_min,
-				   .max = o->tls_max,
-				   .suites = o->tls_suites,
-				   .verify = o->require_client_certs ? TLS_VERIFY_REQUIRED
-					     : o->root_ca            ? TLS_VERIFY_IF_GIVEN
-								     : TLS_VERIFY_NONE };
-
-	expiry_tell(PRINCIPAL_LOG, o->tls_cert);
-	if (o->insecure_plaintext || tls_server_open(&tls, why, &p->tls) == E_OK)
-		return E_OK;
-	return why_add(why, "--tls-cert, --tls-key, --root-ca-path, --tls-ciphersuites");
-}
-
-#define STRANGER_MEMORY (64 << 10) /* of a connection without a login: several times what one takes */
-
-/* Connections must leave descriptors for the files that are written for those who came first. */
-static struct rpc_limits limits_of(const struct principal_options *o)
-{
-	struct rpc_limits limits = rpc_limits_default();
-	uint64_t open_files = descriptors_raise(), conns = descriptors_for(open_files, limits.conns_max);
-
-	if (conns < limits.conns_max)
-		log_warn(PRINCIPAL_LOG, "the limit of open files allows fewer connections",
-			 LOG_U("open_files", open_files), LOG_U("connections", conns));
-	limits.conns_max = (uint32_t)conns;
-	limits.message_max = (size_t)o->grpc_max_message_size;
-	limits.stranger_memory = STRANGER_MEMORY;
-	return limits;
-}
-
-static enum err open_server(struct principal *p, struct why *why)
-{
-	const struct principal_options *o = p->options;
-	struct rpc_server_options options = {
-		.limits = limits_of(o), .metrics = p->daemon.metrics, .on_tls_failed = observe_tls_failed, .ctx = p
-	};
-	enum err err = open_tls(p, why);
-	int fd;
-
-	if (err != E_OK)
-		return err;
-	services_init(p);
-	p->health = rpc_health_new();
-	if (!p->health || rpc_reflection_new(p->services, p->service_count, &p->reflection) != E_OK)
-		return why_set(why, E_NOMEM, "start");
-	p->services[p->service_count++] = rpc_health_service(p->health);
-	p->services[p->service_count++] = rpc_reflection_service(p->reflection);
-	p->services[p->service_count++] = rpc_reflection_service_alpha(p->reflection);
-	options.tls = p->tls;
-	options.services = p->services;
-	options.service_count = p->service_count;
-	err = listen_open(str_of(o->listen_host), (uint16_t)o->listen_port, /* share= */ false, why, &fd);
-	return err == E_OK ? rpc_server_start(&p->daemon.loop, fd, &options, why, &p->server) : err;
-}
-
 /* ---- stop ------------------------------------------------------------------------------------------------------- */
 
 static void on_backend_closed(void *ctx)
@@ -263,12 +196,9 @@ static void on_terminate(struct daemon *daemon)
 static void on_reload(struct daemon *daemon)
 {
 	struct principal *p = of(daemon);
-	struct why why = { 0 };
 
 	systemd_reloading(NULL);
-	if (p->tls && tls_server_reload(p->tls, &why) != E_OK)
-		log_error(PRINCIPAL_LOG, "the certificate stays as it was", LOG_WHY(&why));
-	expiry_tell(PRINCIPAL_LOG, p->options->tls_cert);
+	server_reload(p);
 	access_reload(p);
 	streams_review(p);
 	log_info(PRINCIPAL_LOG, "reloaded");
@@ -313,7 +243,7 @@ static enum err start(struct principal *p, struct why *why)
 	if (err == E_OK)
 		err = open_hub(p, why);
 	if (err == E_OK)
-		err = open_server(p, why);
+		err = server_start(p, why);
 	return err == E_OK ? web_start(p, why) : err;
 }
 

@@ -5,7 +5,7 @@
  *           access.c         who may come: users, blocked certificates, keys
  *           auth_service.c   Authenticate, RefreshToken
  *           event_service.c  Subscribe, Push: streams and the sessions behind them
- *           services.c       the table of services, Version, and what is not served
+ *           server.c         the server: certificate, limits, the table of services, Version
  *           observe.c        log lines and metrics
  *           web.c            /metrics, /healthz, /readyz, /status
  */
@@ -100,8 +100,9 @@ void stream_retired(struct hub_agent *agent);
 void streams_review(struct principal *p);
 void streams_end(struct principal *p);
 
-/* services.c */
-void services_init(struct principal *p);
+/* server.c: listens; and reads the certificate again. */
+enum err server_start(struct principal *p, struct why *why);
+void server_reload(struct principal *p);
 
 /* observe.c */
 enum err observe_init(struct principal *p);
