@@ -1,8 +1,9 @@
 /*
  * hub_impl.h -- the inside of a hub. Internal to principal.
  *
- * Shape     hub.c        life, agents, turns
- *           hub_route.c  objects, and whom they concern
+ * Shape     hub.c         life, turns
+ *           hub_agents.c  agents, and the session of each
+ *           hub_route.c   objects, and whom they concern
  */
 #pragma once
 
@@ -44,6 +45,9 @@ struct hub {
 
 /* hub.c */
 void hub_report(struct hub_agent *agent, struct object *o);
+
+/* hub_agents.c */
+void hub_agent_free(struct hub_agent *a);
 
 /* hub_route.c: the backend's reports. */
 extern const struct backend_watcher hub_watcher;
