@@ -4,9 +4,6 @@
 #include "sync/marks.h"
 #include "wire/convert.h"
 
-/* Events that one peer's session deals with in one turn, before all others have theirs; the last may be larger. */
-#define TURN_BYTES (256u << 10)
-
 const struct session_limits SESSION_DEFAULTS = {
 #define X(name, type, min, max, default, unit, meaning) .name = (default),
 	SESSION_LIMITS(X)
@@ -23,8 +20,7 @@ static void wake(void *ctx)
 		s->o.events.on_wake(s->o.events.ctx);
 }
 
-/* An operation, or the wish for a refresh: what is asked of an agent's controllers, and gone when they have done it. */
-static bool asks(const struct session *s, enum delivery_type type, struct blob *message)
+bool session_asks(const struct session *s, enum delivery_type type, struct blob *message)
 {
 	struct str bytes = blob_view(message);
 
@@ -50,7 +46,7 @@ static void on_applied(void *ctx, const struct delivery_event *event, const stru
 {
 	struct session *s = ctx;
 
-	if (outcome == DELIVERY_APPLIED && asks(s, event->type, event->bytes))
+	if (outcome == DELIVERY_APPLIED && session_asks(s, event->type, event->bytes))
 		session_tell_again(s, place);
 	if (s->o.events.on_applied)
 		s->o.events.on_applied(s->o.events.ctx, event, place, outcome, retryable, text);
@@ -211,26 +207,20 @@ enum err session_load(struct session *s, enum ledger_table table, const struct l
 
 /* ---- reports ---------------------------------------------------------------------------------------------------- */
 
-static void set_time(struct session *s, uint64_t now_ms, int64_t wall_ns)
-{
-	s->now_ms = now_ms;
-	s->role.wall_ns = wall_ns;
-}
-
 enum err session_object(struct session *s, struct object *o, uint64_t now_ms, int64_t wall_ns)
 {
 	enum err err;
 
 	if (!role_has_kind(s->o.role.end, o->kind))
 		return E_OK;
-	set_time(s, now_ms, wall_ns);
+	session_set_time(s, now_ms, wall_ns);
 	err = replica_local(s->replica, o, now_ms);
 	return err == E_OK ? source_truth(s->source, o, now_ms) : err;
 }
 
 void session_object_gone(struct session *s, struct object *last, uint64_t now_ms, int64_t wall_ns)
 {
-	set_time(s, now_ms, wall_ns);
+	session_set_time(s, now_ms, wall_ns);
 	(void)source_gone(s->source, last->kind, last->namespace, last->name, now_ms);
 	replica_local_gone(s->replica, last, now_ms);
 }
@@ -249,7 +239,7 @@ static void tell_what_was_asked(struct session *s)
 
 void session_synced(struct session *s, uint64_t now_ms, int64_t wall_ns)
 {
-	set_time(s, now_ms, wall_ns);
+	session_set_time(s, now_ms, wall_ns);
 	s->synced = true;
 	source_complete(s->source, now_ms);
 	replica_complete(s->replica, now_ms);
@@ -300,127 +290,6 @@ void session_told_max(struct session *s, uint64_t message_max)
 uint64_t session_epoch(const struct session *s)
 {
 	return peer_epoch(s->peer);
-}
-
-/* ---- messages --------------------------------------------------------------------------------------------------- */
-
-/* A repetition: the answer may have been lost, and what followed it came first. */
-static void repeated(struct session *s, struct blob *message)
-{
-	struct str in, name;
-	struct replica_place place;
-	struct wire_event e;
-	struct why why;
-
-	if (wire_event_decode(blob_view(message), &e, &why) == E_OK && wire_is_object(&e) &&
-	    asks(s, wire_delivered_as(e.type), message) && wire_subject_parse(e.subject, &in, &name) &&
-	    role_place_of(&s->role, object_kind_of(wire_kind_of(e.target)), in, name, &place))
-		session_tell_again(s, &place);
-}
-
-static void tell_heard(const struct session *s, const struct peer_heard *heard)
-{
-	if (s->o.events.on_heard)
-		s->o.events.on_heard(s->o.events.ctx, heard);
-}
-
-/* The peer has answered an event of ours, or it is as if it had. */
-static void answered(struct session *s, const struct peer_heard *heard)
-{
-	source_answered(s->source, heard, s->now_ms);
-	tell_heard(s, heard);
-}
-
-void session_receive(struct session *s, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random)
-{
-	struct peer_heard heard;
-	uint64_t came = peer_came(s->peer);
-
-	s->now_ms = now_ms;
-	peer_receive(s->peer, epoch, message, now_ms, random, &heard);
-	if (heard.what == PEER_EVENT && came == peer_came(s->peer))
-		repeated(s, message);
-	if (heard.what == PEER_ANSWERED) {
-		answered(s, &heard);
-		session_compare_next(s);
-	} else if (heard.what == PEER_REFUSED) {
-		tell_heard(s, &heard);
-	}
-}
-
-bool session_is_full(const struct session *s)
-{
-	return peer_is_full(s->peer);
-}
-
-static bool is_for_replica(const struct wire_event *e)
-{
-	return wire_is_object(e) || e->type == WIRE_ERROR;
-}
-
-void session_work(struct session *s, uint64_t now_ms, int64_t wall_ns)
-{
-	struct inbox_work *work;
-	struct wire_event e;
-	size_t bytes = 0;
-
-	set_time(s, now_ms, wall_ns);
-	/* Until the backend has said what there is, a missing object means nothing: events wait. */
-	while (s->synced && bytes < TURN_BYTES && (work = peer_next(s->peer, &e))) {
-		work->event.begun_ms = now_ms;
-		bytes += e.bytes.n;
-		if (is_for_replica(&e))
-			replica_apply(s->replica, work, &e, now_ms);
-		else
-			session_request(s, work, &e);
-	}
-	s->more = bytes >= TURN_BYTES;
-	replica_run(s->replica, now_ms);
-	if (now_ms >= source_due(s->source))
-		source_again(s->source, now_ms);
-	if (now_ms >= s->resync_at)
-		session_compare(s);
-}
-
-static enum err compose(void *ctx, const struct outbox_frame *frame, struct wire_event *e)
-{
-	struct session *s = ctx;
-
-	return source_compose(s->source, frame, e);
-}
-
-static void on_refused(void *ctx, const struct peer_heard *heard)
-{
-	answered(ctx, heard);
-}
-
-bool session_take(struct session *s, uint64_t now_ms, int64_t wall_ns, struct buf *message, uint64_t *ret_order)
-{
-	const struct peer_composer composer = { .compose = compose, .on_refused = on_refused, .ctx = s };
-
-	set_time(s, now_ms, wall_ns);
-	return peer_take(s->peer, &composer, now_ms, wall_ns, message, ret_order);
-}
-
-void session_sent(struct session *s, uint64_t order, uint64_t now_ms, uint64_t random)
-{
-	peer_sent(s->peer, order, now_ms, random);
-}
-
-void session_heartbeat(struct session *s)
-{
-	(void)peer_ping(s->peer); /* without memory or room: the next one */
-}
-
-uint64_t session_due(const struct session *s, uint64_t now_ms)
-{
-	const uint64_t dues[] = { peer_due(s->peer, now_ms), replica_due(s->replica), source_due(s->source),
-				  s->resync_at };
-	uint64_t due_ms = s->more ? now_ms : UINT64_MAX;
-
-	for (size_t i = 0; i < ARRAY_LEN(dues); i++)
-		due_ms = dues[i] < due_ms ? dues[i] : due_ms;
-	return due_ms;
 }
 
 struct source *session_source(struct session *s)

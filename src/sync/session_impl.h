@@ -1,8 +1,9 @@
 /*
  * session_impl.h -- the inside of a session. Internal to sync.
  *
- * Shape     session.c          life, reports, streams, messages
- *           session_request.c  comparisons and requests of the peer, and ours
+ * Shape     session.c           life, reports, streams
+ *           session_messages.c  what comes, what leaves, and the work in between
+ *           session_request.c   comparisons and requests of the peer, and ours
  */
 #pragma once
 
@@ -24,7 +25,18 @@ struct session {
 	struct buf arena;
 };
 
-/* session.c: say once more what became of the copy at this place. */
+static inline void session_set_time(struct session *s, uint64_t now_ms, int64_t wall_ns)
+{
+	s->now_ms = now_ms;
+	s->role.wall_ns = wall_ns;
+}
+
+/* session.c */
+
+/* An operation, or the wish for a refresh: what is asked of an agent's controllers, and gone when they have done it. */
+bool session_asks(const struct session *s, enum delivery_type type, struct blob *message);
+
+/* Say once more what became of the copy at this place. */
 void session_tell_again(struct session *s, const struct replica_place *place);
 
 /* session_request.c */
