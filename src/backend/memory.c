@@ -1,8 +1,19 @@
 #include "backend/memory.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "backend/memory_impl.h"
+
+struct memory_entry {
+	struct object *object;
+	char key[OBJECT_KEY_MAX];
+};
+
+struct memory_ids {
+	char uid[64];
+	char version[24];
+};
 
 /* ---- the store ------------------------------------------------------------------------------------------------------ */
 
@@ -74,7 +85,8 @@ void memory_store_fail(struct memory_store *s, enum err err, unsigned times)
 	s->fail_times = times;
 }
 
-enum err memory_set(struct memory_store *s, struct object *o)
+/* Put `o` in, a reference of it. */
+static enum err set(struct memory_store *s, struct object *o)
 {
 	struct memory_entry *e = find(s, o->kind, o->namespace, o->name);
 
@@ -94,7 +106,8 @@ enum err memory_set(struct memory_store *s, struct object *o)
 	return E_OK;
 }
 
-struct object *memory_take(struct memory_store *s, enum object_kind kind, const char *namespace, const char *name)
+/* Take it out; the reference is the caller's. */
+static struct object *take(struct memory_store *s, enum object_kind kind, const char *namespace, const char *name)
 {
 	struct memory_entry *e = find(s, kind, namespace, name);
 	struct object *o;
@@ -107,7 +120,8 @@ struct object *memory_take(struct memory_store *s, enum object_kind kind, const 
 	return o;
 }
 
-void memory_next_ids(struct memory_store *s, const struct object *current, struct memory_ids *ret_ids)
+/* UID and version of the next object, which takes the place of `current`; s->version moves when it is really put. */
+static void next_ids(struct memory_store *s, const struct object *current, struct memory_ids *ret_ids)
 {
 	uint64_t bits[2] = { s->seed, ++s->ids << 8 }; /* past the bits that say which variant of UID it is */
 
@@ -116,6 +130,47 @@ void memory_next_ids(struct memory_store *s, const struct object *current, struc
 	else
 		apply_uid_of((const unsigned char *)bits, ret_ids->uid);
 	(void)snprintf(ret_ids->version, sizeof(ret_ids->version), "%llu", (unsigned long long)s->version + 1);
+}
+
+/* ---- writes --------------------------------------------------------------------------------------------------------- */
+
+static enum err put(struct memory_store *s, struct backend_write *w, struct object *current, bool *ret_changed,
+		    struct object **ret_object)
+{
+	struct memory_ids ids;
+	struct object *o = NULL;
+	enum err err;
+
+	next_ids(s, current, &ids);
+	err = apply_merge(w, current, ids.uid, ids.version, &w->why, &o, ret_changed);
+	if (err == E_OK && *ret_changed)
+		err = set(s, o);
+	if (err == E_OK && *ret_changed)
+		s->version++;
+	if (err == E_OK)
+		*ret_object = object_ref(*ret_changed ? o : current);
+	object_unref(o);
+	return err;
+}
+
+enum err memory_perform(struct memory_store *s, struct backend_write *w, bool *ret_changed, struct object **ret_object)
+{
+	const struct object *o = w->object;
+	struct object *current = memory_store_get(s, o->kind, o->namespace, o->name);
+	enum err err;
+
+	if (s->fail_times) {
+		s->fail_times--;
+		return why_set(&w->why, s->fail_err, "told to fail");
+	}
+	err = apply_check(w, current, &w->why);
+	if (err != E_OK)
+		return err;
+	if (w->verb != BACKEND_DELETE)
+		return put(s, w, current, ret_changed, ret_object);
+	*ret_object = take(s, o->kind, o->namespace, o->name);
+	*ret_changed = true;
+	return E_OK;
 }
 
 /* ---- by hand -------------------------------------------------------------------------------------------------------- */
@@ -128,7 +183,7 @@ enum err memory_store_edit(struct memory_store *s, struct object *o)
 	struct memory_ids ids;
 	enum err err = tree ? E_OK : E_NOMEM;
 
-	memory_next_ids(s, current, &ids);
+	next_ids(s, current, &ids);
 	if (err == E_OK)
 		err = tree_meta_set(tree, "uid", !current && o->uid[0] ? o->uid : ids.uid);
 	if (err == E_OK)
@@ -138,7 +193,7 @@ enum err memory_store_edit(struct memory_store *s, struct object *o)
 	json_object_put(tree);
 	json_object_put(given);
 	if (err == E_OK)
-		err = memory_set(s, stamped);
+		err = set(s, stamped);
 	if (err == E_OK) {
 		s->version++;
 		err = memory_report_later(s, stamped, /* gone= */ false);
@@ -149,7 +204,7 @@ enum err memory_store_edit(struct memory_store *s, struct object *o)
 
 enum err memory_store_remove(struct memory_store *s, enum object_kind kind, const char *namespace, const char *name)
 {
-	struct object *last = memory_take(s, kind, namespace, name);
+	struct object *last = take(s, kind, namespace, name);
 	enum err err;
 
 	if (!last)

@@ -123,45 +123,6 @@ enum err memory_report_later(struct memory_store *s, struct object *o, bool gone
 
 /* ---- writes --------------------------------------------------------------------------------------------------------- */
 
-static enum err put(struct memory_store *s, struct backend_write *w, struct object *current, bool *ret_changed,
-		    struct object **ret_object)
-{
-	struct memory_ids ids;
-	struct object *o = NULL;
-	enum err err;
-
-	memory_next_ids(s, current, &ids);
-	err = apply_merge(w, current, ids.uid, ids.version, &w->why, &o, ret_changed);
-	if (err == E_OK && *ret_changed)
-		err = memory_set(s, o);
-	if (err == E_OK && *ret_changed)
-		s->version++;
-	if (err == E_OK)
-		*ret_object = object_ref(*ret_changed ? o : current);
-	object_unref(o);
-	return err;
-}
-
-static enum err perform(struct memory_store *s, struct backend_write *w, bool *ret_changed, struct object **ret_object)
-{
-	const struct object *o = w->object;
-	struct object *current = memory_store_get(s, o->kind, o->namespace, o->name);
-	enum err err;
-
-	if (s->fail_times) {
-		s->fail_times--;
-		return why_set(&w->why, s->fail_err, "told to fail");
-	}
-	err = apply_check(w, current, &w->why);
-	if (err != E_OK)
-		return err;
-	if (w->verb != BACKEND_DELETE)
-		return put(s, w, current, ret_changed, ret_object);
-	*ret_object = memory_take(s, o->kind, o->namespace, o->name);
-	*ret_changed = true;
-	return E_OK;
-}
-
 static void run_write(struct memory_backend *m, struct op *op)
 {
 	struct backend_write *w = op->write;
@@ -174,7 +135,7 @@ static void run_write(struct memory_backend *m, struct op *op)
 	report_waiting(m);
 	if (!m->store)
 		return;
-	w->err = perform(m->store, w, &changed, &o);
+	w->err = memory_perform(m->store, w, &changed, &o);
 	w->result = is_delete ? NULL : o;
 	w->on_done(w);
 	if (changed && o)
