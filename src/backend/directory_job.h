@@ -34,7 +34,7 @@ struct job_file {
 	char name[DIRECTORY_FILE_MAX];
 };
 
-struct job_dir; /* directory_write.c: shared by the writes of a batch */
+struct job_dir; /* directory_batch.h: shared by the writes of a batch */
 
 struct directory_job {
 	struct directory_job *next;
