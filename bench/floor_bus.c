@@ -12,10 +12,10 @@
 
 #include <nats/nats.h>
 
+#include "argument.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/str.h"
 
 #define WINDOWS_MAX 16
 #define MESSAGE_MAX (1u << 20)
@@ -100,26 +100,12 @@ static void print(const struct result *results, size_t n, uint64_t bytes)
 	buf_release(&line);
 }
 
-static uint64_t number(int argc, char **argv, int i, uint64_t max, uint64_t otherwise)
-{
-	uint64_t value;
-
-	if (i >= argc)
-		return otherwise;
-	if (!str_to_u64(str_of(argv[i]), max, &value) || !value) {
-		(void)fprintf(stderr, "floor_bus: %s: expected a number from 1 to %llu\n", argv[i],
-			      (unsigned long long)max);
-		exit(2);
-	}
-	return value;
-}
-
 int main(int argc, char **argv)
 {
 	static const uint64_t usual[] = { 5, 64 };
 	struct result results[WINDOWS_MAX];
-	uint64_t bytes = number(argc, argv, 2, MESSAGE_MAX, 1024);
-	uint64_t seconds = number(argc, argv, 3, 3600, 1);
+	uint64_t bytes = argument_number(argc, argv, 2, MESSAGE_MAX, 1024);
+	uint64_t seconds = argument_number(argc, argv, 3, 3600, 1);
 	size_t n = argc > 4 ? (size_t)argc - 4 : 2;
 	CLEANUP(mem_freep) char *message = NULL;
 	natsConnection *connection = NULL;
@@ -135,7 +121,7 @@ int main(int argc, char **argv)
 	check(natsConnection_ConnectTo(&connection, argv[1]), argv[1]);
 	for (size_t i = 0; i < n; i++)
 		results[i] = measure(connection, message, (int)bytes,
-				     number(argc, argv, 4 + (int)i, 100000, i < 2 ? usual[i] : 1),
+				     argument_number(argc, argv, 4 + (int)i, 100000, i < 2 ? usual[i] : 1),
 				     seconds * 1000000000ull);
 	print(results, n, bytes);
 	natsConnection_Destroy(connection);

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "argument.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "flushed_file.h"
 #include "hist.h"
 
@@ -79,26 +79,12 @@ static void print(const struct result *results, size_t n, uint64_t bytes)
 	buf_release(&line);
 }
 
-static uint64_t number(int argc, char **argv, int i, uint64_t max, uint64_t otherwise)
-{
-	uint64_t value;
-
-	if (i >= argc)
-		return otherwise;
-	if (!str_to_u64(str_of(argv[i]), max, &value) || !value) {
-		(void)fprintf(stderr, "floor_sync: %s: expected a number from 1 to %llu\n", argv[i],
-			      (unsigned long long)max);
-		exit(2);
-	}
-	return value;
-}
-
 int main(int argc, char **argv)
 {
 	uint64_t groups[GROUPS_MAX] = { 1, 5, 64 };
 	struct result results[GROUPS_MAX];
-	uint64_t bytes = number(argc, argv, 2, RECORD_MAX, 1024);
-	uint64_t seconds = number(argc, argv, 3, 3600, 1);
+	uint64_t bytes = argument_number(argc, argv, 2, RECORD_MAX, 1024);
+	uint64_t seconds = argument_number(argc, argv, 3, 3600, 1);
 	size_t n = argc > 4 ? (size_t)argc - 4 : 3;
 	CLEANUP(mem_freep) char *block = NULL;
 	uint64_t largest = 0;
@@ -109,7 +95,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (size_t i = 0; i < n; i++) {
-		groups[i] = number(argc, argv, 4 + (int)i, FLUSHED_FILE_SIZE / bytes, groups[i]);
+		groups[i] = argument_number(argc, argv, 4 + (int)i, FLUSHED_FILE_SIZE / bytes, groups[i]);
 		largest = groups[i] > largest ? groups[i] : largest;
 	}
 	block = mem_alloc((size_t)(largest * bytes));
