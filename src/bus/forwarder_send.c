@@ -48,7 +48,7 @@ void forwarder_failed(struct forwarder *f, struct entry *e, const struct why *wh
 	metric_inc(f->failed_metric);
 	/* While the bus is down, that is the news, and the bus tells it. */
 	if (first && f->bus->ops->state(f->bus) == BUS_UP)
-		log_warn("forwarder", "a route's events are not taken; they wait", LOG_S("route", lane->key),
+		log_warn("forwarder", "a route's events are not taken; they wait", LOG_S("event_source", lane->key),
 			 LOG_S("event_name", lane->key + strlen(lane->key) + 1), LOG_WHY(why));
 }
 
@@ -88,8 +88,8 @@ static void set_aside(struct forwarder *f, struct flight *flight)
 	const struct bus_publish *p = &flight->out.publish;
 
 	log_warn("forwarder", "the bus can never take this event; set aside as a dead letter",
-		 LOG_U("position", flight->entry->pos), LOG_STRN("event_source", p->source),
-		 LOG_STRN("event_name", p->name), LOG_WHY(&p->why));
+		 LOG_STRN("event_id", flight->out.event_id), LOG_STRN("event_source", p->source),
+		 LOG_STRN("event_name", p->name), LOG_U("position", flight->entry->pos), LOG_WHY(&p->why));
 	flight->to = FLIGHT_TO_DEAD;
 	flight->dead = (struct store_dead_put){
 		.pos = flight->entry->pos,
@@ -106,7 +106,7 @@ void forwarder_taken(struct forwarder *f, struct entry *e)
 	struct lane *lane = e->lane;
 
 	if (lanes_done(&f->lanes, e))
-		log_info("forwarder", "a route's events are taken again", LOG_S("route", lane->key),
+		log_info("forwarder", "a route's events are taken again", LOG_S("event_source", lane->key),
 			 LOG_S("event_name", lane->key + strlen(lane->key) + 1));
 }
 

@@ -14,6 +14,7 @@
 
 struct outgoing {
 	struct bus_publish publish;
+	struct str event_id;
 	struct buf block;
 };
 

@@ -17,6 +17,18 @@ static const struct {
 #undef X
 };
 
+unsigned answer_status(enum answer answer, bool strict)
+{
+	assert(answer < ANSWER_COUNT);
+	return strict ? rows[answer].strict_status : rows[answer].status;
+}
+
+struct str answer_text(enum answer answer, bool strict)
+{
+	assert(answer < ANSWER_COUNT);
+	return strict ? rows[answer].strict_text : rows[answer].text;
+}
+
 unsigned answer_send(struct http_request *r, enum answer answer, bool strict, const struct answer_more *more)
 {
 	static const struct answer_more nothing;
@@ -26,11 +38,10 @@ unsigned answer_send(struct http_request *r, enum answer answer, bool strict, co
 	struct http_response response = { .content_type = STR("text/plain; charset=utf-8"),
 					  .close = more && more->close };
 
-	assert(answer < ANSWER_COUNT);
 	if (!more)
 		more = &nothing;
-	response.status = strict ? rows[answer].strict_status : rows[answer].status;
-	response.body = more->detail.n ? more->detail : strict ? rows[answer].strict_text : rows[answer].text;
+	response.status = answer_status(answer, strict);
+	response.body = more->detail.n ? more->detail : answer_text(answer, strict);
 	retry_after_s = more->retry_after_s ? more->retry_after_s : rows[answer].retry_after_s;
 	buf_str(&headers, more->headers);
 	if (retry_after_s && (response.status == 503 || response.status == 429))

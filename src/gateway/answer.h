@@ -57,6 +57,10 @@ struct answer_more {
 /* Say `answer` to `r`; `more` may be NULL. Returns the status that was sent. */
 unsigned answer_send(struct http_request *r, enum answer answer, bool strict, const struct answer_more *more);
 
+/* The row's own: what answer_send() says without `more`. */
+unsigned answer_status(enum answer answer, bool strict);
+struct str answer_text(enum answer answer, bool strict);
+
 /* What to tell a sender whose event met this error on its way to the store or the bus. */
 enum answer answer_for_store(enum err err);
 enum answer answer_for_bus(enum err err);

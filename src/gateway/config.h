@@ -58,6 +58,11 @@ struct route_config {
 	unsigned line;
 };
 
+/* What a log line about a route says of it; with base/log.h. */
+#define LOG_ROUTE(config)                                                                         \
+	LOG_S("event_source", (config)->event_source), LOG_S("event_name", (config)->event_name), \
+		LOG_S("route", (config)->endpoint)
+
 enum bus_kind { BUS_EMBEDDED, BUS_JETSTREAM, BUS_KAFKA };
 
 /* EventBus spec.jetstreamExotic, spec.jetstream, spec.kafka, or none of them: embedded. */

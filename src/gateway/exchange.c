@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "gateway/request_log.h"
 #include "gateway/sources/source.h"
 #include "gateway/worker.h"
 
@@ -161,6 +162,7 @@ void exchange_refuse_more(struct exchange *x, enum answer a, const struct answer
 	if (x->answered)
 		return;
 	metric_inc(x->route->metrics.processing_failed);
+	request_log_refused(x, a, more);
 	exchange_answer(x, a, more);
 }
 

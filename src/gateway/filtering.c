@@ -6,6 +6,7 @@
 #include "event/json_walk.h"
 #include "filter/filter.h"
 #include "gateway/exchange_impl.h"
+#include "gateway/request_log.h"
 #include "gateway/sources/source.h"
 
 #define MARK       "filtererror" /* the extension attribute that holds the reason */
@@ -113,7 +114,7 @@ static void report(struct exchange *x, const struct why *why)
 	if (!atomic_exchange_explicit(&x->route->filter_failed, true, memory_order_relaxed))
 		log_warn("gateway",
 			 "a filter fails on an event, which is stored all the same; further ones are only counted",
-			 LOG_S("eventsource", config->event_source), LOG_S("event", config->event_name), LOG_WHY(why));
+			 LOG_ROUTE(config), LOG_WHY(why));
 }
 
 /* False: no memory to judge. */
@@ -140,10 +141,12 @@ static bool judge_all(struct exchange *x)
 
 	for (size_t i = 0; i < x->count && ok; i++) {
 		ok = judge(x, i, &space, &pass);
-		if (!pass)
-			metric_inc(x->route->metrics.filtered);
-		else
+		if (pass) {
 			x->rows[kept++] = x->rows[i];
+			continue;
+		}
+		metric_inc(x->route->metrics.filtered);
+		request_log_filtered(x, &x->rows[i]);
 	}
 	buf_release(&space);
 	x->count = ok ? kept : x->count;

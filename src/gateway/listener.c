@@ -1,6 +1,7 @@
 #include "gateway/listener.h"
 
 #include "gateway/path.h"
+#include "gateway/request_log.h"
 
 static void answer_plain(struct worker *w, struct http_request *r, unsigned status, struct str body, struct str headers)
 {
@@ -60,6 +61,13 @@ static struct route *find_route(const struct listener *l, struct http_request *r
 	return route;
 }
 
+/* What nobody knows. */
+static void no_route(const struct listener *l, struct http_request *r)
+{
+	request_log_no_route(l, r);
+	gateway_count_answer(&l->worker->gateway->metrics, answer_send(r, ANSWER_NOT_FOUND, /* strict= */ false, NULL));
+}
+
 static void on_head(void *ctx, struct http_request *r)
 {
 	struct listener *l = ctx;
@@ -80,7 +88,7 @@ static void on_head(void *ctx, struct http_request *r)
 	else if (str_is(r->path, "*")) /* of the server as a whole, only for OPTIONS: it lives (RFC 9110 9.3.7) */
 		answer_plain(w, r, 200, STR(""), STR(""));
 	else
-		gateway_count_answer(&w->gateway->metrics, answer_send(r, ANSWER_NOT_FOUND, /* strict= */ false, NULL));
+		no_route(l, r);
 }
 
 static void on_body(void *ctx, struct http_request *r, struct str chunk)
@@ -108,6 +116,7 @@ static void on_refused(void *ctx, unsigned status)
 {
 	struct listener *l = ctx;
 
+	request_log_malformed(l, status);
 	gateway_count_answer(&l->worker->gateway->metrics, status);
 }
 

@@ -148,8 +148,7 @@ static void warn_overtaking(const struct process *p, const struct gateway_config
 
 		if (was && was->ack == ACK_SPOOL)
 			log_warn("gateway", "new events of this route overtake those that wait in the store",
-				 LOG_S("event_source", route->event_source), LOG_S("event_name", route->event_name),
-				 LOG_U("waiting", waiting));
+				 LOG_ROUTE(route), LOG_U("waiting", waiting));
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "gateway/exchange_impl.h"
+#include "gateway/request_log.h"
 #include "gateway/sources/source.h"
 #include "gateway/worker.h"
 
@@ -74,6 +75,7 @@ static void answer_stored(struct exchange *x)
 	struct buf headers = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
 
 	count_stored(x);
+	request_log_stored(x);
 	add_event_headers(x, &headers);
 	exchange_answer_success(x, buf_view(&headers));
 }

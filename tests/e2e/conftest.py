@@ -3,6 +3,7 @@
 Every test gets a directory (tmp_path) and ports of its own and waits for conditions, never for a time.
 """
 
+import json
 import os
 import random
 import re
@@ -191,6 +192,14 @@ spec:
         out = subprocess.run([HOLDFAST, "tail", "--data-dir", self.data, "--data", *options], check=True,
                              capture_output=True, timeout=60)
         return out.stdout.splitlines()
+
+    def log(self):
+        """[{"level":, "msg":, ...}, ...]"""
+        return [json.loads(line) for line in self.process.output().splitlines() if line.startswith("{")]
+
+    def says(self, text):
+        """How many lines of the log hold this text."""
+        return sum(text in line for line in self.process.output().splitlines())
 
 
 @pytest.fixture

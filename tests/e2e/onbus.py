@@ -72,14 +72,6 @@ class BusGateway(Gateway):
         events = [json.loads(line)["event"] for line in out.splitlines()]
         return [(e["id"], e["data"]["body"]["id"]) for e in events]
 
-    def log(self):
-        """[{"level":, "msg":, ...}, ...]"""
-        return [json.loads(line) for line in self.process.output().splitlines() if line.startswith("{")]
-
-    def says(self, text):
-        """How many lines of the log hold this text."""
-        return sum(text in line for line in self.process.output().splitlines())
-
 
 @pytest.fixture
 def on_bus(tmp_path, spawn, free_port):

@@ -194,6 +194,9 @@ def test_an_event_larger_than_max_payload(nats, on_bus, tmp_path):
     g.drain()
     dead = [json.loads(line) for line in holdfast("dead", "list", "--json", "-D", g.data).splitlines()]
     assert [d["position"] for d in dead] == [2, 4]
+    aside = [line for line in g.log() if "dead letter" in line["msg"]]
+    assert [(line["event_id"], line["event_source"], line["event_name"], line["position"]) for line in aside] == [
+        (own_id, "hooks", "a", position) for position, (own_id, _) in enumerate(g.stored("a"), 1) if position in (2, 4)]
     assert all("max_payload is 20000" in d["reason"] for d in dead)
     assert [m.body["id"] for m in messages_of(server)] == ["1", "3", "5", "6"]
 

@@ -54,9 +54,9 @@ static void set_in_place(const struct engine *e, struct hook *h, bool now)
 		metric_add(metric_of(e, &in_place, h), now ? 1 : -1);
 }
 
-#define WHICH(h)                                                                                \
-	LOG_S("provider", (h)->provider->name), LOG_S("eventSource", (h)->route->event_source), \
-		LOG_S("event", (h)->route->event_name), LOG_S("place", (h)->place), LOG_S("url", (h)->url)
+#define WHICH(h)                                                                                   \
+	LOG_S("provider", (h)->provider->name), LOG_ROUTE((h)->route), LOG_S("place", (h)->place), \
+		LOG_S("url", (h)->url)
 
 void engine_tell_action(const struct engine *e, struct hook *h)
 {

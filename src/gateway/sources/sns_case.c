@@ -34,9 +34,9 @@ void sns_case_refuse(struct exchange *x, const char *what)
 	bool final = c->err == E_FORBIDDEN || c->err == E_LIMIT;
 
 	buf_addf(&text, "%s: %s", what, c->why.text);
-	/* What anybody can bring about is no warning: it would fill the log. */
-	log_at(final ? LOG_DEBUG : LOG_WARN, "gateway", "a message of Amazon SNS cannot be taken",
-	       LOG_S("event", x->route->config->event_name), LOG_STRN("error", buf_view(&text)));
+	if (!final) /* what anybody can bring about would fill the log */
+		log_warn("gateway", "a message of Amazon SNS cannot be taken", LOG_ROUTE(x->route->config),
+			 LOG_STRN("error", buf_view(&text)));
 	exchange_refuse(x, final ? ANSWER_MALFORMED : ANSWER_UNAVAILABLE, buf_view(&text));
 }
 
@@ -54,7 +54,7 @@ void sns_case_proceed(struct exchange *x)
 		sns_confirm(x);
 		break;
 	default:
-		log_warn("gateway", "Amazon SNS ended a subscription", LOG_S("event", x->route->config->event_name),
+		log_warn("gateway", "Amazon SNS ended a subscription", LOG_ROUTE(x->route->config),
 			 LOG_STRN("topic", c->message.topic_arn));
 		exchange_reply(x, &(struct http_response){ .status = 200 });
 	}

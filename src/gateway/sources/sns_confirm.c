@@ -38,7 +38,7 @@ static void confirmed(struct exchange *x)
 		sns_case_refuse(x, "the subscription could not be confirmed");
 		return;
 	}
-	log_info("gateway", "subscription of Amazon SNS confirmed", LOG_S("event", x->route->config->event_name),
+	log_info("gateway", "subscription of Amazon SNS confirmed", LOG_ROUTE(x->route->config),
 		 LOG_STRN("topic", c->message.topic_arn));
 	exchange_reply(x, &(struct http_response){ .status = 200 });
 }
