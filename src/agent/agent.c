@@ -69,39 +69,6 @@ static enum err read_words(struct agent *a, struct site_options *ret_options, st
 	return auth_creds_parse(o->creds, why, &a->creds);
 }
 
-struct loading {
-	struct site *site;
-	enum ledger_table table;
-	enum err err;
-};
-
-static bool load_row(void *ctx, const struct ledger_row *row)
-{
-	struct loading *l = ctx;
-	enum err err = site_load(l->site, l->table, row);
-
-	if (err == E_MALFORMED)
-		log_warn(AGENT_LOG, "a row of the ledger makes no sense and is skipped", LOG_STRN("name", row->name));
-	else
-		l->err = err;
-	return l->err == E_OK;
-}
-
-static enum err load(struct agent *a, struct why *why)
-{
-	static const enum ledger_table tables[] = { LEDGER_COPY, LEDGER_COMMAND, LEDGER_REPLICA };
-	struct loading l = { .site = a->site };
-	enum err err = E_OK;
-
-	for (size_t i = 0; i < ARRAY_LEN(tables) && err == E_OK; i++) {
-		l.table = tables[i];
-		err = ledger_read(a->daemon.ledger, l.table, (struct str){ 0 }, load_row, &l, why);
-		if (err == E_OK)
-			err = l.err;
-	}
-	return err;
-}
-
 static enum err open_site(struct agent *a, struct why *why)
 {
 	const struct agent_options *o = a->options;
@@ -132,7 +99,7 @@ static enum err open_site(struct agent *a, struct why *why)
 	a->site = site_new(&options);
 	if (!a->site)
 		return why_set(why, E_NOMEM, "start");
-	err = load(a, why);
+	err = daemon_load(&a->daemon, why);
 	return err == E_OK ? site_start(a->site, why) : err;
 }
 
@@ -211,9 +178,16 @@ static void on_ledger(struct daemon *daemon, enum err err)
 	(void)err; /* readiness asks the ledger: others write, too */
 }
 
-static const struct daemon_user user = {
-	.on_turn = on_turn, .on_terminate = on_terminate, .on_reload = on_reload, .on_ledger = on_ledger
-};
+static enum err on_row(struct daemon *daemon, enum ledger_table table, const struct ledger_row *row)
+{
+	return site_load(of(daemon)->site, table, row);
+}
+
+static const struct daemon_user user = { .on_turn = on_turn,
+					 .on_terminate = on_terminate,
+					 .on_reload = on_reload,
+					 .on_ledger = on_ledger,
+					 .on_row = on_row };
 
 static enum err start(struct agent *a, struct why *why)
 {

@@ -27,6 +27,8 @@ struct daemon_user {
 	void (*on_reload)(struct daemon *daemon);    /* SIGHUP */
 	/* The ledger failed (what was to be kept waits), or works again (E_OK). */
 	void (*on_ledger)(struct daemon *daemon, enum err err);
+	/* A row of the ledger, during daemon_load(). E_MALFORMED: it makes no sense. */
+	enum err (*on_row)(struct daemon *daemon, enum ledger_table table, const struct ledger_row *row);
 };
 
 struct daemon {
@@ -74,3 +76,6 @@ int64_t daemon_wall_ns(const struct daemon *daemon);
  */
 enum err daemon_setting(struct daemon *daemon, const char *name, struct buf *ret_value, struct why *why);
 enum err daemon_setting_put(struct daemon *daemon, const char *name, struct str value, struct why *why);
+
+/* What the core kept, to on_row(): all of SETTING, then COPY, COMMAND and REPLICA. What makes no sense is logged and left out. */
+enum err daemon_load(struct daemon *daemon, struct why *why);

@@ -69,40 +69,6 @@ static enum err open_mapping(struct principal *p, struct mapping_principal *ret_
 	return E_OK;
 }
 
-struct loading {
-	struct hub *hub;
-	enum ledger_table table;
-	enum err err;
-};
-
-static bool load_row(void *ctx, const struct ledger_row *row)
-{
-	struct loading *l = ctx;
-	enum err err = hub_load(l->hub, l->table, row);
-
-	if (err == E_MALFORMED)
-		log_warn(PRINCIPAL_LOG, "a row of the ledger makes no sense and is skipped",
-			 LOG_STRN("peer", row->peer), LOG_STRN("name", row->name));
-	else
-		l->err = err;
-	return l->err == E_OK;
-}
-
-static enum err load(struct principal *p, struct why *why)
-{
-	static const enum ledger_table tables[] = { LEDGER_SETTING, LEDGER_COPY, LEDGER_COMMAND, LEDGER_REPLICA };
-	struct loading l = { .hub = p->hub };
-	enum err err = E_OK;
-
-	for (size_t i = 0; i < ARRAY_LEN(tables) && err == E_OK; i++) {
-		l.table = tables[i];
-		err = ledger_read(p->daemon.ledger, l.table, (struct str){ 0 }, load_row, &l, why);
-		if (err == E_OK)
-			err = l.err;
-	}
-	return err;
-}
-
 static enum err open_hub(struct principal *p, struct why *why)
 {
 	const struct principal_options *o = p->options;
@@ -126,7 +92,7 @@ static enum err open_hub(struct principal *p, struct why *why)
 	p->hub = options.principal_uid ? hub_new(&options) : NULL;
 	if (!p->hub)
 		return why_set(why, E_NOMEM, "start");
-	err = load(p, why);
+	err = daemon_load(&p->daemon, why);
 	return err == E_OK ? hub_start(p->hub, why) : err;
 }
 
@@ -221,9 +187,16 @@ static void on_ledger(struct daemon *daemon, enum err err)
 	(void)rpc_health_set(of(daemon)->health, "", err == E_OK);
 }
 
-static const struct daemon_user user = {
-	.on_turn = on_turn, .on_terminate = on_terminate, .on_reload = on_reload, .on_ledger = on_ledger
-};
+static enum err on_row(struct daemon *daemon, enum ledger_table table, const struct ledger_row *row)
+{
+	return hub_load(of(daemon)->hub, table, row);
+}
+
+static const struct daemon_user user = { .on_turn = on_turn,
+					 .on_terminate = on_terminate,
+					 .on_reload = on_reload,
+					 .on_ledger = on_ledger,
+					 .on_row = on_row };
 
 static enum err start(struct principal *p, struct why *why)
 {

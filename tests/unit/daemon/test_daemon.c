@@ -17,13 +17,14 @@
 
 #define CROWD_MAX 64
 
-/* A daemon whose disk takes nothing, and whose memory has run out, for as long as the first row needs. */
+/* A daemon whose disk may take nothing, and whose memory may have run out, for as long as the first row needs. */
 struct stage {
 	struct daemon daemon; /* first */
 	struct loop_timer crowd[CROWD_MAX];
 	size_t crowd_n;
 	struct rlimit before;
 	bool failed, paused, again;
+	struct buf rows; /* that were loaded */
 };
 
 static void on_crowd(struct loop_timer *timer)
@@ -78,24 +79,53 @@ static void on_nothing(struct daemon *daemon)
 	(void)daemon;
 }
 
-static const struct daemon_user user = {
-	.on_turn = on_turn, .on_terminate = on_nothing, .on_reload = on_nothing, .on_ledger = on_ledger
-};
+static enum err on_row(struct daemon *daemon, enum ledger_table table, const struct ledger_row *row)
+{
+	struct stage *s = (struct stage *)daemon;
+
+	assert_int_equal(table, LEDGER_SETTING);
+	buf_str(&s->rows, row->name);
+	return str_is(row->name, "mad;") ? E_MALFORMED : str_is(row->name, "no room;") ? E_NOMEM : E_OK;
+}
+
+static const struct daemon_user user = { .on_turn = on_turn,
+					 .on_terminate = on_nothing,
+					 .on_reload = on_nothing,
+					 .on_ledger = on_ledger,
+					 .on_row = on_row };
+
+static struct stage *stage_open(char *dir)
+{
+	struct stage *s = mem_alloc(sizeof(*s));
+	struct why why = { 0 };
+
+	log_setup(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_ERROR, LOG_FORMAT_JSON);
+	assert_non_null(s);
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(daemon_init(&s->daemon, dir, &user, "test", &why), E_OK);
+	return s;
+}
+
+static void stage_close(struct stage *s, const char *dir)
+{
+	char command[64];
+
+	daemon_release(&s->daemon);
+	buf_release(&s->rows);
+	mem_free(s);
+	(void)snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
 
 static void a_disk_that_fails_is_asked_again_after_a_pause_also_without_memory(void **state)
 {
 	const struct ledger_row row = { .name = STR("name"), .bytes = STR("value") };
-	char dir[] = "/tmp/test-daemon-XXXXXX", command[64];
-	struct stage *s = mem_alloc(sizeof(*s));
-	struct why why = { 0 };
+	char dir[] = "/tmp/test-daemon-XXXXXX";
+	struct stage *s = stage_open(dir);
 	struct rlimit none;
 
 	(void)state;
-	log_setup(open("/dev/null", O_WRONLY | O_CLOEXEC), LOG_ERROR, LOG_FORMAT_JSON);
-	assert_non_null(s);
-	assert_non_null(mkdtemp(dir));
 	(void)signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(daemon_init(&s->daemon, dir, &user, "test", &why), E_OK);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &s->before), 0);
 	none = (struct rlimit){ 0, s->before.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
@@ -103,16 +133,36 @@ static void a_disk_that_fails_is_asked_again_after_a_pause_also_without_memory(v
 	journal_flush(s->daemon.journal);
 	daemon_run(&s->daemon);
 	assert_true(s->failed && s->paused && s->again);
-	daemon_release(&s->daemon);
-	mem_free(s);
-	(void)snprintf(command, sizeof(command), "rm -r %s", dir);
-	assert_int_equal(system(command), 0);
+	stage_close(s, dir);
+}
+
+static void a_row_that_makes_no_sense_is_left_out_and_one_without_memory_ends_the_start(void **state)
+{
+	char dir[] = "/tmp/test-daemon-XXXXXX";
+	struct stage *s = stage_open(dir);
+	struct why why = { 0 };
+
+	(void)state;
+	assert_int_equal(daemon_setting_put(&s->daemon, "a;", (struct str)STR("1"), &why), E_OK);
+	assert_int_equal(daemon_setting_put(&s->daemon, "mad;", (struct str)STR("2"), &why), E_OK);
+	assert_int_equal(daemon_setting_put(&s->daemon, "n;", (struct str)STR("3"), &why), E_OK);
+	assert_int_equal(daemon_load(&s->daemon, &why), E_OK);
+	assert_string_equal(buf_cstr(&s->rows), "a;mad;n;");
+	assert_int_equal(daemon_setting_put(&s->daemon, "no room;", (struct str)STR("4"), &why), E_OK);
+	assert_int_equal(daemon_setting_put(&s->daemon, "z;", (struct str)STR("5"), &why), E_OK);
+	assert_int_equal(daemon_load(&s->daemon, &why), E_NOMEM);
+	assert_string_equal(buf_cstr(&s->rows), "a;mad;n;a;mad;n;no room;");
+	assert_string_equal(why.text, "take what the ledger has: out of memory");
+	daemon_run(&s->daemon);
+	stage_close(s, dir);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(
-		a_disk_that_fails_is_asked_again_after_a_pause_also_without_memory) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_disk_that_fails_is_asked_again_after_a_pause_also_without_memory),
+		cmocka_unit_test(a_row_that_makes_no_sense_is_left_out_and_one_without_memory_ends_the_start),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
