@@ -83,8 +83,10 @@ static enum err commit(struct store *s, struct why *why)
 {
 	uint64_t start = clock_mono_ns();
 	enum err err = db_run(&s->db, SQL_COMMIT, why);
+	uint64_t took = clock_mono_ns() - start;
 
-	metric_observe(s->metrics.commit, (int64_t)(clock_mono_ns() - start));
+	gather_learn(&s->gather, took);
+	metric_observe(s->metrics.commit, (int64_t)took);
 	if (err == E_OK)
 		err = db_check_name(&s->db, why);
 	return err == E_OK ? E_OK : why_add(why, "commit");

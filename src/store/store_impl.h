@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "store/dedup.h"
+#include "store/gather.h"
 #include "store/positions.h"
 #include "store/queue.h"
 #include "store/retry.h"
@@ -34,6 +35,7 @@ struct store {
 	struct routes routes;
 	struct dedup dedup;
 	struct space space;
+	struct gather gather;
 	struct queue puts;    /* taken, waiting for a group */
 	struct queue deads;   /* the same for dead letters */
 	uint64_t last_pos;    /* of the running transaction */

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -115,6 +116,18 @@ static void take(struct store *s)
 	queue_append(&s->deads, mpsc_take(&s->dead_queue));
 }
 
+static void gather(struct store *s)
+{
+	struct timespec wait = { .tv_nsec = (long)gather_wait_ns(&s->gather, s->puts.n) };
+
+	if (wait.tv_nsec) {
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
+		take(s);
+	}
+	if (s->puts.n)
+		gather_begin(&s->gather, s->puts.n);
+}
+
 static void turn(struct store *s)
 {
 	uint64_t now = clock_mono_ms();
@@ -127,6 +140,7 @@ static void turn(struct store *s)
 		return;
 	}
 	take_limits(s);
+	gather(s);
 	if (group_is_due(s, now))
 		group_commit(s);
 	if (!is_failed(s))

@@ -143,8 +143,8 @@ static bool managed_has_no_more(struct sim *s, const struct agent *a, char *text
 
 		json_object_put(wanted);
 		if (o->source_uid[0] && !wanted)
-			return DIFFERS(text, "%s still has %s %s, which is %s", a->name, object_kind_name(o->kind), o->name,
-				       original ? "not for it" : "gone");
+			return DIFFERS(text, "%s still has %s %s, which is %s", a->name, object_kind_name(o->kind),
+				       o->name, original ? "not for it" : "gone");
 	}
 	return true;
 }
