@@ -99,20 +99,7 @@ static void get_readyz(struct web *web, struct http_request *r)
 {
 	struct agent *a = web->ctx;
 
-	if (!site_is_synced(a->site))
-		web_text(r, 503, STR("the backend has not reported everything yet\n"));
-	else if (ledger_has_failed(a->daemon.ledger))
-		web_text(r, 503, STR("the ledger cannot be written\n"));
-	else if (a->stopping)
-		web_text(r, 503, STR("stopping\n"));
-	else
-		web_text(r, 200, STR("ready\n"));
-}
-
-static void get_livez(struct web *web, struct http_request *r)
-{
-	(void)web;
-	web_text(r, 200, STR("ok\n"));
+	web_readyz(web, r, site_is_synced(a->site), a->stopping);
 }
 
 static const struct web_page metrics_pages[] = {
@@ -123,7 +110,7 @@ static const struct web_page metrics_pages[] = {
 
 static const struct web_page health_pages[] = {
 	{ "GET", "/healthz", false, get_healthz },
-	{ "GET", "/livez", false, get_livez },
+	{ "GET", "/livez", false, web_livez },
 	{ "GET", "/readyz", false, get_readyz },
 };
 

@@ -38,6 +38,24 @@ void web_metrics(struct web *web, struct http_request *r)
 	buf_release(&text);
 }
 
+void web_livez(struct web *web, struct http_request *r)
+{
+	(void)web;
+	web_text(r, 200, STR("ok\n"));
+}
+
+void web_readyz(const struct web *web, struct http_request *r, bool synced, bool stopping)
+{
+	if (!synced)
+		web_text(r, 503, STR("the backend has not reported everything yet\n"));
+	else if (ledger_has_failed(web->daemon->ledger))
+		web_text(r, 503, STR("the ledger cannot be written\n"));
+	else if (stopping)
+		web_text(r, 503, STR("stopping\n"));
+	else
+		web_text(r, 200, STR("ready\n"));
+}
+
 /* ---- requests --------------------------------------------------------------------------------------------------- */
 
 static bool is_authorized(const struct web *web, const struct http_request *r)

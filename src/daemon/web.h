@@ -67,3 +67,9 @@ void web_json(struct http_request *r, const struct buf *json);
 
 /* The page /metrics: the daemon's registry. */
 void web_metrics(struct web *web, struct http_request *r);
+
+/* The page /livez: it runs. */
+void web_livez(struct web *web, struct http_request *r);
+
+/* Answers /readyz: the backend has reported everything, the ledger can be written, and it is not stopping. */
+void web_readyz(const struct web *web, struct http_request *r, bool synced, bool stopping);

@@ -142,24 +142,11 @@ static void post_release(struct web *web, struct http_request *r)
 
 /* ---- probes ------------------------------------------------------------------------------------------------------- */
 
-static void get_healthz(struct web *web, struct http_request *r)
-{
-	(void)web;
-	web_text(r, 200, STR("ok\n"));
-}
-
 static void get_readyz(struct web *web, struct http_request *r)
 {
 	struct principal *p = web->ctx;
 
-	if (!hub_is_synced(p->hub))
-		web_text(r, 503, STR("the backend has not reported everything yet\n"));
-	else if (ledger_has_failed(p->daemon.ledger))
-		web_text(r, 503, STR("the ledger cannot be written\n"));
-	else if (p->stopping)
-		web_text(r, 503, STR("stopping\n"));
-	else
-		web_text(r, 200, STR("ready\n"));
+	web_readyz(web, r, hub_is_synced(p->hub), p->stopping);
 }
 
 static const struct web_page metrics_pages[] = {
@@ -169,8 +156,8 @@ static const struct web_page metrics_pages[] = {
 };
 
 static const struct web_page health_pages[] = {
-	{ "GET", "/healthz", false, get_healthz },
-	{ "GET", "/livez", false, get_healthz },
+	{ "GET", "/healthz", false, web_livez },
+	{ "GET", "/livez", false, web_livez },
 	{ "GET", "/readyz", false, get_readyz },
 };
 
