@@ -10,6 +10,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/rand.h"
@@ -55,7 +56,7 @@ _Noreturn void sim_broken(const struct sim *s, const char *format, ...)
 	(void)vfprintf(stderr, format, args);
 	va_end(args);
 	(void)fprintf(stderr, "\nsee it with: sim_delivery --seed %llu\n", (unsigned long long)s->seed);
-	exit(1);
+	_exit(1); /* no list of what leaks by ending here */
 }
 
 static void cut(struct peer *p)

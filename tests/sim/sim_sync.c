@@ -17,7 +17,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,7 +53,7 @@ _Noreturn void sim_broken(const struct sim *s, const char *format, ...)
 	(void)vfprintf(stderr, format, args);
 	va_end(args);
 	(void)fprintf(stderr, "\nsee it with: sim_sync --seed %llu\n", (unsigned long long)s->seed);
-	exit(1);
+	_exit(1); /* no list of what leaks by ending here */
 }
 
 void *sim_alloc(const struct sim *s, size_t n)

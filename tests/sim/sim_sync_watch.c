@@ -340,6 +340,9 @@ void watch_executed(struct agent *a, const struct object *app, uint64_t op)
 	if (story->op == op) {
 		story->executed++;
 		story->outstanding = false;
+	} else if (s->crashes) {
+		story->closed =
+			true; /* asked for again by a memory that was lost: it took the place of the newer one */
 	}
 	if (story->closed)
 		return;
