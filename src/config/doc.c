@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/yaml_event.h"
 #include "config/arena.h"
+#include "config/doc_syntax.h"
 
 #define CHUNK 65536
 
@@ -29,87 +30,6 @@ struct reader {
 static enum err refuse(struct reader *r, const yaml_mark_t *at, const char *fix, const char *text)
 {
 	problem_in(r->problems, r->file->path, r->line_before + (unsigned)at->line + 1, fix, "%s", text);
-	return E_CONFIG;
-}
-
-static bool line_has_tab_indent(const struct reader *r, size_t line)
-{
-	struct str rest = r->text, head = str_cut(&rest, '\n');
-
-	while (line-- && rest.n)
-		head = str_cut(&rest, '\n');
-	for (size_t i = 0; i < head.n && (head.p[i] == ' ' || head.p[i] == '\t'); i++)
-		if (head.p[i] == '\t')
-			return true;
-	return false;
-}
-
-/* The line of a byte offset; libyaml's reader knows only that. */
-static size_t line_of(struct str text, size_t offset)
-{
-	struct str before = str_sub(text, 0, offset);
-	size_t line = 0;
-
-	for (size_t i = 0; i < before.n; i++)
-		line += before.p[i] == '\n';
-	return line;
-}
-
-/* What to do, by what libyaml was at, or stumbled over. */
-static const char *fix_of(const struct reader *r, size_t line)
-{
-	static const struct {
-		const char *words;
-		const char *fix;
-	} rows[] = {
-		{ "mapping values are not allowed",
-		  "begin the keys of one level in one column; quote a text with `: `" },
-		{ "parsing a block mapping", "begin the keys of one level in the same column" },
-		{ "parsing a block collection", "begin the `- ` of one list in the same column" },
-		{ "parsing a flow mapping", "close it with }, with commas between its members" },
-		{ "parsing a flow sequence", "close it with ], with commas between its members" },
-		{ "scanning a quoted scalar", "close the quotation mark" },
-		{ "scanning a simple key", "write `key: value`" },
-	};
-	const yaml_parser_t *p = &r->parser;
-
-	if (line_has_tab_indent(r, line))
-		return "indent with spaces, not with tabs";
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if ((p->problem && strstr(p->problem, rows[i].words)) ||
-		    (p->context && strstr(p->context, rows[i].words)))
-			return rows[i].fix;
-	return NULL;
-}
-
-/* " while parsing a flow mapping that begins in line 3". */
-static void write_context(const struct reader *r, size_t line, struct buf *ret_text)
-{
-	const yaml_parser_t *p = &r->parser;
-
-	if (!p->context)
-		return;
-	buf_addf(ret_text, " %s", p->context);
-	if (p->context_mark.line < line)
-		buf_addf(ret_text, " that begins in line %zu", r->line_before + p->context_mark.line + 1);
-}
-
-static enum err refuse_syntax(struct reader *r)
-{
-	const yaml_parser_t *p = &r->parser;
-	bool is_reader = p->error == YAML_READER_ERROR;
-	size_t line = is_reader ? line_of(r->text, p->problem_offset) : p->problem_mark.line;
-	CLEANUP(buf_release) struct buf context = { 0 };
-
-	if (p->error == YAML_MEMORY_ERROR)
-		return problem_nomem(r->problems);
-	if (!is_reader)
-		write_context(r, line, &context);
-	if (context.err != E_OK)
-		return problem_nomem(r->problems);
-	problem_in(r->problems, r->file->path, r->line_before + (unsigned)line + 1,
-		   is_reader ? "save it as text in UTF-8" : fix_of(r, line), "not valid YAML: %s%.*s",
-		   p->problem ? p->problem : "it cannot be read", STR_ARG(buf_view(&context)));
 	return E_CONFIG;
 }
 
@@ -265,7 +185,7 @@ static enum err read_events(struct reader *r)
 		yaml_event_t event;
 
 		if (!yaml_parser_parse(&r->parser, &event))
-			return refuse_syntax(r);
+			return doc_syntax(&r->parser, r->text, r->line_before, r->file->path, r->problems);
 		end = event.type == YAML_STREAM_END_EVENT;
 		err = on_event(r, &event);
 		yaml_event_delete(&event);
