@@ -263,6 +263,12 @@ static void files_that_are_no_objects_are_reported_and_skipped(void **state)
 		  "! n/Application/a: metadata.name is b, the file's place says a\n" },
 		{ APP "a.yaml", "metadata:\n  namespace: m\n",
 		  "! n/Application/a: metadata.namespace is m, the file's place says n\n" },
+		{ APP "a.yaml", "metadata: {annotations: {argocd.argoproj.io/sync-wave: 5}}\n",
+		  "! n/Application/a: metadata.annotations: the value of \"argocd.argoproj.io/sync-wave\" is not a "
+		  "string: put it in quotes\n" },
+		{ APP "a.yaml", "metadata: {labels: {x: y}}\n",
+		  "! n/Application/a: metadata.labels: the value of \"x\" is not a string: put it in quotes\n" },
+		{ APP "a.yaml", "metadata: {labels: [x]}\n", "! n/Application/a: metadata.labels is not a map\n" },
 		{ APP "a.yaml", "kind: AppProject\n", "! n/Application/a: kind is AppProject, not Application\n" },
 		{ APP "a.json", "{\"spec\":", "! n/Application/a: unexpected end of JSON input at byte 8\n" },
 		{ APP "A_b.yaml", "spec: {}\n",

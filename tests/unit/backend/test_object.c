@@ -95,6 +95,9 @@ static void what_is_no_object_is_refused(void **state)
 		{ "{\"kind\":1,\"metadata\":{\"name\":\"a\"}}", "must be strings" },
 		{ "{\"apiVersion\":\"v2\",\"metadata\":{\"name\":\"a\"}}", "apiVersion is v2" },
 		{ "{\"metadata\":{\"name\":\"a\",\"name\":\"b\"}}", "stands twice" },
+		{ "{\"metadata\":{\"name\":\"a\",\"labels\":{\"x\":true}}}",
+		  "metadata.labels: the value of \"x\" is not a string" },
+		{ "{\"metadata\":{\"name\":\"a\",\"annotations\":[]}}", "metadata.annotations is not a map" },
 	};
 
 	(void)state;
