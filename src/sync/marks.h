@@ -14,7 +14,7 @@
 #define MARK_SOURCE_UID      "argocd.argoproj.io/source-uid"
 #define MARK_PRINCIPAL_UID   "argocd.argoproj.io/principal-uid"
 #define MARK_REMAPPED        "argocd.argoproj.io/namespace-remapped"
-#define MARK_LAST_UPDATED    "argocd-agent.argoproj-labs.io/last-updated"
+#define MARK_LAST_UPDATED    "argocd-agent.argoproj.io/last-updated"
 #define MARK_LAST_APPLIED    "kubectl.kubernetes.io/last-applied-configuration"
 #define MARK_MISMATCH_POLICY "argocd.argoproj.io/source-uid-mismatch-policy"
 #define MARK_ADOPTION_POLICY "argocd.argoproj.io/adoption-policy"

@@ -59,7 +59,7 @@ static void what_is_not_content_changes_no_desired_digest(void **state)
 		"{'metadata.annotations':{'x':'y','argocd.argoproj.io/source-uid':'u'}}",
 		"{'metadata.annotations':{'x':'y','argocd.argoproj.io/principal-uid':'u'}}",
 		"{'metadata.annotations':{'x':'y','argocd.argoproj.io/namespace-remapped':'true'}}",
-		"{'metadata.annotations':{'x':'y','argocd-agent.argoproj-labs.io/last-updated':'now'}}",
+		"{'metadata.annotations':{'x':'y','argocd-agent.argoproj.io/last-updated':'now'}}",
 		"{'metadata.annotations':{'x':'y','kubectl.kubernetes.io/last-applied-configuration':'{}'}}",
 		"{'metadata.annotations':{'x':'y','notified.notifications.argoproj.io':'{}'}}",
 	};

@@ -10,7 +10,7 @@
 #define PRINCIPAL "'argocd.argoproj.io/principal-uid'"
 #define REMAPPED  "'argocd.argoproj.io/namespace-remapped'"
 #define REFRESH   "'argocd.argoproj.io/refresh'"
-#define UPDATED   "'argocd-agent.argoproj-labs.io/last-updated'"
+#define UPDATED   "'argocd-agent.argoproj.io/last-updated'"
 #define APPLIED   "'kubectl.kubernetes.io/last-applied-configuration'"
 #define NOTIFIED  "'notified.notifications.argoproj.io'"
 

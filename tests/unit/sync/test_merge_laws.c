@@ -35,7 +35,7 @@ static json_object *random_annotations(void)
 		"argocd.argoproj.io/principal-uid",
 		"argocd.argoproj.io/namespace-remapped",
 		"notified.notifications.argoproj.io",
-		"argocd-agent.argoproj-labs.io/last-updated",
+		"argocd-agent.argoproj.io/last-updated",
 		"kubectl.kubernetes.io/last-applied-configuration",
 		"argocd.argoproj.io/adoption-policy",
 	};
