@@ -210,8 +210,9 @@ static void check_signature(struct end *e, const struct object *o, const struct 
 }
 
 /*
- * A memory that is older than the copy puts back what it remembers, another object: what was asked of the copy of this one ends with
- * it. Nothing else turns the copy of what is alive into that of something else.
+ * A memory that is older than the copy, since it was restored, or since a crash came between the copy and its row, puts back what
+ * it remembers, another object: what was asked of the copy of this one ends with it. Nothing else turns the copy of what is alive
+ * into that of something else.
  */
 static void check_identity(struct end *e, const struct object *o, const struct object *there)
 {
@@ -219,7 +220,7 @@ static void check_identity(struct end *e, const struct object *o, const struct o
 
 	if (!story || story->unwanted || strcmp(o->source_uid, there->source_uid) == 0)
 		return;
-	if (!e->sim->restores)
+	if (e->life == 0)
 		sim_broken(e->sim, "%s: %s becomes the copy of %s, but its original is alive (UID %s)", end_name(e),
 			   there->name, o->source_uid, there->source_uid);
 	story->closed = true;
