@@ -18,18 +18,20 @@ void note_release(struct agent *a)
 
 void note_connected(struct agent *a, const struct wire_dialect *dialect)
 {
+	uint64_t failed = outage_end(&a->outage);
+
 	metric_inc(a->metrics.connections);
 	metric_set(a->metrics.connected, 1);
 	metric_set(a->metrics.since_ms, clock_wall_ms());
-	a->failures = 0;
 	log_info(AGENT_LOG, "connected", LOG_S("agent", a->connection.claims.agent.text),
-		 LOG_S("mode", agent_mode_text(a->mode)), LOG_U("dialect", dialect->version));
+		 LOG_S("mode", agent_mode_text(a->mode)), LOG_U("dialect", dialect->version),
+		 LOG_U("failed_before", failed));
 }
 
-/* The first failure is worth a warning; what goes on failing is one line for each longer wait. */
+/* A failure unlike those before it is worth a warning; what goes on failing is a line of debug each. */
 void note_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms)
 {
-	enum log_level level = a->stopping ? LOG_DEBUG : a->failures++ < FAILURES_SAID ? LOG_WARN : LOG_DEBUG;
+	enum log_level level = outage_failed(&a->outage, what, why) && !a->stopping ? LOG_WARN : LOG_DEBUG;
 
 	metric_inc(a->metrics.failures);
 	metric_set(a->metrics.connected, 0);
@@ -37,9 +39,8 @@ void note_failed(struct agent *a, enum rpc_code code, const char *what, struct s
 	if (code == RPC_UNAUTHENTICATED || code == RPC_PERMISSION_DENIED || code == RPC_FAILED_PRECONDITION)
 		metric_inc(a->metrics.auth_failures);
 	log_at(level, AGENT_LOG, "no connection with the principal", LOG_S("step", what),
-	       LOG_S("code", code == RPC_OK ? "" : rpc_code_name(code)), LOG_STRN("error", why),
-	       LOG_U("again_in_ms", again_ms),
-	       LOG_S("note", a->failures == FAILURES_SAID ? "further failures are counted and logged at debug" : ""));
+	       code == RPC_OK ? (struct log_field){ 0 } : LOG_S("code", rpc_code_name(code)), LOG_STRN("error", why),
+	       LOG_U("again_in_ms", again_ms));
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */

@@ -17,6 +17,7 @@
 
 #include "agent/agent.h"
 #include "agent/agent_metrics.h"
+#include "agent/outage.h"
 #include "agent/retry.h"
 #include "agent/site.h"
 #include "auth/identity.h"
@@ -30,8 +31,7 @@
 #include "rpc/channel.h"
 #include "sync/selector.h"
 
-#define AGENT_LOG     "agent"
-#define FAILURES_SAID 5 /* attempts in a row that failed are warnings; further ones only count */
+#define AGENT_LOG "agent"
 
 enum connection_state {
 	CONNECTION_IDLE,       /* waits for its time, or ends */
@@ -89,7 +89,7 @@ struct agent {
 	struct agent_metrics metrics;
 	struct traffic traffic;
 	struct traffic_peer principal; /* whom all of it is with */
-	uint64_t failures;             /* attempts in a row */
+	struct outage outage;          /* attempts that failed since there was a stream */
 	struct quiet quiet;            /* lines about events that went wrong */
 	struct web web;
 	uint64_t next_epoch;

@@ -122,6 +122,32 @@ def test_agents_of_a_principal_that_is_away_try_less_and_less_often(net):
     proxy.close()
 
 
+def test_an_outage_is_a_line_for_each_way_to_fail_and_not_for_each_attempt(net):
+    file = net.directory / "users"
+    add_user(file, SITE, "s3cret")
+    principal = net.principal(auth=f"userpass:{file}")
+    creds = net.directory / "creds"
+    creds.write_text(f"{SITE}:s3cret\n")
+    agent = net.agent(SITE, principal, creds=f"userpass:{creds}").wait_connected()
+
+    def failures():
+        return agent.metrics()["holdfast_agent_connection_failures_total"]
+
+    before = failures()
+    principal.stop()
+    wait_until(lambda: failures() >= before + 4, "the agent tries again and again", 40)
+    said = agent.log("no connection with the principal")
+    assert len(said) == 2 and said[0]["step"] == "the stream ended" and "refused" in said[1]["error"], said
+    file.write_text("# nobody\n")
+    principal.process.start()
+    wait_until(lambda: len(agent.log("no connection with the principal")) == 3, "the new reason is said", 40)
+    assert agent.log("no connection with the principal")[2]["code"] == "UNAUTHENTICATED"
+    add_user(file, SITE, "s3cret")
+    principal.process.send(signal.SIGHUP)
+    wait_until(agent.connected, "it is let in", 60)
+    assert agent.log("connected")[-1]["failed_before"] >= 4
+
+
 # ---- processes that stop ---------------------------------------------------------------------------------------------
 
 
