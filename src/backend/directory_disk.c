@@ -100,7 +100,7 @@ enum err disk_look_all(int dir, const char *name, struct why *why, struct disk_f
 	return err;
 }
 
-bool disk_same(const struct disk_sig *a, const struct disk_sig *b)
+static bool same(const struct disk_sig *a, const struct disk_sig *b)
 {
 	return a->exists == b->exists && a->mode == b->mode && a->ino == b->ino && a->size == b->size &&
 	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
@@ -108,7 +108,7 @@ bool disk_same(const struct disk_sig *a, const struct disk_sig *b)
 
 bool disk_same_files(const struct disk_files *a, const struct disk_files *b)
 {
-	return disk_same(&a->object, &b->object) && disk_same(&a->status, &b->status) &&
+	return same(&a->object, &b->object) && same(&a->status, &b->status) &&
 	       (!a->object.exists || a->part == b->part);
 }
 

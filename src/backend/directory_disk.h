@@ -39,7 +39,6 @@ enum err disk_look(int dir, const char *file, struct why *why, struct disk_sig *
 /* Look for the files of an object. E_MALFORMED: it has two object files. */
 enum err disk_look_all(int dir, const char *name, struct why *why, struct disk_files *ret_files);
 
-bool disk_same(const struct disk_sig *a, const struct disk_sig *b);
 bool disk_same_files(const struct disk_files *a, const struct disk_files *b);
 
 /* All of a regular file. E_MALFORMED: it is none. E_LIMIT: larger than `max`. E_NOT_FOUND: it vanished. */

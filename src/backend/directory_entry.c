@@ -73,7 +73,7 @@ struct directory_entry *entry_make(struct directory *d, enum object_kind kind, c
 	return NULL;
 }
 
-void entry_free(struct directory_entry *e)
+static void entry_free(struct directory_entry *e)
 {
 	map_remove(&e->dir->entries, str_of(e->key));
 	entry_forget_uid(e);

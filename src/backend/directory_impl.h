@@ -127,7 +127,6 @@ struct directory {
 /* directory_entry.c */
 struct directory_entry *entry_find(struct directory *d, enum object_kind kind, const char *namespace, const char *name);
 struct directory_entry *entry_make(struct directory *d, enum object_kind kind, const char *namespace, const char *name);
-void entry_free(struct directory_entry *e);
 void entry_write(struct directory_entry *e, struct backend_write *w);
 void entry_hint(struct directory_entry *e); /* its files may have changed */
 void entry_release_all(struct directory *d);

@@ -47,7 +47,8 @@ struct str value_json_string(struct run *r, struct str raw)
 	return repaired(r, inside);
 }
 
-bool value_json_string_is(struct run *r, struct str raw, struct str text)
+/* Does a raw JSON string (a key) say `text`? */
+static bool json_string_is(struct run *r, struct str raw, struct str text)
 {
 	if (raw.n == text.n + 2 && memcmp(raw.p + 1, text.p, text.n) == 0)
 		return true;
@@ -195,7 +196,7 @@ static bool get_json(struct run *r, struct str json, struct str key, struct str 
 	while (json_walk_next(&w)) {
 		struct str name = json_walk_key(&w), raw = json_walk_value(&w);
 
-		if (!value_json_string_is(r, name, key))
+		if (!json_string_is(r, name, key))
 			continue;
 		*ret_raw = raw;
 		found = true;

@@ -114,9 +114,6 @@ struct value value_of_json(struct run *r, struct str json);
 /* What a raw JSON string says. */
 struct str value_json_string(struct run *r, struct str raw);
 
-/* Does a raw JSON string (a key) say `text`? */
-bool value_json_string_is(struct run *r, struct str raw, struct str text);
-
 /* ---- lists -------------------------------------------------------------------------------------------------------------- */
 
 struct value_seq {

@@ -48,7 +48,7 @@ static const struct {
 	{ 507, "Insufficient Storage" },
 };
 
-const char *http_reason(unsigned status)
+static const char *reason_of(unsigned status)
 {
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (reasons[i].status == status)
@@ -80,7 +80,7 @@ void http_answer_head(struct buf *out, const struct http_answer *a)
 	buf_lit(out, "HTTP/1.1 ");
 	buf_u64(out, a->status);
 	buf_char(out, ' ');
-	buf_str(out, str_of(http_reason(a->status)));
+	buf_str(out, str_of(reason_of(a->status)));
 	buf_lit(out, "\r\nDate: ");
 	buf_str(out, str_of(a->date));
 	if (a->content_type.n) {

@@ -11,9 +11,6 @@
 
 #define HTTP_DATE_MAX 32
 
-/* "Not Found"; "Unknown" for a status without a row. Never NULL. */
-const char *http_reason(unsigned status);
-
 /* "Sun, 06 Nov 1994 08:49:37 GMT", terminated. */
 void http_date(time_t wall_s, char ret_text[static HTTP_DATE_MAX]);
 

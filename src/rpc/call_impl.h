@@ -161,9 +161,3 @@ void rpc_call_receive(struct rpc_call *call, struct str bytes);
 
 /* END_STREAM. */
 void rpc_call_receive_end(struct rpc_call *call);
-
-/* Hand out what waits. */
-void rpc_call_hand_out(struct rpc_call *call);
-
-/* Does the owner still take messages? */
-bool rpc_call_takes(const struct rpc_call *call);

@@ -1,7 +1,8 @@
 #include "base/mem.h"
 #include "rpc/call_impl.h"
 
-bool rpc_call_takes(const struct rpc_call *call)
+/* Does the owner still take messages? */
+static bool takes(const struct rpc_call *call)
 {
 	return call->owned && !call->paused && call->conn;
 }
@@ -73,7 +74,7 @@ static void take_message(struct rpc_call *call, struct str message)
 /* As far as the owner takes it: the rest of `in` stays. */
 static void read_messages(struct rpc_call *call, struct str *in)
 {
-	while (rpc_call_takes(call)) {
+	while (takes(call)) {
 		struct str message;
 
 		if (call->have_single) {
@@ -103,7 +104,7 @@ static bool has_failed(const struct rpc_call *call)
 /* All messages were handed out and the peer sends no more. */
 static void tell_end(struct rpc_call *call)
 {
-	if (!rpc_call_takes(call) || !call->remote_end || call->end_told || call->waiting.n)
+	if (!takes(call) || !call->remote_end || call->end_told || call->waiting.n)
 		return;
 	call->end_told = true;
 	if (rpc_reader_is_inside(&call->reader) && !has_failed(call)) {
@@ -151,15 +152,8 @@ void rpc_call_receive(struct rpc_call *call, struct str bytes)
 	rpc_call_unref(call);
 }
 
-void rpc_call_receive_end(struct rpc_call *call)
-{
-	rpc_call_ref(call);
-	call->remote_end = true;
-	rpc_call_hand_out(call);
-	rpc_call_unref(call);
-}
-
-void rpc_call_hand_out(struct rpc_call *call)
+/* What waits. */
+static void hand_out(struct rpc_call *call)
 {
 	struct buf work = call->waiting;
 	struct str rest = buf_view(&work);
@@ -181,6 +175,14 @@ void rpc_call_hand_out(struct rpc_call *call)
 	tell_end(call);
 }
 
+void rpc_call_receive_end(struct rpc_call *call)
+{
+	rpc_call_ref(call);
+	call->remote_end = true;
+	hand_out(call);
+	rpc_call_unref(call);
+}
+
 void rpc_pause(struct rpc_call *call)
 {
 	call->paused = true;
@@ -190,6 +192,6 @@ void rpc_resume(struct rpc_call *call)
 {
 	rpc_call_ref(call);
 	call->paused = false;
-	rpc_call_hand_out(call);
+	hand_out(call);
 	rpc_call_unref(call);
 }

@@ -59,7 +59,8 @@ static enum err open_checked(struct ledger *l, bool accept_full, struct why *why
 	return err;
 }
 
-enum err ledger_conn_open(struct ledger *l, struct why *why)
+/* Open the database and bring it to the schema. On an error all is closed. */
+static enum err conn_open(struct ledger *l, struct why *why)
 {
 	enum err err = open_checked(l, /* accept_full= */ true, why);
 
@@ -128,7 +129,7 @@ enum err ledger_open(const char *dir, struct metrics *metrics, struct why *why, 
 		return why_set(why, E_NOMEM, "ledger %s", dir);
 	err = take_directory(l, why);
 	if (err == E_OK)
-		err = ledger_conn_open(l, why);
+		err = conn_open(l, why);
 	if (err == E_OK)
 		err = thread_start("ledger-writer", ledger_writer_main, l, why, &l->thread);
 	if (err != E_OK)

@@ -42,10 +42,7 @@ struct ledger {
 	struct ledger_metrics metrics;
 };
 
-/* ledger.c: open the database and bring it to the schema. On an error all is closed. */
-enum err ledger_conn_open(struct ledger *l, struct why *why);
-
-/* ledger.c: after a failure; the same, and a write that shows the disk takes data again. */
+/* ledger.c: after a failure: open the database again, and a write that shows that the disk takes data again. On an error all is closed. */
 enum err ledger_conn_reopen(struct ledger *l, struct why *why);
 void ledger_conn_close(struct ledger *l);
 

@@ -44,7 +44,8 @@ static const struct source_secret secrets[] = {
 };
 static const char *const masked[] = { "X-Gitlab-Token", STANDARD_WEBHOOKS_MASKED, NULL };
 
-const char *const gitlab_events[] = {
+/* In the order of GitLab's documentation. */
+static const char *const events[] = {
 	"PushEvents",
 	"TagPushEvents",
 	"IssuesEvents",
@@ -61,8 +62,8 @@ const char *const gitlab_events[] = {
 
 static bool is_event(const char *name)
 {
-	for (size_t i = 0; gitlab_events[i]; i++)
-		if (str_is(str_of(name), gitlab_events[i]))
+	for (size_t i = 0; events[i]; i++)
+		if (str_is(str_of(name), events[i]))
 			return true;
 	return false;
 }

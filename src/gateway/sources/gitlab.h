@@ -21,6 +21,3 @@ struct gitlab_settings {
 	bool enable_ssl_verification;
 	bool delete_hook_on_finish;
 };
-
-/* "PushEvents" .. in the order of GitLab's documentation; ended by NULL. */
-extern const char *const gitlab_events[];
