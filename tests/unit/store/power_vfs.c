@@ -57,6 +57,8 @@ static struct {
 	pthread_cond_t released;
 } disk = { .lock = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER };
 
+static _Thread_local bool writes_log; /* this thread commits */
+
 /* SplitMix64 (Steele, Lea, Flood 2014). */
 static uint64_t dice(void)
 {
@@ -219,6 +221,13 @@ static int on_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
 	return end(of(file)->real->pMethods->xRead(of(file)->real, to, n, at));
 }
 
+static bool is_database(const struct node *node)
+{
+	size_t n = strlen(node->path);
+
+	return n < 4 || strcmp(node->path + n - 4, "-wal") != 0;
+}
+
 static int on_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 at)
 {
 	struct handle *h = of(file);
@@ -233,6 +242,7 @@ static int on_write(sqlite3_file *file, const void *from, int n, sqlite3_int64 a
 	if (rc != SQLITE_OK)
 		return end(rc);
 	add_change(h->node, at, from, n);
+	writes_log |= !is_database(h->node);
 	if (at + n > h->node->size)
 		h->node->size = at + n;
 	return end(SQLITE_OK);
@@ -253,13 +263,6 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 	return end(SQLITE_OK);
 }
 
-static bool is_database(const struct node *node)
-{
-	size_t n = strlen(node->path);
-
-	return n < 4 || strcmp(node->path + n - 4, "-wal") != 0;
-}
-
 /* As Linux tells it: what a sync lost is told once to every handle that was open. */
 static int tell_error(struct handle *h)
 {
@@ -276,7 +279,7 @@ static int on_sync(sqlite3_file *file, int flags)
 	bool ok = begin(POWER_SYNC);
 
 	(void)flags;
-	while (disk.hang && is_database(node))
+	while (disk.hang && is_database(node) && !writes_log)
 		pthread_cond_wait(&disk.released, &disk.lock);
 	if (!ok) {
 		if (!disk.cut)

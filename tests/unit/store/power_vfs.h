@@ -35,7 +35,7 @@ void power_fail(unsigned ops, uint64_t n, uint64_t times);
 /* Operations of these kinds since power_reset() or power_fail(). */
 uint64_t power_count(void);
 
-/* Syncs of databases, not of their logs, do not come back until it is taken off again. */
+/* Syncs of databases by threads that never wrote a log do not come back until it is taken off again. */
 void power_hang(bool hang);
 
 /* After `n` more changes nothing works any longer. 0: never. */
