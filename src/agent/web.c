@@ -30,7 +30,7 @@ static void refresh(struct agent *a)
 static void get_metrics(struct web *web, struct http_request *r)
 {
 	refresh(web->ctx);
-	web_metrics(web, r);
+	http_metrics(r, web->daemon->metrics);
 }
 
 /* ---- /status, /release -------------------------------------------------------------------------------------------- */
@@ -72,17 +72,17 @@ static void post_release(struct web *web, struct http_request *r)
 	const char *text;
 
 	if (!str_is(r->query, "agent=principal")) {
-		web_text(r, 404, STR("an agent has one peer: POST /release?agent=principal\n"));
+		http_text(r, 404, STR("an agent has one peer: POST /release?agent=principal\n"));
 		return;
 	}
 	if (source_held(session_source(session_of(a)), &text) == 0) {
-		web_text(r, 200, STR("nothing is held\n"));
+		http_text(r, 200, STR("nothing is held\n"));
 		return;
 	}
 	source_release(session_source(session_of(a)), daemon_now_ms(&a->daemon));
 	site_ready(a->site);
 	log_warn(AGENT_LOG, "an operator released the deletes that were held");
-	web_text(r, 200, STR("released\n"));
+	http_text(r, 200, STR("released\n"));
 }
 
 /* ---- probes ------------------------------------------------------------------------------------------------------- */
@@ -92,7 +92,7 @@ static void get_healthz(struct web *web, struct http_request *r)
 {
 	struct agent *a = web->ctx;
 
-	web_text(r, is_open(a) ? 200 : 503, is_open(a) ? STR("ok\n") : STR("not connected with the principal\n"));
+	http_text(r, is_open(a) ? 200 : 503, is_open(a) ? STR("ok\n") : STR("not connected with the principal\n"));
 }
 
 static void get_readyz(struct web *web, struct http_request *r)

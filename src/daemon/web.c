@@ -5,12 +5,6 @@
 #include "base/mem.h"
 #include "net/listen.h"
 
-void web_text(struct http_request *r, unsigned status, struct str text)
-{
-	http_respond(r, &(struct http_response){
-				.status = status, .content_type = STR("text/plain; charset=utf-8"), .body = text });
-}
-
 void web_json(struct http_request *r, const struct buf *json)
 {
 	http_respond(r, &(struct http_response){ .status = json->err == E_OK ? 200 : 503,
@@ -18,42 +12,22 @@ void web_json(struct http_request *r, const struct buf *json)
 						 .body = buf_view(json) });
 }
 
-void web_metrics(struct web *web, struct http_request *r)
-{
-	struct str accept = http_field(r, (struct str)STR("Accept"), NULL);
-	bool openmetrics = accept.n && memmem(accept.p, accept.n, "application/openmetrics-text", 28);
-	struct buf text = { 0 };
-
-	metrics_write(web->daemon->metrics, openmetrics, &text);
-	if (text.err != E_OK)
-		web_text(r, 503, (struct str)STR("no memory; try again later\n"));
-	else
-		http_respond(r,
-			     &(struct http_response){
-				     .status = 200,
-				     .content_type = openmetrics ? STR("application/openmetrics-text; version=1.0.0; "
-								       "charset=utf-8")
-								 : STR("text/plain; version=0.0.4; charset=utf-8"),
-				     .body = buf_view(&text) });
-	buf_release(&text);
-}
-
 void web_livez(struct web *web, struct http_request *r)
 {
 	(void)web;
-	web_text(r, 200, STR("ok\n"));
+	http_text(r, 200, STR("ok\n"));
 }
 
 void web_readyz(const struct web *web, struct http_request *r, bool synced, bool stopping)
 {
 	if (!synced)
-		web_text(r, 503, STR("the backend has not reported everything yet\n"));
+		http_text(r, 503, STR("the backend has not reported everything yet\n"));
 	else if (ledger_has_failed(web->daemon->ledger))
-		web_text(r, 503, STR("the ledger cannot be written\n"));
+		http_text(r, 503, STR("the ledger cannot be written\n"));
 	else if (stopping)
-		web_text(r, 503, STR("stopping\n"));
+		http_text(r, 503, STR("stopping\n"));
 	else
-		web_text(r, 200, STR("ready\n"));
+		http_text(r, 200, STR("ready\n"));
 }
 
 /* ---- requests --------------------------------------------------------------------------------------------------- */
@@ -104,7 +78,7 @@ static void on_head(void *ctx, struct http_request *r)
 			page->handle(port->web, r);
 		return;
 	}
-	web_text(r, 404, (struct str)STR("404 page not found\n"));
+	http_text(r, 404, (struct str)STR("404 page not found\n"));
 }
 
 /* Every page answers in on_head: what follows is read and dropped by the server. */

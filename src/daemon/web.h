@@ -11,7 +11,7 @@
 
 #include "daemon/daemon.h"
 #include "net/admin_file.h"
-#include "net/http_server.h"
+#include "net/http_page.h"
 
 struct web;
 
@@ -61,12 +61,7 @@ static inline bool web_is_open(const struct web *web)
 	return web->open > 0;
 }
 
-/* Answers. */
-void web_text(struct http_request *r, unsigned status, struct str text);
 void web_json(struct http_request *r, const struct buf *json);
-
-/* The page /metrics: the daemon's registry. */
-void web_metrics(struct web *web, struct http_request *r);
 
 /* The page /livez: it runs. */
 void web_livez(struct web *web, struct http_request *r);

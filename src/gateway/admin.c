@@ -4,39 +4,18 @@
 #include "gateway/process.h"
 #include "gateway/status.h"
 
-void admin_text(struct http_request *r, unsigned status, struct str text)
-{
-	http_respond(r, &(struct http_response){
-				.status = status, .content_type = STR("text/plain; charset=utf-8"), .body = text });
-}
-
 /* ---- what anybody may ask -------------------------------------------------------------------------------------------- */
 
 static void get_metrics(struct admin *a, struct http_request *r)
 {
-	struct str accept = http_field(r, STR("Accept"), NULL);
-	bool openmetrics = accept.n && memmem(accept.p, accept.n, "application/openmetrics-text", 28);
-	struct buf text = { 0 };
-
-	metrics_write(a->process->gateway.registry, openmetrics, &text);
-	if (text.err != E_OK)
-		admin_text(r, 503, STR("no memory; try again later\n"));
-	else
-		http_respond(r,
-			     &(struct http_response){
-				     .status = 200,
-				     .content_type = openmetrics ? STR("application/openmetrics-text; version=1.0.0; "
-								       "charset=utf-8")
-								 : STR("text/plain; version=0.0.4; charset=utf-8"),
-				     .body = buf_view(&text) });
-	buf_release(&text);
+	http_metrics(r, a->process->gateway.registry);
 }
 
 static void get_healthz(struct admin *a, struct http_request *r)
 {
 	bool alive = health_alive(a->process);
 
-	admin_text(r, alive ? 200 : 503, alive ? STR("ok\n") : STR("an event loop does not turn\n"));
+	http_text(r, alive ? 200 : 503, alive ? STR("ok\n") : STR("an event loop does not turn\n"));
 }
 
 static void get_readyz(struct admin *a, struct http_request *r)
@@ -44,7 +23,7 @@ static void get_readyz(struct admin *a, struct http_request *r)
 	struct buf text = { 0 };
 	bool ready = health_ready(a->process, &text);
 
-	admin_text(r, ready ? 200 : 503, buf_view(&text));
+	http_text(r, ready ? 200 : 503, buf_view(&text));
 	buf_release(&text);
 }
 
@@ -137,7 +116,7 @@ static void on_head(void *ctx, struct http_request *r)
 			rows[i].handle(a, r);
 		return;
 	}
-	admin_text(r, 404, STR("404 page not found\n"));
+	http_text(r, 404, STR("404 page not found\n"));
 }
 
 static void on_body(void *ctx, struct http_request *r, struct str chunk)

@@ -5,11 +5,8 @@
  */
 #pragma once
 
-#include "net/http_server.h"
+#include "net/http_page.h"
 
 struct admin_call {
 	void (*on_closed)(struct admin_call *call); /* the request is over: answered, or the client is gone */
 };
-
-/* A plain text answer. */
-void admin_text(struct http_request *r, unsigned status, struct str text);

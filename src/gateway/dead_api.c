@@ -298,20 +298,20 @@ static void begin(struct dead_api *d, struct http_request *r, bool retry)
 	struct why why = { 0 };
 
 	if (!b) {
-		admin_text(r, d->store ? 503 : 404,
-			   d->store ? STR("no memory; try again later\n")
-				    : STR("there is no store, so there are no dead letters\n"));
+		http_text(r, d->store ? 503 : 404,
+			  d->store ? STR("no memory; try again later\n")
+				   : STR("there is no store, so there are no dead letters\n"));
 		return;
 	}
 	*b = (struct batch){ .call.on_closed = on_closed, .api = d, .request = r, .retry = retry };
 	b->end = &b->letters;
 	if (parse(r->query, b) != E_OK) {
 		batch_free(b);
-		admin_text(r, 400, STR("use pos=POSITION, or pos=all and after=POSITION\n"));
+		http_text(r, 400, STR("use pos=POSITION, or pos=all and after=POSITION\n"));
 	} else if (read_letters(b, &why) != E_OK) {
 		batch_free(b);
 		log_error("gateway", "cannot read the dead letters", LOG_WHY(&why));
-		admin_text(r, 500, STR("the store cannot be read; see the log\n"));
+		http_text(r, 500, STR("the store cannot be read; see the log\n"));
 	} else {
 		r->user = &b->call;
 		run(b);

@@ -73,7 +73,7 @@ static void refuse_ahead(struct events_wait *w, uint64_t last)
 		 "the last position in this store is %llu: after=%llu is of a newer copy, or of another store; see "
 		 "\"restore\" in operation.md\n",
 		 (unsigned long long)last, (unsigned long long)w->after);
-	admin_text(w->request, 409, buf_view(&b));
+	http_text(w->request, 409, buf_view(&b));
 }
 
 /* Answers with a page. False: it would be empty and `must` is not set. */
@@ -87,7 +87,7 @@ static bool answer_page(struct events_wait *w, bool must)
 
 	if (read_page(w->api, w, &page, &why) != E_OK) {
 		log_error("gateway", "cannot read events for the admin API", LOG_WHY(&why));
-		admin_text(w->request, 500, STR("the store cannot be read; see the log\n"));
+		http_text(w->request, 500, STR("the store cannot be read; see the log\n"));
 	} else if (w->after >= page.end) {
 		refuse_ahead(w, page.end - 1);
 	} else if (page.lines.n || must) {
@@ -211,16 +211,16 @@ void events_api_get(struct events_api *e, struct http_request *r)
 	uint64_t wait_s = 0;
 
 	if (!e->store) {
-		admin_text(r, 404, STR("there is no store: give spec.holdfast.dataDir to keep events here\n"));
+		http_text(r, 404, STR("there is no store: give spec.holdfast.dataDir to keep events here\n"));
 		return;
 	}
 	w = e->wait_count < WAITS_MAX ? wait_new(e, r) : NULL;
 	r->user = w ? &w->call : NULL;
 	if (!w)
-		admin_text(r, 503, STR("too many readers wait already; try again later\n"));
+		http_text(r, 503, STR("too many readers wait already; try again later\n"));
 	else if (parse(w, r->query, &wait_s) != E_OK)
-		admin_text(r, 400, STR("use after=POSITION, limit=1..1000, wait=0..60 (seconds), source=, name=\n"));
+		http_text(r, 400, STR("use after=POSITION, limit=1..1000, wait=0..60 (seconds), source=, name=\n"));
 	else if (!answer_page(w, /* must= */ wait_s == 0) &&
 		 loop_timer_start(e->loop, &w->timer, wait_s * 1000) != E_OK)
-		admin_text(r, 503, STR("no memory to wait; try again later\n"));
+		http_text(r, 503, STR("no memory to wait; try again later\n"));
 }

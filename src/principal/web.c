@@ -57,7 +57,7 @@ static void refresh(struct principal *p)
 static void get_metrics(struct web *web, struct http_request *r)
 {
 	refresh(web->ctx);
-	web_metrics(web, r);
+	http_metrics(r, web->daemon->metrics);
 }
 
 /* ---- /status ------------------------------------------------------------------------------------------------------ */
@@ -127,17 +127,17 @@ static void post_release(struct web *web, struct http_request *r)
 	const char *text;
 
 	if (!a) {
-		web_text(r, 404, STR("no such agent: POST /release?agent=NAME\n"));
+		http_text(r, 404, STR("no such agent: POST /release?agent=NAME\n"));
 		return;
 	}
 	if (source_held(session_source(a->session), &text) == 0) {
-		web_text(r, 200, STR("nothing is held\n"));
+		http_text(r, 200, STR("nothing is held\n"));
 		return;
 	}
 	source_release(session_source(a->session), daemon_now_ms(&p->daemon));
 	hub_ready(a);
 	log_warn(PRINCIPAL_LOG, "an operator released the deletes that were held", LOG_S("agent", a->name.text));
-	web_text(r, 200, STR("released\n"));
+	http_text(r, 200, STR("released\n"));
 }
 
 /* ---- probes ------------------------------------------------------------------------------------------------------- */
