@@ -1,5 +1,6 @@
 #include <assert.h>
 
+#include "base/seed.h"
 #include "delivery/backoff.h"
 #include "delivery/outbox_impl.h"
 
@@ -20,16 +21,6 @@ uint64_t outbox_backoff(const struct outbox *o, struct item *item, uint64_t rand
 
 	item->attempts = b.attempts < UINT32_MAX ? b.attempts : UINT32_MAX - 1;
 	return wait > o->options.resend_floor_ms ? wait : o->options.resend_floor_ms;
-}
-
-/* One random number serves a whole group: each item gets its own from it (Vigna's splitmix64). */
-static uint64_t mix(uint64_t random, uint64_t order)
-{
-	uint64_t z = random + order * 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
 }
 
 /* Time is up: what got no answer waits again, what was held back may go. */
@@ -171,7 +162,8 @@ void outbox_sent(struct outbox *o, uint64_t order, uint64_t now_ms, uint64_t ran
 		if (item->state == ITEM_RECEIVED)
 			continue;
 		item_move(o, item, ITEM_SENT);
-		wait_ms = outbox_backoff(o, item, mix(random, item->last));
+		/* One random number serves a whole group: each item gets its own from it. */
+		wait_ms = outbox_backoff(o, item, seed_nth(random, item->last));
 		(void)heap_put(&o->timers, &item->timer, now_ms + wait_ms);
 	}
 }

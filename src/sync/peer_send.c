@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/seed.h"
 #include "wire/ack.h"
 #include "wire/ids.h"
 
@@ -15,28 +16,29 @@ enum err peer_add(struct peer *p, const struct delivery_event *e, uint64_t now_m
 	return outbox_add(p->outbox, e, now_ms);
 }
 
-/* Vigna's splitmix64. */
-static uint64_t next_random(struct peer *p)
-{
-	uint64_t z = p->seed += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
 void peer_random(struct peer *p, unsigned char ret_bytes[static 16])
 {
-	uint64_t random[2] = { next_random(p), next_random(p) };
+	uint64_t random[2] = { seed_next(&p->seed), seed_next(&p->seed) };
 
 	memcpy(ret_bytes, random, sizeof(random));
+}
+
+static enum err encode(const struct wire_event *e, struct blob **ret_message)
+{
+	struct buf message = { 0 };
+	enum err err = wire_event_encode(e, &message);
+
+	if (err == E_OK && !(*ret_message = blob_new(buf_view(&message))))
+		err = E_NOMEM;
+	buf_release(&message);
+	return err;
 }
 
 enum err peer_request(struct peer *p, enum wire_type type, enum wire_target target, struct str data, uint64_t now_ms)
 {
 	unsigned char bytes[16];
 	char uuid[WIRE_UUID];
-	struct buf message = { 0 };
+	CLEANUP(blob_unref_freep) struct blob *message = NULL;
 	enum err err;
 
 	peer_random(p, bytes);
@@ -48,17 +50,15 @@ enum err peer_request(struct peer *p, enum wire_type type, enum wire_target targ
 				.event_id = str_of(uuid),
 				.content_type = STR("application/json"),
 				.data = data };
-	err = wire_event_encode(&e, &message);
-	CLEANUP(blob_unref_freep) struct blob *blob = err == E_OK ? blob_new(buf_view(&message)) : NULL;
-	buf_release(&message);
-	if (!blob)
-		return err == E_OK ? E_NOMEM : err;
+	err = encode(&e, &message);
+	if (err != E_OK)
+		return err;
 	struct delivery_event event = { .type = DELIVERY_REQUEST,
 					.kind = wire_target_text(target),
 					.name = str_of(uuid),
 					.resource_id = str_of(uuid),
 					.event_id = str_of(uuid),
-					.bytes = blob };
+					.bytes = message };
 	err = peer_add(p, &event, now_ms);
 	p->requests += err == E_OK;
 	return err;
@@ -73,7 +73,7 @@ enum err peer_ping(struct peer *p)
 {
 	unsigned char bytes[16];
 	char uuid[WIRE_UUID];
-	struct buf message = { 0 };
+	CLEANUP(blob_unref_freep) struct blob *message = NULL;
 	enum err err;
 
 	peer_random(p, bytes);
@@ -83,12 +83,10 @@ enum err peer_ping(struct peer *p)
 				.source = str_of(p->source),
 				.resource_id = str_of(uuid),
 				.event_id = str_of(uuid) };
-	err = wire_event_encode(&e, &message);
-	CLEANUP(blob_unref_freep) struct blob *blob = err == E_OK ? blob_new(buf_view(&message)) : NULL;
-	buf_release(&message);
-	if (!blob)
-		return err == E_OK ? E_NOMEM : err;
-	return outbox_control(p->outbox, blob);
+	err = encode(&e, &message);
+	if (err != E_OK)
+		return err;
+	return outbox_control(p->outbox, message);
 }
 
 /* Is the message whole, and no larger than the stream carries? */

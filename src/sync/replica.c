@@ -1,6 +1,7 @@
 #include "sync/replica_impl.h"
 
 #include "base/mem.h"
+#include "base/seed.h"
 #include "sync/marks.h"
 #include "wire/ids.h"
 
@@ -80,12 +81,7 @@ void replica_free(struct replica *r)
 
 uint64_t replica_random(struct replica *r)
 {
-	/* Vigna's splitmix64. */
-	uint64_t z = r->seed += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
+	return seed_next(&r->seed);
 }
 
 /* ---- slots ------------------------------------------------------------------------------------------------------ */

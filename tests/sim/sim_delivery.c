@@ -14,17 +14,14 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "base/seed.h"
 #include "sim.h"
 
 #define DELIVERIES_A_RUN 1500
 
 uint64_t sim_random(struct sim *s)
 {
-	uint64_t z = s->random += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
+	return seed_next(&s->random);
 }
 
 bool sim_once_in(struct sim *s, unsigned n)

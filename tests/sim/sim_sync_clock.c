@@ -1,20 +1,11 @@
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/seed.h"
 #include "sim_sync.h"
-
-/* Vigna's splitmix64. */
-static uint64_t draw(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
 
 uint64_t sim_random(struct sim *s)
 {
-	return draw(&s->random);
+	return seed_next(&s->random);
 }
 
 uint64_t sim_below(struct sim *s, uint64_t n)
@@ -41,18 +32,18 @@ void rand_bytes(void *p, size_t n)
 	unsigned char *to = p;
 
 	for (size_t i = 0; i < n; i++)
-		to[i] = (unsigned char)draw(&kernel);
+		to[i] = (unsigned char)seed_next(&kernel);
 }
 
 uint64_t rand_u64(void)
 {
-	return draw(&kernel);
+	return seed_next(&kernel);
 }
 
 void rand_uuid_hex(char ret_hex[static 33])
 {
 	for (int i = 0; i < 32; i++)
-		ret_hex[i] = "0123456789abcdef"[draw(&kernel) & 15];
+		ret_hex[i] = "0123456789abcdef"[seed_next(&kernel) & 15];
 	ret_hex[32] = 0;
 }
 

@@ -15,6 +15,7 @@
 #include "backend/directory.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/seed.h"
 
 #define OBJECTS 300
 
@@ -37,14 +38,9 @@ static void die(const struct why *why)
 	exit(2);
 }
 
-/* SplitMix64 (Steele, Lea, Flood 2014). */
 static uint64_t throw_dice(void)
 {
-	uint64_t z = dice += 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
+	return seed_next(&dice);
 }
 
 /* One write(2), which the kernel keeps when the process is killed after it. */

@@ -10,6 +10,8 @@
 
 #include <sqlite3.h>
 
+#include "base/seed.h"
+
 #define SECTOR 512
 
 struct bytes {
@@ -59,14 +61,9 @@ static struct {
 
 static _Thread_local bool writes_log; /* this thread commits */
 
-/* SplitMix64 (Steele, Lea, Flood 2014). */
 static uint64_t dice(void)
 {
-	uint64_t z = disk.random += 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
+	return seed_next(&disk.random);
 }
 
 uint64_t power_random(uint64_t below)
