@@ -7,7 +7,6 @@
 
 #define TEMP_PREFIX ".holdfast-"
 #define TEMP_SUFFIX ".tmp"
-#define FILE_MODE   0666 /* less the umask */
 
 bool job_is_temp(struct str file, const char *token)
 {
@@ -41,6 +40,14 @@ bool job_check_disk(struct directory_job *job)
 	return job_fail(job);
 }
 
+/* A file keeps the mode that it has. In repositories stand passwords; what else is new is as the umask says. */
+static mode_t mode_of(const struct directory_job *job, const struct disk_sig *old)
+{
+	if (old->exists && S_ISREG(old->mode))
+		return old->mode;
+	return job->key.kind == OBJECT_REPOSITORY ? 0600 : 0666;
+}
+
 static bool write_file(struct batch *b, struct directory_job *job, int which, enum directory_part part,
 		       const struct buf *text)
 {
@@ -56,8 +63,7 @@ static bool write_file(struct batch *b, struct directory_job *job, int which, en
 	directory_file_name(job->key.name, part, f->name);
 	(void)snprintf(f->temp, sizeof(f->temp), TEMP_PREFIX "%s-%lu" TEMP_SUFFIX, b->token,
 		       atomic_fetch_add(&counter, 1));
-	if (disk_write(job->dir->fd, f->temp, buf_view(text), old->exists && S_ISREG(old->mode) ? old->mode : FILE_MODE,
-		       &job->why, &f->fd) != E_OK)
+	if (disk_write(job->dir->fd, f->temp, buf_view(text), mode_of(job, old), &job->why, &f->fd) != E_OK)
 		return job_fail(job);
 	f->wanted = true;
 	return true;

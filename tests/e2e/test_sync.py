@@ -474,6 +474,22 @@ def test_status_says_how_each_peer_is_doing(pair):
     assert agent.status()["principal"]["connected"]
 
 
+@pytest.mark.parametrize("mode", ["managed", "autonomous"])
+def test_status_follows_an_agent_that_stops_and_starts(net, mode):
+    principal = net.principal()
+    agent = net.agent(SITE, principal, mode=mode).wait_connected()
+
+    def is_connected():
+        return principal.agent(SITE)["connected"] and principal.metrics()["argocd_principal_connected_agents"] == 1
+
+    for _ in range(2):
+        wait_until(is_connected, "it is connected")
+        agent.stop()
+        wait_until(lambda: not is_connected(), "it is not connected")
+        agent.start().ready()
+    wait_until(is_connected, "it is connected again")
+
+
 def test_metrics_count_what_happens(pair):
     principal, agent = pair
     truth = principal.tree(SITE)

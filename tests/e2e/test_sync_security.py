@@ -13,8 +13,8 @@ import pytest
 from agentpeer import AgentPeer, Api, data_of, verb_of
 from conftest import wait_until
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from synced import UID, add_user, application, net, run, sync_pki  # noqa: F401  (fixtures)
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from synced import UID, Tree, add_user, application, net, run, sync_pki  # noqa: F401  (fixtures)
 
 SITE, OTHER = "site-1", "site-2"
 REFUSED = grpc.StatusCode.UNAUTHENTICATED
@@ -53,6 +53,10 @@ def files(principal):
     """Everything below the source, with its content."""
     return {str(p.relative_to(principal.source)): p.read_text()
             for p in principal.source.rglob("*") if p.is_file() and not p.name.startswith(".")}
+
+
+def fingerprint(certificate):
+    return hashlib.sha256(x509.load_pem_x509_certificate(certificate.read_bytes()).public_bytes(Encoding.DER)).hexdigest()
 
 
 def code_of(action):
@@ -160,15 +164,33 @@ def test_a_blocked_certificate_is_out_at_once(net, api, peers):
     peer = peers(AgentPeer(api, principal.port, net.pki, SITE))
     stream = peer.open()
     wait_until(lambda: principal.agent(SITE)["connected"], "it is connected")
-    der = x509.load_pem_x509_certificate((net.pki / f"{SITE}.crt").read_bytes()).public_bytes(
-        __import__("cryptography").hazmat.primitives.serialization.Encoding.DER)
-    blocklist.write_text(hashlib.sha256(der).hexdigest().upper() + "\n")
+    blocklist.write_text(fingerprint(net.pki / f"{SITE}.crt").upper() + "\n")
     principal.process.send(signal.SIGHUP)
     assert stream.wait_end()[0] == REFUSED
     assert code_of(peer.authenticate) == REFUSED
     assert peer.subscribe().wait_end()[0] == REFUSED
     assert code_of(lambda: peer.refresh_token(peer.refresh)) == REFUSED
     assert [line["certificates"] for line in principal.log("certificates are blocked")] == [0, 1]
+
+
+@pytest.mark.parametrize("mode", ["managed", "autonomous"])
+def test_a_blocked_agent_stays_out_until_it_is_off_the_list(net, mode):
+    """Facts 8.4, 26 to 28: a restart of the principal lets nobody in again."""
+    blocklist = net.directory / "blocklist"
+    blocklist.write_text("")
+    principal = net.principal("--tls-blocklist", blocklist)
+    agent = net.agent(SITE, principal, mode=mode).wait_connected()
+    blocklist.write_text(fingerprint(net.pki / f"{SITE}.crt") + "\n")
+    principal.process.send(signal.SIGHUP)
+    wait_until(lambda: not agent.connected() and not principal.agent(SITE)["connected"], "it is out")
+    principal.stop()
+    refused = agent.metrics()["argocd_agent_auth_failures_total"]
+    principal.start().ready()
+    wait_until(lambda: agent.metrics()["argocd_agent_auth_failures_total"] > refused, "it is refused again", 60)
+    assert not principal.agent(SITE)["connected"]
+    blocklist.write_text("")
+    principal.process.send(signal.SIGHUP)
+    wait_until(lambda: agent.connected() and principal.agent(SITE)["connected"], "it is back", 90)
 
 
 # ---- what it may do --------------------------------------------------------------------------------------------------
@@ -234,6 +256,59 @@ def test_an_agent_in_the_other_mode_gets_no_rights_over_the_truth(hub):
     stream.send(event)
     stream.wait_ack(event)
     assert files(principal)[f"{OTHER}/Application/guestbook.yaml"] == before
+
+
+def test_an_autonomous_agent_reaches_nothing_of_another(net, api, peers):
+    """Whatever it says about the other's namespace, ids or projects lands in its own, or nowhere."""
+    principal = net.principal()
+    victim = net.agent(OTHER, principal, mode="autonomous").wait_connected()
+    victim.tree.put("guestbook", application("r1", name="guestbook"))
+    victim.tree.put("shop", {"metadata": {}, "spec": {"description": "r1"}}, "AppProject")
+    own = Tree(principal.source, "argocd")
+    wait_until(lambda: principal.tree(OTHER).get("guestbook") and own.get(f"{OTHER}-shop", "AppProject"), "both are there")
+    before = files(principal)
+    uid = principal.tree(OTHER).get("guestbook")["metadata"]["annotations"][UID]
+
+    thief = peers(AgentPeer(api, principal.port, net.pki, SITE, mode="autonomous"))
+    thief.authenticate()
+    stream = thief.subscribe()
+    attempts = [api.about(verb, application("evil", name=name, namespace=namespace, uid=uid, resourceVersion="9", annotations={UID: uid}))
+                for verb in ("create", "spec-update", "status-update", "set-operation", "terminate-operation", "delete")
+                for name, namespace in (("guestbook", OTHER), (f"../{OTHER}/guestbook", "argocd"), ("x", f"../{OTHER}"))]
+    attempts += [api.about(verb, {"metadata": {"name": name, "namespace": "argocd", "uid": "u", "resourceVersion": "9"},
+                                  "spec": {"description": "evil"}}, "appproject")
+                 for verb in ("create", "spec-update", "delete") for name in (f"{OTHER}-shop", f"../{OTHER}-shop")]
+    for n, event in enumerate(attempts):
+        event.event.attributes["resourceid"].ce_string += f"-{n}"
+        event.event.attributes["eventid"].ce_string += f"-{n}"
+        stream.send(event)
+        stream.wait_ack(event)
+    after = files(principal)
+    assert {path: text for path, text in after.items() if path in before} == before
+    assert all(path.startswith((f"{SITE}/", f"argocd/AppProject/{SITE}-")) for path in after.keys() - before.keys())
+    assert not [e for e in stream.events if OTHER in e.event.binary_data.decode()]
+
+
+def test_a_name_that_continues_anothers_takes_no_project_of_it(net):
+    """Project 1-shop of the agent site would be called as the project shop of the agent site-1."""
+    users = net.directory / "users"
+    for name in ("site", SITE):
+        add_user(users, name, "right")
+        (net.directory / f"{name}.creds").write_text(f"{name}:right\n")
+    principal = net.principal(auth=f"userpass:{users}")
+    own = Tree(principal.source, "argocd")
+    victim, thief = (net.agent(name, principal, mode="autonomous", creds=f"userpass:{net.directory / name}.creds").wait_connected()
+                     for name in (SITE, "site"))
+    victim.tree.put("shop", {"metadata": {}, "spec": {"description": "r1"}}, "AppProject")
+    wait_until(lambda: own.get(f"{SITE}-shop", "AppProject"), "the victim's project is there")
+    thief.tree.put("1-shop", {"metadata": {}, "spec": {"description": "evil"}}, "AppProject")
+    thief.tree.put("after", {"metadata": {}, "spec": {"description": "r1"}}, "AppProject")
+    wait_until(lambda: own.get("site-after", "AppProject"), "what came later is there")
+    assert own.get(f"{SITE}-shop", "AppProject")["spec"]["description"] == "r1"
+    thief.tree.remove("1-shop", "AppProject")
+    thief.tree.remove("after", "AppProject")
+    wait_until(lambda: not own.get("site-after", "AppProject"), "what came later is gone")
+    assert own.get(f"{SITE}-shop", "AppProject")["spec"]["description"] == "r1"
 
 
 def test_a_newer_stream_of_an_agent_ends_its_older_one(hub):
