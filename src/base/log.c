@@ -1,11 +1,17 @@
 #include "base/log.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+
+#define PATIENCE_MS 100 /* for a reader that is slow; one that does not read at all costs it once */
 
 static struct {
 	int fd;
@@ -109,21 +115,84 @@ static void write_text(struct buf *b, enum log_level level, const char *ts, cons
 	buf_char(b, '\n');
 }
 
+/* ---- out -------------------------------------------------------------------------------------------------------- */
+
+/* Of a reader that stands still. The lock is held while a line is written: what poll(2) has found is ours to fill. */
+static struct {
+	pthread_mutex_t lock;
+	uint64_t lines; /* lost since there was no room */
+	bool cut;       /* the first of them has begun */
+} lost = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* A pipe, a socket or a terminal may have no room for ever; a file always has. */
+static bool has_room(void)
+{
+	struct pollfd p = { .fd = out.fd, .events = POLLOUT };
+
+	return out.fd < 0 || poll(&p, 1, lost.lines ? 0 : PATIENCE_MS) != 0;
+}
+
+/* So much fits where there is any room (pipe(7)). False: the rest did not fit. */
+static bool put(struct str line)
+{
+	for (bool begun = false; line.n; begun = true) {
+		ssize_t n;
+
+		if (!has_room()) {
+			lost.cut |= begun;
+			return false;
+		}
+		n = write(out.fd, line.p, line.n < PIPE_BUF ? line.n : PIPE_BUF);
+		if (n < 0 && errno != EINTR)
+			return true; /* there is nobody left to tell */
+		line = str_sub(line, n > 0 ? (size_t)n : 0, line.n);
+	}
+	return true;
+}
+
+/* One line; without its fields when they are too many. */
+static void compose(struct buf *b, enum log_level level, const char *logger, const char *msg,
+		    const struct log_field *fields, size_t n)
+{
+	char ts[CLOCK_RFC3339_MAX];
+
+	clock_rfc3339(clock_wall_ms() * 1000000, ts);
+	(out.text ? write_text : write_json)(b, level, ts, logger, msg, fields, n);
+	if (b->err == E_LIMIT) {
+		buf_clear(b);
+		(out.text ? write_text : write_json)(b, level, ts, logger, msg, NULL, 0);
+	}
+}
+
+/* There is room again: say what is missing. */
+static bool tell_lost(void)
+{
+	const struct log_field fields[] = { LOG_U("lines", lost.lines) };
+	struct buf b = { 0 };
+	bool told;
+
+	if (lost.cut)
+		buf_char(&b, '\n');
+	compose(&b, LOG_WARN, "log", "lines were lost: nobody read them", fields, ARRAY_LEN(fields));
+	told = b.err != E_OK || put(buf_view(&b));
+	buf_release(&b);
+	if (told) {
+		lost.lines = 0;
+		lost.cut = false;
+	}
+	return told;
+}
+
 void log_write(enum log_level level, const char *logger, const char *msg, const struct log_field *fields, size_t n)
 {
 	struct buf b = { .max = 64 << 10 };
-	char ts[CLOCK_RFC3339_MAX];
 
 	if (!log_enabled(level))
 		return;
-	clock_rfc3339(clock_wall_ms() * 1000000, ts);
-	(out.text ? write_text : write_json)(&b, level, ts, logger, msg, fields, n);
-	if (b.err == E_LIMIT) { /* better a line without its fields than none */
-		buf_clear(&b);
-		(out.text ? write_text : write_json)(&b, level, ts, logger, msg, NULL, 0);
-	}
-	if (b.err == E_OK && write(out.fd, b.p, b.n) < 0) {
-		/* There is nobody left to tell. */
-	}
+	compose(&b, level, logger, msg, fields, n);
+	pthread_mutex_lock(&lost.lock);
+	if (b.err == E_OK && ((lost.lines && !tell_lost()) || !put(buf_view(&b))))
+		lost.lines++;
+	pthread_mutex_unlock(&lost.lock);
 	buf_release(&b);
 }

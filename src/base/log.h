@@ -3,7 +3,8 @@
  *
  * Shape     JSON lines {"level","ts","logger","msg",fields...}; on a terminal a readable, coloured line.
  *           One line per state change, not one per retry. Never a secret, a query string or a payload.
- * Threads   any; each line is one write(2).
+ *           Nobody waits for who reads it: past a tenth of a second lines are lost, and counted in the next that is taken.
+ * Threads   any; one line at a time, each of up to 4096 bytes (PIPE_BUF) one write(2).
  *
  *     log_info("store", "store opened", LOG_S("path", path), LOG_U("events", n));
  */

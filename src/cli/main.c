@@ -1,6 +1,7 @@
 /*
  * main.c -- from argv to one command.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,12 +152,25 @@ static int run_command(const struct command *command, int argc, char **argv)
 	return code;
 }
 
+/* Whoever started us may have closed them: the next file or socket would take the number, and get what is meant for people. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct buf text = { 0 };
 	const struct command *command;
 	int words;
 
+	open_standard_streams();
 	/* A reader of our output, or a peer, may go away: writes say so with EPIPE. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc < 2 || is_help(argv[1])) {

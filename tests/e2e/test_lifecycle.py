@@ -1,6 +1,8 @@
 """Start, reload and end: signals, the service manager, sockets it hands over, the file that tells commands where we are."""
 
+import fcntl
 import json
+import os
 import signal
 import socket
 import ssl
@@ -62,6 +64,29 @@ spec: {{jetstreamExotic: {{url: "nats://127.0.0.1:{free_port()}"}}}}
     assert reload(g, to_bus)[0] == 3
     wait_until(lambda: "new events of this route overtake those that wait in the store" in g.process.output(), "it is said")
     assert g.post("{}").status_code == 500
+
+
+# ---- who started it ------------------------------------------------------------------------------------------------------
+
+def test_standard_streams_that_are_closed_are_nobody_elses(gateway):
+    """The next socket or pipe would be number 2, and get the log."""
+    g = gateway().start(preexec_fn=lambda: [os.close(number) for number in (0, 1, 2)])
+    assert [os.readlink(f"/proc/{g.process.pid}/fd/{number}") for number in (0, 1, 2)] == ["/dev/null"] * 3
+    assert g.post("{}").status_code == 200
+    assert g.process.stop() == 0
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(gateway):
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b"-" * 4096)
+    g = gateway().start(preexec_fn=lambda: os.dup2(writer, 2))
+    assert g.post("{}").status_code == 200
+    assert len(os.read(reader, 8192)) == 4096
+    g.process.send(signal.SIGHUP)
+    said = wait_until(lambda: os.read(reader, 8192).decode(), "it goes on")
+    assert "lines were lost" in said.splitlines()[0]
+    assert g.process.stop() == 0
 
 
 # ---- the end --------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -133,6 +134,85 @@ static void a_file_gets_no_colours(void **state)
 	assert_null(strchr(written(), '\033'));
 }
 
+/* What is in the pipe, without time stamps. */
+static const char *drained(int from)
+{
+	static char text[1 << 15];
+	ssize_t n = read(from, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+/* A pipe of two pages, `full` bytes of it taken. */
+static void begin_on_pipe(int ends[2], size_t full)
+{
+	static const char filler[8192];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, 8192), 8192);
+	assert_int_equal(write(ends[1], filler, full), full);
+	log_setup(ends[1], LOG_INFO, LOG_FORMAT_JSON);
+}
+
+static void end_pipe(int ends[2])
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void who_does_not_read_holds_up_nobody_and_is_told_what_is_missing(void **state)
+{
+	const char *text;
+	int ends[2];
+
+	(void)state;
+	begin_on_pipe(ends, 8192);
+	for (int i = 0; i < 1000; i++) /* each once more would wait longer than the test may take */
+		log_info("a", "nobody reads this");
+	(void)drained(ends[0]);
+	log_info("a", "read again");
+	log_info("a", "and on");
+	text = drained(ends[0]);
+	assert_non_null(strstr(text, "\"level\":\"warn\""));
+	assert_non_null(strstr(text, "\"msg\":\"lines were lost: nobody read them\",\"lines\":1000}\n{"));
+	assert_non_null(strstr(text, "\"msg\":\"read again\"}\n{"));
+	assert_non_null(strstr(text, "\"msg\":\"and on\"}\n"));
+	assert_null(strstr(text, "nobody reads this"));
+	end_pipe(ends);
+}
+
+static void a_line_that_was_cut_ends_before_the_next(void **state)
+{
+	char large[6001] = { 0 };
+	const char *text;
+	int ends[2];
+
+	(void)state;
+	memset(large, 'x', sizeof(large) - 1);
+	begin_on_pipe(ends, 4096);
+	log_info("a", "large", LOG_S("field", large));
+	(void)drained(ends[0]);
+	log_info("a", "next");
+	text = drained(ends[0]);
+	assert_ptr_equal(strstr(text, "\n{\"level\":\"warn\""), text);
+	assert_non_null(strstr(text, "\"lines\":1}\n{"));
+	end_pipe(ends);
+}
+
+static void a_long_line_fits_a_pipe_that_is_read(void **state)
+{
+	char large[6001] = { 0 };
+	int ends[2];
+
+	(void)state;
+	memset(large, 'x', sizeof(large) - 1);
+	begin_on_pipe(ends, 0);
+	log_info("a", "large", LOG_S("field", large));
+	assert_non_null(strstr(drained(ends[0]), "xxx\"}\n"));
+	end_pipe(ends);
+}
+
 static void levels_have_names(void **state)
 {
 	static const char *const names[] = { "debug", "info", "warn", "error" };
@@ -157,6 +237,9 @@ int main(void)
 		cmocka_unit_test(a_line_too_long_comes_without_its_fields),
 		cmocka_unit_test(without_memory_or_without_a_file_nothing_breaks),
 		cmocka_unit_test(a_file_gets_no_colours),
+		cmocka_unit_test(who_does_not_read_holds_up_nobody_and_is_told_what_is_missing),
+		cmocka_unit_test(a_line_that_was_cut_ends_before_the_next),
+		cmocka_unit_test(a_long_line_fits_a_pipe_that_is_read),
 		cmocka_unit_test(levels_have_names),
 	};
 
