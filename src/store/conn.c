@@ -45,6 +45,8 @@ static enum err load(struct store *s, struct why *why)
 	int64_t now = clock_wall_ms();
 	enum err err = load_last(s, why);
 
+	if (!s->age.wall_ms) /* else it is a reopening */
+		age_init(&s->age, now, clock_mono_ms());
 	if (err == E_OK)
 		err = check_last(s, why);
 	if (err == E_OK)

@@ -57,9 +57,9 @@ static enum err step_dedup(struct store *s, const struct group *g, struct why *w
 {
 	size_t keys = g->keys * 2 > DEDUP_STEP_MIN ? g->keys * 2 : DEDUP_STEP_MIN; /* faster than they come */
 
-	if (!dedup_busy(&s->dedup, g->now_ms))
+	if (!dedup_busy(&s->dedup, g->age_ms))
 		return E_OK;
-	return dedup_step(&s->dedup, keys, g->now_ms, why);
+	return dedup_step(&s->dedup, keys, g->age_ms, why);
 }
 
 static enum err fill(struct store *s, struct group *g, struct why *why)
@@ -75,7 +75,7 @@ static enum err fill(struct store *s, struct group *g, struct why *why)
 	if (err == E_OK)
 		err = step_dedup(s, g, why);
 	if (err == E_OK)
-		err = retain_step(s, g->now_ms, why);
+		err = retain_step(s, g->now_ms, g->age_ms, why);
 	return err;
 }
 
@@ -176,9 +176,17 @@ static int64_t stored_now(const struct store *s)
 	return now < s->last_ms && s->last_ms - now < CLOCK_STEP_MS ? s->last_ms : now;
 }
 
+static int64_t forget_now(struct store *s)
+{
+	return age_now(&s->age, clock_wall_ms(), clock_mono_ms());
+}
+
 void group_commit(struct store *s)
 {
-	struct group g = { .puts = cut(&s->puts), .deads = dead_of(s->deads.first), .now_ms = stored_now(s) };
+	struct group g = { .puts = cut(&s->puts),
+			   .deads = dead_of(s->deads.first),
+			   .now_ms = stored_now(s),
+			   .age_ms = forget_now(s) };
 	struct why why = { 0 };
 
 	queue_init(&s->deads);
@@ -213,5 +221,5 @@ bool group_is_due(struct store *s, uint64_t now_mono)
 		if (now_mono - s->positions_mono >= POSITIONS_MS || atomic_load(&s->stopping))
 			return true;
 	}
-	return dedup_busy(&s->dedup, clock_wall_ms()) || retain_wait_ms(s, now_mono) == 0;
+	return dedup_busy(&s->dedup, forget_now(s)) || retain_wait_ms(s, now_mono) == 0;
 }

@@ -13,6 +13,7 @@ struct group {
 	struct store_put *puts; /* linked by node.next; whoever was refused is among them with its err */
 	struct store_dead_put *deads;
 	int64_t now_ms;
+	int64_t age_ms; /* the same as age.h has it */
 	size_t rows; /* inserted */
 	size_t keys;
 	size_t duplicates;

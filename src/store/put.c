@@ -73,7 +73,7 @@ static enum err add_row(struct store *s, struct group *g, struct store_put *put,
 		const struct dedup_entry *older;
 
 		fp = dedup_fp(&s->dedup, route, row->key);
-		older = dedup_find_recent(&s->dedup, fp, g->now_ms);
+		older = dedup_find_recent(&s->dedup, fp, g->age_ms);
 		if (older) {
 			mark(put, i, older);
 			g->duplicates++;
@@ -114,7 +114,7 @@ static enum err find_duplicates(struct store *s, struct group *g, struct store_p
 		if (has_key(s, row)) {
 			err = routes_number(&s->routes, &s->db, row->source, row->name, why, &route);
 			if (err == E_OK)
-				err = dedup_find(&s->dedup, dedup_fp(&s->dedup, route, row->key), g->now_ms, why,
+				err = dedup_find(&s->dedup, dedup_fp(&s->dedup, route, row->key), g->age_ms, why,
 						 &found, &older);
 		}
 		if (err != E_OK)

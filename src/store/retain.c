@@ -42,21 +42,56 @@ uint32_t retain_wait_ms(struct store *s, uint64_t now_mono)
 	return (uint32_t)(s->retain_mono - now_mono);
 }
 
-/* The last position of (removed_pos, end] before the first event that is too young to go. */
-static enum err end_by_age(struct store *s, uint64_t end, int64_t now_ms, struct why *why, uint64_t *ret_end)
+/*
+ * SQL_RETAIN_YOUNGER: the first position of (from, end] that is too young to go, and not of a time that has not come yet.
+ * SQL_RETAIN_OLDER: the last one that is old enough. 0: none.
+ */
+static enum err find(struct store *s, enum sql which, uint64_t from, uint64_t end, int64_t age_ms,
+		     struct why *why, uint64_t *ret_pos)
 {
-	sqlite3_stmt *stmt = db_stmt(&s->db, SQL_RETAIN_YOUNGER);
-	uint64_t retain_ms = atomic_load(&s->retain_ms);
+	sqlite3_stmt *stmt = db_stmt(&s->db, which);
 
-	if (!retain_ms) {
-		*ret_end = s->removed_pos;
-		return E_OK;
-	}
-	sqlite3_bind_int64(stmt, 1, (int64_t)s->removed_pos);
+	sqlite3_bind_int64(stmt, 1, (int64_t)from);
 	sqlite3_bind_int64(stmt, 2, (int64_t)end);
-	sqlite3_bind_int64(stmt, 3, now_ms - (int64_t)retain_ms);
-	*ret_end = db_row(&s->db, SQL_RETAIN_YOUNGER) ? (uint64_t)sqlite3_column_int64(stmt, 0) - 1 : end;
-	return db_done(&s->db, SQL_RETAIN_YOUNGER, why);
+	sqlite3_bind_int64(stmt, 3, age_ms - (int64_t)atomic_load(&s->retain_ms));
+	if (which == SQL_RETAIN_YOUNGER)
+		sqlite3_bind_int64(stmt, 4, age_ms);
+	*ret_pos = db_row(&s->db, which) ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+	return db_done(&s->db, which, why);
+}
+
+/*
+ * Judge another slice, up to the first event that is too young. What was stored while the clock was ahead says nothing about
+ * its age, and goes with the first behind it that does; it must not keep all others until its time comes.
+ */
+static enum err judge(struct store *s, uint64_t taken, int64_t age_ms, struct why *why)
+{
+	uint64_t from = max_u64(s->judged_pos, s->removed_pos), end = min_u64(taken, from + SLICE), young = 0, old = 0;
+	enum err err = find(s, SQL_RETAIN_YOUNGER, from, end, age_ms, why, &young);
+
+	if (young)
+		end = young - 1;
+	if (err == E_OK && end > from)
+		err = find(s, SQL_RETAIN_OLDER, from, end, age_ms, why, &old);
+	if (err != E_OK)
+		return err;
+	s->judged_pos = end;
+	s->aged_pos = max_u64(s->aged_pos, old);
+	s->judge_more = !young && end < taken;
+	return E_OK;
+}
+
+/* The last position up to `end` that is too old. */
+static enum err end_by_age(struct store *s, uint64_t end, uint64_t taken, int64_t age_ms, struct why *why,
+			   uint64_t *ret_end)
+{
+	enum err err = E_OK;
+
+	s->judge_more = false;
+	if (atomic_load(&s->retain_ms))
+		err = judge(s, taken, age_ms, why);
+	*ret_end = max_u64(min_u64(s->aged_pos, end), s->removed_pos);
+	return err;
 }
 
 /* The same by size. An event counts as large as the average of all: what each holds would have to be read. */
@@ -111,7 +146,7 @@ static uint64_t end_by_keys(struct store *s, uint64_t end, int64_t now_ms)
 	return min_u64(end, max_u64(s->dedup.merged_pos, s->removed_pos));
 }
 
-enum err retain_step(struct store *s, int64_t now_ms, struct why *why)
+enum err retain_step(struct store *s, int64_t now_ms, int64_t age_ms, struct why *why)
 {
 	uint64_t now_mono = clock_mono_ms();
 	uint64_t taken, slice, by_age, end;
@@ -121,12 +156,12 @@ enum err retain_step(struct store *s, int64_t now_ms, struct why *why)
 		return E_OK;
 	taken = forwarded(s);
 	slice = min_u64(taken, s->removed_pos + SLICE);
-	err = end_by_age(s, slice, now_ms, why, &by_age);
+	err = end_by_age(s, slice, taken, age_ms, why, &by_age);
 	if (err != E_OK)
 		return err;
 	end = max_u64(by_age, end_by_size(s, slice, taken));
 	assert(end >= s->removed_pos && end <= slice);
-	s->retain_more = end == slice && end < taken;
+	s->retain_more = (end == slice && end < taken) || s->judge_more;
 	s->retain_mono = now_mono + LOOK_MS;
 	if (end == s->removed_pos)
 		return E_OK;

@@ -44,7 +44,9 @@
 			    " ON CONFLICT(gen) DO UPDATE SET last_ms = excluded.last_ms")                              \
 	X(GEN_REMOVE,       "DELETE FROM dedup_gens WHERE gen = ?1")                                                   \
 	X(RETAIN_YOUNGER,   "SELECT pos FROM events WHERE pos > ?1 AND pos <= ?2 AND stored_ms >= ?3"                  \
-			    " ORDER BY pos LIMIT 1")                                                                   \
+			    " AND stored_ms <= ?4 ORDER BY pos LIMIT 1")                                               \
+	X(RETAIN_OLDER,     "SELECT pos FROM events WHERE pos > ?1 AND pos <= ?2 AND stored_ms < ?3"                   \
+			    " ORDER BY pos DESC LIMIT 1")                                                              \
 	X(EVENT_FORGET,     "DELETE FROM events WHERE pos = ?1 AND pos <= ?2"                                          \
 			    " AND pos NOT IN (SELECT pos FROM dead)")                                                  \
 	X(RETAIN_DELETE,    "DELETE FROM events WHERE pos > ?1 AND pos <= ?2"                                          \

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/age.h"
 #include "store/dedup.h"
 #include "store/gather.h"
 #include "store/positions.h"
@@ -40,12 +41,16 @@ struct store {
 	struct queue deads;   /* the same for dead letters */
 	uint64_t last_pos;    /* of the running transaction */
 	int64_t last_ms;      /* when the newest row was stored */
+	struct age age;       /* by which dedup and retention forget */
 	uint64_t removed_pos; /* retention let everything up to here go, but what is set aside */
+	uint64_t judged_pos;  /* retention knows about everything up to here, */
+	uint64_t aged_pos;    /* and that everything up to here is too old */
 	int64_t dead_count;
 	struct wal wal;
 	uint64_t positions_mono; /* ms; when the writer first saw unwritten positions; 0: none */
 	uint64_t retain_mono;    /* ms; when retention looks next */
 	bool retain_more;        /* the last slice did not reach the end */
+	bool judge_more;         /* the same of what retention knows */
 	struct why failure;      /* why the store is FAILED */
 	struct retry retry;      /* FAILED: when to try again */
 
@@ -81,8 +86,8 @@ void group_refuse(struct store *s, enum err err);
 /* group.c: is there anything to write? */
 bool group_is_due(struct store *s, uint64_t now_mono);
 
-/* retain.c: inside a transaction, let a slice of old forwarded events go. */
-enum err retain_step(struct store *s, int64_t now_ms, struct why *why);
+/* retain.c: inside a transaction, let a slice of old forwarded events go: `age_ms` is the time by which they are old. */
+enum err retain_step(struct store *s, int64_t now_ms, int64_t age_ms, struct why *why);
 
 /* retain.c: is there anything that may go, once its time has come? */
 bool retain_waits(struct store *s);
