@@ -70,6 +70,15 @@ static void on_lost(struct driver *d, struct conn *c)
 	went_down(d, c);
 }
 
+/* The request of `c` has waited from when it was meant to leave until now; false: it does not count yet. */
+static bool add_latency(struct driver *d, const struct conn *c, uint64_t now_ns)
+{
+	if (c->intended_ns < d->sched.start_ns + d->plan->warmup_ns)
+		return false;
+	hist_add(&d->latency, now_ns - c->intended_ns);
+	return true;
+}
+
 static void start(struct driver *d, struct conn *c, uint64_t intended_ns, uint64_t now_ns)
 {
 	if (c->again) {
@@ -107,10 +116,8 @@ static void on_answered(struct driver *d, struct conn *c, uint64_t now_ns)
 	d->statuses[c->status]++;
 	count(good ? &d->seen.acked : &d->seen.refused);
 	idlog_add(&d->ids, good ? IDLOG_ACKNOWLEDGED : IDLOG_REFUSED, id_of(c), c->status);
-	if (good && c->intended_ns >= d->sched.start_ns + d->plan->warmup_ns) {
-		hist_add(&d->latency, now_ns - c->intended_ns);
+	if (good && add_latency(d, c, now_ns))
 		d->measured++;
-	}
 	c->state = CONN_IDLE;
 	if (c->closes)
 		went_down(d, c);
@@ -164,6 +171,14 @@ static void start_due(struct driver *d, uint64_t now_ns)
 	}
 }
 
+/* A request that is given up has waited at least this long: it must not make the rest look faster. */
+static void on_time_out(struct driver *d, struct conn *c, uint64_t now_ns)
+{
+	if (c->state == CONN_BUSY && !d->plan->retry)
+		add_latency(d, c, now_ns);
+	on_lost(d, c);
+}
+
 static void tick(struct driver *d, uint64_t now_ns)
 {
 	for (size_t i = 0; i < d->conn_count; i++) {
@@ -171,7 +186,7 @@ static void tick(struct driver *d, uint64_t now_ns)
 
 		if ((c->state == CONN_BUSY || c->state == CONN_CONNECTING) &&
 		    now_ns > c->since_ns + d->plan->timeout_ns)
-			on_lost(d, c);
+			on_time_out(d, c, now_ns);
 		if (c->state == CONN_DOWN)
 			conn_open(c, d->epoll, &d->plan->addr, d->plan->addr_len, now_ns);
 	}
@@ -224,12 +239,16 @@ static uint64_t end_sending(struct driver *d, uint64_t now_ns, uint64_t give_up_
 }
 
 /* What is still on its way has no answer. */
-static void abandon(struct driver *d)
+static void abandon(struct driver *d, uint64_t now_ns)
 {
 	for (size_t i = 0; i < d->conn_count; i++) {
-		if (d->conns[i].state != CONN_BUSY)
+		struct conn *c = &d->conns[i];
+
+		if (c->state == CONN_BUSY || c->again)
+			add_latency(d, c, now_ns);
+		if (c->state != CONN_BUSY)
 			continue;
-		idlog_add(&d->ids, IDLOG_UNKNOWN, id_of(&d->conns[i]), 0);
+		idlog_add(&d->ids, IDLOG_UNKNOWN, id_of(c), 0);
 		count(&d->seen.lost);
 	}
 	d->err = idlog_flush(&d->ids);
@@ -252,7 +271,7 @@ void driver_run(struct driver *d)
 		wait_and_handle(d, now_ns);
 		now_ns = clock_mono_ns();
 	}
-	abandon(d);
+	abandon(d, now_ns);
 }
 
 DEFINE_FREEP(driver, struct driver, driver_free)

@@ -194,6 +194,7 @@ def test_a_request_without_an_answer_in_time_is_unknown(tmp_path):
     with Server(lambda n, send: None) as server:
         result, ids = hfload(server, tmp_path, "-n", 2, "-c", 2, "--timeout", 0.3)
     assert (result["acked"], result["unanswered"]) == (0, 2)
+    assert result["latency_us"]["p50"] >= 300000, "what was given up has waited at least so long"
     assert set(map(tuple, ids.values())) == {("U",)}
 
 
