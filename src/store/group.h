@@ -14,7 +14,7 @@ struct group {
 	struct store_dead_put *deads;
 	int64_t now_ms;
 	int64_t age_ms; /* the same as age.h has it */
-	size_t rows; /* inserted */
+	size_t rows;    /* inserted */
 	size_t keys;
 	size_t duplicates;
 	size_t refused;

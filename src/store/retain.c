@@ -46,8 +46,8 @@ uint32_t retain_wait_ms(struct store *s, uint64_t now_mono)
  * SQL_RETAIN_YOUNGER: the first position of (from, end] that is too young to go, and not of a time that has not come yet.
  * SQL_RETAIN_OLDER: the last one that is old enough. 0: none.
  */
-static enum err find(struct store *s, enum sql which, uint64_t from, uint64_t end, int64_t age_ms,
-		     struct why *why, uint64_t *ret_pos)
+static enum err find(struct store *s, enum sql which, uint64_t from, uint64_t end, int64_t age_ms, struct why *why,
+		     uint64_t *ret_pos)
 {
 	sqlite3_stmt *stmt = db_stmt(&s->db, which);
 
