@@ -8,6 +8,7 @@
 
 #define REFRESH_MS       30000      /* before its end an access token is replaced (facts 2.4) */
 #define REFRESH_AGAIN_MS 1000       /* while that has not worked */
+#define OPEN_MS          20000      /* for the answer to Subscribe; the stream itself has no limit */
 #define PARKED           UINT64_MAX /* no attempt is planned */
 
 #define MAY(state)       (1u << CONNECTION_##state)
@@ -49,7 +50,10 @@ static void on_again(struct loop_timer *timer)
 	struct connection *c = CONTAINER_OF(timer, struct connection, again);
 
 	(void)loop_timer_start(&c->agent->daemon.loop, timer, PARKED); /* in the place that it has just left */
-	attempt(c);
+	if (c->state == CONNECTION_OPENING)
+		connection_failed(c, RPC_DEADLINE_EXCEEDED, "Subscribe", (struct str)STR("no answer"));
+	else
+		attempt(c);
 }
 
 void connection_start(struct connection *c)
@@ -112,6 +116,7 @@ void connection_logged_in(struct connection *c)
 void connection_asked(struct connection *c)
 {
 	move(c, CONNECTION_OPENING);
+	(void)loop_timer_start(&c->agent->daemon.loop, &c->again, OPEN_MS); /* it runs: it is only moved */
 	stream_open(c->agent);
 }
 
@@ -149,6 +154,7 @@ static void plan_heartbeat(struct connection *c)
 void connection_opened(struct connection *c)
 {
 	move(c, CONNECTION_OPEN);
+	(void)loop_timer_start(&c->agent->daemon.loop, &c->again, PARKED);
 	c->open_ms = c->agent->daemon.loop.now_ms;
 	plan_refresh(c);
 	plan_heartbeat(c);

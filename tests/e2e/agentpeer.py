@@ -182,10 +182,14 @@ class AgentPeer:
 
 
 class PrincipalPeer:
-    """A principal of upstream's dialect: lets everybody in under `name`, and keeps each stream that is opened."""
+    """A principal of upstream's dialect: lets everybody in under `name`, and keeps each stream that is opened.
 
-    def __init__(self, api, port, pki, name, acks=True, version="0.1.0", lifetime_s=300):
+    With `dialect` it says that it speaks ours, and answers no Subscribe.
+    """
+
+    def __init__(self, api, port, pki, name, acks=True, version="0.1.0", lifetime_s=300, dialect=None):
         self.api, self.name, self.acks, self.version, self.lifetime_s = api, name, acks, version, lifetime_s
+        self.dialect = dialect
         self.streams, self.logins, self.refreshes, self.renews = queue.Queue(), [], [], True
         self.server = grpc.server(futures.ThreadPoolExecutor(8), options=ANY_SIZE)
         self.server.add_generic_rpc_handlers((
@@ -196,8 +200,7 @@ class PrincipalPeer:
                     self._refresh, api.RefreshTokenRequest.FromString, lambda m: m.SerializeToString())}),
             grpc.method_handlers_generic_handler("versionapi.Version", {
                 "Version": grpc.unary_unary_rpc_method_handler(
-                    lambda request, context: api.VersionResponse(version=f"argocd-agent-{version}"),
-                    api.VersionRequest.FromString, lambda m: m.SerializeToString())}),
+                    self._version, api.VersionRequest.FromString, lambda m: m.SerializeToString())}),
             grpc.method_handlers_generic_handler("eventstreamapi.EventStream", {
                 "Subscribe": grpc.stream_stream_rpc_method_handler(
                     self._subscribe, api.Event.FromString,
@@ -224,6 +227,11 @@ class PrincipalPeer:
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "authentication failed")
         self.lifetime_s = 300
         return self.api.AuthResponse(accessToken=self._token("argocd-agent-server-access"))
+
+    def _version(self, _request, context):
+        if self.dialect:
+            context.send_initial_metadata((("holdfast-dialect", self.dialect),))
+        return self.api.VersionResponse(version=f"argocd-agent-{self.version}")
 
     def _subscribe(self, received, context):
         waiting = queue.Queue()

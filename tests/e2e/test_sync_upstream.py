@@ -242,3 +242,16 @@ def test_our_agent_comes_again_when_the_principal_ends_the_stream(site):
     app = application("r1", name="guestbook", namespace=SITE, uid="0000-source", resourceVersion="5")
     again.send(again.api.about("create", app))
     wait_until(lambda: agent.tree.revision("guestbook") == "r1", "it is applied")
+
+
+def test_our_agent_comes_again_when_nobody_answers_its_subscribe(net, api):
+    """A proxy keeps the connection alive; the principal behind it hangs."""
+    port = net.free_port()
+    peer = PrincipalPeer(api, port, net.pki, SITE, dialect="1")
+    agent = net.agent(SITE, port)
+    peer.stream()
+    peer.stream(limit_s=60)
+    said = agent.log("no connection with the principal")[0]
+    assert (said["step"], said["code"], said["error"]) == ("Subscribe", "DEADLINE_EXCEEDED", "no answer")
+    assert not agent.log("connected")
+    peer.stop()
