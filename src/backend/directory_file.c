@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
+#include "backend/directory_texts.h"
 #include "backend/object_yaml.h"
 #include "base/mem.h"
 
@@ -228,6 +229,8 @@ enum err directory_content(const struct directory_key *key, enum directory_part 
 		err = check_meta(tree, "name", key->name, why);
 	if (err == E_OK)
 		err = check_meta(tree, "namespace", key->namespace, why);
+	if (err == E_OK)
+		err = directory_texts(key->kind, tree, why);
 	if (err == E_OK) {
 		take_uid(tree, ret_uid);
 		err = as_object(key->kind, tree, why, ret_tree);
