@@ -27,7 +27,7 @@ ONLY = {
     "auth": {"base", "event", "config", "net", "rpc"},
     "backend": {"base", "event", "net", "store"},
     "sync": {"base", "event", "delivery", "auth", "wire", "backend", "store"},
-    "lib": {"base", "event", "store"},
+    "lib": {"base", "event", "delivery", "store"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^">]+)[">]')

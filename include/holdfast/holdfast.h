@@ -1,8 +1,8 @@
 /*
  * holdfast.h -- libholdfast: events that are kept until the other side has confirmed them.
  *
- * Shape     event.h: CloudEvents in memory; store.h: events on disk. Handles are opaque; a function that can fail returns
- *           enum hf_error and, when the caller passes a struct hf_why, tells the story in it.
+ * Shape     event.h: CloudEvents in memory; store.h: events on disk; outbox.h: what a peer has yet to confirm. Handles are
+ *           opaque; a function that can fail returns enum hf_error and, when the caller passes a struct hf_why, tells the story in it.
  * Owner     X_new, X_open, X_parse give a handle that X_free or X_close takes back; these accept NULL. Results stand in
  *           `ret_x`, last, set only on success.
  * Threads   handles of different threads are independent; what one handle allows is said at its type.

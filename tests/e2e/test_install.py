@@ -1,6 +1,7 @@
 """make install: what arrives, and whether a program can be built on it."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -68,7 +69,7 @@ def libdir(stage):
 
 def test_everything_is_installed(stage):
     for path in ["usr/bin/holdfast", "usr/include/holdfast/holdfast.h", "usr/include/holdfast/event.h",
-                 "usr/include/holdfast/store.h", "usr/share/man/man1/holdfast.1",
+                 "usr/include/holdfast/outbox.h", "usr/include/holdfast/store.h", "usr/share/man/man1/holdfast.1",
                  "usr/share/bash-completion/completions/holdfast"]:
         assert (stage / path).stat().st_size > 0, path
     libraries = {p.name for p in libdir(stage).glob("libholdfast*")}
@@ -85,22 +86,41 @@ def test_the_installed_program_runs(stage):
     assert pkg_config(stage, "--modversion")[0] in out
 
 
+def build(program, *flags):
+    """`program`.c against the staged library, without a warning."""
+    subprocess.run(["/usr/bin/gcc", "-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o", program, f"{program}.c", *flags],
+                   check=True)
+
+
 @pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
 def test_a_program_built_with_pkg_config_stores_and_reads(stage, tmp_path, static):
     (tmp_path / "app.c").write_text(PROGRAM)
     flags = pkg_config(stage, "--cflags", "--libs", *(["--static"] if static else []))
     if static:
         flags = [str(libdir(stage) / "libholdfast.a") if f == "-lholdfast" else f for f in flags]
-    subprocess.run(["/usr/bin/gcc", "-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o", tmp_path / "app",
-                    tmp_path / "app.c", *flags], check=True)
+    build(tmp_path / "app", *flags)
     env = {**os.environ, "LD_LIBRARY_PATH": str(libdir(stage))}
     for position in [1, 2]:
         out = subprocess.run([tmp_path / "app", tmp_path / "data"], env=env, check=True, capture_output=True, text=True)
         assert out.stdout == f'{position} order.paid {{"n":1}}\n'
 
 
+def test_the_programs_of_the_guide_do_what_it_says(stage, tmp_path):
+    programs = re.findall(r"```c\n(.*?)```", (ROOT / "docs/guide/library.md").read_text(), re.DOTALL)
+    outputs = []
+    for n, text in enumerate(programs):
+        (tmp_path / f"app{n}.c").write_text(text)
+        build(tmp_path / f"app{n}", *pkg_config(stage, "--cflags", "--libs"))
+        outputs.append(subprocess.run([tmp_path / f"app{n}"], env={**os.environ, "LD_LIBRARY_PATH": str(libdir(stage))}, cwd=tmp_path,
+                                      check=True, capture_output=True, text=True).stdout)
+    assert outputs == ["", "hall/lamp 2: off\n"]
+    out = subprocess.run([stage / "usr/bin/holdfast", "tail", "--data-dir", tmp_path / "data", "--data"], check=True,
+                         capture_output=True, text=True).stdout
+    assert out == '{"order":7}\n'
+
+
 def test_the_headers_are_c_plus_plus_too(stage, tmp_path):
-    for header in ["holdfast.h", "event.h", "store.h"]:
+    for header in ["holdfast.h", "event.h", "outbox.h", "store.h"]:
         subprocess.run(["/usr/bin/clang", "-x", "c++", "-std=c++17", "-fsyntax-only", "-Wall", "-Werror",
                         "-Wno-pragma-once-outside-header", stage / "usr/include/holdfast" / header,
                         "-I", stage / "usr/include"], check=True)
