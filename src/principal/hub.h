@@ -40,6 +40,7 @@ struct hub_agent {
 	uint64_t stale_ms;           /* a report was lost for want of memory: all is reported again then; 0: none was */
 	void *user;                  /* the owner's: its stream */
 	struct quiet quiet;          /* the owner's: lines about events that went wrong */
+	struct quiet coming;         /* the owner's: lines about streams that come and go */
 	struct traffic_peer traffic; /* the owner's: series that name it */
 };
 

@@ -52,23 +52,32 @@ static struct traffic_peer *traffic_of(struct principal *p, struct hub_agent *ag
 
 void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect)
 {
+	uint64_t unsaid;
+
 	principal_metrics_connected(&p->metrics, traffic_of(p, s->agent)->name);
 	metric_set(p->metrics.connected, (int64_t)p->streams);
-	log_info(PRINCIPAL_LOG, "an agent is connected", LOG_S("agent", s->agent->name.text),
-		 LOG_S("mode", agent_mode_text(s->agent->mode)), LOG_U("dialect", dialect->version));
+	/* Two that share a name end each other's streams: the address tells them apart. */
+	if (quiet_ask(&s->agent->coming, daemon_now_ms(&p->daemon), &unsaid))
+		log_info(PRINCIPAL_LOG, "an agent is connected", LOG_S("agent", s->agent->name.text),
+			 LOG_S("address", rpc_peer(s->pump.call)->address),
+			 LOG_S("mode", agent_mode_text(s->agent->mode)), LOG_U("dialect", dialect->version),
+			 LOG_U("not_logged", unsaid));
 }
 
 void observe_disconnected(struct principal *p, const struct stream *s, const struct rpc_ending *ending)
 {
 	char reason[512];
+	uint64_t unsaid;
 
 	metric_set(p->metrics.connected, (int64_t)p->streams - 1);
 	/* The call is still there when its connection ended under it. */
 	if (s->pump.message.n || s->pump.order)
 		principal_metrics_cut(&p->metrics, traffic_of(p, s->agent)->name, /* by_us= */ !s->pump.call);
+	if (!quiet_ask(&s->agent->coming, daemon_now_ms(&p->daemon), &unsaid))
+		return;
 	(void)snprintf(reason, sizeof(reason), "%s%s%s", ending->text, ending->detail[0] ? ": " : "", ending->detail);
 	log_at(ending->orderly ? LOG_INFO : LOG_WARN, PRINCIPAL_LOG, "an agent is disconnected",
-	       LOG_S("agent", s->agent->name.text), LOG_S("reason", reason));
+	       LOG_S("agent", s->agent->name.text), LOG_S("reason", reason), LOG_U("not_logged", unsaid));
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */

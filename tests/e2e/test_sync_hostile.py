@@ -136,6 +136,19 @@ class Proxied(AgentPeer):
         return super().unary(*words, metadata=(("x-agent", self.name),), **options)
 
 
+def test_an_agent_that_comes_again_and_again_does_not_fill_the_log(net, api):
+    """Or two that share a name: each newer stream ends the older one."""
+    principal = net.principal()
+    peer = AgentPeer(api, principal.port, net.pki, SITE)
+    peer.authenticate()
+    for _ in range(100):
+        peer.subscribe()
+    wait_until(lambda: principal.metrics()["argocd_principal_agent_connections_total"] >= 100, "all have come")
+    came, went = principal.log("an agent is connected"), principal.log("an agent is disconnected")
+    assert came[0]["address"] == "127.0.0.1" and went[0]["reason"] == "a newer stream of this agent is there"
+    assert len(came) + len(went) < 40
+
+
 def test_a_token_is_worth_nothing_with_the_header_of_another_agent(net, api):
     principal = net.principal("--insecure-plaintext", "--insecure-jwt-generate", "--auth", "header:x-agent:^(.*)$", auth="")
     victim = Proxied(api, principal.port, SITE)
