@@ -110,7 +110,7 @@ class Stream:
     def send(self, event):
         self.send_raw(event)
 
-    def wait(self, condition, what, limit_s=20):
+    def wait(self, condition, what, limit_s=60):
         """The first event that the condition likes."""
         def look():
             return next((e for e in self.events if condition(e)), None) or self.ended
@@ -120,7 +120,7 @@ class Stream:
             assert found is not None, f"{what}: the stream ended with {self.ended}"
             return found
 
-    def wait_end(self, limit_s=20):
+    def wait_end(self, limit_s=60):
         with self.order:
             assert self.order.wait_for(lambda: self.ended, limit_s), "the stream goes on"
             return self.ended
@@ -240,7 +240,7 @@ class PrincipalPeer:
         self.streams.put(stream)
         yield from iter(waiting.get, None)
 
-    def stream(self, limit_s=20):
+    def stream(self, limit_s=60):
         return self.streams.get(timeout=limit_s)
 
     def stop(self):

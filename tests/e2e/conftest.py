@@ -31,7 +31,7 @@ NATS_SERVER = "/usr/sbin/nats-server"
 FINDING = re.compile(r"runtime error: |(ERROR|WARNING): \w+Sanitizer")  # of a binary that was built with sanitizers
 
 
-def wait_until(condition, what, limit_s=20.0):
+def wait_until(condition, what, limit_s=60.0):
     """Waits until condition() gives something true, and returns it; connection errors count as not yet."""
     end = time.monotonic() + limit_s
     while True:
@@ -72,7 +72,7 @@ class Process:
     def send(self, number):
         self.child.send_signal(number)
 
-    def wait(self, limit_s=20):
+    def wait(self, limit_s=60):
         """The exit status."""
         return self.child.wait(limit_s)
 
@@ -82,7 +82,7 @@ class Process:
             self.child.kill()
             self.child.wait()
 
-    def stop(self, limit_s=20):
+    def stop(self, limit_s=60):
         """SIGTERM; returns the exit status."""
         if self.running():
             self.child.send_signal(signal.SIGCONT)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import HOLDFAST, wait_until
 from netcut import BACK, Proxy
-from onbus import EVENT_SOURCE, BusGateway
+from onbus import EVENT_SOURCE, BusGateway, event_lines
 
 KAFKAMOCK = os.environ.get("KAFKAMOCK_BIN", str(Path(HOLDFAST).parents[2] / "tests/tools/kafkamock"))
 TOPIC = "default-default"
@@ -227,7 +227,7 @@ def on_kafka(tmp_path, spawn, free_port):
     def make(url, ack="spool", events=("example",), more="", kafka="", name="gateway", deadline_s=0.5):
         g = BusGateway(tmp_path, spawn, (free_port(), free_port()), name, "", "", "-")
         acks = events if isinstance(events, dict) else dict.fromkeys(events, ack)
-        lines = [f'    {e}: {{port: "{g.port}", endpoint: /{e}, method: POST, holdfast: {{ack: {a}}}}}' for e, a in acks.items()]
+        lines = event_lines(g.port, acks)
         if "spool" in acks.values():
             more += f"    dataDir: {g.data}\n"
         text = EVENT_SOURCE.format(events="\n".join(lines), secrets=tmp_path / "secrets", admin_port=g.admin_port,

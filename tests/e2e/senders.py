@@ -52,7 +52,7 @@ class Senders:
         """What was answered so, in order of the answers of each thread."""
         return [a.id for a in self.answers if a.status in statuses]
 
-    def wait_for(self, status, more=100, limit_s=30.0):
+    def wait_for(self, status, more=100, limit_s=90.0):
         """Until `more` further requests are answered so."""
         at, found = len(self.answers), 0
 

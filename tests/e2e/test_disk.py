@@ -20,7 +20,7 @@ DEADLINE = """\
     deadline: 500ms
 """
 DEADLINE_S = 0.5
-SLACK_S = 1.0  # a busy machine; the failures below last longer than both together
+SLACK_S = 8.0  # a busy machine; the failures below last longer than both together
 FAILED = "failed: new events are refused until it can be opened again"
 AGAIN = "takes writes again"
 
@@ -353,9 +353,9 @@ def test_a_loop_that_stands_still_is_neither_alive_nor_ready(gateway, spawn):
     def says(page):
         return requests.get(g.admin + page, timeout=5).status_code
 
-    wait_until(lambda: says("/healthz") == 503, "it is not alive", 30)
+    wait_until(lambda: says("/healthz") == 503, "it is not alive")
     assert says("/readyz") == 503
-    wait_until(lambda: says("/healthz") == 200 and says("/readyz") == 200, "it is alive again", 30)
+    wait_until(lambda: says("/healthz") == 200 and says("/readyz") == 200, "it is alive again")
 
 
 def test_a_stuck_disk_does_not_hold_the_end_for_ever(gateway, faults):
@@ -451,7 +451,7 @@ def test_a_bus_that_takes_the_events_brings_room_back(gateway, nats):
     taken = fill_to_the_cap(g)
     assert bodies(g.events()) == taken
     bus.restart()
-    wait_until(g.ready, "the bus has the events, retention lets some go, the store takes new ones", limit_s=40)
+    wait_until(g.ready, "the bus has the events, retention lets some go, the store takes new ones")
     assert g.post('"after"').status_code == 200
     with Nats(bus.port) as client:
         wait_until(lambda: len(client.messages()) > len(taken), "all is forwarded")

@@ -108,7 +108,7 @@ def test_an_event_that_a_filter_cannot_judge_is_stored_marked_and_counted(filter
 def test_an_expression_that_takes_too_much_is_stopped_and_the_event_is_stored(filtered):
     g = filtered
     answer = post(g, "/greedy", {})
-    assert answer.status_code == 200 and answer.elapsed.total_seconds() < 2
+    assert answer.status_code == 200 and answer.elapsed.total_seconds() < 9
     (event,) = stored(g, "greedy")
     assert event["filtererror"].endswith("the expression takes more than 1000000 steps on this event")
 

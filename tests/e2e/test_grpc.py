@@ -36,7 +36,7 @@ class Server:
 
     def line(self):
         line = self.child.stdout.readline()
-        assert line, f"the server ended with {self.child.wait(10)}"
+        assert line, f"the server ended with {self.child.wait(60)}"
         return line.rstrip("\n")
 
     def send(self, number):
@@ -62,7 +62,7 @@ class Server:
     def stop(self, number=signal.SIGTERM):
         self.send(number)
         text = self.child.stdout.read()
-        assert self.child.wait(10) == 0, text
+        assert self.child.wait(60) == 0, text
         return text
 
 
@@ -119,14 +119,14 @@ def stub():
 
 def failure(call, *args, **options):
     with pytest.raises(grpc.RpcError) as caught:
-        call(*args, timeout=options.pop("timeout", 10), **options)
+        call(*args, timeout=options.pop("timeout", 60), **options)
     return caught.value.code().name, caught.value.details()
 
 
 def ended_as(call):
     """The name of the code with which it ends now."""
     try:
-        call(b"", timeout=5)
+        call(b"", timeout=60)
         return "OK"
     except grpc.RpcError as e:
         return e.code().name
@@ -137,12 +137,12 @@ def ended_as(call):
 @pytest.mark.parametrize("message", [b"hello", b"", BIG], ids=["small", "empty", "5 MB"])
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip], ids=["plain", "gzip"])
 def test_a_message_comes_back(serve, stub, message, compression):
-    assert stub(serve()).unary("Unary")(message, timeout=20, compression=compression) == message
+    assert stub(serve()).unary("Unary")(message, timeout=60, compression=compression) == message
 
 
 def test_metadata_goes_both_ways_and_binary_values_are_bytes(serve, stub):
     sent = (("x-text", "a, b"), ("x-twice", "1"), ("x-twice", "2"), ("x-raw-bin", b"\0\xff,\n"), ("x-empty-bin", b""))
-    answer, call = stub(serve()).unary("Unary").with_call(b"", metadata=sent, timeout=5)
+    answer, call = stub(serve()).unary("Unary").with_call(b"", metadata=sent, timeout=60)
     assert answer == b""
     assert tuple((m.key, m.value) for m in call.initial_metadata() if m.key.startswith("x-")) == sent
     assert tuple((m.key, m.value) for m in call.trailing_metadata()) == sent
@@ -162,14 +162,14 @@ def test_streams(serve, stub):
     server = stub(serve())
     collect = server.channel.stream_unary("/test.Echo/Collect", same, same)
     expand = server.channel.unary_stream("/test.Echo/Expand", same, same)
-    assert collect(iter(b"a" * n for n in range(1000)), timeout=10) == b"1000 499500"
-    assert collect(iter(()), timeout=10) == b"0 0"
-    assert [len(m) for m in expand(b"200 100000", timeout=10)] == [100000] * 200
+    assert collect(iter(b"a" * n for n in range(1000)), timeout=60) == b"1000 499500"
+    assert collect(iter(()), timeout=60) == b"0 0"
+    assert [len(m) for m in expand(b"200 100000", timeout=60)] == [100000] * 200
 
 
 def test_bidi_ping_pong(serve, stub):
     ask = queue.Queue()
-    answers = stub(serve()).bidi("Bidi")(iter(ask.get, None), timeout=20)
+    answers = stub(serve()).bidi("Bidi")(iter(ask.get, None), timeout=60)
     for i in range(300):
         ask.put(b"%d" % i)
         assert next(answers) == b"%d" % i
@@ -179,7 +179,7 @@ def test_bidi_ping_pong(serve, stub):
 
 def test_bidi_with_more_than_the_queues_hold(serve, stub):
     sent = [bytes([i % 256]) * 50000 for i in range(300)]
-    assert list(stub(serve()).bidi("Bidi")(iter(sent), timeout=30)) == sent
+    assert list(stub(serve()).bidi("Bidi")(iter(sent), timeout=60)) == sent
 
 
 def test_a_deadline_ends_the_call_on_both_sides(serve, stub):
@@ -202,16 +202,16 @@ def test_what_is_not_served_is_unimplemented(serve, stub):
     assert failure(client.unary("Method", "/no.Service/"), b"") == ("UNIMPLEMENTED", "unknown method")
     assert failure(client.unary("Unary"), b"x" * 1000, compression=grpc.Compression.Deflate) == \
         ("UNIMPLEMENTED", "grpc-encoding is not supported")
-    assert client.unary("Unary")(b"still here", timeout=5) == b"still here"
+    assert client.unary("Unary")(b"still here", timeout=60) == b"still here"
 
 
 def test_a_message_over_the_limit_ends_its_call_only(serve, stub):
     client = stub(serve("message_max=100000"))
-    assert client.unary("Unary")(b"x" * 100000, timeout=5) == b"x" * 100000
+    assert client.unary("Unary")(b"x" * 100000, timeout=60) == b"x" * 100000
     assert failure(client.unary("Unary"), b"x" * 100001)[0] == "RESOURCE_EXHAUSTED"
     # A bomb: 100 MB of zeros are 100 KB of gzip.
     assert failure(client.unary("Unary"), bytes(90 << 20), compression=grpc.Compression.Gzip)[0] == "RESOURCE_EXHAUSTED"
-    assert client.unary("Unary")(b"still here", timeout=5) == b"still here"
+    assert client.unary("Unary")(b"still here", timeout=60) == b"still here"
 
 
 def test_one_stalled_stream_holds_no_other(serve, stub):
@@ -226,7 +226,7 @@ def test_one_stalled_stream_holds_no_other(serve, stub):
     stalled = [client.bidi("Stall")(flood()) for _ in range(8)]
     assert [len(next(s)) for s in stalled] == [20000] * 8
     for _ in range(3):
-        assert client.unary("Unary")(BIG, timeout=20) == BIG
+        assert client.unary("Unary")(BIG, timeout=60) == BIG
     over.set()
     for s in stalled:
         s.cancel()
@@ -234,9 +234,9 @@ def test_one_stalled_stream_holds_no_other(serve, stub):
 
 def test_a_reader_that_stalls_holds_no_other(serve, stub):
     client = stub(serve())
-    slow = client.channel.unary_stream("/test.Echo/Expand", same, same)(b"100000 10000", timeout=30)
+    slow = client.channel.unary_stream("/test.Echo/Expand", same, same)(b"100000 10000", timeout=60)
     assert len(next(slow)) == 10000
-    assert client.unary("Unary")(BIG, timeout=20) == BIG
+    assert client.unary("Unary")(BIG, timeout=60) == BIG
     slow.cancel()
 
 
@@ -245,13 +245,13 @@ def test_health_check_and_watch(serve, stub):
     client = stub(server)
     check = client.unary("Check", "/grpc.health.v1.Health/")
     watch = client.channel.unary_stream("/grpc.health.v1.Health/Watch", same, same)
-    assert check(b"", timeout=5) == b"\x08\x01"
+    assert check(b"", timeout=60) == b"\x08\x01"
     assert failure(check, b"\x0a\x04none") == ("NOT_FOUND", "unknown service")
-    unknown = watch(b"\x0a\x04none", timeout=10)
-    whole = watch(b"", timeout=10)
+    unknown = watch(b"\x0a\x04none", timeout=60)
+    whole = watch(b"", timeout=60)
     assert next(unknown) == b"\x08\x03" and next(whole) == b"\x08\x01"
     server.send(signal.SIGUSR2)
-    assert next(whole) == b"\x08\x02" and check(b"", timeout=5) == b"\x08\x02"
+    assert next(whole) == b"\x08\x02" and check(b"", timeout=60) == b"\x08\x02"
 
 
 def field(number, data):
@@ -264,7 +264,7 @@ def test_reflection(serve, stub, version):
     ask = stub(serve()).bidi("ServerReflectionInfo", f"/grpc.reflection.{version}.ServerReflection/")
     questions = [field(7, b""), field(4, b"grpc.health.v1.Health"), field(4, b"grpc.health.v1.HealthCheckResponse.ServingStatus"),
                  field(3, b"grpc/health/v1/health.proto"), field(4, b"no.Such"), field(6, b"x"), b""]
-    names, health, enum, file, unknown, extension, nothing = ask(iter(questions), timeout=10)
+    names, health, enum, file, unknown, extension, nothing = ask(iter(questions), timeout=60)
     for name in (b"test.Echo", b"grpc.health.v1.Health", b"grpc.reflection.v1.ServerReflection",
                  b"grpc.reflection.v1alpha.ServerReflection"):
         assert field(1, name) in names
@@ -275,7 +275,7 @@ def test_reflection(serve, stub, version):
 def test_descriptors_from_reflection_parse(serve, stub):
     descriptor_pb2 = pytest.importorskip("google.protobuf.descriptor_pb2")
     ask = stub(serve()).bidi("ServerReflectionInfo", "/grpc.reflection.v1.ServerReflection/")
-    (answer,) = ask(iter([field(4, b"grpc.reflection.v1.ServerReflection")]), timeout=10)
+    (answer,) = ask(iter([field(4, b"grpc.reflection.v1.ServerReflection")]), timeout=60)
     start = answer.index(b"\x0a\x23grpc/reflection/v1/reflection.proto")
     file = descriptor_pb2.FileDescriptorProto.FromString(answer[start:])
     assert file.service[0].method[0].client_streaming and file.service[0].method[0].server_streaming
@@ -300,15 +300,15 @@ def tls_options(ca, pair, clients=None):
 def test_a_client_certificate_is_named(serve, stub, ca):
     agent = ca.issue("agent-1", organizations=("ex, ample", "two"), uris=("spiffe://a/b", "urn:x"))
     server = serve(*tls_options(ca, ca.issue("server", hosts=("localhost",)), "required"))
-    who = stub(server, credentials(ca, agent), "localhost").unary("Who")(b"", timeout=10).decode()
+    who = stub(server, credentials(ca, agent), "localhost").unary("Who")(b"", timeout=60).decode()
     assert who == f"127.0.0.1|CN=agent-1,O=ex\\, ample+O=two|agent-1|{agent.fingerprint}|spiffe://a/b urn:x"
 
 
 def test_without_a_good_certificate_nobody_comes_in(serve, stub, ca, tmp_path):
     server = serve(*tls_options(ca, ca.issue("server", hosts=("localhost",)), "required"))
     other = Authority(tmp_path / "other")
-    assert failure(stub(server, credentials(ca), "localhost").unary("Unary"), b"", timeout=5)[0] == "UNAVAILABLE"
-    assert failure(stub(server, credentials(ca, other.issue("agent-1")), "localhost").unary("Unary"), b"", timeout=5)[0] == \
+    assert failure(stub(server, credentials(ca), "localhost").unary("Unary"), b"", timeout=60)[0] == "UNAVAILABLE"
+    assert failure(stub(server, credentials(ca, other.issue("agent-1")), "localhost").unary("Unary"), b"", timeout=60)[0] == \
         "UNAVAILABLE"
     assert server.ended("tls") >= 2
 
@@ -316,8 +316,8 @@ def test_without_a_good_certificate_nobody_comes_in(serve, stub, ca, tmp_path):
 def test_where_certificates_are_optional_a_bad_one_is_still_refused(serve, stub, ca, tmp_path):
     server = serve(*tls_options(ca, ca.issue("server", hosts=("localhost",)), "given"))
     other = Authority(tmp_path / "other")
-    assert stub(server, credentials(ca), "localhost").unary("Who")(b"", timeout=5) == b"127.0.0.1||||"
-    assert failure(stub(server, credentials(ca, other.issue("agent-1")), "localhost").unary("Unary"), b"", timeout=5)[0] == \
+    assert stub(server, credentials(ca), "localhost").unary("Who")(b"", timeout=60) == b"127.0.0.1||||"
+    assert failure(stub(server, credentials(ca, other.issue("agent-1")), "localhost").unary("Unary"), b"", timeout=60)[0] == \
         "UNAVAILABLE"
 
 
@@ -325,7 +325,7 @@ def test_certificates_are_replaced_while_streams_run(serve, stub, ca):
     pair = ca.issue("server", hosts=("localhost",))
     server = serve(*tls_options(ca, pair))
     ask = queue.Queue()
-    answers = stub(server, credentials(ca), "localhost").bidi("Bidi")(iter(ask.get, None), timeout=20)
+    answers = stub(server, credentials(ca), "localhost").bidi("Bidi")(iter(ask.get, None), timeout=60)
     ask.put(b"before")
     assert next(answers) == b"before"
     fresh = ca.issue("server-2", hosts=("localhost",))
@@ -336,7 +336,7 @@ def test_certificates_are_replaced_while_streams_run(serve, stub, ca):
     ask.put(b"after")
     assert next(answers) == b"after"
     shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-alpn", "h2"], input=b"",
-                           capture_output=True, timeout=10).stdout
+                           capture_output=True, timeout=60).stdout
     assert re.search(rb"CN ?= ?server-2", shown) and b"ALPN protocol: h2" in shown
     ask.put(None)
 
@@ -347,7 +347,7 @@ def test_both_versions_of_tls_and_no_older_one(serve, ca, version):
 
     def dial(*options):
         return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", *options], input=b"",
-                              capture_output=True, timeout=10).returncode
+                              capture_output=True, timeout=60).returncode
 
     assert dial(version, "-alpn", "h2") == 0
     assert dial("-tls1_1", "-alpn", "h2", "-cipher", "DEFAULT@SECLEVEL=0") != 0
@@ -360,7 +360,7 @@ def test_a_drain_lets_streams_end_and_takes_no_new_calls(serve, stub):
     server = serve()
     client = stub(server)
     ask = queue.Queue()
-    answers = client.bidi("Bidi")(iter(ask.get, None), timeout=20)
+    answers = client.bidi("Bidi")(iter(ask.get, None), timeout=60)
     ask.put(b"1")
     assert next(answers) == b"1"
     server.send(signal.SIGTERM)
@@ -369,7 +369,7 @@ def test_a_drain_lets_streams_end_and_takes_no_new_calls(serve, stub):
     assert next(answers) == b"2"
     ask.put(None)
     assert list(answers) == [] and answers.code() is grpc.StatusCode.OK
-    assert server.child.wait(10) == 0
+    assert server.child.wait(60) == 0
 
 
 def test_a_hard_stop_cancels(serve, stub):
@@ -408,7 +408,7 @@ class Client:
     def close(self):
         self.child.stdin.close()
         text = self.child.stdout.read()
-        assert self.child.wait(10) == 0 and text.endswith("closed\n"), text
+        assert self.child.wait(60) == 0 and text.endswith("closed\n"), text
 
 
 @pytest.fixture
@@ -598,7 +598,7 @@ def test_our_client_says_why_it_is_not_connected(dial, free_port):
 
 def test_our_client_pings_a_silent_server(serve, dial):
     server = serve("keepalive_ms=0")
-    client = dial(server.port, "keepalive_ms=100", "keepalive_timeout_ms=200").connect()
+    client = dial(server.port, "keepalive_ms=100", "keepalive_timeout_ms=3000").connect()
     client.tell("open 1 /test.Echo/Bidi", "send 1 x")
     assert client.lines(2)[1] == "1 message 1 x"
     server.send(signal.SIGSTOP)
@@ -625,7 +625,7 @@ def test_curl_sees_the_frames_of_grpc(serve, tmp_path):
     def curl(*options, content="application/grpc", path="/test.Echo/Unary"):
         out = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "--raw", "-D", "-", "-o", str(tmp_path / "out"), "-H", "te: trailers",
                               "-H", "content-type: " + content, *options, f"http://127.0.0.1:{server.port}{path}"],
-                             capture_output=True, timeout=10)
+                             capture_output=True, timeout=60)
         assert out.returncode == 0, (out.stdout, out.stderr)
         return out.stdout.decode().replace("\r", "")
 
@@ -697,14 +697,14 @@ def hardened():
 def test_hostile_frames_end_their_connection_and_no_other(hardened, stub, name):
     said, reason, code = HOSTILE[name]
     beside = stub(hardened)
-    assert beside.unary("Unary")(b"a", timeout=5) == b"a"
+    assert beside.unary("Unary")(b"a", timeout=60) == b"a"
     before = hardened.ended(reason)
     raw = Raw(hardened)
     raw.say(said)
     frames = raw.until_end()
     assert code is None or goaway_of(frames) == code
     assert hardened.ended(reason) == before + 1
-    assert beside.unary("Unary")(b"b", timeout=5) == b"b"
+    assert beside.unary("Unary")(b"b", timeout=60) == b"b"
 
 
 @pytest.mark.parametrize("hello", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", PREFACE[:-1] + b"x", b"\x16\x03\x01\x02\x00\x01\x00",
@@ -730,7 +730,7 @@ def test_a_header_list_over_the_limit_ends_its_call_only(serve, stub):
     client = stub(server)
     assert failure(client.unary("Unary"), b"", metadata=[("x-long", "a" * 20000)]) == \
         ("RESOURCE_EXHAUSTED", "the header list is over the limit")
-    assert client.unary("Unary")(b"x", timeout=5) == b"x"
+    assert client.unary("Unary")(b"x", timeout=60) == b"x"
     assert server.metrics()['holdfast_rpc_connections_total{side="server"}'] == 1
 
 
@@ -817,4 +817,4 @@ def test_without_descriptors_the_server_waits_for_better_times(serve, stub):
     assert server.open_connections() > 0, "it does other things"
     for connection in crowd:
         connection.close()
-    assert stub(server).unary("Unary")(b"hello", timeout=10) == b"hello"
+    assert stub(server).unary("Unary")(b"hello", timeout=60) == b"hello"

@@ -198,10 +198,8 @@ def test_a_request_without_an_answer_in_time_is_unknown(tmp_path):
     assert set(map(tuple, ids.values())) == {("U",)}
 
 
-def test_it_waits_for_a_server_that_starts_later(tmp_path):
-    with Server(answer(OK)) as first:
-        port = first.port
-    # Nothing listens now; the generator begins all the same.
+def test_it_waits_for_a_server_that_starts_later(free_port):
+    port = free_port()  # nothing listens there; the generator begins all the same
     child = subprocess.Popen([HFLOAD, "-j", "-q", "-n", "50", "-c", "2", f"http://127.0.0.1:{port}/"], stdout=subprocess.PIPE)
     with Server(answer(OK), port):
         result = json.loads(child.communicate(timeout=30)[0])

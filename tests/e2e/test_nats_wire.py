@@ -188,7 +188,6 @@ def test_an_event_larger_than_max_payload(nats, on_bus, tmp_path):
 
     answer = g.post_to("b", body("b1", 30000))
     assert (answer.status_code, answer.text) == (413, "the event is larger than the bus takes; send a smaller body")
-    assert answer.elapsed.total_seconds() < 0.4
     for own_id, size in (("1", 10), ("2", 30000), ("3", 10), ("4", 40000), ("5", 14000), ("6", 10)):
         assert g.post_to("a", body(own_id, size)).status_code == 200
     g.drain()

@@ -204,7 +204,7 @@ def test_a_bus_that_hangs_is_told_to_each_while_it_still_waits(everyone, nats):
     with futures.ThreadPoolExecutor(len(a.rows)) as pool:
         for row, answer, took in pool.map(ask, a.rows):
             assert answer and answer[0] >= 500 and "success" not in answer[1], (row.name, answer)
-            assert took < WAITS.get(row.name, 30), (row.name, took)
+            assert took < WAITS.get(row.name, 30) + 3, (row.name, took)  # a busy machine; the next longer time is five seconds more
     server.send(signal.SIGCONT)
 
 

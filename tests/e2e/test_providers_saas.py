@@ -573,7 +573,7 @@ def test_sns_bodies_that_are_no_message_are_refused(served, fake_sns, compat):
 
 
 def test_sns_waits_for_a_certificate_within_its_deadline_and_stops_nobody(served, fake_sns):
-    g = served("sns", sns_event(fake_sns, own=", deadline: 1s"))
+    g = served("sns", sns_event(fake_sns, own=", deadline: 3s"))
     fake_sns.may_answer.clear()
     results = []
     threads = [threading.Thread(target=lambda n=n: results.append(send_sns(g, sns_message(fake_sns, MessageId=str(n)))))
@@ -581,9 +581,8 @@ def test_sns_waits_for_a_certificate_within_its_deadline_and_stops_nobody(served
     for thread in threads:
         thread.start()
     wait_until(lambda: fake_sns.asked, "the certificate is asked for")
-    start = time.monotonic()
     assert requests.get(f"http://127.0.0.1:{g.port}/health", timeout=5).text == "OK"
-    assert time.monotonic() - start < 0.5, "the loops go on"
+    assert not results, "the loops go on"
     for thread in threads:
         thread.join()
     assert {status for status, _ in results} == {503} and rows(g) == []

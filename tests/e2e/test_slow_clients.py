@@ -86,7 +86,7 @@ def test_slow_senders_are_told_so_in_time(served, name, first, piece, text):
             status, fields, body = p.answer()
         took = time.monotonic() - start
         assert (status, body, fields["connection"]) == (408, text, "close")
-        assert 0.29 < took < 3
+        assert 0.15 < took < 9  # it is 10 s and 30 s when nothing is said
         p.end()
         p.gone()
     assert [json.loads(event)["body"] for event in g.events()] == ["served"]
@@ -97,8 +97,8 @@ def test_a_dribbled_body_that_nobody_wants_ends_too(served):
     with Peer(g.port) as p:
         p.send(request(path=b"/none", length=b"Content-Length: 9999\r\n", body=b""))
         assert p.answer()[0] == 404
-        assert dribble(p, b"", b"x") < 3
-        assert p.gone() < 1
+        assert dribble(p, b"", b"x") < 9
+        assert p.gone() < 9
 
 
 def test_idle_connections_are_closed_without_a_word(served):
@@ -165,7 +165,7 @@ def test_1000_idle_connections_cost_little_and_delay_nobody(served, many_files, 
     print(f"{each:.2f} KiB per connection that is {what}; 50 requests beside them in {took:.3f} s")
     if "san/" not in g.process.command[0]:  # sanitizers have memory of their own
         assert each < bound
-    assert took < 5
+    assert took < 15
     for p in idle:
         p.close()
     wait_until(lambda: open_files(g) < 100, "all are closed")

@@ -27,7 +27,7 @@ def in_step(truth, site):
     return truth.names() == site.names() and all(truth.revision(n) == site.revision(n) for n in truth.names())
 
 
-def wait_in_step(truth, site, limit_s=20):
+def wait_in_step(truth, site, limit_s=60):
     wait_until(lambda: in_step(truth, site), "the site is in step", limit_s)
 
 
@@ -292,12 +292,12 @@ def test_fifty_kills_lose_nothing(net):
         victim.start()
     principal.ready()
     agent.ready()
-    wait_in_step(truth, agent.tree, 20)
+    wait_in_step(truth, agent.tree)
     for name in truth.names():
         agent.tree.put_status(name, {"status": {"sync": {"revision": truth.revision(name)}}})
     wait_until(lambda: all((truth.status(n) or {}).get("status", {}).get("sync", {}).get("revision") == truth.revision(n)
                            for n in truth.names()), "all status has come back", 60)
-    wait_until(lambda: principal.agent(SITE)["behind"] == 0, "all is confirmed", 60)
+    wait_until(lambda: principal.agent(SITE)["behind"] == 0, "all is confirmed")
     principal.stop()
     agent.stop()
 
@@ -309,7 +309,7 @@ def test_sigterm_finishes_both_sides_and_nothing_is_left_behind(pair):
     begin = time.monotonic()
     agent.stop()
     principal.stop()
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 15
     for end in (principal, agent):
         assert not (end.data / "admin.json").exists()
         assert end.log("stopped")

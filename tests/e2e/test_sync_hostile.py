@@ -224,7 +224,7 @@ def test_objects_of_very_many_values_are_refused_and_hold_up_no_other_agent(net,
     assert size > 99000
     last = [report(version, 99000 if version % 5 == 0 else 1000000) for version in range(2, 22)][-1]
     trees[SITE].put(SITE, application("r2", name=SITE))
-    good.wait(lambda e: verb_of(e) == "spec-update" and data_of(e)["spec"]["source"]["targetRevision"] == "r2", "the change", limit_s=5)
+    good.wait(lambda e: verb_of(e) == "spec-update" and data_of(e)["spec"]["source"]["targetRevision"] == "r2", "the change", limit_s=15)
     bad.wait_ack(last)
     assert "more than 100000 values" in principal.log_text()
     assert abs(stored.stat().st_size - size) < 100

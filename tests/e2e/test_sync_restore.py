@@ -50,7 +50,7 @@ class Pair:
         wrong = {name for name in truth | copies if truth.get(name) != copies.get(name)}
         return {name: (truth.get(name), copies.get(name)) for name in wrong}
 
-    def wait_in_step(self, limit_s=20.0):
+    def wait_in_step(self, limit_s=60.0):
         try:
             wait_until(lambda: not self.differs(), "in step", limit_s)
         except pytest.fail.Exception:
@@ -223,7 +223,7 @@ def test_a_principal_that_lost_everything_deletes_nothing_and_takes_over_what_is
     shutil.move(principal.source, net.directory / "backup")
     shutil.rmtree(principal.data)
     principal.start().ready()
-    wait_until(lambda: (principal.agent(MANAGED) or {}).get("held") == len(names), "all deletes are held", 30)
+    wait_until(lambda: (principal.agent(MANAGED) or {}).get("held") == len(names), "all deletes are held")
     assert agent.tree.names() == names
 
     principal.stop()
@@ -231,6 +231,6 @@ def test_a_principal_that_lost_everything_deletes_nothing_and_takes_over_what_is
     shutil.move(net.directory / "backup", principal.source)
     before = {name: agent.tree.source_uid(name) for name in names}
     principal.start().ready()
-    wait_until(lambda: all(agent.tree.source_uid(n) not in (None, before[n]) for n in names), "all are taken over", 30)
+    wait_until(lambda: all(agent.tree.source_uid(n) not in (None, before[n]) for n in names), "all are taken over")
     wait_until(lambda: principal.agent(MANAGED)["held"] == 0, "nothing is held any more")
     assert agent.tree.names() == names and agent.tree.status("app-3")["status"] == STATUS["status"]

@@ -25,7 +25,7 @@ spec:
   holdfast:
     dataDir: {data}
     secretsDir: {secrets}
-    limits: {{headerTimeout: 400ms}}
+    limits: {{headerTimeout: 1500ms}}
     admin: {{address: "127.0.0.1:{admin}"}}
 """
 
@@ -112,10 +112,12 @@ def test_tls_on_the_plain_port_is_refused(served):
 def test_a_handshake_that_stalls_ends_in_time(served):
     greeting = hello(served)
     for data in (b"", greeting[:1], greeting[:100], greeting):
+        begun = time.monotonic()
         with Peer(served.port) as p:
             p.send(data)
             assert is_served(served)
-            assert 0.1 < p.gone() < 3
+            p.gone()
+            assert 1 < time.monotonic() - begun < 9  # it is 10 s when nothing is said
 
 
 def hello(g):
@@ -211,4 +213,4 @@ def test_100_idle_tls_connections_do_not_outlive_their_handshake_time(served):
     for p in silent:
         p.gone()
         p.close()
-    assert time.monotonic() - start < 5 and is_served(served)
+    assert time.monotonic() - start < 9 and is_served(served)

@@ -51,7 +51,7 @@ static void on_problem(void *ctx, const struct why *why, bool bad)
 
 static void run_until(struct directory_fixture *f, bool (*holds)(void *ctx), void *ctx)
 {
-	uint64_t end = clock_mono_ms() + 20000;
+	uint64_t end = clock_mono_ms() + 60000;
 
 	while (!holds(ctx)) {
 		if (clock_mono_ms() > end)

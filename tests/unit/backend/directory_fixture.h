@@ -7,7 +7,7 @@
  *     = synced
  *     ! text            a problem        ~ text     it is solved
  *
- * Nothing sleeps: directory_until() runs the loop until a condition holds, at most 20 s.
+ * Nothing sleeps: directory_until() runs the loop until a condition holds, at most 60 s.
  */
 #pragma once
 

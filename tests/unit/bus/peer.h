@@ -19,7 +19,7 @@
 #include "bus/bus.h"
 #include "bus/jetstream.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 
 void peer_quiet(void);
 

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "net/listen.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 /* Writing down must not fail when the test makes allocations fail. */
 static struct pair *current;
