@@ -28,6 +28,7 @@ metadata: {{name: default}}
 spec: {{jetstreamExotic: {{url: "{url}"}}}}
 """
 NATS_SERVER = "/usr/sbin/nats-server"
+KILL_ROUNDS = int(os.environ.get("HOLDFAST_KILL_ROUNDS", "50"))
 FINDING = re.compile(r"runtime error: |(ERROR|WARNING): \w+Sanitizer")  # of a binary that was built with sanitizers
 
 
@@ -108,6 +109,14 @@ def spawn(tmp_path):
         process.kill()
     for process in started:
         assert not FINDING.search(process.output()), process.output()
+
+
+@pytest.fixture
+def chance():
+    """A random generator; its seed is in the output of a failing test, HOLDFAST_SEED repeats it."""
+    seed = int(os.environ.get("HOLDFAST_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"HOLDFAST_SEED={seed}")
+    return random.Random(seed)
 
 
 @pytest.fixture

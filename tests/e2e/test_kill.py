@@ -1,18 +1,14 @@
 """kill -9 at random moments: what was acknowledged is readable, nothing is there twice, nothing is torn."""
 
 import json
-import os
-import random
 import shutil
 import subprocess
 import time
 
 import pytest
 import requests
-from conftest import HOLDFAST, wait_until
+from conftest import HOLDFAST, KILL_ROUNDS, wait_until
 from load import CLOUDEVENT, Load, judge, metric, store_check, wait_for_events
-
-ROUNDS = int(os.environ.get("HOLDFAST_KILL_ROUNDS", "50"))
 
 CLOUDEVENTS = """\
     cloudevents:
@@ -20,14 +16,6 @@ CLOUDEVENTS = """\
         port: "{port}"
         endpoint: /events
 """
-
-
-@pytest.fixture
-def chance():
-    """A random generator; its seed is in the output of a failing test, HOLDFAST_SEED repeats it."""
-    seed = int(os.environ.get("HOLDFAST_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"HOLDFAST_SEED={seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture
@@ -52,7 +40,7 @@ def event_ids(g):
 def test_kill_under_load(loaded, chance):
     g, hooks, events = loaded
     duplicates = 0
-    for n in range(ROUNDS):
+    for n in range(KILL_ROUNDS):
         time.sleep(chance.uniform(0, 0.15))  # the random moment
         duplicates += metric(g, "holdfast_store_duplicates_total")
         g.process.kill()
@@ -62,13 +50,13 @@ def test_kill_under_load(loaded, chance):
     assert g.process.stop() == 0
 
     both = judge(g, [hooks.ids, events.ids])
-    assert both["acknowledged"] > 10 * ROUNDS and both["unknown"] > 0, both
+    assert both["acknowledged"] > 10 * KILL_ROUNDS and both["unknown"] > 0, both
     store_check(g)
 
     # Each id that was sent again until it was answered is there, once, under its own name.
     outcomes = events.outcomes()
     retried = {i for i, kinds in outcomes.items() if kinds[0] == "U" and kinds[-1] == "A"}
-    assert len(retried) >= ROUNDS, "the kills did not cut requests off"
+    assert len(retried) >= KILL_ROUNDS, "the kills did not cut requests off"
     stored = event_ids(g)
     assert all(own == body for own, body in stored)
     assert retried <= {own.encode() for own, _ in stored}
@@ -80,7 +68,7 @@ def test_kill_while_it_starts(loaded, chance):
     """A start reads the log of the one before, and may itself be killed: again and again."""
     g, hooks, events = loaded
     wait_for_events(g, 500)
-    for _ in range(ROUNDS // 2):
+    for _ in range(KILL_ROUNDS // 2):
         g.process.kill()
         process = g.spawn(g.name, [HOLDFAST, "gateway", "-f", g.file])
         time.sleep(chance.uniform(0, 0.06))
@@ -96,7 +84,7 @@ def test_kill_while_it_starts(loaded, chance):
 def test_kill_while_it_makes_its_store(gateway, chance):
     """Whatever is left of the first start, the next one makes a store of it."""
     g = gateway()
-    for _ in range(ROUNDS // 2):
+    for _ in range(KILL_ROUNDS // 2):
         shutil.rmtree(g.data, ignore_errors=True)
         process = g.spawn(g.name, [HOLDFAST, "gateway", "-f", g.file])
         if chance.random() < 0.5:
