@@ -48,7 +48,7 @@ static const struct option_row options[] = {
 	  "The oldest TLS version that is spoken. Default: tls1.2." },
 	{ "keep-alive-ping-interval", 0, OPTION_TIME, AT(keep_alive_ms), "TIME", E "KEEP_ALIVE_PING_INTERVAL",
 	  "Ask the principal for a sign of life when nothing has come for so long. 0: never. Principals of upstream end "
-	  "connections that ask more often than every 5 minutes.", .fallback = "0" },
+	  "connections that ask more often than every 5 minutes.", .fallback = "330s" },
 	{ "heartbeat-interval", 0, OPTION_TIME, AT(heartbeat_ms), "TIME", E "HEARTBEAT_INTERVAL",
 	  "Send the principal a sign of life this often. 0: never.", .fallback = "0" },
 	{ "enable-compression", 0, OPTION_BOOL, AT(compression), NULL, E "ENABLE_COMPRESSION", "Pack what is sent (gzip)." },

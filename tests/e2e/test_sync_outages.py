@@ -11,7 +11,7 @@ import time
 import pytest
 from conftest import ROOT, wait_until
 from netcut import BACK, OUT, Proxy
-from synced import add_user, application, net, sync_pki  # noqa: F401  (fixtures)
+from synced import add_user, application, net, run, sync_pki  # noqa: F401  (fixtures)
 from test_sync import wait_in_step
 
 HFAGENTS = os.environ.get("HFAGENTS_BIN", str(ROOT / "build/release/bench/hfagents"))
@@ -69,6 +69,21 @@ def test_answers_that_are_lost_on_the_way_do_not_apply_anything_twice(cuttable):
     proxy.open()
     wait_confirmed(principal)
     assert agent.status()["principal"]["applied"] - before == 20
+
+
+def test_an_agent_that_waits_for_news_notices_that_the_path_is_dead(net):
+    """A router forgot the connection: nothing is closed, and nothing comes. By default it takes minutes, but not for ever."""
+    principal = net.principal()
+    proxy = Proxy(net.free_port(), principal.port)
+    agent = net.agent(SITE, proxy.port, "--keep-alive-ping-interval", "1s").wait_connected()
+    assert "Default: 330s." in run("agent", "--help").split("--keep-alive-ping-interval")[1].split("--heartbeat")[0]
+    proxy.blackhole()
+    said = wait_until(lambda: agent.log("no connection with the principal"), "it is noticed", 60)
+    assert "ping" in said[0]["error"]
+    proxy.cut()
+    proxy.open()
+    agent.wait_connected()
+    proxy.close()
 
 
 def test_events_that_are_lost_on_the_way_are_sent_again(cuttable):
