@@ -5,48 +5,57 @@
 #include "gateway/exchange_impl.h"
 #include "gateway/sources/source.h"
 
-/* Where the texts of one row lie in x->meta, which still grows: attributes, then the key, whose end is the id. */
+/* Where the texts of one row lie in x->meta, which still grows: attributes, then the id. */
 struct place {
 	size_t at;
 	size_t meta_n;
-	size_t key_n;
 	size_t id_n;
+	bool given; /* by the sender; a random id is never met again */
 };
 
 /*
- * The key names the route too: on a bus all routes share one space of ids, and a provider sends one id to every endpoint that
- * gets the event. `id` may end with the request, so the row has the copy.
+ * The id names the route too. A provider sends one id to every endpoint that gets the event, and on a bus all routes share one
+ * space of ids; a consumer that reads several of them may go by the id alone (a Sensor of Argo Events does).
  */
-static void place_texts(struct exchange *x, struct str id, const char *time, size_t time_n, struct place *ret_place)
+static void write_id(const struct route_config *config, struct str id, struct buf *ret_id)
 {
-	const struct route_config *config = x->route->config;
-	struct str shown = id;
 	char random[33];
 
-	*ret_place = (struct place){ .at = x->meta.n };
-	if (!id.n) {
+	if (id.n) {
+		buf_addf(ret_id, "%s/%s ", config->event_source, config->event_name);
+		buf_str(ret_id, id);
+	} else {
 		rand_uuid_hex(random);
-		shown = (struct str){ random, 32 };
+		buf_str(ret_id, (struct str){ random, 32 });
 	}
-	event_write_meta_around(buf_view(&x->route->meta), shown, (struct str){ time, time_n }, &x->meta);
+}
+
+/* `id` may end with the request, so the row has the copy. */
+static void place_texts(struct exchange *x, struct str id, const char *time, size_t time_n, struct place *ret_place)
+{
+	struct buf text = { 0 };
+
+	*ret_place = (struct place){ .at = x->meta.n, .given = id.n };
+	write_id(x->route->config, id, &text);
+	event_write_meta_around(buf_view(&x->route->meta), buf_view(&text), (struct str){ time, time_n }, &x->meta);
 	ret_place->meta_n = x->meta.n - ret_place->at;
-	if (id.n)
-		buf_addf(&x->meta, "%s/%s ", config->event_source, config->event_name);
-	buf_str(&x->meta, shown);
-	ret_place->key_n = x->meta.n - ret_place->at - ret_place->meta_n;
-	ret_place->id_n = shown.n;
+	buf_str(&x->meta, buf_view(&text));
+	ret_place->id_n = text.n;
+	if (text.err != E_OK)
+		x->meta.err = text.err;
+	buf_release(&text);
 }
 
 static struct store_row row_of(const struct exchange *x, const struct place *place, struct str data)
 {
 	const char *meta = x->meta.p + place->at;
-	bool given = place->key_n > place->id_n; /* a random id is never met again */
+	struct str id = { meta + place->meta_n, place->id_n };
 
 	return (struct store_row){
 		.source = str_of(x->route->config->event_source),
 		.name = str_of(x->route->config->event_name),
-		.id = { meta + place->meta_n + place->key_n - place->id_n, place->id_n },
-		.key = { meta + place->meta_n, given ? place->key_n : 0 },
+		.id = id,
+		.key = place->given ? id : (struct str){ 0 },
 		.meta = { meta, place->meta_n },
 		.data_kind = EVENT_DATA_JSON,
 		.data = data,

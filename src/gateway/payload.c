@@ -49,9 +49,11 @@ static void write_canonical(struct buf *b, struct str name)
 	b->n += name.n + 2;
 }
 
-static bool is_left_out(struct str name)
+/* What Go's server takes out of the fields: Trailer only where there can be one. */
+static bool is_left_out(const struct http_request *r, struct str name)
 {
-	return str_eq_nocase(name, STR("Host")) || str_eq_nocase(name, STR("Transfer-Encoding"));
+	return str_eq_nocase(name, STR("Host")) || str_eq_nocase(name, STR("Transfer-Encoding")) ||
+	       (str_eq_nocase(name, STR("Trailer")) && http_field(r, STR("Transfer-Encoding"), NULL).p);
 }
 
 /* Fields in canonical order, equal names in order of arrival. Few and nearly sorted: insertion is enough. */
@@ -62,7 +64,7 @@ static size_t sort_fields(const struct http_request *r, const struct http_field 
 	for (size_t i = 0; i < r->field_count; i++) {
 		size_t at = n;
 
-		if (is_left_out(r->fields[i].name))
+		if (is_left_out(r, r->fields[i].name))
 			continue;
 		while (at > 0 && canonical_cmp(ret_sorted[at - 1]->name, r->fields[i].name) > 0) {
 			ret_sorted[at] = ret_sorted[at - 1];

@@ -209,7 +209,7 @@ def test_a_push_of_github_is_read_byte_for_byte(hosts):
         f'"body":{body},"metadata":{{"team":"build"}}}}').encode()]
     event, = h.events()
     assert (event["id"], event["source"], event["type"], event["subject"]) == (
-        "72d3162e-cc78-11e3-81ab-4c9367dc0958", "hosts", "github", "github-signed")
+        "hosts/github-signed 72d3162e-cc78-11e3-81ab-4c9367dc0958", "hosts", "github", "github-signed")
 
 
 def test_a_form_of_github_is_the_same_event_as_its_json(hosts):
@@ -264,7 +264,7 @@ def test_the_others_are_read_whole_and_their_ids_are_kept(hosts):
         assert b'"body":' + squeeze(body) + b"}" in data, path
         assert SECRET.encode() not in data and b"sha256=" not in data, path
         assert list(event["data"]) == ["headers", "body"], path
-        assert event["id"] == (own_id or event["id"]) and len(event["id"]) > 0, path
+        assert event["id"] == f"hosts/{event['subject']} {own_id}" if own_id else len(event["id"]) == 32, path
         for name in fields:
             canonical = "-".join(word.capitalize() for word in name.split("-"))
             secret = name in ("X-Gitlab-Token", "X-Hub-Signature")
@@ -303,7 +303,7 @@ def test_a_signing_token_of_gitlab_is_enforced(hosts):
     assert h.post("/gitlab-signed", GITLAB_PUSH + b" ", good).status_code == 401
     assert h.post("/gitlab-signed", GITLAB_PUSH, signed_by_gitlab(GITLAB_PUSH, age_s=400)).status_code == 401
     event, = h.events()
-    assert (event["id"], event["data"]["headers"]["Webhook-Signature"]) == ("msg_1", [MASK])
+    assert (event["id"], event["data"]["headers"]["Webhook-Signature"]) == ("hosts/gitlab-signed msg_1", [MASK])
 
 
 # ---- the same event again ---------------------------------------------------------------------------------------------
@@ -546,7 +546,7 @@ def test_a_push_becomes_one_event_for_each_change(hosts):
         assert (h.post("/split", SERVER_PUSH, fields).status_code, h.post("/split", SERVER_PUSH, fields).text) == (200, "success")
     push = json.loads(SERVER_PUSH)
     events = h.events()
-    assert [event["id"] for event in events] == ["r1.1", "r1.2"]
+    assert [event["id"] for event in events] == ["hosts/server-split r1.1", "hosts/server-split r1.2"]
     for event, change in zip(events, push["changes"], strict=True):
         assert event["data"]["body"] == {**push, "changes": [change]}
         assert list(event["data"]["body"]) == list(push) and event["data"]["metadata"] == {"k": "v"}
@@ -626,7 +626,7 @@ def test_branches_in_an_open_pull_request_are_left_out(hosts, pulls):
     assert h.post("/skip", body, {**fields, "X-Request-Id": "p1"}).status_code == 200
     assert h.post("/skip-split", body, {**fields, "X-Request-Id": "p2"}).status_code == 200
     events = h.events()
-    assert [event["id"] for event in events] == ["p1"] + [f"p2.{i + 1}" for i in range(5)]
+    assert [event["id"] for event in events] == ["hosts/server-skip p1"] + [f"hosts/server-skip-split p2.{i + 1}" for i in range(5)]
     assert events[0]["data"]["body"] == {**json.loads(body), "changes": kept}
     assert [event["data"]["body"]["changes"] for event in events[1:]] == [[change] for change in kept]
     expected = [f"/rest/api/1.0/projects/PROJ/repos/repo/commits/{c}/pull-requests?limit=100" for c in ("a1", "b2", "c3")]
@@ -667,6 +667,7 @@ spec:
 
 
 def test_on_the_bus_an_event_stands_once_for_each_endpoint(hosts, nats):
+    """Under an id of its own: a Sensor that waits for both goes by the id alone."""
     server = nats()
     h = with_bus(hosts, server)
     push = {"X-Event-Key": "repo:refs_changed", "X-Request-Id": "r1", "X-Hub-Signature": sign(SERVER_PUSH)}
@@ -676,11 +677,12 @@ def test_on_the_bus_an_event_stands_once_for_each_endpoint(hosts, nats):
         assert h.post("/split", SERVER_PUSH, push).status_code == 200
     with Nats(server.port) as bus:
         messages = [m for m in bus.messages() if m.subject != "default.hosts.gerrit-open"]
-    assert [(m.subject, m.msg_id, m.event["id"]) for m in messages] == [
-        ("default.hosts.github-signed", "hosts/github-signed%20d1", "d1"),
-        ("default.hosts.github-open", "hosts/github-open%20d1", "d1"),
-        ("default.hosts.server-split", "hosts/server-split%20r1.1", "r1.1"),
-        ("default.hosts.server-split", "hosts/server-split%20r1.2", "r1.2")]
+    assert [(m.subject, m.event["id"]) for m in messages] == [
+        ("default.hosts.github-signed", "hosts/github-signed d1"),
+        ("default.hosts.github-open", "hosts/github-open d1"),
+        ("default.hosts.server-split", "hosts/server-split r1.1"),
+        ("default.hosts.server-split", "hosts/server-split r1.2")]
+    assert [m.msg_id for m in messages] == [m.event["id"].replace(" ", "%20") for m in messages]
     assert all(list(m.event) == ["specversion", "id", "source", "type", "subject", "datacontenttype", "time", "data_base64"]
                for m in messages)
 

@@ -87,9 +87,9 @@ def post(g, body, headers, method="POST"):
 
 
 def rows(g):
-    """(id, data) of what is stored, in order."""
+    """(the sender's id, data) of what is stored, in order."""
     out = subprocess.run([HOLDFAST, "tail", "--data-dir", g.data, "--json"], check=True, capture_output=True, timeout=60)
-    return [(event["event"]["id"], event["event"]["data"]) for event in map(json.loads, out.stdout.splitlines())]
+    return [(event["event"]["id"].removeprefix("saas/test "), event["event"]["data"]) for event in map(json.loads, out.stdout.splitlines())]
 
 
 def now():
@@ -804,7 +804,8 @@ def test_one_message_to_two_endpoints_is_two_events_on_the_bus(served, fake_sns,
 
     wait_until(lambda: len(stored()) == 2, "both are on the bus")
     assert [m.event["subject"] for m in stored()] == ["test", "other"]
-    assert {m.event["id"] for m in stored()} == {sns_message(fake_sns)["MessageId"]}
+    own_id = sns_message(fake_sns)["MessageId"]
+    assert [m.event["id"] for m in stored()] == [f"saas/test {own_id}", f"saas/other {own_id}"]
 
 
 @pytest.mark.parametrize("kind", ["slack", "stripe", "storageGrid", "sns"])

@@ -40,6 +40,10 @@ static void headers_are_canonical_sorted_arrays(void **state)
 	expect_headers(
 		(const struct header_row[]){ { "Transfer-Encoding", "chunked" }, { "Content-Length", "2" }, { 0 } },
 		"{\"Content-Length\":[\"2\"]}");
+	expect_headers((const struct header_row[]){ { "Trailer", "X-T" }, { "Content-Length", "2" }, { 0 } },
+		       "{\"Content-Length\":[\"2\"],\"Trailer\":[\"X-T\"]}");
+	expect_headers((const struct header_row[]){ { "Trailer", "X-T" }, { "Transfer-Encoding", "chunked" }, { 0 } },
+		       "{}");
 	expect_headers(
 		(const struct header_row[]){
 			{ "a-b", "1" }, { "a_b", "2" }, { "aB", "3" }, { "AB", "4" }, { "a", "5" }, { 0 } },
