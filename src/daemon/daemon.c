@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/systemd.h"
 
 #define PARKED UINT64_MAX /* nothing is planned */
 
@@ -208,8 +209,21 @@ enum err daemon_build_info(struct daemon *daemon, const char *version)
 	return E_OK;
 }
 
+static void on_watchdog(struct loop_timer *timer)
+{
+	struct daemon *daemon = CONTAINER_OF(timer, struct daemon, watchdog);
+
+	(void)systemd_watchdog(NULL);
+	if (loop_timer_start(&daemon->loop, &daemon->watchdog, systemd_watchdog_ms()) != E_OK)
+		log_error(daemon->logger,
+			  "no memory for the watchdog's timer: the service manager will end this process");
+}
+
 void daemon_run(struct daemon *daemon)
 {
+	daemon->watchdog.on_due = on_watchdog;
+	if (systemd_watchdog_ms())
+		on_watchdog(&daemon->watchdog);
 	daemon_wake(daemon);
 	loop_run(&daemon->loop);
 }
@@ -218,6 +232,7 @@ void daemon_stop(struct daemon *daemon)
 {
 	loop_timer_stop(&daemon->loop, &daemon->due);
 	loop_timer_stop(&daemon->loop, &daemon->retry);
+	loop_timer_stop(&daemon->loop, &daemon->watchdog);
 	for (size_t i = 0; i < ARRAY_LEN(daemon->signals); i++)
 		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
 	uv_close((uv_handle_t *)&daemon->prepare, NULL);

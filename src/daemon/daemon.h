@@ -42,6 +42,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	struct loop_timer due;
 	struct loop_timer retry;    /* of the journal */
+	struct loop_timer watchdog; /* of the service manager: it hears that the loop turns */
 	struct loop_task written;   /* the ledger's thread to ours */
 	struct ledger_write *write; /* the one on its way */
 	bool woken;

@@ -224,6 +224,34 @@ def gateway(tmp_path, spawn, free_port):
     return make
 
 
+class Manager:
+    """What systemd would hear of a service that gets NOTIFY_SOCKET=.path."""
+
+    def __init__(self, path):
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.settimeout(20)
+
+    def hear(self):
+        """The next message that is no watchdog ping, as a dictionary."""
+        while True:
+            lines = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
+            if lines != {"WATCHDOG": "1"}:
+                return lines
+
+    def hear_watchdog(self):
+        while self.socket.recv(4096) != b"WATCHDOG=1":
+            pass
+
+
+@pytest.fixture
+def manager(tmp_path):
+    m = Manager(tmp_path / "notify")
+    yield m
+    m.socket.close()
+
+
 @pytest.fixture
 def nats(tmp_path, spawn, free_port):
     """nats(more=""): a started nats-server with JetStream; .port, .url, .restart()."""

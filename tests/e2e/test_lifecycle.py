@@ -369,34 +369,6 @@ def test_another_certificate_file_resets_nobody_who_connects_meanwhile(gateway, 
 
 # ---- the service manager --------------------------------------------------------------------------------------------------
 
-class Manager:
-    """What systemd would hear."""
-
-    def __init__(self, path):
-        self.path = path
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(path))
-        self.socket.settimeout(20)
-
-    def hear(self):
-        """The next message that is no watchdog ping, as a dictionary."""
-        while True:
-            lines = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
-            if lines != {"WATCHDOG": "1"}:
-                return lines
-
-    def hear_watchdog(self):
-        while self.socket.recv(4096) != b"WATCHDOG=1":
-            pass
-
-
-@pytest.fixture
-def manager(tmp_path):
-    m = Manager(tmp_path / "notify")
-    yield m
-    m.socket.close()
-
-
 def test_systemd_hears_of_start_reload_and_end(gateway, manager):
     g = gateway()
     process = g.process = g.spawn(g.name, [HOLDFAST, "gateway", "-f", g.file], env={"NOTIFY_SOCKET": str(manager.path)})

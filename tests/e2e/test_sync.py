@@ -414,6 +414,23 @@ def test_a_renewed_certificate_is_taken_over_without_a_cut(net):
     assert principal.agent(SITE)["since_ms"] == before
 
 
+@pytest.mark.parametrize("which", ["principal", "agent"])
+def test_the_service_manager_hears_of_its_ready_and_that_its_loop_turns(net, manager, monkeypatch, which):
+    principal = net.principal() if which == "agent" else None
+    for name, value in (("NOTIFY_SOCKET", str(manager.path)), ("WATCHDOG_USEC", "200000")):
+        monkeypatch.setenv(name, value)
+    end = net.principal(name="watched") if which == "principal" else net.agent(SITE, principal)
+    assert manager.hear() == {"READY": "1", "STATUS": "running"}
+    for _ in range(3):
+        manager.hear_watchdog()
+    end.process.send(signal.SIGHUP)
+    assert manager.hear()["RELOADING"] == "1"
+    assert manager.hear() == {"READY": "1", "STATUS": "running"}
+    end.process.send(signal.SIGTERM)
+    assert manager.hear() == {"STOPPING": "1"}
+    assert end.process.wait() == 0
+
+
 # ---- versions --------------------------------------------------------------------------------------------------------
 
 
