@@ -171,8 +171,9 @@ int main(int argc, char **argv)
 	int words;
 
 	open_standard_streams();
-	/* A reader of our output, or a peer, may go away: writes say so with EPIPE. */
+	/* A reader of our output, or a peer, may go away, a file be as large as it may get: writes say so with EPIPE, EFBIG. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2 || is_help(argv[1])) {
 		help_program(&text);
 		return help_print(&text);

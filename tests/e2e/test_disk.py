@@ -173,6 +173,17 @@ class SizeLimit:
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
 
 
+def test_a_log_that_may_not_grow_ends_nobody(gateway):
+    """A write beyond RLIMIT_FSIZE is a signal too, to whoever writes: the main thread does."""
+    g = gateway().start()
+    limit = SizeLimit(g)
+    limit.set(0)
+    g.process.send(signal.SIGHUP)  # it says what has changed
+    wait_until(lambda: metric(g, 'holdfast_config_reloads_total{outcome="ok"}') == 1, "it is reloaded")
+    limit.free()
+    wait_until(lambda: g.post("{}").status_code == 200, "there is room again")
+
+
 class FileSystem:
     """A small file system, filled by somebody else's file."""
 
