@@ -58,7 +58,7 @@ def test_at_debug_each_request_can_be_found_again(told):
 
 
 def test_without_debug_requests_leave_no_line(gateway):
-    g = gateway().start()
+    g = gateway().start(env={"LOG_LEVEL": "info"})
     lines = len(g.log())
     for path in ("/hook", "/hooks"):
         for body in ("{}", "{"):
