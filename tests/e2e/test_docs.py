@@ -115,7 +115,7 @@ def test_the_providers_guide_does_what_it_shows(shell):
     assert shell.run(push.replace("logically", "Logically", 1).replace("awesome", "awful", 1).replace("d-1", "d-2")) == "success"
     assert shell.run(push.replace("'keep it long", "'guess it long")).startswith("the request is not signed")
     events = [json.loads(line)["event"] for line in shell.run("holdfast tail --data-dir ./data --json").splitlines()]
-    assert [event["id"] for event in events] == ["d-1", "d-2"]
+    assert [event["id"] for event in events] == ["hosts/push d-1", "hosts/push d-2"]
 
 
 def test_every_piece_of_a_manifest_in_the_providers_guide_passes_check_config(tmp_path):
