@@ -247,11 +247,19 @@ static void forge(struct sim *s, struct stream *st, const struct wire_event *e)
 	buf_release(&bytes);
 }
 
-/* The status, or the deletion, of what may be another agent's. */
+static bool is_own(const struct sim *s, const struct agent *a, const struct object *o, json_object *tree)
+{
+	json_object *name = tree_get(tree, "spec", "destination", "name", NULL);
+
+	return strcmp(s->by_destination && name ? json_object_get_string(name) : o->namespace, a->name) == 0;
+}
+
+/* The status, or the deletion, of what may be another agent's. Its own status is what it says: that is no lie. */
 static void lie_about(struct sim *s, struct stream *st, const struct object *o)
 {
 	json_object *tree = object_tree_own(o), *status = json_object_new_object();
-	struct wire_event e = { .type = sim_once_in(s, 2) ? WIRE_STATUS_UPDATE : WIRE_DELETE,
+	bool says_status = sim_once_in(s, 2) && !is_own(s, st->agent, o, tree);
+	struct wire_event e = { .type = says_status ? WIRE_STATUS_UPDATE : WIRE_DELETE,
 				.target = WIRE_TO_APPLICATION,
 				.resource_id = str_of(o->uid),
 				.event_id = (struct str)STR("x_y_z") };
