@@ -145,7 +145,7 @@ class AgentPeer:
     def unary(self, path, request, answer, **options):
         call = self.channel.unary_unary(path, request_serializer=lambda m: m.SerializeToString(),
                                         response_deserializer=answer.FromString)
-        return call(request, timeout=10, **options)
+        return call(request, timeout=30, **options)
 
     def authenticate(self, method="mtls", credentials=None, mode=None, version=None):
         answer = self.unary("/authapi.Authentication/Authenticate", self.api.AuthRequest(

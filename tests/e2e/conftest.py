@@ -191,10 +191,10 @@ spec:
     def ready(self):
         if not self.process.running():
             pytest.fail(f"{self.name} ended: {self.process.output()}")
-        return requests.get(self.admin + "/readyz", timeout=5).status_code == 200
+        return requests.get(self.admin + "/readyz", timeout=30).status_code == 200
 
     def post(self, body, **options):
-        return requests.post(self.url, data=body, timeout=10, **options)
+        return requests.post(self.url, data=body, timeout=30, **options)
 
     def events(self, *options):
         """The data of what is stored, as `holdfast tail` reads it."""

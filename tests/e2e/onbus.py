@@ -43,7 +43,7 @@ class BusGateway(Gateway):
     """Events `events` of the EventSource `hooks`, each on its own endpoint; {name: "bus"} acknowledges by the bus."""
 
     def post_to(self, event, body, **options):
-        return requests.post(f"http://127.0.0.1:{self.port}/{event}", data=body, timeout=10, **options)
+        return requests.post(f"http://127.0.0.1:{self.port}/{event}", data=body, timeout=30, **options)
 
     def bus_up(self):
         return metric(self, "holdfast_bus_connected") == 1
@@ -54,7 +54,7 @@ class BusGateway(Gateway):
 
     def status(self):
         token = json.loads((self.data / "admin.json").read_text())["token"]
-        answer = requests.get(self.admin + "/status", timeout=5, headers={"Authorization": "Bearer " + token})
+        answer = requests.get(self.admin + "/status", timeout=30, headers={"Authorization": "Bearer " + token})
         assert answer.status_code == 200, answer.text
         return answer.json()
 

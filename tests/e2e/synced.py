@@ -118,7 +118,7 @@ class End:
         return self
 
     def page(self, path):
-        return requests.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=5)
+        return requests.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=30)
 
     def ready(self):
         def look():
@@ -137,7 +137,7 @@ class End:
         return json.loads(run("status", "--json", "--data-dir", self.data))
 
     def metrics(self):
-        text = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5).text
+        text = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30).text
         return Metrics((line.rsplit(" ", 1)[0], float(line.rsplit(" ", 1)[1])) for line in text.splitlines() if line[0] != "#")
 
     def log_text(self):

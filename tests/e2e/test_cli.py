@@ -630,7 +630,7 @@ def test_all_dead_letters_are_all(gateway, filler, nats):
         f.tell(f"dead {n} default too large")
     f.close()
     g = gateway(bus=BUS.format(url=bus.url)).start()
-    wait_until(lambda: "is up" in requests.get(g.admin + "/readyz", timeout=10).text, "the bus is there")
+    wait_until(lambda: "is up" in requests.get(g.admin + "/readyz", timeout=30).text, "the bus is there")
     done = run("dead", "retry", "--all", "-D", g.data)
     assert done.returncode == 1 and "20 taken by the bus, 300 refused again: see" in done.stderr, done
     assert len(ok("dead", "list", "-D", g.data).splitlines()) == 300

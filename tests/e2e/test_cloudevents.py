@@ -55,7 +55,7 @@ class Served:
 
     def post(self, body=b"", fields=None, path="/open", **options):
         data = body if isinstance(body, (bytes, str)) else json.dumps(body)
-        return requests.post(self.base + path, data=data, headers=fields, timeout=10, **options)
+        return requests.post(self.base + path, data=data, headers=fields, timeout=30, **options)
 
     def lines(self):
         return subprocess.run([HOLDFAST, "tail", "--data-dir", self.gateway.data, "--json"], check=True, capture_output=True,
@@ -298,7 +298,7 @@ def test_what_is_no_cloudevent_is_415_with_what_would_be(served):
         assert {"application/cloudevents+json", "application/cloudevents-batch+json"} <= set(r.headers["Accept-Post"].split(", "))
     assert s.events() == []
     for method in ("GET", "PUT", "DELETE", "PATCH"):
-        r = requests.request(method, s.base + "/open", timeout=10)
+        r = requests.request(method, s.base + "/open", timeout=30)
         assert r.status_code == 405 and "POST" in r.headers["Allow"]
 
 

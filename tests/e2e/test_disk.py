@@ -48,7 +48,7 @@ def assert_refused(g, text="cannot be stored at the moment"):
 
 
 def not_ready(g):
-    answer = requests.get(g.admin + "/readyz", timeout=5)
+    answer = requests.get(g.admin + "/readyz", timeout=30)
     return answer.status_code == 503 and answer.text
 
 
@@ -121,7 +121,7 @@ def test_a_broken_disk_refuses_everything_until_it_is_well_again(started, spawn,
     assert metric(g, "holdfast_store_state") == 3 and metric(g, "holdfast_store_failures_total") >= 1
     wait_until(lambda: metric(g, "holdfast_store_failures_total") >= 3, "it tries again, and fails again")
     wait_until(lambda: metric(g, "holdfast_ready") == 0, "the metric says not ready")
-    assert requests.get(g.admin + "/healthz", timeout=5).status_code == 200
+    assert requests.get(g.admin + "/healthz", timeout=30).status_code == 200
     assert messages(g).count(FAILED) == 1, "one line for the change, none for the tries"
 
     heal(broken)
@@ -285,7 +285,7 @@ def test_a_gateway_starts_on_a_full_disk(gateway, small_disk):
     disk = FileSystem(g)
     disk.fill()
     process = g.process = g.spawn(g.name, [HOLDFAST, "gateway", "-f", g.file])
-    wait_until(lambda: not process.running() or requests.get(g.admin + "/healthz", timeout=5).ok, "it serves")
+    wait_until(lambda: not process.running() or requests.get(g.admin + "/healthz", timeout=30).ok, "it serves")
     assert process.running(), process.output()
     assert len(g.events()) == 100
     disk.free()
@@ -313,7 +313,7 @@ def test_a_read_only_directory_is_refused_with_its_reason(gateway, tmp_path):
 def cloudevent(g, identity):
     headers = {"ce-specversion": "1.0", "ce-id": identity, "ce-source": "/sender", "ce-type": "test",
                "Content-Type": "application/json"}
-    return requests.post(f"http://127.0.0.1:{g.port}/events", data="{}", headers=headers, timeout=10)
+    return requests.post(f"http://127.0.0.1:{g.port}/events", data="{}", headers=headers, timeout=30)
 
 
 CLOUDEVENTS = """\
@@ -336,9 +336,9 @@ def test_a_stuck_disk_is_answered_in_time_and_the_loop_lives_on(gateway, faults)
 
     # What needs no disk is answered meanwhile, and at once: a thread that waits for the disk would hold these for a minute.
     for _ in range(20):
-        assert requests.get(f"http://127.0.0.1:{g.port}/nowhere", timeout=5).status_code == 404
+        assert requests.get(f"http://127.0.0.1:{g.port}/nowhere", timeout=30).status_code == 404
         assert g.post("not JSON").status_code == 400
-        assert requests.get(g.admin + "/healthz", timeout=5).status_code == 200
+        assert requests.get(g.admin + "/healthz", timeout=30).status_code == 200
 
     heal(stuck)
     wait_until(lambda: g.post("[1]").status_code == 200, "the disk takes events again")
@@ -362,7 +362,7 @@ def test_a_loop_that_stands_still_is_neither_alive_nor_ready(gateway, spawn):
         pytest.skip("strace may not attach here: " + strace.output())
 
     def says(page):
-        return requests.get(g.admin + page, timeout=5).status_code
+        return requests.get(g.admin + page, timeout=30).status_code
 
     wait_until(lambda: says("/healthz") == 503, "it is not alive")
     assert says("/readyz") == 503
@@ -451,7 +451,7 @@ def test_between_85_and_100_percent_it_warns_and_goes_on(started):
     while metric(g, "holdfast_store_state") == 0:
         assert g.post(json.dumps({"pad": "x" * 4000})).status_code == 200
     assert metric(g, "holdfast_store_state") == 1 and metric(g, "holdfast_store_bytes") >= 0.85 * (2 << 20)
-    assert "nearly full" in requests.get(g.admin + "/readyz", timeout=5).text and g.ready()
+    assert "nearly full" in requests.get(g.admin + "/readyz", timeout=30).text and g.ready()
     assert g.post("{}").status_code == 200
 
 

@@ -44,7 +44,7 @@ class Shell:
         words = localised(command, self.port, self.admin).rstrip("& ").split()
         self.gateway = subprocess.Popen(words, cwd=self.directory, env=self.env, stdin=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
-        wait_until(lambda: requests.get(f"http://127.0.0.1:{self.admin}/readyz", timeout=5).status_code == 200,
+        wait_until(lambda: requests.get(f"http://127.0.0.1:{self.admin}/readyz", timeout=30).status_code == 200,
                    "the gateway of the example is ready")
 
     def run(self, command):
@@ -223,7 +223,7 @@ spec:
   jetstreamExotic: {{url: "{server.url}"}}
 """).start()
     assert g.post("{}").status_code == 200
-    wait_until(lambda: "bus jetstream is up" in requests.get(g.admin + "/readyz", timeout=5).text, "the bus is up")
+    wait_until(lambda: "bus jetstream is up" in requests.get(g.admin + "/readyz", timeout=30).text, "the bus is up")
     text = scrape(g)
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.M))
     labels = {}

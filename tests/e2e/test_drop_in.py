@@ -56,7 +56,7 @@ class Pod:
     def ready(self):
         if not self.process.running():
             pytest.fail(self.process.output())
-        return requests.get(f"http://127.0.0.1:{self.admin_port}/readyz", timeout=5).status_code == 200
+        return requests.get(f"http://127.0.0.1:{self.admin_port}/readyz", timeout=30).status_code == 200
 
     def fails(self):
         """Its output; it ends with status 1 by itself."""
@@ -65,11 +65,11 @@ class Pod:
         return process.output()
 
     def post(self, body="{}", path="/example", **options):
-        return requests.post(f"http://127.0.0.1:{self.port}{path}", data=body, timeout=10, **options)
+        return requests.post(f"http://127.0.0.1:{self.port}{path}", data=body, timeout=30, **options)
 
     def metrics(self):
         """{name{labels}: value}"""
-        text = requests.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5).text
+        text = requests.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=30).text
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line and line[0] != "#"}
 
 
@@ -242,7 +242,7 @@ def test_the_metrics_of_upstream_are_there_under_their_names(pod, nats):
     assert count >= 3 and 0 < total, "with fractions, where upstream shows 0"
     assert not [k for k in after if k.startswith("argo_events_action_")], "those are a Sensor's"
 
-    text = requests.get(f"http://127.0.0.1:{pod.admin_port}/metrics", timeout=5).text
+    text = requests.get(f"http://127.0.0.1:{pod.admin_port}/metrics", timeout=30).text
     for name, kind in (("event_service_running_total", "gauge"), ("events_sent_total", "counter"),
                        ("event_processing_duration_milliseconds", "summary")):
         assert f"# TYPE argo_events_{name} {kind}\n" in text

@@ -60,7 +60,7 @@ def served(gateway, tmp_path):
 
 
 def post(g, path, body):
-    answer = requests.post(f"http://127.0.0.1:{g.port}{path}", json=body, timeout=10)
+    answer = requests.post(f"http://127.0.0.1:{g.port}{path}", json=body, timeout=30)
     assert answer.status_code == 200, answer.text
     return int(answer.headers["Holdfast-Position"])
 
@@ -127,7 +127,7 @@ def test_the_api_needs_a_token_which_may_change(served):
     url = served.admin + "/events"
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "first-token"}, {"Authorization": "Bearer "},
                     {"Authorization": "Basic first-token"}, {"Authorization": "Bearer first-token2"}):
-        answer = requests.get(url, headers=headers, timeout=10)
+        answer = requests.get(url, headers=headers, timeout=30)
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer") and "secret" not in answer.text
     own = json.loads((served.data / "admin.json").read_text())["token"]
     assert served.api.get(token=own).status_code == 200
@@ -361,5 +361,5 @@ def test_more_dead_letters_than_the_bus_takes_at_a_time_go_in_order(gateway, nat
 
 def test_the_dead_letter_api_needs_the_token(served):
     for path in ("/dead/retry", "/dead/drop"):
-        assert requests.post(served.admin + path, timeout=10).status_code == 401
-        assert requests.get(served.admin + path, timeout=10).status_code == 405
+        assert requests.post(served.admin + path, timeout=30).status_code == 401
+        assert requests.get(served.admin + path, timeout=30).status_code == 405

@@ -51,7 +51,7 @@ def filtered(gateway):
 
 def metric(g, name, event):
     line = f'{name}{{namespace="default",eventsource_name="filtered",event_name="{event}"}} '
-    text = requests.get(g.admin + "/metrics", timeout=10).text
+    text = requests.get(g.admin + "/metrics", timeout=30).text
     return next(int(row[len(line):]) for row in text.splitlines() if row.startswith(line))
 
 
@@ -62,7 +62,7 @@ def stored(g, name):
 
 
 def post(g, path, body, **headers):
-    return requests.post(g.base + path, data=json.dumps(body), headers=headers, timeout=10)
+    return requests.post(g.base + path, data=json.dumps(body), headers=headers, timeout=30)
 
 
 def push(ref, *modified):
@@ -137,7 +137,7 @@ def test_filters_of_cloudevents_see_their_attributes_and_data(filtered):
     assert {id for id in events if "filtererror" in events[id]} == {"5", "10", "11"}
     headers = {"ce-specversion": "1.0", "ce-id": "6", "ce-source": "/s", "ce-type": "com.example.y", "Content-Type": "application/json"}
     for number, body in (("6", ' { "size" :\n 12 } '), ("7", ' { "size" :\n 1 } ')):
-        answer = requests.post(g.base + "/own", data=body, headers={**headers, "ce-id": number}, timeout=10)
+        answer = requests.post(g.base + "/own", data=body, headers={**headers, "ce-id": number}, timeout=30)
         assert answer.status_code == 200
     assert {event["id"] for event in stored(g, "own")} == {*events, "6"}
 

@@ -2,6 +2,7 @@
 what no decent peer sends. The service and the client of ours are tests/tools/rpctest, built on src/rpc.
 """
 
+import contextlib
 import os
 import queue
 import re
@@ -42,15 +43,26 @@ class Server:
     def send(self, number):
         self.child.send_signal(number)
 
+    @contextlib.contextmanager
+    def asked(self, number):
+        """The thread sanitizer may keep a signal back that comes just before a wait; to be stopped and continued ends the wait."""
+        nudge = threading.Timer(10, lambda: (self.send(signal.SIGSTOP), self.send(signal.SIGCONT)))
+        nudge.start()
+        self.send(number)
+        try:
+            yield
+        finally:
+            nudge.cancel()
+
     def metrics(self):
         """{name{labels}: value} of all counters that are not 0."""
-        self.send(signal.SIGUSR1)
         found = {}
-        while (line := self.line()) != ".":
-            if line.startswith("holdfast_rpc_"):
-                name, value = line.rsplit(" ", 1)
-                if value != "0":
-                    found[name] = int(value)
+        with self.asked(signal.SIGUSR1):
+            while (line := self.line()) != ".":
+                if line.startswith("holdfast_rpc_"):
+                    name, value = line.rsplit(" ", 1)
+                    if value != "0":
+                        found[name] = int(value)
         return found
 
     def ended(self, reason):
@@ -60,8 +72,8 @@ class Server:
         return self.metrics().get('holdfast_rpc_connections{side="server"}', 0)
 
     def stop(self, number=signal.SIGTERM):
-        self.send(number)
-        text = self.child.stdout.read()
+        with self.asked(number):
+            text = self.child.stdout.read()
         assert self.child.wait(60) == 0, text
         return text
 

@@ -25,7 +25,7 @@ def post(body=b"{}", path=b"/hook"):
 
 
 def reload_counts(g):
-    text = requests.get(g.admin + "/metrics", timeout=10).text
+    text = requests.get(g.admin + "/metrics", timeout=30).text
     return tuple(int(next((line.rsplit(" ", 1)[1] for line in text.splitlines() if
                            line.startswith(f'holdfast_config_reloads_total{{outcome="{outcome}"}}')), 0))
                  for outcome in ("ok", "refused"))
@@ -105,11 +105,11 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(gateway):
     g.process.send(signal.SIGTERM)
     assert idle.ended(), "an idle connection ends at once"
     wait_until(lambda: refuses(g.port), "no new connections")
-    ready = requests.get(g.admin + "/readyz", timeout=5)
+    ready = requests.get(g.admin + "/readyz", timeout=30)
     assert ready.status_code == 503 and "draining" in ready.text
     # A loop that had nothing to finish has ended by now; the heart still beats for the others.
     wait_until(lambda: metric(g, "holdfast_ready") == 0, "a heartbeat later")
-    assert requests.get(g.admin + "/healthz", timeout=5).status_code == 200
+    assert requests.get(g.admin + "/healthz", timeout=30).status_code == 200
 
     unborn.send(head[10:], body)
     status, fields, text = unborn.answer()
@@ -184,7 +184,7 @@ def served(gateway):
 
 
 def status_of(g, path, port=None):
-    return requests.post(f"http://127.0.0.1:{port or g.port}{path}", data="{}", timeout=10).status_code
+    return requests.post(f"http://127.0.0.1:{port or g.port}{path}", data="{}", timeout=30).status_code
 
 
 def test_20_reloads_under_load_fail_no_request_and_cut_no_connection(served, spawn, tmp_path):
@@ -268,7 +268,7 @@ def test_after_reloads_the_admin_address_still_knows_its_store_and_its_token(gat
     assert reload(g, g.first.replace(f"dataDir: {g.data}", f"dataDir: {elsewhere}").replace("first-token", "other") + BUS) == (3, 0)
     for key in ("spec.holdfast.dataDir", "EventBus", "spec.holdfast.admin.tokenFile"):
         assert f'"key":"{key}"' in g.process.output()
-    status, events = (requests.get(g.admin + path, timeout=5, headers={"Authorization": "Bearer first"})
+    status, events = (requests.get(g.admin + path, timeout=30, headers={"Authorization": "Bearer first"})
                       for path in ("/status", "/events"))
     assert events.status_code == 200 and len(events.text.splitlines()) == 1
     assert (status.json()["store"]["dir"], status.json()["bus"]["name"]) == (str(g.data), "embedded")
@@ -471,8 +471,8 @@ def test_the_description_for_commands_is_private_and_goes_with_the_gateway(gatew
     assert {stat.S_IMODE(p.stat().st_mode) & 0o077 for p in [g.data, *g.data.iterdir()]} == {0}
     described = json.loads(path.read_text())
     assert described["address"] == g.admin and len(described["token"]) >= 32
-    assert requests.get(g.admin + "/status", timeout=5).status_code == 401
-    answer = requests.get(g.admin + "/status", headers={"Authorization": "Bearer " + described["token"]}, timeout=5)
+    assert requests.get(g.admin + "/status", timeout=30).status_code == 401
+    answer = requests.get(g.admin + "/status", headers={"Authorization": "Bearer " + described["token"]}, timeout=30)
     assert answer.json()["ready"] is True
     assert described["token"] not in g.process.output()
 

@@ -364,7 +364,7 @@ def test_strict_refuses_a_server_that_does_not_sync_first_and_spools_on(config, 
     assert not g.bus_up() and g.waiting() == 3
     assert g.status()["bus"] == {"kind": "jetstream", "name": "default", "state": "down", "sync": "later" if config else "unknown",
                                  "error": f"{server.url}: strict: " + (NOT_YET if config else NOT_SAID)}
-    ready = requests.get(g.admin + "/readyz", timeout=5)
+    ready = requests.get(g.admin + "/readyz", timeout=30)
     assert ready.status_code == 200, "the store takes events"
     assert "bus jetstream is down (strict: " + (NOT_YET if config else "no server has said that it syncs") in ready.text
     with Nats(server.port) as client:

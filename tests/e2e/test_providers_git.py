@@ -157,7 +157,7 @@ class Hosts:
         fresh.rename(self.secrets / "hosts" / "secret")
 
     def post(self, path, body, fields=None, method="POST"):
-        answer = requests.request(method, f"http://127.0.0.1:{self.g.port}{path}", data=body, timeout=10,
+        answer = requests.request(method, f"http://127.0.0.1:{self.g.port}{path}", data=body, timeout=30,
                                   headers={"Accept": None, "Accept-Encoding": "gzip", "User-Agent": "t", **(fields or {})})
         return answer
 

@@ -162,7 +162,7 @@ def test_slack_events_become_type_and_data(served):
 def test_slack_challenge_is_answered_alone_and_only_to_slack(served, compat):
     g = served("slack", SLACK, compat)
     body = json.dumps({"token": SECRETS["slack-token"], "type": "url_verification", "challenge": "3eZ\u00e9<b>"}).encode()
-    response = requests.post(g.url, data=body, headers=slack_headers(body), timeout=10)
+    response = requests.post(g.url, data=body, headers=slack_headers(body), timeout=30)
     assert (response.status_code, response.content.decode()) == (200, "3eZ\u00e9<b>")
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -361,7 +361,7 @@ def test_storagegrid_gets_its_answer_and_the_whole_message_is_stored(served):
     message = grid_message()
     seen = set()
     for _ in range(2):
-        response = requests.post(g.url, data=grid_body(message), headers=FORM, timeout=10)
+        response = requests.post(g.url, data=grid_body(message), headers=FORM, timeout=30)
         assert response.status_code == 200
         seen.update(ANSWER.fullmatch(response.text).groups())
     assert len(seen) == 4, "ids of their own for each answer"
@@ -581,7 +581,7 @@ def test_sns_waits_for_a_certificate_within_its_deadline_and_stops_nobody(served
     for thread in threads:
         thread.start()
     wait_until(lambda: fake_sns.asked, "the certificate is asked for")
-    assert requests.get(f"http://127.0.0.1:{g.port}/health", timeout=5).text == "OK"
+    assert requests.get(f"http://127.0.0.1:{g.port}/health", timeout=30).text == "OK"
     assert not results, "the loops go on"
     for thread in threads:
         thread.join()
@@ -796,7 +796,7 @@ def test_one_message_to_two_endpoints_is_two_events_on_the_bus(served, fake_sns,
     message = json.dumps(sns_message(fake_sns)).encode()
     for _ in range(2):
         for path in ("/hook", "/other"):
-            assert requests.post(f"http://127.0.0.1:{g.port}{path}", data=message, timeout=10).status_code == 200
+            assert requests.post(f"http://127.0.0.1:{g.port}{path}", data=message, timeout=30).status_code == 200
 
     def stored():
         with Nats(server.port) as client:

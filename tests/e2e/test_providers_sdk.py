@@ -152,7 +152,7 @@ def receiver(tmp_path, spawn, free_port):
     wait_until(lambda: socket.create_connection(("127.0.0.1", port), 1), "webhook listens")
 
     def accepts(algorithm, body, headers):
-        answer = requests.post(f"http://127.0.0.1:{port}/hooks/{algorithm}", data=body, headers={**JSON, **headers}, timeout=10)
+        answer = requests.post(f"http://127.0.0.1:{port}/hooks/{algorithm}", data=body, headers={**JSON, **headers}, timeout=30)
         return answer.text == "taken"
 
     process.accepts = accepts

@@ -235,7 +235,7 @@ def body_status(g, body):
 
 def held(g):
     """Bytes of bodies in memory."""
-    text = requests.get(g.admin + "/metrics", timeout=10).text
+    text = requests.get(g.admin + "/metrics", timeout=30).text
     return int(re.search(r"^holdfast_gateway_body_memory_bytes (\d+)", text, re.M)[1])
 
 

@@ -551,7 +551,7 @@ def test_the_reference_lists_every_metric_of_both_programs(pair):
     wait_until(lambda: principal.metrics()["principal_events_received"] and agent.metrics()["agent_events_received"],
                "both have dealt with an event")
     for end, heading in zip(pair, ("Principal", "Agent")):
-        text = requests.get(f"http://127.0.0.1:{end.metrics_port}/metrics", timeout=5).text
+        text = requests.get(f"http://127.0.0.1:{end.metrics_port}/metrics", timeout=30).text
         rows = [["metric", "type", "labels", "meaning"], ["---"] * 4, *metric_rows(text)]
         section = f"\n## {heading}\n\n" + "".join("| " + " | ".join(row) + " |\n" for row in rows)
         document = page.read_text()

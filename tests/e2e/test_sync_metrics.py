@@ -150,7 +150,7 @@ def test_upstream_names_of_the_reference_are_served_or_not_as_it_says(pair):
     rows = re.findall(r"^\| `(\S+?)` \| (principal|agent|both) \|(.*?)\| (served|not)\b", text, re.M)
     assert len(rows) >= 60
     for end, page in (("principal", principal), ("agent", agent)):
-        served = set(re.findall(r"^# TYPE (\S+)", requests.get(f"http://127.0.0.1:{page.metrics_port}/metrics", timeout=5).text, re.M))
+        served = set(re.findall(r"^# TYPE (\S+)", requests.get(f"http://127.0.0.1:{page.metrics_port}/metrics", timeout=30).text, re.M))
         for name, whose, labels, state in rows:
             if whose in (end, "both"):
                 assert (name in served) == (state == "served"), f"{end}: {name} is {state}"

@@ -120,7 +120,7 @@ def test_an_agent_speaks_first_to_a_principal_that_has_nothing_to_say(net, api, 
         agent = net.agent("site-1", port, "--insecure-plaintext", "--creds", "header:", start=False, mode=mode, creds="")
         agent.tree.put("guestbook", application())
         agent.start().ready().wait_connected()
-        event = principal.heard.get(timeout=10)
+        event = principal.heard.get(timeout=60)
         expected = "create" if mode == "autonomous" else "request-synced-resource-list"
         assert event.type == PREFIX + expected
         assert "holdfastorder" not in event.attributes
@@ -138,7 +138,7 @@ def test_a_token_is_renewed_once_and_in_time_whatever_the_clocks_say(net, api, f
         wait_until(lambda: principal.refreshed, "the agent renews its token")
         pings = 0
         while pings < 3:
-            pings += principal.heard.get(timeout=10).type == PREFIX + "ping"
+            pings += principal.heard.get(timeout=60).type == PREFIX + "ping"
         assert principal.refreshed == 1
     finally:
         principal.stop()

@@ -62,7 +62,7 @@ def send(g, method, path, headers=None, body=b""):
 def read_events(g):
     """What the events API says."""
     token = json.loads((g.data / "admin.json").read_text())["token"]
-    return requests.get(g.admin + "/events", timeout=10, headers={"Authorization": "Bearer " + token})
+    return requests.get(g.admin + "/events", timeout=30, headers={"Authorization": "Bearer " + token})
 
 
 BODIES = [
@@ -183,7 +183,7 @@ def test_chunked_bodies_in_any_size_are_the_same_event(served):
     body = json.dumps({"text": "<\u2028 \u00e4>" * 20, "n": [1, 2, {"x": None}]}, ensure_ascii=False).encode()
     for size in (1, 2, 3, 7, 64, len(body)):
         parts = (body[i:i + size] for i in range(0, len(body), size))
-        assert requests.post(f"http://127.0.0.1:{g.port}/post", data=parts, headers=JSON, timeout=10).status_code == 200
+        assert requests.post(f"http://127.0.0.1:{g.port}/post", data=parts, headers=JSON, timeout=30).status_code == 200
     bodies = {data[data.index(b'"body":'):] for data in g.events()}
     assert len(bodies) == 1 and len(g.events()) == 6
 
