@@ -363,7 +363,8 @@ static bool copy_of(const struct slot *s, struct replica_copy *ret_copy)
 		return false;
 	*ret_copy = (struct replica_copy){ .place = s->place,
 					   .object = s->local ? s->local : s->record.object,
-					   .source_uid = recorded ? s->record.source_uid : s->local->source_uid };
+					   .source_uid = recorded ? s->record.source_uid : s->local->source_uid,
+					   .recorded = recorded };
 	if (recorded)
 		ret_copy->version = applied_version(s);
 	return true;

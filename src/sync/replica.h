@@ -142,6 +142,7 @@ struct replica_copy {
 	const struct object *object; /* as it is here, else as it was recorded; borrowed */
 	const char *source_uid;
 	struct str version; /* that was applied last; empty: not known */
+	bool recorded;      /* false: its record was lost, and `object` may be anything that somebody made of it */
 };
 
 /* The copy here; false: there is none. And walk them all: as replica_next(). */

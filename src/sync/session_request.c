@@ -16,6 +16,18 @@ static bool is_of_our_dialect(const struct session *s)
 	return peer_dialect(s->peer)->version != WIRE_UPSTREAM;
 }
 
+/*
+ * Upstream compares specs alone. What else people changed at a copy whose record was lost nobody would see: it goes without a checksum,
+ * so that the object is sent.
+ */
+static bool checksum_of(const struct replica_copy *c, unsigned char sum[static WIRE_CHECKSUM])
+{
+	enum wire_target target = wire_target_of_kind(str_of(object_kind_name(c->place.kind)));
+	struct why why;
+
+	return c->recorded && wire_spec_checksum(target, blob_view(c->object->json), sum, &why) == E_OK;
+}
+
 /* "I have this, is it right?" Without a copy (NULL): "I do not have it." */
 static enum err ask_about(struct session *s, const struct replica_place *place, const struct replica_copy *c)
 {
@@ -23,13 +35,12 @@ static enum err ask_about(struct session *s, const struct replica_place *place, 
 	unsigned char sum[WIRE_CHECKSUM];
 	struct wire_resync r = { .kind = str_of(object_kind_name(place->kind)), .uid = str_of(c ? c->source_uid : "") };
 	struct buf json = { 0 };
-	struct why why;
 	enum err err = c && !tree ? E_NOMEM : E_OK;
 
 	role_said_as(&s->role, place, tree, &r.namespace, &r.name);
 	if (c && is_of_our_dialect(s))
 		r.checksum = c->version;
-	else if (c && wire_spec_checksum(wire_target_of_kind(r.kind), blob_view(c->object->json), sum, &why) == E_OK)
+	else if (c && checksum_of(c, sum))
 		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
 	wire_resync_write(WIRE_REQUEST_UPDATE, &r, &json);
 	if (err == E_OK)

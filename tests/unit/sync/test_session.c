@@ -408,6 +408,28 @@ static void drift_is_reverted_and_a_copy_that_was_deleted_is_made_again(void **s
 	stage_end(&st);
 }
 
+/* A Go principal compares specs alone: it would leave the labels that somebody put there while the record was lost. */
+static void a_copy_whose_record_was_lost_is_asked_for_as_a_whole(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
+	stage_put(&st, AT_SITE("x", "u1", ""));
+	stage_restart(&st);
+	stage_connect(&st);
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "request-update\n"));
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_run(&st, 50);
+	buf_clear(&st.said);
+	stage_restart(&st);
+	stage_connect(&st);
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "request-update, with a checksum\n"));
+	stage_end(&st);
+}
+
 /* The principal shows the status of the copy that was here before: it has to hear that the new one has none. */
 static void a_copy_that_is_made_again_without_a_status_says_so(void **state)
 {
@@ -901,6 +923,7 @@ int main(void)
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
+		cmocka_unit_test(a_copy_whose_record_was_lost_is_asked_for_as_a_whole),
 		cmocka_unit_test(a_copy_that_is_made_again_without_a_status_says_so),
 		cmocka_unit_test(a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done),
 		cmocka_unit_test(what_a_go_agent_says_may_overtake_its_answer_to_a_refresh),
