@@ -33,20 +33,25 @@ static int canonical_cmp(struct str a, struct str b)
 	return (unsigned char)canonical_byte(a.p[i], upper) < (unsigned char)canonical_byte(b.p[i], upper) ? -1 : 1;
 }
 
+#define AMPERSAND "\\u0026" /* of what a name may have, this alone Go writes in another way */
+
 static void write_canonical(struct buf *b, struct str name)
 {
-	char *to = buf_reserve(b, name.n + 2);
+	char *begin = buf_reserve(b, name.n * (sizeof(AMPERSAND) - 1) + 2), *to = begin;
 	bool upper = true;
 
 	if (!to)
 		return;
 	*to++ = '"';
 	for (size_t i = 0; i < name.n; i++) {
-		*to++ = canonical_byte(name.p[i], upper);
+		if (name.p[i] == '&')
+			to = mempcpy(to, AMPERSAND, sizeof(AMPERSAND) - 1);
+		else
+			*to++ = canonical_byte(name.p[i], upper);
 		upper = name.p[i] == '-';
 	}
-	*to = '"';
-	b->n += name.n + 2;
+	*to++ = '"';
+	b->n += (size_t)(to - begin);
 }
 
 /* What Go's server takes out of the fields: Trailer only where there can be one. */

@@ -51,6 +51,7 @@ static void headers_are_canonical_sorted_arrays(void **state)
 	expect_headers(
 		(const struct header_row[]){ { "b-z", "1" }, { "b-_", "2" }, { "b^", "3" }, { "bz", "4" }, { 0 } },
 		"{\"B-Z\":[\"1\"],\"B-_\":[\"2\"],\"B^\":[\"3\"],\"Bz\":[\"4\"]}");
+	expect_headers((const struct header_row[]){ { "r&d-x&Y", "1" }, { 0 } }, "{\"R\\u0026d-X\\u0026y\":[\"1\"]}");
 	expect_headers((const struct header_row[]){ { 0 } }, "{}");
 }
 
