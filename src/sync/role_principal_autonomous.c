@@ -66,12 +66,15 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 				     .source_uid = v->source_uid,
 				     .now = role_now(r) };
 	struct merge_known known = { .operation = "", .desired = true };
+	bool another;
 
 	if (c->local) {
 		known.operation = source_known_operation(r->source, c->local, c->came);
 		known.desired = source_knows_desired(r->source, c->local, c->came);
 	}
-	return merge_from_autonomous(c->place->kind, local, c->incoming, &stamp, &known, ret_merged);
+	/* What was asked of the copy of another object ends with that. */
+	another = c->local && c->local->source_uid[0] && strcmp(c->local->source_uid, v->source_uid) != 0;
+	return merge_from_autonomous(c->place->kind, local, c->incoming, &stamp, another ? NULL : &known, ret_merged);
 }
 
 static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
