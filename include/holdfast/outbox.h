@@ -39,11 +39,10 @@ enum hf_kind {
 
 /* What the peer says of an event. */
 enum hf_outcome {
-	HF_RECEIVED =
-		0, /* it has it and will say how it went: not sent again meanwhile, unless the connection is lost */
-	HF_APPLIED = 1, /* done: the event is gone */
-	HF_RETRY = 2,   /* it could not, and may later: sent again after a wait that grows */
-	HF_REJECTED = 3 /* never: set aside with the reason until a newer version comes */
+	HF_RECEIVED = 0, /* it will say how it went: not sent again meanwhile, unless the connection is lost */
+	HF_APPLIED = 1,  /* done: the event is gone */
+	HF_RETRY = 2,    /* it could not, and may later: sent again after a wait that grows */
+	HF_REJECTED = 3  /* never: set aside with the reason until a newer version comes */
 };
 
 /* Zero it and set what differs: 0 is the default of each field. */
@@ -60,11 +59,10 @@ struct hf_outbox_options {
 /* One event to add. `resource` NULL: it is the key. */
 struct hf_outgoing {
 	enum hf_kind kind;
-	const char *key; /* what must stay in order, as the path of an object */
-	const char *
-		resource; /* what replaces what, as the object's UID: an object made anew under the same key is another one */
-	const char *version; /* what the peer confirms */
-	const void *bytes;   /* as they go to the peer; NULL: none */
+	const char *key;      /* what must stay in order, as the path of an object */
+	const char *resource; /* what replaces what, as its UID: an object made anew under the same key is another */
+	const char *version;  /* what the peer confirms */
+	const void *bytes;    /* as they go to the peer; NULL: none */
 	size_t size;
 };
 
