@@ -10,7 +10,7 @@
 #define HOUR_MS 3600000LL
 #define YEAR_MS (8766 * HOUR_MS)
 
-static int64_t ahead_ms;
+static _Atomic int64_t ahead_ms; /* the writer looks at it, too */
 
 int64_t __real_clock_wall_ms(void);
 int64_t __wrap_clock_wall_ms(void);
