@@ -132,7 +132,7 @@ def test_repositories_and_projects_changed_while_the_principal_was_down(sites):
     principal.start().ready()
     for name, expected in (("lost", None), ("stays", "r2"), ("goes", None), ("made", "r2")):
         wait_for(agent, name, expected, 60)
-    assert agent.tree.names("AppProject") == {"shop", "made"}
+    wait_until(lambda: agent.tree.names("AppProject") == {"shop", "made"}, "the projects are in step")
 
 
 def test_keys_reach_managed_agents_and_replace_what_was_there(sites):
