@@ -78,6 +78,8 @@ struct replica_rules {
 	enum err (*apply)(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why);
 	/* Somebody changed or deleted (`local` NULL) what has a record. A plan without steps: nothing to undo. NULL: others may. */
 	enum err (*revert)(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why);
+	/* What was planned for `local` (NULL: there is nothing) is not there now: it failed, or is planned again later. */
+	void (*not_written)(void *ctx, const struct object *local);
 	/* Does an object without a record say of itself that it is a copy of the peer's? No: it is nobody's business. NULL: none is. */
 	bool (*is_copy)(void *ctx, const struct object *local);
 	void *ctx;

@@ -271,8 +271,17 @@ static bool is_overtaken(const struct job *j)
 	return strcmp(j->expect_uid, o ? o->uid : "") != 0 || strcmp(j->expect_version, o ? o->version : "") != 0;
 }
 
+static void tell_not_written(struct job *j)
+{
+	const struct replica_rules *rules = &j->slot->replica->o.rules;
+
+	if (rules->not_written)
+		rules->not_written(rules->ctx, j->slot->local);
+}
+
 static void plan_later(struct job *j)
 {
+	tell_not_written(j);
 	if (j->slot->replica->stopping) {
 		finish(j, DELIVERY_REJECTED, /* retryable= */ true, "stopping");
 		return;
@@ -324,6 +333,15 @@ static void take_result(struct job *j)
 	job_expect(j, s->local);
 }
 
+static void on_not_written(struct job *j, const struct backend_write *w)
+{
+	tell_not_written(j);
+	if (w->err == E_CONFLICT || w->err == E_EXISTS || w->err == E_NOT_FOUND)
+		job_stale(j);
+	else
+		finish(j, DELIVERY_REJECTED, !is_final(w->err), w->why.text[0] ? w->why.text : err_text(w->err));
+}
+
 static void on_written(struct backend_write *w)
 {
 	struct job *j = CONTAINER_OF(w, struct job, write);
@@ -334,10 +352,8 @@ static void on_written(struct backend_write *w)
 		take_result(j);
 		j->step++;
 		job_step(j);
-	} else if (w->err == E_CONFLICT || w->err == E_EXISTS || w->err == E_NOT_FOUND) {
-		job_stale(j);
 	} else {
-		finish(j, DELIVERY_REJECTED, !is_final(w->err), w->why.text[0] ? w->why.text : err_text(w->err));
+		on_not_written(j, w);
 	}
 	/* The backend need not report anything: a row that waits, and the time of a retry, would be noticed by nobody. */
 	events->on_wake(events->ctx);

@@ -258,6 +258,16 @@ static enum err revert(void *ctx, const struct replica_case *c, struct replica_p
 	return with_local(ctx, rules_of(ctx)->revert, c, plan, why);
 }
 
+/* No operation came with it: one that people ask for now is theirs. */
+static void not_written(void *ctx, const struct object *local)
+{
+	struct role *r = ctx;
+	const struct source_state nothing = { 0 };
+
+	if (local && r->source)
+		source_takes_over(r->source, local, &nothing);
+}
+
 static bool is_copy(void *ctx, const struct object *local)
 {
 	const struct role *r = ctx;
@@ -273,6 +283,7 @@ struct replica_rules role_replica(struct role *r)
 	return (struct replica_rules){ .locate = locate,
 				       .apply = apply,
 				       .revert = rules_of(r)->revert ? revert : NULL,
+				       .not_written = not_written,
 				       .is_copy = rules_of(r)->is_copy ? is_copy : NULL,
 				       .ctx = r };
 }

@@ -93,6 +93,27 @@ static void an_operation_that_began_at_the_agent_does_not_come_back_to_it(void *
 	stage_end(&st);
 }
 
+/* The agent's operation was not written: the same one, when people ask for it, is theirs. */
+static void an_operation_like_one_that_could_not_be_written_is_sent(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	memory_store_fail(st.g.store, E_UNAVAILABLE, 1);
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'operation':{'number':7}"));
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "rejected web_l1_5"));
+	buf_clear(&st.said);
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "set-operation web_u1_"));
+	stage_end(&st);
+}
+
 static void a_status_from_before_a_command_was_answered_does_not_clear_the_operation(void **state)
 {
 	struct stage st;
@@ -914,6 +935,7 @@ int main(void)
 		cmocka_unit_test(an_object_made_again_goes_behind_the_delete_of_the_former),
 		cmocka_unit_test(a_deletion_missed_while_down_is_sent_after_the_restart),
 		cmocka_unit_test(an_operation_that_began_at_the_agent_does_not_come_back_to_it),
+		cmocka_unit_test(an_operation_like_one_that_could_not_be_written_is_sent),
 		cmocka_unit_test(a_status_from_before_a_command_was_answered_does_not_clear_the_operation),
 		cmocka_unit_test(commands_keep_their_order_over_a_restart),
 		cmocka_unit_test(no_more_commands_go_than_the_agent_remembers_while_the_disk_stalls),
