@@ -134,24 +134,34 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* The first that is too much must be held, not the last: the peer said beforehand how many copies it has. */
-static void guard_unknown(struct source *s, struct guard_verdict *ret_verdict)
+/*
+ * The first that is too much must be held, not the last: the peer said beforehand how many copies it has. Where one of that name is held
+ * already, the next is, too.
+ */
+static void guard_unknown(struct source *s, struct entry *e)
 {
 	struct guard_case c = { .peer = s->o.name,
 				.copies = larger(s->copies.n, s->peer_copies),
-				.deletes = larger(++s->compared_deletes, s->peer_surplus),
 				.released = s->released };
+	struct guard_verdict verdict;
 
-	guard_decide(&s->o.guard, &c, ret_verdict);
+	if (e->held)
+		return;
+	c.deletes = larger(++s->compared_deletes, s->peer_surplus);
+	guard_decide(&s->o.guard, &c, &verdict);
+	if (!verdict.held)
+		return;
+	e->held = true;
+	s->held++;
+	memcpy(s->held_text, verdict.text, sizeof(s->held_text));
 }
 
 /* The peer has what we know nothing of: a copy whose object is gone, to be deleted like every other. */
 static enum err compare_unknown(struct source *s, struct entry *e, struct str uid, uint64_t now_ms)
 {
-	struct guard_verdict verdict;
 	struct copy *copy;
 
-	if (uid.n > OBJECT_NAME_MAX || e->held)
+	if (uid.n > OBJECT_NAME_MAX)
 		return E_OK;
 	copy = source_copy_add(s, e, uid);
 	if (!copy)
@@ -162,12 +172,7 @@ static enum err compare_unknown(struct source *s, struct entry *e, struct str ui
 		source_copy_drop(s, copy);
 		return E_NOMEM;
 	}
-	guard_unknown(s, &verdict);
-	if (verdict.held) {
-		e->held = true;
-		s->held++;
-		memcpy(s->held_text, verdict.text, sizeof(s->held_text));
-	}
+	guard_unknown(s, e);
 	source_sync(s, e, now_ms);
 	return E_OK;
 }

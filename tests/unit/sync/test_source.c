@@ -391,6 +391,28 @@ static void a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name(vo
 	end(&sc);
 }
 
+/* No later comparison is needed for it: until then the peer would make it again when somebody deletes it there. */
+static void what_else_the_peer_has_of_a_held_name_is_deleted_with_it(void **state)
+{
+	struct scene sc;
+	const char *text;
+
+	(void)state;
+	begin_guarded(&sc, /* count_min= */ 1);
+	connect_peer(&sc);
+	source_complete(sc.source, sc.now);
+	compare(&sc, "u0", '1');
+	compare(&sc, "u1", '1');
+	expect(&sc, "");
+	assert_int_equal(source_held(sc.source, &text), 1);
+	source_release(sc.source, ++sc.now);
+	disk(&sc);
+	expect(&sc, "delete one_u0_\n");
+	answer(&sc, "u0", "one_u0_");
+	expect(&sc, "delete one_u1_\n");
+	end(&sc);
+}
+
 /* Not only the last of many is held: the peer says beforehand how many it has. */
 static void the_first_of_too_many_that_nobody_knows_is_held(void **state)
 {
@@ -492,6 +514,7 @@ int main(void)
 		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted),
 		cmocka_unit_test(a_copy_of_our_name_under_another_uid_is_not_deleted),
 		cmocka_unit_test(a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name),
+		cmocka_unit_test(what_else_the_peer_has_of_a_held_name_is_deleted_with_it),
 		cmocka_unit_test(the_first_of_too_many_that_nobody_knows_is_held),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
