@@ -94,6 +94,8 @@ static void finish(struct job *j, enum delivery_outcome outcome, bool retryable,
 {
 	struct slot *s = j->slot;
 
+	if (s->unsaved && outcome != DELIVERY_APPLIED)
+		s->unsaved = replica_write_row(s) != E_OK; /* some of it was written */
 	tell(j, outcome, retryable, text);
 	if (!j->work && outcome != DELIVERY_APPLIED)
 		retry_at(s, s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica)));
@@ -329,6 +331,11 @@ static void take_result(struct job *j)
 	if (j->write.verb != BACKEND_DELETE && j->write.result)
 		s->local = object_ref(j->write.result);
 	s->missing = false;
+	/* Should a later step fail, what is here now is not drift: the record before it would put back another object. */
+	if (j->write.verb == BACKEND_PUT && j->plan.record) {
+		take_record(j);
+		s->unsaved = true;
+	}
 	s->settled = false;
 	job_expect(j, s->local);
 }

@@ -654,6 +654,36 @@ static void what_somebody_does_between_two_writes_is_not_overwritten(void **stat
 	stage_end(&st);
 }
 
+/* The spec is written, the status is not: the event comes again, and the former object is not put back meanwhile. */
+static void what_failed_between_two_writes_is_not_taken_for_drift(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{'x':1}}");
+	stage_expect(&st, "received web_l1_1\napplied web_l1_1\n");
+	memory_store_delay(st.g.store, 10);
+	stage_hear(&st, WIRE_CREATE, "web_l2", "2",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l2'},'spec':{'x':2},'status':{'y':2}}");
+	while (strcmp(stage_at(&st, "a1", "web", "spec.x"), "2") != 0)
+		stage_run(&st, 1);
+	memory_store_fail(st.g.store, E_UNAVAILABLE, 1);
+	stage_run(&st, 500);
+	assert_string_equal(stage_at(&st, "a1", "web", "spec.x"), "2");
+	assert_string_equal(stage_at(&st, "a1", "web", "status.y"), "");
+	stage_restart(&st);
+	stage_run(&st, 500);
+	assert_string_equal(stage_at(&st, "a1", "web", "spec.x"), "2");
+	stage_connect(&st);
+	stage_hear(&st, WIRE_CREATE, "web_l2", "2",
+		   "{'metadata':{'name':'web','namespace':'site','uid':'l2'},'spec':{'x':2},'status':{'y':2}}");
+	stage_run(&st, 500);
+	assert_string_equal(stage_at(&st, "a1", "web", "status.y"), "2");
+	stage_end(&st);
+}
+
 /* ---- what is too large for a stream --------------------------------------------------------------------------------------- */
 
 #define SMALL           "{'metadata':{'name':'small','namespace':'a1','uid':'u2'},'spec':{}}"
@@ -960,6 +990,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
+		cmocka_unit_test(what_failed_between_two_writes_is_not_taken_for_drift),
 		cmocka_unit_test(what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody),
 		cmocka_unit_test(a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_restart),
 		cmocka_unit_test(a_peer_that_takes_more_than_before_gets_what_was_too_large),
