@@ -149,6 +149,7 @@ void dedup_freeze(struct dedup *d, uint64_t last, int64_t now_ms)
 		choose_gen(d, now_ms);
 		d->frozen = TAKE(d->recent);
 	}
+	mem_free(d->recent); /* room was made for keys that all turned out to be repeats, or whose group failed */
 	d->frozen_n = d->recent_n;
 	d->frozen_at = 0;
 	d->frozen_pos = last;
