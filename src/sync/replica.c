@@ -2,7 +2,6 @@
 
 #include "base/mem.h"
 #include "base/seed.h"
-#include "sync/marks.h"
 #include "wire/ids.h"
 
 struct replica *replica_new(const struct replica_options *options)
@@ -120,7 +119,7 @@ void replica_settle(struct slot *s)
 	slot_free(s);
 }
 
-static bool place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name)
+bool replica_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name)
 {
 	if (kind == OBJECT_KIND_COUNT || namespace.n > OBJECT_NAME_MAX || name.n == 0 || name.n > OBJECT_NAME_MAX)
 		return false;
@@ -134,85 +133,8 @@ static struct replica_place place_of(const struct object *o)
 {
 	struct replica_place place;
 
-	(void)place_set(&place, o->kind, str_of(o->namespace), str_of(o->name));
+	(void)replica_place_set(&place, o->kind, str_of(o->namespace), str_of(o->name));
 	return place;
-}
-
-/* ---- rows ------------------------------------------------------------------------------------------------------- */
-
-enum err replica_write_row(struct slot *s)
-{
-	const struct object *object = s->record.object;
-	struct ledger_row row = { .peer = str_of(s->replica->o.name),
-				  .kind = str_of(object_kind_name(s->place.kind)),
-				  .namespace = str_of(s->place.namespace),
-				  .name = str_of(s->place.name),
-				  .uid = str_of(s->record.source_uid),
-				  .version = str_of(s->applied.state),
-				  .desired = str_of(s->applied.subject),
-				  .status = str_of(s->applied.status),
-				  .operation = str_of(s->applied.commands),
-				  .bytes = blob_view(object ? object->json : NULL) };
-
-	return journal_add(s->replica->o.journal, LEDGER_REPLICA, !s->recorded, &row);
-}
-
-static enum err keep_text(char **to, struct str text)
-{
-	*to = str_dup(text);
-	return *to ? E_OK : E_NOMEM;
-}
-
-/* "type<tab>resource id<tab>event id<newline>" each: what was applied, for the inbox. */
-static enum err remember(struct replica *r, const struct slot *s, const char *text)
-{
-	struct str rest = str_of(text);
-	enum err err = E_OK;
-
-	while (rest.n && err != E_NOMEM) {
-		struct str line = str_cut(&rest, '\n'), type = str_cut(&line, '\t'), resource = str_cut(&line, '\t');
-		struct delivery_event e = { .kind = str_of(object_kind_name(s->place.kind)),
-					    .namespace = str_of(s->place.namespace),
-					    .name = str_of(s->place.name),
-					    .resource_id = resource,
-					    .event_id = line };
-
-		for (e.type = 0; e.type < DELIVERY_TYPE_COUNT; e.type++)
-			if (str_is(type, delivery_type_name(e.type)))
-				err = inbox_remember(peer_inbox(r->o.peer), &e);
-	}
-	return err;
-}
-
-enum err replica_load(struct replica *r, const struct ledger_row *row)
-{
-	struct replica_place place;
-	struct slot *s;
-	struct why why = { 0 };
-	enum err err;
-
-	if (!place_set(&place, object_kind_of(row->kind), row->namespace, row->name) || row->uid.n > OBJECT_NAME_MAX)
-		return E_MALFORMED;
-	s = replica_slot(r, &place, /* make= */ true);
-	if (!s)
-		return E_NOMEM;
-	s->recorded = true;
-	r->stats.records++;
-	memcpy(s->record.source_uid, row->uid.p ? row->uid.p : "", row->uid.n);
-	if (row->bytes.n && (err = object_new(place.kind, row->bytes, &why, &s->record.object)) != E_OK)
-		return err;
-	if (keep_text(&s->applied.subject, row->desired) != E_OK ||
-	    keep_text(&s->applied.state, row->version) != E_OK || keep_text(&s->applied.status, row->status) != E_OK ||
-	    keep_text(&s->applied.commands, row->operation) != E_OK)
-		return E_NOMEM;
-	s->record.asked = row->operation.n > 0 ||
-			  (row->bytes.n && memmem(row->bytes.p, row->bytes.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1));
-	err = remember(r, s, s->applied.state);
-	if (err != E_NOMEM)
-		err = remember(r, s, s->applied.status);
-	if (err != E_NOMEM)
-		err = remember(r, s, s->applied.commands);
-	return err == E_NOMEM ? err : E_OK;
 }
 
 /* ---- what the backend reports ----------------------------------------------------------------------------------- */

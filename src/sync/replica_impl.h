@@ -1,8 +1,10 @@
 /*
  * replica_impl.h -- the inside of a replica, shared by its files.
  *
- * Shape     replica.c        life, the ledger's rows, what the backend reports
+ * Shape     replica.c        life, slots, what the backend reports, what is asked of it
+ *           replica_rows.c   the row of a slot in the ledger: its record and the ids of what was applied
  *           replica_job.c    one thing that happens in a slot, from its plan to its answer
+ *           replica_drift.c  what others did to an object here, and whether to undo it
  */
 #pragma once
 
@@ -82,8 +84,16 @@ struct slot *replica_slot(struct replica *r, const struct replica_place *place, 
 void replica_settle(struct slot *s);
 uint64_t replica_random(struct replica *r);
 
+/* False: there is no such place. */
+bool replica_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name);
+
+/* replica_rows.c */
+
 /* Write or remove the slot's row, in the batch of this turn. */
 enum err replica_write_row(struct slot *s);
+
+/* What was applied, so that a repetition after a restart is known (docs/delivery.md "What must be on disk"). */
+enum err replica_note(struct slot *s, const struct delivery_event *e);
 
 /* replica_job.c */
 
@@ -92,9 +102,20 @@ void replica_job_free(struct job *j); /* takes NULL; it is in no list */
 /* Begin it, or put it behind what happens there. */
 void replica_job_start(struct job *j);
 
+/* Plan it, and begin with its steps; the job may have ended afterwards, and the slot may be gone. */
+void replica_job_run(struct job *j);
+
+/* Ask the rules what to do with the object as it is now. Releases what was planned before. */
+enum err replica_make_plan(struct job *j, struct why *why);
+
+/* Look at the slot again at that time. */
+void replica_retry_at(struct slot *s, uint64_t due_ms);
+void replica_on_durable(struct journal_listener *l, struct str tag);
+
+/* replica_drift.c */
+
 /*
  * Something about the object here was reported, or a job ended: look whether somebody changed it; nothing happens while a job runs.
  * The slot may be gone afterwards.
  */
 void replica_drift(struct slot *s);
-void replica_on_durable(struct journal_listener *l, struct str tag);

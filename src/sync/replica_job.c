@@ -5,10 +5,8 @@
 #include "base/mem.h"
 #include "wire/resync.h"
 
-#define STALE_MS       1000  /* somebody was faster and the backend has not said so yet */
-#define REVERT_CALM_MS 60000 /* without a change by others, the next one is reverted at once again */
+#define STALE_MS 1000 /* somebody was faster and the backend has not said so yet */
 
-static void job_run(struct job *j);
 static void job_step(struct job *j);
 
 static void plan_release(struct replica_plan *plan)
@@ -29,7 +27,7 @@ void replica_job_free(struct job *j)
 	mem_free(j);
 }
 
-static void retry_at(struct slot *s, uint64_t due_ms)
+void replica_retry_at(struct slot *s, uint64_t due_ms)
 {
 	heap_remove(&s->replica->retries, &s->retry);
 	(void)heap_put(&s->replica->retries, &s->retry, due_ms); /* there is room: replica_slot() */
@@ -84,7 +82,7 @@ static void next_job(struct slot *s)
 		list_remove(first);
 		s->job = j;
 		s->replica->stats.busy++;
-		job_run(j);
+		replica_job_run(j);
 		return;
 	}
 	replica_drift(s);
@@ -98,7 +96,7 @@ static void finish(struct job *j, enum delivery_outcome outcome, bool retryable,
 		s->unsaved = replica_write_row(s) != E_OK; /* some of it was written */
 	tell(j, outcome, retryable, text);
 	if (!j->work && outcome != DELIVERY_APPLIED)
-		retry_at(s, s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica)));
+		replica_retry_at(s, s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica)));
 	s->job = NULL;
 	s->replica->stats.busy--;
 	replica_job_free(j);
@@ -106,75 +104,6 @@ static void finish(struct job *j, enum delivery_outcome outcome, bool retryable,
 }
 
 /* ---- the record ------------------------------------------------------------------------------------------------- */
-
-static bool fits_a_line(struct str s)
-{
-	return str_find(s, '\t') == s.n && str_find(s, '\n') == s.n;
-}
-
-/* Without the oldest line of `REPLICA_COMMANDS`. */
-static struct str newest_lines(const char *text)
-{
-	struct str rest = str_of(text);
-	size_t lines = 0;
-
-	for (size_t i = 0; i < rest.n; i++)
-		lines += rest.p[i] == '\n';
-	for (; lines >= REPLICA_COMMANDS; lines--)
-		(void)str_cut(&rest, '\n');
-	return rest;
-}
-
-static enum err note_id(char **text, struct str keep, const struct delivery_event *e)
-{
-	struct buf line = { 0 };
-
-	buf_str(&line, keep);
-	buf_addf(&line, "%s\t", delivery_type_name(e->type));
-	buf_str(&line, e->resource_id);
-	buf_char(&line, '\t');
-	buf_str(&line, e->event_id);
-	buf_char(&line, '\n');
-	char *copy = line.err == E_OK ? str_dup(buf_view(&line)) : NULL;
-
-	buf_release(&line);
-	if (!copy)
-		return E_NOMEM;
-	mem_free(*text);
-	*text = copy;
-	return E_OK;
-}
-
-/* What was applied, so that a repetition after a restart is known (docs/delivery.md "What must be on disk"). */
-static enum err note_applied(struct slot *s, const struct delivery_event *e)
-{
-	struct str none = { 0 };
-
-	if (!fits_a_line(e->resource_id) || !fits_a_line(e->event_id))
-		return E_OK; /* it will be applied again, which changes nothing */
-	if (e->type == DELIVERY_STATUS)
-		return note_id(&s->applied.status, none, e);
-	if (e->type == DELIVERY_COMMAND)
-		return note_id(&s->applied.commands, newest_lines(s->applied.commands), e);
-	return note_id(&s->applied.state, none, e);
-}
-
-static enum err note_subject(struct slot *s, const struct delivery_event *e)
-{
-	struct buf subject = { 0 };
-
-	buf_str(&subject, e->namespace);
-	buf_char(&subject, '/');
-	buf_str(&subject, e->name);
-	char *copy = subject.err == E_OK ? str_dup(buf_view(&subject)) : NULL;
-
-	buf_release(&subject);
-	if (!copy)
-		return E_NOMEM;
-	mem_free(s->applied.subject);
-	s->applied.subject = copy;
-	return E_OK;
-}
 
 static void take_record(struct job *j)
 {
@@ -232,11 +161,8 @@ static enum err write_record(struct job *j)
 	if (!had && !s->recorded)
 		return E_OK;
 	s->unsaved = true;
-	if (j->work && s->recorded) {
-		err = note_applied(s, &j->work->event);
-		if (err == E_OK)
-			err = note_subject(s, &j->work->event);
-	}
+	if (j->work && s->recorded)
+		err = replica_note(s, &j->work->event);
 	if (err == E_OK)
 		err = replica_write_row(s);
 	s->unsaved = err != E_OK;
@@ -289,7 +215,7 @@ static void plan_later(struct job *j)
 		return;
 	}
 	j->stale = true;
-	retry_at(j->slot, j->slot->replica->now_ms + STALE_MS);
+	replica_retry_at(j->slot, j->slot->replica->now_ms + STALE_MS);
 }
 
 /* Somebody was faster. When the backend has not reported it yet there is nothing to plan with until it does. */
@@ -301,7 +227,7 @@ static void job_stale(struct job *j)
 		return;
 	}
 	if (is_overtaken(j)) {
-		job_run(j);
+		replica_job_run(j);
 		return;
 	}
 	plan_later(j);
@@ -370,7 +296,7 @@ static void job_step(struct job *j)
 {
 	if (j->step == j->plan.step_count) {
 		if (j->plan.again && ++j->tries < REPLICA_TRIES)
-			job_run(j);
+			replica_job_run(j);
 		else
 			job_written(j);
 		return;
@@ -385,7 +311,7 @@ static void job_step(struct job *j)
 
 /* ---- the plan --------------------------------------------------------------------------------------------------- */
 
-static enum err make_plan(struct job *j, struct why *why)
+enum err replica_make_plan(struct job *j, struct why *why)
 {
 	struct slot *s = j->slot;
 	const struct replica_rules *rules = &s->replica->o.rules;
@@ -403,10 +329,10 @@ static enum err make_plan(struct job *j, struct why *why)
 	return j->work ? rules->apply(rules->ctx, &c, &j->plan, why) : rules->revert(rules->ctx, &c, &j->plan, why);
 }
 
-static void job_run(struct job *j)
+void replica_job_run(struct job *j)
 {
 	struct why why = { 0 };
-	enum err err = make_plan(j, &why);
+	enum err err = replica_make_plan(j, &why);
 
 	j->stale = false;
 	if (err != E_OK)
@@ -429,63 +355,5 @@ void replica_job_start(struct job *j)
 	}
 	s->job = j;
 	s->replica->stats.busy++;
-	job_run(j);
-}
-
-/* ---- drift ------------------------------------------------------------------------------------------------------ */
-
-/* The first change is reverted at once; somebody who changes it again and again is met with growing patience. */
-static bool must_wait(struct slot *s)
-{
-	uint64_t now_ms = s->replica->now_ms;
-
-	if (now_ms >= s->calm_ms + REVERT_CALM_MS)
-		backoff_reset(&s->backoff);
-	if (now_ms >= s->calm_ms)
-		return false;
-	if (!heap_holds(&s->retry))
-		retry_at(s, s->calm_ms);
-	return true;
-}
-
-static void revert(struct slot *s)
-{
-	struct job *j = mem_alloc(sizeof(*j));
-	struct why why = { 0 };
-
-	if (!j) {
-		retry_at(s, s->replica->now_ms + STALE_MS);
-		return;
-	}
-	j->slot = s;
-	/* Planned once to see whether there is anything to do. */
-	if (make_plan(j, &why) == E_OK && j->plan.step_count == 0) {
-		s->settled = s->local != NULL;
-		replica_job_free(j);
-		return;
-	}
-	if (must_wait(s)) {
-		replica_job_free(j);
-		return;
-	}
-	s->calm_ms = s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica));
-	replica_job_start(j);
-}
-
-static bool may_revert(const struct slot *s)
-{
-	const struct replica *r = s->replica;
-
-	return !r->stopping && r->complete && s->recorded && s->record.object && r->o.rules.revert &&
-	       (s->local ? !s->settled : s->missing);
-}
-
-void replica_drift(struct slot *s)
-{
-	if (s->job && s->job->stale)
-		job_run(s->job); /* and when it has ended, here again */
-	else if (!s->job && may_revert(s))
-		revert(s); /* what has a record stays */
-	else
-		replica_settle(s);
+	replica_job_run(j);
 }
