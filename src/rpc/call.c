@@ -12,7 +12,7 @@ struct rpc_call *rpc_call_new(struct rpc_conn *conn)
 	if (!call)
 		return NULL;
 	call->refs = 1;
-	call->deadline_ms = UINT64_MAX;
+	call->timeout_ms = UINT64_MAX;
 	call->last = &call->first;
 	call->reader.max = conn->end->limits.message_max;
 	call->reader.body.max = call->reader.max;
@@ -250,11 +250,8 @@ static void on_deadline(struct loop_timer *timer)
 
 enum err rpc_call_set_deadline(struct rpc_call *call, uint64_t timeout_ms)
 {
-	struct loop *loop = call->conn->end->loop;
-
 	call->deadline.on_due = on_deadline;
-	call->deadline_ms = timeout_ms < UINT64_MAX - loop->now_ms ? loop->now_ms + timeout_ms : UINT64_MAX;
-	return loop_timer_start(loop, &call->deadline, timeout_ms);
+	return loop_timer_start(call->conn->end->loop, &call->deadline, timeout_ms);
 }
 
 void rpc_call_fail(struct rpc_call *call, enum rpc_code code, const char *text)

@@ -31,7 +31,7 @@ struct rpc_call {
 	struct method_metrics *method_metrics; /* NULL: its method is not counted */
 	uint64_t begun_ms;                     /* when that was begun */
 	struct loop_timer deadline;
-	uint64_t deadline_ms;
+	uint64_t timeout_ms; /* a server's: as the head says; UINT64_MAX: it has none */
 
 	/* in */
 	struct rpc_reader reader;

@@ -76,7 +76,11 @@ static void on_due(struct loop_timer *timer)
 	struct due due = next_end(c);
 
 	if (c->state == RPC_CONN_LINGER) {
-		rpc_conn_close(c);
+		/* It may have been started for something that was due before. */
+		if (now_ms >= c->state_ms + RPC_LINGER_MS)
+			rpc_conn_close(c);
+		else
+			rpc_conn_settle(c);
 		return;
 	}
 	if (due.at_ms <= now_ms) {

@@ -53,17 +53,17 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *hd, void 
 static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, void *ctx)
 {
 	struct rpc_conn *c = ctx;
-	struct rpc_call *call;
 
+	if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+		struct rpc_call *call = rpc_call_new(c);
+
+		if (!call)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* of this block we hear no more, not even its end */
+		call->stream = frame->hd.stream_id;
+		nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, call);
+	}
 	c->head_ms = c->end->loop->now_ms;
 	c->head_bytes = 0;
-	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0;
-	call = rpc_call_new(c);
-	if (!call)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	call->stream = frame->hd.stream_id;
-	nghttp2_session_set_stream_user_data(h2, frame->hd.stream_id, call);
 	return 0;
 }
 

@@ -16,12 +16,8 @@ static void refuse(struct rpc_call *call, unsigned http_status, enum rpc_code co
 
 static void on_timeout(struct rpc_call *call, struct str value)
 {
-	uint64_t ms;
-
-	if (!rpc_timeout_parse(value, &ms))
+	if (!rpc_timeout_parse(value, &call->timeout_ms))
 		refuse(call, 200, RPC_INTERNAL, "grpc-timeout is malformed");
-	else if (rpc_call_set_deadline(call, ms) != E_OK)
-		refuse(call, 200, RPC_UNAVAILABLE, "out of memory");
 }
 
 static void on_path(struct rpc_call *call, struct str value)
@@ -73,6 +69,8 @@ static void check(struct rpc_call *call)
 	call->method = rpc_server_method(conn->end, str_of(call->path), &call->service);
 	if (!call->method)
 		refuse(call, 200, RPC_UNIMPLEMENTED, "unknown method");
+	else if (call->timeout_ms != UINT64_MAX && rpc_call_set_deadline(call, call->timeout_ms) != E_OK)
+		refuse(call, 200, RPC_UNAVAILABLE, "out of memory");
 }
 
 static void put_content_type(struct rpc_metadata *fields)
