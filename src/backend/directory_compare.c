@@ -77,7 +77,7 @@ static void found_watch(struct directory *d, const struct scan_item *item)
 		w = mem_alloc(sizeof(*w));
 		if (!w || map_put(&d->watches, wd_key(item->wd, w->key), w) != E_OK) {
 			mem_free(w);
-			d->unwatched = true;
+			d->missed = true;
 			return;
 		}
 		w->wd = item->wd;
@@ -102,7 +102,7 @@ static void mark_found(struct directory *d, const struct scan_item *item)
 	struct directory_entry *e = entry_make(d, item->place.kind, item->place.namespace, item->text);
 
 	if (!e) {
-		d->unwatched = true; /* it is looked for again */
+		d->missed = true;
 		return;
 	}
 	if (e->scan == d->scan)
@@ -169,12 +169,13 @@ static void take_items(struct directory *d, const struct directory_scan *s, bool
 
 void compare(struct directory *d, const struct directory_scan *s)
 {
-	bool failed = s->lacks_memory;
+	bool whole = !s->scope.namespace[0], failed = s->lacks_memory;
 
-	if (!s->scope.namespace[0])
-		d->unwatched = s->lacks_memory;
+	d->missed = s->lacks_memory;
+	if (whole)
+		d->unwatched = false;
 	take_items(d, s, &failed);
 	hint_missing(d, s, failed);
 	forget_solved(d, &s->scope);
-	d->listed = true;
+	d->listed = d->listed || (whole && !d->missed);
 }

@@ -107,6 +107,7 @@ struct directory {
 	uint64_t scan; /* running or last */
 	bool scanning;
 	bool unwatched; /* some directories cannot be watched: looked at now and then */
+	bool missed;    /* something the last scan found there was no memory for: looked at again soon */
 	struct loop_timer rescan;
 	uint32_t cookies[DIRECTORY_COOKIES]; /* of our own renames */
 	size_t cookie;

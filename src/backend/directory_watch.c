@@ -16,16 +16,25 @@ static void scan_next(struct directory *d);
 
 static const struct scan_scope everything = { .kind = SCAN_ALL_KINDS };
 
-static void want_scan(struct directory *d, const struct scan_scope *scope)
+static bool is_wanted(const struct directory *d, const struct scan_scope *scope)
 {
 	for (size_t i = 0; i < d->scope_count; i++)
 		if (scan_covers(&d->scopes[i], scope))
-			return;
-	if (d->scope_count == DIRECTORY_SCOPES_MAX) { /* one scan of everything is less than all of these */
+			return true;
+	return false;
+}
+
+/* One that is wanted already is begun as well: it may have had no memory. */
+static void want_scan(struct directory *d, const struct scan_scope *scope)
+{
+	bool wanted = is_wanted(d, scope);
+
+	if (!wanted && d->scope_count == DIRECTORY_SCOPES_MAX) { /* one scan of everything is less than all of these */
 		d->scope_count = 0;
 		scope = &everything;
 	}
-	d->scopes[d->scope_count++] = *scope;
+	if (!wanted)
+		d->scopes[d->scope_count++] = *scope;
 	scan_next(d);
 }
 
@@ -36,6 +45,14 @@ static void on_rescan(struct loop_timer *timer)
 
 /* ---- scans ---------------------------------------------------------------------------------------------------------- */
 
+static void plan_rescan(struct directory *d)
+{
+	if (d->missed)
+		(void)loop_timer_start(d->loop, &d->rescan, DIRECTORY_RETRY_MS);
+	else if (d->unwatched && !heap_holds(&d->rescan.node))
+		(void)loop_timer_start(d->loop, &d->rescan, RESCAN_MS);
+}
+
 static void on_scanned(struct loop_task *task)
 {
 	struct directory_job *job = CONTAINER_OF(task, struct directory_job, task);
@@ -45,8 +62,7 @@ static void on_scanned(struct loop_task *task)
 	d->scanning = false;
 	if (d->watching) {
 		compare(d, s);
-		if (d->unwatched)
-			(void)loop_timer_start(d->loop, &d->rescan, RESCAN_MS);
+		plan_rescan(d);
 		scan_next(d);
 	}
 	directory_scan_free(s);

@@ -149,6 +149,8 @@ void directory_start(struct directory_fixture *f)
 
 	if (directory_try(f) != E_OK)
 		fail_msg("%s", f->why.text);
+	if (f->fail_at)
+		mem_fail_at(f->fail_at);
 	assert_int_equal(backend_start(f->b, &watcher, &f->why), E_OK);
 }
 

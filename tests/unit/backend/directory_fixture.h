@@ -27,6 +27,7 @@ struct directory_fixture {
 	char root[80];
 	char data[80];
 	uint64_t file_max;
+	long fail_at; /* this allocation fails, counted from where it begins to report; 0: none */
 	struct loop loop;
 	struct ledger *ledger;
 	struct metrics *metrics;

@@ -56,6 +56,25 @@ static void what_is_there_is_listed(void **state)
 	directory_free(f);
 }
 
+/* For each there may be no memory in the first scan: it is made again, and nothing counts as listed before. */
+static void what_is_there_is_listed_though_memory_ran_out(void **state)
+{
+	(void)state;
+	for (long n = 1; n < 20; n += 3) {
+		struct directory_fixture *f = directory_new();
+
+		buf_reserve(&f->log, 4096);
+		directory_put(f, APP "a.yaml", app(1));
+		f->fail_at = n;
+		directory_start(f);
+		directory_saw(f, "+ a 1\n= synced\n");
+		mem_fail_at(0);
+		directory_put(f, APP "a.yaml", app(2));
+		directory_saw(f, "+ a 2\n");
+		directory_free(f);
+	}
+}
+
 /* Their reading is shared by threads: what they report is only nearly in order. */
 static void a_scan_names_what_is_there_in_order(void **state)
 {
@@ -476,6 +495,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_there_is_listed),
+		cmocka_unit_test(what_is_there_is_listed_though_memory_ran_out),
 		cmocka_unit_test(a_scan_names_what_is_there_in_order),
 		cmocka_unit_test(uid_and_version_survive_a_restart),
 		cmocka_unit_test(versions_begin_at_the_clock),
