@@ -4,13 +4,18 @@ import importlib.machinery
 import importlib.util
 import re
 import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from conftest import HOLDFAST, ROOT
 
 TABLE = ["sent", "acknowledged (200)", "refused", "cut off by a kill, fate open", "stored", "duplicates", "kills (SIGKILL)",
          "events/s, restarts included", "latency p50 / p99"]
+
+
+sys.path.insert(0, str(ROOT / "scripts"))  # what the scripts import
 
 
 def load(name):
@@ -152,8 +157,20 @@ def test_the_report_notices_a_site_that_differs(sites, capsys, failure, broken):
     assert re.findall(r"^  BROKEN  (.*)$", capsys.readouterr().out, re.M) == broken
 
 
-def test_a_principal_that_cannot_start_is_said(tmp_path):
-    done = subprocess.run([ROOT / "scripts/demo-sync"], capture_output=True, text=True, timeout=60,
+@pytest.mark.parametrize("name, said", [("demo", r"the gateway does not start; its log: (\S+)"),
+                                        ("demo-sync", r"demo: \S+ pki init .*failed()")])
+def test_a_program_that_cannot_start_is_said(tmp_path, name, said):
+    done = subprocess.run([ROOT / "scripts" / name], capture_output=True, text=True, timeout=60,
                           env={"HOLDFAST_BIN": "/bin/false", "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"})
     assert done.returncode == 1
-    assert "demo: " in done.stderr
+    log = re.search(said, done.stderr)[1]
+    assert not log or Path(log).exists()
+    assert f"kept in {tmp_path}/" in done.stdout
+
+
+def test_a_site_that_cannot_come_says_why(sites, capsys):
+    log = sites.agents["lagos"].log
+    log.write(b'{"level":"info","msg":"running"}\n{"level":"warn","msg":"no connection"}\n{"level":"info","msg":"stopped"}\n')
+    log.flush()
+    sites.last_words()
+    assert capsys.readouterr().err == '  lagos: {"level":"warn","msg":"no connection"}\n'
