@@ -123,24 +123,29 @@ enum err memory_report_later(struct memory_store *s, struct object *o, bool gone
 
 /* ---- writes --------------------------------------------------------------------------------------------------------- */
 
-static void run_write(struct memory_backend *m, struct op *op)
+static void perform(struct memory_backend *m, struct backend_write *w)
 {
-	struct backend_write *w = op->write;
 	bool is_delete = w->verb == BACKEND_DELETE;
 	struct object *o = NULL;
-	struct object *given = w->object;
 	bool changed = false;
 
-	op->what = DONE;
-	report_waiting(m);
-	if (!m->store)
-		return;
 	w->err = memory_perform(m->store, w, &changed, &o);
 	w->result = is_delete ? NULL : o;
 	w->on_done(w);
 	if (changed && o)
 		report(m, o, is_delete);
 	object_unref(o);
+}
+
+/* It may crash in the reports before it. */
+static void run_write(struct memory_backend *m, struct op *op)
+{
+	struct object *given = op->write->object;
+
+	op->what = DONE;
+	report_waiting(m);
+	if (m->store)
+		perform(m, op->write);
 	object_unref(given);
 }
 
@@ -219,10 +224,15 @@ static void op_run(struct memory_task *task)
 {
 	struct op *op = CONTAINER_OF(task, struct op, task);
 	struct memory_backend *m = op->backend;
+	bool refuses = op->what == REFUSE;
 
+	/* It is there once, and may be needed again by those whom it tells. */
+	if (refuses)
+		unlink_op(m, op);
 	if (m->store)
 		step(m, op);
-	unlink_op(m, op);
+	if (!refuses)
+		unlink_op(m, op);
 	m->pending--;
 	object_unref(op->object);
 	if (!op->embedded)

@@ -11,6 +11,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
+struct request {
+	struct backend_write w;
+	struct bench *bench;
+	const char *label;
+};
+
 /* A store, a backend on it, a clock that the test moves, and everything that happened as text. */
 struct bench {
 	struct memory_store *store;
@@ -23,12 +29,8 @@ struct bench {
 	} tasks[64];
 	size_t n;
 	bool crash_on_done;
-};
-
-struct request {
-	struct backend_write w;
-	struct bench *bench;
-	const char *label;
+	bool crash_on_object;
+	struct request *again; /* given once more when it is done, without memory */
 };
 
 static void after(void *ctx, struct memory_task *task, uint64_t delay_ms)
@@ -65,6 +67,8 @@ static void on_object(void *ctx, struct object *o)
 	struct bench *b = ctx;
 
 	buf_addf(&b->log, "%s is at %s; ", o->name, o->version);
+	if (b->crash_on_object)
+		memory_crash(b->b);
 }
 
 static void on_gone(void *ctx, struct object *last)
@@ -103,6 +107,12 @@ static void on_done(struct backend_write *w)
 		 w->result ? w->result->version : "");
 	if (r->bench->crash_on_done)
 		memory_crash(r->bench->b);
+	if (r->bench->again == r) {
+		r->bench->again = NULL;
+		mem_fail_at(1);
+		backend_write(r->bench->b, &r->w);
+		mem_fail_at(0);
+	}
 }
 
 static void saw(struct bench *b, const char *want)
@@ -397,6 +407,55 @@ static void it_may_crash_in_on_done(void **state)
 	buf_release(&b.log);
 }
 
+/* The write that runs in this moment is lost like those behind it. */
+static void it_may_crash_in_a_report(void **state)
+{
+	struct bench b = { 0 };
+	struct object *first = object("a", 1, ""), *second = object("b", 1, "");
+	struct request r = request(&b, "put", BACKEND_PUT, second);
+
+	(void)state;
+	bench_open(&b);
+	memory_store_delay(b.store, 5);
+	backend_write(b.b, &r.w);
+	run_until(&b, 4);
+	b.crash_on_object = true;
+	b.now = 5;
+	assert_int_equal(memory_store_edit(b.store, first), E_OK);
+	run_until(&b, 5);
+	saw(&b, "synced; a is at 1; ");
+	object_unref(first);
+	object_unref(second);
+	memory_store_free(b.store);
+	buf_release(&b.log);
+}
+
+static void a_refused_write_may_be_given_again_at_once(void **state)
+{
+	struct bench b = { 0 };
+	struct object *o = object("a", 1, ""), *another = object("b", 1, "");
+	struct request r = request(&b, "put", BACKEND_PUT, o), slow = request(&b, "slow", BACKEND_PUT, another);
+
+	(void)state;
+	bench_open(&b);
+	b.again = &r;
+	mem_fail_at(1);
+	backend_write(b.b, &r.w);
+	mem_fail_at(0);
+	run_until(&b, 0);
+	saw(&b, "synced; put nomem; put nomem; ");
+	memory_store_delay(b.store, 5);
+	backend_write(b.b, &slow.w);
+	mem_fail_at(1);
+	backend_write(b.b, &r.w);
+	mem_fail_at(0);
+	run_until(&b, 5);
+	saw(&b, "put nomem; slow ok1; b is at 1; ");
+	object_unref(o);
+	object_unref(another);
+	bench_end(&b);
+}
+
 static void without_memory_a_write_fails_after_the_call(void **state)
 {
 	long points = 1;
@@ -475,6 +534,8 @@ int main(void)
 		cmocka_unit_test(writes_under_way_end_before_it_is_closed),
 		cmocka_unit_test(a_crash_loses_what_is_under_way),
 		cmocka_unit_test(it_may_crash_in_on_done),
+		cmocka_unit_test(it_may_crash_in_a_report),
+		cmocka_unit_test(a_refused_write_may_be_given_again_at_once),
 		cmocka_unit_test(without_memory_a_write_fails_after_the_call),
 		cmocka_unit_test(it_runs_on_a_loop),
 	};
