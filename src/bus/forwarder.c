@@ -9,6 +9,8 @@
 #include "base/thread.h"
 #include "bus/forwarder_impl.h"
 
+#define SPAN 65536
+
 static const struct metric_family waiting_family = {
 	.name = "holdfast_forwarder_waiting",
 	.help = "Stored events that the bus has not confirmed.",
@@ -224,6 +226,8 @@ enum err forwarder_start(const struct forwarder_config *config, struct store *st
 	f->config = *config;
 	if (!f->config.random)
 		f->config.random = rand_u64;
+	if (!f->config.span)
+		f->config.span = SPAN;
 	f->store = store;
 	f->bus = bus;
 	f->listener.on_commit = on_commit;

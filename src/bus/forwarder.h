@@ -25,6 +25,7 @@ struct forwarder_config {
 	uint32_t window;      /* events in flight */
 	size_t window_bytes;
 	uint32_t timeout_ms;      /* per publish */
+	uint32_t span;            /* how far others go on past an event that the bus does not take; 0: 65536 events */
 	uint64_t (*random)(void); /* of the backoff's jitter; NULL: rand_u64() */
 	struct metrics *metrics;
 };

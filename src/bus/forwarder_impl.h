@@ -63,7 +63,7 @@ void forwarder_take_returned(struct forwarder *f);
 
 /* ---- forwarder_read.c ------------------------------------------------------------------------------------------------ */
 
-/* May one more fly? */
+/* May one more fly? What waits in a lane may, however many others went past it. */
 bool forwarder_has_room(const struct forwarder *f);
 
 /* As store_read(); false: the store cannot be read now, which was logged. */

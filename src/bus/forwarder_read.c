@@ -8,13 +8,15 @@
 #define BATCH         256
 #define READ_AGAIN_MS 1000
 
-/* Entries kept in memory, done or not: how far others go on past an event that the bus does not take. */
-#define SPAN_MAX      65536
-
 bool forwarder_has_room(const struct forwarder *f)
 {
-	return f->lanes.flying < f->config.window && f->lanes.count < SPAN_MAX &&
-	       (f->flying_bytes < f->config.window_bytes || f->lanes.flying == 0);
+	return f->lanes.flying < f->config.window && (f->flying_bytes < f->config.window_bytes || f->lanes.flying == 0);
+}
+
+/* Entries are kept, done or not, until everything before them is done. */
+static bool may_read(const struct forwarder *f)
+{
+	return forwarder_has_room(f) && f->lanes.count < f->config.span;
 }
 
 static void read_trouble(struct forwarder *f, const struct why *why)
@@ -75,7 +77,7 @@ static bool on_next_row(void *ctx, const struct store_row *row)
 	}
 	if (e->flying)
 		forwarder_send(f, e, row);
-	r->stopped = !forwarder_has_room(f) || f->bus->ops->state(f->bus) != BUS_UP;
+	r->stopped = !may_read(f) || f->bus->ops->state(f->bus) != BUS_UP;
 	return !r->stopped;
 }
 
@@ -96,7 +98,7 @@ static bool read_next(struct forwarder *f)
 	struct store_query query = { .from = before + 1, .limit = BATCH };
 	struct reading r = { .f = f };
 
-	if (before >= last || !forwarder_has_room(f))
+	if (before >= last || !may_read(f))
 		return false;
 	if (!forwarder_read(f, &query, on_next_row, &r))
 		return false;

@@ -113,6 +113,7 @@ static void put(struct fixture *f, const char *name, const char *id, const char 
 }
 
 static uint64_t (*dice)(void); /* of the forwarders that start next; NULL: their own */
+static uint32_t wide;          /* the same: their span; 0: their own */
 
 static struct forwarder *start_within(struct fixture *f, struct bus *bus, uint32_t window, size_t window_bytes)
 {
@@ -122,6 +123,7 @@ static struct forwarder *start_within(struct fixture *f, struct bus *bus, uint32
 		.window = window,
 		.window_bytes = window_bytes,
 		.timeout_ms = 1000,
+		.span = wide,
 		.random = dice,
 	};
 	struct forwarder *forwarder = NULL;
@@ -323,6 +325,34 @@ static void a_route_in_trouble_keeps_its_order_and_holds_nobody_up(void **state)
 	fixture_free(f);
 }
 
+#define SPAN 8
+
+/* Until the others have gone past it as far as they may. */
+static enum err refuse_b_for_a_span(struct script_bus *b, const struct bus_publish *p)
+{
+	return str_is(p->name, "b") && b->taken_count < SPAN - 1 ? E_UNAVAILABLE : take(b, p);
+}
+
+static void what_waits_is_tried_again_when_others_went_past_it_as_far_as_they_may(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+
+	(void)state;
+	script_init(&script, refuse_b_for_a_span);
+	put(f, "b", "b0", "");
+	for (unsigned i = 1; i < 3 * SPAN; i++)
+		put(f, "a", "a", "");
+	wide = SPAN;
+	forwarder = start(f, &script.bus, 4);
+	wide = 0;
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 3 * SPAN);
+	assert_string_equal(script.taken[SPAN - 1], "b0"); /* no further than that */
+	fixture_free(f);
+}
+
 static enum err refuse_b(struct script_bus *b, const struct bus_publish *p)
 {
 	return str_is(p->name, "b") ? E_LIMIT : take(b, p);
@@ -509,7 +539,9 @@ static void no_allocation_failure_loses_an_event(void **state)
 	(void)state;
 	script_init(&script, take);
 	for (long at = 1; at < 40; at++) {
-		struct forwarder_config config = { f->dir, "test", 8, 1 << 20, 1000, NULL };
+		struct forwarder_config config = {
+			.dir = f->dir, .bus_name = "test", .window = 8, .window_bytes = 1 << 20, .timeout_ms = 1000
+		};
 		struct forwarder *forwarder = NULL;
 
 		put(f, "a", "1", "");
@@ -711,6 +743,7 @@ int main(void)
 		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
 		cmocka_unit_test(a_bus_that_comes_back_is_tried_at_once),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
+		cmocka_unit_test(what_waits_is_tried_again_when_others_went_past_it_as_far_as_they_may),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
 		cmocka_unit_test_teardown(a_dead_letter_that_cannot_be_stored_is_not_given_up, lift_limit),
 		cmocka_unit_test(what_is_in_flight_is_bounded_in_bytes_too),
