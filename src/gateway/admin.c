@@ -207,5 +207,6 @@ static void on_stopped(void *ctx)
 void admin_stop(struct admin *a)
 {
 	admin_file_remove(&a->file);
+	dead_api_stop(&a->dead);
 	http_server_stop(a->server, /* now= */ true, on_stopped, a);
 }

@@ -100,12 +100,21 @@ static void batch_answer(struct batch *b)
 
 static void retry_next(struct batch *b);
 
+/* Nothing that stands behind it may overtake: the rest waits for another day. */
+static void stop(struct batch *b)
+{
+	b->stopped = true;
+	b->left = 1;
+}
+
 static void settle(struct letter *l, bool ok)
 {
 	struct batch *b = l->batch;
 
 	b->done += ok;
 	b->failed += !ok;
+	if (b->retry && b->api->stopping)
+		stop(b);
 	if (--b->left == 0)
 		batch_answer(b);
 	else if (b->retry)
@@ -139,22 +148,16 @@ static void forget(struct letter *l)
 	store_dead(l->batch->api->store, &l->put);
 }
 
-/* Nothing that stands behind it may overtake: the rest waits for another day. */
-static void stop(struct batch *b)
-{
-	b->stopped = true;
-	b->left = 1;
-}
-
 static void run_published(struct loop_task *task)
 {
 	struct letter *l = CONTAINER_OF(task, struct letter, task);
 
-	if (l->publish.err == E_OK) {
+	if (l->publish.err == E_OK && !l->batch->api->stopping) {
 		forget(l);
 		return;
 	}
-	log_warn("gateway", "a dead letter failed again", LOG_U("position", l->pos), LOG_WHY(&l->publish.why));
+	if (l->publish.err != E_OK)
+		log_warn("gateway", "a dead letter failed again", LOG_U("position", l->pos), LOG_WHY(&l->publish.why));
 	if (l->publish.err != E_LIMIT && l->publish.err != E_MALFORMED)
 		stop(l->batch);
 	settle(l, /* ok= */ false);
@@ -316,6 +319,11 @@ static void begin(struct dead_api *d, struct http_request *r, bool retry)
 		r->user = &b->call;
 		run(b);
 	}
+}
+
+void dead_api_stop(struct dead_api *d)
+{
+	d->stopping = true;
 }
 
 void dead_api_retry(struct dead_api *d, struct http_request *r)

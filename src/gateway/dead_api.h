@@ -23,7 +23,14 @@ struct dead_api {
 	struct bus *bus;
 	const char *bus_name;
 	const char *dir;
+	bool stopping;
 };
+
+/*
+ * Nothing goes to the bus or to the store any more, which may be closed: what they have already comes back through the loop.
+ * What the bus has taken and the store has not forgotten by then stays a dead letter.
+ */
+void dead_api_stop(struct dead_api *d);
 
 void dead_api_retry(struct dead_api *d, struct http_request *r);
 void dead_api_drop(struct dead_api *d, struct http_request *r);
