@@ -23,6 +23,7 @@ static int on_commit(void *wal, sqlite3 *handle, const char *name, int frames)
 	(void)handle;
 	(void)name;
 	w->frames = frames;
+	w->tried = false;
 	return SQLITE_OK;
 }
 
@@ -158,8 +159,10 @@ enum err wal_look(struct wal *w, uint64_t now_mono, struct why *why)
 		*why = c->failure;
 		return c->err;
 	}
-	if (idle_is_due(w, now_mono))
+	if (idle_is_due(w, now_mono)) {
+		w->tried = true;
 		return wal_checkpoint(w, /* truncate= */ true, why);
+	}
 	if (w->frames - w->copied >= copy_due(w)) {
 		w->copied = w->frames;
 		checkpointer_ask(c);
@@ -174,8 +177,8 @@ uint32_t wal_wait_ms(const struct wal *w, uint64_t now_mono)
 {
 	uint64_t then = w->committed_mono + IDLE_MS;
 
-	/* already past: a reader held the log; the next commit, or another wake-up, tries again */
-	if (w->frames == 0 || idle_is_due(w, now_mono))
+	/* tried in vain: a reader held the log; the next commit, or another wake-up, tries again */
+	if (w->frames == 0 || w->tried || checkpointer_is_busy(&w->checkpointer))
 		return UINT32_MAX;
 	return then > now_mono ? (uint32_t)(then - now_mono) : 0;
 }

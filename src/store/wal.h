@@ -19,6 +19,7 @@ struct wal {
 	int frames;              /* in the log after the last commit */
 	int checked;             /* at the last checkpoint of the writer: readers may hold some back */
 	int copied;              /* when the checkpointer was asked last */
+	bool tried;              /* to empty it, since the last commit */
 	uint64_t committed_mono; /* when the last commit was */
 };
 
@@ -48,5 +49,5 @@ enum err wal_checkpoint(struct wal *w, bool truncate, struct why *why);
  */
 enum err wal_look(struct wal *w, uint64_t now_mono, struct why *why);
 
-/* Until wal_look() empties the log; UINT32_MAX: there is nothing in it. */
+/* Until wal_look() empties the log; UINT32_MAX: there is nothing in it, or a wake-up comes before. */
 uint32_t wal_wait_ms(const struct wal *w, uint64_t now_mono);

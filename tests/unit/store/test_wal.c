@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "power_vfs.h"
 #include "store/store_tool.h"
+#include "store/wal.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STEP 11  /* every so many points; all of them in a plain build */
@@ -185,6 +186,75 @@ static void closing_empties_the_log(void **state)
 	fixture_free(f);
 }
 
+/* ---- the log of a connection, without its writer ---------------------------------------------------------------------- */
+
+struct quiet {
+	struct fixture *f;
+	char path[128];
+	struct db db;
+	struct wal wal;
+	struct wake wake;
+};
+
+/* Its last commit was at 1000. */
+static void commit_once(struct quiet *q)
+{
+	struct why why = { 0 };
+
+	power_reset(0);
+	*q = (struct quiet){ .f = fixture_new() };
+	wake_init(&q->wake);
+	snprintf(q->path, sizeof(q->path), "%s/spool.db", q->f->dir);
+	assert_int_equal(db_open(q->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, 0, &why, &q->db), E_OK);
+	assert_int_equal(db_exec(&q->db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0", &why), E_OK);
+	wal_watch(&q->wal, &q->db, 100);
+	assert_int_equal(wal_start(&q->wal, q->path, &q->wake, &why), E_OK);
+	assert_int_equal(db_exec(&q->db, "CREATE TABLE t(x); INSERT INTO t VALUES(1)", &why), E_OK);
+	q->wal.committed_mono = 1000;
+}
+
+static void close_quiet(struct quiet *q)
+{
+	wal_stop(&q->wal);
+	db_close(&q->db);
+	fixture_free(q->f);
+}
+
+/* Whoever is woken a moment before the time, and sleeps again a moment after it. */
+static void the_time_to_empty_the_log_is_not_missed(void **state)
+{
+	struct quiet q;
+
+	(void)state;
+	commit_once(&q);
+	assert_true(q.wal.frames > 0);
+	assert_int_equal(wal_look(&q.wal, 1999, NULL), E_OK);
+	assert_int_equal(wal_wait_ms(&q.wal, 1999), 1);
+	assert_int_equal(wal_wait_ms(&q.wal, 2001), 0);
+	assert_int_equal(wal_look(&q.wal, 2001, NULL), E_OK);
+	assert_int_equal(q.wal.frames, 0);
+	assert_int_equal(wal_wait_ms(&q.wal, 2001), UINT32_MAX);
+	close_quiet(&q);
+}
+
+static void a_log_that_a_reader_holds_is_emptied_with_the_next_wake_up(void **state)
+{
+	sqlite3 *reader = NULL;
+	struct quiet q;
+
+	(void)state;
+	commit_once(&q);
+	assert_int_equal(sqlite3_open_v2(q.path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM t", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(wal_look(&q.wal, 2000, NULL), E_OK);
+	assert_true(q.wal.frames > 0);
+	assert_int_equal(wal_wait_ms(&q.wal, 2000), UINT32_MAX);
+	sqlite3_close(reader);
+	assert_int_equal(wal_look(&q.wal, 2000, NULL), E_OK);
+	assert_int_equal(q.wal.frames, 0);
+	close_quiet(&q);
+}
+
 /* The log begins anew although commits never pause: its pages are copied as fast as they come. */
 static void the_log_stays_short_under_load(void **state)
 {
@@ -205,6 +275,8 @@ int main(void)
 		cmocka_unit_test(a_failed_sync_of_a_copy_loses_nothing),
 		cmocka_unit_test(commits_do_not_wait_for_a_copy),
 		cmocka_unit_test(closing_empties_the_log),
+		cmocka_unit_test(the_time_to_empty_the_log_is_not_missed),
+		cmocka_unit_test(a_log_that_a_reader_holds_is_emptied_with_the_next_wake_up),
 		cmocka_unit_test(the_log_stays_short_under_load),
 	};
 
