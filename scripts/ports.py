@@ -1,8 +1,18 @@
-"""Ports for servers that are killed and started again."""
+"""What the demos need of the network: the loopback interface, and ports for servers that are killed and started again."""
 
 import random
 import socket
+import sys
 from pathlib import Path
+
+
+def need_loopback():
+    """Without it nothing works, and nothing would say why."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=10).close()
+    except OSError as e:
+        sys.exit(f"demo: no connection over 127.0.0.1: {e}; is the loopback interface up? (ip link set lo up)")
 
 
 def free_port(given=set()):

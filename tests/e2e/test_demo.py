@@ -168,6 +168,17 @@ def test_a_program_that_cannot_start_is_said(tmp_path, name, said):
     assert f"kept in {tmp_path}/" in done.stdout
 
 
+@pytest.mark.skipif(subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode != 0,
+                    reason="no right to a network of its own")
+@pytest.mark.parametrize("name", ["demo", "demo-sync"])
+def test_a_machine_without_loopback_is_said(tmp_path, name):
+    done = subprocess.run(["unshare", "--net", ROOT / "scripts" / name], capture_output=True, text=True, timeout=60,
+                          env={"HOLDFAST_BIN": "/bin/false", "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert done.returncode == 1
+    assert "demo: no connection over 127.0.0.1: [Errno 101] Network is unreachable; is the loopback interface up?" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_site_that_cannot_come_says_why(sites, capsys):
     log = sites.agents["lagos"].log
     log.write(b'{"level":"info","msg":"running"}\n{"level":"warn","msg":"no connection"}\n{"level":"info","msg":"stopped"}\n')
