@@ -162,8 +162,10 @@ static enum err change_gateway(const struct gateway_client *client, const char *
 	struct store_info info = { 0 };
 	enum err err;
 
-	(void)store_info(dir, &info, NULL); /* how many there are is for the eye only */
-	progress_start(&bar, STDERR_FILENO, what == DEAD_DROP ? "dead drop" : "dead retry", "dead letters", info.dead);
+	if (!count)
+		(void)store_info(dir, &info, NULL); /* how many there are is for the eye only */
+	progress_start(&bar, STDERR_FILENO, what == DEAD_DROP ? "dead drop" : "dead retry", "dead letters",
+		       count ? count : info.dead);
 	interrupt_catch();
 	err = dead_change_gateway(client, what, positions, count, &progress, why, ret_counts);
 	progress_clear(&bar);

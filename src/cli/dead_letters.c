@@ -61,6 +61,13 @@ static enum err call(const struct gateway_client *client, enum dead_change what,
 	return err;
 }
 
+static enum err go_on(const struct dead_progress *progress, const struct dead_counts *counts, struct why *why)
+{
+	if (progress->on_page(progress->ctx, counts))
+		return E_OK;
+	return why_set(why, E_CANCELLED, "interrupted; %" PRIu64 " done", counts->changed);
+}
+
 static enum err call_for_all(const struct gateway_client *client, enum dead_change what,
 			     const struct dead_progress *progress, struct why *why, struct dead_counts *counts)
 {
@@ -71,8 +78,8 @@ static enum err call_for_all(const struct gateway_client *client, enum dead_chan
 	do {
 		(void)snprintf(query, sizeof(query), "pos=all&after=%" PRIu64, after);
 		err = call(client, what, query, why, counts, &after);
-		if (err == E_OK && !progress->on_page(progress->ctx, counts))
-			err = why_set(why, E_CANCELLED, "interrupted; %" PRIu64 " done", counts->changed);
+		if (err == E_OK)
+			err = go_on(progress, counts, why);
 	} while (err == E_OK && after && !counts->stopped);
 	return err;
 }
@@ -89,6 +96,8 @@ enum err dead_change_gateway(const struct gateway_client *client, enum dead_chan
 	for (size_t i = 0; i < count && err == E_OK; i++) {
 		(void)snprintf(query, sizeof(query), "pos=%" PRIu64, positions[i]);
 		err = call(client, what, query, why, &counts, &next);
+		if (err == E_OK)
+			err = go_on(progress, &counts, why);
 	}
 	if (err == E_OK)
 		*ret_counts = counts;

@@ -19,7 +19,7 @@ struct dead_counts {
 	bool stopped;    /* it takes none now: those behind were not tried */
 };
 
-/* Called between two portions of all letters; false ends with E_CANCELLED. */
+/* Called after each letter that was named, or each portion of all; false ends with E_CANCELLED. */
 struct dead_progress {
 	bool (*on_page)(void *ctx, const struct dead_counts *counts);
 	void *ctx;

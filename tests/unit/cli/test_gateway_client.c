@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "cli/dead_letters.h"
 
 /* Answers one connection with `answer` and keeps what it was asked. */
 struct server {
@@ -90,6 +91,33 @@ static void every_answer_has_its_error(void **state)
 		buf_release(&body);
 		close(s.fd);
 	}
+}
+
+static bool interrupted_now(void *ctx, const struct dead_counts *counts)
+{
+	*(struct dead_counts *)ctx = *counts;
+	return false;
+}
+
+static void an_interruption_ends_between_two_letters_that_were_named(void **state)
+{
+	static const uint64_t positions[] = { 7, 8 };
+	struct server s;
+	struct gateway_client c = { .address = s.address, .token = (char[]){ "t" } };
+	struct dead_counts seen = { 0 }, counts = { 0 };
+	const struct dead_progress progress = { .on_page = interrupted_now, .ctx = &seen };
+	struct why why = { 0 };
+
+	(void)state;
+	server_open(&s);
+	s.answer = "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{\"count\":1,\"failed\":0}\n";
+	assert_int_equal(pthread_create(&s.thread, NULL, serve, &s), 0);
+	assert_int_equal(dead_change_gateway(&c, DEAD_RETRY, positions, 2, &progress, &why, &counts), E_CANCELLED);
+	pthread_join(s.thread, NULL);
+	assert_int_equal(strncmp(s.asked, "POST /dead/retry?pos=7 HTTP/1.1\r\n", 33), 0);
+	assert_int_equal(seen.changed, 1);
+	assert_non_null(strstr(why.text, "interrupted; 1 done"));
+	close(s.fd);
 }
 
 static void nobody_there_is_told_apart(void **state)
@@ -207,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_answer_has_its_error),
+		cmocka_unit_test(an_interruption_ends_between_two_letters_that_were_named),
 		cmocka_unit_test(nobody_there_is_told_apart),
 		cmocka_unit_test_setup_teardown(a_description_is_read_or_refused, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(without_memory_nothing_leaks, make_dir, remove_dir),
