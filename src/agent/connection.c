@@ -134,9 +134,10 @@ void connection_renewed(struct connection *c)
 
 static uint64_t refresh_in_ms(const struct connection *c)
 {
-	uint64_t due_ms = c->agent->daemon.loop.now_ms + REFRESH_MS + REFRESH_AGAIN_MS;
+	uint64_t now_ms = c->agent->daemon.loop.now_ms;
+	uint64_t left_ms = c->token_ends_ms > now_ms ? c->token_ends_ms - now_ms : 0;
 
-	return c->token_ends_ms > due_ms ? c->token_ends_ms - due_ms + REFRESH_AGAIN_MS : REFRESH_AGAIN_MS;
+	return left_ms > REFRESH_MS + REFRESH_AGAIN_MS ? left_ms - REFRESH_MS : REFRESH_AGAIN_MS;
 }
 
 static void plan_refresh(struct connection *c)

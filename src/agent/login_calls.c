@@ -188,10 +188,10 @@ void login_ask_version(struct connection *c)
 /* ---- RefreshToken: while the stream is open ----------------------------------------------------------------------- */
 
 /* An open stream outlives its token: nothing is lost yet. It is tried each second, and said once. */
-static void not_renewed(struct connection *c, const char *code, struct str why)
+static void not_renewed(struct connection *c, enum rpc_code code, struct str why)
 {
-	log_at(c->stale ? LOG_DEBUG : LOG_WARN, AGENT_LOG, "the access token was not renewed", LOG_S("code", code),
-	       LOG_STRN("error", why));
+	log_at(c->stale ? LOG_DEBUG : LOG_WARN, AGENT_LOG, "the access token was not renewed",
+	       code == RPC_OK ? (struct log_field){ 0 } : LOG_S("code", rpc_code_name(code)), LOG_STRN("error", why));
 	c->stale = true;
 }
 
@@ -205,14 +205,14 @@ static void on_refreshed(struct rpc_call *call, const struct rpc_status *status,
 	(void)trailing;
 	c->call = NULL;
 	if (status->code != RPC_OK) {
-		not_renewed(c, rpc_code_name(status->code), status->message);
+		not_renewed(c, status->code, status->message);
 		return;
 	}
 	err = read_answer(c, &message);
 	if (err == E_OK)
 		err = take_tokens(c, (const Authapi__AuthResponse *)(const void *)message, &why);
 	if (err != E_OK)
-		not_renewed(c, "", str_of(why.text[0] ? why.text : err_text(err)));
+		not_renewed(c, RPC_OK, str_of(why.text[0] ? why.text : err_text(err)));
 	pb_free(message);
 }
 

@@ -56,10 +56,12 @@ static bool is_control(struct str c)
 /* U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069: what follows would stand in another order. */
 static bool is_turning(struct str c)
 {
-	unsigned char second = c.n == 3 ? (unsigned char)c.p[1] : 0, third = c.n == 3 ? (unsigned char)c.p[2] : 0;
+	unsigned char second, third;
 
 	if (c.n != 3 || (unsigned char)c.p[0] != 0xe2)
 		return false;
+	second = (unsigned char)c.p[1];
+	third = (unsigned char)c.p[2];
 	return second == 0x80 ? third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae)
 			      : second == 0x81 && third >= 0xa6 && third <= 0xa9;
 }

@@ -61,6 +61,7 @@ static inline bool web_is_open(const struct web *web)
 	return web->open > 0;
 }
 
+/* Answers with the document, or with 503 when there was no memory to write it. */
 void web_json(struct http_request *r, const struct buf *json);
 
 /* The page /livez: it runs. */

@@ -237,7 +237,7 @@ static struct route *find(const struct route_port *port, struct route *literal, 
 	return literal;
 }
 
-/* Expressions read UTF-8. In a path that is none a character beyond ASCII is U+FFFD, as Go reads its bytes. */
+/* Expressions read UTF-8. In a path that is none each byte beyond ASCII is U+FFFD; to Go only those are that make no character. */
 static void write_readable(struct str path, struct buf *b)
 {
 	for (size_t i = 0; i < path.n; i++) {
@@ -256,7 +256,8 @@ struct route *route_find(const struct route_port *port, struct str path)
 	if (port->template_count == 0 || str_is_utf8(path))
 		return find(port, literal, path);
 	write_readable(path, &readable);
-	literal = find(port, literal, buf_view(&readable));
+	if (readable.err == E_OK)
+		literal = find(port, literal, buf_view(&readable));
 	buf_release(&readable);
 	return literal;
 }

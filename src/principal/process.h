@@ -96,7 +96,7 @@ void stream_pump(struct hub_agent *agent);
 /* The agent begins anew: the hub's on_retired. */
 void stream_retired(struct hub_agent *agent);
 
-/* End all streams, and pushes: of agents that may no longer come (after a reload), or of all of them. */
+/* End the streams and pushes of agents that may no longer come (after a reload); end the streams of all. */
 void streams_review(struct principal *p);
 void streams_end(struct principal *p);
 
