@@ -105,6 +105,7 @@ static void finish(struct job *j, enum delivery_outcome outcome, bool retryable,
 
 /* ---- the record ------------------------------------------------------------------------------------------------- */
 
+/* After the first write of the plan, and once more when all are done: then there is nothing to revert. */
 static void take_record(struct job *j)
 {
 	struct slot *s = j->slot;
@@ -115,7 +116,7 @@ static void take_record(struct job *j)
 	s->replica->stats.records -= !keep && s->recorded;
 	if (plan->record || !keep) {
 		object_unref(s->record.object);
-		s->record.object = TAKE(plan->record);
+		s->record.object = plan->record ? object_ref(plan->record) : NULL;
 		s->settled = s->record.object != NULL;
 	}
 	if (plan->source_uid && keep)

@@ -31,7 +31,8 @@ struct scene {
 	uint64_t order; /* of what the peer sends */
 	bool missed;    /* a report had no memory */
 	unsigned wakes;
-	long fault; /* the allocation that fails */
+	unsigned looks; /* plans to revert something */
+	long fault;     /* the allocation that fails */
 	char said[1024];
 	size_t said_n;
 };
@@ -105,6 +106,14 @@ static void on_problem(void *ctx, const struct why *why, bool bad)
 	(void)ctx, (void)why, (void)bad;
 }
 
+static enum err count_revert(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why)
+{
+	struct scene *sc = CONTAINER_OF(ctx, struct scene, role);
+
+	sc->looks++;
+	return role_replica(&sc->role).revert(ctx, c, plan, why);
+}
+
 static void load_row(void *ctx, const struct ledger_row *row)
 {
 	struct scene *sc = ctx;
@@ -134,6 +143,7 @@ static void start(struct scene *sc)
 					   .seed = 5 };
 	struct why why;
 
+	options.rules.revert = count_revert;
 	options.peer = sc->peer = peer_new(&peer, sc->g.now);
 	options.journal = sc->g.journal;
 	options.backend = sc->g.backend;
@@ -284,6 +294,18 @@ static void begin_with_copy(struct scene *sc)
 	hear(sc, WIRE_CREATE, "web_u1", "1", ORIGINAL("u1", "r1", ""));
 	expect(sc, "applied web_u1_1\n");
 	assert_string_equal(at_site(sc, "spec.source.targetRevision"), "\"r1\"");
+}
+
+static void what_was_just_written_is_not_looked_at_again(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "2", ORIGINAL("u1", "r2", ""));
+	expect(&sc, "applied web_u1_2\n");
+	assert_int_equal(sc.looks, 0);
+	end(&sc);
 }
 
 /* ---- the ledger -------------------------------------------------------------------------------------------------------- */
@@ -627,6 +649,7 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_just_written_is_not_looked_at_again),
 		cmocka_unit_test(the_peer_is_answered_when_what_was_applied_is_durable),
 		cmocka_unit_test(a_ledger_that_fails_delays_the_answer_and_nothing_else),
 		cmocka_unit_test(what_was_applied_is_known_after_a_restart),
