@@ -20,6 +20,7 @@ struct site {
 	pthread_t thread;
 	struct http_server *server;
 	uint16_t port;
+	int listener;
 	struct http_request *held[64]; /* loop's thread */
 	size_t held_count;
 	atomic_int heads;  /* calls of on_head */
@@ -44,7 +45,7 @@ void site_stop(struct site *s, bool now);
 
 void site_set_limits(struct site *s, const struct http_limits *limits);
 
-/* Answer what is held, in the loop's thread. */
+/* Answer what is held now, in the loop's thread. */
 void site_answer_held(struct site *s);
 
 size_t site_connections(struct site *s);
@@ -54,19 +55,22 @@ void site_wait(struct site *s, const atomic_int *counter, int want);
 
 /* A client. */
 int dial(const struct site *s);
+
+/* From here on the kernel keeps little for this client that it has not read, whatever the machine's defaults are. */
+void narrow(int fd);
 void say(int fd, struct str bytes);
 
-/* Everything until the server ends the connection, as a terminated string (mem_free). */
+/* Everything until the server ends the connection, however it does, as a terminated string (mem_free). */
 char *hear_all(int fd);
 
 /* One answer with a Content-Length, head and body. */
 char *hear_answer(int fd);
 
-/* True when the server ends the connection without another byte. */
+/* True when the server ends the connection without another byte; with a reset when it has not read all of ours. */
 bool hears_end(int fd);
 
 /* The statuses of all answers in `bytes`, in order: "200 200 400". Bodies of this server never hold "HTTP/1.1 ". */
 void statuses(const char *bytes, char *ret_list, size_t max);
 
-/* Say `bytes` in pieces of `step`, end our side, and list the statuses that come back. */
+/* Say `bytes` in pieces of `step`, as far as the server takes them, end our side, and list the statuses that come back. */
 void ask(const struct site *s, struct str bytes, size_t step, char *ret_list, size_t max);

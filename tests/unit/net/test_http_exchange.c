@@ -373,6 +373,7 @@ static void a_slow_reader_gets_a_large_answer_whole(void **state)
 	(void)state;
 	site_start(&s, &limits, NULL);
 	fd = dial(&s);
+	narrow(fd);
 	say(fd, STR("GET /big HTTP/1.1\r\n" H "\r\nGET /after HTTP/1.1\r\n" H "\r\n"));
 	site_wait(&s, &s.ends, 1);
 	assert_int_equal(1, atomic_load(&s.heads)); /* the second waits until the first is written */
