@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,26 +29,49 @@ void peer_quiet(void)
 
 /* ---- nats-server ----------------------------------------------------------------------------------------------------- */
 
+static bool port_is_free(uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	bool is_free = bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+
+	close(fd);
+	return is_free;
+}
+
+/*
+ * No other test has or gets the port for as long as the descriptor is open, also while no server runs; -1: one has it.
+ * The name is an abstract one: it leaves no file.
+ */
+static int claim(uint16_t port)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "holdfast-test-port-%u", port);
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 /*
  * Below the ports that the kernel gives to clients: a client that tries again and again to reach a port where nobody
  * listens would else one day be given that very port, and connect to itself.
  */
-static uint16_t free_port(void)
+static void take_port(struct nats *n)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	uint16_t port = 0;
-	int failed = -1;
-
-	for (int i = 0; i < 100 && failed; i++) {
-		int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-		port = (uint16_t)(10000 + rand_u64() % 20000);
-		a.sin_port = htons(port);
-		failed = bind(fd, (struct sockaddr *)&a, sizeof(a));
-		close(fd);
+	for (int i = 0; i < 100; i++) {
+		n->port = (uint16_t)(10000 + rand_u64() % 20000);
+		n->claim = claim(n->port);
+		if (n->claim >= 0 && port_is_free(n->port))
+			return;
+		if (n->claim >= 0)
+			close(n->claim);
 	}
-	assert_int_equal(failed, 0);
-	return port;
+	fail_msg("no port is free");
 }
 
 static pid_t spawn(char *const argv[])
@@ -124,7 +148,7 @@ struct nats *nats_new(const char *more)
 	assert_non_null(n);
 	snprintf(n->dir, sizeof(n->dir), "/tmp/holdfast-nats-XXXXXX");
 	assert_non_null(mkdtemp(n->dir));
-	n->port = free_port();
+	take_port(n);
 	snprintf(n->url, sizeof(n->url), "nats://127.0.0.1:%u", n->port);
 	snprintf(n->more, sizeof(n->more), "%s", more ? more : "");
 	nats_start(n);
@@ -174,6 +198,7 @@ void nats_free(struct nats *n)
 	char *argv[] = { (char[]){ "rm" }, (char[]){ "-rf" }, n->dir, NULL };
 
 	nats_stop(n, SIGKILL);
+	close(n->claim);
 	assert_int_equal(run_program(argv), 0);
 	mem_free(n);
 }

@@ -29,6 +29,7 @@ struct nats {
 	char dir[64];
 	char url[64];
 	uint16_t port;
+	int claim; /* the port is this test's */
 	pid_t pid; /* 0: not running */
 	char more[1024];
 };

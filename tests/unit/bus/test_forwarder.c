@@ -691,7 +691,9 @@ static void a_replay_is_not_swallowed_by_the_de_duplication_of_the_bus(void **st
 	struct peer peer;
 	struct forwarder *forwarder;
 	struct store_reader *reader = NULL;
-	struct replay_config config = { .range = { .from = 11, .to = 110 }, .timeout_ms = 1000, .give_up_ms = 10000 };
+	struct replay_config config = { .range = { .from = 11, .to = 110 },
+					.timeout_ms = DEADLINE_MS,
+					.give_up_ms = DEADLINE_MS };
 	struct replay_progress progress;
 	struct replay_progress heard = { 0 };
 
