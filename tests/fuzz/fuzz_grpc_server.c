@@ -12,10 +12,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "net/listen.h"
 #include "rpc/health.h"
 #include "rpc/reflection.h"
+
+#define PATIENCE_MS 60000
 
 static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
 
@@ -123,6 +126,7 @@ static bool turn(int fd)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str bytes = { (const char *)data + 1, size ? size - 1 : 0 };
+	uint64_t until = clock_mono_ms() + PATIENCE_MS;
 	bool open;
 	size_t cut;
 	int fd;
@@ -140,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	say(fd, str_sub(bytes, cut, bytes.n));
 	(void)turn(fd);
 	shutdown(fd, SHUT_WR);
-	for (int i = 0; (open = turn(fd)) && i < 100000; i++)
+	while ((open = turn(fd)) && clock_mono_ms() < until)
 		;
 	(void)turn(fd); /* what closing left to do */
 	if (open || open_calls)

@@ -33,7 +33,7 @@ static void a_unary_call_brings_back_message_and_metadata(void **state)
 	(void)state;
 	start(NULL);
 	rpc_metadata_add(&m, STR("x-a"), STR("meta"));
-	assert_int_equal(E_OK, pair_call(&pair, "/t/Unary", &m, 5000, false, &call));
+	assert_int_equal(E_OK, pair_call(&pair, "/t/Unary", &m, 60000, false, &call));
 	assert_int_equal(E_OK, rpc_send(call, STR("hello")));
 	rpc_half_close(call);
 	pair_await(&pair, "head:meta msg:5:hello close:OK::meta ");
@@ -78,9 +78,12 @@ static void the_deadline_ends_both_sides(void **state)
 
 	(void)state;
 	start(NULL);
-	assert_int_equal(E_OK, pair_call(&pair, "/t/Hang", NULL, 50, false, &call));
-	assert_int_equal(E_OK, rpc_send(call, STR("x")));
-	pair_await(&pair, "close:DEADLINE_EXCEEDED:");
+	for (int i = 0; i < 100 && pair.server_messages == 0; i++) { /* it may be over before anything has left */
+		pair.log.n = 0;
+		assert_int_equal(E_OK, pair_call(&pair, "/t/Hang", NULL, 50, false, &call));
+		assert_int_equal(E_OK, rpc_send(call, STR("x")));
+		pair_await(&pair, "close:DEADLINE_EXCEEDED:");
+	}
 	pair_await(&pair, "cancel ");
 	pair_end(&pair);
 }
