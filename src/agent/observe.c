@@ -122,6 +122,20 @@ static void on_reverted(void *ctx, const struct replica_place *place, enum err e
 	       LOG_S("name", place->name), LOG_S("note", text), LOG_U("not_logged", unsaid));
 }
 
+static void on_full(void *ctx, const struct room *room)
+{
+	struct agent *a = ctx;
+	uint64_t unsaid;
+
+	if (wrong(a, &unsaid))
+		log_at(room->full ? LOG_WARN : LOG_INFO, AGENT_LOG,
+		       room->full ? "the principal wants more room than it may take: more is refused for now"
+				  : "the principal has room again",
+		       LOG_U("objects", room->objects), LOG_U("bytes", room->bytes),
+		       LOG_U("objects_max", room->objects_max), LOG_U("bytes_max", room->bytes_max),
+		       LOG_U("not_logged", unsaid));
+}
+
 static void on_refusal(void *ctx, enum wire_refusal refusal, struct str message)
 {
 	stream_refuse(ctx, refusal, message);
@@ -153,6 +167,7 @@ struct site_events note_events(struct agent *a)
 				     .on_applied = on_applied,
 				     .on_heard = on_heard,
 				     .on_reverted = on_reverted,
+				     .on_full = on_full,
 				     .on_refusal = on_refusal,
 				     .on_problem = on_problem,
 				     .on_synced = on_synced,

@@ -42,6 +42,14 @@ static void on_reverted(void *ctx, const struct replica_place *place, enum err e
 	s->o.events.on_reverted(s->o.events.ctx, place, err, text);
 }
 
+static void on_full(void *ctx, const struct room *room)
+{
+	struct site *s = ctx;
+
+	if (s->o.events.on_full)
+		s->o.events.on_full(s->o.events.ctx, room);
+}
+
 static void on_refusal(void *ctx, enum wire_refusal refusal, struct str message)
 {
 	struct site *s = ctx;
@@ -96,6 +104,7 @@ struct site *site_new(const struct site_options *options)
 			.events = { .on_applied = on_applied,
 				    .on_heard = on_heard,
 				    .on_reverted = on_reverted,
+				    .on_full = on_full,
 				    .on_wake = on_wake,
 				    .on_refusal = on_refusal,
 				    .ctx = s },

@@ -66,7 +66,9 @@ static void make_limits(const struct sync_args *args, struct sync_made *made)
 	made->inbox.parallel_max = (uint32_t)args->inbox_parallel;
 	made->guard = (struct guard_limits){ .share_max = (uint32_t)args->guard_share,
 					     .count_min = (uint32_t)args->guard_min };
-	made->limits = (struct session_limits){ .resync_ms = args->resync_ms };
+	made->limits = (struct session_limits){ .resync_ms = args->resync_ms,
+						.peer_objects = args->peer_objects,
+						.peer_bytes = args->peer_bytes };
 }
 
 static enum err judge(const struct sync_args *args, struct why *why)

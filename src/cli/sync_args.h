@@ -27,6 +27,7 @@ struct sync_args {
 	uint64_t message_max;
 	uint64_t metrics_port, healthz_port;
 	uint64_t resync_ms;
+	uint64_t peer_objects, peer_bytes;
 	uint64_t guard_share, guard_min;
 	uint64_t outbox_entries, outbox_bytes, window_events, window_bytes;
 	uint64_t rate, burst, resend_base_ms, resend_cap_ms;
@@ -111,6 +112,12 @@ enum {
 	  SYNC_RANGE("1000000", OUTBOX, entries_max) },                                                                    \
 	{ "outbox-bytes", 0, OPTION_SIZE, SYNC_AT(type, outbox_bytes), "BYTES", "HOLDFAST_OUTBOX_BYTES",                   \
 	  "The same, by size.", SYNC_RANGE("1GiB", OUTBOX, bytes_max) },                                                   \
+	{ "peer-objects", 0, OPTION_NUMBER, SYNC_AT(type, peer_objects), "N", "HOLDFAST_PEER_OBJECTS",                     \
+	  "Objects that are here because one peer says so, at most: copies of its own, and copies that it says to have "   \
+	  "and nobody knows of. More are refused for now; 0: no limit.",                                                   \
+	  SYNC_RANGE("100000", SESSION, peer_objects) },                                                                   \
+	{ "peer-bytes", 0, OPTION_SIZE, SYNC_AT(type, peer_bytes), "BYTES", "HOLDFAST_PEER_BYTES",                         \
+	  "The same, by size.", SYNC_RANGE("4GiB", SESSION, peer_bytes) },                                                 \
 	{ "window-events", 0, OPTION_NUMBER, SYNC_AT(type, window_events), "N", "HOLDFAST_WINDOW_EVENTS",                  \
 	  "Events on their way to one peer at a time, at most.", SYNC_RANGE("256", OUTBOX, window_events) },               \
 	{ "window-bytes", 0, OPTION_SIZE, SYNC_AT(type, window_bytes), "BYTES", "HOLDFAST_WINDOW_BYTES",                   \

@@ -149,6 +149,7 @@ void traffic_sum(struct session *s, uint64_t now_ms, struct traffic_sums *sums)
 	sums->added += o.added;
 	sums->resent += o.resent;
 	sums->held += source_held(session_source(s), &text);
+	sums->no_room += session_room(s)->refused;
 	sums->queued += i.queued;
 	sums->accepted += i.accepted;
 	sums->repeats += i.repeats;
@@ -172,6 +173,7 @@ void traffic_refresh(struct traffic *t, const struct traffic_sums *sums)
 	metric_set(t->held, (int64_t)sums->held);
 	metric_set(t->oldest_ms, (int64_t)sums->oldest_ms);
 	metric_raise(t->resent, (int64_t)sums->resent);
+	metric_raise(t->no_room, (int64_t)sums->no_room);
 	metric_set(t->send.depth, (int64_t)sums->waiting);
 	metric_raise(t->send.adds, (int64_t)sums->added);
 	metric_raise(t->send.retries, (int64_t)sums->resent);

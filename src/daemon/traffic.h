@@ -51,13 +51,14 @@ struct traffic {
 	/* Ours, over all peers. */
 	struct metric *lag_ms; /* from a change to its confirmation */
 	struct metric *waiting, *in_flight, *quarantined, *oldest_ms, *resent, *rejected, *held;
+	struct metric *no_room;  /* events of peers that were refused for want of it */
 	struct metric *reverted; /* changes by others to copies */
 	struct metric *problems; /* the backend's, now */
 };
 
 /* Sums over sessions. */
 struct traffic_sums {
-	uint64_t sessions, waiting, in_flight, quarantined, held, added, resent;
+	uint64_t sessions, waiting, in_flight, quarantined, held, added, resent, no_room;
 	uint64_t queued, accepted, repeats; /* of what comes */
 	uint64_t oldest_ms;                 /* age of the oldest event that is not confirmed */
 	struct delivery_progress out, in;   /* under way */

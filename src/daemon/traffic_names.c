@@ -14,6 +14,7 @@
 	X(resent,      OURS "_resent_total",         COUNTER,   0,    "Events that were sent again.")                          \
 	X(rejected,    OURS "_rejected_total",       COUNTER,   0,    "Answers of the other side that rejected an event.")     \
 	X(held,        OURS "_held_deletes",         GAUGE,     0,    "Deletes that the guard holds (holdfast release).")      \
+	X(no_room,     OURS "_no_room_total",        COUNTER,   0,    "Events of the other side that were refused for now: --peer-objects, --peer-bytes.") \
 	X(reverted,    OURS "_reverted_total",       COUNTER,   0,    "Changes by others to copies that were undone.")         \
 	X(problems,    OURS "_backend_problems",     GAUGE,     0,    "Things the backend cannot read or write now.")
 

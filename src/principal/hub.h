@@ -40,7 +40,7 @@ struct hub_agent {
 	uint64_t stale_ms;           /* a report was lost for want of memory: all is reported again then; 0: none was */
 	void *user;                  /* the owner's: its stream */
 	struct quiet quiet;          /* the owner's: lines about events that went wrong */
-	struct quiet coming;         /* the owner's: lines about streams that come and go */
+	struct quiet coming;         /* the owner's: lines about streams that come and go, and room */
 	struct traffic_peer traffic; /* the owner's: series that name it */
 };
 
@@ -56,6 +56,7 @@ struct hub_events {
 	void (*on_heard)(void *ctx, struct hub_agent *agent, const struct peer_heard *heard);
 	void (*on_reverted)(void *ctx, struct hub_agent *agent, const struct replica_place *place, enum err err,
 			    const char *text);
+	void (*on_full)(void *ctx, struct hub_agent *agent, const struct room *room); /* NULL: not of interest */
 	void (*on_cache_info)(void *ctx, struct hub_agent *agent, struct str json);
 	/* Something became of an object, after on_synced(). NULL: not of interest. */
 	void (*on_change)(void *ctx, enum object_kind kind, enum hub_change change);

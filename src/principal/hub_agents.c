@@ -40,6 +40,14 @@ static void on_reverted(void *ctx, const struct replica_place *place, enum err e
 	a->hub->o.events.on_reverted(a->hub->o.events.ctx, a, place, err, text);
 }
 
+static void on_full(void *ctx, const struct room *room)
+{
+	struct hub_agent *a = ctx;
+
+	if (a->hub->o.events.on_full)
+		a->hub->o.events.on_full(a->hub->o.events.ctx, a, room);
+}
+
 static void on_cache_info(void *ctx, struct str json)
 {
 	struct hub_agent *a = ctx;
@@ -75,6 +83,7 @@ static struct session *new_session(struct hub_agent *a)
 		.events = { .on_applied = on_applied,
 			    .on_heard = on_heard,
 			    .on_reverted = on_reverted,
+			    .on_full = on_full,
 			    .on_cache_info = on_cache_info,
 			    .on_wake = on_wake,
 			    .ctx = a },

@@ -168,6 +168,20 @@ static void on_reverted(void *ctx, struct hub_agent *agent, const struct replica
 	       LOG_U("not_logged", unsaid));
 }
 
+static void on_full(void *ctx, struct hub_agent *agent, const struct room *room)
+{
+	struct principal *p = ctx;
+	uint64_t unsaid;
+
+	if (quiet_ask(&agent->coming, daemon_now_ms(&p->daemon), &unsaid))
+		log_at(room->full ? LOG_WARN : LOG_INFO, PRINCIPAL_LOG,
+		       room->full ? "an agent wants more room than it may take: more is refused for now"
+				  : "an agent has room again",
+		       LOG_S("agent", agent->name.text), LOG_U("objects", room->objects), LOG_U("bytes", room->bytes),
+		       LOG_U("objects_max", room->objects_max), LOG_U("bytes_max", room->bytes_max),
+		       LOG_U("not_logged", unsaid));
+}
+
 /* Statistics of a cluster: nobody keeps them here yet; that they come is enough to know that the agent works. */
 static void on_cache_info(void *ctx, struct hub_agent *agent, struct str json)
 {
@@ -226,6 +240,7 @@ struct hub_events observe_events(struct principal *p)
 				    .on_applied = on_applied,
 				    .on_heard = on_heard,
 				    .on_reverted = on_reverted,
+				    .on_full = on_full,
 				    .on_cache_info = on_cache_info,
 				    .on_change = on_change,
 				    .on_unowned = on_unowned,

@@ -55,6 +55,7 @@ static void slot_free(struct slot *s)
 		replica_job_free(CONTAINER_OF(first, struct job, in_slot));
 	}
 	replica_job_free(s->job);
+	room_set(s->replica->o.room, &s->share, (struct room_share){ 0 });
 	heap_remove(&s->replica->retries, &s->retry);
 	object_unref(s->local);
 	object_unref(s->last);
@@ -152,6 +153,7 @@ enum err replica_local(struct replica *r, struct object *o, uint64_t now_ms)
 	object_unref(s->local);
 	s->local = o;
 	s->missing = false;
+	replica_weigh(s);
 	replica_drift(s);
 	return E_OK;
 }
@@ -179,6 +181,7 @@ void replica_local_gone(struct replica *r, struct object *last, uint64_t now_ms)
 	s->last = object_ref(last);
 	s->missing = r->complete;
 	forget_ids(s);
+	replica_weigh(s);
 	replica_drift(s);
 }
 

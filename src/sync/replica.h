@@ -22,6 +22,7 @@
 #include "backend/backend.h"
 #include "sync/journal.h"
 #include "sync/peer.h"
+#include "sync/room.h"
 
 /* What was applied last: kept on disk. */
 struct replica_record {
@@ -104,6 +105,7 @@ struct replica_options {
 	struct peer *peer;
 	struct journal *journal;
 	struct backend *backend;
+	struct room *room; /* of copies, and of what the peer writes into objects of ours; borrowed */
 	struct replica_rules rules;
 	struct replica_events events;
 	uint64_t seed; /* of the jitter of retries */

@@ -3,6 +3,7 @@
  *
  * Shape     replica.c        life, slots, what the backend reports, what is asked of it
  *           replica_rows.c   the row of a slot in the ledger: its record and the ids of what was applied
+ *           replica_room.c   what slots take of the peer's room
  *           replica_job.c    one thing that happens in a slot, from its plan to its answer
  *           replica_drift.c  what others did to an object here, and whether to undo it
  */
@@ -59,6 +60,7 @@ struct slot {
 	struct backoff backoff; /* of reverting */
 	uint64_t calm_ms;       /* nothing is reverted before */
 	struct object *last;    /* as it was before it went */
+	struct room_share share;
 	size_t key_n;
 	char key[];
 };
@@ -94,6 +96,14 @@ enum err replica_write_row(struct slot *s);
 
 /* What was applied, so that a repetition after a restart is known (docs/delivery.md "What must be on disk"). */
 enum err replica_note(struct slot *s, const struct delivery_event *e);
+
+/* replica_room.c */
+
+/* What is here takes the peer's room; while a job runs, what that is going to write does. */
+void replica_weigh(struct slot *s);
+
+/* Is there room for what an event wants to write? False: it was counted as refused. */
+bool replica_take_room(struct job *j);
 
 /* replica_job.c */
 

@@ -99,6 +99,7 @@ static void finish(struct job *j, enum delivery_outcome outcome, bool retryable,
 		replica_retry_at(s, s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica)));
 	s->job = NULL;
 	s->replica->stats.busy--;
+	replica_weigh(s);
 	replica_job_free(j);
 	next_job(s);
 }
@@ -330,6 +331,12 @@ enum err replica_make_plan(struct job *j, struct why *why)
 	return j->work ? rules->apply(rules->ctx, &c, &j->plan, why) : rules->revert(rules->ctx, &c, &j->plan, why);
 }
 
+static void refuse_for_now(struct job *j, const char *reason)
+{
+	tell_not_written(j);
+	finish(j, DELIVERY_REJECTED, /* retryable= */ true, reason);
+}
+
 void replica_job_run(struct job *j)
 {
 	struct why why = { 0 };
@@ -342,6 +349,8 @@ void replica_job_run(struct job *j)
 		finish(j, DELIVERY_REJECTED, j->plan.retryable, j->plan.reason);
 	else if (j->plan.early && !j->slot->replica->stopping && ++j->tries < REPLICA_TRIES)
 		plan_later(j);
+	else if (!replica_take_room(j))
+		refuse_for_now(j, ROOM_REFUSED);
 	else
 		job_step(j);
 }

@@ -148,6 +148,7 @@ enum err replica_load(struct replica *r, const struct ledger_row *row)
 	    keep_text(&s->applied.state, row->version) != E_OK || keep_text(&s->applied.status, row->status) != E_OK ||
 	    keep_text(&s->applied.commands, row->operation) != E_OK)
 		return E_NOMEM;
+	replica_weigh(s);
 	s->record.asked = row->operation.n > 0 ||
 			  (row->bytes.n && memmem(row->bytes.p, row->bytes.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1));
 	err = remember(r, s, s->applied.state);

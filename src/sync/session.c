@@ -20,13 +20,11 @@ static void wake(void *ctx)
 		s->o.events.on_wake(s->o.events.ctx);
 }
 
-bool session_asks(const struct session *s, enum delivery_type type, struct blob *message)
+bool session_asks(const struct session *s, enum delivery_type type, struct str message)
 {
-	struct str bytes = blob_view(message);
-
 	if (s->o.role.end != ROLE_MANAGED_AGENT && s->o.role.end != ROLE_AUTONOMOUS_AGENT)
 		return false;
-	return type == DELIVERY_COMMAND || memmem(bytes.p, bytes.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1);
+	return type == DELIVERY_COMMAND || memmem(message.p, message.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1);
 }
 
 /*
@@ -46,7 +44,7 @@ static void on_applied(void *ctx, const struct delivery_event *event, const stru
 {
 	struct session *s = ctx;
 
-	if (outcome == DELIVERY_APPLIED && session_asks(s, event->type, event->bytes))
+	if (outcome == DELIVERY_APPLIED && session_asks(s, event->type, blob_view(event->bytes)))
 		session_tell_again(s, place);
 	if (s->o.events.on_applied)
 		s->o.events.on_applied(s->o.events.ctx, event, place, outcome, retryable, text);
@@ -136,12 +134,14 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 							 .journal = o->journal,
 							 .rules = role_source(&s->role),
 							 .guard = o->guard,
+							 .room = &s->room,
 							 .on_wake = wake,
 							 .ctx = s });
 	s->replica = replica_new(&(struct replica_options){ .name = o->rows,
 							    .peer = s->peer,
 							    .journal = o->journal,
 							    .backend = o->backend,
+							    .room = &s->room,
 							    .rules = role_replica(&s->role),
 							    .events = { .on_applied = on_applied,
 									.on_reverted = on_reverted,
@@ -163,6 +163,10 @@ struct session *session_new(const struct session_options *options, uint64_t now_
 	s->role.config = options->role;
 	s->resync_at = UINT64_MAX;
 	s->now_ms = now_ms;
+	s->room = (struct room){ .objects_max = options->limits.peer_objects,
+				 .bytes_max = options->limits.peer_bytes,
+				 .on_full = options->events.on_full,
+				 .ctx = options->events.ctx };
 	if (make_parts(s, now_ms))
 		return s;
 	session_free(s);
@@ -184,6 +188,7 @@ void session_free(struct session *s)
 {
 	if (!s)
 		return;
+	s->room.on_full = NULL;
 	source_free(s->source);
 	replica_free(s->replica);
 	peer_free(s->peer);
@@ -305,4 +310,9 @@ struct replica *session_replica(struct session *s)
 struct peer *session_peer(struct session *s)
 {
 	return s->peer;
+}
+
+const struct room *session_room(const struct session *s)
+{
+	return &s->room;
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "sync/roles.h"
+#include "sync/room.h"
 #include "wire/refusal.h"
 
 struct session;
@@ -25,6 +26,8 @@ struct session_events {
 	void (*on_heard)(void *ctx, const struct peer_heard *heard);
 	/* A change by somebody else was undone (E_OK), or could not be yet. */
 	void (*on_reverted)(void *ctx, const struct replica_place *place, enum err err, const char *text);
+	/* The peer makes us hold too much, which is refused for now; or no longer (room.h). */
+	void (*on_full)(void *ctx, const struct room *room);
 	/* An agent's statistics (facts 2.8 cluster-cache-info-update): JSON. */
 	void (*on_cache_info)(void *ctx, struct str json);
 	/* Outside of the owner's turn something came about: there may be work, or messages to take. */
@@ -35,9 +38,12 @@ struct session_events {
 };
 
 /*    name            type      min  max       default  unit  meaning */
-#define SESSION_LIMITS(X)                                    \
-	X(resync_ms, uint64_t, 1000, 86400000, 300000, "ms", \
-	  "While connected, the end that holds copies asks for a comparison this often.")
+#define SESSION_LIMITS(X)                                                                            \
+	X(resync_ms, uint64_t, 1000, 86400000, 300000, "ms",                                         \
+	  "While connected, the end that holds copies asks for a comparison this often.")            \
+	X(peer_objects, uint64_t, 0, 100000000, 100000, "objects",                                   \
+	  "Here because the peer says so, at most; more are refused for now (room.h). 0: no limit.") \
+	X(peer_bytes, uint64_t, 0, 1ULL << 44, 4ULL << 30, "bytes", "The same, by size.")
 
 struct session_limits {
 #define X(name, type, min, max, default, unit, meaning) type name;
@@ -89,8 +95,8 @@ void session_close(struct session *s, uint64_t epoch);
 void session_told_max(struct session *s, uint64_t message_max);
 uint64_t session_epoch(const struct session *s);
 
-/* A message came on the stream `epoch`. */
-void session_receive(struct session *s, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random);
+/* A message came on the stream `epoch`; see peer_receive(). */
+void session_receive(struct session *s, uint64_t epoch, struct str message, uint64_t now_ms, uint64_t random);
 
 /* Stop reading until session_work() has made room? */
 bool session_is_full(const struct session *s);
@@ -112,3 +118,4 @@ uint64_t session_due(const struct session *s, uint64_t now_ms);
 struct source *session_source(struct session *s);
 struct replica *session_replica(struct session *s);
 struct peer *session_peer(struct session *s);
+const struct room *session_room(const struct session *s);

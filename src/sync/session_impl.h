@@ -13,6 +13,7 @@ struct session {
 	struct session_options o;
 	struct role role;
 	struct peer *peer;
+	struct room room;
 	struct source *source;
 	struct replica *replica;
 	uint64_t now_ms;
@@ -34,7 +35,7 @@ static inline void session_set_time(struct session *s, uint64_t now_ms, int64_t 
 /* session.c */
 
 /* An operation, or the wish for a refresh: what is asked of an agent's controllers, and gone when they have done it. */
-bool session_asks(const struct session *s, enum delivery_type type, struct blob *message);
+bool session_asks(const struct session *s, enum delivery_type type, struct str message);
 
 /* Say once more what became of the copy at this place. */
 void session_tell_again(struct session *s, const struct replica_place *place);

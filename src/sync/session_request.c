@@ -152,6 +152,22 @@ void session_compare(struct session *s)
 		(void)ask_for_list(s); /* without memory or room: the next time */
 }
 
+/*
+ * Each question of a peer may be one of ours about each object: what was asked goes again by itself, so a peer that answers nothing has
+ * us ask no more of it than once about each, and what a fleet of this size asks at the same time.
+ */
+#define QUESTIONS_SPARE 10000
+
+static enum err may_ask(const struct session *s, struct why *why)
+{
+	struct replica_stats stats;
+
+	replica_stats(s->replica, &stats);
+	if (peer_requests(s->peer) <= stats.slots + QUESTIONS_SPARE)
+		return E_OK;
+	return why_set(why, E_LIMIT, "what was asked before is not answered");
+}
+
 /* ---- what the peer asks ----------------------------------------------------------------------------------------- */
 
 static enum err wrong_end(struct why *why)
@@ -174,6 +190,8 @@ static enum err answer_list(struct session *s, const struct wire_resync *r, stru
 		return err;
 	if (is_comparing(s))
 		return why_set(why, E_LIMIT, "the last comparison is not over");
+	if ((err = may_ask(s, why)) != E_OK)
+		return err;
 	s->asked_at = s->now_ms;
 	/* Ours that it may not have, and its own that we may not have. */
 	err = source_list(s->source, s->now_ms);
@@ -185,12 +203,14 @@ static enum err answer_list(struct session *s, const struct wire_resync *r, stru
 static enum err answer_update(struct session *s, const struct wire_resync *r, struct why *why)
 {
 	struct replica_place place;
+	enum err err;
 
 	if (!is_source_of_truth(s))
 		return wrong_end(why);
 	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, &place))
 		return why_set(why, E_MALFORMED, "no such kind or name");
-	return source_compare(s->source, place.kind, place.namespace, place.name, r->uid, r->checksum, s->now_ms);
+	err = source_compare(s->source, place.kind, place.namespace, place.name, r->uid, r->checksum, s->now_ms);
+	return err == E_LIMIT ? why_set(why, err, ROOM_REFUSED) : err;
 }
 
 static enum err answer_synced(struct session *s, const struct wire_resync *r, struct why *why)
@@ -217,8 +237,10 @@ static void tell_all_again(struct session *s)
 
 static enum err answer_resync(struct session *s, struct why *why)
 {
-	if (is_source_of_truth(s))
-		return wrong_end(why);
+	enum err err = is_source_of_truth(s) ? wrong_end(why) : may_ask(s, why);
+
+	if (err != E_OK)
+		return err;
 	if (s->o.role.end == ROLE_MANAGED_AGENT)
 		tell_all_again(s);
 	return ask_about_all(s);

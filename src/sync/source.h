@@ -21,6 +21,7 @@
 #include "sync/guard.h"
 #include "sync/journal.h"
 #include "sync/peer.h"
+#include "sync/room.h"
 #include "wire/checksum.h"
 
 /* What of an object the peer should know, as digests. An empty one: there is none, or it is not for this peer. */
@@ -69,6 +70,7 @@ struct source_options {
 	struct journal *journal;
 	struct source_rules rules;
 	struct guard_limits guard;
+	struct room *room; /* of copies that the peer says to have; borrowed */
 	/* Something was added that nobody of the caller's turn has asked for: a row became durable. NULL: not of interest. */
 	void (*on_wake)(void *ctx);
 	void *ctx;
@@ -127,7 +129,8 @@ enum err source_list(struct source *s, uint64_t now_ms);
 
 /*
  * The peer has an object of this key (ours), with this source UID (empty: it does not know) and spec (empty: it has none; in our
- * dialect the version of what it applied): what differs is sent, what we do not have is deleted there.
+ * dialect the version of what it applied): what differs is sent, what we do not have is deleted there. E_LIMIT: it says to have too many
+ * of which we know nothing.
  */
 enum err source_compare(struct source *s, enum object_kind kind, const char *namespace, const char *name,
 			struct str uid, struct str checksum, uint64_t now_ms);

@@ -16,7 +16,7 @@ static void confirm_part(struct source *s, struct copy *c, struct offer *offered
 	*confirmed = offered->digest;
 	offered->open = false;
 	if (confirmed == &c->desired) {
-		memcpy(c->version, offered->version, sizeof(c->version));
+		source_copy_version(s, c, offered->version);
 		/* A Go agent's answer and what it says of its effect leave in any order; ours says it behind the answer. */
 		c->desired_at = source_speaks_upstream(s) ? offered->sent_at : peer_came(s->o.peer);
 		c->compared = s->comparison;

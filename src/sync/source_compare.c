@@ -166,8 +166,12 @@ static enum err compare_unknown(struct source *s, struct entry *e, struct str ui
 	copy = source_copy_add(s, e, uid);
 	if (!copy)
 		return E_NOMEM;
+	if (!room_take(s->o.room, &copy->share, (struct room_share){ .objects = 1 })) {
+		source_copy_drop(s, copy);
+		return E_LIMIT;
+	}
 	copy->offered = true;
-	memcpy(copy->version, SOURCE_LEARNED, sizeof(SOURCE_LEARNED));
+	source_copy_version(s, copy, SOURCE_LEARNED);
 	if (source_write_copy(s, copy, /* remove= */ false) != E_OK || source_tell(s, copy, SOURCE_COPY) != E_OK) {
 		source_copy_drop(s, copy);
 		return E_NOMEM;

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "sync/source_impl.h"
 
@@ -85,6 +87,17 @@ struct copy *source_copy_add(struct source *s, struct entry *e, struct str uid)
 	return c;
 }
 
+static struct room_share share_of(const struct copy *c)
+{
+	return (struct room_share){ .objects = strcmp(c->version, SOURCE_LEARNED) == 0 };
+}
+
+void source_copy_version(struct source *s, struct copy *c, const char *version)
+{
+	(void)snprintf(c->version, sizeof(c->version), "%s", version);
+	room_set(s->o.room, &c->share, share_of(c));
+}
+
 void source_copy_drop(struct source *s, struct copy *c)
 {
 	struct copy **at = &c->entry->copies;
@@ -95,6 +108,7 @@ void source_copy_drop(struct source *s, struct copy *c)
 	while (c->commands)
 		source_command_drop(c, c->commands);
 	(void)map_remove(&s->copies, str_of(c->resource_id));
+	room_set(s->o.room, &c->share, (struct room_share){ 0 });
 	mem_free(c->remembered);
 	mem_free(c);
 }

@@ -35,7 +35,7 @@ struct offer {
 	uint64_t sent_at; /* events of the peer's that had come when it first left; NOT_SENT */
 };
 
-/* In place of a version: we know of the copy from the peer alone. */
+/* In place of a version: we know of the copy from the peer alone, and it takes the peer's room. */
 #define SOURCE_LEARNED "?"
 
 /* An object that the peer has, or may have. */
@@ -62,6 +62,7 @@ struct copy {
 	bool deleting;            /* its delete is in the outbox */
 	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
 	bool forced_status;
+	struct room_share share;
 	bool too_large; /* something of it was larger than a message to this peer may be */
 	uint64_t
 		number; /* of this copy: an object that goes and comes again has another copy of the same resource id */
@@ -133,6 +134,9 @@ void source_settle(struct source *s, struct entry *e);
 struct copy *source_copy_of(const struct entry *e, const char *uid);
 struct copy *source_copy_add(struct source *s, struct entry *e, struct str uid);
 void source_copy_drop(struct source *s, struct copy *c);
+
+/* It has another version: it is known from more than what the peer says, or (SOURCE_LEARNED) from that alone. */
+void source_copy_version(struct source *s, struct copy *c, const char *version);
 
 void source_command_drop(struct copy *c, struct command *command);
 

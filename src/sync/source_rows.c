@@ -19,7 +19,7 @@ enum err source_write_copy(struct source *s, const struct copy *c, bool remove)
 	struct ledger_row row = key_row(s, c);
 	char operation[OPERATION_TEXT];
 
-	s->list.known = false;
+	s->list.known &= strcmp(c->version, SOURCE_LEARNED) == 0; /* it lists what was confirmed */
 	(void)snprintf(operation, sizeof(operation), "%s %s", c->operation.text, c->terminate.text);
 	row.version = str_of(c->version);
 	row.desired = str_of(c->desired.text);
@@ -85,6 +85,7 @@ enum err source_load_copy(struct source *s, const struct ledger_row *row)
 	struct str terminate = row->operation, operation = str_cut(&terminate, ' ');
 	struct entry *e;
 	struct copy *c;
+	char version[sizeof(c->version)];
 	enum err err = row_entry(s, row, &e);
 
 	if (err != E_OK)
@@ -96,7 +97,8 @@ enum err source_load_copy(struct source *s, const struct ledger_row *row)
 	    !digest_set(&c->status, row->status) || !digest_set(&c->operation, operation) ||
 	    !digest_set(&c->terminate, terminate))
 		return E_MALFORMED;
-	(void)snprintf(c->version, sizeof(c->version), "%.*s", STR_ARG(row->version));
+	(void)snprintf(version, sizeof(version), "%.*s", STR_ARG(row->version));
+	source_copy_version(s, c, version);
 	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
 		return E_NOMEM;
 	c->kept = c->offered = true;

@@ -171,7 +171,7 @@ static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 		if (empty(&c->desired) && empty(&c->offered_desired.digest))
 			return E_OK;
 		c->desired = c->offered_desired.digest = *desired;
-		c->version[0] = '\0';
+		source_copy_version(s, c, "");
 		return source_write_copy(s, c, /* remove= */ false);
 	}
 	if (!c->forced && (same(&c->offered_desired.digest, desired) ||

@@ -144,6 +144,13 @@ static void release_held(struct sim *s)
 	}
 }
 
+static void give_room(struct sim *s)
+{
+	end_crash(&s->principal);
+	for (int i = 0; i < SIM_AGENTS; i++)
+		end_crash(&s->agents[i].end);
+}
+
 static void run_until(struct sim *s, uint64_t at_ms)
 {
 	sim_later(s, at_ms - s->now, &(struct happening){ .run = on_act }); /* there is something to wait for */
@@ -158,6 +165,8 @@ static void heal(struct sim *s)
 
 	sim_trace(s, "everything heals");
 	s->healed = true;
+	if (s->tight)
+		give_room(s);
 	people_good_restore(s);
 	do {
 		if (s->now > limit_ms)
@@ -181,6 +190,7 @@ static void begin(struct sim *s)
 	s->by_destination = s->seed % 3 == 1;
 	s->calm = s->seed % 5 == 2;
 	s->restores = s->seed % 4 == 3;
+	s->tight = s->seed % 5 == 3;
 	if (patterns_new((struct str)STR("*"), &why, &s->everywhere) != E_OK)
 		sim_broken(s, "no memory");
 	s->principal = (struct end){ .sim = s, .store = memory_store_new(1), .disk.slow_ms = 4 };

@@ -106,6 +106,7 @@ struct sim {
 	bool by_destination;
 	bool calm;     /* nobody crashes in this run */
 	bool restores; /* in this run ledgers go back in time */
+	bool tight;    /* there is too little room for what peers have, until all heals */
 	struct heap happenings;
 	struct map stories;
 	struct map confirmed; /* ids of state that was confirmed, by agent and direction */

@@ -152,8 +152,8 @@ static struct site *new_site(struct scene *sc)
 		.seed = 3,
 		.now_ms = now_ms,
 		.wall_ns = wall_ns,
-		.events = { on_ready, on_applied, on_heard, on_reverted, on_refusal, on_problem, on_synced, on_wake,
-			    sc },
+		.events = { on_ready, on_applied, on_heard, on_reverted, NULL, on_refusal, on_problem, on_synced,
+			    on_wake, sc },
 	};
 
 	return site_new(&options);
@@ -249,7 +249,7 @@ static void receive(struct scene *sc, const struct wire_event *e)
 	CLEANUP(blob_unref_freep) struct blob *message = blob_new(buf_view(&bytes));
 
 	buf_release(&bytes);
-	session_receive(site_session(sc->site), sc->epoch, message, sc->g.now, /* random= */ 3);
+	session_receive(site_session(sc->site), sc->epoch, blob_view(message), sc->g.now, /* random= */ 3);
 	site_ready(sc->site);
 }
 

@@ -169,7 +169,7 @@ static struct hub *new_hub(struct scene *sc)
 		.seed = 3,
 		.now_ms = now_ms,
 		.wall_ns = wall_ns,
-		.events = { on_ready, on_retired, on_applied, on_heard, on_reverted, on_cache_info, on_change,
+		.events = { on_ready, on_retired, on_applied, on_heard, on_reverted, NULL, on_cache_info, on_change,
 			    on_unowned, on_problem, on_synced, on_wake, sc },
 	};
 
@@ -260,7 +260,7 @@ static void hear(struct scene *sc, struct hub_agent *a, const struct wire_event 
 	CLEANUP(blob_unref_freep) struct blob *message = blob_new(buf_view(&bytes));
 
 	buf_release(&bytes);
-	session_receive(a->session, session_epoch(a->session), message, sc->g.now, /* random= */ 3);
+	session_receive(a->session, session_epoch(a->session), blob_view(message), sc->g.now, /* random= */ 3);
 	hub_ready(a);
 }
 

@@ -27,6 +27,7 @@ struct scene {
 	struct role role;
 	struct peer *peer;
 	struct replica *replica;
+	struct room room;
 	uint64_t epoch;
 	uint64_t order; /* of what the peer sends */
 	bool missed;    /* a report had no memory */
@@ -147,6 +148,7 @@ static void start(struct scene *sc)
 	options.peer = sc->peer = peer_new(&peer, sc->g.now);
 	options.journal = sc->g.journal;
 	options.backend = sc->g.backend;
+	options.room = &sc->room;
 	sc->replica = replica_new(&options);
 	assert_true(sc->peer && sc->replica);
 	ground_rows(&sc->g, LEDGER_REPLICA, load_row, sc);
@@ -158,6 +160,7 @@ static void stop(struct scene *sc)
 {
 	ground_crash(&sc->g);
 	replica_free(sc->replica);
+	assert_true(sc->room.objects == 0 && sc->room.bytes == 0);
 	peer_free(sc->peer);
 }
 
@@ -268,7 +271,7 @@ static void hear(struct scene *sc, enum wire_type type, const char *id, const ch
 	CLEANUP(blob_unref_freep) struct blob *message = bytes.err == E_OK ? blob_new(buf_view(&bytes)) : NULL;
 
 	if (message)
-		peer_receive(sc->peer, sc->epoch, message, sc->g.now, /* random= */ 3, &heard);
+		peer_receive(sc->peer, sc->epoch, blob_view(message), sc->g.now, /* random= */ 3, &heard);
 	buf_release(&event_id);
 	buf_release(&bytes);
 	json_object_put(tree);
@@ -482,6 +485,97 @@ static void a_copy_that_is_missing_is_made_again_when_all_is_known(void **state)
 	end(&sc);
 }
 
+/* ---- room ---- */
+
+#define ANOTHER(uid, revision)                                                                                     \
+	"{'metadata':{'name':'db','namespace':'a1','uid':'" uid "'},'spec':{'source':{'targetRevision':'" revision \
+	"'}}}"
+#define NO_ROOM ": " ROOM_REFUSED " (again)\n"
+
+static void an_object_more_than_there_is_room_for_waits_until_one_has_gone(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	sc.room.objects_max = 1;
+	hear(&sc, WIRE_CREATE, "db_u2", "1", ANOTHER("u2", "r1"));
+	expect(&sc, "rejected db_u2_1" NO_ROOM);
+	assert_string_equal(ground_at(&sc.g, OBJECT_APPLICATION, "site", "db", "spec"), "");
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "2", ORIGINAL("u1", "r2 and more", ""));
+	expect(&sc, "applied web_u1_2\n"); /* what is there may change, and be another */
+	hear(&sc, WIRE_CREATE, "web_u3", "1", ORIGINAL("u3", "r1", ""));
+	expect(&sc, "applied web_u3_1\n");
+	hear(&sc, WIRE_DELETE, "web_u3", "1", ORIGINAL("u3", "r1", ""));
+	expect(&sc, "applied web_u3_1\n");
+	hear(&sc, WIRE_CREATE, "db_u2", "1", ANOTHER("u2", "r1"));
+	expect(&sc, "applied db_u2_1\n");
+	assert_true(sc.room.objects == 1 && sc.room.refused == 1);
+	end(&sc);
+}
+
+static void an_object_does_not_grow_over_the_room_there_is(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	sc.room.bytes_max = sc.room.bytes;
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "2", ORIGINAL("u1", "r2 and more", ""));
+	expect(&sc, "rejected web_u1_2" NO_ROOM);
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r1\"");
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "3", ORIGINAL("u1", "r3", ""));
+	expect(&sc, "applied web_u1_3\n");
+	sc.room.bytes_max *= 2;
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "4", ORIGINAL("u1", "r4 and more", ""));
+	expect(&sc, "applied web_u1_4\n");
+	end(&sc);
+}
+
+/* By their rows, and then as they are. */
+static void copies_take_their_room_after_a_restart(void **state)
+{
+	struct scene sc;
+	uint64_t bytes;
+
+	(void)state;
+	begin_with_copy(&sc);
+	bytes = sc.room.bytes;
+	assert_true(bytes > 0);
+	crash_and_restart(&sc);
+	assert_true(sc.room.objects == 1 && sc.room.bytes > 0);
+	run(&sc, 3);
+	assert_true(sc.room.objects == 1 && sc.room.bytes == bytes);
+	end(&sc);
+}
+
+/* Two that are begun at once see each other. */
+static void what_is_being_written_takes_its_room(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	sc.room.objects_max = 1;
+	hear(&sc, WIRE_CREATE, "web_u1", "1", ORIGINAL("u1", "r1", ""));
+	hear(&sc, WIRE_CREATE, "db_u2", "1", ANOTHER("u2", "r1"));
+	expect(&sc, "rejected db_u2_1" NO_ROOM "applied web_u1_1\n");
+	end(&sc);
+}
+
+static void what_could_not_be_written_gives_its_room_back(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	memory_store_fail(sc.g.store, E_FULL, /* times= */ 1);
+	hear(&sc, WIRE_CREATE, "web_u1", "1", ORIGINAL("u1", "r1", ""));
+	expect(&sc, "rejected web_u1_1: told to fail (again)\n");
+	assert_true(sc.room.objects == 0 && sc.room.bytes == 0);
+	end(&sc);
+}
+
 /* ---- writes ------------------------------------------------------------------------------------------------------------ */
 
 static void a_write_that_fails_comes_again_or_is_over(void **state)
@@ -660,6 +754,11 @@ int main(void)
 		cmocka_unit_test(a_delete_with_another_uid_leaves_the_copy_and_its_row),
 		cmocka_unit_test(what_others_do_is_undone_at_once_and_then_with_growing_patience),
 		cmocka_unit_test(a_copy_that_is_missing_is_made_again_when_all_is_known),
+		cmocka_unit_test(an_object_more_than_there_is_room_for_waits_until_one_has_gone),
+		cmocka_unit_test(an_object_does_not_grow_over_the_room_there_is),
+		cmocka_unit_test(copies_take_their_room_after_a_restart),
+		cmocka_unit_test(what_is_being_written_takes_its_room),
+		cmocka_unit_test(what_could_not_be_written_gives_its_room_back),
 		cmocka_unit_test(a_write_that_fails_comes_again_or_is_over),
 		cmocka_unit_test(who_was_faster_is_planned_with_at_once),
 		cmocka_unit_test(who_is_faster_each_time_is_left_alone_for_now),

@@ -854,6 +854,38 @@ static void lists_that_a_peer_asks_for_again_and_again_pile_up_no_answers(void *
 	stage_end(&st);
 }
 
+/* A principal that names what we do not have, and has us ask about it, without an end. */
+static void be_asked(struct stage *st, bool answers)
+{
+	char id[24], json[64];
+
+	for (int n = 0; n < 10001; n++) {
+		(void)snprintf(id, sizeof(id), "%d-%d", n, answers);
+		(void)snprintf(json, sizeof(json), "{\"kind\":\"Application\",\"namespace\":\"a1\",\"name\":\"x%d\"}",
+			       n);
+		stage_ask(st, WIRE_SYNCED_RESOURCE, id, json);
+		stage_run(st, 0);
+		if (answers)
+			stage_answer_request(st);
+		buf_clear(&st->said);
+	}
+}
+
+static void who_answers_no_question_is_asked_about_everything_no_more(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	be_asked(&st, /* answers= */ true);
+	stage_ask(&st, WIRE_RESOURCE_RESYNC, "all", "{}");
+	stage_expect(&st, "applied all\n");
+	be_asked(&st, /* answers= */ false);
+	stage_ask(&st, WIRE_RESOURCE_RESYNC, "all again", "{}");
+	stage_expect(&st, "rejected all again: what was asked before is not answered\n");
+	stage_end(&st);
+}
+
 static void only_the_end_that_holds_copies_asks_for_a_comparison_again(void **state)
 {
 	static const struct {
@@ -997,6 +1029,7 @@ int main(void)
 		cmocka_unit_test(a_limit_that_a_peer_names_at_the_end_of_a_stream_holds_for_the_next),
 		cmocka_unit_test(streams_that_are_cut_again_and_again_pile_up_no_questions),
 		cmocka_unit_test(lists_that_a_peer_asks_for_again_and_again_pile_up_no_answers),
+		cmocka_unit_test(who_answers_no_question_is_asked_about_everything_no_more),
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(what_could_not_be_offered_for_want_of_memory_is_due_by_itself),

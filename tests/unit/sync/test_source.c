@@ -17,6 +17,7 @@ struct scene {
 	struct peer *peer;
 	struct journal *journal;
 	struct ledger_write *writing;
+	struct room room;
 	uint64_t now;
 	uint64_t epoch;
 	struct buf said;
@@ -79,7 +80,8 @@ static void begin_with(struct scene *sc, const struct outbox_options *outbox, co
 					 .creates = true,
 					 .deletes = true,
 					 .rules = { describe, compose, NULL, compose_delete, checksum, NULL },
-					 .guard = *guard };
+					 .guard = *guard,
+					 .room = &sc->room };
 
 	*sc = (struct scene){ .now = 1000 };
 	sc->journal = journal_new(&(struct journal_io){ write_batch, retry_in, on_state, sc });
@@ -104,6 +106,7 @@ static void end(struct scene *sc)
 {
 	journal_free(sc->journal);
 	source_free(sc->source);
+	assert_int_equal(sc->room.objects, 0);
 	peer_free(sc->peer);
 	buf_release(&sc->said);
 }
@@ -201,7 +204,7 @@ static void answer(struct scene *sc, const char *uid, const char *event_id)
 	assert_int_equal(wire_event_encode(&e, &bytes), E_OK);
 	struct blob *message = blob_new(buf_view(&bytes));
 
-	peer_receive(sc->peer, sc->epoch, message, ++sc->now, /* random= */ 3, &heard);
+	peer_receive(sc->peer, sc->epoch, blob_view(message), ++sc->now, /* random= */ 3, &heard);
 	assert_int_equal(heard.what, PEER_ANSWERED);
 	source_answered(sc->source, &heard, sc->now);
 	blob_unref(message);
@@ -432,6 +435,61 @@ static void the_first_of_too_many_that_nobody_knows_is_held(void **state)
 	end(&sc);
 }
 
+static enum err claim(struct scene *sc, const char *uid)
+{
+	enum err err = source_compare(sc->source, OBJECT_APPLICATION, "ns", "one", str_of(uid), (struct str)STR("1"),
+				      ++sc->now);
+
+	disk(sc);
+	return err;
+}
+
+/* The peer asks again. */
+static void copies_that_nobody_knows_wait_until_there_is_room(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	sc.room.objects_max = 1;
+	connect_peer(&sc);
+	source_complete(sc.source, sc.now);
+	assert_int_equal(claim(&sc, "u0"), E_OK);
+	assert_int_equal(claim(&sc, "u0"), E_OK); /* known by now */
+	assert_int_equal(claim(&sc, "u2"), E_LIMIT);
+	expect(&sc, "delete one_u0_\n");
+	answer(&sc, "u0", "one_u0_");
+	assert_int_equal(claim(&sc, "u2"), E_OK);
+	expect(&sc, "delete one_u2_\n");
+	answer(&sc, "u2", "one_u2_");
+	assert_true(sc.room.objects == 0 && sc.room.refused == 1 && !sc.room.full);
+	end(&sc);
+}
+
+/* After a restart, too; until it turns out to be the copy of an object of ours. */
+static void a_copy_that_the_peer_alone_knows_of_takes_its_room(void **state)
+{
+	const struct ledger_row row = { .kind = STR("Application"),
+					.namespace = STR("ns"),
+					.name = STR("one"),
+					.uid = STR("u1"),
+					.version = STR("?") };
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	assert_int_equal(source_load_copy(sc.source, &row), E_OK);
+	assert_int_equal(sc.room.objects, 1);
+	connect_peer(&sc);
+	put(&sc, "u1", "1");
+	source_complete(sc.source, sc.now);
+	disk(&sc);
+	expect(&sc, "create one_u1_1\n");
+	answer(&sc, "u1", "one_u1_1");
+	assert_int_equal(sc.room.objects, 0);
+	end(&sc);
+}
+
 static void an_object_made_again_comes_behind_the_delete_of_the_former(void **state)
 {
 	struct scene sc;
@@ -516,6 +574,8 @@ int main(void)
 		cmocka_unit_test(a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name),
 		cmocka_unit_test(what_else_the_peer_has_of_a_held_name_is_deleted_with_it),
 		cmocka_unit_test(the_first_of_too_many_that_nobody_knows_is_held),
+		cmocka_unit_test(copies_that_nobody_knows_wait_until_there_is_room),
+		cmocka_unit_test(a_copy_that_the_peer_alone_knows_of_takes_its_room),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
 		cmocka_unit_test(what_had_no_room_is_not_due),
