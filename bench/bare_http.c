@@ -234,15 +234,18 @@ static void *run_loop(void *arg)
 
 	for (;;) {
 		int n = epoll_wait(loop->epoll, events, EVENTS_MAX, -1);
+		bool flushed = false;
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.ptr == &loop->listener)
 				on_accept(loop);
 			else if (events[i].data.ptr == loop)
-				on_all_flushed(loop);
+				flushed = true;
 			else
 				on_conn(events[i].data.ptr);
 		}
+		if (flushed) /* last: it frees connections, whose events may be among these */
+			on_all_flushed(loop);
 	}
 	return NULL;
 }
