@@ -47,14 +47,9 @@ void pump_close(struct pump *p)
 
 void pump_receive(struct pump *p, struct str message)
 {
-	struct blob *bytes;
-
 	if (p->epoch == 0)
 		return;
-	bytes = blob_new(message);
-	if (bytes)
-		session_receive(p->session, p->epoch, bytes, p->loop->now_ms, rand_u64());
-	blob_unref(bytes);
+	session_receive(p->session, p->epoch, message, p->loop->now_ms, rand_u64());
 	if (!p->paused && session_is_full(p->session)) {
 		p->paused = true;
 		rpc_pause(p->call);

@@ -35,7 +35,7 @@ enum err pump_open(struct pump *p, uint64_t epoch, const struct wire_dialect *ag
 /* The stream is over for the session; the owner still has the call. Also when none was opened. */
 void pump_close(struct pump *p);
 
-/* A message came. What there is no memory for is not answered, so it comes again. */
+/* A message came. */
 void pump_receive(struct pump *p, struct str message);
 
 /* The session's turn: write what it has. The last thing in a turn: the call may hand out what waited, and so end. */

@@ -216,16 +216,14 @@ static void on_pushed(struct rpc_call *call, struct str message)
 {
 	struct push *push = rpc_user(call);
 	struct hub_agent *agent = hub_find(push->principal->hub, agent_name(&push->agent));
-	struct blob *bytes = blob_new(message);
 
 	push->received++;
 	/* While nobody has a stream open for it, an event is not answered either. */
-	if (bytes && agent && session_epoch(agent->session)) {
-		session_receive(agent->session, session_epoch(agent->session), bytes,
+	if (agent && session_epoch(agent->session)) {
+		session_receive(agent->session, session_epoch(agent->session), message,
 				daemon_now_ms(&push->principal->daemon), rand_u64());
 		hub_ready(agent);
 	}
-	blob_unref(bytes);
 }
 
 static void on_push_end(struct rpc_call *call)

@@ -139,14 +139,16 @@ static void take_answer(struct peer *p, uint64_t epoch, const struct delivery_an
 	peer_note_end(p, ret_heard);
 }
 
-static void take_event(struct peer *p, uint64_t epoch, const struct wire_event *e, struct blob *message,
-		       uint64_t now_ms, struct peer_heard *ret_heard)
+static void take_event(struct peer *p, uint64_t epoch, const struct wire_event *e, struct str message, uint64_t now_ms,
+		       struct peer_heard *ret_heard)
 {
+	CLEANUP(blob_unref_freep) struct blob *bytes = blob_new(message);
 	struct delivery_event event;
-	enum err err;
+	enum err err = E_NOMEM;
 
 	buf_clear(&p->arena);
-	err = wire_to_delivery(e, message, &p->dialect, &p->arena, &event, &ret_heard->why);
+	if (bytes)
+		err = wire_to_delivery(e, bytes, &p->dialect, &p->arena, &event, &ret_heard->why);
 	event.came_ms = now_ms;
 	if (err == E_OK)
 		err = inbox_put(p->inbox, epoch, &event);
@@ -163,7 +165,7 @@ static void take_event(struct peer *p, uint64_t epoch, const struct wire_event *
 	ret_heard->err = why_set(&ret_heard->why, err, "take the event");
 }
 
-void peer_receive(struct peer *p, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random,
+void peer_receive(struct peer *p, uint64_t epoch, struct str message, uint64_t now_ms, uint64_t random,
 		  struct peer_heard *ret_heard)
 {
 	struct delivery_answer answer;
@@ -171,7 +173,7 @@ void peer_receive(struct peer *p, uint64_t epoch, struct blob *message, uint64_t
 	enum err err;
 
 	*ret_heard = (struct peer_heard){ .what = PEER_QUIET };
-	err = wire_event_decode(blob_view(message), &e, &ret_heard->why);
+	err = wire_event_decode(message, &e, &ret_heard->why);
 	ret_heard->resource_id = e.resource_id;
 	ret_heard->event_id = e.event_id;
 	ret_heard->type_text = e.type_text;

@@ -79,8 +79,11 @@ struct peer_heard {
 	struct why why;    /* of PEER_REFUSED */
 };
 
-/* A message came on the stream `epoch`. */
-void peer_receive(struct peer *p, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random,
+/*
+ * A message came on the stream `epoch`. An answer needs no memory: it is said once. What there is no memory for is not answered, and so
+ * comes again.
+ */
+void peer_receive(struct peer *p, uint64_t epoch, struct str message, uint64_t now_ms, uint64_t random,
 		  struct peer_heard *ret_heard);
 
 /* Events of the peer's that have come, since the start. */

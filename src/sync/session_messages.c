@@ -5,14 +5,14 @@
 #define TURN_BYTES (256u << 10)
 
 /* A repetition: the answer may have been lost, and what followed it came first. */
-static void repeated(struct session *s, struct blob *message)
+static void repeated(struct session *s, struct str message)
 {
 	struct str in, name;
 	struct replica_place place;
 	struct wire_event e;
 	struct why why;
 
-	if (wire_event_decode(blob_view(message), &e, &why) == E_OK && wire_is_object(&e) &&
+	if (wire_event_decode(message, &e, &why) == E_OK && wire_is_object(&e) &&
 	    session_asks(s, wire_delivered_as(e.type), message) && wire_subject_parse(e.subject, &in, &name) &&
 	    role_place_of(&s->role, object_kind_of(wire_kind_of(e.target)), in, name, &place))
 		session_tell_again(s, &place);
@@ -31,7 +31,7 @@ static void answered(struct session *s, const struct peer_heard *heard)
 	tell_heard(s, heard);
 }
 
-void session_receive(struct session *s, uint64_t epoch, struct blob *message, uint64_t now_ms, uint64_t random)
+void session_receive(struct session *s, uint64_t epoch, struct str message, uint64_t now_ms, uint64_t random)
 {
 	struct peer_heard heard;
 	uint64_t came = peer_came(s->peer);

@@ -177,7 +177,7 @@ static void on_arrival(struct sim *s, struct happening *h)
 
 	list_remove(first);
 	s->deliveries++;
-	session_receive(session, st->epoch, m->bytes, s->now, sim_random(s));
+	session_receive(session, st->epoch, blob_view(m->bytes), s->now, sim_random(s));
 	blob_unref(m->bytes);
 	mem_free(m);
 	ready(to, st->agent);

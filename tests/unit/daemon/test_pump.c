@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "pair.h"
 #include "stage.h"
+#include "wire/ack.h"
 
 /* A session, and a call that says everything back. */
 struct desk {
@@ -223,6 +224,44 @@ static void a_pump_without_a_stream_takes_and_gives_nothing(void **state)
 	desk_end(&d);
 }
 
+static uint64_t in_flight(struct desk *d)
+{
+	struct outbox_stats stats;
+
+	outbox_stats(peer_outbox(session_peer(d->st.session)), &stats);
+	return stats.in_flight;
+}
+
+/* Who was told "received" waits for the outcome, and whoever sent that does not say it again. */
+static void an_answer_needs_no_memory(void **state)
+{
+	const struct wire_dialect dialect = { .version = WIRE_TWO_STEPS };
+	struct buf bytes = { 0 };
+	struct wire_event e;
+	struct why why;
+	struct desk d;
+
+	(void)state;
+	desk_begin(&d, ROLE_PRINCIPAL_OF_MANAGED, 1, NULL);
+	desk_open(&d);
+	pump_write(&d.pump);
+	pair_until(&d.pair, all_echoed);
+	assert_int_equal(in_flight(&d), 1);
+	assert_int_equal(wire_event_decode(buf_view(&d.first), &e, &why), E_OK);
+	assert_int_equal(wire_ack_encode(&(struct delivery_answer){ .outcome = DELIVERY_APPLIED,
+								    .resource_id = e.resource_id,
+								    .event_id = e.event_id,
+								    .order = e.order },
+					 &dialect, (struct str){ 0 }, &bytes),
+			 E_OK);
+	mem_fail_at(1);
+	pump_receive(&d.pump, buf_view(&bytes));
+	mem_fail_at(0);
+	assert_int_equal(in_flight(&d), 0);
+	buf_release(&bytes);
+	desk_end(&d);
+}
+
 /* ---- open --------------------------------------------------------------------------------------------------------- */
 
 static void opening_fails_whole(void **state)
@@ -256,6 +295,7 @@ int main(void)
 		cmocka_unit_test(what_there_was_no_memory_for_goes_later_and_has_not_left_before),
 		cmocka_unit_test(a_session_that_is_full_is_sent_nothing_more_until_it_has_room),
 		cmocka_unit_test(a_pump_without_a_stream_takes_and_gives_nothing),
+		cmocka_unit_test(an_answer_needs_no_memory),
 		cmocka_unit_test(opening_fails_whole),
 	};
 

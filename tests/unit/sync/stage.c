@@ -262,7 +262,7 @@ static void hear(struct stage *st, const struct wire_event *e)
 
 	buf_release(&bytes);
 	if (message)
-		session_receive(st->session, st->epoch, message, st->g.now, /* random= */ 3);
+		session_receive(st->session, st->epoch, blob_view(message), st->g.now, /* random= */ 3);
 	blob_unref(message);
 }
 

@@ -169,7 +169,7 @@ static void hear_bytes(struct desk *d, uint64_t epoch, struct blob *message)
 {
 	struct peer_heard heard;
 
-	peer_receive(d->p, epoch, message, d->now, /* random= */ 3, &heard);
+	peer_receive(d->p, epoch, blob_view(message), d->now, /* random= */ 3, &heard);
 	say_heard(d, &heard);
 }
 
@@ -856,7 +856,7 @@ static void every_allocation_of_a_conversation_may_fail(void **state)
 		uint64_t order;
 
 		mem_fail_at(n);
-		peer_receive(d.p, d.epoch, message, d.now, 3, &heard);
+		peer_receive(d.p, d.epoch, blob_view(message), d.now, 3, &heard);
 		if ((work = peer_next(d.p, &e)))
 			peer_done(d.p, work, DELIVERY_APPLIED, false, (struct str)STR(""));
 		for (int i = 0; i < 5; i++, buf_clear(&bytes))
