@@ -29,8 +29,7 @@ static enum err send_updates(struct process *p, struct route_table *table, struc
 
 	if (ports_prepare(&p->ports, table, workers, why, &updates) != E_OK)
 		return why->err;
-	if (ports_commit(&p->ports, table) != E_OK)
-		log_error("gateway", "no memory to remember the open ports");
+	ports_commit(&p->ports, table);
 	for (size_t i = 0; i < workers; i++)
 		worker_apply(&p->gateway.workers[i], updates[i]);
 	mem_free(updates);
@@ -178,8 +177,8 @@ static enum err check_outlets(const struct process *p, const struct gateway_conf
 
 static void refuse(struct process *p, const struct why *why)
 {
-	metric_inc(p->gateway.metrics.reloads_refused);
 	log_error("gateway", "the new configuration was refused; the old one goes on", LOG_WHY(why));
+	metric_inc(p->gateway.metrics.reloads_refused); /* who has seen the number finds the reason in the log */
 	systemd_ready("reload refused; the old configuration goes on", NULL);
 }
 
@@ -202,8 +201,8 @@ void config_reload(struct process *p)
 		warn_needs_restart(p->opened, next);
 		warn_overtaking(p, before, next);
 		ports_reload_tls(&p->ports);
-		metric_inc(p->gateway.metrics.reloads_ok);
 		log_info("gateway", "the configuration was reloaded", LOG_U("routes", next->route_count));
+		metric_inc(p->gateway.metrics.reloads_ok);
 		systemd_ready("running", NULL);
 	}
 	gateway_config_unref(before);

@@ -145,7 +145,7 @@ class AgentPeer:
     def unary(self, path, request, answer, **options):
         call = self.channel.unary_unary(path, request_serializer=lambda m: m.SerializeToString(),
                                         response_deserializer=answer.FromString)
-        return call(request, timeout=30, **options)
+        return call(request, timeout=90, **options)
 
     def authenticate(self, method="mtls", credentials=None, mode=None, version=None):
         answer = self.unary("/authapi.Authentication/Authenticate", self.api.AuthRequest(
@@ -235,6 +235,7 @@ class PrincipalPeer:
 
     def _subscribe(self, received, context):
         waiting = queue.Queue()
+        context.add_callback(lambda: waiting.put(None))  # an end of the call gives its thread back: there are eight
         stream = Stream(self.api, waiting.put, received, self.acks)
         stream.metadata, stream.waiting = dict(context.invocation_metadata()), waiting
         self.streams.put(stream)

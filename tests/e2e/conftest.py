@@ -5,11 +5,13 @@ Every test gets a directory (tmp_path) and ports of its own and waits for condit
 
 import json
 import os
+import queue
 import random
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -93,6 +95,11 @@ class Process:
     def output(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
+    def records(self):
+        """The lines of a log in JSON. One that is being written is none yet: a reader may see its first half."""
+        whole = self.output().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.split("\n") if line.startswith("{")]
+
 
 @pytest.fixture
 def spawn(tmp_path):
@@ -126,7 +133,7 @@ def free_port():
     It lies below the ports that the kernel gives to clients: while a server is away, one of those would take it. Each of several
     pytest processes has ports of its own, for the same reason.
     """
-    given = set()
+    given = {12000}  # that of the examples in the documents, which their tests replace
     first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
@@ -134,16 +141,21 @@ def free_port():
     def find():
         while True:
             port = random.SystemRandom().randrange(10240 + worker, first_of_clients, workers)
+            if port in given:
+                continue
             with socket.socket(socket.AF_INET6) as s:
                 try:
                     s.bind(("::", port))
                 except OSError:
                     continue
-            if port not in given:
-                given.add(port)
-                return port
+            given.add(port)
+            return port
 
     return find
+
+
+# Of requests that should succeed: a busy disk may take longer than the two seconds that a gateway gives it by default.
+NO_HURRY = "    deadline: 60s\n"
 
 
 class Gateway:
@@ -157,6 +169,7 @@ class Gateway:
         self.file.write_text((manifest or self.manifest(holdfast or "")) + bus)
 
     def manifest(self, more):
+        deadline = "" if "    deadline: " in more else NO_HURRY
         return f"""\
 apiVersion: argoproj.io/v1alpha1
 kind: EventSource
@@ -170,7 +183,7 @@ spec:
       method: POST
   holdfast:
     dataDir: {self.data}
-    admin:
+{deadline}    admin:
       address: 127.0.0.1:{self.admin_port}
 {more}"""
 
@@ -191,10 +204,10 @@ spec:
     def ready(self):
         if not self.process.running():
             pytest.fail(f"{self.name} ended: {self.process.output()}")
-        return requests.get(self.admin + "/readyz", timeout=30).status_code == 200
+        return requests.get(self.admin + "/readyz", timeout=90).status_code == 200
 
     def post(self, body, **options):
-        return requests.post(self.url, data=body, timeout=30, **options)
+        return requests.post(self.url, data=body, timeout=90, **options)
 
     def events(self, *options):
         """The data of what is stored, as `holdfast tail` reads it."""
@@ -204,7 +217,7 @@ spec:
 
     def log(self):
         """[{"level":, "msg":, ...}, ...]"""
-        return [json.loads(line) for line in self.process.output().splitlines() if line.startswith("{")]
+        return self.process.records()
 
     def says(self, text):
         """How many lines of the log hold this text."""
@@ -225,31 +238,43 @@ def gateway(tmp_path, spawn, free_port):
 
 
 class Manager:
-    """What systemd would hear of a service that gets NOTIFY_SOCKET=.path."""
+    """What systemd would hear of a service that gets NOTIFY_SOCKET=.path. As systemd it reads at once: a socket holds ten messages,
+    and who sends one more waits."""
 
     def __init__(self, path):
-        self.path = path
+        self.path, self.heard = path, queue.Queue()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
-        self.socket.settimeout(20)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while message := self.socket.recv(4096):
+            self.heard.put(message)
+
+    def next(self, limit_s=60):
+        return self.heard.get(timeout=limit_s)
 
     def hear(self):
         """The next message that is no watchdog ping, as a dictionary."""
         while True:
-            lines = dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
+            lines = dict(line.split("=", 1) for line in self.next().decode().splitlines())
             if lines != {"WATCHDOG": "1"}:
                 return lines
 
     def hear_watchdog(self):
-        while self.socket.recv(4096) != b"WATCHDOG=1":
+        while self.next() != b"WATCHDOG=1":
             pass
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)  # ends the thread
+        self.socket.close()
 
 
 @pytest.fixture
 def manager(tmp_path):
     m = Manager(tmp_path / "notify")
     yield m
-    m.socket.close()
+    m.close()
 
 
 @pytest.fixture
@@ -264,7 +289,7 @@ def nats(tmp_path, spawn, free_port):
         def start():
             process = spawn(name, [NATS_SERVER, "-c", config])
             process.port, process.url, process.restart = port, f"nats://127.0.0.1:{port}", start
-            wait_until(lambda: socket.create_connection(("127.0.0.1", port), 1), f"{name} listens")
+            wait_until(lambda: socket.create_connection(("127.0.0.1", port), 1).close() or True, f"{name} listens")
             return process
 
         return start()

@@ -99,12 +99,11 @@ class KafkaProxy(Proxy):
     def _serve(self, client):
         if self.context:
             try:
-                client.settimeout(5)
+                client.settimeout(60)
                 client = self.context.wrap_socket(client, server_side=True)
                 client.settimeout(None)
             except (OSError, ssl.SSLError):
-                self.refused += 1
-                client.close()
+                self._refuse(client)
                 return
         super()._serve(client)
 

@@ -66,7 +66,7 @@ def foreign():
 
 def metric(gateway, name):
     """The value of a metric, the sum over its labels."""
-    lines = requests.get(gateway.admin + "/metrics", timeout=30).text.splitlines()
+    lines = requests.get(gateway.admin + "/metrics", timeout=90).text.splitlines()
     values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + " ", name + "{"))]
     assert values, f"there is no metric {name}"
     return sum(values)

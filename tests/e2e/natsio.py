@@ -51,7 +51,7 @@ class Nats:
     """
 
     def __init__(self, port, host="127.0.0.1", tls=None, sign=None, **login):
-        self.socket = socket.create_connection((host, port), 10)
+        self.socket = socket.create_connection((host, port), 60)
         self.unread = b""
         self.info = json.loads(self._line().split(b" ", 1)[1])
         if sign:

@@ -85,13 +85,18 @@ class Proxy:
             server = socket.create_connection(("127.0.0.1", self.target), 5)
             server.settimeout(None)
         except OSError:
-            self.refused += 1
-            client.close()
+            self._refuse(client)
             return
         for s in (client, server):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self.changed:
-            self.sockets |= {client, server}
+            is_cut = self.is_cut
+            if not is_cut:
+                self.sockets |= {client, server}
+        if is_cut:  # meanwhile
+            server.close()
+            self._refuse(client)
+            return
         back = threading.Thread(target=self._pump, args=(server, client, BACK), daemon=True)
         back.start()
         self._pump(client, server, OUT)
@@ -100,6 +105,11 @@ class Proxy:
             self.sockets -= {client, server}
         client.close()
         server.close()
+
+    def _refuse(self, client):
+        with self.changed:
+            self.refused += 1
+        client.close()
 
     def _pump(self, source, sink, direction):
         try:

@@ -12,7 +12,7 @@ from natsio import Nats
 from netcut import Proxy
 
 DEADLINE_S = 0.5
-SLACK_S = 4.0  # a busy machine; who forgets the deadline waits for much longer
+SLACK_S = 25.0  # a busy machine; who forgets the deadline is never answered while the outage lasts
 
 EVENT_SOURCE = """\
 apiVersion: argoproj.io/v1alpha1
@@ -43,7 +43,7 @@ class BusGateway(Gateway):
     """Events `events` of the EventSource `hooks`, each on its own endpoint; {name: "bus"} acknowledges by the bus."""
 
     def post_to(self, event, body, **options):
-        return requests.post(f"http://127.0.0.1:{self.port}/{event}", data=body, timeout=30, **options)
+        return requests.post(f"http://127.0.0.1:{self.port}/{event}", data=body, timeout=90, **options)
 
     def bus_up(self):
         return metric(self, "holdfast_bus_connected") == 1
@@ -54,7 +54,7 @@ class BusGateway(Gateway):
 
     def status(self):
         token = json.loads((self.data / "admin.json").read_text())["token"]
-        answer = requests.get(self.admin + "/status", timeout=30, headers={"Authorization": "Bearer " + token})
+        answer = requests.get(self.admin + "/status", timeout=90, headers={"Authorization": "Bearer " + token})
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -75,7 +75,7 @@ class BusGateway(Gateway):
 
 def event_lines(port, acks):
     """The events of a manifest. What waits for the disk alone has more time: it may be a busy one."""
-    own = {"bus": "ack: bus", "spool": "ack: spool, deadline: 8s"}
+    own = {"bus": "ack: bus", "spool": "ack: spool, deadline: 60s"}
     return [f'    {e}: {{port: "{port}", endpoint: /{e}, method: POST, holdfast: {{{own[ack]}}}}}' for e, ack in acks.items()]
 
 

@@ -37,7 +37,7 @@ class Raw:
     """A connection of frames; with a context over TLS."""
 
     def __init__(self, server, hello=HELLO, tls=None, address="127.0.0.1"):
-        self.sock = socket.create_connection(("127.0.0.1", server.port), 10, source_address=(address, 0))
+        self.sock = socket.create_connection(("127.0.0.1", server.port), 60, source_address=(address, 0))
         if tls:
             self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self.say(hello)

@@ -4,7 +4,7 @@ import socket
 import struct
 import time
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 class Peer:

@@ -18,7 +18,7 @@ Answer = collections.namedtuple("Answer", "route id status text took_s")
 class Senders:
     """`each` threads for each of `routes` (the names of endpoints) on `port`. `pad`: bytes in each body."""
 
-    def __init__(self, port, routes=("example",), each=8, pad=50, timeout_s=10, pause_s=PAUSE_S):
+    def __init__(self, port, routes=("example",), each=8, pad=50, timeout_s=90, pause_s=PAUSE_S):
         self.port, self.pad, self.timeout_s, self.pause_s = port, "x" * pad, timeout_s, pause_s
         self.answers = []  # appended by all: list.append is atomic
         self.ended = threading.Event()

@@ -118,7 +118,7 @@ class End:
         return self
 
     def page(self, path):
-        return requests.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=30)
+        return requests.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=90)
 
     def ready(self):
         def look():
@@ -137,15 +137,14 @@ class End:
         return json.loads(run("status", "--json", "--data-dir", self.data))
 
     def metrics(self):
-        text = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=30).text
+        text = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=90).text
         return Metrics((line.rsplit(" ", 1)[0], float(line.rsplit(" ", 1)[1])) for line in text.splitlines() if line[0] != "#")
 
     def log_text(self):
-        return self.process.log.read_text()
+        return self.process.output()
 
     def log(self, message=None):
-        lines = [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if message is None or line["msg"] == message]
+        return [line for line in self.process.records() if message is None or line["msg"] == message]
 
 
 class Principal(End):

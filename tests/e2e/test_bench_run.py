@@ -66,10 +66,10 @@ def test_pushes_are_as_long_as_they_say_and_every_route_takes_and_stores_them(tm
         for number, route in enumerate(providers.ROUTES):
             fields = dict(field.replace("{id}", f"d-{number}").split(": ", 1) for field in providers.headers(body))
             url = f"http://127.0.0.1:{g.port}/{route}"
-            assert requests.post(url, data=body, headers=fields, timeout=30).text == "success"
+            assert requests.post(url, data=body, headers=fields, timeout=90).text == "success"
             assert g.stored() == number + 1, f"the filter of {route} holds it back"
             if "signed" in route:
-                assert requests.post(url, data=body + b" ", headers=fields, timeout=30).status_code == 401
+                assert requests.post(url, data=body + b" ", headers=fields, timeout=90).status_code == 401
 
 
 def test_the_ratio_to_the_webhook_is_taken_round_by_round():

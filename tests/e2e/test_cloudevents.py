@@ -20,6 +20,7 @@ spec:
   holdfast:
     dataDir: {data}
     secretsDir: {secrets}
+    deadline: 60s
     admin: {{address: "127.0.0.1:{admin}"}}
 {more}
     cloudevents:
@@ -55,7 +56,7 @@ class Served:
 
     def post(self, body=b"", fields=None, path="/open", **options):
         data = body if isinstance(body, (bytes, str)) else json.dumps(body)
-        return requests.post(self.base + path, data=data, headers=fields, timeout=30, **options)
+        return requests.post(self.base + path, data=data, headers=fields, timeout=90, **options)
 
     def lines(self):
         return subprocess.run([HOLDFAST, "tail", "--data-dir", self.gateway.data, "--json"], check=True, capture_output=True,
@@ -298,12 +299,12 @@ def test_what_is_no_cloudevent_is_415_with_what_would_be(served):
         assert {"application/cloudevents+json", "application/cloudevents-batch+json"} <= set(r.headers["Accept-Post"].split(", "))
     assert s.events() == []
     for method in ("GET", "PUT", "DELETE", "PATCH"):
-        r = requests.request(method, s.base + "/open", timeout=30)
+        r = requests.request(method, s.base + "/open", timeout=90)
         assert r.status_code == 405 and "POST" in r.headers["Allow"]
 
 
 def handshake(s, path, **fields):
-    r = requests.options(s.base + path, headers={k.replace("_", "-"): v for k, v in fields.items()}, timeout=10)
+    r = requests.options(s.base + path, headers={k.replace("_", "-"): v for k, v in fields.items()}, timeout=90)
     return r.status_code, r.headers.get("WebHook-Allowed-Origin"), r.headers.get("WebHook-Allowed-Rate"), r.headers.get("Allow")
 
 

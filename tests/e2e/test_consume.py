@@ -14,7 +14,7 @@ metadata: {{name: hooks}}
 spec:
   webhook:
     push: {{port: "{port}", endpoint: /push, method: POST}}
-  holdfast: {{dataDir: ./data, admin: {{address: "127.0.0.1:{admin}"}}}}
+  holdfast: {{dataDir: ./data, deadline: 60s, admin: {{address: "127.0.0.1:{admin}"}}}}
 """
 
 COMMAND = r"""#!/bin/sh

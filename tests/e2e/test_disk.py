@@ -20,14 +20,15 @@ DEADLINE = """\
     deadline: 500ms
 """
 DEADLINE_S = 0.5
-SLACK_S = 8.0  # a busy machine; the failures below last longer than both together
+SLACK_S = 60.0  # a busy machine; a disk that is stuck is so for longer than both together
+STUCK = "fdatasync:delay_enter=300s"
 FAILED = "failed: new events are refused until it can be opened again"
 AGAIN = "takes writes again"
 
 
 def messages(g):
     """The text of each line in the log."""
-    return [json.loads(line)["msg"] for line in g.process.output().splitlines() if line.startswith("{")]
+    return [line["msg"] for line in g.log()]
 
 
 def assert_one_line_per_change(g):
@@ -48,7 +49,7 @@ def assert_refused(g, text="cannot be stored at the moment"):
 
 
 def not_ready(g):
-    answer = requests.get(g.admin + "/readyz", timeout=30)
+    answer = requests.get(g.admin + "/readyz", timeout=90)
     return answer.status_code == 503 and answer.text
 
 
@@ -58,10 +59,10 @@ def holdfast(*words):
 
 @pytest.fixture
 def started(gateway):
-    """started(more=""): a started gateway with a short deadline."""
+    """started(more=""): a started gateway."""
 
     def start(more="", **options):
-        return gateway(holdfast=DEADLINE + more, **options).start()
+        return gateway(holdfast=more, **options).start()
 
     return start
 
@@ -121,7 +122,7 @@ def test_a_broken_disk_refuses_everything_until_it_is_well_again(started, spawn,
     assert metric(g, "holdfast_store_state") == 3 and metric(g, "holdfast_store_failures_total") >= 1
     wait_until(lambda: metric(g, "holdfast_store_failures_total") >= 3, "it tries again, and fails again")
     wait_until(lambda: metric(g, "holdfast_ready") == 0, "the metric says not ready")
-    assert requests.get(g.admin + "/healthz", timeout=30).status_code == 200
+    assert requests.get(g.admin + "/healthz", timeout=90).status_code == 200
     assert messages(g).count(FAILED) == 1, "one line for the change, none for the tries"
 
     heal(broken)
@@ -144,7 +145,7 @@ def test_now_and_then_a_failing_sync(started, spawn, faults, tmp_path):
     g = started()
     load = Load(spawn, "load", g.url, tmp_path / "ids")
     broken = faults(g, "fsync,fdatasync:error=EIO:when=5+20")
-    wait_until(lambda: metric(g, "holdfast_store_failures_total") >= 5, "several failures")
+    wait_until(lambda: messages(g).count(FAILED) >= 5, "several failures")
     heal(broken)
     wait_until(g.ready, "ready again")
     wait_for_events(g, 100)
@@ -221,7 +222,7 @@ def small_disk(tmp_path):
 
 @pytest.mark.parametrize("kind", [SizeLimit, FileSystem])
 def test_a_full_disk_refuses_and_comes_back_when_there_is_room(gateway, small_disk, spawn, tmp_path, kind):
-    g = gateway(holdfast=DEADLINE)
+    g = gateway()
     if kind is FileSystem:
         small_disk(g.data)
     g.start()
@@ -250,7 +251,7 @@ def test_a_full_disk_refuses_and_comes_back_when_there_is_room(gateway, small_di
 
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
 def test_a_store_that_is_taken_away_is_missed_and_promises_nothing(gateway, tmp_path, how):
-    g = gateway(holdfast=DEADLINE).start()
+    g = gateway().start()
     assert g.post("1").status_code == 200
     aside = tmp_path / "aside"
     if how == "removed":
@@ -261,7 +262,7 @@ def test_a_store_that_is_taken_away_is_missed_and_promises_nothing(gateway, tmp_
         g.data.mkdir()
     for _ in range(3):
         assert_refused(g)
-    assert "was removed, moved or replaced while it was in use" in g.process.output()
+    wait_until(lambda: g.says("was removed, moved or replaced while it was in use"), "it is said")
     wait_until(lambda: not_ready(g), "a gateway that cannot store says so")
     if how == "removed":
         return
@@ -276,7 +277,7 @@ def test_a_store_that_is_taken_away_is_missed_and_promises_nothing(gateway, tmp_
 
 def test_a_gateway_starts_on_a_full_disk(gateway, small_disk):
     """It can store nothing, but it says so, and what is stored can be read and forwarded."""
-    g = gateway(holdfast=DEADLINE)
+    g = gateway()
     small_disk(g.data)
     g.start()
     for n in range(100):
@@ -285,7 +286,7 @@ def test_a_gateway_starts_on_a_full_disk(gateway, small_disk):
     disk = FileSystem(g)
     disk.fill()
     process = g.process = g.spawn(g.name, [HOLDFAST, "gateway", "-f", g.file])
-    wait_until(lambda: not process.running() or requests.get(g.admin + "/healthz", timeout=30).ok, "it serves")
+    wait_until(lambda: not process.running() or requests.get(g.admin + "/healthz", timeout=90).ok, "it serves")
     assert process.running(), process.output()
     assert len(g.events()) == 100
     disk.free()
@@ -313,7 +314,7 @@ def test_a_read_only_directory_is_refused_with_its_reason(gateway, tmp_path):
 def cloudevent(g, identity):
     headers = {"ce-specversion": "1.0", "ce-id": identity, "ce-source": "/sender", "ce-type": "test",
                "Content-Type": "application/json"}
-    return requests.post(f"http://127.0.0.1:{g.port}/events", data="{}", headers=headers, timeout=30)
+    return requests.post(f"http://127.0.0.1:{g.port}/events", data="{}", headers=headers, timeout=90)
 
 
 CLOUDEVENTS = """\
@@ -328,26 +329,26 @@ def test_a_stuck_disk_is_answered_in_time_and_the_loop_lives_on(gateway, faults)
     g = gateway(holdfast=DEADLINE)
     g.file.write_text(g.file.read_text() + CLOUDEVENTS.format(port=g.port))
     g.start()
-    stuck = faults(g, "fdatasync:delay_enter=60s")
+    stuck = faults(g, STUCK)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: assert_refused(g, "not stored in time"), range(8)))
     assert {a.headers["Retry-After"] for a in answers} == {"1"}
     assert cloudevent(g, "late").status_code == 503
 
-    # What needs no disk is answered meanwhile, and at once: a thread that waits for the disk would hold these for a minute.
+    # What needs no disk is answered meanwhile, and at once: a thread that waits for the disk would hold these for minutes.
     for _ in range(20):
-        assert requests.get(f"http://127.0.0.1:{g.port}/nowhere", timeout=30).status_code == 404
+        assert requests.get(f"http://127.0.0.1:{g.port}/nowhere", timeout=90).status_code == 404
         assert g.post("not JSON").status_code == 400
-        assert requests.get(g.admin + "/healthz", timeout=30).status_code == 200
+        assert requests.get(g.admin + "/healthz", timeout=90).status_code == 200
 
     heal(stuck)
     wait_until(lambda: g.post("[1]").status_code == 200, "the disk takes events again")
     # What was refused for lateness came in nevertheless, and a sender that tries again meets it as the same event.
-    again = cloudevent(g, "late")
-    assert again.status_code == 200 and again.headers["Holdfast-Event-Id"] == "late"
+    again = wait_until(lambda: (r := cloudevent(g, "late")).status_code == 200 and r, "it is taken")
+    assert again.headers["Holdfast-Event-Id"] == "late"
     assert len(g.events("--name", "events")) == 1
     assert len([e for e in g.events("--name", "example") if b"foreign-" in e]) == 8
-    assert metric(g, "holdfast_store_duplicates_total") == 1
+    assert metric(g, "holdfast_store_duplicates_total") >= 1
 
 
 def test_a_loop_that_stands_still_is_neither_alive_nor_ready(gateway, spawn):
@@ -356,22 +357,23 @@ def test_a_loop_that_stands_still_is_neither_alive_nor_ready(gateway, spawn):
     tasks = f"/proc/{g.process.pid}/task"
     loop = next(t for t in os.listdir(tasks) if Path(tasks, t, "comm").read_text().strip() == "gateway-loop")
     strace = spawn("strace", ["strace", "-q", "-o", "/dev/null", "-p", loop, "-e", "trace=epoll_wait,epoll_pwait",
-                              "-e", "inject=epoll_wait,epoll_pwait:delay_enter=15000000:when=1"])
+                              "-e", "inject=epoll_wait,epoll_pwait:delay_enter=300s:when=1"])
     wait_until(lambda: not strace.running() or "\nTracerPid:\t0\n" not in Path(tasks, loop, "status").read_text(), "attached")
     if not strace.running():
         pytest.skip("strace may not attach here: " + strace.output())
 
     def says(page):
-        return requests.get(g.admin + page, timeout=30).status_code
+        return requests.get(g.admin + page, timeout=90).status_code
 
     wait_until(lambda: says("/healthz") == 503, "it is not alive")
     assert says("/readyz") == 503
+    heal(strace)
     wait_until(lambda: says("/healthz") == 200 and says("/readyz") == 200, "it is alive again")
 
 
 def test_a_stuck_disk_does_not_hold_the_end_for_ever(gateway, faults):
     g = gateway(holdfast=DEADLINE + "    limits: {drainTimeout: 200ms}\n").start()
-    stuck = faults(g, "fdatasync:delay_enter=60s")
+    stuck = faults(g, STUCK)
     assert_refused(g, "not stored in time")
     g.process.send(signal.SIGTERM)
     wait_until(lambda: "giving up on them" in g.process.output(), "the drain timeout and its grace are over")
@@ -386,8 +388,8 @@ def test_the_log_moves_into_the_store_under_load_and_is_empty_when_idle(started,
     log = g.data / "spool.db-wal"
     load = Load(spawn, "load", g.url, tmp_path / "ids", size=4000)
     wait_for_events(g, 10000)  # 40 MB and more
-    assert metric(g, "holdfast_store_wal_bytes") > 0
-    assert log.stat().st_size < 32 << 20 < (g.data / "spool.db").stat().st_size
+    wait_until(lambda: metric(g, "holdfast_store_wal_bytes") > 0, "there is a log")
+    wait_until(lambda: log.stat().st_size < 32 << 20 < (g.data / "spool.db").stat().st_size, "the store has more than the log")
     load.stop()
     wait_until(lambda: log.stat().st_size == 0, "the log is emptied")
     wait_until(lambda: metric(g, "holdfast_store_wal_bytes") == 0, "and the metric says so")
@@ -422,7 +424,7 @@ def bodies(lines):
 def test_at_its_cap_the_store_refuses_new_events_and_keeps_every_old_one(started):
     g = started(CAP)
     taken = fill_to_the_cap(g)
-    log = messages(g)
+    log = wait_until(lambda: (m := messages(g)) and any(line.startswith("full: ") for line in m) and m, "it is said")
     warned = [i for i, m in enumerate(log) if m.startswith("over 85 %")]
     full = [i for i, m in enumerate(log) if m.startswith("full: new events are refused")]
     assert len(warned) == len(full) == 1 and warned[0] < full[0]
@@ -451,14 +453,14 @@ def test_between_85_and_100_percent_it_warns_and_goes_on(started):
     while metric(g, "holdfast_store_state") == 0:
         assert g.post(json.dumps({"pad": "x" * 4000})).status_code == 200
     assert metric(g, "holdfast_store_state") == 1 and metric(g, "holdfast_store_bytes") >= 0.85 * (2 << 20)
-    assert "nearly full" in requests.get(g.admin + "/readyz", timeout=30).text and g.ready()
+    assert "nearly full" in requests.get(g.admin + "/readyz", timeout=90).text and g.ready()
     assert g.post("{}").status_code == 200
 
 
 def test_a_bus_that_takes_the_events_brings_room_back(gateway, nats):
     bus = nats()
     bus.kill()
-    g = gateway(holdfast=DEADLINE + CAP, bus=BUS.format(url=bus.url)).start()
+    g = gateway(holdfast=CAP, bus=BUS.format(url=bus.url)).start()
     taken = fill_to_the_cap(g)
     assert bodies(g.events()) == taken
     bus.restart()

@@ -25,9 +25,9 @@ def blocks(page, language):
 def localised(text, port, admin):
     """The same example on ports that are free here."""
     text = text.replace("12000", str(port)).replace("build/release/src/cli/holdfast", HOLDFAST)
-    address = f'admin: {{address: "127.0.0.1:{admin}"}}'
-    text = text.replace("{dataDir: ./data}", f"{{dataDir: ./data, {address}}}")
-    return re.sub(r"^( +)dataDir: ./data$", rf"\1dataDir: ./data\n\1{address}", text, flags=re.M)
+    own = ["dataDir: ./data", "deadline: 60s", f'admin: {{address: "127.0.0.1:{admin}"}}']
+    text = text.replace("{dataDir: ./data}", "{" + ", ".join(own) + "}")
+    return re.sub(r"^( +)dataDir: ./data$", lambda line: "\n".join(line[1] + key for key in own), text, flags=re.M)
 
 
 class Shell:
@@ -44,7 +44,7 @@ class Shell:
         words = localised(command, self.port, self.admin).rstrip("& ").split()
         self.gateway = subprocess.Popen(words, cwd=self.directory, env=self.env, stdin=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
-        wait_until(lambda: requests.get(f"http://127.0.0.1:{self.admin}/readyz", timeout=30).status_code == 200,
+        wait_until(lambda: requests.get(f"http://127.0.0.1:{self.admin}/readyz", timeout=90).status_code == 200,
                    "the gateway of the example is ready")
 
     def run(self, command):
@@ -129,7 +129,7 @@ def test_every_piece_of_a_manifest_in_the_providers_guide_passes_check_config(tm
             piece = "  webhook:\n    e:\n      endpoint: /e\n      port: \"1\"\n      method: POST\n" + piece
         file = tmp_path / "piece.yaml"
         file.write_text(whole.partition("  github:")[0] + piece)
-        done = subprocess.run([HOLDFAST, "check-config", file], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([HOLDFAST, "check-config", file], cwd=tmp_path, capture_output=True, text=True, timeout=90)
         assert done.returncode == 0, piece + done.stdout
         kinds.add(piece.split(":")[0].strip())
     assert {"github", "bitbucket", "stripe", "sns", "webhook"} <= kinds
@@ -137,7 +137,7 @@ def test_every_piece_of_a_manifest_in_the_providers_guide_passes_check_config(tm
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_passes_check_config(example, tmp_path):
-    done = subprocess.run([HOLDFAST, "check-config", "--elsewhere", example], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([HOLDFAST, "check-config", "--elsewhere", example], cwd=tmp_path, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -209,7 +209,7 @@ def test_the_reference_lists_every_key():
 
 
 def scrape(g):
-    with urllib.request.urlopen(g.admin + "/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(g.admin + "/metrics", timeout=90) as answer:
         return answer.read().decode()
 
 
@@ -223,7 +223,7 @@ spec:
   jetstreamExotic: {{url: "{server.url}"}}
 """).start()
     assert g.post("{}").status_code == 200
-    wait_until(lambda: "bus jetstream is up" in requests.get(g.admin + "/readyz", timeout=30).text, "the bus is up")
+    wait_until(lambda: "bus jetstream is up" in requests.get(g.admin + "/readyz", timeout=90).text, "the bus is up")
     text = scrape(g)
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)", text, re.M))
     labels = {}

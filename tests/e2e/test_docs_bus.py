@@ -37,10 +37,11 @@ def test_the_login_of_the_kafka_guide_passes_check_config(shell):  # noqa: F811
 def test_the_argo_events_guide_does_what_it_shows(shell, nats):  # noqa: F811
     server = nats()
     text = next(block for block in blocks("docs/guide/argo-events.md", "sh") if "EVENTSOURCE_OBJECT" in block)
-    text = text.replace("4222", str(server.port)).replace("12000", str(shell.port)).replace("7777", str(shell.admin))
+    here = {"4222": server.port, "12000": shell.port, "7777": shell.admin}
+    text = re.sub(r"\b(?:4222|12000|7777)\b", lambda found: str(here[found[0]]), text)
     start = "holdfast eventsource-service &"
     assert start in text
-    options = f"""export HOLDFAST_SPEC='{{"admin": {{"address": "127.0.0.1:{shell.admin}"}}}}'\n"""
+    options = f"""export HOLDFAST_SPEC='{{"deadline": "60s", "admin": {{"address": "127.0.0.1:{shell.admin}"}}}}'\n"""
     out = shell.run(options + text.replace(start, "holdfast eventsource-service 2> log & trap 'kill $!; wait' EXIT"))
     assert out.startswith("success")
     assert 'argo_events_events_sent_total{namespace="argo-events",eventsource_name="hooks",event_name="example"} 1' in out

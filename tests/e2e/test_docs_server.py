@@ -15,7 +15,7 @@ def test_the_manifest_of_the_server_guide_passes_check_config(tmp_path):
     (tmp_path / "secrets/github").mkdir(parents=True)
     (tmp_path / "secrets/github/webhook").write_text("a secret\n")
     (tmp_path / "config.yaml").write_text(manifest.replace("/var/lib/holdfast", "data").replace("/etc/holdfast/", ""))
-    done = subprocess.run([HOLDFAST, "check-config", "config.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([HOLDFAST, "check-config", "config.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=90)
     assert done.stdout == "ok: 1 endpoint, bus embedded, data in data\n", done.stdout
 
 

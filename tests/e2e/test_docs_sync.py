@@ -8,6 +8,7 @@ import textwrap
 import pytest
 import yaml
 from conftest import ROOT, wait_until
+from synced import put
 from test_docs import blocks, shell  # noqa: F401
 
 PAGE = "docs/guide/sync.md"
@@ -69,13 +70,13 @@ def test_the_sync_guide_does_what_it_shows(site):
     assert "argocd.argoproj.io/source-uid: " in shown and re.search(r"^berlin ", shown, re.M), shown
 
     source = site.sh.directory / "source/berlin/Application/guestbook.yaml"
-    source.write_text(source.read_text().replace("v1", "v2"))
+    put(source, source.read_text().replace("v1", "v2"))
     wait_until(lambda: site.load(copy)["spec"]["source"]["targetRevision"] == "v2", "the edit is at the site")
     (site.sh.directory / copy).unlink()
     wait_until(lambda: site.load(copy), "what was deleted at the site is made again")
 
     operation = source.with_name("guestbook.status.yaml")
-    operation.write_text(blocks(PAGE, "yaml")[0])
+    put(operation, blocks(PAGE, "yaml")[0])
     wait_until(lambda: (site.load("site/argocd/Application/guestbook.status.yaml") or {}).get("operation"),
                "the operation is at the site")
     look_again, let_go = release.strip().split("\n")

@@ -34,8 +34,14 @@ class Server:
     def __init__(self, *options):
         self.child = subprocess.Popen([RPCTEST, "server", *options], stdout=subprocess.PIPE, text=True)
         self.port = int(self.child.stdout.readline().split()[1])
+        self.kept = []  # lines that came between the metrics
 
     def line(self):
+        if self.kept:
+            return self.kept.pop(0)
+        return self._read()
+
+    def _read(self):
         line = self.child.stdout.readline()
         assert line, f"the server ended with {self.child.wait(60)}"
         return line.rstrip("\n")
@@ -58,11 +64,13 @@ class Server:
         """{name{labels}: value} of all counters that are not 0."""
         found = {}
         with self.asked(signal.SIGUSR1):
-            while (line := self.line()) != ".":
+            while (line := self._read()) != ".":
                 if line.startswith("holdfast_rpc_"):
                     name, value = line.rsplit(" ", 1)
                     if value != "0":
                         found[name] = int(value)
+                elif not line.startswith(("#", "grpc_")):
+                    self.kept.append(line)
         return found
 
     def ended(self, reason):
@@ -73,7 +81,7 @@ class Server:
 
     def stop(self, number=signal.SIGTERM):
         with self.asked(number):
-            text = self.child.stdout.read()
+            text = "".join(line + "\n" for line in self.kept) + self.child.stdout.read()
         assert self.child.wait(60) == 0, text
         return text
 
@@ -196,7 +204,14 @@ def test_bidi_with_more_than_the_queues_hold(serve, stub):
 
 def test_a_deadline_ends_the_call_on_both_sides(serve, stub):
     server = serve()
-    assert failure(stub(server).unary("Hang"), b"", timeout=0.3)[0] == "DEADLINE_EXCEEDED"
+    call = stub(server).unary("Hang")
+
+    def exceeded():
+        """A client that is slow may be late before it has sent anything."""
+        assert failure(call, b"", timeout=0.3)[0] == "DEADLINE_EXCEEDED"
+        return server.metrics().get('holdfast_rpc_messages_total{side="server",direction="received"}')
+
+    wait_until(exceeded, "a call that came to the server")
     assert server.line() == "cancelled /test.Echo/Hang"
 
 
@@ -233,7 +248,7 @@ def test_one_stalled_stream_holds_no_other(serve, stub):
     def flood():
         for _ in range(200):
             yield b"s" * 20000
-        over.wait(20)
+        over.wait(60)
 
     stalled = [client.bidi("Stall")(flood()) for _ in range(8)]
     assert [len(next(s)) for s in stalled] == [20000] * 8
@@ -262,8 +277,9 @@ def test_health_check_and_watch(serve, stub):
     unknown = watch(b"\x0a\x04none", timeout=60)
     whole = watch(b"", timeout=60)
     assert next(unknown) == b"\x08\x03" and next(whole) == b"\x08\x01"
-    server.send(signal.SIGUSR2)
-    assert next(whole) == b"\x08\x02" and check(b"", timeout=60) == b"\x08\x02"
+    with server.asked(signal.SIGUSR2):
+        changed = next(whole)
+    assert changed == b"\x08\x02" and check(b"", timeout=60) == b"\x08\x02"
 
 
 def field(number, data):
@@ -343,8 +359,8 @@ def test_certificates_are_replaced_while_streams_run(serve, stub, ca):
     fresh = ca.issue("server-2", hosts=("localhost",))
     pair.cert.write_bytes(fresh.cert.read_bytes())
     pair.key.write_bytes(fresh.key.read_bytes())
-    server.send(signal.SIGHUP)
-    assert server.line() == "reloaded"
+    with server.asked(signal.SIGHUP):
+        assert server.line() == "reloaded"
     ask.put(b"after")
     assert next(answers) == b"after"
     shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-alpn", "h2"], input=b"",
@@ -390,7 +406,7 @@ def test_a_hard_stop_cancels(serve, stub):
     wait_until(lambda: server.metrics().get('holdfast_rpc_messages_total{side="server",direction="received"}'), "the message")
     text = server.stop(signal.SIGINT)
     assert text.startswith("cancelled /test.Echo/Hang\n")
-    assert call.exception(5).code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    assert call.exception(60).code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 # -- our client, their server ------------------------------------------------------------------------------------------
@@ -407,7 +423,9 @@ class Client:
         self.child.stdin.flush()
 
     def line(self):
-        return self.child.stdout.readline().rstrip("\n")
+        line = self.child.stdout.readline()
+        assert line, f"the client ended with {self.child.wait(60)}"
+        return line.rstrip("\n")
 
     def lines(self, n):
         return [self.line() for _ in range(n)]
@@ -465,7 +483,9 @@ def peer_gzip(request, context):
 
 
 def peer_hang(request, context):
-    time.sleep(1)
+    over = threading.Event()
+    context.add_callback(over.set)
+    over.wait(60)
     return request
 
 
@@ -570,7 +590,7 @@ def test_our_client_hears_goaway(peer, dial):
     client = dial(port).connect()
     client.tell("open 1 /a.B/Bidi", "send 1 x")
     assert client.lines(2)[1] == "1 message 1 x"
-    server.stop(10)
+    server.stop(60)
     assert client.line() == "drain"
     client.tell("open 2 /a.B/Echo", "send 1 y")
     assert sorted(client.lines(2)) == ["1 message 1 y", "error unavailable"]
@@ -824,7 +844,7 @@ def test_header_fields_of_a_stranger_are_bounded_over_all_its_calls(serve):
 def test_without_descriptors_the_server_waits_for_better_times(serve, stub):
     server = serve()
     resource.prlimit(server.child.pid, resource.RLIMIT_NOFILE, (32, 32))
-    crowd = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(60)]
+    crowd = [socket.create_connection(("127.0.0.1", server.port), 60) for _ in range(60)]
     wait_until(lambda: len(os.listdir(f"/proc/{server.child.pid}/fd")) >= 32, "no descriptor is left")
     assert server.open_connections() > 0, "it does other things"
     for connection in crowd:

@@ -22,6 +22,7 @@ spec:
   holdfast:
     dataDir: {data}
     secretsDir: {secrets}
+    deadline: 60s
     limits: {{bodyTimeout: 60s, headerTimeout: 60s{limits}}}
     admin: {{address: "127.0.0.1:{admin}"}}
 """

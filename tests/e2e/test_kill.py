@@ -47,6 +47,7 @@ def test_kill_under_load(loaded, chance):
         g.start()
     hooks.stop()
     events.stop()
+    duplicates += metric(g, "holdfast_store_duplicates_total")
     assert g.process.stop() == 0
 
     both = judge(g, [hooks.ids, events.ids])

@@ -2,6 +2,7 @@
 
 import pytest
 import requests
+from conftest import wait_until
 
 ROUTE = {"event_source": "webhook", "event_name": "example", "route": "/hook"}
 SECRETS = ("the-right-token", "the-wrong-token", "in-the-query", "in-the-body", "in-a-field")
@@ -43,13 +44,13 @@ def test_at_debug_each_request_can_be_found_again(told):
     assert told.post('{"n":3}', headers=right).status_code == 200
     assert [{**line, "event_id": 32} for line in said(told, "an event does not pass its filter")] == [{"event_id": 32, **ROUTE}]
 
-    assert requests.post(told.url + "s?access_token=in-the-query", timeout=30).status_code == 404
+    assert requests.post(told.url + "s?access_token=in-the-query", timeout=90).status_code == 404
     assert said(told, "no endpoint has this path") == [
         {"port": told.port, "path": "/hooks", "client": "127.0.0.1", "status": 404}]
 
     event = {"Ce-Specversion": "1.0", "Ce-Id": "7", "Ce-Source": "/shop", "Ce-Type": "paid"}
     for _ in range(2):
-        assert requests.post(f"http://127.0.0.1:{told.port}/events", "{}", headers=event, timeout=30).status_code == 200
+        assert requests.post(f"http://127.0.0.1:{told.port}/events", "{}", headers=event, timeout=90).status_code == 200
     assert [(line["event_id"], line["route"], line["position"], line["duplicate"])
             for line in said(told, "an event was stored")[1:]] == [("7", "/events", 2, False), ("7", "/events", 2, True)]
 
@@ -59,8 +60,9 @@ def test_at_debug_each_request_can_be_found_again(told):
 
 def test_without_debug_requests_leave_no_line(gateway):
     g = gateway().start(env={"LOG_LEVEL": "info"})
+    wait_until(lambda: g.says('"serving"'), "the last line of the start")
     lines = len(g.log())
     for path in ("/hook", "/hooks"):
         for body in ("{}", "{"):
-            requests.post(f"http://127.0.0.1:{g.port}{path}", body, headers={"Content-Type": "application/json"}, timeout=30)
+            requests.post(f"http://127.0.0.1:{g.port}{path}", body, headers={"Content-Type": "application/json"}, timeout=90)
     assert len(g.log()) == lines

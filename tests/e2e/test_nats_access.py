@@ -92,7 +92,7 @@ def test_a_login_file_that_is_missing_or_no_yaml_stops_the_start_with_its_name(n
     for text in (None, "username: only\n", "\t- no: [yaml"):
         if text is not None:
             secrets("auth", text)
-        done = subprocess.run([HOLDFAST, "gateway", "-f", g.file], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([HOLDFAST, "gateway", "-f", g.file], capture_output=True, text=True, timeout=90)
         assert done.returncode == 1
         assert "bus/auth" in done.stdout + done.stderr, done
 
@@ -146,7 +146,7 @@ def test_without_credentials_or_with_a_seed_alone_nothing_is_published(nats, on_
 
 def test_a_credentials_file_that_is_not_there_stops_the_start_with_its_name(on_bus, tmp_path):
     g = on_bus("nats://127.0.0.1:4222", exotic=OWN.format(tmp_path / "gone.creds"))
-    done = subprocess.run([HOLDFAST, "gateway", "-f", g.file], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([HOLDFAST, "gateway", "-f", g.file], capture_output=True, text=True, timeout=90)
     assert done.returncode == 1 and "gone.creds" in done.stdout + done.stderr, done
 
 
@@ -348,7 +348,7 @@ def test_debians_server_does_not_say_and_that_is_logged_once(nats, on_bus, free_
 def test_a_monitoring_url_that_is_none_is_a_problem(on_bus):
     for url in ("https://localhost:8222", "localhost:8222", "http://", "http://host:99999"):
         g = on_bus("nats://127.0.0.1:4222", exotic=f"  holdfast: {{monitorUrl: '{url}'}}\n")
-        done = subprocess.run([HOLDFAST, "check-config", g.file], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([HOLDFAST, "check-config", g.file], capture_output=True, text=True, timeout=90)
         assert done.returncode == 1 and "monitorUrl" in done.stdout + done.stderr, (url, done)
 
 
@@ -364,7 +364,7 @@ def test_strict_refuses_a_server_that_does_not_sync_first_and_spools_on(config, 
     assert not g.bus_up() and g.waiting() == 3
     assert g.status()["bus"] == {"kind": "jetstream", "name": "default", "state": "down", "sync": "later" if config else "unknown",
                                  "error": f"{server.url}: strict: " + (NOT_YET if config else NOT_SAID)}
-    ready = requests.get(g.admin + "/readyz", timeout=30)
+    ready = requests.get(g.admin + "/readyz", timeout=90)
     assert ready.status_code == 200, "the store takes events"
     assert "bus jetstream is down (strict: " + (NOT_YET if config else "no server has said that it syncs") in ready.text
     with Nats(server.port) as client:

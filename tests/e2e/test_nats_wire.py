@@ -24,10 +24,10 @@ BODIES = [
 @pytest.mark.parametrize("ack", ["spool", "bus"])
 def test_the_message_is_byte_for_byte_what_upstream_publishes(ack, nats, on_bus):
     server = nats()
-    g = on_bus(server.url, ack=ack).start().wait_for_bus()
+    g = on_bus(server.url, ack=ack, deadline_s=60).start().wait_for_bus()
     ids = []
     for body, _ in BODIES:
-        connection = http.client.HTTPConnection("127.0.0.1", g.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", g.port, timeout=90)
         connection.request("POST", "/example", body, {"X-Own": "1"})
         answer = connection.getresponse()
         assert (answer.status, answer.read()) == (200, b"success")
@@ -126,6 +126,7 @@ def test_a_stream_that_is_deleted_is_created_again_and_what_waits_goes_in(nats, 
         for _ in range(3):
             client.delete_stream()
             wait_until(lambda: client.count() >= 100, "there is a stream again, and events go in")
+        wait_until(lambda: sum(m.subject.endswith(".a") for m in client.messages()) >= 50, "of both routes")
     load.wait_for(200)
     load.stop()
     g.drain()
@@ -181,7 +182,7 @@ def holdfast(*words):
 
 def test_an_event_larger_than_max_payload(nats, on_bus, tmp_path):
     server = nats("max_payload: 20000")
-    g = on_bus(server.url, events={"a": "spool", "b": "bus"}).start().wait_for_bus()
+    g = on_bus(server.url, events={"a": "spool", "b": "bus"}, deadline_s=60).start().wait_for_bus()
 
     def body(own_id, size=10):
         return json.dumps({"id": own_id, "pad": "x" * size})
@@ -224,7 +225,7 @@ def test_names_that_a_subject_cannot_hold_are_refused_before_the_start(old, new,
     g = on_bus("nats://127.0.0.1:4222")
     g.file.write_text(g.file.read_text().replace(old, new, 1))
     for command in (["check-config", g.file], ["gateway", "-f", g.file]):
-        done = subprocess.run([HOLDFAST, *command], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([HOLDFAST, *command], capture_output=True, text=True, timeout=90)
         assert done.returncode == 1
         assert "subject" in done.stdout + done.stderr, done
         assert f"{g.file}:" in done.stdout + done.stderr

@@ -98,10 +98,10 @@ def test_principal_and_agent_meet_over_mutual_tls(made):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             thread = threading.Thread(target=serve, args=[listener])
             thread.start()
-            with socket.create_connection(listener.getsockname(), timeout=20) as plain, \
+            with socket.create_connection(listener.getsockname(), timeout=90) as plain, \
                     client.wrap_socket(plain, server_hostname=host) as tls:
                 assert tls.recv(5) == b"hello"
-            thread.join(20)
+            thread.join(60)
     assert seen == [{"commonName": "site-1"}] * 2
 
 
@@ -280,7 +280,7 @@ def typed(directory, lines):
         while not shown.endswith(prompt):
             shown += os.read(ours, 100)
         os.write(ours, line + b"\n")
-    code = child.wait(20)
+    code = child.wait(60)
     while True:
         try:
             shown += os.read(ours, 1000)

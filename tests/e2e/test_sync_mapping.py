@@ -24,7 +24,7 @@ def test_by_destination_an_application_moves_with_it_and_keeps_its_namespace(net
     truth.put("two", to("site-2", "two"))
     truth.put("none", application(name="none"))
     wait_until(lambda: first.tree.names(namespace="team") == {"one"} and second.tree.names(namespace="team") == {"two"}, "each has its own")
-    assert unowned(principal) == {"has no spec.destination.name, which would name its agent": 1}
+    wait_until(lambda: unowned(principal) == {"has no spec.destination.name, which would name its agent": 1}, "one is nobody's")
     second.tree.put_status("two", {"status": {"health": {"status": "Healthy"}}}, namespace="team")
     wait_until(lambda: truth.status("two"), "its status is at the principal")
     truth.put("one", to("site-2", "one"))

@@ -29,7 +29,7 @@ def start(program, tmp_path, *words, **env):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ARGOCD_", "REDIS_"))}
     done = subprocess.run([HOLDFAST, program, "--backend", f"directory:{tmp_path}/backend", "--data-dir", tmp_path / "data",
                            *ENOUGH[program], "--metrics-port", "0", "--healthz-port", "0", *words],
-                          env={**clean, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30, check=False)
+                          env={**clean, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90, check=False)
     return done.returncode, done.stdout
 
 
@@ -51,7 +51,7 @@ def is_switch(program, name):
 
 
 def start_alone(program, word):
-    return subprocess.run([HOLDFAST, program, word], capture_output=True, text=True, timeout=30, check=False).stderr
+    return subprocess.run([HOLDFAST, program, word], capture_output=True, text=True, timeout=90, check=False).stderr
 
 
 @pytest.mark.parametrize("program", ["principal", "agent"])
@@ -154,5 +154,5 @@ def test_a_reload_while_it_starts_does_not_end_it(program, tmp_path, free_port):
 
 def test_an_authority_in_a_secret_is_not_replaced_by_those_of_the_system(tmp_path):
     words = ("--server-address", "localhost", "--creds", "header:", "--backend", f"directory:{tmp_path}/b", "--root-ca-secret-name", "ours")
-    done = subprocess.run([HOLDFAST, "agent", *words], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([HOLDFAST, "agent", *words], capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 2 and "--root-ca-path" in done.stderr

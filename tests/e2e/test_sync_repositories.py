@@ -45,7 +45,7 @@ def url(tree, name):
     return found and base64.b64decode(found["data"]["url"]).decode()
 
 
-def wait_for(agent, name, expected, limit_s=30):
+def wait_for(agent, name, expected, limit_s=60):
     wait_until(lambda: url(agent.tree, name) == expected, f"{name} is {expected} at the agent", limit_s)
 
 
@@ -140,7 +140,7 @@ def test_keys_reach_managed_agents_and_replace_what_was_there(sites):
     _, own, agent = sites
 
     def has(expected):
-        wait_until(lambda: (agent.tree.get(KEYS, KEY) or {}).get("data") == expected, f"{expected} at the agent", 30)
+        wait_until(lambda: (agent.tree.get(KEYS, KEY) or {}).get("data") == expected, f"{expected} at the agent")
 
     agent.tree.put(KEYS, keys(OLD="x"), KEY)
     own.put(KEYS, keys(A="a"), KEY)

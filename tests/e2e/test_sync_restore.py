@@ -172,7 +172,7 @@ def test_both_ends_agree_after_a_restore(net, target, how):
         if mode == gone:
             is_held(world, mode, copies[mode])
             continue
-        pair.wait_in_step(30)
+        pair.wait_in_step()
         assert not pair.strangers()
         if target in ("ledger", "memory"):  # what was forgotten is no reason to delete anything, not for a moment
             for name in ("kept", "new"):
@@ -205,7 +205,7 @@ def test_an_edit_since_the_backup_is_found_though_all_names_are_the_same(net, ta
     world.restore(TARGETS[target], wiped=False)
     world.start()
     for pair in world.pairs:
-        pair.wait_in_step(30)
+        pair.wait_in_step()
     assert world.pairs[0].truth.revision("edited") == ("r1" if target == "principal" else "r2")
 
 

@@ -25,7 +25,8 @@ spec:
   holdfast:
     dataDir: {data}
     secretsDir: {secrets}
-    limits: {{headerTimeout: 1500ms}}
+    deadline: 60s
+    limits: {{headerTimeout: {patience}}}
     admin: {{address: "127.0.0.1:{admin}"}}
 """
 
@@ -39,13 +40,23 @@ def make_certificate(directory, name="localhost"):
 
 
 @pytest.fixture
-def served(gateway, free_port, tmp_path):
+def patience():
+    """How long a handshake may take."""
+    return "60s"
+
+
+in_a_hurry = pytest.mark.parametrize("patience", ["1500ms"])
+
+
+@pytest.fixture
+def served(gateway, free_port, tmp_path, patience):
     secrets = tmp_path / "secrets" / "tls"
     secrets.mkdir(parents=True)
     make_certificate(secrets)
     g = gateway()
     g.plain_port, g.secrets = free_port(), secrets
-    g.file.write_text(MANIFEST.format(port=g.port, plain=g.plain_port, data=g.data, admin=g.admin_port, secrets=tmp_path / "secrets"))
+    g.file.write_text(MANIFEST.format(port=g.port, plain=g.plain_port, data=g.data, admin=g.admin_port, secrets=tmp_path / "secrets",
+                                      patience=patience))
     return g.start()
 
 
@@ -59,7 +70,8 @@ def client(g, **options):
 def is_served(g):
     with Peer(g.port, tls=client(g)) as p:
         p.send(request(body=b'"served"'))
-        return p.answer()[0] == 200
+        answer = p.answer()
+        return answer is not None and answer[0] == 200
 
 
 def bodies(g):
@@ -90,6 +102,7 @@ def test_curl_is_served_by_http_1_1_and_1_2_and_1_3_of_tls(served):
     assert bodies(served) == [{"n": "good"}] * 4
 
 
+@in_a_hurry
 def test_plain_http_on_the_tls_port_gets_no_answer_and_harms_nobody(served):
     for data in (request(), b"GET / HTTP/1.1\r\n\r\n", b"\r\n", b"\x00" * 1000, b"\x16\x03\x01\xff\xff" + b"\xff" * 2000,
                  b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", b"\x15\x03\x03\x00\x02\x02\x28", b"\x17\x03\x03\x00\x10" + b"a" * 16):
@@ -97,7 +110,7 @@ def test_plain_http_on_the_tls_port_gets_no_answer_and_harms_nobody(served):
             p.send(data)
             p.gone()
             assert b"HTTP" not in p.kept, data
-        assert is_served(served)
+        wait_until(lambda: is_served(served), "others are served")
     assert bodies(served) == ["served"] * 8 and served.process.running()
 
 
@@ -109,13 +122,14 @@ def test_tls_on_the_plain_port_is_refused(served):
         assert p.answer()[0] == 200
 
 
+@in_a_hurry
 def test_a_handshake_that_stalls_ends_in_time(served):
     greeting = hello(served)
     for data in (b"", greeting[:1], greeting[:100], greeting):
         begun = time.monotonic()
         with Peer(served.port) as p:
             p.send(data)
-            assert is_served(served)
+            wait_until(lambda: is_served(served), "others are served")
             p.gone()
             assert 1 < time.monotonic() - begun < 9  # it is 10 s when nothing is said
 
@@ -144,7 +158,7 @@ def test_handshakes_cut_at_every_byte_harm_nobody(served):
 
 def openssl_client(g, *options):
     out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{g.port}", *options], input="", capture_output=True, text=True,
-                         timeout=20)
+                         timeout=90)
     return out.stdout + out.stderr
 
 
@@ -164,7 +178,7 @@ def test_a_client_may_not_renegotiate(served):
         assert p.socket.version() == "TLSv1.2"
     # "R" on a line of its own makes s_client renegotiate.
     child = subprocess.run(["openssl", "s_client", "-tls1_2", "-connect", f"127.0.0.1:{served.port}"], input="R\n", capture_output=True,
-                           text=True, timeout=20)
+                           text=True, timeout=90)
     assert "no renegotiation" in child.stdout + child.stderr
     assert is_served(served)
 
@@ -175,7 +189,7 @@ def test_cut_without_a_goodbye_nothing_half_is_stored(served):
         raw = p.socket.detach()
     with socket.socket(fileno=raw) as s:
         s.shutdown(socket.SHUT_WR)
-        s.settimeout(20)
+        s.settimeout(60)
         while s.recv(4096):
             pass
     assert is_served(served)
@@ -207,10 +221,12 @@ def test_a_new_certificate_is_served_after_sighup_and_old_connections_live_on(se
     assert serial(served) == after
 
 
+@in_a_hurry
 def test_100_idle_tls_connections_do_not_outlive_their_handshake_time(served):
     silent = [Peer(served.port) for _ in range(100)]
     start = time.monotonic()
     for p in silent:
         p.gone()
         p.close()
-    assert time.monotonic() - start < 9 and is_served(served)
+    assert time.monotonic() - start < 9
+    wait_until(lambda: is_served(served), "who is not idle is served")

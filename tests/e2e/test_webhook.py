@@ -26,6 +26,7 @@ spec:
     template: {{port: "{port}", endpoint: "/t/{{id:[0-9]+}}/x", method: POST}}
   holdfast:
     dataDir: {data}
+    deadline: 60s
     compat: {compat}
     admin:
       address: 127.0.0.1:{admin}
@@ -49,7 +50,7 @@ def send(g, method, path, headers=None, body=b""):
     head = f"{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
     fields = {"Content-Length": str(len(body)), **(headers or {})} if body or method != "GET" else (headers or {})
     head += "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
-    with socket.create_connection(("127.0.0.1", g.port), 10) as s:
+    with socket.create_connection(("127.0.0.1", g.port), 60) as s:
         s.sendall(head.encode() + body)
         data = b""
         while chunk := s.recv(65536):
@@ -62,7 +63,7 @@ def send(g, method, path, headers=None, body=b""):
 def read_events(g):
     """What the events API says."""
     token = json.loads((g.data / "admin.json").read_text())["token"]
-    return requests.get(g.admin + "/events", timeout=30, headers={"Authorization": "Bearer " + token})
+    return requests.get(g.admin + "/events", timeout=90, headers={"Authorization": "Bearer " + token})
 
 
 BODIES = [
@@ -183,7 +184,7 @@ def test_chunked_bodies_in_any_size_are_the_same_event(served):
     body = json.dumps({"text": "<\u2028 \u00e4>" * 20, "n": [1, 2, {"x": None}]}, ensure_ascii=False).encode()
     for size in (1, 2, 3, 7, 64, len(body)):
         parts = (body[i:i + size] for i in range(0, len(body), size))
-        assert requests.post(f"http://127.0.0.1:{g.port}/post", data=parts, headers=JSON, timeout=30).status_code == 200
+        assert requests.post(f"http://127.0.0.1:{g.port}/post", data=parts, headers=JSON, timeout=90).status_code == 200
     bodies = {data[data.index(b'"body":'):] for data in g.events()}
     assert len(bodies) == 1 and len(g.events()) == 6
 
@@ -213,6 +214,7 @@ spec:
     example: {{port: "{g.port}", endpoint: /hook, method: POST, authSecret: {{name: hook, key: token}}}}
   holdfast:
     dataDir: {g.data}
+    deadline: 60s
     secretsDir: {tmp_path / "secrets"}
     admin: {{address: "127.0.0.1:{g.admin_port}"}}
 """)
@@ -243,7 +245,7 @@ spec:
 
 def test_a_rate_answers_429_with_the_time_to_wait(gateway):
     g = gateway()
-    g.file.write_text(g.file.read_text().replace("method: POST", "method: POST\n      holdfast: {rate: 60, burst: 3}"))
+    g.file.write_text(g.file.read_text().replace("method: POST", "method: POST\n      holdfast: {rate: 1, burst: 3}"))
     g.start()
     answers = [g.post("{}", headers=JSON) for _ in range(5)]
     assert [r.status_code for r in answers] == [200, 200, 200, 429, 429]

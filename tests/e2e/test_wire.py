@@ -76,12 +76,12 @@ def ours():
         child.stdin.write(data.hex() + "\n")
         child.stdin.flush()
         line = child.stdout.readline()
-        assert line, f"wiretest ended with {child.wait(10)} after {data.hex()}"
+        assert line, f"wiretest ended with {child.wait(60)} after {data.hex()}"
         return json.loads(line)
 
     yield ask
     child.stdin.close()
-    assert child.wait(10) == 0
+    assert child.wait(60) == 0
 
 
 def make(api, kind, target, data, **strings):
