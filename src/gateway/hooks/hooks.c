@@ -8,6 +8,7 @@
 
 #define LEAVE_MS 10000
 #define TURN_MS  3600000
+#define AGAIN_MS 1000 /* after there was no memory for a configuration */
 
 void hooks_init(struct hooks *h, struct metrics *metrics)
 {
@@ -55,20 +56,40 @@ static void leave(struct hooks *h, struct engine *e, const struct engine *after)
 	engine_free(e);
 }
 
+/* Unless there is a newer one. */
+static void put_back(struct hooks *h, struct gateway_config *config)
+{
+	pthread_mutex_lock(&h->lock);
+	if (!h->next)
+		h->next = TAKE(config);
+	pthread_mutex_unlock(&h->lock);
+	gateway_config_unref(config);
+}
+
+static void turn(struct hooks *h, struct engine *e, int max_wait_ms)
+{
+	if (e)
+		engine_turn(e, (uint64_t)max_wait_ms);
+	else
+		(void)curl_multi_poll(h->multi, NULL, 0, max_wait_ms, NULL);
+}
+
 static struct engine *change(struct hooks *h, struct engine *before, struct gateway_config *config)
 {
 	struct engine_options options = { .goal = HOOK_KEEP, .metrics = h->metrics };
 	struct engine *e = NULL;
 
 	if (engine_new(config, &options, h->multi, &e) != E_OK) {
-		log_error("hooks", "no memory for the hooks of the new configuration: those of the old one are kept");
-	} else {
-		if (before)
-			engine_inherit(e, before);
-		leave(h, before, e);
+		log_error("hooks", "no memory for the hooks of the new configuration; trying again");
+		put_back(h, config);
+		turn(h, before, AGAIN_MS);
+		return before;
 	}
+	if (before)
+		engine_inherit(e, before);
+	leave(h, before, e);
 	gateway_config_unref(config);
-	return e ? e : before;
+	return e;
 }
 
 static void *hooks_main(void *arg)
@@ -81,8 +102,8 @@ static void *hooks_main(void *arg)
 
 		if (next)
 			e = change(h, e, next);
-		else if (e)
-			engine_turn(e, TURN_MS);
+		else
+			turn(h, e, TURN_MS);
 	}
 	leave(h, e, NULL);
 	return NULL;
