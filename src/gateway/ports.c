@@ -32,6 +32,7 @@ void ports_release(struct ports *p)
 	for (size_t i = 0; i < p->inherited_count; i++)
 		close(p->inherited[i].fd);
 	mem_free(p->open);
+	mem_free(p->next);
 	*p = (struct ports){ 0 };
 }
 
@@ -202,8 +203,12 @@ enum err ports_prepare(struct ports *p, struct route_table *table, size_t worker
 	struct worker_update **updates = updates_new(table, workers);
 	struct port_tls *tls_before = p->tls;
 
-	if (!updates)
+	mem_free(p->next);
+	p->next = mem_array(table->port_count, sizeof(*p->next));
+	if (!updates || !p->next) {
+		updates_free(updates, workers);
 		return why_set(why, E_NOMEM, "prepare the listeners");
+	}
 	for (size_t i = 0; i < table->port_count; i++) {
 		if (prepare_port(p, &table->ports[i], updates, workers, why) != E_OK) {
 			updates_free(updates, workers);
@@ -229,19 +234,17 @@ static void warn_unserved(const struct ports *p)
 	}
 }
 
-enum err ports_commit(struct ports *p, const struct route_table *table)
+void ports_commit(struct ports *p, const struct route_table *table)
 {
-	uint16_t *open = mem_array(table->port_count, sizeof(*open));
-
-	if (!open)
-		return E_NOMEM;
-	for (size_t i = 0; i < table->port_count; i++)
-		open[i] = table->ports[i].port;
 	mem_free(p->open);
-	p->open = open;
+	p->open = TAKE(p->next);
 	p->open_count = table->port_count;
-	for (size_t i = 0; i < table->port_count; i++)
-		p->ours[open[i] / 8] |= (unsigned char)(1u << open[i] % 8);
+	for (size_t i = 0; i < table->port_count; i++) {
+		uint16_t port = table->ports[i].port;
+
+		p->open[i] = port;
+		p->ours[port / 8] |= (unsigned char)(1u << port % 8);
+	}
 	/* The newest of a port stands first in the list; what stands behind it serves only old connections. */
 	for (struct port_tls *t = p->tls; t; t = t->next) {
 		const struct route_port *port = route_table_port(table, t->port);
@@ -249,5 +252,4 @@ enum err ports_commit(struct ports *p, const struct route_table *table)
 		t->retired = t->retired || !port || !port->tls || find_tls(p, t->port) != t;
 	}
 	warn_unserved(p);
-	return E_OK;
 }

@@ -27,6 +27,7 @@ struct ports {
 	struct port_tls *tls;
 	uint16_t *open; /* the ports the workers listen on */
 	size_t open_count;
+	uint16_t *next;                /* the same of what is prepared */
 	unsigned char ours[65536 / 8]; /* a bit for each port that was ever open: its sockets may still be closing */
 	struct listen_inherited inherited[PORTS_INHERITED_MAX];
 	size_t inherited_count;
@@ -40,8 +41,8 @@ void ports_release(struct ports *p);
 enum err ports_prepare(struct ports *p, struct route_table *table, size_t workers, struct why *why,
 		       struct worker_update ***ret_updates);
 
-/* The updates are on their way: remember what is open now. */
-enum err ports_commit(struct ports *p, const struct route_table *table);
+/* What was prepared for `table` is on its way: remember what is open now. */
+void ports_commit(struct ports *p, const struct route_table *table);
 
 /* Reads all certificates again; one that is bad is reported and the old one stays. */
 void ports_reload_tls(struct ports *p);
