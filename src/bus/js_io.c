@@ -154,14 +154,20 @@ static void expire(struct jetstream *js, uint64_t now_ms)
 	}
 }
 
-/* A connect of the supervisor that lasts too long: a signal ends the system call it waits in, again until it is out. */
+/*
+ * A connect of the supervisor that lasts too long: a signal ends the system call it waits in, again until it is out. It takes
+ * the lock between a connect and its own end, so it is there.
+ */
 static void interrupt_connect(struct jetstream *js, uint64_t now_ms)
 {
 	uint64_t give_up = atomic_load(&js->give_up_ms);
 
-	if (give_up && now_ms >= give_up &&
-	    atomic_compare_exchange_strong(&js->give_up_ms, &give_up, now_ms + INTERRUPT_EVERY_MS))
+	if (!give_up || now_ms < give_up)
+		return;
+	pthread_mutex_lock(&js->lock);
+	if (atomic_compare_exchange_strong(&js->give_up_ms, &give_up, now_ms + INTERRUPT_EVERY_MS))
 		(void)pthread_kill(js->supervisor_self, SIGURG);
+	pthread_mutex_unlock(&js->lock);
 }
 
 static int sleep_ms(struct jetstream *js, uint64_t now_ms)

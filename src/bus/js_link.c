@@ -21,18 +21,15 @@ static natsStatus on_attach(void **user, void *loop, natsConnection *nc, natsSoc
 	link->fd = fcntl((int)socket, F_DUPFD_CLOEXEC, 0);
 	if (link->fd < 0)
 		return NATS_SYS_ERROR;
-	atomic_store(&link->nc, nc);
-	atomic_store(&link->js->incoming, link);
-	if (epoll_ctl(link->js->epoll, EPOLL_CTL_ADD, link->fd, &event) == 0) {
-		bell_ring(&link->js->bell);
-		return NATS_OK;
+	if (epoll_ctl(link->js->epoll, EPOLL_CTL_ADD, link->fd, &event)) {
+		(void)close(link->fd);
+		link->fd = -1;
+		return NATS_SYS_ERROR; /* the library frees the connection */
 	}
-	/* The library frees the connection. */
-	atomic_store(&link->js->incoming, NULL);
-	atomic_store(&link->nc, NULL);
-	(void)close(link->fd);
-	link->fd = -1;
-	return NATS_SYS_ERROR;
+	atomic_store(&link->nc, nc);
+	atomic_store(&link->js->incoming, link); /* the last step: it is the io thread's then */
+	bell_ring(&link->js->bell);
+	return NATS_OK;
 }
 
 static natsStatus on_read(void *user, bool add)
