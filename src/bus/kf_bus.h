@@ -100,6 +100,8 @@ void kf_let_land(struct kafka *kf, uint64_t wait_ms);
 /* kf_flow.c: messages out and their reports back */
 void kf_send_unsent(struct kafka *kf);
 void kf_take_reports(struct kafka *kf);
+/* The producer's last call to us has been heard. */
+void kf_clear_reports(struct kafka *kf);
 /* E_TIMEOUT, with the producer's last error. */
 enum err kf_no_ack(const struct kafka *kf, uint32_t ms, struct why *why);
 /* Ends the event too. */

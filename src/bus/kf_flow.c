@@ -280,13 +280,19 @@ void kf_take_event(struct kafka *kf, rd_kafka_event_t *event)
 	rd_kafka_event_destroy(event);
 }
 
-void kf_take_reports(struct kafka *kf)
+void kf_clear_reports(struct kafka *kf)
 {
-	rd_kafka_event_t *event;
 	uint64_t count;
 
 	while (read(kf->reports, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
+}
+
+void kf_take_reports(struct kafka *kf)
+{
+	rd_kafka_event_t *event;
+
+	kf_clear_reports(kf);
 	while ((event = rd_kafka_queue_poll(kf->queue, 0)))
 		kf_take_event(kf, event);
 }

@@ -147,6 +147,7 @@ void kf_disconnect(struct kafka *kf)
 		rd_kafka_topic_destroy(kf->topic);
 	}
 	rd_kafka_queue_io_event_enable(kf->queue, -1, NULL, 0);
+	kf_clear_reports(kf); /* else whoever waits for the next producer does not sleep */
 	rd_kafka_queue_destroy(kf->queue);
 	rd_kafka_destroy(kf->rk);
 	kf->rk = NULL;
