@@ -80,19 +80,11 @@ static enum err row_entry(struct source *s, const struct ledger_row *row, struct
 	return *ret_entry ? E_OK : E_NOMEM;
 }
 
-enum err source_load_copy(struct source *s, const struct ledger_row *row)
+static enum err take_row(struct source *s, struct copy *c, const struct ledger_row *row)
 {
 	struct str terminate = row->operation, operation = str_cut(&terminate, ' ');
-	struct entry *e;
-	struct copy *c;
 	char version[sizeof(c->version)];
-	enum err err = row_entry(s, row, &e);
 
-	if (err != E_OK)
-		return err;
-	c = source_copy_add(s, e, row->uid);
-	if (!c)
-		return E_NOMEM;
 	if (row->version.n >= sizeof(c->version) || !digest_set(&c->desired, row->desired) ||
 	    !digest_set(&c->status, row->status) || !digest_set(&c->operation, operation) ||
 	    !digest_set(&c->terminate, terminate))
@@ -103,6 +95,23 @@ enum err source_load_copy(struct source *s, const struct ledger_row *row)
 		return E_NOMEM;
 	c->kept = c->offered = true;
 	return E_OK;
+}
+
+/* A row that makes no sense leaves nothing behind: a copy that is never kept would hold its object back. */
+enum err source_load_copy(struct source *s, const struct ledger_row *row)
+{
+	struct entry *e;
+	struct copy *c;
+	enum err err = row_entry(s, row, &e);
+
+	if (err != E_OK)
+		return err;
+	c = source_copy_add(s, e, row->uid);
+	err = c ? take_row(s, c, row) : E_NOMEM;
+	if (c && err != E_OK)
+		source_copy_drop(s, c);
+	source_settle(s, e);
+	return err;
 }
 
 enum err source_load_command(struct source *s, const struct ledger_row *row)

@@ -490,6 +490,27 @@ static void a_copy_that_the_peer_alone_knows_of_takes_its_room(void **state)
 	end(&sc);
 }
 
+static void a_row_that_makes_no_sense_holds_its_object_back_for_nothing(void **state)
+{
+	const struct ledger_row row = { .kind = STR("Application"),
+					.namespace = STR("ns"),
+					.name = STR("one"),
+					.uid = STR("u1"),
+					.desired = STR("longer than any digest, and so no digest of ours: what "
+						       "was written here before is not known any more") };
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	assert_int_equal(source_load_copy(sc.source, &row), E_MALFORMED);
+	connect_peer(&sc);
+	put(&sc, "u1", "1");
+	source_complete(sc.source, sc.now);
+	disk(&sc);
+	expect(&sc, "create one_u1_1\n");
+	end(&sc);
+}
+
 static void an_object_made_again_comes_behind_the_delete_of_the_former(void **state)
 {
 	struct scene sc;
@@ -576,6 +597,7 @@ int main(void)
 		cmocka_unit_test(the_first_of_too_many_that_nobody_knows_is_held),
 		cmocka_unit_test(copies_that_nobody_knows_wait_until_there_is_room),
 		cmocka_unit_test(a_copy_that_the_peer_alone_knows_of_takes_its_room),
+		cmocka_unit_test(a_row_that_makes_no_sense_holds_its_object_back_for_nothing),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
 		cmocka_unit_test(what_had_no_room_is_not_due),
