@@ -326,6 +326,54 @@ static void each_object_goes_to_whom_it_concerns(void **state)
 	end(&sc);
 }
 
+#define COPIED_PROJECT(name)                                                                 \
+	"{'metadata':{'name':'" name                                                         \
+	"','namespace':'argocd','uid':'u2','annotations':{'argocd.argoproj.io/source-uid':'" \
+	"u9'}},'spec':{'sourceNamespaces':['a1'],'destinations':[{'name':'a1','namespace':'*'}]}}"
+
+static uint64_t slots_of(const struct hub_agent *a)
+{
+	struct replica_stats stats;
+
+	replica_stats(session_replica(a->session), &stats);
+	return stats.slots;
+}
+
+static void the_copy_of_an_agents_project_takes_no_memory_of_others(void **state)
+{
+	struct hub_agent *a1, *a2;
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	a1 = connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
+	a2 = connect_agent(&sc, "a2", AGENT_MANAGED);
+	run(&sc, 5);
+	ground_put(&sc.g, OBJECT_APPPROJECT, COPIED_PROJECT("a1-team"));
+	run(&sc, 5);
+	assert_int_equal(slots_of(a1), 1);
+	assert_int_equal(slots_of(a2), 0);
+	ground_remove(&sc.g, OBJECT_APPPROJECT, "argocd", "a1-team");
+	run(&sc, 5);
+	assert_int_equal(slots_of(a1), 0);
+	end(&sc);
+}
+
+static void a_project_that_becomes_a_copy_is_deleted_where_it_was(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_agent(&sc, "a2", AGENT_MANAGED);
+	run(&sc, 5);
+	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u2", "a2"));
+	expect(&sc, "a2: create team_u2_1\n");
+	ground_put(&sc.g, OBJECT_APPPROJECT, COPIED_PROJECT("team"));
+	expect(&sc, "a2: delete team_u2_1\n");
+	end(&sc);
+}
+
 static void an_application_that_moves_is_deleted_at_the_one_and_created_at_the_other(void **state)
 {
 	struct scene sc;
@@ -685,6 +733,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_there_for_an_agent_waits_until_it_comes_for_the_first_time),
 		cmocka_unit_test(each_object_goes_to_whom_it_concerns),
+		cmocka_unit_test(the_copy_of_an_agents_project_takes_no_memory_of_others),
+		cmocka_unit_test(a_project_that_becomes_a_copy_is_deleted_where_it_was),
 		cmocka_unit_test(an_application_that_moves_is_deleted_at_the_one_and_created_at_the_other),
 		cmocka_unit_test(an_application_of_nobody_is_counted_with_its_reason),
 		cmocka_unit_test(changes_are_told_of_what_happens_and_not_of_what_was_there),
