@@ -6,7 +6,10 @@
 #include "rpc/pb.h"
 #include "wire/services.h"
 
-#define CALL_MS 20000 /* for one of these calls */
+#define CALL_MS    20000 /* for one of these calls */
+
+/* Bytes of an answer: two tokens and a few words. Of more, protobuf may make a hundred times as much. */
+#define ANSWER_MAX (64 << 10)
 
 /* ---- one unary call at a time ------------------------------------------------------------------------------------ */
 
@@ -34,6 +37,7 @@ static void start(struct connection *c, const char *path, const char *what, cons
 					    .metadata = &metadata,
 					    .timeout_ms = CALL_MS,
 					    .gzip = c->agent->options->enable_compression,
+					    .message_max = ANSWER_MAX,
 					    .on_message = on_message,
 					    .on_close = on_close,
 					    .user = c };

@@ -83,6 +83,12 @@ static void unblock(struct rpc_call *call)
 	call->blocked = false;
 }
 
+void rpc_call_drop_head(struct rpc_call *call)
+{
+	rpc_budget_give(&call->conn->memory, call->head_held);
+	call->head_held = call->head_bytes = 0;
+}
+
 /* Everything that it holds of its connection. */
 static void detach(struct rpc_call *call)
 {
@@ -92,8 +98,7 @@ static void detach(struct rpc_call *call)
 	rpc_call_drop_queue(call);
 	loop_timer_stop(conn->end->loop, &call->deadline);
 	rpc_reader_release(&call->reader);
-	rpc_budget_give(&conn->memory, call->head_held);
-	call->head_held = 0;
+	rpc_call_drop_head(call);
 	buf_release(&call->waiting);
 	rpc_conn_remove(conn, call);
 	call->conn = NULL;

@@ -92,6 +92,9 @@ ssize_t rpc_call_read(nghttp2_session *h2, int32_t stream, uint8_t *p, size_t n,
 /* There is something for DATA again, or its end. */
 void rpc_call_wake(struct rpc_call *call);
 
+/* What was counted of its header fields is given back. */
+void rpc_call_drop_head(struct rpc_call *call);
+
 /* Throw away what is queued. */
 void rpc_call_drop_queue(struct rpc_call *call);
 

@@ -106,7 +106,6 @@ static void tell_end(struct rpc_call *call)
 {
 	if (!takes(call) || !call->remote_end || call->end_told || call->waiting.n)
 		return;
-	call->end_told = true;
 	if (rpc_reader_is_inside(&call->reader) && !has_failed(call)) {
 		rpc_call_fail(call, RPC_INTERNAL, "the stream ends inside a message");
 		return;
@@ -115,6 +114,7 @@ static void tell_end(struct rpc_call *call)
 		rpc_call_fail(call, RPC_INTERNAL, "no message");
 		return;
 	}
+	call->end_told = true;
 	if (call->have_single)
 		hand_over(call, call->single);
 	if (call->owned && call->conn)

@@ -68,6 +68,7 @@ struct rpc_call_options {
 	const struct rpc_metadata *metadata; /* NULL: none */
 	uint64_t timeout_ms;                 /* 0: none */
 	bool gzip;                           /* pack what gets smaller by it */
+	size_t message_max; /* one message of the answer, when less than the channel's limit; 0: that */
 	/* The server's headers are there. NULL: not of interest. */
 	void (*on_headers)(struct rpc_call *call);
 	void (*on_message)(struct rpc_call *call, struct str message);

@@ -12,10 +12,18 @@ static void on_http_status(struct rpc_call *call, struct str value)
 	call->http_status = str_to_u64(value, 999, &status) ? (unsigned)status : 0;
 }
 
+/* An interim answer: it says nothing about the call (RFC 9110 15.2), and there may be any number. */
+static bool is_interim(const struct rpc_call *call)
+{
+	return !call->head_done && call->http_status >= 100 && call->http_status < 200;
+}
+
 void rpc_channel_on_field(struct rpc_call *call, struct str name, struct str value)
 {
 	if (str_is(name, ":status")) {
 		on_http_status(call, value);
+	} else if (is_interim(call)) {
+		return;
 	} else if (str_is(name, "content-type")) {
 		call->type_ok = str_starts_nocase(value, STR("application/grpc"));
 	} else if (str_is(name, "grpc-status")) {
@@ -44,8 +52,10 @@ void rpc_channel_on_head(struct rpc_call *call, bool end)
 	bool first = !call->head_done;
 	const char *fault = fault_of(call);
 
-	if (first && call->http_status >= 100 && call->http_status < 200)
-		return; /* an interim answer */
+	if (is_interim(call)) {
+		rpc_call_drop_head(call);
+		return;
+	}
 	call->head_done = true;
 	call->reader.packing = call->packed_in;
 	if (!call->owned)
@@ -134,6 +144,8 @@ static enum err begin(struct rpc_call *call, const char *authority, const char *
 	call->options = *o;
 	call->user = o->user;
 	call->packing = o->gzip;
+	if (o->message_max && o->message_max < call->reader.max)
+		call->reader.max = call->reader.body.max = o->message_max;
 	call->path = str_dup(str_of(o->path));
 	call->options.path = call->path;
 	call->options.metadata = NULL;

@@ -74,3 +74,17 @@ class Raw:
             if last(*one):
                 return got
         pytest.fail(f"the connection ended: {got}")
+
+
+class RawServer(Raw):
+    """The other end: a connection of frames from the next client of a listener."""
+
+    def __init__(self, listener):
+        listener.settimeout(60)
+        self.sock = listener.accept()[0]
+        self.sock.settimeout(60)
+        hello = b""
+        while len(hello) < len(PREFACE):
+            hello += self.sock.recv(len(PREFACE) - len(hello))
+        assert hello == PREFACE
+        self.say(frame(SETTINGS))

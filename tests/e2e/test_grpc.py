@@ -19,8 +19,8 @@ import grpc
 import pytest
 from conftest import HOLDFAST, wait_until
 from pki import Authority
-from rawh2 import (CONTINUATION, DATA, GOAWAY, HEAD, HEADERS, HELLO, PING, PREFACE, PRIORITY, PUSH, RST, SETTINGS, WINDOW, Raw, frame, head_of,
-                   literal)
+from rawh2 import (CONTINUATION, DATA, GOAWAY, HEAD, HEADERS, HELLO, PING, PREFACE, PRIORITY, PUSH, RST, SETTINGS, WINDOW, Raw, RawServer, frame,
+                   head_of, literal, message)
 
 RPCTEST = os.environ.get("RPCTEST_BIN", str(Path(HOLDFAST).parents[2] / "tests/tools/rpctest"))
 ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -626,6 +626,49 @@ def test_our_client_says_why_it_is_not_connected(dial, free_port):
         mute = dial(silent.getsockname()[1], "connect_ms=200")
         mute.tell("connect")
         assert mute.line().endswith("not connected in time")
+
+
+ANSWER = literal(b":status", b"200") + literal(b"content-type", b"application/grpc")
+DONE = literal(b"grpc-status", b"0")
+
+
+@pytest.fixture
+def raw_peer(dial):
+    """raw_peer(options...): a client of ours that has opened a call, and its server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def make(*options):
+            client = dial(listener.getsockname()[1], *options)
+            client.tell("connect")
+            raw = RawServer(listener)
+            assert client.line() == "up"
+            client.tell("open 1 /a.B/Echo", "half 1")
+            raw.until(lambda kind, flags, stream, _: kind == DATA and stream == 1 and flags & 1)
+            return client, raw
+
+        yield make
+
+
+def until_close(client):
+    said = [client.line().rstrip()]
+    while said[-1] and not said[-1].startswith("1 close"):
+        said.append(client.line().rstrip())
+    return said
+
+
+def test_interim_answers_say_nothing_to_our_client_and_cost_it_nothing(raw_peer):
+    """Any number may come; together these are more than the connection may hold."""
+    client, raw = raw_peer("conn_memory=65536")
+    field = b"\0\x03x-a\x7f\x81\x1e" + b"b" * 3968  # 4,000 bytes
+    early = literal(b":status", b"103") + literal(b"grpc-status", b"16") + literal(b"grpc-encoding", b"zstd") + field
+    raw.say(frame(HEADERS, 4, 1, early) * 100)
+    raw.say(frame(HEADERS, 4, 1, ANSWER + literal(b"x-b", b"c")) + frame(DATA, 0, 1, message(b"hello")) + frame(HEADERS, 5, 1, DONE))
+    assert until_close(client) == ["1 headers x-b=c", "1 message 5 hello", "1 close OK"]
+
+
+def test_our_client_does_not_take_half_a_message_for_an_answer(raw_peer):
+    client, raw = raw_peer()
+    raw.say(frame(HEADERS, 4, 1, ANSWER) + frame(DATA, 0, 1, message(b"hello")[:-1]) + frame(HEADERS, 5, 1, DONE))
+    assert until_close(client) == ["1 headers", "1 close INTERNAL the stream ends inside a message"]
 
 
 def test_our_client_pings_a_silent_server(serve, dial):

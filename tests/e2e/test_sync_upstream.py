@@ -241,6 +241,19 @@ def test_our_agent_comes_again_when_the_principal_ends_the_stream(site):
     wait_until(lambda: agent.tree.revision("guestbook") == "r1", "it is applied")
 
 
+def test_an_answer_to_a_login_that_is_too_large_is_refused_unread(net, api):
+    """Protobuf makes a hundred times as much of fields that nobody knows."""
+    port = net.free_port()
+    peer = PrincipalPeer(api, port, net.pki, SITE, version="0.1.0" * 20000)
+    agent = net.agent(SITE, port)
+    wait_until(lambda: agent.log("no connection with the principal"), "it is said")
+    said = agent.log("no connection with the principal")[0]
+    assert (said["step"], said["code"]) == ("Authenticate", "RESOURCE_EXHAUSTED")
+    peer.version = "0.1.0"
+    agent.wait_connected()
+    peer.stop()
+
+
 def test_our_agent_comes_again_when_nobody_answers_its_subscribe(net, api):
     """A proxy keeps the connection alive; the principal behind it hangs."""
     port = net.free_port()
