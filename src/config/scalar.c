@@ -32,6 +32,18 @@ static void read_string(const struct reading *r)
 	*to = copy;
 }
 
+/* What a shell would have replaced: as it is, it would be a strange directory that is made without a word. */
+static void read_path(const struct reading *r)
+{
+	struct str path = r->node->text;
+
+	if (str_starts(path, STR("$")) || str_is(path, "~") || str_starts(path, STR("~/")))
+		problem_at(r->ctx->problems, r->ctx->file, r->node, "write the path itself, or begin it with ./",
+			   "\"%.60s\" is taken as it is: nothing replaces ~ and variables here", path.p);
+	else
+		read_string(r);
+}
+
 static void read_bool(const struct reading *r)
 {
 	bool *to = r->to;
@@ -116,9 +128,9 @@ static void read_word(const struct reading *r)
 static const struct {
 	void (*read)(const struct reading *r);
 } scalars[] = {
-	[FIELD_STRING] = { read_string }, [FIELD_PATH] = { read_string }, [FIELD_BOOL] = { read_bool },
-	[FIELD_COUNT] = { read_count },   [FIELD_INT] = { read_int },     [FIELD_SIZE] = { read_size },
-	[FIELD_TIME] = { read_time },     [FIELD_PORT] = { read_port },   [FIELD_WORD] = { read_word },
+	[FIELD_STRING] = { read_string }, [FIELD_PATH] = { read_path }, [FIELD_BOOL] = { read_bool },
+	[FIELD_COUNT] = { read_count },   [FIELD_INT] = { read_int },   [FIELD_SIZE] = { read_size },
+	[FIELD_TIME] = { read_time },     [FIELD_PORT] = { read_port }, [FIELD_WORD] = { read_word },
 };
 
 void reading_scalar(const struct reading *r)

@@ -145,13 +145,18 @@ static void check_data_dir(struct config_reader *r)
 {
 	const struct manifest *m = r->sources.items;
 	const struct node *n = data_dir_node(r, &m);
-	char *path = n ? str_dup(str_of(r->config->data_dir)) : NULL;
+	const char *dir = r->config->data_dir;
+	char *path = n && dir ? str_dup(str_of(dir)) : NULL;
 	int error = path ? writable(path) : 0;
 	char reason[96];
 
-	if (n && !path && r->config->data_dir)
+	if (n && dir && !path)
 		problem_nomem(r->problems);
-	if (error)
+	if (error && strcmp(path, dir) != 0)
+		problem_at(r->problems, m->file, n, "take a directory that this user may write to, or make it",
+			   "%s is not there, and %s cannot be written: %s", dir, *path ? path : "the working directory",
+			   strerror_r(error, reason, sizeof(reason)));
+	else if (error)
 		problem_at(r->problems, m->file, n, "take a directory that this user may write to",
 			   "%s cannot be written: %s", path, strerror_r(error, reason, sizeof(reason)));
 	mem_free(path);

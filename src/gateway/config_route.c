@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/mem.h"
 #include "filter/filter.h"
 #include "gateway/config_read.h"
@@ -216,6 +218,29 @@ static bool is_method(const char *s)
 	return true;
 }
 
+static bool is_usual_method(const char *s)
+{
+	static const char *const usual[] = { "POST",    "PUT",     "GET",   "PATCH", "DELETE",
+					     "OPTIONS", "CONNECT", "TRACE", "HEAD" };
+
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+		if (strcmp(s, usual[i]) == 0)
+			return true;
+	return false;
+}
+
+static void check_method(const struct fields_ctx *ctx, const struct node *context, const char *method)
+{
+	const struct node *n = node_get(context, "method");
+
+	if (!is_method(method))
+		problem_at(ctx->problems, ctx->file, n, "write it in capitals: POST",
+			   "\"%.20s\" never matches a request", method);
+	else if (*method && !is_usual_method(method))
+		warning_at(ctx->problems, ctx->file, n, "most senders use POST",
+			   "\"%.20s\" is no usual method: any other one is answered 405", method);
+}
+
 /* What the rows cannot say about one route. */
 static void check_route(const struct fields_ctx *ctx, const struct draft *d)
 {
@@ -224,9 +249,7 @@ static void check_route(const struct fields_ctx *ctx, const struct draft *d)
 
 	if (route->endpoint)
 		config_check_endpoint(ctx, node_get(context, "endpoint"));
-	if (!is_method(route->method))
-		problem_at(ctx->problems, ctx->file, node_get(context, "method"), "write it in capitals: POST",
-			   "\"%.20s\" never matches a request", route->method);
+	check_method(ctx, context, route->method);
 	if (route->tls_cert.path && !route->tls_key.path)
 		problem_at(ctx->problems, ctx->file, node_get(context, "serverCertSecret"), "add serverKeySecret",
 			   "a certificate without its key");

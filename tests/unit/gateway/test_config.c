@@ -529,6 +529,11 @@ static const struct {
 	  "a.yaml:8: spec.webhook.e: method can't be empty: no request would ever match (add `method: POST`)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: post}\n",
 	  "a.yaml:8: spec.webhook.e.method: \"post\" never matches a request (write it in capitals: POST)\n" },
+	{ SOURCE "    e: {endpoint: /e, port: http, method: PSOT}\n",
+	  "a.yaml:8: spec.webhook.e.port: failed to parse server port http. err: not a port number (write a number "
+	  "from 1 to 65535)\n"
+	  "a.yaml:8: warning: spec.webhook.e.method: \"PSOT\" is no usual method: any other one is answered 405 (most "
+	  "senders use POST)\n" },
 	{ SOURCE "    e: {endpoint: e, port: '1', method: POST}\n",
 	  "a.yaml:8: spec.webhook.e.endpoint: the endpoint must begin with / (begin it with a slash)\n" },
 	{ SOURCE "    e: {endpoint: '/a/{b', port: '1', method: POST}\n",
@@ -615,6 +620,11 @@ static const struct {
 	  "a.yaml:6: spec.holdfast.dataDir: a.yaml cannot be written: Not a directory (take a directory that this user "
 	  "may "
 	  "write to)\n" },
+	{ HEAD("EventSource", "web") "  holdfast: {dataDir: ~/data, secretsDir: $HOME/s}\n  webhook:\n" GOOD_EVENT,
+	  "a.yaml:6: spec.holdfast.dataDir: \"~/data\" is taken as it is: nothing replaces ~ and variables here (write "
+	  "the path itself, or begin it with ./)\n"
+	  "a.yaml:6: spec.holdfast.secretsDir: \"$HOME/s\" is taken as it is: nothing replaces ~ and variables here "
+	  "(write the path itself, or begin it with ./)\n" },
 	/* the EventSource */
 	{ "", "a.yaml: there is no EventSource: nothing would be received (give a file with `kind: EventSource`)\n" },
 	{ "a: [\n", "a.yaml:2: not valid YAML: did not find expected node content while parsing a flow node\n" },
