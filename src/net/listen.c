@@ -22,6 +22,31 @@ static enum err refuse(int fd, struct why *why, const char *what)
 	return why_errno(why, E_UNAVAILABLE, errno_value, "%s", what);
 }
 
+/* What to do about it, where that can be said. */
+static const char *remedy(int bind_errno)
+{
+	switch (bind_errno) {
+	case EADDRINUSE:
+		return " (another process has the port: end it, or take another port)";
+	case EACCES:
+		return " (a port below 1024 needs root, CAP_NET_BIND_SERVICE or a socket unit of systemd)";
+	case EADDRNOTAVAIL:
+		return " (this machine does not have the address)";
+	default:
+		return "";
+	}
+}
+
+static enum err refuse_bind(int fd, struct why *why)
+{
+	int errno_value = errno;
+	char reason[96];
+
+	close(fd);
+	return why_set(why, E_UNAVAILABLE, "bind: %s%s", strerror_r(errno_value, reason, sizeof(reason)),
+		       remedy(errno_value));
+}
+
 static enum err open_at(const struct sockaddr *at, socklen_t n, bool share, struct why *why, int *ret_fd)
 {
 	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -38,7 +63,7 @@ static enum err open_at(const struct sockaddr *at, socklen_t n, bool share, stru
 	if (at->sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
 		return refuse(fd, why, "IPV6_V6ONLY");
 	if (bind(fd, at, n) < 0)
-		return refuse(fd, why, "bind");
+		return refuse_bind(fd, why);
 	if (listen(fd, SOMAXCONN) < 0)
 		return refuse(fd, why, "listen");
 	*ret_fd = fd;
