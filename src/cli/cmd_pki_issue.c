@@ -114,14 +114,16 @@ static void issue_say_next(struct issue *i)
 	else if (i->request.role == PKI_AGENT)
 		buf_addf(&t->text,
 			 "\nNext: take these two and %s to the agent's machine, and start there\n"
-			 "  holdfast agent --root-ca-path %s --tls-client-cert %s --tls-client-key %s --creds "
-			 "mtls:any\n",
+			 "  holdfast agent --agent-mode managed --backend directory:PATH --server-address HOST "
+			 "--server-port 8443 \\\n"
+			 "    --root-ca-path %s --tls-client-cert %s --tls-client-key %s --creds mtls:any\n",
 			 i->ca_cert.text, i->ca_cert.text, i->cert.text, i->key.text);
 	else
 		buf_addf(&t->text,
 			 "\nNext: holdfast pki issue --dir %s --agent NAME, for each agent, and start\n"
-			 "  holdfast principal --tls-cert %s --tls-key %s --root-ca-path %s --jwt-key %s/%s \\\n"
-			 "    --require-client-certs --auth 'mtls:subject:^CN=([^,]+)'\n",
+			 "  holdfast principal --backend directory:PATH --require-client-certs \\\n"
+			 "    --tls-cert %s --tls-key %s --root-ca-path %s --jwt-key %s/%s --auth "
+			 "'mtls:subject:^CN=([^,]+)'\n",
 			 t->dir, i->cert.text, i->key.text, i->ca_cert.text, t->dir, PKI_JWT_KEY);
 }
 

@@ -155,7 +155,8 @@ static enum err follow(struct tail *t, const char *dir, struct why *why)
 	enum err err;
 
 	/* The end is that of now: what comes while we begin to watch lies behind it. */
-	(void)look(t, dir, why);
+	if (look(t, dir, why) == E_NOT_FOUND)
+		command_failed(t->inv, "there is no store in %s yet: waiting for one", dir);
 	err = watch_open(&w, dir, why);
 	if (err != E_OK)
 		return err;

@@ -14,8 +14,8 @@ static const char about_program[] = "holdfast holds an event until the other sid
 
 static const char first_steps[] =
 	"First steps:\n"
-	"  holdfast gateway -f examples/webhook.yaml    receive webhooks as the manifest says\n"
-	"  holdfast tail --follow                       watch them arrive\n"
+	"  holdfast gateway -f examples/webhook.yaml           receive webhooks as the manifest says\n"
+	"  holdfast tail --follow --data-dir holdfast-data     watch them arrive\n"
 	"\n"
 	"'holdfast COMMAND --help' explains a command, with examples.\n"
 	"Documentation: docs/ in the source tree, or 'man holdfast'.\n";

@@ -76,7 +76,8 @@ enum {
 	{ "backend", 'b', OPTION_TEXT, SYNC_AT(type, backend), "directory:PATH", "HOLDFAST_BACKEND",                       \
 	  "Where the resources are: files NAMESPACE/KIND/NAME.yaml below PATH." },                                         \
 	{ "data-dir", 'D', OPTION_TEXT, SYNC_AT(type, data_dir), "DIR", "HOLDFAST_DATA_DIR",                               \
-	  "Where the ledger is kept. One directory for each process; it must outlive restarts." },                         \
+	  "Where the ledger is kept. One directory for each process; it must outlive restarts. Default: principal or "     \
+	  "agent in /var/lib/holdfast for root, else in ~/.local/state/holdfast." },                                       \
 	{ "namespace", 'n', OPTION_TEXT, SYNC_AT(type, namespace), "NAME", E "NAMESPACE",                                  \
 	  "The namespace that is this end's own.", SYNC_DEFAULT("argocd") },                                               \
 	{ "allowed-namespaces", 0, OPTION_COMMAS, SYNC_AT(type, allowed_namespaces), "PATTERNS", E "ALLOWED_NAMESPACES",   \
