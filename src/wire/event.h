@@ -15,7 +15,10 @@
 #include "base/why.h"
 #include "delivery/delivery.h"
 
-#define WIRE_PREFIX "io.argoproj.argocd-agent.event"
+#define WIRE_PREFIX         "io.argoproj.argocd-agent.event"
+
+/* Bytes of all attributes of an event; ours have less than two KiB. They go back with each answer, which may have to wait. */
+#define WIRE_ATTRIBUTES_MAX (16 << 10)
 
 /* How the delivery treats a type. */
 enum wire_role {

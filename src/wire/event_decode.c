@@ -7,6 +7,7 @@ struct decode {
 	struct str spec_version;
 	struct why *why;
 	enum err err;
+	size_t attributes; /* bytes of them */
 };
 
 static void bad(struct decode *d, const char *what, struct str which)
@@ -187,7 +188,11 @@ static void read_field(struct decode *d, const struct proto_field *f)
 		read_text(d, "type", f->bytes, &e->type_text);
 		break;
 	case CE_ATTRIBUTE:
-		read_attribute(d, f->bytes);
+		d->attributes += f->entire.n;
+		if (d->attributes > WIRE_ATTRIBUTES_MAX)
+			bad(d, "its attributes are too large", (struct str){ 0 });
+		else
+			read_attribute(d, f->bytes);
 		break;
 	case CE_BINARY:
 		e->data = f->bytes;
@@ -208,7 +213,7 @@ static void read_cloud_event(struct decode *d, struct str message)
 	struct proto m = proto(message);
 	struct proto_field f;
 
-	while (proto_next(&m, &f))
+	while (d->attributes <= WIRE_ATTRIBUTES_MAX && proto_next(&m, &f))
 		read_field(d, &f);
 	if (m.broken)
 		bad(d, "the CloudEvent is cut off or no protobuf", (struct str){ 0 });

@@ -85,6 +85,7 @@ static inline struct str event_cut_off(const struct proto *m, const struct proto
 struct extension_walk {
 	struct proto message;
 	struct proto event;
+	size_t attributes; /* bytes of them, up to here */
 };
 void extensions(struct str bytes, struct extension_walk *ret_walk);
 bool extension_next(struct extension_walk *w, struct str *ret_field);

@@ -52,6 +52,9 @@ bool extension_next(struct extension_walk *w, struct str *ret_field)
 
 	do {
 		while (proto_next(&w->event, &f)) {
+			w->attributes += f.number == CE_ATTRIBUTE ? f.entire.n : 0;
+			if (w->attributes > WIRE_ATTRIBUTES_MAX)
+				return false;
 			if (is_extension(&f)) {
 				*ret_field = f.entire;
 				return true;

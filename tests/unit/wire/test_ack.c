@@ -195,6 +195,28 @@ static void an_event_that_is_cut_off_is_answered_when_its_ids_came(void **state)
 	buf_release(&bytes);
 }
 
+static void what_goes_back_is_bounded(void **state)
+{
+	struct buf bytes = { 0 }, ack = { 0 };
+	struct delivery_answer a = { .outcome = DELIVERY_REJECTED };
+	struct wire_event e;
+	struct why why = { 0 };
+
+	(void)state;
+	(void)original(&bytes);
+	/* further events, which mean the same one, with an attribute of 100 bytes each: x = ce_string */
+	for (int i = 0; i < 1000; i++)
+		buf_addf(&bytes, "\x0a\x6d\x2a\x6b\x0a\x01x\x12\x66\x1a\x64%0100d", i);
+	assert_int_equal(wire_event_decode(buf_view(&bytes), &e, &why), E_MALFORMED);
+	assert_string_equal(why.text, "its attributes are too large");
+	assert_int_equal(wire_ack_of(&e, &a, &upstream, STR("me"), &ack), E_OK);
+	assert_in_range(ack.n, WIRE_ATTRIBUTES_MAX / 2, WIRE_ATTRIBUTES_MAX + 256);
+	assert_non_null(memmem(ack.p, ack.n, e.resource_id.p, e.resource_id.n));
+	assert_non_null(memmem(ack.p, ack.n, e.event_id.p, e.event_id.n));
+	buf_release(&bytes);
+	buf_release(&ack);
+}
+
 static void without_a_resource_id_there_is_no_answer(void **state)
 {
 	struct delivery_answer a = { .outcome = DELIVERY_APPLIED };
@@ -248,6 +270,7 @@ int main(void)
 		cmocka_unit_test(all_extensions_go_back_unchanged_and_nothing_else),
 		cmocka_unit_test(our_own_words_are_written_once_and_anew),
 		cmocka_unit_test(an_event_that_is_cut_off_is_answered_when_its_ids_came),
+		cmocka_unit_test(what_goes_back_is_bounded),
 		cmocka_unit_test(without_a_resource_id_there_is_no_answer),
 		cmocka_unit_test(a_peer_that_did_not_ask_cannot_say_our_words),
 		cmocka_unit_test(a_long_reason_is_cut),
