@@ -269,6 +269,8 @@ bool route_take_rate(struct route *r, uint64_t now_ms, uint64_t *ret_wait_ms)
 	if (r->config->rate == 0)
 		return true;
 	pthread_mutex_lock(&r->rate_lock);
+	if (now_ms < r->rate.at_ms) /* of another loop: what it has counted must not be counted again */
+		now_ms = r->rate.at_ms;
 	taken = rate_take(&r->rate, now_ms, ret_wait_ms);
 	pthread_mutex_unlock(&r->rate_lock);
 	return taken;

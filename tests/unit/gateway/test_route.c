@@ -122,6 +122,9 @@ static void a_rate_lets_its_burst_pass_and_says_when_the_next_may(void **state)
 	assert_false(route_take_rate(&t->routes[0], 1000, &wait_ms));
 	assert_int_equal(wait_ms, 1000);
 	assert_true(route_take_rate(&t->routes[0], 2000, &wait_ms));
+	/* another loop, which has not looked at the clock since, and the first again: no time has passed */
+	assert_false(route_take_rate(&t->routes[0], 1000, &wait_ms));
+	assert_false(route_take_rate(&t->routes[0], 2000, &wait_ms));
 	for (int i = 0; i < 100; i++)
 		assert_true(route_take_rate(&t->routes[1], 1000, &wait_ms));
 	route_table_unref(t);
