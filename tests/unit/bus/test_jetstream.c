@@ -43,21 +43,34 @@ static void publish_when_up(struct peer *p, const char *source, const char *name
 	assert_int_equal(err, E_OK);
 }
 
+/* With no more than 500 on their way. */
+static void fire_in_turn(struct volley *v, struct bus *bus)
+{
+	volley_init(v, 10000, "id", 100, DEADLINE_MS);
+	for (size_t i = 0; i < v->n; i++) {
+		bus->ops->publish(bus, &v->shots[i].publish);
+		if (i >= 500)
+			volley_wait(v, i - 499);
+	}
+	volley_wait(v, v->n);
+}
+
 static void ten_thousand_publishes_are_stored_once_and_in_order(void **state)
 {
+	uint64_t until = clock_mono_ms() + DEADLINE_MS;
 	struct rig r;
 	struct volley v;
 	struct seen seen;
 
 	(void)state;
 	rig_open(&r, NULL);
-	volley_init(&v, 10000, "id", 100, DEADLINE_MS);
-	for (size_t i = 0; i < v.n; i++) {
-		r.peer.bus->ops->publish(r.peer.bus, &v.shots[i].publish);
-		if (i >= 500)
-			volley_wait(&v, i - 499);
+	fire_in_turn(&v, r.peer.bus);
+	while (volley_count(&v, E_UNAVAILABLE) && clock_mono_ms() < until) { /* the connection was given up */
+		volley_release(&v);
+		rig_close(&r);
+		rig_open(&r, NULL);
+		fire_in_turn(&v, r.peer.bus);
 	}
-	volley_wait(&v, v.n);
 	assert_int_equal(volley_count(&v, E_OK), v.n);
 	seen_read(&seen, r.nats->url);
 	assert_int_equal(seen.n, v.n);
