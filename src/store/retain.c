@@ -155,6 +155,8 @@ enum err retain_step(struct store *s, int64_t now_ms, int64_t age_ms, struct why
 	if (retain_wait_ms(s, now_mono) > 0)
 		return E_OK;
 	taken = forwarded(s);
+	if (taken <= s->removed_pos) /* a bus that is behind came into use in this moment */
+		return E_OK;
 	slice = min_u64(taken, s->removed_pos + SLICE);
 	err = end_by_age(s, slice, taken, age_ms, why, &by_age);
 	if (err != E_OK)
