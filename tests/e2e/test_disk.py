@@ -386,8 +386,8 @@ def test_a_stuck_disk_does_not_hold_the_end_for_ever(gateway, faults):
 def test_the_log_moves_into_the_store_under_load_and_is_empty_when_idle(started, spawn, tmp_path):
     g = started()
     log = g.data / "spool.db-wal"
-    load = Load(spawn, "load", g.url, tmp_path / "ids", size=4000)
-    wait_for_events(g, 10000)  # 40 MB and more
+    load = Load(spawn, "load", g.url, tmp_path / "ids", size=40000)
+    wait_for_events(g, 1000)  # 40 MB and more
     wait_until(lambda: metric(g, "holdfast_store_wal_bytes") > 0, "there is a log")
     wait_until(lambda: log.stat().st_size < 32 << 20 < (g.data / "spool.db").stat().st_size, "the store has more than the log")
     load.stop()
