@@ -22,22 +22,26 @@ static const struct {
 static EVP_MAC_CTX *keyless[SIGNATURE_HASHES];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void make_keyless(void)
+static EVP_MAC_CTX *keyless_new(enum signature_hash hash)
 {
 	EVP_MAC *hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+	EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)hashes[hash].digest, 0),
+		OSSL_PARAM_construct_end(),
+	};
 
-	for (size_t i = 0; hmac && i < SIGNATURE_HASHES; i++) {
-		OSSL_PARAM params[] = {
-			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)hashes[i].digest, 0),
-			OSSL_PARAM_construct_end(),
-		};
-		EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac);
-
-		if (ctx && EVP_MAC_CTX_set_params(ctx, params) == 1)
-			keyless[i] = TAKE(ctx);
-		EVP_MAC_CTX_free(ctx);
-	}
 	EVP_MAC_free(hmac);
+	if (ctx && EVP_MAC_CTX_set_params(ctx, params) == 1)
+		return ctx;
+	EVP_MAC_CTX_free(ctx);
+	return NULL;
+}
+
+static void make_keyless(void)
+{
+	for (enum signature_hash i = 0; i < SIGNATURE_HASHES; i++)
+		keyless[i] = keyless_new(i);
 }
 
 static void ctx_freep(EVP_MAC_CTX **ctx)
@@ -53,7 +57,7 @@ enum err signature_hmac(enum signature_hash hash, struct str key, const struct s
 	if (key.n == 0)
 		return E_UNAUTHENTICATED;
 	(void)pthread_once(&once, make_keyless);
-	ctx = keyless[hash] ? EVP_MAC_CTX_dup(keyless[hash]) : NULL;
+	ctx = keyless[hash] ? EVP_MAC_CTX_dup(keyless[hash]) : keyless_new(hash); /* there was no memory for it then */
 	if (!ctx || EVP_MAC_init(ctx, (const unsigned char *)key.p, key.n, NULL) != 1)
 		return E_NOMEM;
 	for (size_t i = 0; i < count; i++)

@@ -6,9 +6,51 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "event/base64.h"
+
+/* ---- OpenSSL's memory ------------------------------------------------------------------------------------------------ */
+
+static bool no_memory;
+
+static void *give(size_t n, const char *file, int line)
+{
+	(void)file, (void)line;
+	return no_memory ? NULL : malloc(n);
+}
+
+static void *give_more(void *p, size_t n, const char *file, int line)
+{
+	(void)file, (void)line;
+	return no_memory ? NULL : realloc(p, n);
+}
+
+static void take_back(void *p, const char *file, int line)
+{
+	(void)file, (void)line;
+	free(p);
+}
+
+/* Before anything else asks for a signature: what OpenSSL makes once is there, what we make once is not. */
+static void the_first_signature_without_memory_is_not_the_last(void **state)
+{
+	struct str text = STR("text");
+	struct signature s;
+
+	(void)state;
+	EVP_MAC_free(EVP_MAC_fetch(NULL, "HMAC", NULL));
+	EVP_MD_free(EVP_MD_fetch(NULL, "SHA256", NULL));
+	no_memory = true;
+	assert_int_equal(signature_hmac(SIGNATURE_SHA256, STR("key"), &text, 1, &s), E_NOMEM);
+	no_memory = false;
+	assert_int_equal(signature_hmac(SIGNATURE_SHA256, STR("key"), &text, 1, &s), E_OK);
+}
+
+/* ---- signatures ------------------------------------------------------------------------------------------------------- */
 
 static void to_hex(const struct signature *s, char *ret_hex)
 {
@@ -185,6 +227,7 @@ static void hashes_have_the_names_that_senders_write(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_signature_without_memory_is_not_the_last), /* the first of all */
 		cmocka_unit_test(published_vectors_come_out),
 		cmocka_unit_test(a_claim_holds_when_one_of_its_signatures_fits),
 		cmocka_unit_test(an_empty_secret_signs_nothing),
@@ -194,5 +237,7 @@ int main(void)
 		cmocka_unit_test(hashes_have_the_names_that_senders_write),
 	};
 
+	if (CRYPTO_set_mem_functions(give, give_more, take_back) != 1)
+		return EXIT_FAILURE;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
