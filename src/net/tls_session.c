@@ -53,25 +53,38 @@ static long bio_ctrl(BIO *bio, int command, long number, void *p)
 	return command == BIO_CTRL_FLUSH;
 }
 
-static BIO_METHOD *method;
-
-static void make_method(void)
+static BIO_METHOD *method_new(void)
 {
-	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "holdfast");
+	BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "holdfast");
+
 	if (!method)
-		return;
+		return NULL;
 	BIO_meth_set_read_ex(method, bio_read);
 	BIO_meth_set_write_ex(method, bio_write);
 	BIO_meth_set_ctrl(method, bio_ctrl);
+	return method;
+}
+
+/* One for all; when there was no memory for it the next session asks again. */
+static const BIO_METHOD *the_method(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static BIO_METHOD *method;
+	const BIO_METHOD *made;
+
+	pthread_mutex_lock(&lock);
+	if (!method)
+		method = method_new();
+	made = method;
+	pthread_mutex_unlock(&lock);
+	return made;
 }
 
 static BIO *bio_new(struct tls_session *s)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	BIO *bio;
+	const BIO_METHOD *method = the_method();
+	BIO *bio = method ? BIO_new(method) : NULL;
 
-	pthread_once(&once, make_method);
-	bio = method ? BIO_new(method) : NULL;
 	if (!bio)
 		return NULL;
 	BIO_set_data(bio, s);

@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -388,9 +390,59 @@ static void no_allocation_that_fails_hurts_another_connection(void **state)
 	tls_server_free(t);
 }
 
+/* ---- OpenSSL's memory ------------------------------------------------------------------------------------------------ */
+
+static long fail_in; /* so many allocations from now, and all behind that one; 0: never */
+
+static bool must_fail(void)
+{
+	if (fail_in > 1)
+		fail_in--;
+	else if (fail_in == 1)
+		return true;
+	return false;
+}
+
+static void *give(size_t n, const char *file, int line)
+{
+	(void)file, (void)line;
+	return must_fail() ? NULL : malloc(n);
+}
+
+static void *give_more(void *p, size_t n, const char *file, int line)
+{
+	(void)file, (void)line;
+	return must_fail() ? NULL : realloc(p, n);
+}
+
+static void take_back(void *p, const char *file, int line)
+{
+	(void)file, (void)line;
+	free(p);
+}
+
+/* Before any other session: whatever is made once for all of them is made then. */
+static void the_first_session_without_memory_is_not_the_last(void **state)
+{
+	struct tls_session *s = NULL;
+	struct tls_server *t = NULL;
+
+	(void)state;
+	assert_int_equal(tls_server_new(cert_path, key_path, NULL, NULL, &t), E_OK);
+	for (long n = 1; n < 10000 && !s; n++) {
+		fail_in = n;
+		s = tls_session_new(t);
+	}
+	fail_in = 0;
+	assert_non_null(s);
+	tls_session_free(s);
+	tls_server_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_session_without_memory_is_not_the_last), /* the first of all */
 		cmocka_unit_test(requests_are_served_over_each_version_of_tls),
 		cmocka_unit_test(a_large_answer_and_a_large_body_pass),
 		cmocka_unit_test(bad_handshakes_end_only_their_own_connection),
@@ -401,5 +453,7 @@ int main(void)
 		cmocka_unit_test(no_allocation_that_fails_hurts_another_connection),
 	};
 
+	if (CRYPTO_set_mem_functions(give, give_more, take_back) != 1)
+		return EXIT_FAILURE;
 	return cmocka_run_group_tests(tests, make_files, remove_files);
 }
