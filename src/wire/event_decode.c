@@ -163,6 +163,15 @@ static void read_text(struct decode *d, const char *name, struct str text, struc
 		bad(d, "not UTF-8, or with a NUL in it: ", str_of(name));
 }
 
+/* What each event has besides its attributes; a log says it. */
+static void read_name(struct decode *d, const char *name, struct str text, struct str *ret_text)
+{
+	if (text.n <= WIRE_ATTRIBUTES_MAX)
+		read_text(d, name, text, ret_text);
+	else
+		bad(d, "too long: ", str_of(name));
+}
+
 static void read_field(struct decode *d, const struct proto_field *f)
 {
 	struct wire_event *e = d->event;
@@ -176,16 +185,16 @@ static void read_field(struct decode *d, const struct proto_field *f)
 	}
 	switch (f->number) {
 	case CE_ID:
-		read_text(d, "id", f->bytes, &id);
+		read_name(d, "id", f->bytes, &id);
 		break;
 	case CE_SOURCE:
-		read_text(d, "source", f->bytes, &e->source);
+		read_name(d, "source", f->bytes, &e->source);
 		break;
 	case CE_SPEC_VERSION:
-		read_text(d, "spec_version", f->bytes, &d->spec_version);
+		read_name(d, "spec_version", f->bytes, &d->spec_version);
 		break;
 	case CE_TYPE:
-		read_text(d, "type", f->bytes, &e->type_text);
+		read_name(d, "type", f->bytes, &e->type_text);
 		break;
 	case CE_ATTRIBUTE:
 		d->attributes += f->entire.n;

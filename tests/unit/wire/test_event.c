@@ -243,6 +243,26 @@ static void an_unknown_type_or_target_is_kept_and_no_failure(void **state)
 	buf_release(&bytes);
 }
 
+static void a_name_that_fills_the_log_is_refused_and_answered(void **state)
+{
+	struct wire_event e = full_event(), back;
+	struct buf bytes = { 0 }, type = { 0 };
+	struct why why = { 0 };
+
+	(void)state;
+	while (type.n <= WIRE_ATTRIBUTES_MAX)
+		buf_str(&type, STR("type"));
+	e.type = WIRE_UNKNOWN_TYPE;
+	e.type_text = buf_view(&type);
+	assert_int_equal(wire_event_encode(&e, &bytes), E_OK);
+	assert_int_equal(wire_event_decode(buf_view(&bytes), &back, &why), E_MALFORMED);
+	assert_string_equal(why.text, "too long: type");
+	assert_int_equal(back.type_text.n, 0);
+	assert_true(str_eq(back.resource_id, e.resource_id) && str_eq(back.event_id, e.event_id));
+	buf_release(&type);
+	buf_release(&bytes);
+}
+
 /* Messages in hex around: version 1.0, dataschema, resourceid "r", eventid "e". */
 #define IDS      "2a110a0a7265736f75726365696412031a01722a0e0a076576656e74696412031a0165"
 #define SCHEMA   "2a1b0a0a64617461736368656d61120d2a0b6170706c69636174696f6e"
@@ -451,6 +471,7 @@ int main(void)
 		cmocka_unit_test(every_target_has_its_text_and_kind),
 		cmocka_unit_test(the_schema_is_a_uri_the_rest_are_strings_and_data_is_there_even_when_empty),
 		cmocka_unit_test(an_unknown_type_or_target_is_kept_and_no_failure),
+		cmocka_unit_test(a_name_that_fills_the_log_is_refused_and_answered),
 		cmocka_unit_test(what_is_malformed_is_refused_and_its_ids_are_known),
 		cmocka_unit_test(nothing_and_noise_are_malformed),
 		cmocka_unit_test(no_truncation_is_taken_for_the_whole),
