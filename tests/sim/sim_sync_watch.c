@@ -226,6 +226,20 @@ static void check_identity(struct end *e, const struct object *o, const struct o
 	story->closed = true;
 }
 
+/*
+ * An agent keeps what its own people asked of a copy when the copy becomes that of another object (argocd-agent facts 4.5, "Managed,
+ * P->A write"): the operation of the one is then executed on the other.
+ */
+static void note_inherited(struct end *e, const struct object *o, const struct object *there)
+{
+	json_object *tree = object_tree(o);
+	struct story *story = story_of(e->sim, o->source_uid);
+
+	if (e->agent && story && strcmp(o->source_uid, there->source_uid) != 0 && tree_get(tree, "operation", NULL))
+		story->closed = true;
+	json_object_put(tree);
+}
+
 void watch_write(struct end *e, const struct backend_write *w)
 {
 	const struct object *o = w->object;
@@ -233,8 +247,10 @@ void watch_write(struct end *e, const struct backend_write *w)
 
 	if (o->kind != OBJECT_APPLICATION || !would_hit(w, there))
 		return;
-	if (w->verb == BACKEND_PUT)
+	if (w->verb == BACKEND_PUT) {
 		check_identity(e, o, there);
+		note_inherited(e, o, there);
+	}
 	if (w->verb == BACKEND_DELETE)
 		check_delete(e, there);
 	else if (w->verb == BACKEND_STATUS && !e->agent)
