@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -128,8 +129,11 @@ static struct {
 static bool has_room(void)
 {
 	struct pollfd p = { .fd = out.fd, .events = POLLOUT };
+	struct timespec patience = { .tv_nsec = lost.lines ? 0 : PATIENCE_MS * 1000000L };
+	sigset_t all;
 
-	return out.fd < 0 || poll(&p, 1, lost.lines ? 0 : PATIENCE_MS) != 0;
+	sigfillset(&all); /* a wait that a signal ends says nothing about room */
+	return out.fd < 0 || ppoll(&p, 1, &patience, &all) != 0;
 }
 
 /* So much fits where there is any room (pipe(7)). False: the rest did not fit. */

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -182,6 +184,39 @@ static void who_does_not_read_holds_up_nobody_and_is_told_what_is_missing(void *
 	end_pipe(ends);
 }
 
+static int signals_from; /* the pipe's end to read from */
+static volatile sig_atomic_t signals, rescued;
+
+/* So that what would wait for ever fails. */
+static void on_alarm(int number)
+{
+	static char rest[8192];
+
+	(void)number;
+	if (++signals == 500)
+		rescued = read(signals_from, rest, sizeof(rest)) > 0;
+}
+
+static void a_signal_is_not_taken_for_room(void **state)
+{
+	const struct itimerval every = { { .tv_usec = 10000 }, { .tv_usec = 10000 } }, never = { 0 };
+	struct sigaction action = { .sa_handler = on_alarm }, before;
+	int ends[2];
+
+	(void)state;
+	begin_on_pipe(ends, 8192);
+	signals_from = ends[0];
+	sigaction(SIGALRM, &action, &before);
+	setitimer(ITIMER_REAL, &every, NULL);
+	log_info("a", "nobody reads this");
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &before, NULL);
+	assert_false(rescued);
+	(void)drained(ends[0]);
+	log_info("a", "read again"); /* or the next test's first line would speak of the lost one */
+	end_pipe(ends);
+}
+
 static void a_line_that_was_cut_ends_before_the_next(void **state)
 {
 	char large[6001] = { 0 };
@@ -239,6 +274,7 @@ int main(void)
 		cmocka_unit_test(a_file_gets_no_colours),
 		cmocka_unit_test(who_does_not_read_holds_up_nobody_and_is_told_what_is_missing),
 		cmocka_unit_test(a_line_that_was_cut_ends_before_the_next),
+		cmocka_unit_test(a_signal_is_not_taken_for_room),
 		cmocka_unit_test(a_long_line_fits_a_pipe_that_is_read),
 		cmocka_unit_test(levels_have_names),
 	};
