@@ -28,28 +28,43 @@ static bool checksum_of(const struct replica_copy *c, unsigned char sum[static W
 	return c->recorded && wire_spec_checksum(target, blob_view(c->object->json), sum, &why) == E_OK;
 }
 
-/* "I have this, is it right?" Without a copy (NULL): "I do not have it." */
-static enum err ask_about(struct session *s, const struct replica_place *place, const struct replica_copy *c)
+static enum err ask_update(struct session *s, const struct wire_resync *r)
 {
-	json_object *tree = c ? object_tree(c->object) : NULL;
-	unsigned char sum[WIRE_CHECKSUM];
-	struct wire_resync r = { .kind = str_of(object_kind_name(place->kind)), .uid = str_of(c ? c->source_uid : "") };
 	struct buf json = { 0 };
-	enum err err = c && !tree ? E_NOMEM : E_OK;
+	enum err err;
 
-	role_said_as(&s->role, place, tree, &r.namespace, &r.name);
-	if (c && is_of_our_dialect(s))
-		r.checksum = c->version;
-	else if (c && checksum_of(c, sum))
-		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
-	wire_resync_write(WIRE_REQUEST_UPDATE, &r, &json);
-	if (err == E_OK)
-		err = json.err;
+	wire_resync_write(WIRE_REQUEST_UPDATE, r, &json);
+	err = json.err;
 	if (err == E_OK)
 		err = peer_request(s->peer, WIRE_REQUEST_UPDATE, WIRE_TO_RESYNC, buf_view(&json), s->now_ms);
 	buf_release(&json);
+	return err;
+}
+
+/* "I have this, is it right?" */
+static enum err ask_about(struct session *s, const struct replica_copy *c)
+{
+	json_object *tree = object_tree(c->object);
+	unsigned char sum[WIRE_CHECKSUM];
+	struct wire_resync r = { .kind = str_of(object_kind_name(c->place.kind)), .uid = str_of(c->source_uid) };
+	enum err err = E_NOMEM;
+
+	role_said_as(&s->role, &c->place, tree, &r.namespace, &r.name);
+	if (is_of_our_dialect(s))
+		r.checksum = c->version;
+	else if (checksum_of(c, sum))
+		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
+	if (tree)
+		err = ask_update(s, &r);
 	json_object_put(tree);
 	return err;
+}
+
+/* "I do not have it." In the peer's own words: where it has the object nobody here knows, without a copy. */
+static enum err ask_for(struct session *s, const struct wire_resync *named)
+{
+	return ask_update(
+		s, &(struct wire_resync){ .kind = named->kind, .namespace = named->namespace, .name = named->name });
 }
 
 static enum err ask_about_all(struct session *s)
@@ -59,7 +74,7 @@ static enum err ask_about_all(struct session *s)
 	enum err err = E_OK;
 
 	while (err == E_OK && replica_next_copy(s->replica, &cursor, &c))
-		err = ask_about(s, &c.place, &c);
+		err = ask_about(s, &c);
 	return err;
 }
 
@@ -222,7 +237,7 @@ static enum err answer_synced(struct session *s, const struct wire_resync *r, st
 		return wrong_end(why);
 	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, &place))
 		return why_set(why, E_MALFORMED, "no such kind or name");
-	return ask_about(s, &place, replica_copy(s->replica, &place, &c) ? &c : NULL);
+	return replica_copy(s->replica, &place, &c) ? ask_about(s, &c) : ask_for(s, r);
 }
 
 /* Somebody has forgotten something: perhaps the status of a copy, too. */

@@ -20,15 +20,16 @@ static const char *text_at(json_object *tree, const char *a, const char *b, cons
 }
 
 /* A question about a copy says what the copy is, or that nothing is known of it. */
-static bool has_checksum(const struct wire_event *e)
+static void describe_question(struct stage *st, const struct wire_event *e)
 {
 	struct buf arena = { 0 };
 	struct wire_resync r = { 0 };
 	struct why why;
 
 	assert_int_equal(wire_resync_read(e->data, &arena, &r, &why), E_OK);
+	buf_addf(&st->said, " %.*s/%.*s%s", STR_ARG(r.namespace), STR_ARG(r.name),
+		 r.checksum.n ? ", with a checksum" : "");
 	buf_release(&arena);
-	return r.checksum.n > 0;
 }
 
 static void describe(struct stage *st, const struct wire_event *e)
@@ -46,8 +47,8 @@ static void describe(struct stage *st, const struct wire_event *e)
 		buf_addf(&st->said, " %.*s", STR_ARG(e->event_id));
 	if (e->target == WIRE_TO_RESYNC)
 		(void)snprintf(st->asked, sizeof(st->asked), "%.*s", STR_ARG(e->event_id));
-	if (e->type == WIRE_REQUEST_UPDATE && has_checksum(e))
-		buf_lit(&st->said, ", with a checksum");
+	if (e->type == WIRE_REQUEST_UPDATE)
+		describe_question(st, e);
 	if (e->reason.n)
 		buf_addf(&st->said, ": %.*s", STR_ARG(e->reason));
 	if (wire_is_object(e) && e->data.n && tree_parse(e->data, &why, &tree) == E_OK) {

@@ -440,14 +440,28 @@ static void a_copy_whose_record_was_lost_is_asked_for_as_a_whole(void **state)
 	stage_restart(&st);
 	stage_connect(&st);
 	stage_run(&st, 50);
-	assert_non_null(strstr(buf_cstr(&st.said), "request-update\n"));
+	assert_non_null(strstr(buf_cstr(&st.said), "request-update site/web\n"));
 	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "1", APP("u1", "r1", ""));
 	stage_run(&st, 50);
 	buf_clear(&st.said);
 	stage_restart(&st);
 	stage_connect(&st);
 	stage_run(&st, 50);
-	assert_non_null(strstr(buf_cstr(&st.said), "request-update, with a checksum\n"));
+	assert_non_null(strstr(buf_cstr(&st.said), "request-update site/web, with a checksum\n"));
+	stage_end(&st);
+}
+
+/* With destinations it may have it in any namespace, and in its own what is in ours: nobody here knows where, without a copy. */
+static void what_is_not_here_is_asked_for_where_the_principal_has_it(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	st.site.by_destination = true;
+	stage_ask(&st, WIRE_SYNCED_RESOURCE, "1",
+		  "{\"kind\":\"Application\",\"namespace\":\"argocd\",\"name\":\"web\"}");
+	stage_expect(&st, "applied 1\nrequest-update argocd/web\n");
 	stage_end(&st);
 }
 
@@ -1008,6 +1022,7 @@ int main(void)
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
 		cmocka_unit_test(a_copy_whose_record_was_lost_is_asked_for_as_a_whole),
+		cmocka_unit_test(what_is_not_here_is_asked_for_where_the_principal_has_it),
 		cmocka_unit_test(a_copy_that_is_made_again_without_a_status_says_so),
 		cmocka_unit_test(a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done),
 		cmocka_unit_test(what_a_go_agent_says_may_overtake_its_answer_to_a_refresh),
