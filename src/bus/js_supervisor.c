@@ -21,6 +21,7 @@
 #define WATCH_EVERY_MS   500
 #define STUCK_MS         1500
 #define LONG_LIVED_MS    5000
+#define GONE_MS          1000 /* until a server has removed the files of a stream that is gone */
 
 static bool stopping(struct jetstream *js)
 {
@@ -184,7 +185,8 @@ static void resume(struct jetstream *js, struct js_link *link)
 
 /*
  * A publish found no stream. Creating it while publishes are on their way could store a later event before an earlier
- * one that was refused, so the bus is down meanwhile.
+ * one that was refused, so the bus is down meanwhile. And not at once: nats-server 2.9.10 forgets a stream before it removes
+ * its files, and those of a new one with it, which then takes nothing ("error opening msg block file") or loses what it took.
  */
 static enum err check_stream(struct jetstream *js, struct js_link *link, struct why *why)
 {
@@ -196,6 +198,7 @@ static enum err check_stream(struct jetstream *js, struct js_link *link, struct 
 	pthread_mutex_lock(&js->lock);
 	suspend(js, link);
 	pthread_mutex_unlock(&js->lock);
+	pause_ms(js, GONE_MS);
 	err = ensure_stream(js, link, why);
 	if (!err)
 		resume(js, link);

@@ -3,6 +3,7 @@
 Every test gets a directory (tmp_path) and ports of its own and waits for conditions, never for a time.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -248,8 +249,9 @@ class Manager:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
-        while message := self.socket.recv(4096):
-            self.heard.put(message)
+        with contextlib.suppress(OSError):  # it was closed
+            while message := self.socket.recv(4096):
+                self.heard.put(message)
 
     def next(self, limit_s=60):
         return self.heard.get(timeout=limit_s)

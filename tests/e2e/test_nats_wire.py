@@ -134,7 +134,12 @@ def test_a_stream_that_is_deleted_is_created_again_and_what_waits_goes_in(nats, 
     messages = messages_of(server)
     assert_once(messages)
     there = [(m.event["id"], m.body["id"]) for m in messages if m.subject == "default.hooks.a"]
-    assert len(there) >= 50 and there == g.stored("a")[-len(there):]
+    place = {event: i for i, event in enumerate(g.stored("a"))}
+    places = [place[event] for event in there]
+    assert len(there) >= 50 and places[-1] == len(place) - 1
+    # The server refuses what comes behind the deletion before it acknowledges what came before it, and a refusal does not say whose it is:
+    # the first here may have been in the former stream, too. What follows has no gap.
+    assert all(a < b for a, b in zip(places, places[1:])) and sum(a + 1 != b for a, b in zip(places, places[1:])) <= 1, places
     assert set(load.ids(500)) <= {a.id for a in load.answers if a.route == "b"}
 
 
