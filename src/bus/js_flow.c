@@ -143,8 +143,9 @@ static void take_ack(struct jetstream *js, natsMsg *msg)
 }
 
 /*
- * "No responders": no stream takes a subject. The library does not say whose answer it is. The oldest takes it: when the
- * stream is gone that is right, and otherwise the worst is one publish sent again, under an id that the stream knows.
+ * "No responders": no stream takes a subject. The library does not say whose answer it is. The oldest takes it: the worst is
+ * one publish sent again, under an id that the stream knows, or, when the server refuses what came behind the deletion of a
+ * stream before it acknowledges what came before it, into the stream that takes its place.
  */
 static void no_stream(struct jetstream *js)
 {
