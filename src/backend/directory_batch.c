@@ -44,8 +44,22 @@ static void sync_one(struct job_dir *d, int fd)
 	d->err = disk_err(errno);
 }
 
+/* The name of a new namespace is above all its directories; which of them made it does not matter. */
+static void sync_root(struct batch *b)
+{
+	struct job_dir root = { 0 };
+
+	sync_one(&root, b->root);
+	for (size_t i = 0; i < b->dir_count && root.err != E_OK; i++) {
+		b->dirs[i].number = root.number;
+		b->dirs[i].err = root.err;
+	}
+}
+
 void batch_sync_dirs(struct batch *b)
 {
+	bool namespace_made = false;
+
 	for (size_t i = 0; i < b->dir_count; i++) {
 		struct job_dir *d = &b->dirs[i];
 
@@ -53,9 +67,10 @@ void batch_sync_dirs(struct batch *b)
 			sync_one(d, d->fd);
 		if (d->made)
 			sync_one(d, d->namespace_fd);
-		if (d->namespace_made)
-			sync_one(d, b->root);
+		namespace_made = namespace_made || d->namespace_made;
 	}
+	if (namespace_made)
+		sync_root(b);
 }
 
 void batch_close_dirs(struct batch *b)
