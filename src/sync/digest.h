@@ -10,6 +10,8 @@
 #pragma once
 
 #include <json-c/json.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -18,6 +20,16 @@
 struct digest {
 	char text[DIGEST_SIZE];
 };
+
+static inline bool digest_eq(const struct digest *a, const struct digest *b)
+{
+	return strcmp(a->text, b->text) == 0;
+}
+
+static inline bool digest_is_empty(const struct digest *d)
+{
+	return d->text[0] == 0;
+}
 
 enum digest_part {
 	/*

@@ -145,7 +145,7 @@ bool role_is_going(const struct replica_case *c)
 
 static void if_new(struct digest *digest, const struct digest *before)
 {
-	if (strcmp(digest->text, before->text) == 0)
+	if (digest_eq(digest, before))
 		*digest = (struct digest){ "" };
 }
 

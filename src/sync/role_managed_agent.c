@@ -21,7 +21,7 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 	    json_object_object_add(said, "operation", json_object_get(tree_get(tree, "operation", NULL))) == 0 &&
 	    (!refresh[0] || tree_mark_set(said, "annotations", MARK_REFRESH, refresh) == E_OK))
 		err = digest_of(said, DIGEST_WHOLE, &ret_state->status);
-	if (err == E_OK && !ret_state->status.text[0])
+	if (err == E_OK && digest_is_empty(&ret_state->status))
 		ret_state->status = (struct digest){ "none" };
 	json_object_put(said);
 	return err;

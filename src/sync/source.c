@@ -187,7 +187,7 @@ bool source_knows_desired(const struct source *s, const struct object *truth, ui
 	const struct copy *c = copy_of_truth(s, truth);
 
 	return c && came > c->desired_at && !c->offered_desired.open &&
-	       strcmp(c->desired.text, c->entry->state.desired.text) == 0;
+	       digest_eq(&c->desired, &c->entry->state.desired);
 }
 
 bool source_awaits_answer(const struct source *s, const struct object *truth, uint64_t came)
@@ -195,7 +195,7 @@ bool source_awaits_answer(const struct source *s, const struct object *truth, ui
 	const struct copy *c = copy_of_truth(s, truth);
 
 	return c && source_speaks_upstream(s) && c->offered_desired.open && came > c->offered_desired.sent_at &&
-	       strcmp(c->offered_desired.digest.text, c->entry->state.desired.text) == 0;
+	       digest_eq(&c->offered_desired.digest, &c->entry->state.desired);
 }
 
 void source_say_again(struct source *s, const struct object *truth, uint64_t now_ms)
@@ -204,8 +204,7 @@ void source_say_again(struct source *s, const struct object *truth, uint64_t now
 
 	if (!c || !c->entry->truth)
 		return;
-	c->forced = c->entry->state.desired.text[0] != 0;
-	c->forced_status = c->entry->state.status.text[0] != 0;
+	source_copy_force(c);
 	source_sync(s, c->entry, now_ms);
 }
 

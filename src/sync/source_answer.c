@@ -5,7 +5,7 @@
 /* An event about this copy was confirmed: the version in its id says which. */
 static bool confirms(const struct offer *offered, struct str version)
 {
-	return offered->digest.text[0] && str_is(version, offered->version);
+	return !digest_is_empty(&offered->digest) && str_is(version, offered->version);
 }
 
 static void confirm_part(struct source *s, struct copy *c, struct offer *offered, struct digest *confirmed,
@@ -126,8 +126,7 @@ static bool offer_again(struct entry *e)
 	c->too_large = false;
 	if (!source_is_behind(e))
 		return false; /* a smaller version has been confirmed since */
-	c->forced = e->state.desired.text[0] != 0;
-	c->forced_status = e->state.status.text[0] != 0;
+	source_copy_force(c);
 	return true;
 }
 

@@ -6,7 +6,7 @@
 /* What the peer should have, as the list of a comparison. */
 static bool is_listed(const struct entry *e)
 {
-	return e->truth && e->state.desired.text[0];
+	return e->truth && !digest_is_empty(&e->state.desired);
 }
 
 static struct wire_listed listed(const struct entry *e)
@@ -56,7 +56,7 @@ static size_t list_confirmed(const struct source *s, struct wire_listed *list)
 
 	for (struct link *l = s->all.next; l != &s->all; l = l->next)
 		for (const struct copy *c = ENTRY_OF(l, in_all)->copies; c; c = c->next)
-			if (c->desired.text[0])
+			if (!digest_is_empty(&c->desired))
 				list[n++] = (struct wire_listed){ .kind = str_of(object_kind_name(c->entry->kind)),
 								  .name = str_of(c->entry->name),
 								  .uid = said_uid(c),
@@ -115,7 +115,7 @@ static bool is_new_to_peer(const struct entry *e)
 {
 	const struct copy *c = source_copy_of(e, e->truth->uid);
 
-	return !c || !c->desired.text[0];
+	return !c || digest_is_empty(&c->desired);
 }
 
 enum err source_list(struct source *s, uint64_t now_ms)
@@ -228,7 +228,7 @@ static enum err compare_known(struct source *s, struct entry *e, struct str uid,
 		err = is_as_it_should_be(s, c, checksum, &is);
 	/* Unless something newer is on its way: then it is only late. */
 	if (err == E_OK && c && !is)
-		c->forced |= c->desired.text[0] && source_is_confirmed(c) && !is_late(s, c);
+		c->forced |= !digest_is_empty(&c->desired) && source_is_confirmed(c) && !is_late(s, c);
 	source_sync(s, e, now_ms);
 	return err == E_NOT_FOUND ? E_OK : err;
 }
@@ -237,7 +237,7 @@ enum err source_compare(struct source *s, enum object_kind kind, const char *nam
 			struct str uid, struct str checksum, uint64_t now_ms)
 {
 	struct entry *e = source_entry(s, kind, namespace, name, /* make= */ uid.n > 0);
-	bool ours = e && e->truth && e->state.desired.text[0];
+	bool ours = e && is_listed(e);
 	enum err err = E_OK;
 
 	if (!e)

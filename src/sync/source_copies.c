@@ -89,13 +89,24 @@ struct copy *source_copy_add(struct source *s, struct entry *e, struct str uid)
 
 static struct room_share share_of(const struct copy *c)
 {
-	return (struct room_share){ .objects = strcmp(c->version, SOURCE_LEARNED) == 0 };
+	return (struct room_share){ .objects = source_copy_is_learned(c) };
 }
 
 void source_copy_version(struct source *s, struct copy *c, const char *version)
 {
 	(void)snprintf(c->version, sizeof(c->version), "%s", version);
 	room_set(s->o.room, &c->share, share_of(c));
+}
+
+bool source_copy_is_learned(const struct copy *c)
+{
+	return strcmp(c->version, SOURCE_LEARNED) == 0;
+}
+
+void source_copy_force(struct copy *c)
+{
+	c->forced = !digest_is_empty(&c->entry->state.desired);
+	c->forced_status = !digest_is_empty(&c->entry->state.status);
 }
 
 void source_copy_drop(struct source *s, struct copy *c)

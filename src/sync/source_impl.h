@@ -137,6 +137,10 @@ void source_copy_drop(struct source *s, struct copy *c);
 
 /* It has another version: it is known from more than what the peer says, or (SOURCE_LEARNED) from that alone. */
 void source_copy_version(struct source *s, struct copy *c, const char *version);
+bool source_copy_is_learned(const struct copy *c);
+
+/* Whatever the peer should have of it is sent again, confirmed or not. */
+void source_copy_force(struct copy *c);
 
 void source_command_drop(struct copy *c, struct command *command);
 

@@ -19,7 +19,7 @@ enum err source_write_copy(struct source *s, const struct copy *c, bool remove)
 	struct ledger_row row = key_row(s, c);
 	char operation[OPERATION_TEXT];
 
-	s->list.known &= strcmp(c->version, SOURCE_LEARNED) == 0; /* it lists what was confirmed */
+	s->list.known &= source_copy_is_learned(c); /* it lists what was confirmed */
 	(void)snprintf(operation, sizeof(operation), "%s %s", c->operation.text, c->terminate.text);
 	row.version = str_of(c->version);
 	row.desired = str_of(c->desired.text);

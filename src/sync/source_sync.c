@@ -7,16 +7,6 @@
 
 #define AGAIN_MS 1000 /* after something for which there was no memory */
 
-static bool same(const struct digest *a, const struct digest *b)
-{
-	return strcmp(a->text, b->text) == 0;
-}
-
-static bool empty(const struct digest *d)
-{
-	return d->text[0] == 0;
-}
-
 /* Hold an event about a copy. `version` becomes part of its id. */
 static enum err add(struct source *s, const struct copy *c, enum delivery_type type, enum wire_type wire,
 		    const char *version, struct blob *bytes, uint64_t now_ms)
@@ -59,8 +49,7 @@ static enum err delete_copy(struct source *s, struct copy *c, uint64_t now_ms)
 	if (!c->kept || c->deleting)
 		return E_OK;
 	/* What we never knew of gives way to our object of that name; it is deleted when there is none. */
-	if (!s->o.deletes || (s->o.creates && !c->offered) ||
-	    (c->entry->truth && strcmp(c->version, SOURCE_LEARNED) == 0))
+	if (!s->o.deletes || (s->o.creates && !c->offered) || (c->entry->truth && source_copy_is_learned(c)))
 		return forget(s, c);
 	err = add(s, c, DELIVERY_DELETE, WIRE_DELETE, c->offered_desired.version, NULL, now_ms);
 	c->deleting = err == E_OK;
@@ -112,7 +101,7 @@ static enum err sync_remembered(struct source *s, struct copy *c)
 	if (err != E_OK || !changed)
 		return err;
 	/* It is the copy of another object now, to which nothing was told yet. */
-	c->forced_status = !empty(&c->entry->state.status);
+	c->forced_status = !digest_is_empty(&c->entry->state.status);
 	return source_write_copy(s, c, /* remove= */ false);
 }
 
@@ -164,18 +153,18 @@ static enum err offer(struct source *s, struct copy *c, enum delivery_type type,
 static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *desired = &c->entry->state.desired;
-	bool first = s->o.creates && empty(&c->desired) && empty(&c->offered_desired.digest);
+	bool first = s->o.creates && digest_is_empty(&c->desired) && digest_is_empty(&c->offered_desired.digest);
 
-	if (empty(desired)) {
+	if (digest_is_empty(desired)) {
 		/* Nothing is asked of the peer any more: the same asked again is something new. */
-		if (empty(&c->desired) && empty(&c->offered_desired.digest))
+		if (digest_is_empty(&c->desired) && digest_is_empty(&c->offered_desired.digest))
 			return E_OK;
 		c->desired = c->offered_desired.digest = *desired;
 		source_copy_version(s, c, "");
 		return source_write_copy(s, c, /* remove= */ false);
 	}
-	if (!c->forced && (same(&c->offered_desired.digest, desired) ||
-			   (same(&c->desired, desired) && empty(&c->offered_desired.digest))))
+	if (!c->forced && (digest_eq(&c->offered_desired.digest, desired) ||
+			   (digest_eq(&c->desired, desired) && digest_is_empty(&c->offered_desired.digest))))
 		return E_OK;
 	return offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, &c->forced, now_ms);
 }
@@ -184,8 +173,9 @@ static enum err sync_status(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *status = &c->entry->state.status;
 
-	if (empty(status) || (!c->forced_status && (same(&c->offered_status.digest, status) ||
-						    (same(&c->status, status) && empty(&c->offered_status.digest)))))
+	if (digest_is_empty(status) ||
+	    (!c->forced_status && (digest_eq(&c->offered_status.digest, status) ||
+				   (digest_eq(&c->status, status) && digest_is_empty(&c->offered_status.digest)))))
 		return E_OK;
 	return offer(s, c, DELIVERY_STATUS, status, &c->offered_status, &c->forced_status, now_ms);
 }
@@ -259,14 +249,14 @@ static enum err begin_command(struct source *s, struct copy *c, enum wire_type t
 {
 	struct digest before = *recorded;
 	struct command *command;
-	bool came = same(wanted, theirs);
+	bool came = digest_eq(wanted, theirs);
 	enum err err;
 
-	if (same(wanted, recorded))
+	if (digest_eq(wanted, recorded))
 		return E_OK;
 	*recorded = *wanted;
 	*theirs = (struct digest){ "" };
-	if (empty(wanted) || came)
+	if (digest_is_empty(wanted) || came)
 		return source_write_copy(s, c, /* remove= */ false);
 	err = command_new(s, c, type, &command);
 	if (err != E_OK) {
@@ -380,8 +370,8 @@ bool source_is_confirmed(const struct copy *c)
 {
 	const struct digest *desired = &c->entry->state.desired;
 
-	return same(&c->desired, desired) &&
-	       (empty(&c->offered_desired.digest) || same(&c->offered_desired.digest, desired));
+	return digest_eq(&c->desired, desired) &&
+	       (digest_is_empty(&c->offered_desired.digest) || digest_eq(&c->offered_desired.digest, desired));
 }
 
 bool source_is_behind(const struct entry *e)
@@ -390,6 +380,6 @@ bool source_is_behind(const struct entry *e)
 
 	if (!e->truth)
 		return e->copies != NULL;
-	return !c || e->copies->next || c->commands || !same(&c->desired, &e->state.desired) ||
-	       (!empty(&e->state.status) && !same(&c->status, &e->state.status));
+	return !c || e->copies->next || c->commands || !digest_eq(&c->desired, &e->state.desired) ||
+	       (!digest_is_empty(&e->state.status) && !digest_eq(&c->status, &e->state.status));
 }
