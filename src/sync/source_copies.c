@@ -48,7 +48,7 @@ void source_settle(struct source *s, struct entry *e)
 	mem_free(e);
 }
 
-/* ---- copies and commands ---------------------------------------------------------------------------------------- */
+/* ---- copies ----------------------------------------------------------------------------------------------------- */
 
 struct copy *source_copy_of(const struct entry *e, const char *uid)
 {
@@ -122,25 +122,4 @@ void source_copy_drop(struct source *s, struct copy *c)
 	room_set(s->o.room, &c->share, (struct room_share){ 0 });
 	mem_free(c->remembered);
 	mem_free(c);
-}
-
-void source_command_put(struct copy *c, struct command *command)
-{
-	struct command **at = &c->commands;
-
-	while (*at && (*at)->number <= command->number)
-		at = &(*at)->next;
-	command->next = *at;
-	*at = command;
-}
-
-void source_command_drop(struct copy *c, struct command *command)
-{
-	struct command **at = &c->commands;
-
-	while (*at != command)
-		at = &(*at)->next;
-	*at = command->next;
-	blob_unref(command->message);
-	mem_free(command);
 }

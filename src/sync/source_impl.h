@@ -2,7 +2,8 @@
  * source_impl.h -- the inside of a source, shared by its files.
  *
  * Shape     source.c          life, the truth, the guard, what is asked
- *           source_copies.c   names, their copies, and the commands of those
+ *           source_copies.c   names and their copies
+ *           source_commands.c the commands of a copy: made, kept, into the outbox, forgotten
  *           source_rows.c     copies and commands as rows of the ledger
  *           source_sync.c     the difference between truth and copies, into the outbox
  *           source_answer.c   what answers and commits change
@@ -60,13 +61,12 @@ struct copy {
 	bool kept;                /* its row is durable */
 	bool offered;             /* something of it may have left */
 	bool deleting;            /* its delete is in the outbox */
-	bool forced; /* the peer does not have what it confirmed: send it again under a version of its own */
-	bool forced_status;
-	struct room_share share;
-	bool too_large; /* something of it was larger than a message to this peer may be */
-	uint64_t
-		number; /* of this copy: an object that goes and comes again has another copy of the same resource id */
-	char *uid;      /* behind resource_id */
+	bool forced;        /* the peer does not have what it confirmed: send it again under a version of its own */
+	bool forced_status; /* likewise its status */
+	bool too_large;     /* something of it was larger than a message to this peer may be */
+	struct room_share share; /* what it takes of the peer's room */
+	uint64_t number; /* of all copies: an object that goes and comes again has another, of the same resource id */
+	char *uid;       /* behind resource_id */
 	char resource_id[];
 };
 
@@ -142,10 +142,19 @@ bool source_copy_is_learned(const struct copy *c);
 /* Whatever the peer should have of it is sent again, confirmed or not. */
 void source_copy_force(struct copy *c);
 
-void source_command_drop(struct copy *c, struct command *command);
+/* source_commands.c */
 
 /* Put it where its number wants it. */
 void source_command_put(struct copy *c, struct command *command);
+
+/* It is not the copy's any more, and freed. */
+void source_command_drop(struct copy *c, struct command *command);
+
+/* Begin the commands that the truth asks for, and add to the outbox those whose rows are durable. E_LIMIT, E_NOMEM: do it again later. */
+enum err source_sync_commands(struct source *s, struct copy *c, uint64_t now_ms);
+
+/* Remove the rows of commands that are over, and forget those. E_NOMEM: the next source_sync() does it. */
+enum err source_bury_commands(struct source *s, struct copy *c);
 
 /* source_rows.c */
 
@@ -156,17 +165,16 @@ enum err source_write_command(struct source *s, const struct copy *c, const stru
 /* Be told, in source_on_durable(), when that is durable. */
 enum err source_tell(struct source *s, const struct copy *c, const char *what);
 
-/* source_sync.c: add to the outbox what the peer lacks of this name. The entry may be gone afterwards. */
+/* source_sync.c */
+
+/* Add to the outbox what the peer lacks of this name. The entry may be gone afterwards. */
 void source_sync(struct source *s, struct entry *e, uint64_t now_ms);
-
-/* Remove the rows of commands that are over, and forget those. E_NOMEM: the next source_sync() does it. */
-enum err source_bury_commands(struct source *s, struct copy *c);
-
-/* source_answer.c: a row is durable. */
-void source_on_durable(struct journal_listener *l, struct str tag);
 
 /* Has the peer confirmed the desired state as it is? */
 bool source_is_confirmed(const struct copy *c);
 
 /* Is something of it not confirmed? */
 bool source_is_behind(const struct entry *e);
+
+/* source_answer.c: a row is durable. */
+void source_on_durable(struct journal_listener *l, struct str tag);
