@@ -203,15 +203,3 @@ enum err role_plan_delete(const struct replica_case *c, json_object *local, stru
 	plan->record_removed = c->record != NULL;
 	return E_OK;
 }
-
-bool role_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name)
-{
-	if (namespace.n > OBJECT_NAME_MAX || name.n > OBJECT_NAME_MAX)
-		return false;
-	*place = (struct replica_place){ .kind = kind };
-	if (namespace.n)
-		memcpy(place->namespace, namespace.p, namespace.n);
-	if (name.n)
-		memcpy(place->name, name.p, name.n);
-	return true;
-}

@@ -1,8 +1,9 @@
 /*
  * role_impl.h -- what the four roles share. Internal to sync.
  *
- * Shape     roles.c tables and names; role_common.c events and plans; role_managed_agent.c, role_autonomous_agent.c,
- *           role_principal_managed.c, role_principal_autonomous.c the rules of each end.
+ * Shape     roles.c the table of ends, and their rules as those of a source and a replica; role_names.c what the peer calls
+ *           things; role_common.c events and plans; role_managed_agent.c, role_autonomous_agent.c, role_principal_managed.c,
+ *           role_principal_autonomous.c the rules of each end.
  */
 #pragma once
 

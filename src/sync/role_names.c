@@ -1,0 +1,85 @@
+#include "sync/role_impl.h"
+
+#include <stdio.h>
+
+bool role_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name)
+{
+	if (namespace.n > OBJECT_NAME_MAX || name.n > OBJECT_NAME_MAX)
+		return false;
+	*place = (struct replica_place){ .kind = kind };
+	if (namespace.n)
+		memcpy(place->namespace, namespace.p, namespace.n);
+	if (name.n)
+		memcpy(place->name, name.p, name.n);
+	return true;
+}
+
+static bool place_at_agent(const struct role *r, enum object_kind kind, struct str said, const char *name,
+			   struct replica_place *ret_place)
+{
+	bool autonomous = r->config.end == ROLE_AUTONOMOUS_AGENT;
+	const char *own = autonomous && kind == OBJECT_APPPROJECT ? mapping_unprefixed(r->config.agent, name) : NULL;
+	struct mapping_place place = { .namespace = r->config.site->namespace };
+	char incoming[OBJECT_NAME_MAX + 1];
+
+	(void)snprintf(incoming, sizeof(incoming), "%.*s", STR_ARG(said));
+	if (!autonomous && mapping_place(r->config.site, kind, incoming, &place, &(struct why){ 0 }) != E_OK)
+		return false;
+	return role_place_set(ret_place, kind, str_of(place.namespace), str_of(own ? own : name));
+}
+
+static bool place_of_managed(const struct role *r, enum object_kind kind, struct str said, struct str name,
+			     struct replica_place *ret_place)
+{
+	const struct mapping_principal *m = r->config.principal;
+
+	if (kind != OBJECT_APPLICATION)
+		said = str_of(m->namespace);
+	else if (!m->by_destination)
+		said = str_of(r->config.agent);
+	return role_place_set(ret_place, kind, said, name);
+}
+
+static bool place_of_autonomous(const struct role *r, enum object_kind kind, const char *name,
+				struct replica_place *ret_place)
+{
+	if (kind == OBJECT_APPLICATION)
+		return role_place_set(ret_place, kind, str_of(r->config.agent), str_of(name));
+	return role_place_set(ret_place, kind, str_of(r->config.principal->namespace), (struct str){ 0 }) &&
+	       mapping_prefixed(r->config.agent, name, ret_place->name, &(struct why){ 0 }) == E_OK;
+}
+
+bool role_place_of(const struct role *r, enum object_kind kind, struct str said, struct str name,
+		   struct replica_place *ret_place)
+{
+	char terminated[OBJECT_NAME_MAX + 1];
+
+	if (!role_has_kind(r->config.end, kind) || name.n == 0 || name.n > OBJECT_NAME_MAX || said.n > OBJECT_NAME_MAX)
+		return false;
+	(void)snprintf(terminated, sizeof(terminated), "%.*s", STR_ARG(name));
+	switch (r->config.end) {
+	case ROLE_PRINCIPAL_OF_MANAGED:
+		return place_of_managed(r, kind, said, name, ret_place);
+	case ROLE_PRINCIPAL_OF_AUTONOMOUS:
+		return place_of_autonomous(r, kind, terminated, ret_place);
+	case ROLE_MANAGED_AGENT:
+	case ROLE_AUTONOMOUS_AGENT:
+		break;
+	}
+	return place_at_agent(r, kind, said, terminated, ret_place);
+}
+
+void role_said_as(const struct role *r, const struct replica_place *place, json_object *local,
+		  struct str *ret_namespace, struct str *ret_name)
+{
+	const char *said = NULL, *unprefixed;
+
+	*ret_namespace = str_of(place->namespace);
+	*ret_name = str_of(place->name);
+	if (r->config.end == ROLE_MANAGED_AGENT && local &&
+	    mapping_reported_as(r->config.site, place->kind, local, &said, &(struct why){ 0 }) == E_OK)
+		*ret_namespace = str_of(said);
+	if (r->config.end == ROLE_PRINCIPAL_OF_AUTONOMOUS && place->kind == OBJECT_APPPROJECT &&
+	    (unprefixed = mapping_unprefixed(r->config.agent, place->name)))
+		*ret_name = str_of(unprefixed);
+}
