@@ -65,9 +65,9 @@ uint64_t peer_epoch(const struct peer *p)
 	return p->epoch;
 }
 
-const struct wire_dialect *peer_dialect(const struct peer *p)
+bool peer_speaks_upstream(const struct peer *p)
 {
-	return &p->dialect;
+	return p->dialect.version == WIRE_UPSTREAM;
 }
 
 struct wire_dialect peer_offer(const struct peer *p)

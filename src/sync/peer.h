@@ -44,8 +44,8 @@ void peer_close(struct peer *p, uint64_t epoch);
 /* The open stream, or 0. */
 uint64_t peer_epoch(const struct peer *p);
 
-/* What is spoken on it. */
-const struct wire_dialect *peer_dialect(const struct peer *p);
+/* Does a Go agent or principal speak there, or did on the last stream, and not one of ours? Before the first: yes. */
+bool peer_speaks_upstream(const struct peer *p);
 
 /* What we grant a peer that speaks our dialect: to be said when the stream is opened. */
 struct wire_dialect peer_offer(const struct peer *p);

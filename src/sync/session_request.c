@@ -11,11 +11,6 @@ static bool is_source_of_truth(const struct session *s)
 
 /* ---- what we ask, as the end that holds copies ------------------------------------------------------------------ */
 
-static bool is_of_our_dialect(const struct session *s)
-{
-	return peer_dialect(s->peer)->version != WIRE_UPSTREAM;
-}
-
 /*
  * Upstream compares specs alone. What else people changed at a copy whose record was lost nobody would see: it goes without a checksum,
  * so that the object is sent.
@@ -50,7 +45,7 @@ static enum err ask_about(struct session *s, const struct replica_copy *c)
 	enum err err = E_NOMEM;
 
 	role_said_as(&s->role, &c->place, tree, &r.namespace, &r.name);
-	if (is_of_our_dialect(s))
+	if (!peer_speaks_upstream(s->peer))
 		r.checksum = c->version;
 	else if (checksum_of(c, sum))
 		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
@@ -101,7 +96,7 @@ static enum err list_checksum(struct session *s, size_t *ret_n, unsigned char re
 		list[n] = (struct wire_listed){ .kind = str_of(object_kind_name(c.place.kind)),
 						.name = { names[n], name.n },
 						.uid = str_of(c.source_uid) };
-		if (is_of_our_dialect(s))
+		if (!peer_speaks_upstream(s->peer))
 			list[n].version = c.version;
 		n++;
 	}
@@ -123,7 +118,7 @@ static enum err ask_for_list(struct session *s)
 	(void)snprintf(count, sizeof(count), "%zu", n);
 	if (n)
 		r.checksum = (struct str){ (const char *)sum, sizeof(sum) };
-	if (n && is_of_our_dialect(s))
+	if (n && !peer_speaks_upstream(s->peer))
 		r.count = str_of(count);
 	wire_resync_write(WIRE_SYNCED_LIST_REQUEST, &r, &json);
 	err = json.err;
@@ -160,7 +155,7 @@ void session_compare(struct session *s)
 		return;
 	s->asked_at = s->now_ms;
 	/* Upstream keeps nothing over a restart: it is asked about each object once (facts 2.9). */
-	if (peer_dialect(s->peer)->version == WIRE_UPSTREAM && !s->compared)
+	if (peer_speaks_upstream(s->peer) && !s->compared)
 		err = ask_about_all(s);
 	s->compared = true;
 	if (err == E_OK)

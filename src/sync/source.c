@@ -38,11 +38,6 @@ bool source_is_idle(const struct source *s)
 	return s->listener.pending == 0;
 }
 
-bool source_speaks_upstream(const struct source *s)
-{
-	return peer_dialect(s->o.peer)->version == WIRE_UPSTREAM;
-}
-
 /* ---- the truth -------------------------------------------------------------------------------------------------- */
 
 static void unhold(struct source *s, struct entry *e)
@@ -194,7 +189,7 @@ bool source_awaits_answer(const struct source *s, const struct object *truth, ui
 {
 	const struct copy *c = copy_of_truth(s, truth);
 
-	return c && source_speaks_upstream(s) && c->offered_desired.open && came > c->offered_desired.sent_at &&
+	return c && peer_speaks_upstream(s->o.peer) && c->offered_desired.open && came > c->offered_desired.sent_at &&
 	       digest_eq(&c->offered_desired.digest, &c->entry->state.desired);
 }
 

@@ -18,7 +18,7 @@ static void confirm_part(struct source *s, struct copy *c, struct offer *offered
 	if (confirmed == &c->desired) {
 		source_copy_version(s, c, offered->version);
 		/* A Go agent's answer and what it says of its effect leave in any order; ours says it behind the answer. */
-		c->desired_at = source_speaks_upstream(s) ? offered->sent_at : peer_came(s->o.peer);
+		c->desired_at = peer_speaks_upstream(s->o.peer) ? offered->sent_at : peer_came(s->o.peer);
 		c->compared = s->comparison;
 	}
 	(void)source_write_copy(s, c, /* remove= */ false); /* without memory it is sent once more after a restart */

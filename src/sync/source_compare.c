@@ -25,11 +25,6 @@ void source_resync(struct source *s)
 	s->list.known = false; /* it may be in another dialect */
 }
 
-static bool knows_versions(const struct source *s)
-{
-	return peer_dialect(s->o.peer)->version != WIRE_UPSTREAM;
-}
-
 /* What the peer should have. */
 static size_t list_truth(const struct source *s, struct wire_listed *list)
 {
@@ -75,7 +70,7 @@ static enum err know_list(struct source *s)
 	if (!list)
 		return E_NOMEM;
 	n = s->list.truths = list_truth(s, list);
-	if (knows_versions(s))
+	if (!peer_speaks_upstream(s->o.peer))
 		n = list_confirmed(s, list);
 	err = wire_list_checksum(list, n, &s->list.has, s->list.sum);
 	s->list.known = err == E_OK;
@@ -205,7 +200,7 @@ static enum err is_as_it_should_be(struct source *s, const struct copy *c, struc
 	unsigned char sum[WIRE_CHECKSUM];
 	enum err err = E_OK;
 
-	if (knows_versions(s)) {
+	if (!peer_speaks_upstream(s->o.peer)) {
 		*ret_is = str_is(checksum, c->version);
 		return E_OK;
 	}

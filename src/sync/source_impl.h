@@ -119,10 +119,6 @@ struct source {
 
 #define ENTRY_OF(l, member) CONTAINER_OF(l, struct entry, member)
 
-/* source.c */
-
-bool source_speaks_upstream(const struct source *s);
-
 /* source_copies.c */
 
 /* The entry of this key; made when it is missing. NULL: no memory, or none and not `make`. */
