@@ -34,12 +34,14 @@ class Setup:
             return []
 
     @contextlib.contextmanager
-    def directory(self):
+    def directory(self, *, keep=False):
+        """Removed behind its round, or with `keep` when all is measured: removing many files makes the next rounds slower."""
         path = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            if not keep:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def summary(rounds, **names):

@@ -139,7 +139,7 @@ def last_quiet(principal):
 def stream_round(setup, kind, count):
     """`count` applications wait for one agent that connects for the first time: events confirmed a second."""
     programs = setup.programs
-    with setup.directory() as directory:
+    with setup.directory(keep=True) as directory:
         pki, passwords, source = Pki(programs, directory), users(directory, 1), directory / "source"
         for number in range(count):
             put(source, agent_name(0), f"app-{number}", 1)
@@ -184,7 +184,7 @@ def change(source, agents, per_second, seconds):
 
 def fanout_round(setup, agents, per_second, seconds):
     programs = setup.programs
-    with setup.directory() as directory:
+    with setup.directory(keep=True) as directory:
         pki, passwords, source = Pki(programs, directory), users(directory, agents), directory / "source"
         for number in range(agents):
             put(source, agent_name(number), "app-0", 1)
