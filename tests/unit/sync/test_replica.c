@@ -401,6 +401,23 @@ static void eight_commands_are_known_after_a_restart(void **state)
 	end(&sc);
 }
 
+/* Ids stand in lines of the row: one that is a line more would make what never came a repetition. */
+static void an_id_of_two_lines_makes_nothing_known(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "2\nspec\tweb_u1\tweb_u1_3", ORIGINAL("u1", "r2", ""));
+	run(&sc, 3);
+	hush(&sc);
+	crash_and_restart(&sc);
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "3", ORIGINAL("u1", "r3", ""));
+	expect(&sc, "applied web_u1_3\n");
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r3\"");
+	end(&sc);
+}
+
 static void what_was_deleted_while_nobody_looked_leaves_no_row(void **state)
 {
 	struct scene sc;
@@ -749,6 +766,7 @@ int main(void)
 		cmocka_unit_test(what_was_applied_is_known_after_a_restart),
 		cmocka_unit_test(what_a_crash_left_half_done_is_finished_by_the_repetition),
 		cmocka_unit_test(eight_commands_are_known_after_a_restart),
+		cmocka_unit_test(an_id_of_two_lines_makes_nothing_known),
 		cmocka_unit_test(what_was_deleted_while_nobody_looked_leaves_no_row),
 		cmocka_unit_test(another_uid_of_the_name_is_another_object),
 		cmocka_unit_test(a_delete_with_another_uid_leaves_the_copy_and_its_row),
