@@ -110,6 +110,33 @@ static void tokens_are_signed_while_the_key_is_replaced(void **state)
 	}
 }
 
+static void what_cannot_be_signed_is_an_error_and_no_token(void **state)
+{
+	const struct tokens_request request = request_of(1);
+	struct work_pool *pool;
+	bool done = false;
+
+	(void)state;
+	assert_int_equal(E_OK, work_pool_new(1, 1, NULL, &pool));
+	for (long n = 1; !done; n++) {
+		unsigned left = 1;
+		struct answer a = { .left = &left };
+
+		mem_fail_at(n);
+		if (tokens_start(keys, pool, &loop, &request, on_issued, &a) != E_OK)
+			continue;
+		loop_run(&loop);
+		done = mem_count() < n;
+		mem_fail_at(0);
+		assert_int_equal(1, a.calls);
+		assert_int_equal(a.result == E_OK, a.access[0] && a.refresh[0]);
+		assert_true(a.result == E_OK || !a.access[0]);
+		assert_int_equal(done ? E_OK : E_NOMEM, a.result);
+	}
+	work_pool_free(pool);
+	loop_release(&loop);
+}
+
 static void what_cannot_be_asked_is_not_answered(void **state)
 {
 	const struct tokens_request request = request_of(1);
@@ -131,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(tokens_are_signed_while_the_key_is_replaced, begin, end),
+		cmocka_unit_test_setup_teardown(what_cannot_be_signed_is_an_error_and_no_token, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_asked_is_not_answered, begin, end),
 	};
 	return cmocka_run_group_tests(tests, scratch_begin, scratch_end);

@@ -321,6 +321,24 @@ static void a_rejection_carries_its_reason_and_leaves_no_memory(void **state)
 	counter_close(&c);
 }
 
+static void a_reason_of_any_length_is_answered_in_bounds(void **state)
+{
+	char reason[2 * DELIVERY_REASON_MAX + 1];
+	struct delivery_answer a;
+	struct counter c;
+
+	(void)state;
+	memset(reason, 'x', sizeof(reason) - 1);
+	reason[sizeof(reason) - 1] = '\0';
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	start(&c);
+	end(&c, DELIVERY_REJECTED, false, reason);
+	assert_true(inbox_answer(c.i, &a));
+	assert_int_equal(a.reason.n, DELIVERY_REASON_MAX);
+	counter_close(&c);
+}
+
 static void a_poison_event_holds_nobody_up(void **state)
 {
 	struct counter c;
@@ -534,6 +552,7 @@ int main(void)
 		cmocka_unit_test(what_was_overtaken_on_the_way_is_dropped),
 		cmocka_unit_test(an_older_stream_is_fenced),
 		cmocka_unit_test(a_rejection_carries_its_reason_and_leaves_no_memory),
+		cmocka_unit_test(a_reason_of_any_length_is_answered_in_bounds),
 		cmocka_unit_test(a_poison_event_holds_nobody_up),
 		cmocka_unit_test(the_window_bounds_what_is_held),
 		cmocka_unit_test(answers_that_nobody_reads_stop_the_intake),

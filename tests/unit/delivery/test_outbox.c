@@ -677,6 +677,28 @@ static void without_memory_nothing_changes(void **state)
 	mem_fail_at(0);
 }
 
+/* Names come and go for as long as the process lives. */
+static void a_name_of_which_nothing_is_left_takes_no_memory(void **state)
+{
+	long counts[3];
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+		mem_fail_at(0);
+		assert_int_equal(desk_add(&d, "a", "s1"), E_OK);
+		counts[i] = mem_count();
+		desk_send(&d);
+		assert_int_equal(desk_ack(&d, "a", "s1"), OUTBOX_CONFIRMED);
+	}
+	mem_fail_at(0);
+	assert_int_equal(desk_add(&d, "b", "s1"), E_OK);
+	assert_int_equal(counts[1], counts[2]);
+	assert_int_equal(counts[2], mem_count()); /* the name that was here begins like one that never was */
+	desk_close(&d);
+}
+
 static void from_the_first_event_on_every_failed_allocation_is_survived(void **state)
 {
 	(void)state;
@@ -785,6 +807,7 @@ int main(void)
 		cmocka_unit_test(a_full_outbox_refuses_and_still_coalesces),
 		cmocka_unit_test(what_is_malformed_is_refused),
 		cmocka_unit_test(without_memory_nothing_changes),
+		cmocka_unit_test(a_name_of_which_nothing_is_left_takes_no_memory),
 		cmocka_unit_test(from_the_first_event_on_every_failed_allocation_is_survived),
 		cmocka_unit_test(the_quarantine_and_control_live_without_memory_too),
 		cmocka_unit_test(options_are_forced_into_their_ranges),
