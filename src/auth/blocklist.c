@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-#include "auth/files.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "net/tls_peer.h"

@@ -30,62 +30,6 @@ void wipe_text(char *secret)
 	mem_free(secret);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------------- */
-
-static enum err read_fd(int fd, const char *path, size_t max, struct buf *ret_content, struct why *why)
-{
-	size_t begin = ret_content->n;
-
-	for (;;) {
-		char *to = buf_reserve(ret_content, 4096);
-		ssize_t n;
-
-		if (!to)
-			return why_set(why, ret_content->err, "read %s", path);
-		n = read(fd, to, 4096);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return why_errno(why, E_IO, errno, "read %s", path);
-		if (n == 0)
-			return E_OK;
-		ret_content->n += (size_t)n;
-		if (ret_content->n - begin > max)
-			return why_set(why, E_LIMIT, "%s: larger than %zu bytes", path, max);
-	}
-}
-
-/* A directory or a device would be opened as well, and never end. */
-static enum err check_kind(int fd, const char *path, struct why *why)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return why_errno(why, E_IO, errno, "read %s", path);
-	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-		return why_set(why, E_IO, "read %s: not a file", path);
-	return E_OK;
-}
-
-enum err file_read(const char *path, size_t max, struct buf *ret_content, struct why *why)
-{
-	size_t begin = ret_content->n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	enum err err;
-
-	if (fd < 0)
-		return why_errno(why, errno_err(errno), errno, "read %s", path);
-	err = check_kind(fd, path, why);
-	if (err == E_OK)
-		err = read_fd(fd, path, max, ret_content, why);
-	(void)close(fd);
-	if (err != E_OK)
-		ret_content->n = begin;
-	return err;
-}
-
-/* ---- writing ----------------------------------------------------------------------------------------------------- */
-
 static bool write_all(int fd, struct str rest)
 {
 	while (rest.n) {

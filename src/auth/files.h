@@ -1,10 +1,10 @@
 /*
- * files.h -- small files as a whole: keys, certificates, lists of users.
+ * files.h -- small files that are written as a whole: keys, certificates, lists of users. base/file.h reads them.
  *
- * Errors    E_NOT_FOUND  there is none
+ * Errors    E_NOT_FOUND  there is no such directory
  *           E_EXISTS     there is one, and it may not be replaced; untouched
- *           E_LIMIT      larger than allowed
- *           E_IO, E_NOMEM
+ *           E_LIMIT      the path is too long
+ *           E_IO
  */
 #pragma once
 
@@ -12,9 +12,6 @@
 
 #include "base/buf.h"
 #include "base/why.h"
-
-/* Appends the content, at most `max` bytes. Only regular files and pipes. */
-enum err file_read(const char *path, size_t max, struct buf *ret_content, struct why *why);
 
 /*
  * Whole or not at all, also when the power fails: written beside it, flushed, and given its name. `replace`: instead of

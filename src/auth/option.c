@@ -1,5 +1,6 @@
 #include "auth/files.h"
 #include "auth/identity.h"
+#include "base/file.h"
 
 #define AUTH_FORMS  "userpass:FILE, mtls:subject:REGEX, mtls:uri:REGEX or header:NAME:REGEX"
 #define CREDS_FORMS "userpass:FILE, mtls:any or header:"

@@ -8,6 +8,7 @@
 #include "auth/files.h"
 #include "auth/password_line.h"
 #include "auth/remembered.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 

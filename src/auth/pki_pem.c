@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 
 #include "auth/files.h"
+#include "base/file.h"
 
 #define FILE_MAX (256u << 10)
 

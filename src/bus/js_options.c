@@ -1,9 +1,8 @@
 #include "bus/js_options.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "config/doc.h"
 
@@ -41,7 +40,10 @@ static enum err set_auth(natsOptions *o, const char *path, struct why *why)
 
 static enum err readable(const char *path, struct why *why)
 {
-	return access(path, R_OK) ? why_errno(why, E_CONFIG, errno, "%s", path) : E_OK;
+	if (file_check(path, why) == E_OK)
+		return E_OK;
+	(void)why_add(why, "%s", path);
+	return E_CONFIG;
 }
 
 static enum err set_credentials(natsOptions *o, const char *path, struct why *why)

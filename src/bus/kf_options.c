@@ -1,12 +1,10 @@
 #include "bus/kf_options.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -85,31 +83,16 @@ static enum err set_basics(rd_kafka_conf_t *conf, const struct kafka_config *con
 
 /* ---- who we are ------------------------------------------------------------------------------------------------------- */
 
-static enum err read_file(int fd, struct buf *ret_text)
-{
-	char chunk[512];
-	ssize_t n;
-
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		buf_add(ret_text, chunk, (size_t)n);
-	explicit_bzero(chunk, sizeof(chunk));
-	return n < 0 ? E_IO : ret_text->err;
-}
-
 /* The whole file without one newline at its end (facts argo-events 5). */
 static enum err read_secret(const char *path, struct buf *ret_text, struct why *why)
 {
-	int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 	enum err err;
 
 	if (!path)
 		return why_set(why, E_CONFIG, "sasl needs userSecret and passwordSecret");
-	if (fd < 0)
-		return why_errno(why, E_CONFIG, errno, "%s", path);
-	err = read_file(fd, ret_text);
-	close(fd);
+	err = file_read(path, SECRET_MAX, ret_text, why);
 	if (err)
-		return why_set(why, E_CONFIG, "%s: cannot be read, or is over 64 KiB", path);
+		return err == E_NOMEM ? err : E_CONFIG;
 	if (ret_text->n && ret_text->p[ret_text->n - 1] == '\n')
 		ret_text->n--;
 	return ret_text->n ? E_OK : why_set(why, E_CONFIG, "%s: is empty", path);
@@ -124,7 +107,7 @@ static void wipe(struct buf *b)
 
 static enum err set_secret(rd_kafka_conf_t *conf, const char *key, const char *path, struct why *why)
 {
-	CLEANUP(wipe) struct buf text = { .max = SECRET_MAX };
+	CLEANUP(wipe) struct buf text = { 0 };
 	enum err err = read_secret(path, &text, why);
 
 	if (err)
@@ -155,8 +138,10 @@ static enum err set_path(rd_kafka_conf_t *conf, const char *key, const char *pat
 {
 	if (!path)
 		return E_OK;
-	if (access(path, R_OK))
-		return why_errno(why, E_CONFIG, errno, "%s", path);
+	if (file_check(path, why)) {
+		(void)why_add(why, "%s", path);
+		return E_CONFIG;
+	}
 	return set(conf, key, path, why);
 }
 

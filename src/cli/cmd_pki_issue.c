@@ -3,6 +3,7 @@
 
 #include "auth/files.h"
 #include "auth/pki.h"
+#include "base/file.h"
 #include "base/rand.h"
 #include "cli/commands.h"
 #include "cli/pki_task.h"

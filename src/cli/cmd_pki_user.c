@@ -5,6 +5,7 @@
 
 #include "auth/files.h"
 #include "auth/passwords.h"
+#include "base/file.h"
 #include "base/rand.h"
 #include "cli/commands.h"
 #include "cli/help.h"

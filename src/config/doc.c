@@ -1,18 +1,14 @@
 #include "config/doc.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/yaml_event.h"
 #include "config/arena.h"
 #include "config/doc_syntax.h"
-
-#define CHUNK 65536
 
 /* Reading one file: the parser's events build the tree from the root down. */
 struct reader {
@@ -212,48 +208,37 @@ enum err doc_parse(const char *path, struct str text, unsigned line_before, stru
 	return err;
 }
 
-/* Up to one byte over the limit, so that more can be told from just enough. */
-static enum err read_all(const char *path, struct buf *ret_text, int *ret_errno)
+static enum err read_all(const char *path, struct buf *ret_text, struct why *why)
 {
-	bool is_stdin = str_is(str_of(path), "-");
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : 1;
-	char *to;
+	int fd = -1;
+	enum err err;
 
-	while (n > 0 && ret_text->n <= DOC_BYTES_MAX) {
-		to = buf_reserve(ret_text, CHUNK);
-		if (!to) {
-			n = 0;
-			break;
-		}
-		do
-			n = read(fd, to, CHUNK);
-		while (n < 0 && errno == EINTR);
-		ret_text->n += n > 0 ? (size_t)n : 0;
-	}
-	*ret_errno = errno;
-	if (fd >= 0 && !is_stdin)
-		close(fd);
-	return n < 0 ? E_IO : ret_text->err;
+	if (str_is(str_of(path), "-"))
+		return file_read_fd(STDIN_FILENO, DOC_BYTES_MAX, ret_text, why);
+	err = file_open(path, why, &fd);
+	if (err != E_OK)
+		return err;
+	err = file_read_fd(fd, DOC_BYTES_MAX, ret_text, why);
+	(void)close(fd);
+	return err;
 }
 
 enum err doc_read(const char *path, struct problems *problems, struct doc_file **ret_file)
 {
 	struct buf text = { 0 };
-	char reason[96];
-	int error = 0;
-	enum err err = read_all(path, &text, &error);
+	struct why why = { 0 };
+	enum err err = read_all(path, &text, &why);
 
-	if (err == E_IO) {
-		problem_in(problems, path, 0, NULL, "cannot be read: %s", strerror_r(error, reason, sizeof(reason)));
-		err = E_CONFIG;
-	} else if (err != E_OK) {
-		err = problem_nomem(problems);
-	} else if (text.n > DOC_BYTES_MAX) {
-		problem_in(problems, path, 0, "split it", "larger than 4 MiB");
-		err = E_CONFIG;
-	} else {
+	if (err == E_OK) {
 		err = doc_parse(path, buf_view(&text), /* line_before= */ 0, problems, ret_file);
+	} else if (err == E_NOMEM) {
+		err = problem_nomem(problems);
+	} else {
+		if (err == E_LIMIT)
+			problem_in(problems, path, 0, "split it", "larger than 4 MiB");
+		else
+			problem_in(problems, path, 0, NULL, "cannot be read: %s", why.text);
+		err = E_CONFIG;
 	}
 	buf_release(&text);
 	return err;

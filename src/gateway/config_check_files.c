@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "gateway/config_read.h"
 #include "net/tls.h"
@@ -11,11 +12,10 @@
 static void check_readable(struct config_reader *r, const struct doc_file *file, const struct node *n, const char *path,
 			   const char *without)
 {
-	char reason[96];
+	struct why why = { 0 };
 
-	if (path && access(path, R_OK) != 0)
-		warning_at(r->problems, file, n, without, "%s cannot be read now: %s", path,
-			   strerror_r(errno, reason, sizeof(reason)));
+	if (path && file_check(path, &why) != E_OK)
+		warning_at(r->problems, file, n, without, "%s cannot be read now: %s", path, why.text);
 }
 
 /* A gateway that runs goes on with what it has opened; its next start would fail. */
@@ -33,9 +33,9 @@ static void check_needed(struct config_reader *r, const struct doc_file *file, c
 {
 	struct why why = { 0 };
 
-	if (!path || access(path, R_OK) == 0)
+	if (!path || file_check(path, &why) == E_OK)
 		return;
-	(void)why_errno(&why, E_IO, errno, "%s cannot be read", path);
+	(void)why_add(&why, "%s cannot be read", path);
 	lacks(r, file, n, why.text);
 }
 

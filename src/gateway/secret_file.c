@@ -1,9 +1,10 @@
 #include "gateway/secret_file.h"
 
-#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -101,12 +102,12 @@ static void replace(struct secret_file *s, struct buf *content, const struct sta
 /* What was read last stays when the file cannot be read, so that the next content knows what came before it. */
 static enum err reload(struct secret_file *s, uint64_t now_ms)
 {
-	int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = -1;
 	struct buf content = { .max = SECRET_MAX + 1 };
 	struct stat st;
 	enum err err = E_IO;
 
-	if (fd >= 0 && fstat(fd, &st) == 0) {
+	if (file_open(s->path, NULL, &fd) == E_OK && fstat(fd, &st) == 0) {
 		if (s->err == E_OK && s->content.n && is_same_file(&st, &s->seen)) {
 			close(fd);
 			return E_OK;

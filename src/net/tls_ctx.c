@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <openssl/err.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "net/tls_suites.h"
 
@@ -16,6 +17,15 @@ static enum err why_tls(struct why *why, enum err err, const char *what, const c
 	if (ERR_SYSTEM_ERROR(code))
 		return why_errno(why, err, ERR_GET_REASON(code), "%s %s", what, path);
 	return why_set(why, err, "%s %s: %s", what, path, reason ? reason : "unknown error");
+}
+
+/* The library would wait for a pipe. */
+static enum err check_file(const char *what, const char *path, struct why *why)
+{
+	if (file_check(path, why) == E_OK)
+		return E_OK;
+	(void)why_add(why, "%s %s", what, path);
+	return E_CONFIG;
 }
 
 static int on_alpn(SSL *ssl, const unsigned char **ret_p, unsigned char *ret_n, const unsigned char *offered,
@@ -38,8 +48,15 @@ static void ctx_freep(SSL_CTX **ctx)
 
 static enum err load_own(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 {
+	enum err err;
+
 	if (!t->cert_path)
 		return E_OK;
+	err = check_file("certificate", t->cert_path, why);
+	if (err == E_OK)
+		err = check_file("key", t->key_path, why);
+	if (err != E_OK)
+		return err;
 	if (SSL_CTX_use_certificate_chain_file(ctx, t->cert_path) != 1)
 		return why_tls(why, E_CONFIG, "certificate", t->cert_path);
 	if (SSL_CTX_use_PrivateKey_file(ctx, t->key_path, SSL_FILETYPE_PEM) != 1)
@@ -53,11 +70,15 @@ static enum err load_own(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 static enum err load_ca(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 {
 	STACK_OF(X509_NAME) * names;
+	enum err err;
 
 	if (t->verify == TLS_VERIFY_NONE)
 		return E_OK;
 	if (!t->ca_path)
 		return SSL_CTX_set_default_verify_paths(ctx) == 1 ? E_OK : why_set(why, E_NOMEM, "set up TLS");
+	err = check_file("certificate authorities", t->ca_path, why);
+	if (err != E_OK)
+		return err;
 	if (SSL_CTX_load_verify_file(ctx, t->ca_path) != 1)
 		return why_tls(why, E_CONFIG, "certificate authorities", t->ca_path);
 	if (t->client)

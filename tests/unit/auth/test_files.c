@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "scratch.h"
 
@@ -58,32 +59,12 @@ static void a_failed_write_leaves_nothing_behind(void **state)
 	assert_int_equal(0, rmdir(scratch_path("d")));
 }
 
-static void what_cannot_be_read_is_said(void **state)
-{
-	struct buf text = { 0 };
-	struct why why = { 0 };
-
-	(void)state;
-	buf_lit(&text, "kept");
-	assert_int_equal(E_NOT_FOUND, file_read(scratch_path("none"), 10, &text, &why));
-	assert_int_equal(E_LIMIT, file_read(scratch_file("e", "12345"), 4, &text, &why));
-	assert_int_equal(E_IO, file_read("/dev/zero", 4, &text, &why));
-	assert_string_equal("read /dev/zero: not a file", why.text);
-	assert_true(str_is(buf_view(&text), "kept"));
-	buf_release(&text);
-	mem_fail_at(1);
-	assert_int_equal(E_NOMEM, file_read(scratch_path("e"), 10, &text, &why));
-	mem_fail_at(0);
-	buf_release(&text);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(what_is_there_stays_unless_it_may_be_replaced),
 		cmocka_unit_test(a_failed_write_leaves_nothing_behind),
-		cmocka_unit_test(what_cannot_be_read_is_said),
 	};
 	return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
 }

@@ -328,6 +328,8 @@ static void a_bad_pair_is_refused_and_the_old_one_stays(void **state)
 	assert_int_equal(E_CONFIG, tls_server_new("/nowhere/cert.pem", key_path, NULL, &why, &none));
 	assert_non_null(strstr(why.text, "/nowhere/cert.pem: No such file"));
 	assert_int_equal(E_CONFIG, tls_server_new(cert_path, "/nowhere/key.pem", NULL, &why, &none));
+	assert_int_equal(E_CONFIG, tls_server_new(cert_path, "/dev/zero", NULL, &why, &none));
+	assert_non_null(strstr(why.text, "key /dev/zero: not a regular file"));
 	assert_int_equal(E_CONFIG, tls_server_new(cert_path, other_path, NULL, &why, &none));
 	assert_null(none);
 	site_start(&s, &limits, t);
