@@ -364,6 +364,29 @@ def test_passwords_are_checked_and_never_logged(net, api, peers):
     assert "right" not in log.replace("copyright", "") and "wrong-one" not in log and peer.token not in log
 
 
+def test_no_agent_is_called_as_the_principals_own_namespace(net, api, peers):
+    """What lies there is the principal's own; the agent of that name would get all of it."""
+    users = net.directory / "users"
+    add_user(users, "argocd", "right")
+    add_user(users, SITE, "right")
+    principal = net.principal(auth=f"userpass:{users}")
+    peer = peers(AgentPeer(api, principal.port, net.pki))
+    assert code_of(lambda: peer.authenticate("userpass", {"clientid": "argocd", "clientsecret": "right"})) == REFUSED
+    assert peer.authenticate("userpass", {"clientid": SITE, "clientsecret": "right"}).accessToken
+    assert "the principal's own namespace" in principal.log("a login was refused")[0]["error"]
+    assert principal.agent("argocd") is None
+
+
+def test_a_password_needs_the_certificate_of_its_user_when_that_is_asked_for(net, api, peers):
+    users = net.directory / "users"
+    for name in (SITE, OTHER):
+        add_user(users, name, "right")
+    principal = net.principal("--require-client-certs", "--client-cert-subject-match", auth=f"userpass:{users}")
+    peer = peers(AgentPeer(api, principal.port, net.pki, SITE))
+    assert code_of(lambda: peer.authenticate("userpass", {"clientid": OTHER, "clientsecret": "right"})) == REFUSED
+    assert peer.authenticate("userpass", {"clientid": SITE, "clientsecret": "right"}).accessToken
+
+
 @pytest.mark.parametrize("words,fix", [
     ((), "--server-address"),
     (("--server-address", "h"), "--creds"),
