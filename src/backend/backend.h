@@ -13,8 +13,7 @@
  *           E_EXISTS       there is one already (put that must create)
  *           E_CONFLICT     it has another UID or version than expected
  *           E_MALFORMED    this backend can never take it as it is
- *           E_FORBIDDEN    not allowed there, now and later
- *           E_UNAVAILABLE, E_FULL, E_IO, E_BUSY, E_TIMEOUT, E_NOMEM   may succeed later
+ *           E_FORBIDDEN, E_UNAVAILABLE, E_FULL, E_IO, E_BUSY, E_TIMEOUT, E_NOMEM   may succeed later
  */
 #pragma once
 
@@ -27,8 +26,8 @@ struct backend_watcher {
 	void (*on_object)(void *ctx, struct object *o);  /* there, new or changed */
 	void (*on_gone)(void *ctx, struct object *last); /* deleted; as it was */
 	void (*on_synced)(void *ctx);                    /* once: everything there was has been reported */
-	void (*on_problem)(void *ctx, const struct why *why,
-			   bool bad); /* for the log: something is (`bad`), or is no longer, wrong */
+	/* For the log: something is (`bad`), or is no longer, wrong. */
+	void (*on_problem)(void *ctx, const struct why *why, bool bad);
 	void *ctx;
 };
 
@@ -40,17 +39,20 @@ enum backend_verb {
 
 struct backend_write {
 	enum backend_verb verb;
-	struct object
-		*object; /* what it shall be (its uid and version do not count); of a delete the key alone counts */
-	const char *
-		expect_uid; /* NULL: any or none; "": must not exist; else it must exist with this UID. Borrowed until on_done */
+	/* What it shall be: its uid and version do not count; of a delete the key alone counts. */
+	struct object *object;
+	/* NULL: any or none; "": must not exist; else it must exist with this UID. Both borrowed until on_done. */
+	const char *expect_uid;
 	const char *expect_version; /* NULL: any */
 	void (*on_done)(struct backend_write *w);
-	enum err err; /* the outcome, set before on_done */
+	/* The outcome, set before on_done. */
+	enum err err;
 	struct why why;
-	struct object
-		*result;    /* of PUT and STATUS: as it is now, with uid and version; lent to on_done. The report of the
-			    write brings this very object, unless something else was made of what was written */
+	/*
+	 * Of PUT and STATUS: as it is now, with uid and version; lent to on_done. The report of the write brings this very object,
+	 * unless something else was made of what was written.
+	 */
+	struct object *result;
 	void *backend_data; /* the backend's while it works */
 };
 

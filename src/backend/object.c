@@ -9,7 +9,7 @@ static const struct {
 	const char *name;
 	const char *api;
 } kinds[] = {
-#define X(id, name, api, target) [OBJECT_##id] = { name, api },
+#define X(id, name, api) [OBJECT_##id] = { name, api },
 	OBJECT_KINDS(X)
 #undef X
 };

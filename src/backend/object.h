@@ -19,15 +19,15 @@
 #include "base/str.h"
 #include "base/why.h"
 
-/*    name         kind           apiVersion              target            */
-#define OBJECT_KINDS(X)                                                      \
-	X(APPLICATION, "Application", "argoproj.io/v1alpha1", "application") \
-	X(APPPROJECT, "AppProject", "argoproj.io/v1alpha1", "appproject")    \
-	X(REPOSITORY, "Repository", "v1", "repository")                      \
-	X(GPGKEY, "GPGKey", "v1", "gpgkey")
+/*    name         kind           apiVersion */
+#define OBJECT_KINDS(X)                                       \
+	X(APPLICATION, "Application", "argoproj.io/v1alpha1") \
+	X(APPPROJECT, "AppProject", "argoproj.io/v1alpha1")   \
+	X(REPOSITORY, "Repository", "v1")                     \
+	X(GPGKEY, "GPGKey", "v1")
 
 enum object_kind {
-#define X(name, kind, api, target) OBJECT_##name,
+#define X(name, kind, api) OBJECT_##name,
 	OBJECT_KINDS(X)
 #undef X
 		OBJECT_KIND_COUNT,

@@ -23,9 +23,12 @@ struct function {
 	const char *name;
 	unsigned min; /* arguments */
 	unsigned max;
-	const char *
-		types; /* a letter of VALUE_TYPES each; n: any number, v: anything, p: a predicate, q: an expression for each element; the last one repeats */
-	char result;   /* the same; v when it depends */
+	/*
+	 * Of the arguments, the last one repeats: a letter of VALUE_TYPES each; n: any number, v: anything, p: a predicate, q: an
+	 * expression for each element.
+	 */
+	const char *types;
+	char result; /* the same; v when it depends */
 	enum err (*call)(struct call *c, struct value *ret);
 	const char *usage; /* "str[, chars]" */
 	const char *meaning;

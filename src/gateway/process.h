@@ -19,8 +19,8 @@ struct process {
 	const struct gateway_options *options;
 	struct loop loop;
 	struct gateway_config *config;
-	struct gateway_config
-		*opened; /* what store, bus and admin address were opened with, whatever a newer one says */
+	/* What store, bus and admin address were opened with, whatever a newer one says. */
+	struct gateway_config *opened;
 	struct route_table *table;
 	struct ports ports;
 	struct admin admin;

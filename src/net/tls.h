@@ -31,8 +31,8 @@ struct tls_options {
 	const char *cert_path; /* our certificate, with its chain; NULL: a client without one */
 	const char *key_path;
 	const char *ca_path; /* who may have signed the other's; NULL: the system's authorities */
-	const char *
-		alpn; /* "h2"; a server takes the first of a list ("http/1.1,http/1.0") that is offered; NULL: no ALPN */
+	/* "h2"; a server takes the first of a list ("http/1.1,http/1.0") that is offered; NULL: no ALPN */
+	const char *alpn;
 	enum tls_verify verify;
 	enum tls_version min, max;
 	const char *suites; /* names as IANA has them, separated by commas; NULL: all of tls_suites() */

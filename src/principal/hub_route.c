@@ -5,14 +5,7 @@
 #include "base/mem.h"
 #include "sync/project.h"
 
-#define KEY_MAX OBJECT_KEY_MAX
-
 /* ---- what there is ---------------------------------------------------------------------------------------------- */
-
-static struct str key_of(enum object_kind kind, const char *namespace, const char *name, char *ret_text)
-{
-	return object_key(kind, namespace, name, ret_text);
-}
 
 static struct bucket *bucket_of(struct hub *h, struct str name)
 {
@@ -58,8 +51,8 @@ static enum mapping_reason concerns(const struct hub *h, const struct object *o,
 
 static struct known_object *known_new(struct hub *h, struct object *o)
 {
-	char text[KEY_MAX];
-	struct str key = key_of(o->kind, o->namespace, o->name, text);
+	char text[OBJECT_KEY_MAX];
+	struct str key = object_key(o->kind, o->namespace, o->name, text);
 	struct known_object *k = mem_alloc(sizeof(*k) + key.n);
 
 	if (!k)
@@ -178,8 +171,9 @@ void hub_report_all(struct hub_agent *agent)
 bool hub_project_goes(void *hub, const char *project, const char *agent)
 {
 	struct hub *h = hub;
-	char text[KEY_MAX];
-	struct known_object *k = map_get(&h->objects, key_of(OBJECT_APPPROJECT, h->o.mapping.namespace, project, text));
+	char text[OBJECT_KEY_MAX];
+	struct known_object *k = map_get(&h->objects,
+					 object_key(OBJECT_APPPROJECT, h->o.mapping.namespace, project, text));
 	json_object *tree = k ? object_tree(k->object) : NULL;
 	bool goes = tree && project_reaches(tree, agent, h->o.mapping.by_destination) == MAPPING_OK;
 
@@ -242,8 +236,8 @@ static void miss(struct hub *h, struct object *o)
 static void on_object(void *ctx, struct object *o)
 {
 	struct hub *h = ctx;
-	char text[KEY_MAX], before[OBJECT_NAME_MAX + 1];
-	struct known_object *k = map_get(&h->objects, key_of(o->kind, o->namespace, o->name, text));
+	char text[OBJECT_KEY_MAX], before[OBJECT_NAME_MAX + 1];
+	struct known_object *k = map_get(&h->objects, object_key(o->kind, o->namespace, o->name, text));
 	enum hub_change change = k ? HUB_UPDATED : HUB_CREATED;
 	struct hub_agent *old;
 
@@ -291,8 +285,8 @@ static void tell_gone(struct hub_agent *a, struct object *last)
 static void on_gone(void *ctx, struct object *last)
 {
 	struct hub *h = ctx;
-	char text[KEY_MAX];
-	struct known_object *k = map_get(&h->objects, key_of(last->kind, last->namespace, last->name, text));
+	char text[OBJECT_KEY_MAX];
+	struct known_object *k = map_get(&h->objects, object_key(last->kind, last->namespace, last->name, text));
 	struct hub_agent *a;
 	bool shared = last->kind != OBJECT_APPLICATION;
 	char name[OBJECT_NAME_MAX + 1] = "";

@@ -29,8 +29,8 @@ extern const struct guard_limits GUARD_DEFAULTS;
 struct guard_case {
 	const char *peer;
 	uint64_t copies; /* the peer has, or may have, before this resync */
-	uint64_t
-		deletes; /* of these the resync would delete, and those of it that were sent since the last one that ended */
+	/* Of these the resync would delete, and those of it that were sent since the last one that ended. */
+	uint64_t deletes;
 	uint64_t released; /* deletes an operator has released; 0: none */
 };
 

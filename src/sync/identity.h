@@ -74,8 +74,8 @@ struct identity_event {
 struct identity_verdict {
 	enum identity_decision decision;
 	const char *reason; /* for logs, and for the peer when refused; static */
-	const char
-		*source_uid; /* to be stamped on what is written: that of the event, else the one already there; "" */
+	/* To be stamped on what is written: that of the event, else the one already there; "". */
+	const char *source_uid;
 };
 
 /* What the rules want to know of a tree. `principal_uid` of the event: NULL is "". */

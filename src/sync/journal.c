@@ -26,8 +26,8 @@ struct batch {
 struct journal {
 	struct journal_io io;
 	struct batch *open; /* of this turn; NULL: nothing yet */
-	struct batch
-		*flying; /* at the ledger, or waiting to be tried again. One at a time: order is kept, groups grow */
+	/* At the ledger, or waiting to be tried again. One at a time: order is kept, groups grow. */
+	struct batch *flying;
 	struct batch *spare; /* one that has ended, for its memory */
 	bool waiting;        /* flying waits for its retry */
 	struct backoff backoff;

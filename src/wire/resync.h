@@ -22,8 +22,8 @@ struct wire_resync {
 	struct str namespace; /* empty: none */
 	struct str name;
 	struct str uid; /* at the source of truth; empty: not known */
-	struct str
-		checksum; /* WIRE_CHECKSUM bytes, or empty: none. request-update in our dialect: the version that was applied */
+	/* WIRE_CHECKSUM bytes, or empty: none. request-update in our dialect: the version that was applied. */
+	struct str checksum;
 	struct str count; /* request-synced-resource-list in our dialect: of copies, in decimal; empty: not said */
 };
 

@@ -74,8 +74,8 @@ struct hook_provider {
 	unsigned often;       /* .. so many times; then every HOOK_SELDOM_MS. 0: always this often */
 	bool missing_is_404;  /* a hook of its own address: 404 means that there is none */
 	bool xml;             /* answers are XML, else JSON */
-	const struct hook_provider
-		*expands; /* what is listed are no hooks but places for those of this one; NULL: hooks */
+	/* What is listed are no hooks but places for those of this one; NULL: hooks. */
+	const struct hook_provider *expands;
 
 	/* The next page of what is there; `cursor` is empty for the first. */
 	void (*list)(const struct hook *h, struct str cursor, struct hook_request *r);
