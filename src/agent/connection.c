@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/rand.h"
 #include "daemon/expiry.h"
 
@@ -14,9 +15,12 @@
 #define MAY(state)       (1u << CONNECTION_##state)
 
 static const unsigned allowed[CONNECTION_STATE_COUNT] = {
-	[CONNECTION_IDLE] = MAY(DIALLING) | MAY(LOGGING_IN), [CONNECTION_DIALLING] = MAY(LOGGING_IN) | MAY(IDLE),
-	[CONNECTION_LOGGING_IN] = MAY(ASKING) | MAY(IDLE),   [CONNECTION_ASKING] = MAY(OPENING) | MAY(IDLE),
-	[CONNECTION_OPENING] = MAY(OPEN) | MAY(IDLE),        [CONNECTION_OPEN] = MAY(IDLE),
+	[CONNECTION_IDLE] = MAY(DIALLING),
+	[CONNECTION_DIALLING] = MAY(LOGGING_IN) | MAY(IDLE),
+	[CONNECTION_LOGGING_IN] = MAY(ASKING) | MAY(IDLE),
+	[CONNECTION_ASKING] = MAY(OPENING) | MAY(IDLE),
+	[CONNECTION_OPENING] = MAY(OPEN) | MAY(IDLE),
+	[CONNECTION_OPEN] = MAY(IDLE),
 };
 
 static void move(struct connection *c, enum connection_state state)
@@ -27,33 +31,11 @@ static void move(struct connection *c, enum connection_state state)
 
 /* ---- attempts --------------------------------------------------------------------------------------------------- */
 
-static void log_in(struct connection *c)
-{
-	move(c, CONNECTION_LOGGING_IN);
-	login_authenticate(c);
-}
-
 static void attempt(struct connection *c)
 {
-	c->attempts++;
-	if (c->up) {
-		log_in(c);
-		return;
-	}
 	move(c, CONNECTION_DIALLING);
 	if (rpc_channel_connect(c->channel) != E_OK)
 		connection_failed(c, RPC_OK, "connect", (struct str)STR("out of memory"));
-}
-
-static void on_again(struct loop_timer *timer)
-{
-	struct connection *c = CONTAINER_OF(timer, struct connection, again);
-
-	(void)loop_timer_start(&c->agent->daemon.loop, timer, PARKED); /* in the place that it has just left */
-	if (c->state == CONNECTION_OPENING)
-		connection_failed(c, RPC_DEADLINE_EXCEEDED, "Subscribe", (struct str)STR("no answer"));
-	else
-		attempt(c);
 }
 
 void connection_start(struct connection *c)
@@ -61,7 +43,16 @@ void connection_start(struct connection *c)
 	attempt(c);
 }
 
-/* Whatever of this attempt is still open is forgotten. */
+/* It always runs, and is only moved. */
+static void set_again(struct connection *c, uint64_t in_ms)
+{
+	(void)loop_timer_start(&c->agent->daemon.loop, &c->again, in_ms);
+}
+
+/*
+ * Whatever of this attempt is still open is forgotten, with its connection: behind a proxy that may lead to a principal that is
+ * sick, and the next one to another.
+ */
 static void drop(struct connection *c)
 {
 	struct loop *loop = &c->agent->daemon.loop;
@@ -71,6 +62,18 @@ static void drop(struct connection *c)
 	if (c->call)
 		rpc_cancel(TAKE(c->call));
 	stream_drop(c->agent);
+	rpc_channel_disconnect(c->channel);
+}
+
+/* It is over; the next attempt follows so long after the end of the connection. */
+static void let_go(struct connection *c, uint64_t wait_ms)
+{
+	move(c, CONNECTION_IDLE);
+	note_closed(c->agent);
+	drop(c);
+	c->wait_ms = wait_ms;
+	if (!c->closing)
+		set_again(c, c->up ? PARKED : wait_ms);
 }
 
 void connection_failed(struct connection *c, enum rpc_code code, const char *what, struct str why)
@@ -80,11 +83,21 @@ void connection_failed(struct connection *c, enum rpc_code code, const char *wha
 	if (c->state == CONNECTION_IDLE)
 		return;
 	wait_ms = retry_next(&c->retry, c->state == CONNECTION_OPEN ? now_ms - c->open_ms : 0, rand_u64());
-	move(c, CONNECTION_IDLE);
 	note_failed(c->agent, code, what, why, wait_ms);
-	drop(c);
-	if (!c->closing)
-		(void)loop_timer_start(&c->agent->daemon.loop, &c->again, wait_ms); /* it runs: it is only moved */
+	let_go(c, wait_ms);
+}
+
+static void on_again(struct loop_timer *timer)
+{
+	struct connection *c = CONTAINER_OF(timer, struct connection, again);
+
+	set_again(c, PARKED); /* in the place that it has just left */
+	if (c->state == CONNECTION_OPENING)
+		connection_failed(c, RPC_DEADLINE_EXCEEDED, "Subscribe", (struct str)STR("no answer"));
+	else if (c->state == CONNECTION_OPEN)
+		let_go(c, 0); /* the wait was before */
+	else
+		attempt(c);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------ */
@@ -94,8 +107,8 @@ static void on_up(void *ctx)
 	struct connection *c = ctx;
 
 	c->up = true;
-	if (c->state == CONNECTION_DIALLING)
-		log_in(c);
+	move(c, CONNECTION_LOGGING_IN);
+	login_authenticate(c);
 }
 
 static void on_down(void *ctx, enum err err, const struct why *why)
@@ -104,7 +117,28 @@ static void on_down(void *ctx, enum err err, const struct why *why)
 
 	(void)err;
 	c->up = false;
-	connection_failed(c, RPC_OK, "connection", str_of(why->text));
+	if (c->state == CONNECTION_IDLE)
+		set_again(c, c->wait_ms);
+	else
+		connection_failed(c, RPC_OK, "connection", str_of(why->text));
+}
+
+/*
+ * The other end takes no more calls, so that no token can be renewed: a proxy or a server that ends its connections after some time.
+ * The stream goes on while we wait, for all of its agents may be told at once.
+ */
+static void on_drain(void *ctx, const struct why *why)
+{
+	struct connection *c = ctx;
+	uint64_t wait_ms;
+
+	if (c->state != CONNECTION_OPEN) {
+		connection_failed(c, RPC_OK, "connection", str_of(why->text));
+		return;
+	}
+	wait_ms = retry_next(&c->retry, c->agent->daemon.loop.now_ms - c->open_ms, rand_u64());
+	note_leaving(why, wait_ms);
+	set_again(c, wait_ms);
 }
 
 void connection_logged_in(struct connection *c)
@@ -116,7 +150,7 @@ void connection_logged_in(struct connection *c)
 void connection_asked(struct connection *c)
 {
 	move(c, CONNECTION_OPENING);
-	(void)loop_timer_start(&c->agent->daemon.loop, &c->again, OPEN_MS); /* it runs: it is only moved */
+	set_again(c, OPEN_MS);
 	stream_open(c->agent);
 }
 
@@ -155,7 +189,7 @@ static void plan_heartbeat(struct connection *c)
 void connection_opened(struct connection *c)
 {
 	move(c, CONNECTION_OPEN);
-	(void)loop_timer_start(&c->agent->daemon.loop, &c->again, PARKED);
+	set_again(c, PARKED);
 	c->open_ms = c->agent->daemon.loop.now_ms;
 	plan_refresh(c);
 	plan_heartbeat(c);
@@ -210,6 +244,7 @@ enum err connection_init(struct connection *c, struct agent *agent, struct why *
 					       .metrics = agent->daemon.metrics,
 					       .on_up = on_up,
 					       .on_down = on_down,
+					       .on_drain = on_drain,
 					       .ctx = c };
 	enum err err;
 
@@ -250,7 +285,7 @@ void connection_stop(struct connection *c)
 void connection_release(struct connection *c)
 {
 	tls_client_free(c->tls);
-	buf_release(&c->access_token);
-	buf_release(&c->refresh_token);
+	mem_free(c->access_token);
+	mem_free(c->refresh_token);
 	buf_release(&c->answer);
 }

@@ -23,14 +23,14 @@ static void on_message(struct rpc_call *call, struct str message)
 
 static void add_token(const struct connection *c, struct rpc_metadata *metadata)
 {
-	if (c->access_token.n)
-		rpc_metadata_add(metadata, (struct str)STR(WIRE_AUTHORIZATION), buf_view(&c->access_token));
+	if (c->access_token)
+		rpc_metadata_add(metadata, (struct str)STR(WIRE_AUTHORIZATION), str_of(c->access_token));
 }
 
-/* Call `path` with `message`, offering `dialect` (NULL: none); the connection fails when it cannot be begun. */
-static void start(struct connection *c, const char *path, const char *what, const ProtobufCMessage *message,
-		  const struct wire_dialect *dialect,
-		  void (*on_close)(struct rpc_call *, const struct rpc_status *, const struct rpc_metadata *))
+/* Call `path` with `message`, offering `dialect` (NULL: none). */
+static enum err begin(struct connection *c, const char *path, const ProtobufCMessage *message,
+		      const struct wire_dialect *dialect,
+		      void (*on_close)(struct rpc_call *, const struct rpc_status *, const struct rpc_metadata *))
 {
 	struct rpc_metadata metadata = { 0 };
 	struct rpc_call_options options = { .path = path,
@@ -52,12 +52,22 @@ static void start(struct connection *c, const char *path, const char *what, cons
 	rpc_metadata_release(&metadata);
 	if (err == E_OK && (err = pb_send(call, message)) != E_OK)
 		rpc_cancel(TAKE(call));
-	if (err != E_OK) {
-		connection_failed(c, RPC_OK, what, str_of(err_text(err)));
-		return;
-	}
+	if (err != E_OK)
+		return err;
 	rpc_half_close(call);
 	c->call = call;
+	return E_OK;
+}
+
+/* The same; the attempt fails when it cannot be begun. */
+static void start(struct connection *c, const char *path, const char *what, const ProtobufCMessage *message,
+		  const struct wire_dialect *dialect,
+		  void (*on_close)(struct rpc_call *, const struct rpc_status *, const struct rpc_metadata *))
+{
+	enum err err = begin(c, path, message, dialect, on_close);
+
+	if (err != E_OK)
+		connection_failed(c, RPC_OK, what, str_of(err_text(err)));
 }
 
 /* False: it failed, and so did the attempt. */
@@ -74,25 +84,36 @@ static bool ended_well(struct rpc_call *call, const struct rpc_status *status, c
 
 /* ---- tokens ------------------------------------------------------------------------------------------------------ */
 
+/* A copy of `text` instead of what is there. E_NOMEM: that stays. */
+static enum err keep(char **token, const char *text)
+{
+	char *copy = str_dup(str_of(text));
+
+	if (!copy)
+		return E_NOMEM;
+	mem_free(*token);
+	*token = copy;
+	return E_OK;
+}
+
 /* Both are kept when both are tokens (facts 2.1); a refresh may bring only the first. */
 static enum err take_tokens(struct connection *c, const Authapi__AuthResponse *r, struct why *why)
 {
+	bool renewable = r->refreshtoken[0];
 	struct jwt_claims claims, refresh;
 	enum err err = jwt_peek(str_of(r->accesstoken), why, &claims);
 
-	if (err == E_OK && r->refreshtoken[0])
+	if (err == E_OK && renewable)
 		err = jwt_peek(str_of(r->refreshtoken), why, &refresh);
+	if (err == E_OK && renewable)
+		err = keep(&c->refresh_token, r->refreshtoken);
+	if (err == E_OK)
+		err = keep(&c->access_token, r->accesstoken);
 	if (err != E_OK)
 		return err;
 	c->claims = claims;
 	connection_renewed(c);
-	buf_clear(&c->access_token);
-	buf_str(&c->access_token, str_of(r->accesstoken));
-	if (r->refreshtoken[0]) {
-		buf_clear(&c->refresh_token);
-		buf_str(&c->refresh_token, str_of(r->refreshtoken));
-	}
-	return c->access_token.err != E_OK ? c->access_token.err : c->refresh_token.err;
+	return E_OK;
 }
 
 static enum err read_answer(struct connection *c, ProtobufCMessage **ret_message)
@@ -163,7 +184,7 @@ void login_authenticate(struct connection *c)
 	request.agentnamespace = (char *)a->options->namespace;
 	if (a->creds.method == AUTH_USERPASS)
 		set_credentials(&login, entries, pointers, &request);
-	buf_clear(&c->access_token);
+	mem_free(TAKE(c->access_token));
 	start(c, WIRE_AUTHENTICATE, "Authenticate", &request.base, /* dialect= */ NULL, on_authenticated);
 	auth_login_release(&login);
 }
@@ -223,10 +244,12 @@ static void on_refreshed(struct rpc_call *call, const struct rpc_status *status,
 void login_refresh_token(struct connection *c)
 {
 	Authapi__RefreshTokenRequest request = AUTHAPI__REFRESH_TOKEN_REQUEST__INIT;
-	const char *token = buf_cstr(&c->refresh_token);
+	enum err err;
 
-	if (!token || c->call || c->state != CONNECTION_OPEN)
+	if (!c->refresh_token || c->call || c->state != CONNECTION_OPEN)
 		return;
-	request.refreshtoken = (char *)token;
-	start(c, WIRE_REFRESH_TOKEN, "RefreshToken", &request.base, /* dialect= */ NULL, on_refreshed);
+	request.refreshtoken = c->refresh_token;
+	err = begin(c, WIRE_REFRESH_TOKEN, &request.base, /* dialect= */ NULL, on_refreshed);
+	if (err != E_OK)
+		not_renewed(c, RPC_OK, str_of(err_text(err)));
 }

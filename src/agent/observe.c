@@ -34,13 +34,23 @@ void note_failed(struct agent *a, enum rpc_code code, const char *what, struct s
 	enum log_level level = outage_failed(&a->outage, what, why) && !a->stopping ? LOG_WARN : LOG_DEBUG;
 
 	metric_inc(a->metrics.failures);
-	metric_set(a->metrics.connected, 0);
-	metric_set(a->metrics.since_ms, 0);
 	if (code == RPC_UNAUTHENTICATED || code == RPC_PERMISSION_DENIED || code == RPC_FAILED_PRECONDITION)
 		metric_inc(a->metrics.auth_failures);
 	log_at(level, AGENT_LOG, "no connection with the principal", LOG_S("step", what),
 	       code == RPC_OK ? (struct log_field){ 0 } : LOG_S("code", rpc_code_name(code)), LOG_STRN("error", why),
 	       LOG_U("again_in_ms", again_ms));
+}
+
+void note_leaving(const struct why *why, uint64_t in_ms)
+{
+	log_info(AGENT_LOG, "this connection takes no more calls: another one takes its place", LOG_WHY(why),
+		 LOG_U("in_ms", in_ms));
+}
+
+void note_closed(struct agent *a)
+{
+	metric_set(a->metrics.connected, 0);
+	metric_set(a->metrics.since_ms, 0);
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */

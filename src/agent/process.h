@@ -51,19 +51,20 @@ struct connection {
 	struct rpc_channel *channel;
 	struct tls_client *tls;
 	struct rpc_call *call; /* the unary call that is under way; NULL: none */
-	struct buf access_token, refresh_token;
+	char *access_token, *refresh_token;
 	struct jwt_claims claims;   /* of the access token */
 	uint64_t token_ends_ms;     /* when it does */
 	bool stale;                 /* it could not be renewed, and that was said */
 	struct buf answer;          /* of the unary call */
 	struct wire_dialect speaks; /* what the principal said with Version */
 	struct retry retry;
-	struct loop_timer again;   /* IDLE: the next attempt; always runs, so that moving it needs no memory */
+	/* IDLE: the next attempt; OPENING: out of patience; OPEN: leave. Always runs, so that moving it needs no memory. */
+	struct loop_timer again;
+	uint64_t wait_ms;          /* IDLE: between the end of the old connection and the next attempt */
 	struct loop_timer refresh; /* OPEN: before the access token ends */
 	struct loop_timer heartbeat;
 	uint64_t open_ms; /* since when it is OPEN */
-	uint64_t attempts;
-	bool up; /* the channel is */
+	bool up;          /* the channel is */
 	bool closing;
 	bool closed;
 };
@@ -143,6 +144,8 @@ void note_release(struct agent *a);
 struct site_events note_events(struct agent *a);
 void note_connected(struct agent *a, const struct wire_dialect *dialect);
 void note_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms);
+void note_leaving(const struct why *why, uint64_t in_ms);
+void note_closed(struct agent *a);
 
 /* web.c */
 enum err agent_web_start(struct agent *a, struct why *why);

@@ -83,7 +83,7 @@ void stream_open(struct agent *a)
 	enum err err;
 
 	a->stream.asked = upstream ? a->connection.speaks : session_offer(session_of(a));
-	rpc_metadata_add(&metadata, (struct str)STR(WIRE_AUTHORIZATION), buf_view(&a->connection.access_token));
+	rpc_metadata_add(&metadata, (struct str)STR(WIRE_AUTHORIZATION), str_of(a->connection.access_token));
 	wire_dialect_write(&a->stream.asked, &metadata);
 	err = metadata.err != E_OK ? metadata.err : rpc_start(a->connection.channel, &options, &a->stream.pump.call);
 	rpc_metadata_release(&metadata);
@@ -143,7 +143,7 @@ void stream_refuse(struct agent *a, enum wire_refusal refusal, struct str messag
 	/* One at a time: whoever asks faster than that runs into the time limit of its own request. */
 	if (a->stream.telling || a->connection.state != CONNECTION_OPEN)
 		return;
-	rpc_metadata_add(&metadata, (struct str)STR(WIRE_AUTHORIZATION), buf_view(&a->connection.access_token));
+	rpc_metadata_add(&metadata, (struct str)STR(WIRE_AUTHORIZATION), str_of(a->connection.access_token));
 	err = metadata.err != E_OK ? metadata.err : rpc_start(a->connection.channel, &options, &a->stream.telling);
 	rpc_metadata_release(&metadata);
 	if (err != E_OK)

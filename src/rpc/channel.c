@@ -56,12 +56,12 @@ static void on_goaway(struct rpc_conn *conn, uint32_t error_code, struct str tex
 
 	conn->draining = true;
 	conn->drain_told = true;
-	if (error_code != NGHTTP2_NO_ERROR && ch->why.err == E_OK)
-		(void)why_set(&ch->why, E_UNAVAILABLE, "%s port %u: GOAWAY %s %.*s", ch->host, ch->o.port,
-			      nghttp2_http2_strerror(error_code), (int)(text.n < 200 ? text.n : 200),
+	if (ch->why.err == E_OK)
+		(void)why_set(&ch->why, E_UNAVAILABLE, "%s port %u: GOAWAY %s%s%.*s", ch->host, ch->o.port,
+			      nghttp2_http2_strerror(error_code), text.n ? " " : "", (int)(text.n < 200 ? text.n : 200),
 			      text.p ? text.p : "");
 	if (first && ch->o.on_drain && !ch->closing)
-		ch->o.on_drain(ch->o.ctx);
+		ch->o.on_drain(ch->o.ctx, &ch->why);
 }
 
 static enum err err_of(enum rpc_end_reason reason)
@@ -147,6 +147,12 @@ void rpc_channel_close(struct rpc_channel *ch, void (*on_closed)(void *ctx), voi
 	}
 	channel_end_attempt(ch);
 	rpc_end_close(&ch->end, on_end_closed);
+}
+
+void rpc_channel_disconnect(struct rpc_channel *ch)
+{
+	if (ch->state == CHANNEL_UP)
+		rpc_conn_end(ch->conn, RPC_END_STOPPED);
 }
 
 bool rpc_channel_is_up(const struct rpc_channel *ch)

@@ -37,8 +37,8 @@ struct rpc_channel_options {
 	void (*on_up)(void *ctx);
 	/* The attempt failed, or the connection ended (all its calls had their on_close). E_UNAVAILABLE, E_TIMEOUT, E_NOMEM, ... */
 	void (*on_down)(void *ctx, enum err err, const struct why *why);
-	/* The server takes no more calls; those that are open go on, then on_down comes. NULL: not of interest. */
-	void (*on_drain)(void *ctx);
+	/* The server takes no more calls, and says why; those that are open go on, then on_down comes. NULL: not of interest. */
+	void (*on_drain)(void *ctx, const struct why *why);
 	void *ctx;
 };
 
@@ -61,6 +61,9 @@ enum err rpc_channel_connect(struct rpc_channel *ch);
 void rpc_channel_close(struct rpc_channel *ch, void (*on_closed)(void *ctx), void *ctx);
 
 bool rpc_channel_is_up(const struct rpc_channel *ch);
+
+/* End the connection, when there is one; on_down comes for it, never before this returns. */
+void rpc_channel_disconnect(struct rpc_channel *ch);
 
 struct rpc_call_options {
 	const char *path;                    /* "/package.Service/Method" */

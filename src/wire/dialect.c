@@ -82,8 +82,12 @@ struct wire_dialect wire_dialect_agreed(const struct rpc_metadata *response, con
 
 #define TOLD_BEFORE "message larger than max ("
 #define TOLD_VERSUS "vs. "
+#define TOLD_MIN    (64 << 10)
 
-/* Go's library and the C core say both numbers; one that is not over the other is no limit that was passed. */
+/*
+ * Go's library and the C core say both numbers; one that is not over the other is no limit that was passed. And nobody could live
+ * with less than TOLD_MIN: who believed it would send nothing any more.
+ */
 uint64_t wire_message_max_told(struct str status)
 {
 	const char *at = status.n ? memmem(status.p, status.n, TOLD_BEFORE, sizeof(TOLD_BEFORE) - 1) : NULL;
@@ -96,5 +100,5 @@ uint64_t wire_message_max_told(struct str status)
 	if (!str_to_u64(size, UINT64_MAX, &n) ||
 	    !str_to_u64(str_sub(numbers, sizeof(TOLD_VERSUS) - 1, numbers.n), UINT64_MAX, &max))
 		return 0;
-	return n > max ? max : 0;
+	return n > max && max >= TOLD_MIN ? max : 0;
 }

@@ -46,6 +46,7 @@ struct wire_dialect wire_dialect_agreed(const struct rpc_metadata *response, con
 
 /*
  * The limit of who ended a call with RESOURCE_EXHAUSTED over a message, as the gRPC libraries of upstream's programs name it in
- * the text of the status: "grpc: received message larger than max (5000 vs. 4000)". 0: the text is about something else.
+ * the text of the status: "grpc: received message larger than max (5000000 vs. 4194304)". 0: the text is about something else, or
+ * not to be believed.
  */
 uint64_t wire_message_max_told(struct str status);

@@ -3,6 +3,8 @@
 import base64
 import json
 import queue
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 from conftest import wait_until
+from rawh2 import GOAWAY, HEADERS, RawServer, frame
 from synced import application, net, sync_pki  # noqa: F401  (fixtures)
 
 PROTO = Path(__file__).resolve().parents[2] / "proto"
@@ -49,11 +52,13 @@ def token(audience, agent, mode, lasts_s=3600, ahead_s=None):
 class Upstream:
     """A principal that says nothing on a stream, not even headers, until it has an event for the agent."""
 
-    def __init__(self, api, port, agent, mode, token_s=3600, message_max=-1, ahead_s=None):
+    def __init__(self, api, port, agent, mode, token_s=3600, message_max=-1, ahead_s=None, options=()):
         self.ahead_s = ahead_s
+        self.sick, self.logins = 0, []
         self.api, self.agent, self.mode, self.token_s, self.refreshed = api, agent, mode, token_s, 0
         self.heard, self.to_say, self.metadata = queue.Queue(), queue.Queue(), {}
-        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", message_max)])
+        self.server = grpc.server(futures.ThreadPoolExecutor(8), options=[
+            ("grpc.max_receive_message_length", message_max), *options])
         self.server.add_generic_rpc_handlers((self._service("authapi.Authentication", {
             "Authenticate": grpc.unary_unary_rpc_method_handler(
                 self._authenticate, api["auth"].AuthRequest.FromString, api["auth"].AuthResponse.SerializeToString),
@@ -75,6 +80,9 @@ class Upstream:
 
     def _authenticate(self, request, context):
         self._note("Authenticate", context)
+        self.logins.append(context.peer())
+        if len(self.logins) <= self.sick:
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the backend is sick")
         return self.api["auth"].AuthResponse(
             accessToken=token("access", self.agent, self.mode, self.token_s, self.ahead_s),
             refreshToken=token("refresh", self.agent, self.mode, 3600, self.ahead_s), version="1", principalNamespace="argocd")
@@ -162,6 +170,52 @@ def test_a_message_that_the_principal_does_not_take_is_not_sent_a_second_time(ne
         assert len(agent.log("connected")) == 2
     finally:
         principal.stop()
+
+
+def test_each_attempt_has_a_connection_of_its_own(net, api, free_port):
+    """Behind a load balancer the last one may lead to a backend that is sick."""
+    port = free_port()
+    principal = Upstream(api, port, "site-1", "managed")
+    principal.sick = 3
+    try:
+        net.agent("site-1", port, "--insecure-plaintext", "--creds", "header:", creds="").wait_connected()
+        assert len(principal.logins) == 4 == len(set(principal.logins))
+    finally:
+        principal.stop()
+
+
+def test_an_agent_that_is_sent_away_comes_again_and_loses_nothing(net, api, free_port):
+    """GOAWAY after some time, as proxies and Go servers do it. The stream would live on, but no token could be renewed."""
+    port = free_port()
+    principal = Upstream(api, port, "site-1", "autonomous", options=[
+        ("grpc.max_connection_age_ms", 8000), ("grpc.max_connection_age_grace_ms", 2**31 - 1)])
+    try:
+        agent = net.agent("site-1", port, "--insecure-plaintext", "--creds", "header:", mode="autonomous", creds="")
+        made, end = 0, time.monotonic() + 60
+        while len(principal.logins) < 2:
+            assert time.monotonic() < end, "the agent stays where it is"
+            made += 1
+            agent.tree.put(f"app-{made}", application(name=f"app-{made}"))
+            while not principal.heard.get(timeout=60).attributes["resourceid"].ce_string.startswith(f"app-{made}_"):
+                pass
+        assert not agent.log("no connection with the principal")
+        assert agent.metrics()["holdfast_agent_connection_failures_total"] == 0
+        said, = agent.log("this connection takes no more calls: another one takes its place")
+        assert "GOAWAY NO_ERROR" in said["error"] and said["level"] == "info"
+    finally:
+        principal.stop()
+
+
+def test_a_goaway_before_there_is_a_stream_is_said_and_waited_for_no_longer(net):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        agent = net.agent("site-1", listener.getsockname()[1], "--insecure-plaintext", "--creds", "header:", creds="")
+        for _ in range(2):
+            peer = RawServer(listener)
+            peer.until(lambda kind, *_: kind == HEADERS)
+            peer.say(frame(GOAWAY, body=struct.pack(">II", 2**31 - 1, 0) + b"maintenance"))
+            peer.until_end()
+        line, = agent.log("no connection with the principal")
+        assert line["error"].endswith("GOAWAY NO_ERROR maintenance")
 
 
 def test_two_ends_of_ours_agree_before_the_stream(net):

@@ -238,9 +238,10 @@ static void on_up(void *ctx)
 	printf("up\n");
 }
 
-static void on_drain(void *ctx)
+static void on_drain(void *ctx, const struct why *why)
 {
 	(void)ctx;
+	(void)why;
 	printf("drain\n");
 }
 

@@ -118,9 +118,10 @@ static void on_down(void *ctx, enum err err, const struct why *why)
 	note("down:%s", err_name(err));
 }
 
-static void on_drain(void *ctx)
+static void on_drain(void *ctx, const struct why *why)
 {
 	(void)ctx;
+	(void)why;
 	note("drain");
 }
 

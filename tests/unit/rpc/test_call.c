@@ -246,6 +246,29 @@ static void the_connection_ends_with_all_its_calls(void **state)
 	pair_end(&pair);
 }
 
+static void a_client_that_ends_its_connection_may_have_another(void **state)
+{
+	struct rpc_call *call;
+
+	(void)state;
+	start(NULL);
+	call = begin("/t/Hang");
+	assert_int_equal(E_OK, rpc_send(call, STR("x")));
+	pair_until(&pair, one_message_came);
+	rpc_channel_disconnect(pair.channel);
+	pair_await(&pair, "close:CANCELLED:");
+	pair_await(&pair, "down:unavailable ");
+	assert_true(pair_logged(&pair, "cancel "));
+	rpc_channel_disconnect(pair.channel);
+	assert_int_equal(E_OK, rpc_channel_connect(pair.channel));
+	pair_await(&pair, "down:unavailable up ");
+	call = begin("/t/Echo");
+	assert_int_equal(E_OK, rpc_send(call, STR("again")));
+	rpc_half_close(call);
+	pair_await(&pair, "msg:5:again close:OK:: ");
+	pair_end(&pair);
+}
+
 static void a_drain_ends_with_the_last_call(void **state)
 {
 	struct rpc_call *call;
@@ -388,6 +411,7 @@ int main(void)
 		cmocka_unit_test(a_message_over_the_limit_is_not_taken),
 		cmocka_unit_test(a_paused_call_hears_nothing_until_it_is_resumed),
 		cmocka_unit_test(the_connection_ends_with_all_its_calls),
+		cmocka_unit_test(a_client_that_ends_its_connection_may_have_another),
 		cmocka_unit_test(a_drain_ends_with_the_last_call),
 		cmocka_unit_test(messages_are_packed_both_ways_when_the_client_begins),
 		cmocka_unit_test(a_full_server_queue_goes_on_when_the_client_reads),
