@@ -53,7 +53,7 @@ static enum err find(struct store *s, enum sql which, uint64_t from, uint64_t en
 
 	sqlite3_bind_int64(stmt, 1, (int64_t)from);
 	sqlite3_bind_int64(stmt, 2, (int64_t)end);
-	sqlite3_bind_int64(stmt, 3, age_ms - (int64_t)atomic_load(&s->retain_ms));
+	sqlite3_bind_int64(stmt, 3, age_ms - (int64_t)s->judged_ms);
 	if (which == SQL_RETAIN_YOUNGER)
 		sqlite3_bind_int64(stmt, 4, age_ms);
 	*ret_pos = db_row(&s->db, which) ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
@@ -85,10 +85,15 @@ static enum err judge(struct store *s, uint64_t taken, int64_t age_ms, struct wh
 static enum err end_by_age(struct store *s, uint64_t end, uint64_t taken, int64_t age_ms, struct why *why,
 			   uint64_t *ret_end)
 {
+	uint64_t retain_ms = atomic_load(&s->retain_ms);
 	enum err err = E_OK;
 
+	if (retain_ms != s->judged_ms) { /* a longer one keeps what was judged by the former */
+		s->judged_ms = retain_ms;
+		s->judged_pos = s->aged_pos = 0;
+	}
 	s->judge_more = false;
-	if (atomic_load(&s->retain_ms))
+	if (retain_ms)
 		err = judge(s, taken, age_ms, why);
 	*ret_end = max_u64(min_u64(s->aged_pos, end), s->removed_pos);
 	return err;

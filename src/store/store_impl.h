@@ -43,7 +43,8 @@ struct store {
 	int64_t last_ms;      /* when the newest row was stored */
 	struct age age;       /* by which dedup and retention forget */
 	uint64_t removed_pos; /* retention let everything up to here go, but what is set aside */
-	uint64_t judged_pos;  /* retention knows about everything up to here, */
+	uint64_t judged_ms;   /* the age by which retention judges */
+	uint64_t judged_pos;  /* it knows about everything up to here, */
 	uint64_t aged_pos;    /* and that everything up to here is too old */
 	int64_t dead_count;
 	struct wal wal;

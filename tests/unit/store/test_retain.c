@@ -1,6 +1,7 @@
 /* What may go and what may not: retention, the cap, positions and dead letters. */
 #include "fixture.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -8,6 +9,7 @@
 #include "base/mem.h"
 #include "power_vfs.h"
 #include "store/space.h"
+#include "store/store_impl.h"
 #include "store/store_tool.h"
 
 static char big[8000];
@@ -264,6 +266,24 @@ static void a_key_outlives_its_event(void **state)
 	assert_true(duplicate && pos == 1);
 }
 
+static bool all_have_gone(struct fixture *f)
+{
+	poll(NULL, 0, 10);
+	return info_of(f).events == 0;
+}
+
+/* Nothing comes, nothing is forwarded: only time goes by. */
+static void what_has_become_too_old_goes_by_itself(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.forward_all = true;
+	f->config.retain_ms = 2000;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(put_big(f, NULL), E_OK);
+	fixture_until(f, all_have_gone);
+}
+
 static uint64_t cpu_ns(void)
 {
 	struct timespec t;
@@ -280,6 +300,25 @@ static bool a_while_costs_nothing(void)
 
 	nanosleep(&a_while, NULL);
 	return cpu_ns() - before < 60000000;
+}
+
+/* It had looked further than it let go: the keys go first. */
+static void what_a_shorter_age_has_judged_stays_when_it_becomes_longer(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.forward_all = true;
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	f->store->judged_ms = 1;
+	f->store->judged_pos = f->store->aged_pos = 10;
+	f->config.retain_ms = 86400000;
+	store_set_limits(f->store, &f->config);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	fixture_close(f);
+	assert_int_equal(info_of(f).first, 1);
 }
 
 static void waiting_for_something_to_let_go_costs_nothing(void **state)
@@ -447,6 +486,8 @@ int main(void)
 		T(nothing_is_missed_where_nothing_was_let_go),
 		T(positions_go_on_when_every_event_has_gone),
 		T(a_key_outlives_its_event),
+		T(what_has_become_too_old_goes_by_itself),
+		T(what_a_shorter_age_has_judged_stays_when_it_becomes_longer),
 		T(waiting_for_something_to_let_go_costs_nothing),
 		T(a_full_store_refuses_new_events_and_keeps_the_old),
 		T(the_state_does_not_flutter),
