@@ -173,6 +173,22 @@ def test_a_blocked_certificate_is_out_at_once(net, api, peers):
     assert [line["certificates"] for line in principal.log("certificates are blocked")] == [0, 1]
 
 
+def test_a_new_token_key_is_taken_over_by_a_reload_and_tokens_by_the_old_one_still_count(net, api, peers):
+    net.pki = shutil.copytree(net.pki, net.directory / "own-pki")
+    principal = net.principal()
+    peer = peers(AgentPeer(api, principal.port, net.pki, SITE))
+    peer.authenticate()
+    run("pki", "init", "--dir", net.directory / "next-pki", "--jwt-bits", "2048")
+    shutil.copy(net.directory / "next-pki/jwt.key", net.pki / "jwt.key")
+    assert peer.subscribe(token=token(net.pki)).wait_end()[0] == REFUSED
+    principal.process.send(signal.SIGHUP)
+    wait_until(lambda: principal.log("reloaded"), "it is reloaded")
+    older = peer.subscribe()
+    wait_until(lambda: principal.agent(SITE)["connected"], "the token of before opens a stream")
+    peer.subscribe(token=token(net.pki))
+    assert older.wait_end()[0] == grpc.StatusCode.UNAVAILABLE, "the stream of the new token takes its place"
+
+
 @pytest.mark.parametrize("mode", ["managed", "autonomous"])
 def test_a_blocked_agent_stays_out_until_it_is_off_the_list(net, mode):
     """Facts 8.4, 26 to 28: a restart of the principal lets nobody in again."""
