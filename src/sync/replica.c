@@ -120,13 +120,13 @@ void replica_settle(struct slot *s)
 	slot_free(s);
 }
 
-bool replica_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name)
+bool replica_place_set(struct replica_place *ret_place, enum object_kind kind, struct str namespace, struct str name)
 {
 	if (kind == OBJECT_KIND_COUNT || namespace.n > OBJECT_NAME_MAX || name.n == 0 || name.n > OBJECT_NAME_MAX)
 		return false;
-	*place = (struct replica_place){ .kind = kind };
-	memcpy(place->namespace, namespace.p ? namespace.p : "", namespace.n);
-	memcpy(place->name, name.p, name.n);
+	*ret_place = (struct replica_place){ .kind = kind };
+	memcpy(ret_place->namespace, namespace.p ? namespace.p : "", namespace.n);
+	memcpy(ret_place->name, name.p, name.n);
 	return true;
 }
 

@@ -38,6 +38,9 @@ struct replica_place {
 	char name[OBJECT_NAME_MAX + 1];
 };
 
+/* False: there is no such place: no kind, no name, or one that is too long. */
+bool replica_place_set(struct replica_place *ret_place, enum object_kind kind, struct str namespace, struct str name);
+
 /* What the rules see. */
 struct replica_case {
 	const struct wire_event *event; /* NULL: nobody sent anything, it is about drift */
@@ -72,7 +75,7 @@ struct replica_plan {
 };
 
 struct replica_rules {
-	/* Where does it belong? E_MALFORMED, E_FORBIDDEN: nowhere, ever. `*ret_incoming` is the caller's. */
+	/* Where does it belong? An error other than E_NOMEM: nowhere, ever. `*ret_incoming` is the caller's. */
 	enum err (*locate)(void *ctx, const struct wire_event *e, struct replica_place *ret_place,
 			   json_object **ret_incoming, struct why *why);
 	/* `plan` is zeroed. An error other than E_NOMEM refuses for good. */

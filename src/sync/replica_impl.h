@@ -86,9 +86,6 @@ struct slot *replica_slot(struct replica *r, const struct replica_place *place, 
 void replica_settle(struct slot *s);
 uint64_t replica_random(struct replica *r);
 
-/* False: there is no such place. */
-bool replica_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name);
-
 /* replica_rows.c */
 
 /* Write or remove the slot's row, in the batch of this turn. */

@@ -78,6 +78,3 @@ enum err role_plan_delete(const struct replica_case *c, json_object *local, stru
 
 /* RFC 3339 of the turn. */
 const char *role_now(struct role *r);
-
-/* A name into a place; false: too long or no name. */
-bool role_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name);

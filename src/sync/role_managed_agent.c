@@ -45,8 +45,8 @@ static enum err locate(const struct role *r, const struct wire_event *e, enum ob
 	(void)e;
 	if (err != E_OK)
 		return err;
-	if (!role_place_set(ret_place, kind, str_of(place.namespace), str_of(tree_meta(*incoming, "name"))))
-		return why_set(why, E_MALFORMED, "a name longer than %d bytes", OBJECT_NAME_MAX);
+	if (!replica_place_set(ret_place, kind, str_of(place.namespace), str_of(tree_meta(*incoming, "name"))))
+		return why_set(why, E_MALFORMED, "no name, or one longer than %d bytes", OBJECT_NAME_MAX);
 	return E_OK;
 }
 

@@ -2,18 +2,6 @@
 
 #include <stdio.h>
 
-bool role_place_set(struct replica_place *place, enum object_kind kind, struct str namespace, struct str name)
-{
-	if (namespace.n > OBJECT_NAME_MAX || name.n > OBJECT_NAME_MAX)
-		return false;
-	*place = (struct replica_place){ .kind = kind };
-	if (namespace.n)
-		memcpy(place->namespace, namespace.p, namespace.n);
-	if (name.n)
-		memcpy(place->name, name.p, name.n);
-	return true;
-}
-
 static bool place_at_agent(const struct role *r, enum object_kind kind, struct str said, const char *name,
 			   struct replica_place *ret_place)
 {
@@ -25,7 +13,7 @@ static bool place_at_agent(const struct role *r, enum object_kind kind, struct s
 	(void)snprintf(incoming, sizeof(incoming), "%.*s", STR_ARG(said));
 	if (!autonomous && mapping_place(r->config.site, kind, incoming, &place, &(struct why){ 0 }) != E_OK)
 		return false;
-	return role_place_set(ret_place, kind, str_of(place.namespace), str_of(own ? own : name));
+	return replica_place_set(ret_place, kind, str_of(place.namespace), str_of(own ? own : name));
 }
 
 static bool place_of_managed(const struct role *r, enum object_kind kind, struct str said, struct str name,
@@ -37,16 +25,18 @@ static bool place_of_managed(const struct role *r, enum object_kind kind, struct
 		said = str_of(m->namespace);
 	else if (!m->by_destination)
 		said = str_of(r->config.agent);
-	return role_place_set(ret_place, kind, said, name);
+	return replica_place_set(ret_place, kind, said, name);
 }
 
 static bool place_of_autonomous(const struct role *r, enum object_kind kind, const char *name,
 				struct replica_place *ret_place)
 {
+	char project[OBJECT_NAME_MAX + 1];
+
 	if (kind == OBJECT_APPLICATION)
-		return role_place_set(ret_place, kind, str_of(r->config.agent), str_of(name));
-	return role_place_set(ret_place, kind, str_of(r->config.principal->namespace), (struct str){ 0 }) &&
-	       mapping_prefixed(r->config.agent, name, ret_place->name, &(struct why){ 0 }) == E_OK;
+		return replica_place_set(ret_place, kind, str_of(r->config.agent), str_of(name));
+	return mapping_prefixed(r->config.agent, name, project, &(struct why){ 0 }) == E_OK &&
+	       replica_place_set(ret_place, kind, str_of(r->config.principal->namespace), str_of(project));
 }
 
 bool role_place_of(const struct role *r, enum object_kind kind, struct str said, struct str name,

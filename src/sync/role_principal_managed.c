@@ -100,7 +100,7 @@ static enum err locate(const struct role *r, const struct wire_event *e, enum ob
 
 	if (err == E_OK)
 		err = mapping_reported(r->config.principal, r->config.agent, said, remapped, &namespace, why);
-	if (err == E_OK && (name.n == 0 || !role_place_set(ret_place, kind, str_of(namespace), name)))
+	if (err == E_OK && !replica_place_set(ret_place, kind, str_of(namespace), name))
 		err = why_set(why, E_MALFORMED, "no name, or one longer than %d bytes", OBJECT_NAME_MAX);
 	buf_release(&arena);
 	return err;

@@ -149,7 +149,7 @@ static enum err write_stub(const struct role *r, const struct source_lost *lost,
 	struct str said_namespace, said_name;
 	enum err err;
 
-	if (!role_place_set(&place, lost->kind, str_of(lost->namespace), str_of(lost->name)))
+	if (!replica_place_set(&place, lost->kind, str_of(lost->namespace), str_of(lost->name)))
 		return E_MALFORMED;
 	role_said_as(r, &place, NULL, &said_namespace, &said_name);
 	(void)snprintf(name, sizeof(name), "%.*s", STR_ARG(said_name));
