@@ -254,9 +254,9 @@ const struct command cmd_store_vacuum = {
 	.summary = "Give the room of removed events back to the file system",
 	.about = "The file of a store keeps its size when retention removes events; the room is used again for new "
 		 "ones. "
-		 "This makes the file as small as what is in it. The gateway must be stopped, and as much free room as "
-		 "the "
-		 "store has is needed meanwhile.",
+		 "This makes the file as small as what is in it. The gateway must be stopped. Meanwhile the directory "
+		 "needs free room for two copies of what is in the store, or for one, when SQLITE_TMPDIR names another "
+		 "one.",
 	.examples = "  systemctl stop holdfast && holdfast store vacuum && systemctl start holdfast\n",
 	.options = options,
 	.args_size = sizeof(struct store_args),

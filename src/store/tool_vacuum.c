@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "store/tool_file.h"
@@ -16,6 +17,13 @@ static enum err vacuum(const char *dir, const struct store_progress *progress, s
 	return err == E_OK ? E_OK : why_add(why, "store %s: vacuum", dir);
 }
 
+/* The copy that VACUUM makes belongs where the room is: in a container there may be no other directory that can be written. */
+static void copy_beside(const char *dir)
+{
+	if (!getenv("SQLITE_TMPDIR"))
+		sqlite3_temp_directory = sqlite3_mprintf("%s", dir);
+}
+
 enum err store_vacuum(const char *dir, const struct store_progress *progress, struct why *why)
 {
 	int lock_fd;
@@ -23,7 +31,10 @@ enum err store_vacuum(const char *dir, const struct store_progress *progress, st
 
 	if (err != E_OK)
 		return err;
+	copy_beside(dir);
 	err = vacuum(dir, progress, why);
+	sqlite3_free(sqlite3_temp_directory);
+	sqlite3_temp_directory = NULL;
 	close(lock_fd);
 	return err;
 }
