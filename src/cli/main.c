@@ -164,6 +164,22 @@ static void open_standard_streams(void)
 		(void)close(fd);
 }
 
+static void end_at_once(int number)
+{
+	_exit(128 + number);
+}
+
+/*
+ * In a container. The kernel keeps from process 1 each signal that it does not handle: until a command handles them itself
+ * nothing but SIGKILL would end it. And it inherits the children of others, `kubectl exec` leaves some: nobody waits for them.
+ */
+static void be_process_1(void)
+{
+	(void)signal(SIGINT, end_at_once);
+	(void)signal(SIGTERM, end_at_once);
+	(void)signal(SIGCHLD, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
 	struct buf text = { 0 };
@@ -174,6 +190,8 @@ int main(int argc, char **argv)
 	/* A reader of our output, or a peer, may go away, a file be as large as it may get: writes say so with EPIPE, EFBIG. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
+	if (getpid() == 1)
+		be_process_1();
 	if (argc < 2 || is_help(argv[1])) {
 		help_program(&text);
 		return help_print(&text);

@@ -1,9 +1,11 @@
 #include "gateway/gateway.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/cpus.h"
 #include "base/mem.h"
 #include "gateway/process.h"
 #include "net/descriptors.h"
@@ -91,21 +93,28 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- start ------------------------------------------------------------------------------------------------------------ */
 
-static void watch_signals(struct process *p)
+static void watch_signal(struct process *p, size_t i, int number)
 {
-	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
-
-	_Static_assert(ARRAY_LEN(numbers) == ARRAY_LEN(p->signals), "a handle per signal");
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-		uv_signal_init(&p->loop.uv, &p->signals[i]);
-		p->signals[i].data = p;
-		uv_signal_start(&p->signals[i], on_signal, numbers[i]);
-	}
+	uv_signal_init(&p->loop.uv, &p->signals[i]);
+	p->signals[i].data = p;
+	uv_signal_start(&p->signals[i], on_signal, number);
 }
 
-static size_t worker_count_of(const struct gateway_config *config)
+/* How many loops, and whose word that is: the CPU limit of a container is easily forgotten. */
+static size_t loop_count(const struct gateway_config *config, char *ret_by, size_t size)
 {
-	return config->limits.loops ? (size_t)config->limits.loops : uv_available_parallelism();
+	struct cpus cpus = cpus_find("");
+
+	if (config->limits.loops) {
+		(void)snprintf(ret_by, size, "limits.loops");
+		return (size_t)config->limits.loops;
+	}
+	if (cpus.usable < cpus.allowed)
+		(void)snprintf(ret_by, size, "a CPU quota of %" PRIu64 ".%03" PRIu64, cpus.quota_milli / 1000,
+			       cpus.quota_milli % 1000);
+	else
+		(void)snprintf(ret_by, size, "the number of CPUs");
+	return cpus.usable;
 }
 
 /* Every connection is a descriptor: take what the hard limit gives. */
@@ -118,12 +127,12 @@ static void raise_descriptor_limit(const struct gateway_config *config)
 			 LOG_U("open_files", open_files), LOG_U("connections", config->limits.conns_max));
 }
 
-static enum err start_workers(struct process *p, struct why *why)
+static enum err start_workers(struct process *p, size_t count, struct why *why)
 {
-	p->gateway.workers = mem_array(worker_count_of(p->config), sizeof(*p->gateway.workers));
+	p->gateway.workers = mem_array(count, sizeof(*p->gateway.workers));
 	if (!p->gateway.workers)
 		return why_set(why, E_NOMEM, "start the event loops");
-	for (size_t i = 0; i < worker_count_of(p->config); i++) {
+	for (size_t i = 0; i < count; i++) {
 		p->gateway.workers[i].on_stopped = on_worker_stopped;
 		if (worker_start(&p->gateway.workers[i], &p->gateway, why) != E_OK)
 			return why->err;
@@ -135,19 +144,27 @@ static enum err start_workers(struct process *p, struct why *why)
 
 static enum err start(struct process *p, struct why *why)
 {
+	char loops_by[64];
+	size_t loops = loop_count(p->config, loops_by, sizeof(loops_by));
+
 	raise_descriptor_limit(p->config);
-	if (loop_init(&p->loop, why) != E_OK || ports_init(&p->ports, why) != E_OK || outlet_open(p, why) != E_OK)
+	if (loop_init(&p->loop, why) != E_OK)
+		return why->err;
+	watch_signal(p, 0, SIGHUP); /* it waits for the loop: what changes while a large store is opened is read then */
+	if (ports_init(&p->ports, why) != E_OK || outlet_open(p, why) != E_OK)
 		return why->err;
 	if (work_pool_new(ERRAND_THREADS, ERRANDS_MAX, why, &p->gateway.errands) != E_OK)
 		return why->err;
 	outlet_set_limits(p);
-	watch_signals(p);
-	if (start_workers(p, why) != E_OK || config_apply(p, p->config, why) != E_OK ||
+	watch_signal(p, 1, SIGTERM); /* until here they end the process at once: nothing is promised yet */
+	watch_signal(p, 2, SIGINT);
+	if (start_workers(p, loops, why) != E_OK || config_apply(p, p->config, why) != E_OK ||
 	    admin_start(&p->admin, p, why) != E_OK)
 		return why->err;
 	health_start(p);
 	log_info("gateway", "serving", LOG_U("routes", p->table->route_count), LOG_U("ports", p->table->port_count),
-		 LOG_U("loops", p->gateway.worker_count), LOG_S("bus", p->gateway.bus->ops->kind));
+		 LOG_U("loops", p->gateway.worker_count), LOG_S("loops_by", loops_by),
+		 LOG_S("bus", p->gateway.bus->ops->kind));
 	systemd_ready("running", NULL);
 	return E_OK;
 }
@@ -189,6 +206,7 @@ int gateway_run(const struct gateway_options *options)
 
 	log_setup(STDERR_FILENO, options->level, options->format);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN); /* until it is watched there is nothing to read again, and no reason to end */
 	p = mem_alloc(sizeof(*p));
 	if (!p) {
 		log_error("gateway", "no memory to start");

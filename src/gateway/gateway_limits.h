@@ -4,7 +4,7 @@
  */
 /* clang-format off */
 /* field               key                    type  min    max              default     unit    meaning */
-X(loops,               "loops",               COUNT, 0,    256,             0,          "",     "Event loops, each on a thread of its own; 0 is one per core.")
+X(loops,               "loops",               COUNT, 0,    256,             0,          "",     "Event loops, each on a thread of its own; 0 is one per CPU that it may use, or as its container's CPU quota grants, rounded up.")
 X(body_memory,         "bodyMemory",          SIZE, 1 << 20, 1ull << 40,    64 << 20,   "bytes", "Bodies held in memory by all requests together; beyond it 503 with Retry-After.")
 X(head_max,            "headerSize",          SIZE, 1024,  1 << 20,         16 << 10,   "bytes", "Request line and header fields; more answers 431.")
 X(conns_max,           "connections",         COUNT, 1,    1000000,         10000,      "",     "Open connections over all ports; a further one is closed at once.")
