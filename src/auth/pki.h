@@ -17,7 +17,6 @@
 #define PKI_DAYS_MAX     36500
 #define PKI_SKEW_S       300 /* a certificate is valid from this much before it is made: clocks differ */
 #define PKI_SERIAL_BYTES 16
-#define PKI_SANS_MAX     64
 
 enum pki_role { PKI_AUTHORITY, PKI_SERVER, PKI_AGENT };
 

@@ -189,7 +189,6 @@ static int run_principal(const struct invocation *inv, const void *args, const s
 		.require_client_certs = a->require_client_certs || strncmp(a->auth, "mtls:", 5) == 0,
 		.client_cert_subject_match = a->subject_match,
 		.jwt_key = a->jwt_key,
-		.insecure_jwt_generate = a->jwt_generate,
 		.auth = a->auth,
 		.blocklist = a->blocklist,
 	};

@@ -58,8 +58,3 @@ static inline struct link *list_first(const struct link *list)
 {
 	return list_empty(list) ? NULL : list->next;
 }
-
-static inline struct link *list_last(const struct link *list)
-{
-	return list_empty(list) ? NULL : list->prev;
-}

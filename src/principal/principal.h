@@ -25,8 +25,7 @@ struct principal_options {
 	bool require_client_certs;
 	bool client_cert_subject_match;
 	bool insecure_plaintext;
-	const char *jwt_key; /* NULL with insecure_jwt_generate */
-	bool insecure_jwt_generate;
+	const char *jwt_key;        /* NULL: one is made, and lives as long as the process */
 	const char *auth;           /* "userpass:FILE", ... */
 	const char *blocklist;      /* file of fingerprints; NULL: none */
 	const char *accept_version; /* patterns; NULL: exactly `version` */

@@ -21,12 +21,11 @@ struct store_progress {
 #define STORE_INFO_BUSES 8
 
 struct store_info {
-	uint64_t events; /* that can be read */
-	uint64_t first;  /* position of the oldest, 0: none */
-	uint64_t last;   /* position given last, even if its event is gone already */
-	uint64_t bytes;  /* in use, without free pages */
-	uint64_t dead;   /* dead letters */
-	int schema;
+	uint64_t events;  /* that can be read */
+	uint64_t first;   /* position of the oldest, 0: none */
+	uint64_t last;    /* position given last, even if its event is gone already */
+	uint64_t bytes;   /* in use, without free pages */
+	uint64_t dead;    /* dead letters */
 	size_t bus_count; /* in `buses`; more are left out */
 	struct {
 		char name[64];

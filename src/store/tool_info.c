@@ -9,8 +9,7 @@
 		  " coalesce((SELECT value FROM settings WHERE name = 'removed_pos'), 0))")                            \
 	X(bytes,  "SELECT (page_count - freelist_count) * page_size"                                                   \
 		  " FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()")                            \
-	X(dead,   "SELECT count(*) FROM dead")                                                                         \
-	X(schema, "PRAGMA user_version")
+	X(dead,   "SELECT count(*) FROM dead")
 /* clang-format on */
 
 static enum err read_buses(struct db *db, struct store_info *info, struct why *why)

@@ -35,8 +35,3 @@ bool graft_same(json_object *a, json_object *b);
 
 /* NULL, {} or []? */
 bool graft_is_empty(json_object *value);
-
-static inline void graft_freep(json_object **tree)
-{
-	json_object_put(*tree);
-}

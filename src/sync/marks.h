@@ -35,8 +35,6 @@
 
 /* Labels. */
 #define LABEL_SKIP_SYNC               "argocd-agent.argoproj-labs.io/ignore-sync" /* "true": not sent */
-#define LABEL_AGENT_NAME              "argocd-agent.argoproj-labs.io/agent-name"  /* cluster secret: its agent */
-#define LABEL_SELF_REGISTERED         "argocd-agent.argoproj-labs.io/self-registered-cluster" /* cluster secret: not by hand */
 #define LABEL_SECRET_TYPE             "argocd.argoproj.io/secret-type" /* "repository" or "repo-creds": a secret that is sent */
 
 /* The one ConfigMap of GPG keys, in Argo CD's namespace. */

@@ -19,7 +19,6 @@
 #define WIRE_EVENTS_SERVICE   "eventstreamapi.EventStream"
 #define WIRE_SUBSCRIBE        "/" WIRE_EVENTS_SERVICE "/Subscribe"
 #define WIRE_PUSH             "/" WIRE_EVENTS_SERVICE "/Push"
-#define WIRE_PING_CALL        "/" WIRE_EVENTS_SERVICE "/Ping"
 
 #define WIRE_LOGS_SERVICE     "principal.apis.logstreamapi.LogStreamService"
 #define WIRE_STREAM_LOGS      "/" WIRE_LOGS_SERVICE "/StreamLogs"
