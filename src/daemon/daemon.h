@@ -6,7 +6,7 @@
  *           of the loop is one turn of the core, one write to each stream and one group of rows.
  * Owner     embedded in its user; daemon_release() after the loop has ended.
  * Threads   the loop's. Rows are written by the ledger's own thread, the backend does its waiting elsewhere.
- * Source    STYLE "a turn, a step, actions"
+ * Source    docs/architecture.md "The life of one resource change"
  */
 #pragma once
 

@@ -3,7 +3,7 @@
  *
  * Shape     pure: exponential, capped, full jitter (the wait is drawn between 0 and the step; randomness is an argument).
  * Units     ms.
- * Source    DESIGN "Delivery core"; full jitter: AWS Architecture Blog, "Exponential Backoff And Jitter" (2015)
+ * Source    docs/delivery.md "Sending again"; full jitter: AWS Architecture Blog, "Exponential Backoff And Jitter" (2015)
  */
 #pragma once
 

@@ -21,7 +21,7 @@
  *           E_CANCELLED  from a stream that a newer one has replaced
  *           E_MALFORMED  an empty or over-long id
  *           E_NOMEM      nothing was taken; the peer will send it again
- * Source    DESIGN "Delivery core"; argocd-agent facts 3.5, 11.9, 11.13, 11.14; docs/delivery.md
+ * Source    argocd-agent facts 3.5, 11.9, 11.13, 11.14; docs/delivery.md
  */
 #pragma once
 

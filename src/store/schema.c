@@ -31,7 +31,7 @@ static const char *const steps[] = {
 _Static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step per version");
 
 /*
- * 16 KB pages append half as fast again as 4 KB (DESIGN.md). The debian SQLite overwrites what is deleted; a spool that
+ * 16 KB pages append half as fast again as 4 KB (docs/why/sqlite.md). Debian's SQLite overwrites what is deleted; a spool that
  * lets whole ranges go would write every page twice for that. Checkpoints are wal.c's business. Turning a new file
  * to WAL deletes a rollback journal; only EXTRA syncs that deletion, and a journal that came back after a power cut would
  * take the file back to nothing.

@@ -379,7 +379,7 @@ static void a_status_counts_for_the_object_it_is_about(void **state)
 		check(IDENTITY_PRINCIPAL_OF_MANAGED, OBJECT_APPLICATION, &rows[i], &defaults, "", false);
 }
 
-/* Facts 4.3 "Autonomous", 8.4 #7, #15, #82; DESIGN promise 6: another UID is another object. */
+/* Facts 4.3 "Autonomous", 8.4 #7, #15, #82: another UID is another object. */
 static void an_autonomous_agent_owns_its_applications_and_projects_at_the_principal(void **state)
 {
 	static const struct row rows[] = {
