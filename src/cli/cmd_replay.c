@@ -97,6 +97,8 @@ static int parse(struct replay *r, const struct replay_args *args)
 	if (position_parse("--from", args->from, now_ms, &r->why, &r->from) != E_OK ||
 	    position_parse("--to", args->to ? args->to : "end", now_ms, &r->why, &r->to) != E_OK)
 		return command_misused(r->inv, "%s", r->why.text);
+	if (position_reversed(&r->from, &r->to))
+		return command_misused(r->inv, "nothing can lie between --from %s and --to %s", args->from, args->to);
 	return EXIT_DONE;
 }
 
@@ -113,6 +115,8 @@ static enum err find_range(struct replay *r)
 	uint64_t behind = 0;
 	enum err err = position_find(&r->from, r->reader, &r->why, &range->from);
 
+	if (err == E_OK)
+		err = position_check_ahead(range->from, r->reader, &r->why);
 	if (err == E_OK)
 		err = position_find(&r->to, r->reader, &r->why, &range->to);
 	if (err == E_OK)

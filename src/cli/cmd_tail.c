@@ -89,20 +89,6 @@ static enum err say_gone(const struct tail *t, struct why *why)
 	return err;
 }
 
-/* Positions go on behind the last one of a restored copy: who waits ahead of that would pass over new events. */
-static enum err check_ahead(const struct tail *t, struct why *why)
-{
-	uint64_t end = 0;
-	enum err err = store_end(t->reader, &end, why);
-
-	if (err != E_OK || t->query.from <= end)
-		return err;
-	return why_set(why, E_MALFORMED,
-		       "--from %" PRIu64 " lies ahead: the last position in this store is %" PRIu64
-		       " (was an older copy restored?)",
-		       t->query.from, end - 1);
-}
-
 static enum err open_reader(struct tail *t, const char *dir, struct why *why)
 {
 	enum err err = data_dir_read(dir, why, &t->reader);
@@ -110,7 +96,7 @@ static enum err open_reader(struct tail *t, const char *dir, struct why *why)
 	if (err == E_OK)
 		err = position_find(&t->from, t->reader, why, &t->query.from);
 	if (err == E_OK)
-		err = check_ahead(t, why);
+		err = position_check_ahead(t->query.from, t->reader, why);
 	if (err == E_OK)
 		err = say_gone(t, why);
 	if (err != E_OK)

@@ -65,3 +65,23 @@ enum err position_find(const struct position *position, struct store_reader *rea
 	}
 	return E_INTERNAL;
 }
+
+bool position_reversed(const struct position *from, const struct position *to)
+{
+	if (to->kind == POSITION_AT)
+		return to->pos == 0 || (from->kind == POSITION_AT && from->pos > to->pos);
+	return to->kind == POSITION_TIME && from->kind == POSITION_TIME && from->wall_ms >= to->wall_ms;
+}
+
+enum err position_check_ahead(uint64_t from, struct store_reader *reader, struct why *why)
+{
+	uint64_t end = 0;
+	enum err err = store_end(reader, &end, why);
+
+	if (err != E_OK || from <= end)
+		return err;
+	return why_set(why, E_MALFORMED,
+		       "--from %" PRIu64 " lies ahead: the last position in this store is %" PRIu64
+		       " (was an older copy restored?)",
+		       from, end - 1);
+}

@@ -28,6 +28,15 @@ enum err position_parse(const char *option, const char *text, int64_t now_ms, st
 	"events up to position %" PRIu64 " that were asked for are no longer in the store: retention let " \
 	"them go"
 
+/* Can nothing lie between them, whatever is stored? `to` is the last position itself, or a time that is over. */
+bool position_reversed(const struct position *from, const struct position *to);
+
 /* The first position at or behind that place; the end is the last position + 1. */
 enum err position_find(const struct position *position, struct store_reader *reader, struct why *why,
 		       uint64_t *ret_pos);
+
+/*
+ * E_MALFORMED: `from` lies ahead of the next event's position. Positions go on behind the last one of a restored copy: who goes
+ * on from ahead of that would pass over new events.
+ */
+enum err position_check_ahead(uint64_t from, struct store_reader *reader, struct why *why);

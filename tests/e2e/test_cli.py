@@ -731,9 +731,21 @@ def test_replay_sends_a_range_and_says_how_much(data, jetstream, tmp_path, gatew
     assert ok(*words, "--from", "1", "--to", "1", "--keep-ids") == ok(*words, "--from", "1", "--to", "1", "--keep-ids")
     wait_until(lambda: messages(tmp_path) == 7, "the same id is taken once")
     assert ok(*words, "--from", "end") == "nothing to send: the range is empty\n"
-    assert ok(*words, "--from", "3", "--to", "2") == "nothing to send: the range is empty\n"
+    assert ok(*words, "--from", "6") == "nothing to send: the range is empty\n"
     assert "positions 1 to 5" in ok(*words, "--from", "1h", "--to", "2200-01-01T00:00:00Z", "--dry-run")
     assert ok(*words, "--from", "1", "--to", "1h") == "nothing to send: the range is empty\n"
+
+
+@pytest.mark.parametrize("first, last", [("3", "2"), ("start", "start"), ("2h", "start"), ("1h", "2h"), ("1h", "1h"), ("1", "0")])
+def test_a_range_that_can_hold_nothing_is_a_usage_error(jetstream, first, last):
+    done = run("replay", "-f", jetstream[1], "--from", first, "--to", last)
+    assert done.returncode == 2 and f"nothing can lie between --from {first} and --to {last}" in done.stderr
+
+
+def test_a_replay_from_ahead_of_the_store_is_refused(data, jetstream, gateway):
+    done = run("replay", "-f", jetstream[1], "-f", gateway().file, "-D", data, "--from", "7")
+    assert done.returncode == 1 and "--from 7 lies ahead: the last position in this store is 5" in done.stderr
+    assert "go on with" not in done.stderr
 
 
 def test_replay_to_the_embedded_bus_is_refused(gateway):
