@@ -620,6 +620,22 @@ static void a_full_outbox_refuses_and_still_coalesces(void **state)
 	desk_close(&d);
 }
 
+static void an_event_may_fill_the_outbox_to_the_last_byte(void **state)
+{
+	struct outbox_options options = outbox_defaults;
+	struct desk d;
+
+	(void)state;
+	options.bytes_max = 100;
+	desk_open(&d, &options);
+	assert_int_equal(desk_add_bytes(&d, "a", "s1", 101), E_LIMIT);
+	assert_int_equal(desk_add_bytes(&d, "a", "s1", 100), E_OK);
+	assert_int_equal(desk_add_bytes(&d, "b", "s1", 1), E_LIMIT);
+	assert_int_equal(desk_add_bytes(&d, "a", "s2", 1), E_OK);
+	assert_int_equal(desk_stats(&d).coalesced, 1);
+	desk_close(&d);
+}
+
 static void what_is_malformed_is_refused(void **state)
 {
 	static char longest[DELIVERY_TEXT_MAX + 1];
@@ -805,6 +821,7 @@ int main(void)
 		cmocka_unit_test(a_request_that_is_rejected_has_its_answer),
 		cmocka_unit_test(a_reason_is_bounded_and_keeps_whole_characters),
 		cmocka_unit_test(a_full_outbox_refuses_and_still_coalesces),
+		cmocka_unit_test(an_event_may_fill_the_outbox_to_the_last_byte),
 		cmocka_unit_test(what_is_malformed_is_refused),
 		cmocka_unit_test(without_memory_nothing_changes),
 		cmocka_unit_test(a_name_of_which_nothing_is_left_takes_no_memory),

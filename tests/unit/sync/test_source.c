@@ -435,6 +435,34 @@ static void the_first_of_too_many_that_nobody_knows_is_held(void **state)
 	end(&sc);
 }
 
+static void a_release_is_good_for_as_many_as_were_held_and_no_more(void **state)
+{
+	struct scene sc;
+	const char *text;
+
+	(void)state;
+	begin_guarded(&sc, /* count_min= */ 1);
+	connect_peer(&sc);
+	source_complete(sc.source, sc.now);
+	compare(&sc, "u0", '1');
+	expect(&sc, "");
+	source_release(sc.source, ++sc.now);
+	disk(&sc);
+	expect(&sc, "delete one_u0_\n");
+	answer(&sc, "u0", "one_u0_");
+	/* The next comparison: one is no more than was released. */
+	connect_peer(&sc);
+	compare(&sc, "u5", '1');
+	expect(&sc, "delete one_u5_\n");
+	assert_int_equal(source_held(sc.source, &text), 0);
+	answer(&sc, "u5", "one_u5_");
+	compare(&sc, "u6", '1');
+	expect(&sc, "");
+	assert_int_equal(source_held(sc.source, &text), 1);
+	assert_non_null(strstr(text, "more than an operator has released"));
+	end(&sc);
+}
+
 static enum err claim(struct scene *sc, const char *uid)
 {
 	enum err err = source_compare(sc->source, OBJECT_APPLICATION, "ns", "one", str_of(uid), (struct str)STR("1"),
@@ -509,6 +537,36 @@ static void a_row_that_makes_no_sense_holds_its_object_back_for_nothing(void **s
 	disk(&sc);
 	expect(&sc, "create one_u1_1\n");
 	end(&sc);
+}
+
+static void a_row_without_memory_leaves_nothing_behind(void **state)
+{
+	const struct ledger_row row = { .kind = STR("Application"),
+					.namespace = STR("ns"),
+					.name = STR("one"),
+					.uid = STR("u1"),
+					.desired = STR("1"),
+					.bytes = STR("what it was") };
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct source_stats stats;
+		struct scene sc;
+		enum err err;
+
+		begin(&sc);
+		mem_fail_at(++n);
+		err = source_load_copy(sc.source, &row);
+		count = mem_count();
+		mem_fail_at(0);
+		assert_int_equal(err, n <= count ? E_NOMEM : E_OK);
+		source_stats(sc.source, &stats);
+		assert_int_equal(stats.copies, err == E_OK);
+		assert_int_equal(source_load_copy(sc.source, &row), err == E_OK ? E_NOMEM : E_OK);
+		end(&sc);
+	} while (n <= count); /* the last pass had no fault */
+	assert_true(n > 3);
 }
 
 static void an_object_made_again_comes_behind_the_delete_of_the_former(void **state)
@@ -595,9 +653,11 @@ int main(void)
 		cmocka_unit_test(a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name),
 		cmocka_unit_test(what_else_the_peer_has_of_a_held_name_is_deleted_with_it),
 		cmocka_unit_test(the_first_of_too_many_that_nobody_knows_is_held),
+		cmocka_unit_test(a_release_is_good_for_as_many_as_were_held_and_no_more),
 		cmocka_unit_test(copies_that_nobody_knows_wait_until_there_is_room),
 		cmocka_unit_test(a_copy_that_the_peer_alone_knows_of_takes_its_room),
 		cmocka_unit_test(a_row_that_makes_no_sense_holds_its_object_back_for_nothing),
+		cmocka_unit_test(a_row_without_memory_leaves_nothing_behind),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
 		cmocka_unit_test(what_had_no_room_is_not_due),
