@@ -139,7 +139,7 @@ static void on_terminate(struct daemon *daemon)
 
 	a->stopping = true;
 	log_info(AGENT_LOG, "stopping: what is under way is finished");
-	systemd_stopping(NULL);
+	systemd_stopping();
 	connection_stop(&a->connection);
 	site_stop(a->site);
 	web_close(&a->web);
@@ -155,12 +155,12 @@ static void on_reload(struct daemon *daemon)
 	struct agent *a = of(daemon);
 	struct why why = { 0 };
 
-	systemd_reloading(NULL);
+	systemd_reloading();
 	if (a->connection.tls && tls_client_reload(a->connection.tls, &why) != E_OK)
 		log_error(AGENT_LOG, "the certificate stays as it was", LOG_WHY(&why));
 	expiry_tell(AGENT_LOG, a->options->tls_client_cert);
 	log_info(AGENT_LOG, "reloaded");
-	systemd_ready("running", NULL);
+	systemd_ready("running");
 }
 
 static uint64_t on_turn(struct daemon *daemon)
@@ -241,7 +241,7 @@ int agent_run(const struct agent_options *options)
 	}
 	log_info(AGENT_LOG, "running", LOG_S("server", options->server_address), LOG_U("port", options->server_port),
 		 LOG_S("mode", options->mode), LOG_S("backend", options->backend));
-	systemd_ready("running", NULL);
+	systemd_ready("running");
 	daemon_run(&a->daemon);
 	release(a);
 	log_info(AGENT_LOG, "stopped");

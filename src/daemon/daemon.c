@@ -213,7 +213,7 @@ static void on_watchdog(struct loop_timer *timer)
 {
 	struct daemon *daemon = CONTAINER_OF(timer, struct daemon, watchdog);
 
-	(void)systemd_watchdog(NULL);
+	systemd_watchdog();
 	if (loop_timer_start(&daemon->loop, &daemon->watchdog, systemd_watchdog_ms()) != E_OK)
 		log_error(daemon->logger,
 			  "no memory for the watchdog's timer: the service manager will end this process");

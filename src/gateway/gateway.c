@@ -73,7 +73,7 @@ static void drain(struct process *p)
 	p->stopping = true;
 	atomic_store(&p->gateway.draining, true);
 	log_info("gateway", "stopping: no new connections, finishing what is in flight");
-	systemd_stopping(NULL);
+	systemd_stopping();
 	p->drain.on_due = on_drain;
 	(void)loop_timer_start(&p->loop, &p->drain, p->config->limits.drain_ms);
 	hooks_stop(&p->hooks); /* what is to go is gone while the last requests are answered */
@@ -165,7 +165,7 @@ static enum err start(struct process *p, struct why *why)
 	log_info("gateway", "serving", LOG_U("routes", p->table->route_count), LOG_U("ports", p->table->port_count),
 		 LOG_U("loops", p->gateway.worker_count), LOG_S("loops_by", loops_by),
 		 LOG_S("bus", p->gateway.bus->ops->kind));
-	systemd_ready("running", NULL);
+	systemd_ready("running");
 	return E_OK;
 }
 

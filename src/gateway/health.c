@@ -62,13 +62,15 @@ static void tell(struct process *p)
 {
 	struct buf text = { 0 };
 	bool ready = health_ready(p, &text);
+	const char *status;
 	struct str line = str_sub(buf_view(&text), 0, text.n ? text.n - 1 : 0);
 
 	metric_set(p->gateway.metrics.ready, ready);
 	if (p->said_ready && ready != p->was_ready) {
 		log_at(ready ? LOG_INFO : LOG_WARN, "gateway", ready ? "ready again" : "not ready",
 		       LOG_STRN("state", line));
-		systemd_status(text.err == E_OK ? buf_cstr(&text) : NULL, NULL);
+		if ((status = buf_cstr(&text)))
+			systemd_status(status);
 	}
 	p->said_ready = true;
 	p->was_ready = ready;
@@ -86,7 +88,7 @@ static void on_heartbeat(struct loop_timer *timer)
 	}
 	metric_set(p->gateway.metrics.connections, (int64_t)connections);
 	if (health_alive(p))
-		systemd_watchdog(NULL);
+		systemd_watchdog();
 	tell(p);
 	if (loop_timer_start(&p->loop, &p->heartbeat, p->heartbeat_ms) != E_OK)
 		log_error("gateway", "no memory for the heartbeat: the watchdog will end this process");

@@ -179,7 +179,7 @@ static void refuse(struct process *p, const struct why *why)
 {
 	log_error("gateway", "the new configuration was refused; the old one goes on", LOG_WHY(why));
 	metric_inc(p->gateway.metrics.reloads_refused); /* who has seen the number finds the reason in the log */
-	systemd_ready("reload refused; the old configuration goes on", NULL);
+	systemd_ready("reload refused; the old configuration goes on");
 }
 
 void config_reload(struct process *p)
@@ -187,7 +187,7 @@ void config_reload(struct process *p)
 	struct gateway_config *next = NULL, *before;
 	struct why why = { 0 };
 
-	systemd_reloading(NULL);
+	systemd_reloading();
 	if (config_read(p->options, /* running= */ true, &next) != E_OK) {
 		why_set(&why, E_CONFIG, "the manifests have problems: they stand above");
 		refuse(p, &why);
@@ -203,7 +203,7 @@ void config_reload(struct process *p)
 		ports_reload_tls(&p->ports);
 		log_info("gateway", "the configuration was reloaded", LOG_U("routes", next->route_count));
 		metric_inc(p->gateway.metrics.reloads_ok);
-		systemd_ready("running", NULL);
+		systemd_ready("running");
 	}
 	gateway_config_unref(before);
 }

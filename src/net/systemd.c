@@ -1,6 +1,5 @@
 #include "net/systemd.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,84 +11,81 @@
 #include "base/str.h"
 
 /* "@name" is a socket in the abstract namespace: its address begins with a zero byte and has no end mark. */
-static enum err address_of(struct str path, struct why *why, struct sockaddr_un *ret_at, socklen_t *ret_n)
+static bool address_of(struct str path, struct sockaddr_un *ret_at, socklen_t *ret_n)
 {
 	*ret_at = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if ((path.p[0] != '/' && path.p[0] != '@') || path.n < 2 || path.n >= sizeof(ret_at->sun_path))
-		return why_set(why, E_IO, "NOTIFY_SOCKET is no address of a Unix socket");
+		return false;
 	memcpy(ret_at->sun_path, path.p, path.n);
 	if (path.p[0] == '@')
 		ret_at->sun_path[0] = '\0';
 	*ret_n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.n + (path.p[0] == '/' ? 1 : 0));
-	return E_OK;
+	return true;
 }
 
-enum err systemd_notify(const char *lines, struct why *why)
+/* Lines "NAME=value" joined by '\n', as sd_notify(3). */
+static bool notify(const char *lines)
 {
 	struct str path = str_of(getenv("NOTIFY_SOCKET"));
 	struct str text = str_of(lines);
 	struct sockaddr_un at;
 	socklen_t n = 0;
 	ssize_t sent;
-	int errno_value;
 	int fd;
 
 	if (path.n == 0)
-		return E_OK;
-	if (address_of(path, why, &at, &n) != E_OK)
-		return E_IO;
+		return true;
+	if (!address_of(path, &at, &n))
+		return false;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return why_errno(why, E_IO, errno, "notify systemd: socket");
+		return false;
 	sent = sendto(fd, text.p, text.n, MSG_NOSIGNAL, (const struct sockaddr *)&at, n);
-	errno_value = errno;
 	close(fd);
-	if (sent < 0)
-		return why_errno(why, E_IO, errno_value, "notify systemd");
-	return E_OK;
+	return sent >= 0;
 }
 
 /* A line break in the status would begin another assignment. */
-static enum err notify_status(const char *prefix, const char *status, struct why *why)
+static bool notify_status(const char *prefix, const char *status)
 {
 	char lines[512];
 	int n = snprintf(lines, sizeof(lines), "%sSTATUS=%s", prefix, status);
 
 	if (n < 0)
-		return why_set(why, E_IO, "notify systemd");
+		return false;
 	for (char *p = lines + strlen(prefix); *p; p++)
 		if (*p == '\n' || *p == '\r')
 			*p = ' ';
-	return systemd_notify(lines, why);
+	return notify(lines);
 }
 
-enum err systemd_ready(const char *status, struct why *why)
+bool systemd_ready(const char *status)
 {
-	return notify_status("READY=1\n", status, why);
+	return notify_status("READY=1\n", status);
 }
 
-enum err systemd_status(const char *status, struct why *why)
+bool systemd_status(const char *status)
 {
-	return notify_status("", status, why);
+	return notify_status("", status);
 }
 
-enum err systemd_reloading(struct why *why)
+bool systemd_reloading(void)
 {
 	char lines[64];
 
 	(void)snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		       (unsigned long long)(clock_mono_ns() / 1000));
-	return systemd_notify(lines, why);
+	return notify(lines);
 }
 
-enum err systemd_stopping(struct why *why)
+bool systemd_stopping(void)
 {
-	return systemd_notify("STOPPING=1", why);
+	return notify("STOPPING=1");
 }
 
-enum err systemd_watchdog(struct why *why)
+bool systemd_watchdog(void)
 {
-	return systemd_notify("WATCHDOG=1", why);
+	return notify("WATCHDOG=1");
 }
 
 uint64_t systemd_watchdog_ms(void)

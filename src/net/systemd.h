@@ -4,31 +4,28 @@
  * Shape     one datagram per message to $NOTIFY_SOCKET; nothing happens when it is not set.
  * Units     times in ms.
  * Threads   any; the environment is only read.
- * Errors    E_IO  the message did not leave. Nobody's work should fail for it: log it.
+ * Errors    false: the message did not leave. Nobody's work should fail for it, and the manager notices by itself.
  * Source    sd_notify(3), systemd.service(5) Type=notify-reload, WatchdogSec=; docs/why/systemd.md
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "base/why.h"
-
-/* Lines "NAME=value" joined by '\n', as sd_notify(3). */
-enum err systemd_notify(const char *lines, struct why *why);
-
 /* READY=1 with a status line: at the end of the start and of each reload. */
-enum err systemd_ready(const char *status, struct why *why);
+bool systemd_ready(const char *status);
 
 /* One line for `systemctl status`; a line break in it becomes a space. */
-enum err systemd_status(const char *status, struct why *why);
+bool systemd_status(const char *status);
 
 /* RELOADING=1 with the time it began; systemd_ready() ends it. */
-enum err systemd_reloading(struct why *why);
+bool systemd_reloading(void);
 
-enum err systemd_stopping(struct why *why);
+/* STOPPING=1: the end has begun. */
+bool systemd_stopping(void);
 
 /* Alive. Call it from the loop that does the work, every systemd_watchdog_ms(). */
-enum err systemd_watchdog(struct why *why);
+bool systemd_watchdog(void);
 
 /* How often to call it: half of what the manager allows; 0: no watchdog is watching this process. */
 uint64_t systemd_watchdog_ms(void);

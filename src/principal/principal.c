@@ -147,7 +147,7 @@ static void on_terminate(struct daemon *daemon)
 
 	p->stopping = true;
 	log_info(PRINCIPAL_LOG, "stopping: agents are told to come again, what is under way is finished");
-	systemd_stopping(NULL);
+	systemd_stopping();
 	(void)rpc_health_set(p->health, "", /* serving= */ false);
 	streams_end(p);
 	hub_stop(p->hub);
@@ -163,12 +163,12 @@ static void on_reload(struct daemon *daemon)
 {
 	struct principal *p = of(daemon);
 
-	systemd_reloading(NULL);
+	systemd_reloading();
 	server_reload(p);
 	access_reload(p);
 	streams_review(p);
 	log_info(PRINCIPAL_LOG, "reloaded");
-	systemd_ready("running", NULL);
+	systemd_ready("running");
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
