@@ -42,9 +42,13 @@ bool directory_name_ok(struct str name)
 
 bool directory_file_name(const char *name, enum directory_part part, char ret_file[static DIRECTORY_FILE_MAX])
 {
-	int n = snprintf(ret_file, DIRECTORY_FILE_MAX, "%s%s", name, endings[part]);
+	size_t n = strlen(name), end = strlen(endings[part]);
 
-	return n > 0 && n < DIRECTORY_FILE_MAX;
+	if (n + end >= DIRECTORY_FILE_MAX)
+		return false;
+	memcpy(ret_file, name, n);
+	memcpy(ret_file + n, endings[part], end + 1);
+	return true;
 }
 
 /* ---- order ---------------------------------------------------------------------------------------------------------- */
@@ -326,6 +330,7 @@ bool directory_has_status(json_object *tree)
 
 enum err directory_digest(json_object *tree, struct why *why, char ret_digest[static DIRECTORY_DIGEST_MAX])
 {
+	static const char hex[] = "0123456789abcdef";
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 	CLEANUP(buf_release) struct buf text = { 0 };
@@ -335,7 +340,10 @@ enum err directory_digest(json_object *tree, struct why *why, char ret_digest[st
 		return err;
 	if (!EVP_Digest(text.p, text.n, hash, &n, EVP_sha256(), NULL) || 2 * n >= DIRECTORY_DIGEST_MAX)
 		return why_set(why, E_INTERNAL, "SHA-256");
-	for (unsigned i = 0; i < n; i++)
-		(void)snprintf(ret_digest + 2 * i, 3, "%02x", hash[i]);
+	for (unsigned i = 0; i < n; i++) {
+		ret_digest[2 * i] = hex[hash[i] >> 4];
+		ret_digest[2 * i + 1] = hex[hash[i] & 0xf];
+	}
+	ret_digest[2 * n] = '\0';
 	return E_OK;
 }

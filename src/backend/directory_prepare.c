@@ -138,8 +138,8 @@ static void forget_orphan(struct directory_job *job)
 {
 	struct disk_files now;
 
-	if (!job->known.object.exists && disk_look_all(job->dir->fd, job->key.name, NULL, &now) == E_OK &&
-	    !now.object.exists)
+	if (!job->current && !job->known.object.exists &&
+	    disk_look_all(job->dir->fd, job->key.name, NULL, &now) == E_OK && !now.object.exists)
 		job->known = now;
 }
 
@@ -159,9 +159,8 @@ void job_prepare(struct batch *b, struct directory_job *job)
 	job->outcome = JOB_NEW;
 	if (!batch_find_dir(b, job))
 		return;
-	if (!job->current)
-		forget_orphan(job);
-	if (!job_check_disk(job) || !check_there(job))
+	forget_orphan(job);
+	if (!check_there(job))
 		return;
 	if (job->write->verb == BACKEND_DELETE)
 		job->outcome = JOB_GONE;

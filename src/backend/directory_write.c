@@ -95,13 +95,30 @@ static bool is_under_way(const struct directory_job *job)
 	return job->outcome == JOB_NEW || job->outcome == JOB_GONE;
 }
 
+/* The last look is the only one: who is faster is rare, and what was prepared then goes away again. */
 static void change(struct directory_job *job)
 {
-	bool ok = is_under_way(job) && job_check_disk(job) &&
+	bool ok = job->outcome != JOB_BAD && job_check_disk(job) &&
 		  (job->outcome == JOB_GONE ? unlink_files(job) : rename_files(job));
 
 	if (!ok && job->dir)
 		drop_files(job);
+}
+
+/* Only what was written: of what others do meanwhile inotify tells. */
+static bool look_again(struct directory_job *job)
+{
+	struct disk_sig *sigs[] = { &job->files.object, &job->files.status };
+
+	if (job->outcome == JOB_GONE)
+		job->files = (struct disk_files){ 0 };
+	for (size_t i = 0; i < ARRAY_LEN(sigs); i++) {
+		const char *name = job->files_new[i].name;
+
+		if (name[0] && disk_look(job->dir->fd, name, &job->why, sigs[i]) != E_OK)
+			return false;
+	}
+	return true;
 }
 
 static void conclude(struct directory_job *job)
@@ -112,7 +129,7 @@ static void conclude(struct directory_job *job)
 	if (job->dir->err != E_OK) {
 		why_errno(&job->why, job->dir->err, job->dir->number, "sync directory");
 		(void)job_fail(job);
-	} else if (disk_look_all(job->dir->fd, job->key.name, &job->why, &job->files) != E_OK) {
+	} else if (!look_again(job)) {
 		(void)job_fail(job);
 	}
 }
