@@ -10,7 +10,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from conftest import HOLDFAST, wait_until
+from conftest import HOLDFAST, ROOT, wait_until
 
 PROCESS_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 NOBODY = 54321
@@ -33,6 +33,7 @@ for device in null zero random urandom; do
 	touch "$root/dev/$device"
 	mount --bind "/dev/$device" "$root/dev/$device"
 done
+ln -s /proc/self/fd "$root/dev/fd"
 mount -o remount,ro "$root/dev"
 for hidden in tmp var/tmp; do mount -t tmpfs -o ro,mode=000 tmpfs "$root/$hidden"; done
 mount -t proc proc "$root/proc"
@@ -185,7 +186,7 @@ def test_a_volume_is_all_that_gateway_and_commands_need(cell, gateway, spawn):
 
     def run(*words):
         done = subprocess.run(cell("/mnt/holdfast", *words, "--data-dir", "/mnt/volume/data"), capture_output=True, text=True,
-                              check=False, timeout=90)
+                              check=False, timeout=300)
         assert done.returncode == 0, (words, done.stderr)
         return done.stdout
 
@@ -194,8 +195,13 @@ def test_a_volume_is_all_that_gateway_and_commands_need(cell, gateway, spawn):
     assert run("store", "check") == "ok: 8 events, positions 1 to 8\n"
     assert len(run("store", "dump").splitlines()) == 8
     assert run("store", "export", "/mnt/volume/copy.db").startswith("wrote /mnt/volume/copy.db, ")
+    shutil.copy(ROOT / "examples/consume", cell.volume)
+    done = subprocess.run(cell("PATH=/mnt:/usr/bin:/bin", "bash", "/mnt/volume/consume", "/mnt/volume/data", "/mnt/volume/position",
+                               "sh", "-c", 'cat >/dev/null; echo "$HOLDFAST_POSITION"; test "$HOLDFAST_POSITION" -lt 3'),
+                          capture_output=True, text=True, check=False, timeout=300)
+    assert done.stdout == "1\n2\n3\n", done.stderr
     os.kill(pid, signal.SIGTERM)
     assert g.process.wait() == 0
     assert run("store", "vacuum").startswith("the file had ")
     assert run("store", "check") == "ok: 8 events, positions 1 to 8\n"
-    assert sorted(path.name for path in cell.volume.iterdir()) == ["config.yaml", "copy.db", "data"]
+    assert sorted(path.name for path in cell.volume.iterdir()) == ["config.yaml", "consume", "copy.db", "data", "position"]

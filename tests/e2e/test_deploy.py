@@ -1,0 +1,104 @@
+"""The files in deploy/ fit together, and fit what the programs serve."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+import requests
+import yaml
+from conftest import HOLDFAST, ROOT
+
+KUBERNETES = ROOT / "deploy/kubernetes"
+UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
+
+
+def kind(name):
+    documents = [doc for file in KUBERNETES.glob("*.yaml") for doc in yaml.safe_load_all(file.read_text())]
+    return next(doc for doc in documents if doc["kind"] == name)
+
+
+@pytest.fixture
+def pod():
+    return kind("StatefulSet")["spec"]["template"]["spec"]
+
+
+def seconds(text):
+    number, unit = re.fullmatch(r"(\d+)(s|min)", text).groups()
+    return int(number) * {"s": 1, "min": 60}[unit]
+
+
+def test_the_names_of_the_kubernetes_manifests_fit_together(pod):
+    workload, service, config = kind("StatefulSet"), kind("Service"), kind("ConfigMap")
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    assert workload["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert workload["spec"]["serviceName"] == service["metadata"]["name"]
+    container = pod["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert {port["targetPort"] for port in service["spec"]["ports"]} == set(ports)
+    assert service["metadata"]["annotations"]["prometheus.io/port"] == str(ports["admin"])
+    claims = {claim["metadata"]["name"] for claim in workload["spec"]["volumeClaimTemplates"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == claims | set(volumes)
+    assert volumes["config"]["configMap"]["name"] == config["metadata"]["name"]
+
+
+def test_the_manifest_of_the_config_map_is_good_and_has_the_ports_and_paths_of_the_pod(pod, tmp_path):
+    (tmp_path / "config.yaml").write_text(kind("ConfigMap")["data"]["config.yaml"])
+    done = subprocess.run([HOLDFAST, "check-config", tmp_path / "config.yaml"], capture_output=True, text=True, timeout=90,
+                          check=False)
+    assert done.returncode == 0, done.stdout
+    spec = yaml.safe_load((tmp_path / "config.yaml").read_text())["spec"]
+    container = pod["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert {int(route["port"]) for route in spec["webhook"].values()} == {ports["webhooks"]}
+    assert spec["holdfast"]["admin"]["address"] == f":{ports['admin']}"
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert spec["holdfast"]["dataDir"] == mounts["data"]
+    assert {"name": "HOLDFAST_DATA_DIR", "value": mounts["data"]} in container["env"], "kubectl exec finds the store"
+    assert container["args"][:3] == ["gateway", "-f", f"{mounts['config']}/config.yaml"]
+
+
+def test_the_probes_ask_for_what_is_served_and_give_a_start_time(pod, gateway):
+    container = pod["containers"][0]
+    probes = {name: container[name] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert {probe["httpGet"]["port"] for probe in probes.values()} == {"admin"}
+    g = gateway().start()
+    for probe in probes.values():
+        assert requests.get(g.admin + probe["httpGet"]["path"], timeout=90).status_code == 200
+    g.process.stop()
+    startup = probes["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 900, "a store of many GB is recovered first"
+
+
+def test_an_end_has_the_time_that_it_may_take(pod):
+    limits = (ROOT / "docs/reference/gateway-config.md").read_text()
+    drain = seconds(re.search(r"`spec.holdfast.limits.drainTimeout` \|[^|]*\| (\S+) \|", limits)[1])
+    before = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] > before + drain + 7
+    for unit in UNITS:
+        stop = re.search(r"^TimeoutStopSec=(.*)$", unit.read_text(), re.M)
+        assert unit.name == "holdfast-consume.service" or seconds(stop[1]) > drain + 7
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_that_says_when_it_is_ready_has_the_time_to_get_there(unit):
+    text = unit.read_text()
+    start = re.search(r"^TimeoutStartSec=(.*)$", text, re.M)
+    assert ("Type=notify" in text) == (start is not None)
+    assert start is None or seconds(start[1]) >= 900
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
+    for file in (ROOT / "deploy/systemd").glob("holdfast*.*"):
+        text = re.sub(r"/usr/(?:local/)?bin/holdfast\S*", "/bin/true", file.read_text())
+        (tmp_path / file.name.replace("@", "@site")).write_text(text)
+    units = sorted(path for path in tmp_path.iterdir() if path.suffix in (".service", ".socket"))
+    assert len(units) == len(UNITS) + 1
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=90, check=False,
+                          env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"})
+    ours = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "holdfast" in line]
+    assert (done.returncode, ours) == (0, []), done.stderr
