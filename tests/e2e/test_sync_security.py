@@ -146,7 +146,10 @@ def test_a_refresh_needs_a_refresh_token_of_the_same_agent(hub, net):
         assert code_of(lambda t=text: peer.refresh_token(t)) == REFUSED
     assert code_of(lambda: thief.refresh_token(mine.refreshToken)) == REFUSED
     assert code_of(lambda: thief.authenticate(method="mtls", credentials={"clientid": SITE}, version="x")) != grpc.StatusCode.OK
-    assert peer.refresh_token(mine.refreshToken).accessToken
+    renewed = peer.refresh_token(mine.refreshToken)
+    assert renewed.accessToken and not renewed.refreshToken, "one that is good for long is not replaced"
+    renewed = peer.refresh_token(token(net.pki, aud="refresh", lifetime_s=300))
+    assert renewed.accessToken and peer.refresh_token(renewed.refreshToken).accessToken, "one that is not is"
 
 
 def test_a_token_of_one_agent_is_worth_nothing_with_the_certificate_of_another(hub):

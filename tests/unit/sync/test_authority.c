@@ -40,6 +40,9 @@ static void an_agent_writes_into_no_application_of_another(void **state)
 		stage_run(&st, 100);
 		if (strcmp(before, stage_at(&st, "argocd", "web", "metadata.resourceVersion")) != 0)
 			fail_msg("%s has changed it", wire_type_name(rows[i].type));
+		if (rows[i].type != WIRE_DELETE) /* it may be that of what was moved away from it */
+			assert_non_null(strstr(buf_cstr(&st.said), "rejected"));
+		buf_clear(&st.said);
 	}
 	assert_string_equal(stage_at(&st, "argocd", "web", "status"), "");
 	stage_end(&st);
@@ -106,6 +109,84 @@ static void only_what_lies_with_the_principal_is_sent(void **state)
 		if (cases[c].goes != (st.said.n > 0))
 			fail_msg("%s, case %zu: '%s'", object_kind_name(rows[r].kind), c,
 				 st.said.n ? buf_cstr(&st.said) : "");
+		stage_end(&st);
+	}
+}
+
+/* A message of an autonomous agent about a project. */
+static void hear_project(struct stage *st, enum wire_type type, const char *name)
+{
+	struct buf json = { 0 }, bytes = { 0 };
+
+	buf_addf(&json, "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"site\",\"uid\":\"l1\"},\"spec\":{}}", name);
+	assert_int_equal(wire_event_encode(&(struct wire_event){ .type = type,
+								 .target = WIRE_TO_APPPROJECT,
+								 .resource_id = str_of(name),
+								 .event_id = str_of(wire_type_name(type)),
+								 .data = buf_view(&json) },
+					   &bytes),
+			 E_OK);
+	CLEANUP(blob_unref_freep) struct blob *message = blob_new(buf_view(&bytes));
+
+	session_receive(st->session, st->epoch, blob_view(message), st->g.now, /* random= */ 3);
+	stage_run(st, 100);
+	buf_release(&json);
+	buf_release(&bytes);
+}
+
+static const char *project_at(const struct stage *st, const char *name, const char *path)
+{
+	return ground_at(&st->g, OBJECT_APPPROJECT, "argocd", name, path);
+}
+
+/* Its projects begin with its name and a dash, and so may those of people and of an agent whose name continues its own. */
+static void an_autonomous_agent_takes_no_project_of_others(void **state)
+{
+	static const char *const theirs[] = {
+		"{'metadata':{'name':'a1-x','namespace':'argocd','uid':'u1'},'spec':{'description':'theirs'}}",
+		"{'metadata':{'name':'a1-b-x','namespace':'argocd','uid':'u2','annotations':{"
+		"'argocd.argoproj.io/source-uid':'l2'}},'spec':{'description':'theirs','sourceNamespaces':['a1-b']}}",
+	};
+	static const enum wire_type types[] = { WIRE_CREATE, WIRE_SPEC_UPDATE, WIRE_DELETE };
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+	for (size_t i = 0; i < ARRAY_LEN(theirs); i++)
+		ground_put(&st.g, OBJECT_APPPROJECT, theirs[i]);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		hear_project(&st, types[i], "x");
+		hear_project(&st, types[i], "b-x");
+	}
+	assert_string_equal(project_at(&st, "a1-x", "spec.description"), "\"theirs\"");
+	assert_string_equal(project_at(&st, "a1-b-x", "spec.description"), "\"theirs\"");
+	hear_project(&st, WIRE_CREATE, "y"); /* one of its own, which comes */
+	assert_string_equal(project_at(&st, "a1-y", "metadata.name"), "\"a1-y\"");
+	stage_end(&st);
+}
+
+/* A person asks for an operation of a copy: its agent hears of it and no other. */
+static void what_is_asked_of_a_copy_goes_to_its_agent_alone(void **state)
+{
+	static const struct {
+		const char *namespace;
+		bool goes;
+	} rows[] = { { "a1", true }, { "a2", false }, { "argocd", false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char json[256];
+		struct stage st;
+
+		(void)snprintf(json, sizeof(json),
+			       "{'metadata':{'name':'web','namespace':'%s','uid':'u1','annotations':{"
+			       "'argocd.argoproj.io/source-uid':'l1'}},'spec':{},'operation':{'sync':{}}}",
+			       rows[i].namespace);
+		stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+		stage_put(&st, json);
+		stage_run(&st, 100);
+		if (rows[i].goes != (st.said.n && strstr(buf_cstr(&st.said), "set-operation")))
+			fail_msg("%s: '%s'", rows[i].namespace, st.said.n ? buf_cstr(&st.said) : "");
 		stage_end(&st);
 	}
 }
@@ -206,6 +287,8 @@ int main(void)
 		cmocka_unit_test(an_agent_writes_into_no_application_of_another),
 		cmocka_unit_test(an_agent_writes_into_its_own_application),
 		cmocka_unit_test(only_what_lies_with_the_principal_is_sent),
+		cmocka_unit_test(an_autonomous_agent_takes_no_project_of_others),
+		cmocka_unit_test(what_is_asked_of_a_copy_goes_to_its_agent_alone),
 		cmocka_unit_test(a_name_has_one_place_and_that_is_its_agents),
 		cmocka_unit_test(what_is_too_long_has_no_place),
 	};
