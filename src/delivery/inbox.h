@@ -14,7 +14,8 @@
  * Repeats   an event is known by type, resource id and event id: an operation and the state it belongs to carry the same
  *           ids. Remembered per resource: the last create, spec or delete; the last status; the last eight commands and
  *           requests. The memory holds `resources_max` resources, least recently used ones go first; what was forgotten is
- *           applied again, which receivers must survive anyway (facts 11.14).
+ *           applied again, which receivers must survive anyway (facts 11.14). Only what a peer may not know as answered
+ *           yet can be repeated, so the memory need not grow with all that ever came: 300 bytes each.
  * Units     sizes in bytes; ids of 128 bits stand for texts.
  * Owner     put() takes a reference to the bytes; the work belongs to the inbox from next() to done().
  * Errors    E_LIMIT      more than the window, or nobody reads the answers: take nothing more from the peer for now
@@ -34,7 +35,7 @@
 	X(window_bytes, uint64_t, 1, 1ULL << 40, 16 << 20, "bytes", "Not answered at most; one larger goes alone.") \
 	X(parallel_max, uint32_t, 1, 100000, 64, "events", "Being applied at the same time.")                       \
 	X(answers_max, uint32_t, 1, 1000000, 4096, "answers", "Waiting to be written; then nothing more is taken.") \
-	X(resources_max, uint32_t, 1, 100000000, 100000, "resources", "Remembered, for repetitions.")
+	X(resources_max, uint32_t, 1, 100000000, 4096, "resources", "Remembered, for repetitions.")
 
 struct inbox_options {
 #define X(name, type, min, max, default_, unit, meaning) type name;
