@@ -191,6 +191,37 @@ static void what_is_asked_of_a_copy_goes_to_its_agent_alone(void **state)
 	}
 }
 
+/* What --allowed-namespaces leaves out is neither written nor told of, whatever the principal says. */
+static void an_agent_keeps_to_the_namespaces_it_was_given(void **state)
+{
+	struct patterns *teams;
+	struct stage st;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(patterns_new((struct str)STR("team-*"), &why, &teams), E_OK);
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	st.site.by_destination = true;
+	st.site.allowed = teams;
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1",
+		   "{'metadata':{'name':'web','namespace':'system','uid':'u1'},'spec':{}}");
+	stage_run(&st, 100);
+	assert_non_null(strstr(buf_cstr(&st.said), "rejected web_u1_1"));
+	assert_string_equal(stage_at(&st, "system", "web", "metadata.name"), "");
+	assert_string_equal(stage_at(&st, "site", "web", "metadata.name"), "");
+	buf_clear(&st.said);
+	stage_put(&st, "{'metadata':{'name':'own','namespace':'system','uid':'l9','annotations':{"
+		       "'argocd.argoproj.io/source-uid':'u9'}},'spec':{},'status':{'ran':'1'}}");
+	stage_expect(&st, "");
+	stage_hear(&st, WIRE_CREATE, "web_u2", "2",
+		   "{'metadata':{'name':'web','namespace':'team-a','uid':'u2'},'spec':{}}");
+	stage_run(&st, 100);
+	assert_string_equal(stage_at(&st, "team-a", "web", "metadata.name"), "\"web\"");
+	st.site.allowed = st.everywhere;
+	stage_end(&st);
+	patterns_free(teams);
+}
+
 /* ---- places ---------------------------------------------------------------------------------------------------------- */
 
 static struct str long_text(char text[static OBJECT_NAME_MAX + 1], size_t n)
@@ -289,6 +320,7 @@ int main(void)
 		cmocka_unit_test(only_what_lies_with_the_principal_is_sent),
 		cmocka_unit_test(an_autonomous_agent_takes_no_project_of_others),
 		cmocka_unit_test(what_is_asked_of_a_copy_goes_to_its_agent_alone),
+		cmocka_unit_test(an_agent_keeps_to_the_namespaces_it_was_given),
 		cmocka_unit_test(a_name_has_one_place_and_that_is_its_agents),
 		cmocka_unit_test(what_is_too_long_has_no_place),
 	};
