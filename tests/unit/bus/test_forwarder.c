@@ -291,6 +291,56 @@ static void a_bus_that_comes_back_is_tried_at_once(void **state)
 	fixture_free(f);
 }
 
+/* A turn of the forwarder for whatever reason is none to try again, and what was not taken is never passed by. */
+static void what_is_refused_waits_its_time_while_others_are_taken(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t forwarded = 0;
+
+	(void)state;
+	script_init(&script, refuse_quick_tries);
+	dice = long_in_the_end;
+	forwarder = start(f, &script.bus, 4);
+	dice = NULL;
+	put(f, "a", "1", "");
+	wait_for(&script.calls, QUICK_TRIES);
+	put(f, "b", "2", "");
+	wait_for(&script.calls, QUICK_TRIES + 1);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 1);
+	assert_string_equal(script.taken[0], "2");
+	assert_int_equal(store_forwarded(f->store, "test", &forwarded, NULL), E_OK);
+	assert_int_equal(forwarded, 0);
+	fixture_free(f);
+}
+
+static void what_is_no_longer_stored_when_it_is_tried_again_holds_nothing_up(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+
+	(void)state;
+	script_init(&script, refuse_quick_tries);
+	dice = long_in_the_end;
+	forwarder = start(f, &script.bus, 4);
+	dice = NULL;
+	put(f, "a", "1", "");
+	put(f, "a", "2", "");
+	wait_for(&script.calls, QUICK_TRIES);
+	fixture_sql(f->dir, "DELETE FROM events WHERE pos = 1");
+	atomic_store(&script.state, BUS_DOWN);
+	forwarder_kick(forwarder);
+	wait_for(&script.seen_down, 1);
+	atomic_store(&script.state, BUS_UP);
+	forwarder_kick(forwarder);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 1);
+	assert_string_equal(script.taken[0], "2");
+	fixture_free(f);
+}
+
 static void a_route_in_trouble_keeps_its_order_and_holds_nobody_up(void **state)
 {
 	struct fixture *f = open_store();
@@ -744,6 +794,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_forwarded_again_after_a_restart),
 		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
 		cmocka_unit_test(a_bus_that_comes_back_is_tried_at_once),
+		cmocka_unit_test(what_is_refused_waits_its_time_while_others_are_taken),
+		cmocka_unit_test(what_is_no_longer_stored_when_it_is_tried_again_holds_nothing_up),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(what_waits_is_tried_again_when_others_went_past_it_as_far_as_they_may),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),

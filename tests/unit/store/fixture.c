@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -204,6 +206,18 @@ size_t fixture_count(struct fixture *f)
 
 	read_all(f, 0, &l);
 	return l.rows;
+}
+
+void fixture_sql(const char *dir, const char *sql)
+{
+	char path[192];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/spool.db", dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 60000);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
 }
 
 void fixture_until(struct fixture *f, bool (*done)(struct fixture *f))

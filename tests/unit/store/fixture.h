@@ -59,5 +59,8 @@ const char *fixture_ids(struct fixture *f, uint64_t from);
 /* How many events are readable. */
 size_t fixture_count(struct fixture *f);
 
+/* As a person with sqlite3 would. */
+void fixture_sql(const char *dir, const char *sql);
+
 /* Waits, at most 10 s, until `done(f)`. */
 void fixture_until(struct fixture *f, bool (*done)(struct fixture *f));

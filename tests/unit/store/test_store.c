@@ -34,17 +34,6 @@ static void open_ok(struct fixture *f)
 	assert_int_equal(err, E_OK);
 }
 
-static void exec(struct fixture *f, const char *sql)
-{
-	char path[128];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/spool.db", f->dir);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
 static void what_is_stored_is_read_back_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -159,6 +148,20 @@ static void a_request_is_stored_whole(void **state)
 	assert_int_equal(store_last(f->store), 2);
 }
 
+/* Refused by its size alone: nothing of it is looked at. */
+static void a_row_that_is_too_large_for_any_store_is_refused_for_itself(void **state)
+{
+	struct fixture *f = *state;
+	struct store_row row = fixture_row("large", "key", "{}");
+
+	open_ok(f);
+	row.data.n = 512u << 20;
+	assert_int_equal(fixture_put(f, &row, 1, NULL), E_LIMIT);
+	assert_int_equal(store_state(f->store), STORE_OK);
+	assert_int_equal(fixture_put_one(f, "small", "key", NULL, NULL), E_OK);
+	assert_string_equal(fixture_ids(f, 0), "small ");
+}
+
 static void a_second_writer_is_told_who_has_it(void **state)
 {
 	struct fixture *f = *state;
@@ -211,7 +214,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 
 	open_ok(f);
 	fixture_close(f);
-	exec(f, "PRAGMA user_version = 999");
+	fixture_sql(f->dir, "PRAGMA user_version = 999");
 	assert_int_equal(fixture_open(f), E_UNSUPPORTED);
 	assert_non_null(strstr(f->why.text, "schema 999 is newer"));
 	assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_UNSUPPORTED);
@@ -221,7 +224,7 @@ static void another_programs_database_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	exec(f, "CREATE TABLE other(x)");
+	fixture_sql(f->dir, "CREATE TABLE other(x)");
 	assert_int_equal(fixture_open(f), E_UNSUPPORTED);
 	assert_non_null(strstr(f->why.text, "another program"));
 }
@@ -334,12 +337,19 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(what_is_stored_is_read_back_in_order),     T(every_kind_of_data_survives_byte_for_byte),
-		T(a_store_goes_on_where_it_was_closed),      T(a_request_is_stored_whole),
-		T(a_second_writer_is_told_who_has_it),       T(files_are_for_the_owner_alone),
-		T(a_newer_schema_is_refused_and_left_alone), T(another_programs_database_is_refused),
-		T(a_file_that_is_no_database_is_refused),    T(a_directory_that_cannot_be_made_is_named),
-		T(listeners_hear_of_every_commit),           T(sqlite3_shows_events_to_people),
+		T(what_is_stored_is_read_back_in_order),
+		T(every_kind_of_data_survives_byte_for_byte),
+		T(a_store_goes_on_where_it_was_closed),
+		T(a_request_is_stored_whole),
+		T(a_row_that_is_too_large_for_any_store_is_refused_for_itself),
+		T(a_second_writer_is_told_who_has_it),
+		T(files_are_for_the_owner_alone),
+		T(a_newer_schema_is_refused_and_left_alone),
+		T(another_programs_database_is_refused),
+		T(a_file_that_is_no_database_is_refused),
+		T(a_directory_that_cannot_be_made_is_named),
+		T(listeners_hear_of_every_commit),
+		T(sqlite3_shows_events_to_people),
 		T(what_waits_is_committed_by_close),
 	};
 

@@ -27,17 +27,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void exec_in(const char *dir, const char *sql)
-{
-	char path[192];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/spool.db", dir);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
 static void collect(void *ctx, const char *problem)
 {
 	struct buf *b = ctx;
@@ -79,7 +68,7 @@ static void each_damage_is_named(void **state)
 		setup(&one);
 		f = one;
 		fixture_close(f);
-		exec_in(f->dir, damages[i].sql);
+		fixture_sql(f->dir, damages[i].sql);
 		assert_int_equal(store_check(f->dir, NULL, collect, &problems, &f->why), E_CORRUPT);
 		assert_non_null(strstr(buf_cstr(&problems), damages[i].problem));
 		teardown(&one);
@@ -179,7 +168,7 @@ static void vacuum_waits_for_nobody_and_shrinks_the_file(void **state)
 	assert_int_equal(store_vacuum(f->dir, NULL, &f->why), E_BUSY);
 	assert_non_null(strstr(f->why.text, "in use by process"));
 	fixture_close(f);
-	exec_in(f->dir, "UPDATE events SET data = '1' WHERE id = 'big'; PRAGMA wal_checkpoint(TRUNCATE)");
+	fixture_sql(f->dir, "UPDATE events SET data = '1' WHERE id = 'big'; PRAGMA wal_checkpoint(TRUNCATE)");
 	snprintf(path, sizeof(path), "%s/spool.db", f->dir);
 	assert_int_equal(stat(path, &before), 0);
 	assert_int_equal(store_vacuum(f->dir, NULL, &f->why), E_OK);
