@@ -255,6 +255,40 @@ static void a_log_that_a_reader_holds_is_emptied_with_the_next_wake_up(void **st
 	close_quiet(&q);
 }
 
+/* The n-th sync of it fails; a reader may stand in the middle of the log. */
+static enum err copy_once(uint64_t n, bool held)
+{
+	struct why why = { 0 };
+	sqlite3 *reader = NULL;
+	struct quiet q;
+	enum err err;
+
+	commit_once(&q);
+	assert_int_equal(sqlite3_open_v2(q.path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	if (held)
+		assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM t", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(db_exec(&q.db, "INSERT INTO t VALUES(2)", &why), E_OK);
+	power_fail(POWER_SYNC, n, 1);
+	checkpointer_ask(&q.wal.checkpointer);
+	checkpointer_wait(&q.wal.checkpointer);
+	err = wal_look(&q.wal, 1001, &why); /* the writer hears of it */
+	power_fail(POWER_SYNC, 0, 0);
+	sqlite3_close(reader);
+	close_quiet(&q);
+	return err;
+}
+
+/* Those of SQLite are of the log and, when it comes to its end, of the database; the last one is ours. */
+static void a_copy_fails_with_each_of_its_syncs(void **state)
+{
+	(void)state;
+	for (uint64_t held = 0; held <= 1; held++) {
+		for (uint64_t n = 1; n <= 3 - held; n++)
+			assert_int_equal(copy_once(n, held), E_IO);
+		assert_int_equal(copy_once(4 - held, held), E_OK);
+	}
+}
+
 /* The log begins anew although commits never pause: its pages are copied as fast as they come. */
 static void the_log_stays_short_under_load(void **state)
 {
@@ -277,6 +311,7 @@ int main(void)
 		cmocka_unit_test(closing_empties_the_log),
 		cmocka_unit_test(the_time_to_empty_the_log_is_not_missed),
 		cmocka_unit_test(a_log_that_a_reader_holds_is_emptied_with_the_next_wake_up),
+		cmocka_unit_test(a_copy_fails_with_each_of_its_syncs),
 		cmocka_unit_test(the_log_stays_short_under_load),
 	};
 
