@@ -413,6 +413,35 @@ static void each_allocation_of_ours_may_fail(void **state)
 	}
 }
 
+/* Without a key it is the insertion that finds its route's number, or does not. */
+static void the_first_event_of_a_route_is_stored_or_refused(void **state)
+{
+	struct fixture *f = fixture_new();
+	bool failed_one = true;
+
+	(void)state;
+	power_reset(1);
+	assert_int_equal(fixture_open(f), E_OK);
+	for (long n = 1; failed_one; n++) {
+		struct store_row row = fixture_row("id", NULL, "{}");
+		uint64_t last = store_last(f->store);
+		char name[24];
+		enum err err;
+
+		snprintf(name, sizeof(name), "route-%ld", n);
+		row.name = str_of(name);
+		mem_fail_at(n);
+		err = fixture_put(f, &row, 1, NULL);
+		failed_one = mem_count() >= n;
+		mem_fail_at(0);
+		if (err == E_OK)
+			assert_int_equal(store_last(f->store), last + 1);
+		else
+			fixture_until(f, is_well);
+	}
+	fixture_free(f);
+}
+
 /* SQLite's allocator, with a counter in front. */
 static sqlite3_mem_methods real_memory;
 static _Atomic long sqlite_count, sqlite_fail_at;
@@ -487,6 +516,7 @@ int main(void)
 		cmocka_unit_test(a_store_that_is_made_on_a_full_disk_says_what_was_done),
 		cmocka_unit_test(a_file_size_limit_refuses_and_loses_nothing),
 		cmocka_unit_test(each_allocation_of_ours_may_fail),
+		cmocka_unit_test(the_first_event_of_a_route_is_stored_or_refused),
 		cmocka_unit_test(allocations_of_sqlite_may_fail),
 	};
 
