@@ -112,6 +112,29 @@ static void a_repeat_is_known_while_the_clock_is_ahead(void **state)
 	assert_true(duplicate);
 }
 
+static int64_t stored_ms(struct fixture *f)
+{
+	struct store_row row = fixture_row("a", NULL, "{}");
+
+	assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
+	return row.stored_ms;
+}
+
+/* Readers find a time's place by halving; a clock that is set back by more is believed all the same. */
+static void times_stay_in_order_when_the_clock_is_set_back_a_little(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first, second;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	first = stored_ms(f);
+	ahead_ms = -30000;
+	second = stored_ms(f);
+	assert_true(second >= first);
+	ahead_ms = -HOUR_MS;
+	assert_true(stored_ms(f) < first);
+}
+
 static uint64_t wanted_first;
 
 static bool first_is_wanted(struct fixture *f)
@@ -168,6 +191,7 @@ int main(void)
 		cmocka_unit_test(a_step_ahead_is_believed_when_it_has_stood_for_an_hour),
 		T(a_clock_that_is_ahead_lets_nothing_go),
 		T(a_repeat_is_known_while_the_clock_is_ahead),
+		T(times_stay_in_order_when_the_clock_is_set_back_a_little),
 		T(what_is_old_goes),
 		T(what_was_stored_while_the_clock_was_ahead_goes_with_what_is_behind_it),
 	};
