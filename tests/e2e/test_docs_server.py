@@ -38,6 +38,15 @@ def test_every_alert_asks_for_metrics_that_there_are_and_has_its_line_in_the_ope
     assert sorted(name for cell in table for name in re.findall(r"`(\w+)`", cell)) == sorted(rule["alert"] for rule in rules)
 
 
+def test_every_metric_that_a_page_names_is_in_the_reference():
+    reference = ROOT / "docs/reference/metrics.md"
+    known = set(re.findall(r"`(\w+)", reference.read_text()))
+    named = {(page.relative_to(ROOT), name) for page in PAGES if page != reference
+             for name in re.findall(r"\b(?:holdfast|argocd|argo_events)_[a-z_]*[a-z]\b", page.read_text())}
+    assert len(named) > 10
+    assert {(page, name) for page, name in named if not {name, re.sub(r"_(bucket|sum|count)$", "", name)} & known} == set()
+
+
 def anchors(page):
     """The places of a page, as they are named on the web: `## A bus, or two` is `a-bus-or-two`."""
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.M | re.S)
