@@ -81,6 +81,8 @@ static enum err load_ca(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 		return err;
 	if (SSL_CTX_load_verify_file(ctx, t->ca_path) != 1)
 		return why_tls(why, E_CONFIG, "certificate authorities", t->ca_path);
+	/* Who is in the file is believed, also when another one has signed it: an authority below one that is not there. */
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
 	if (t->client)
 		return E_OK;
 	names = SSL_load_client_CA_file(t->ca_path);
