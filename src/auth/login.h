@@ -59,6 +59,7 @@ struct login_answer {
 	struct why why;     /* for the log, when refused: all that is known; never a secret */
 };
 
+/* Authenticate. LOGIN_PASSWORD: mode, method and name are right so far; the password is to be checked, and the version comes last. */
 void login_begin(const struct login_rules *rules, const struct login_request *request, const struct login_peer *peer,
 		 struct login_answer *ret_answer);
 

@@ -21,12 +21,18 @@ enum err pki_name_check(const struct pki_request *request, struct why *why);
 enum err pki_cert(const struct pki_request *request, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, int64_t now_ms,
 		  struct why *why, X509 **ret_cert);
 
+/* ms since 1970; 0: it is no time. */
 int64_t pki_time_ms(const ASN1_TIME *time);
 
 /* ---- pki_pem.c ---- */
 
+/* Appended as PEM. E_NOMEM */
 enum err pki_write_cert(X509 *cert, struct buf *ret_pem, struct why *why);
 enum err pki_write_key(EVP_PKEY *key, struct buf *ret_pem, struct why *why);
+/*
+ * The only key, or the first certificate, of a PEM text or file; `path` is for the story. E_CONFIG: there is none, or the file is too
+ * large; E_NOT_FOUND. Free with EVP_PKEY_free(), X509_free().
+ */
 enum err pki_read_key(struct str pem, const char *path, struct why *why, EVP_PKEY **ret_key);
 enum err pki_read_cert(const char *path, struct why *why, X509 **ret_cert);
 enum err pki_read_key_file(const char *path, struct why *why, EVP_PKEY **ret_key);

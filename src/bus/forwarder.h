@@ -30,6 +30,7 @@ struct forwarder_config {
 	struct metrics *metrics;
 };
 
+/* Begins behind the position of `bus_name`. E_NOMEM, or why the store cannot be read. */
 enum err forwarder_start(const struct forwarder_config *config, struct store *store, struct bus *bus, struct why *why,
 			 struct forwarder **ret_forwarder);
 

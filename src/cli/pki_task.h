@@ -38,12 +38,15 @@ void pki_task_begin(struct pki_task *t, const struct invocation *inv, const char
 /* Prints what was said, or why it failed. Returns the exit code. */
 int pki_task_end(struct pki_task *t, enum err err);
 
+/* The path of DIR/NAMEENDING. E_LIMIT: too long. */
 enum err pki_task_path(struct pki_task *t, const char *name, const char *ending, struct pki_path *ret_path);
 
 /* A file that exists is somebody's: nothing is begun that could not be finished. */
 enum err pki_task_check_free(struct pki_task *t, const struct pki_path *path);
 
+/* Written whole or not at all, and on the disk. */
 enum err pki_task_write(struct pki_task *t, const struct pki_path *path, const struct buf *content, mode_t mode);
 
+/* A line for what was written; a certificate's says until when it is valid. */
 void pki_task_say_file(struct pki_task *t, const struct pki_path *path, const char *what);
 void pki_task_say_cert(struct pki_task *t, const struct pki_path *path, const char *what, int64_t expires_ms);

@@ -33,7 +33,10 @@ void *parser_fail(struct parser *p, size_t at, const char *format, ...) __attrib
 /* "unexpected ..." about the token at hand. */
 void *parser_unexpected(struct parser *p, const char *wanted);
 
+/* The next token becomes the one at hand; nothing happens after an error. */
 void parser_advance(struct parser *p);
+
+/* Is it the one at hand? skip: and if so, go on behind it; expect: else "unexpected ..., `wanted`". False after an error. */
 bool parser_is(const struct parser *p, const char *sign_or_word);
 bool parser_skip(struct parser *p, const char *sign_or_word);
 bool parser_expect(struct parser *p, const char *sign, const char *wanted);
@@ -51,6 +54,7 @@ struct parser_items {
 bool parser_add(struct parser *p, struct parser_items *list, struct expr *item);
 struct expr *parser_list_node(struct parser *p, enum expr_kind kind, size_t at, const struct parser_items *list);
 
+/* An expression of operators that bind at least as `precedence`; one operand with what is in front of it. NULL: an error. */
 struct expr *parser_expression(struct parser *p, int precedence);
 struct expr *parser_primary(struct parser *p);
 

@@ -32,5 +32,6 @@ struct dead_api {
  */
 void dead_api_stop(struct dead_api *d);
 
+/* Answer the request, later. */
 void dead_api_retry(struct dead_api *d, struct http_request *r);
 void dead_api_drop(struct dead_api *d, struct http_request *r);

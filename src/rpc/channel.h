@@ -60,6 +60,7 @@ enum err rpc_channel_connect(struct rpc_channel *ch);
  */
 void rpc_channel_close(struct rpc_channel *ch, void (*on_closed)(void *ctx), void *ctx);
 
+/* Would rpc_start() begin a call now? Not while the server drains. */
 bool rpc_channel_is_up(const struct rpc_channel *ch);
 
 /* End the connection, when there is one; on_down comes for it, never before this returns. */
@@ -82,4 +83,5 @@ struct rpc_call_options {
 	void *user;
 };
 
+/* Begin a call; `options` is copied, metadata too. The handle is the caller's as call.h has it. On an error there is no call. */
 enum err rpc_start(struct rpc_channel *ch, const struct rpc_call_options *options, struct rpc_call **ret_call);

@@ -127,8 +127,13 @@ struct entry *source_entry(struct source *s, enum object_kind kind, const char *
 /* Free it when nothing is left of it. */
 void source_settle(struct source *s, struct entry *e);
 
+/* The entry's copy with this UID, or NULL. */
 struct copy *source_copy_of(const struct entry *e, const char *uid);
+
+/* A new one, confirmed of nothing. NULL: no memory, or there is a copy of the same resource id. */
 struct copy *source_copy_add(struct source *s, struct entry *e, struct str uid);
+
+/* Forget it with its commands; its row stays as it is. */
 void source_copy_drop(struct source *s, struct copy *c);
 
 /* It has another version: it is known from more than what the peer says, or (SOURCE_LEARNED) from that alone. */
