@@ -31,13 +31,13 @@ static void skip_space(struct reader *p)
 		p->at++;
 }
 
-static struct path_step *add_step(struct reader *p, enum path_kind kind, bool deep)
+static struct path_step *add_step(struct reader *p, bool deep)
 {
 	struct path_step *step = ++p->steps < FILTER_NEST_MAX ? pool_alloc(p->pool, sizeof(*step)) : NULL;
 
 	if (!step)
 		return NULL;
-	step->kind = kind;
+	step->kind = PATH_KEYS;
 	step->deep = deep;
 	*p->last = step;
 	p->last = &step->next;
@@ -59,7 +59,7 @@ static enum err read_dotted(struct reader *p, bool deep)
 		p->at++;
 	if (p->at == from)
 		return refuse(p, "a name was expected");
-	step = add_step(p, PATH_KEYS, deep);
+	step = add_step(p, deep);
 	if (!step)
 		return no_room(p);
 	if (p->at == from + 1 && p->text.p[from] == '*') {
@@ -208,7 +208,7 @@ static enum err read_condition(struct reader *p, struct path_step *step, bool ch
 
 static enum err read_brackets(struct reader *p, bool deep)
 {
-	struct path_step *step = add_step(p, PATH_KEYS, deep);
+	struct path_step *step = add_step(p, deep);
 	enum err err = E_OK;
 
 	if (!step)
