@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "base/rand.h"
 
-#define WAYS     4
-#define MAC_SIZE 32
+#define WAYS     4  /* entries of a bucket: the one that is over first gives way */
+#define MAC_SIZE 32 /* HMAC-SHA-256 */
 
 struct entry {
 	unsigned char mac[MAC_SIZE];

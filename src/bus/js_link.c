@@ -9,7 +9,7 @@
 #include "bus/js_bus.h"
 #include "bus/js_options.h"
 
-#define CONNECT_MAX_MS 6000
+#define CONNECT_MAX_MS 6000 /* all of it: name, TLS, greeting; then the io thread interrupts it */
 
 /* Called by the library at the end of a connect, with its lock held: hands the socket to the io thread. */
 static natsStatus on_attach(void **user, void *loop, natsConnection *nc, natsSock socket)

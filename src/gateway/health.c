@@ -4,7 +4,7 @@
 #include "net/systemd.h"
 
 #define HEARTBEAT_MS 1000
-#define SILENT_MS    10000
+#define SILENT_MS    10000 /* a loop that has not answered for so long hangs */
 
 bool health_alive(const struct process *p)
 {

@@ -7,8 +7,8 @@
 
 #include "base/mem.h"
 
-#define ACCEPT_TURN 64
-#define PAUSE_MS    100
+#define ACCEPT_TURN 64 /* connections in a turn of the loop: those that are open want theirs, too */
+#define PAUSE_MS    100 /* when there is no descriptor or memory for one more: the listener would be ready all the while */
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 

@@ -1,8 +1,10 @@
+#include <assert.h>
+
 #include "base/mem.h"
 #include "wire/event_impl.h"
 
-#define ATTRIBUTES_MAX 16
-#define ORDER_TEXT     21
+#define ATTRIBUTES_MAX 16 /* all that wire.md has are fewer */
+#define ORDER_TEXT     21 /* 2^64 in decimal, terminated */
 
 /* What is to be written, sized before the first byte. */
 struct encode {
@@ -14,6 +16,7 @@ struct encode {
 
 static void add(struct encode *e, const char *key, enum member member, struct str text)
 {
+	assert(e->n < ATTRIBUTES_MAX);
 	e->list[e->n++] = (struct attribute){ .key = str_of(key), .member = member, .text = text };
 }
 

@@ -1,6 +1,6 @@
 #include "wire/go_double.h"
 
-#define DIGITS_MAX 17
+#define DIGITS_MAX 17 /* with so many every double reads back as itself (IEEE 754) */
 
 /* 0.d1d2d3... times ten to the power of `point`. */
 struct decimal {
