@@ -167,6 +167,24 @@ static void a_peer_that_knows_one_answer_gets_one(void **state)
 	counter_close(&c);
 }
 
+/* Another version of the peer comes with the next stream. */
+static void the_number_of_answers_changes_with_the_peer(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	inbox_two_step(c.i, true);
+	put(&c, "a", "s1", 5);
+	say(&c);
+	expect(&c, "received a 1 #5\n");
+	inbox_two_step(c.i, false);
+	put(&c, "b", "s1", 6);
+	say(&c);
+	expect(&c, "");
+	counter_close(&c);
+}
+
 static void an_outcome_overtakes_the_received_that_was_not_written_yet(void **state)
 {
 	struct counter c;
@@ -544,6 +562,7 @@ int main(void)
 		cmocka_unit_test(an_event_is_received_applied_and_answered),
 		cmocka_unit_test(one_key_is_in_order_and_others_go_beside_it),
 		cmocka_unit_test(a_peer_that_knows_one_answer_gets_one),
+		cmocka_unit_test(the_number_of_answers_changes_with_the_peer),
 		cmocka_unit_test(an_outcome_overtakes_the_received_that_was_not_written_yet),
 		cmocka_unit_test(a_repetition_is_answered_and_not_applied_again),
 		cmocka_unit_test(a_command_and_its_state_share_their_ids_and_are_two_events),

@@ -222,6 +222,43 @@ static void an_agent_keeps_to_the_namespaces_it_was_given(void **state)
 	patterns_free(teams);
 }
 
+/* Who holds the truth is asked whether a copy is right; who holds the copies, what it has. */
+static void each_end_answers_its_own_questions(void **state)
+{
+	static const struct {
+		enum wire_type type;
+		const char *json;
+		bool of_truth;
+	} rows[] = {
+		{ WIRE_SYNCED_LIST_REQUEST, "{}", true },
+		{ WIRE_REQUEST_UPDATE, "{\"kind\":\"Application\",\"namespace\":\"argocd\",\"name\":\"web\"}", true },
+		{ WIRE_SYNCED_RESOURCE, "{\"kind\":\"Application\",\"namespace\":\"argocd\",\"name\":\"web\"}", false },
+		{ WIRE_RESOURCE_RESYNC, "{}", false },
+	};
+	static const struct {
+		enum role_end end;
+		bool has_truth;
+	} ends[] = { { ROLE_PRINCIPAL_OF_MANAGED, true },
+		     { ROLE_AUTONOMOUS_AGENT, true },
+		     { ROLE_PRINCIPAL_OF_AUTONOMOUS, false },
+		     { ROLE_MANAGED_AGENT, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows) * ARRAY_LEN(ends); i++) {
+		size_t r = i % ARRAY_LEN(rows), e = i / ARRAY_LEN(rows);
+		struct stage st;
+		bool refused;
+
+		stage_begin(&st, ends[e].end, WIRE_TWO_STEPS);
+		stage_ask(&st, rows[r].type, "q1", rows[r].json);
+		stage_run(&st, 100);
+		refused = strstr(buf_cstr(&st.said), "not to be asked of this end") != NULL;
+		if (refused != (rows[r].of_truth != ends[e].has_truth))
+			fail_msg("end %d, %s: '%s'", ends[e].end, wire_type_name(rows[r].type), buf_cstr(&st.said));
+		stage_end(&st);
+	}
+}
+
 /* ---- places ---------------------------------------------------------------------------------------------------------- */
 
 static struct str long_text(char text[static OBJECT_NAME_MAX + 1], size_t n)
@@ -321,6 +358,7 @@ int main(void)
 		cmocka_unit_test(an_autonomous_agent_takes_no_project_of_others),
 		cmocka_unit_test(what_is_asked_of_a_copy_goes_to_its_agent_alone),
 		cmocka_unit_test(an_agent_keeps_to_the_namespaces_it_was_given),
+		cmocka_unit_test(each_end_answers_its_own_questions),
 		cmocka_unit_test(a_name_has_one_place_and_that_is_its_agents),
 		cmocka_unit_test(what_is_too_long_has_no_place),
 	};
