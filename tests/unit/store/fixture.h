@@ -62,5 +62,5 @@ size_t fixture_count(struct fixture *f);
 /* As a person with sqlite3 would. */
 void fixture_sql(const char *dir, const char *sql);
 
-/* Waits, at most 10 s, until `done(f)`. */
+/* Waits, at most a minute, until `done(f)`. */
 void fixture_until(struct fixture *f, bool (*done)(struct fixture *f));
