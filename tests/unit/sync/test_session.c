@@ -969,6 +969,40 @@ static void every_allocation_may_fail(void **state)
 	assert_true(n > 100);
 }
 
+static void a_session_that_cannot_be_made_whole_is_none(void **state)
+{
+	const struct mapping_principal principal = { .namespace = "argocd" };
+	struct ground g;
+	long n = 0, count;
+
+	(void)state;
+	ground_begin(&g, /* now= */ 1000);
+	do {
+		const struct session_options options = {
+			.role = { .end = ROLE_PRINCIPAL_OF_MANAGED,
+				  .agent = "a1",
+				  .principal_uid = "",
+				  .principal = &principal },
+			.rows = "peer",
+			.backend = g.backend,
+			.journal = g.journal,
+			.outbox = outbox_defaults,
+			.inbox = inbox_defaults,
+		};
+		struct session *s;
+
+		mem_fail_at(++n);
+		s = session_new(&options, g.now);
+		count = mem_count();
+		mem_fail_at(0);
+		assert_int_equal(s != NULL, n > count);
+		session_free(s);
+	} while (n <= count);
+	assert_true(n > 4);
+	ground_crash(&g);
+	ground_end(&g);
+}
+
 /* To a session with nothing in flight, a timer alone brings back what it could not offer. */
 static void what_could_not_be_offered_for_want_of_memory_is_due_by_itself(void **state)
 {
@@ -1047,6 +1081,7 @@ int main(void)
 		cmocka_unit_test(who_answers_no_question_is_asked_about_everything_no_more),
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(a_session_that_cannot_be_made_whole_is_none),
 		cmocka_unit_test(what_could_not_be_offered_for_want_of_memory_is_due_by_itself),
 	};
 
