@@ -26,7 +26,8 @@ static const struct row {
 	{ 20, 11, 100, false,
 	  "site: a resync would delete 11 of 20 copies (55 %, more than 50 %): an operator has released them" },
 	{ 200, 199, 0, true,
-	  "site: a resync would delete 199 of 200 copies (99 %, more than 50 %): held until an operator releases them" },
+	  "site: a resync would delete 199 of 200 copies (99 %, more than 50 %): held until an operator releases "
+	  "them" },
 	{ UINT64_MAX, UINT64_MAX, 0, true, NULL },
 	{ 5, 20, 0, true,
 	  "site: a resync would delete 20 of 5 copies (100 %, more than 50 %): held until an operator releases them" },
