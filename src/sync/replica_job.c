@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "wire/resync.h"
 
-#define STALE_MS 1000 /* somebody was faster and the backend has not said so yet */
+#define STALE_MS     1000 /* somebody was faster and the backend has not said so yet */
+#define OTHERS_AGAIN "changed by others again and again"
 
 static void job_step(struct job *j);
 
@@ -225,7 +226,7 @@ static void job_stale(struct job *j)
 {
 	j->slot->replica->stats.conflicts++;
 	if (++j->tries >= REPLICA_TRIES) {
-		finish(j, DELIVERY_REJECTED, /* retryable= */ true, "changed by others again and again");
+		finish(j, DELIVERY_REJECTED, /* retryable= */ true, OTHERS_AGAIN);
 		return;
 	}
 	if (is_overtaken(j)) {
@@ -263,6 +264,9 @@ static void take_result(struct job *j)
 	if (j->write.verb == BACKEND_PUT && j->plan.record) {
 		take_record(j);
 		s->unsaved = true;
+	} else if (j->plan.again && s->recorded) {
+		object_unref(TAKE(s->record.object));
+		s->unsaved = true;
 	}
 	s->settled = false;
 	job_expect(j, s->local);
@@ -297,10 +301,12 @@ static void on_written(struct backend_write *w)
 static void job_step(struct job *j)
 {
 	if (j->step == j->plan.step_count) {
-		if (j->plan.again && ++j->tries < REPLICA_TRIES)
+		if (!j->plan.again)
+			job_written(j);
+		else if (++j->tries < REPLICA_TRIES)
 			replica_job_run(j);
 		else
-			job_written(j);
+			finish(j, DELIVERY_REJECTED, /* retryable= */ true, OTHERS_AGAIN);
 		return;
 	}
 	j->write = (struct backend_write){ .verb = j->plan.steps[j->step].verb,

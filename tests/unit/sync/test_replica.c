@@ -661,6 +661,44 @@ static void who_is_faster_each_time_is_left_alone_for_now(void **state)
 	end(&sc);
 }
 
+/* What was deleted for it is gone: that it was applied would be the last word for a long time. */
+static void what_is_deleted_to_be_made_anew_is_not_applied_before_it_is_made(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	memory_store_delay(sc.g.store, 10);
+	hear(&sc, WIRE_CREATE, "web_u2", "1", ORIGINAL("u2", "r2", ""));
+	for (int i = 0; i < 7; i++) {
+		run(&sc, 5);
+		ground_put(&sc.g, OBJECT_APPLICATION, i % 2 ? COPY("u1", "mine") : COPY("u1", "yours"));
+		run(&sc, 5);
+	}
+	expect_within(&sc, 100, "rejected web_u2_1: changed by others again and again (again)\n");
+	hear(&sc, WIRE_CREATE, "web_u2", "1", ORIGINAL("u2", "r2", ""));
+	expect_within(&sc, 100, "applied web_u2_1\n");
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r2\"");
+	end(&sc);
+}
+
+static void the_former_object_stays_away_when_its_successor_cannot_be_written(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	memory_store_delay(sc.g.store, 10);
+	hear(&sc, WIRE_CREATE, "web_u2", "1", ORIGINAL("u2", "r2", ""));
+	run(&sc, 12);
+	memory_store_fail(sc.g.store, E_FULL, /* times= */ 1);
+	expect_within(&sc, 100, "rejected web_u2_1: told to fail (again)\n");
+	hear(&sc, WIRE_CREATE, "web_u2", "1", ORIGINAL("u2", "r2", ""));
+	expect_within(&sc, 100, "applied web_u2_1\n");
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r2\"");
+	end(&sc);
+}
+
 /* The backend says that somebody was faster and then nothing more: what they did changed nothing. */
 static void an_owner_that_sleeps_is_woken_for_what_has_to_be_tried_again(void **state)
 {
@@ -780,6 +818,8 @@ int main(void)
 		cmocka_unit_test(a_write_that_fails_comes_again_or_is_over),
 		cmocka_unit_test(who_was_faster_is_planned_with_at_once),
 		cmocka_unit_test(who_is_faster_each_time_is_left_alone_for_now),
+		cmocka_unit_test(what_is_deleted_to_be_made_anew_is_not_applied_before_it_is_made),
+		cmocka_unit_test(the_former_object_stays_away_when_its_successor_cannot_be_written),
 		cmocka_unit_test(an_owner_that_sleeps_is_woken_for_what_has_to_be_tried_again),
 		cmocka_unit_test(what_concerns_one_object_is_done_in_order_and_holds_up_no_other),
 		cmocka_unit_test(who_stops_finishes_what_is_under_way_and_begins_nothing),
