@@ -52,14 +52,9 @@ void buf_add_growing(struct buf *b, const void *p, size_t n)
 
 void buf_u64(struct buf *b, uint64_t value)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[STR_U64_MAX];
 
-	do {
-		digits[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	buf_add(b, digits + at, sizeof(digits) - at);
+	buf_str(b, str_from_u64(value, digits));
 }
 
 void buf_addf(struct buf *b, const char *format, ...)

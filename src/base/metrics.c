@@ -188,12 +188,13 @@ void metric_observe(struct metric *m, int64_t value)
 
 static void write_label(struct buf *b, const char *name, struct str value)
 {
-	buf_addf(b, "%s=\"", name);
+	buf_str(b, str_of(name));
+	buf_lit(b, "=\"");
 	for (size_t i = 0; i < value.n; i++) {
 		if (value.p[i] == '\n')
 			buf_lit(b, "\\n");
 		else if (value.p[i] == '"' || value.p[i] == '\\')
-			buf_addf(b, "\\%c", value.p[i]);
+			buf_add(b, (const char[]){ '\\', value.p[i] }, 2);
 		else
 			buf_char(b, value.p[i]);
 	}
@@ -205,7 +206,8 @@ static void write_name(struct buf *b, const struct metric *m, const char *suffix
 {
 	size_t n = label_count(m->family);
 
-	buf_addf(b, "%s%s", m->family->name, suffix);
+	buf_str(b, str_of(m->family->name));
+	buf_str(b, str_of(suffix));
 	for (size_t i = 0; i < n; i++) {
 		buf_char(b, i ? ',' : '{');
 		write_label(b, m->family->labels[i], str_of(m->label_values[i]));
@@ -217,10 +219,18 @@ static void write_name(struct buf *b, const struct metric *m, const char *suffix
 	buf_str(b, n || bound ? STR("} ") : STR(" "));
 }
 
+static void write_integer(struct buf *b, int64_t value)
+{
+	if (value < 0)
+		buf_char(b, '-');
+	buf_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+	buf_char(b, '\n');
+}
+
 static void write_number(struct buf *b, const struct metric_family *family, int64_t value)
 {
 	if (family->scale == 0)
-		buf_addf(b, "%lld\n", (long long)value);
+		write_integer(b, value);
 	else
 		buf_addf(b, "%.15g\n", (double)value * family->scale);
 }
@@ -237,12 +247,12 @@ static int64_t write_buckets(struct buf *b, const struct metric *m)
 		(void)snprintf(bound, sizeof(bound), "%.9g", (double)m->family->buckets[i] * scale);
 		sum += atomic_load_explicit(&m->bucket[i], memory_order_relaxed);
 		write_name(b, m, "_bucket", bound);
-		buf_addf(b, "%lld\n", (long long)sum);
+		write_integer(b, sum);
 	}
 	count = atomic_load_explicit(&m->count, memory_order_relaxed);
 	count = count > sum ? count : sum;
 	write_name(b, m, "_bucket", "+Inf");
-	buf_addf(b, "%lld\n", (long long)count);
+	write_integer(b, count);
 	return count;
 }
 
@@ -260,7 +270,7 @@ static void write_metric(struct buf *b, const struct metric *m)
 	write_name(b, m, "_sum", NULL);
 	write_number(b, m->family, metric_value(m));
 	write_name(b, m, "_count", NULL);
-	buf_addf(b, "%lld\n", (long long)count);
+	write_integer(b, count);
 }
 
 static void write_group(struct buf *b, const struct group *g, bool openmetrics)

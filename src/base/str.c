@@ -99,6 +99,17 @@ bool str_to_u64(struct str s, uint64_t max, uint64_t *ret_value)
 	return true;
 }
 
+struct str str_from_u64(uint64_t value, char text[static STR_U64_MAX])
+{
+	size_t at = STR_U64_MAX;
+
+	do {
+		text[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	return (struct str){ text + at, STR_U64_MAX - at };
+}
+
 /* The length of the sequence that starts at p, or 0 when it is ill-formed (Unicode 15, table 3-7). */
 static size_t utf8_sequence(const unsigned char *p, size_t n)
 {
@@ -156,6 +167,30 @@ bool str_is_utf8(struct str s)
 		i += ascii_groups(p + i, s.n - i);
 	}
 	return true;
+}
+
+/* How many bytes at the front are ASCII without NUL: all, in nearly all texts. */
+static size_t plain_bytes(struct str s)
+{
+	size_t i = 0;
+	uint64_t group;
+
+	for (; s.n - i >= sizeof(group); i += sizeof(group)) {
+		memcpy(&group, s.p + i, sizeof(group));
+		if (((group - 0x0101010101010101u) | group) & 0x8080808080808080u)
+			break;
+	}
+	while (i < s.n && s.p[i] > 0)
+		i++;
+	return i;
+}
+
+bool str_is_text(struct str s)
+{
+	size_t plain = plain_bytes(s);
+	struct str rest = str_sub(s, plain, s.n);
+
+	return rest.n == 0 || (str_find(rest, '\0') == rest.n && str_is_utf8(rest));
 }
 
 char *str_dup(struct str s)

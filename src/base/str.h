@@ -75,13 +75,24 @@ bool str_eq_secret(struct str a, struct str b);
 /* A decimal number without sign and without anything else. False: empty, another byte, or over `max`. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *ret_value);
 
+/* Its decimal digits, at the end of `text`. */
+#define STR_U64_MAX 20
+struct str str_from_u64(uint64_t value, char text[static STR_U64_MAX]);
+
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool str_is_utf8(struct str s);
 
 /* The same, without a NUL: what a C string can hold whole. */
-static inline bool str_is_text(struct str s)
+bool str_is_text(struct str s);
+
+/* `s` with a terminating zero into `size` bytes, cut where it is longer. */
+static inline void str_copy(struct str s, char *ret_text, size_t size)
 {
-	return str_find(s, '\0') == s.n && str_is_utf8(s);
+	size_t n = s.n < size ? s.n : size - 1;
+
+	if (n)
+		memcpy(ret_text, s.p, n);
+	ret_text[n] = '\0';
 }
 
 /* A terminated copy on the heap (mem_free), or NULL. */

@@ -4,13 +4,12 @@
 #include "wire/event_impl.h"
 
 #define ATTRIBUTES_MAX 16 /* all that wire.md has are fewer */
-#define ORDER_TEXT     21 /* 2^64 in decimal, terminated */
 
 /* What is to be written, sized before the first byte. */
 struct encode {
 	struct attribute list[ATTRIBUTES_MAX];
 	size_t n;
-	char order[ORDER_TEXT];
+	char order[STR_U64_MAX];
 	struct str raw; /* a message whose extensions go along */
 };
 
@@ -29,9 +28,7 @@ static void add_text(struct encode *e, const char *key, struct str text)
 static void add_order(struct encode *e, uint64_t order)
 {
 	if (order)
-		add(e, WIRE_ORDER, MEMBER_STRING,
-		    (struct str){ e->order,
-				  (size_t)snprintf(e->order, ORDER_TEXT, "%llu", (unsigned long long)order) });
+		add(e, WIRE_ORDER, MEMBER_STRING, str_from_u64(order, e->order));
 }
 
 static void add_ours(struct encode *e, const struct wire_event *event)

@@ -223,6 +223,44 @@ static void utf8_is_well_formed_as_the_definition_says(void **state)
 	assert_false(str_is_utf8(STR("ok \xc0\x80")));
 }
 
+static void a_text_is_utf8_without_a_nul_wherever_it_stands(void **state)
+{
+	char text[20];
+
+	(void)state;
+	assert_true(str_is_text(ABSENT));
+	for (size_t n = 1; n <= sizeof(text); n++) {
+		for (size_t at = 0; at < n; at++) {
+			memset(text, 'a', n);
+			assert_true(str_is_text((struct str){ text, n }));
+			text[at] = '\x7f';
+			assert_true(str_is_text((struct str){ text, n }));
+			text[at] = '\0';
+			assert_false(str_is_text((struct str){ text, n }));
+			text[at] = '\x80';
+			assert_false(str_is_text((struct str){ text, n }));
+		}
+	}
+	assert_true(str_is_text(STR("seven, \xc3\xa4 and more than eight")));
+	assert_false(str_is_text(STR("seven, \xc3\xa4 and a \0 behind it")));
+	assert_false(str_is_text(STR("seven, \xc3")));
+}
+
+static void a_copy_into_a_place_is_cut_to_it(void **state)
+{
+	char text[4] = "xxx", digits[STR_U64_MAX];
+
+	(void)state;
+	str_copy(STR("abc"), text, sizeof(text));
+	assert_string_equal(text, "abc");
+	str_copy(STR("abcd"), text, sizeof(text));
+	assert_string_equal(text, "abc");
+	str_copy(ABSENT, text, sizeof(text));
+	assert_string_equal(text, "");
+	assert_true(str_is(str_from_u64(0, digits), "0"));
+	assert_true(str_is(str_from_u64(UINT64_MAX, digits), "18446744073709551615"));
+}
+
 static void the_distance_of_words_counts_edits_without_case(void **state)
 {
 	static const struct {
@@ -272,6 +310,8 @@ int main(void)
 		cmocka_unit_test(a_comparison_of_secrets_goes_to_the_end),
 		cmocka_unit_test(numbers_are_decimal_and_nothing_else),
 		cmocka_unit_test(utf8_is_well_formed_as_the_definition_says),
+		cmocka_unit_test(a_text_is_utf8_without_a_nul_wherever_it_stands),
+		cmocka_unit_test(a_copy_into_a_place_is_cut_to_it),
 		cmocka_unit_test(the_distance_of_words_counts_edits_without_case),
 		cmocka_unit_test(a_copy_is_terminated_and_can_fail),
 	};
