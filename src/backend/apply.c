@@ -44,7 +44,7 @@ static bool move_member(json_object *tree, json_object *from, const char *key)
 	json_object_object_del(tree, key);
 	if (!value)
 		return true;
-	if (json_object_object_add(tree, key, json_object_get(value)) == 0)
+	if (tree_put(tree, key, json_object_get(value)) == 0)
 		return true;
 	json_object_put(value);
 	return false;

@@ -88,10 +88,10 @@ struct str object_key(enum object_kind kind, const char *namespace, const char *
 /* A string member, "" when there is none. False: something else stands there, or it holds a NUL. */
 static bool string_in(json_object *object, const char *key, struct str *ret_text)
 {
-	json_object *value = NULL;
+	json_object *value = tree_member(object, key);
 
 	*ret_text = STR("");
-	if (!json_object_object_get_ex(object, key, &value) || !value)
+	if (!value)
 		return true;
 	if (!json_object_is_type(value, json_type_string))
 		return false;

@@ -113,6 +113,16 @@ enum err tree_parse(struct str json, struct why *why, json_object **ret_tree);
  */
 json_object *tree_fork(json_object *tree);
 
+/* NULL: `object` is none, or has no such member, or null there. */
+json_object *tree_member(json_object *object, const char *key);
+
+/*
+ * Set a member, which takes over the value; of keys that nearly every object has json-c needs no copy. Not 0: no memory, and the value
+ * is still the caller's. tree_put_new(): there is none of this key yet.
+ */
+int tree_put(json_object *object, const char *key, json_object *value);
+int tree_put_new(json_object *object, const char *key, json_object *value);
+
 /* Appends it as compact JSON, within the same limits. E_LIMIT, E_NOMEM */
 enum err tree_write(json_object *tree, struct buf *ret_text, struct why *why);
 

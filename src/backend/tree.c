@@ -71,16 +71,15 @@ static enum err parse_key(struct parse *p)
 /* Takes over the value. */
 static enum err add_member(struct parse *p, json_object *object, const char *key, json_object *value)
 {
-	enum err err;
+	int before = json_object_object_length(object);
 
-	if (!p->own && json_object_object_get_ex(object, key, NULL))
-		err = why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", key);
-	else if (json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) == 0)
-		return E_OK;
-	else
-		err = nomem(p);
-	json_object_put(value);
-	return err;
+	if ((p->own ? tree_put_new : tree_put)(object, key, value) != 0) {
+		json_object_put(value);
+		return nomem(p);
+	}
+	if (json_object_object_length(object) == before) /* the other one is gone */
+		return why_set(p->why, E_MALFORMED, "the key \"%.60s\" stands twice", key);
+	return E_OK;
 }
 
 static enum err parse_member(struct parse *p, json_object *object)
@@ -209,8 +208,7 @@ static json_object *level_of(json_object *from)
 
 	json_object_object_foreach(from, key, value)
 	{
-		if (!to ||
-		    json_object_object_add_ex(to, key, json_object_get(value), JSON_C_OBJECT_ADD_KEY_IS_NEW) == 0)
+		if (!to || tree_put_new(to, key, json_object_get(value)) == 0)
 			continue;
 		json_object_put(value);
 		json_object_put(to);
@@ -226,7 +224,7 @@ json_object *tree_fork(json_object *tree)
 	if (!fork || !json_object_is_type(metadata, json_type_object))
 		return fork;
 	metadata = level_of(metadata);
-	if (metadata && json_object_object_add(fork, "metadata", metadata) == 0)
+	if (metadata && tree_put(fork, "metadata", metadata) == 0)
 		return fork;
 	json_object_put(metadata);
 	json_object_put(fork);
@@ -235,16 +233,6 @@ json_object *tree_fork(json_object *tree)
 
 /* ---- members -------------------------------------------------------------------------------------------------------- */
 
-static json_object *member(json_object *tree, const char *key)
-{
-	json_object *value = NULL;
-
-	if (!json_object_is_type(tree, json_type_object))
-		return NULL;
-	json_object_object_get_ex(tree, key, &value);
-	return value;
-}
-
 json_object *tree_get(json_object *tree, ...)
 {
 	va_list keys;
@@ -252,7 +240,7 @@ json_object *tree_get(json_object *tree, ...)
 
 	va_start(keys, tree);
 	while (tree && (key = va_arg(keys, const char *)))
-		tree = member(tree, key);
+		tree = tree_member(tree, key);
 	va_end(keys);
 	return tree;
 }
@@ -264,20 +252,20 @@ static const char *text_or_empty(json_object *value)
 
 const char *tree_meta(json_object *tree, const char *key)
 {
-	return text_or_empty(member(member(tree, "metadata"), key));
+	return text_or_empty(tree_member(tree_member(tree, "metadata"), key));
 }
 
 /* The object under `key`, made when there is none. NULL: no memory, or something else stands there. */
 static enum err object_in(json_object *tree, const char *key, json_object **ret_object)
 {
-	json_object *object = member(tree, key);
+	json_object *object = tree_member(tree, key);
 
 	if (object) {
 		*ret_object = object;
 		return json_object_is_type(object, json_type_object) ? E_OK : E_MALFORMED;
 	}
 	object = json_object_new_object();
-	if (!object || json_object_object_add(tree, key, object) != 0) {
+	if (!object || tree_put(tree, key, object) != 0) {
 		json_object_put(object);
 		return E_NOMEM;
 	}
@@ -289,7 +277,7 @@ static enum err set_text(json_object *object, const char *key, const char *value
 {
 	json_object *text = json_object_new_string(value);
 
-	if (text && json_object_object_add(object, key, text) == 0)
+	if (text && tree_put(object, key, text) == 0)
 		return E_OK;
 	json_object_put(text);
 	return E_NOMEM;
@@ -303,8 +291,8 @@ enum err tree_meta_set(json_object *tree, const char *key, const char *value)
 	if (!json_object_is_type(tree, json_type_object))
 		return E_MALFORMED;
 	if (!value) {
-		if (json_object_is_type(member(tree, "metadata"), json_type_object))
-			json_object_object_del(member(tree, "metadata"), key);
+		if (json_object_is_type(tree_member(tree, "metadata"), json_type_object))
+			json_object_object_del(tree_member(tree, "metadata"), key);
 		return E_OK;
 	}
 	err = object_in(tree, "metadata", &metadata);
@@ -313,13 +301,13 @@ enum err tree_meta_set(json_object *tree, const char *key, const char *value)
 
 const char *tree_mark(json_object *tree, const char *map, const char *key)
 {
-	return text_or_empty(member(member(member(tree, "metadata"), map), key));
+	return text_or_empty(tree_member(tree_member(tree_member(tree, "metadata"), map), key));
 }
 
 /* Without the last mark its map goes too. */
 static void remove_mark(json_object *metadata, const char *map, const char *key)
 {
-	json_object *marks = member(metadata, map);
+	json_object *marks = tree_member(metadata, map);
 
 	if (!json_object_is_type(marks, json_type_object))
 		return;
@@ -337,7 +325,7 @@ enum err tree_mark_set(json_object *tree, const char *map, const char *key, cons
 	if (!json_object_is_type(tree, json_type_object))
 		return E_MALFORMED;
 	if (!value) {
-		remove_mark(member(tree, "metadata"), map, key);
+		remove_mark(tree_member(tree, "metadata"), map, key);
 		return E_OK;
 	}
 	err = object_in(tree, "metadata", &metadata);

@@ -112,11 +112,6 @@ json_object *draft_operation(json_object *existing, json_object *incoming, const
 
 /* ---- what differs ----------------------------------------------------------------------------------------------- */
 
-static bool same(json_object *a, json_object *b)
-{
-	return (graft_is_empty(a) && graft_is_empty(b)) || graft_same(a, b);
-}
-
 static bool is_put(const char *key)
 {
 	return strcmp(key, "metadata") != 0 && strcmp(key, "status") != 0 && strcmp(key, "operation") != 0;
@@ -129,7 +124,7 @@ static bool is_within(json_object *a, json_object *b, bool put)
 		return true;
 	json_object_object_foreach(a, key, value)
 	{
-		if ((!put || is_put(key)) && !same(value, graft_member(b, key)))
+		if ((!put || is_put(key)) && !graft_says_same(value, graft_member(b, key)))
 			return false;
 	}
 	return true;
@@ -149,7 +144,7 @@ static unsigned writes_of(const struct draft *d)
 
 	if (!d->existing || differs(d->existing, d->tree))
 		writes |= MERGE_PUT;
-	if (!same(graft_member(d->existing, "status"), graft_member(d->tree, "status")) ||
+	if (!graft_says_same(graft_member(d->existing, "status"), graft_member(d->tree, "status")) ||
 	    !graft_same(graft_member(d->existing, "operation"), graft_member(d->tree, "operation")))
 		writes |= MERGE_STATUS;
 	return writes;

@@ -10,8 +10,7 @@ json_object *graft_copy(json_object *from, enum err *err)
 		return to;
 	json_object_object_foreach(from, key, value)
 	{
-		if (!value ||
-		    json_object_object_add_ex(to, key, json_object_get(value), JSON_C_OBJECT_ADD_KEY_IS_NEW) == 0)
+		if (!value || tree_put_new(to, key, json_object_get(value)) == 0)
 			continue;
 		*err = E_NOMEM;
 		json_object_put(value);
@@ -21,7 +20,7 @@ json_object *graft_copy(json_object *from, enum err *err)
 
 void graft_put(json_object *object, const char *key, json_object *value, enum err *err)
 {
-	if (object && value && json_object_object_add(object, key, value) == 0)
+	if (object && value && tree_put(object, key, value) == 0)
 		return;
 	*err = E_NOMEM;
 	json_object_put(value);
@@ -42,11 +41,7 @@ void graft_share(json_object *object, const char *key, json_object *value, enum 
 
 json_object *graft_member(json_object *object, const char *key)
 {
-	json_object *value = NULL;
-
-	if (json_object_is_type(object, json_type_object))
-		(void)json_object_object_get_ex(object, key, &value);
-	return value;
+	return tree_member(object, key);
 }
 
 json_object *graft_object(json_object *object, const char *key)
@@ -73,4 +68,9 @@ bool graft_is_empty(json_object *value)
 	if (json_object_is_type(value, json_type_array))
 		return json_object_array_length(value) == 0;
 	return !value;
+}
+
+bool graft_says_same(json_object *a, json_object *b)
+{
+	return (graft_is_empty(a) && graft_is_empty(b)) || graft_same(a, b);
 }

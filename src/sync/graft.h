@@ -35,3 +35,6 @@ bool graft_same(json_object *a, json_object *b);
 
 /* NULL, {} or []? */
 bool graft_is_empty(json_object *value);
+
+/* Are they equal, or both empty? */
+bool graft_says_same(json_object *a, json_object *b);
