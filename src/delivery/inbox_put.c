@@ -74,7 +74,8 @@ static bool has_room(const struct inbox *i, const struct delivery_event *e)
 	       i->stats.bytes <= i->options.window_bytes - n;
 }
 
-static enum err accept(struct inbox *i, struct queue *q, struct str key, const struct delivery_event *e)
+static enum err accept(struct inbox *i, struct queue *q, struct str key, const struct delivery_event *e,
+		       struct mark mark)
 {
 	CLEANUP(parcel_freep) struct parcel *p = parcel_new(e);
 	struct memory *m = p ? memory_get(i, e->resource_id) : NULL;
@@ -88,7 +89,7 @@ static enum err accept(struct inbox *i, struct queue *q, struct str key, const s
 	memory_hold(m);
 	m->epoch = i->epoch;
 	m->order = e->order;
-	p->mark = memory_mark(i, e);
+	p->mark = mark;
 	p->memory = m;
 	p->queue = q;
 	p->work.epoch = i->epoch;
@@ -148,7 +149,7 @@ static enum err put(struct inbox *i, uint64_t epoch, const struct delivery_event
 	}
 	if (m && memory_knows(m, e->type, mark))
 		return repeat_applied(i, e);
-	return has_room(i, e) ? accept(i, q, key, e) : E_LIMIT;
+	return has_room(i, e) ? accept(i, q, key, e, mark) : E_LIMIT;
 }
 
 enum err inbox_put(struct inbox *i, uint64_t epoch, const struct delivery_event *e)

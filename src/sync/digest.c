@@ -171,7 +171,8 @@ static void write_kept(struct buf *b, const char *name, json_object *object, kee
 
 	if (!json_object_is_type(object, json_type_object))
 		return;
-	buf_addf(b, "%s=", name);
+	buf_str(b, str_of(name));
+	buf_char(b, '=');
 	if (write_object(b, object, keep, 1) == 0 && b->err == E_OK)
 		b->n = before;
 	else

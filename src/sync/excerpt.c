@@ -2,21 +2,40 @@
 
 #include "event/json_walk.h"
 
-static bool stays(struct str key, bool top)
+/* What it is an excerpt for, and where it goes. */
+struct excerpt {
+	const char *namespace; /* of a report; NULL: what is desired */
+	struct buf *out;
+};
+
+static bool is_told(struct str key)
 {
-	return top ? !str_is(key, "\"status\"") && !str_is(key, "\"operation\"") : !str_is(key, "\"managedFields\"");
+	return str_is(key, "\"status\"") || str_is(key, "\"operation\"");
 }
 
-static void members(struct json_walk *w, bool top, struct buf *out)
+static bool names_it(struct str key)
+{
+	return str_is(key, "\"apiVersion\"") || str_is(key, "\"kind\"") || str_is(key, "\"metadata\"");
+}
+
+static bool stays(const struct excerpt *x, struct str key, bool top)
+{
+	if (!top)
+		return !str_is(key, "\"managedFields\"") && !(x->namespace && str_is(key, "\"namespace\""));
+	return x->namespace ? is_told(key) || names_it(key) : !is_told(key);
+}
+
+static void members(const struct excerpt *x, struct json_walk *w, bool top)
 {
 	const char *separator = "";
+	struct buf *out = x->out;
 
 	json_walk_enter(w);
 	buf_char(out, '{');
 	while (json_walk_next(w)) {
 		struct str key = json_walk_key(w);
 
-		if (!stays(key, top)) {
+		if (!stays(x, key, top)) {
 			(void)json_walk_value(w);
 			continue;
 		}
@@ -24,10 +43,15 @@ static void members(struct json_walk *w, bool top, struct buf *out)
 		buf_str(out, key);
 		buf_char(out, ':');
 		if (top && str_is(key, "\"metadata\"") && json_walk_peek(w) == '{')
-			members(w, /* top= */ false, out);
+			members(x, w, /* top= */ false);
 		else
 			buf_str(out, json_walk_value(w));
 		separator = ",";
+	}
+	if (!top && x->namespace) {
+		buf_str(out, str_of(separator));
+		buf_lit(out, "\"namespace\":");
+		buf_json(out, str_of(x->namespace));
 	}
 	buf_char(out, '}');
 }
@@ -36,5 +60,12 @@ void excerpt_desired(struct str json, struct buf *out)
 {
 	struct json_walk w = json_walk(json);
 
-	members(&w, /* top= */ true, out);
+	members(&(struct excerpt){ .out = out }, &w, /* top= */ true);
+}
+
+void excerpt_reported(struct str json, const char *namespace, struct buf *out)
+{
+	struct json_walk w = json_walk(json);
+
+	members(&(struct excerpt){ .namespace = namespace, .out = out }, &w, /* top= */ true);
 }

@@ -9,3 +9,6 @@
 
 /* Append `json` (compact, an object) without status, operation and metadata.managedFields. */
 void excerpt_desired(struct str json, struct buf *out);
+
+/* Append what a copy reports: of the top apiVersion, kind, metadata, status and operation, as if it lay in this namespace. */
+void excerpt_reported(struct str json, const char *namespace, struct buf *out);

@@ -4,15 +4,34 @@
 
 /* ---- reports ---------------------------------------------------------------------------------------------------- */
 
+/* Does it say nothing new? That a new copy has no status, for one. */
+static bool is_known(json_object *existing, json_object *incoming, json_object *operation, bool refreshed)
+{
+	json_object *annotations = graft_object(graft_object(existing, "metadata"), "annotations");
+
+	return graft_says_same(graft_member(existing, "status"), graft_member(incoming, "status")) &&
+	       graft_same(graft_member(existing, "operation"), operation) &&
+	       !(refreshed && graft_member(annotations, MARK_REFRESH));
+}
+
 enum err merge_status(json_object *existing, json_object *incoming, const struct merge_known *known,
 		      struct merged *ret_merged)
 {
+	bool refreshed = (!known || known->desired) && !draft_annotation(incoming, MARK_REFRESH);
+	enum err err = E_OK;
+	json_object *operation = draft_operation(existing, incoming, known, &err);
 	struct draft d;
 
+	if (err != E_OK)
+		return err;
+	if (is_known(existing, incoming, operation, refreshed)) {
+		*ret_merged = (struct merged){ .tree = json_object_get(existing) };
+		return E_OK;
+	}
 	draft_begin(&d, existing, existing);
 	draft_take(&d, incoming, "status");
-	graft_share(d.tree, "operation", draft_operation(existing, incoming, known, &d.err), &d.err);
-	if ((!known || known->desired) && !draft_annotation(incoming, MARK_REFRESH))
+	graft_share(d.tree, "operation", operation, &d.err);
+	if (refreshed)
 		draft_annotate(&d, MARK_REFRESH, NULL);
 	return draft_end(&d, /* now= */ NULL, ret_merged);
 }

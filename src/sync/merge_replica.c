@@ -75,8 +75,10 @@ static void put_annotations(struct draft *d, const struct rules *r, json_object 
 	json_object *existing = annotations_of(d->existing);
 
 	here = annotations_of(here);
-	json_object_put(d->annotations);
-	d->annotations = graft_copy(NULL, &d->err);
+	if (d->existing) {
+		json_object_put(d->annotations);
+		d->annotations = graft_copy(NULL, &d->err);
+	}
 	if (from) {
 		json_object_object_foreach(from, key, value)
 		{

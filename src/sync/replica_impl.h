@@ -28,9 +28,9 @@ struct job {
 	struct replica_plan plan;
 	size_t step;
 	unsigned tries;
-	bool stale;   /* is planned again: when the backend reports what somebody else did, or soon */
-	bool keeping; /* its row is on its way */
-	char tag[20]; /* its number, in replica.durable */
+	bool stale;      /* is planned again: when the backend reports what somebody else did, or soon */
+	bool keeping;    /* its row is on its way */
+	uint64_t number; /* in replica.durable */
 	char expect_uid[OBJECT_NAME_MAX + 1];
 	char expect_version[OBJECT_NAME_MAX + 1];
 	struct backend_write write;
@@ -69,7 +69,7 @@ struct replica {
 	struct replica_options o;
 	struct journal_listener listener;
 	struct map slots;
-	struct map durable; /* jobs whose row is on its way, by their number as text */
+	struct map durable; /* jobs whose row is on its way, by their number */
 	struct heap retries;
 	uint64_t seed;
 	uint64_t next_number;

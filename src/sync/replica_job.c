@@ -1,7 +1,5 @@
 #include "sync/replica_impl.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "wire/resync.h"
 
@@ -122,7 +120,7 @@ static void take_record(struct job *j)
 		s->settled = s->record.object != NULL;
 	}
 	if (plan->source_uid && keep)
-		(void)snprintf(s->record.source_uid, sizeof(s->record.source_uid), "%s", plan->source_uid);
+		str_copy(str_of(plan->source_uid), s->record.source_uid, sizeof(s->record.source_uid));
 	if (!keep)
 		s->record.source_uid[0] = 0;
 	s->recorded = keep;
@@ -141,14 +139,15 @@ static bool changes_record(const struct job *j)
 static enum err await_row(struct job *j)
 {
 	struct replica *r = j->slot->replica;
+	struct str tag = { (const char *)&j->number, sizeof(j->number) };
 	enum err err;
 
-	(void)snprintf(j->tag, sizeof(j->tag), "%llx", (unsigned long long)++r->next_number);
-	if (map_put(&r->durable, str_of(j->tag), j) != E_OK)
+	j->number = ++r->next_number;
+	if (map_put(&r->durable, tag, j) != E_OK)
 		return E_NOMEM;
-	err = journal_tell(r->o.journal, &r->listener, str_of(j->tag));
+	err = journal_tell(r->o.journal, &r->listener, tag);
 	if (err != E_OK)
-		(void)map_remove(&r->durable, str_of(j->tag));
+		(void)map_remove(&r->durable, tag);
 	j->keeping = err == E_OK;
 	return err;
 }
@@ -248,8 +247,8 @@ static bool is_final(enum err err)
  */
 static void job_expect(struct job *j, const struct object *o)
 {
-	(void)snprintf(j->expect_uid, sizeof(j->expect_uid), "%s", o ? o->uid : "");
-	(void)snprintf(j->expect_version, sizeof(j->expect_version), "%s", o ? o->version : "");
+	str_copy(str_of(o ? o->uid : NULL), j->expect_uid, sizeof(j->expect_uid));
+	str_copy(str_of(o ? o->version : NULL), j->expect_version, sizeof(j->expect_version));
 }
 
 static void take_result(struct job *j)

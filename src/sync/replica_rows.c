@@ -28,7 +28,8 @@ static enum err note_id(char **text, struct str keep, const struct delivery_even
 	struct buf line = { 0 };
 
 	buf_str(&line, keep);
-	buf_addf(&line, "%s\t", delivery_type_name(e->type));
+	buf_str(&line, str_of(delivery_type_name(e->type)));
+	buf_char(&line, '\t');
 	buf_str(&line, e->resource_id);
 	buf_char(&line, '\t');
 	buf_str(&line, e->event_id);

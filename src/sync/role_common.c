@@ -77,7 +77,7 @@ struct identity_verdict role_decide(const struct role *r, enum identity_end end,
 		return (struct identity_verdict){ .decision = IDENTITY_DO_REFUSE,
 						  .reason = "no such event for this kind",
 						  .source_uid = "" };
-	(void)snprintf(principal_uid, sizeof(principal_uid), "%.*s", STR_ARG(c->event->principal_uid));
+	str_copy(c->event->principal_uid, principal_uid, sizeof(principal_uid));
 	identity_event_of(c->incoming, c->place->kind, verb, principal_uid, &event);
 	if (local) {
 		identity_local_of(local, &there);
@@ -152,12 +152,14 @@ static void if_new(struct digest *digest, const struct digest *before)
 enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m)
 {
 	struct source_state before = { 0 }, after = { 0 };
-	enum err err;
+	bool changes = m->writes & MERGE_STATUS;
+	enum err err = E_OK;
 
 	if (!local || !c->local)
 		return E_OK;
-	err = role_describe_operation(local, &before);
-	if (err == E_OK)
+	if (changes)
+		err = role_describe_operation(local, &before);
+	if (changes && err == E_OK)
 		err = role_describe_operation(m->tree, &after);
 	if (err != E_OK)
 		return err;

@@ -9,16 +9,19 @@
 static enum err describe(const struct role *r, const struct object *truth, json_object *tree,
 			 struct source_state *ret_state)
 {
-	json_object *said;
+	json_object *said, *status = tree_get(tree, "status", NULL), *operation = tree_get(tree, "operation", NULL);
 	const char *refresh = tree_mark(tree, "annotations", MARK_REFRESH);
 	enum err err = E_NOMEM;
 
 	if (truth->kind != OBJECT_APPLICATION || !truth->source_uid[0] ||
 	    mapping_admits(r->config.site, truth->kind, tree) != MAPPING_OK)
 		return E_NOT_FOUND;
+	ret_state->status = (struct digest){ "none" };
+	if (!status && !operation && !refresh[0])
+		return E_OK;
 	said = json_object_new_object();
-	if (said && json_object_object_add(said, "status", json_object_get(tree_get(tree, "status", NULL))) == 0 &&
-	    json_object_object_add(said, "operation", json_object_get(tree_get(tree, "operation", NULL))) == 0 &&
+	if (said && json_object_object_add(said, "status", json_object_get(status)) == 0 &&
+	    json_object_object_add(said, "operation", json_object_get(operation)) == 0 &&
 	    (!refresh[0] || tree_mark_set(said, "annotations", MARK_REFRESH, refresh) == E_OK))
 		err = digest_of(said, DIGEST_WHOLE, &ret_state->status);
 	if (err == E_OK && digest_is_empty(&ret_state->status))
@@ -74,7 +77,7 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 		return merge_set_operation(local, c->incoming, ret_merged);
 	if (c->event->type == WIRE_TERMINATE_OPERATION)
 		return merge_terminate(local, ret_merged);
-	(void)snprintf(principal_uid, sizeof(principal_uid), "%.*s", STR_ARG(c->event->principal_uid));
+	str_copy(c->event->principal_uid, principal_uid, sizeof(principal_uid));
 	struct merge_stamp stamp = stamp_of(r, c, v->source_uid, principal_uid);
 
 	return merge_to_managed(c->place->kind, local, c->incoming, &stamp, ret_merged);

@@ -94,7 +94,7 @@ static enum err locate(const struct role *r, const struct wire_event *e, enum ob
 		(void)snprintf(said, sizeof(said), "%.*s", STR_ARG(failure.namespace));
 	} else {
 		name = str_of(tree_meta(*incoming, "name"));
-		(void)snprintf(said, sizeof(said), "%s", tree_meta(*incoming, "namespace"));
+		str_copy(str_of(tree_meta(*incoming, "namespace")), said, sizeof(said));
 	}
 	bool remapped = *incoming && strcmp(tree_mark(*incoming, "annotations", MARK_REMAPPED), "true") == 0;
 

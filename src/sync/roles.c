@@ -102,6 +102,26 @@ static enum err write_excerpt(const struct object *truth, struct buf *arena, str
 	return arena->err;
 }
 
+/* What a managed agent says of a copy: the principal has its content, which may be long. */
+static enum err write_report(const struct role *r, const struct object *truth, struct buf *arena, struct wire_event *e)
+{
+	struct str json = blob_view(truth->json);
+	json_object *tree = object_tree(truth);
+	const char *namespace = "";
+	enum err err = E_NOMEM;
+
+	if (tree && buf_reserve(arena, json.n + 4 * (OBJECT_NAME_MAX + 1)))
+		err = mapping_reported_as(r->config.site, truth->kind, tree, &namespace, NULL);
+	if (err == E_OK) {
+		excerpt_reported(json, namespace, arena);
+		e->data = buf_view(arena);
+		e->subject = subject(arena, namespace, truth->name);
+		err = arena->err;
+	}
+	json_object_put(tree);
+	return err;
+}
+
 static enum err compose_tree(const struct role *r, enum wire_type type, const struct object *truth, struct buf *arena,
 			     struct wire_event *e)
 {
@@ -126,8 +146,15 @@ static enum err compose(void *ctx, enum wire_type type, const struct object *tru
 	const struct role *r = ctx;
 	bool excerpt = rules_of(r)->sends_excerpt && truth->kind != OBJECT_APPPROJECT &&
 		       (type == WIRE_CREATE || type == WIRE_SPEC_UPDATE);
-	enum err err = excerpt ? write_excerpt(truth, arena, e) : compose_tree(r, type, truth, arena, e);
+	bool report = r->config.end == ROLE_MANAGED_AGENT && type == WIRE_STATUS_UPDATE && r->remembers;
+	enum err err;
 
+	if (excerpt)
+		err = write_excerpt(truth, arena, e);
+	else if (report)
+		err = write_report(r, truth, arena, e);
+	else
+		err = compose_tree(r, type, truth, arena, e);
 	e->target = wire_target_of_kind(str_of(object_kind_name(truth->kind)));
 	if (rules_of(r)->names_principal && type != WIRE_SET_OPERATION)
 		e->principal_uid = str_of(r->config.principal_uid);

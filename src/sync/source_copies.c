@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "sync/source_impl.h"
 
@@ -94,7 +92,7 @@ static struct room_share share_of(const struct copy *c)
 
 void source_copy_version(struct source *s, struct copy *c, const char *version)
 {
-	(void)snprintf(c->version, sizeof(c->version), "%s", version);
+	str_copy(str_of(version), c->version, sizeof(c->version));
 	room_set(s->o.room, &c->share, share_of(c));
 }
 

@@ -18,9 +18,13 @@ enum err source_write_copy(struct source *s, const struct copy *c, bool remove)
 {
 	struct ledger_row row = key_row(s, c);
 	char operation[OPERATION_TEXT];
+	size_t n;
 
 	s->list.known &= source_copy_is_learned(c); /* it lists what was confirmed */
-	(void)snprintf(operation, sizeof(operation), "%s %s", c->operation.text, c->terminate.text);
+	str_copy(str_of(c->operation.text), operation, DIGEST_SIZE);
+	n = strlen(operation);
+	operation[n++] = ' ';
+	str_copy(str_of(c->terminate.text), operation + n, DIGEST_SIZE);
 	row.version = str_of(c->version);
 	row.desired = str_of(c->desired.text);
 	row.status = str_of(c->status.text);

@@ -130,7 +130,7 @@ static void version_of(const struct copy *c, bool forced, uint64_t now_ms, char 
 	if (forced)
 		(void)snprintf(ret_version, n, "%.40s-%llx", version, (unsigned long long)now_ms);
 	else
-		(void)snprintf(ret_version, n, "%.40s", version);
+		str_copy(str_sub(str_of(version), 0, 40), ret_version, n);
 }
 
 static enum err offer(struct source *s, struct copy *c, enum delivery_type type, const struct digest *digest,

@@ -30,10 +30,30 @@ static void what_is_not_for_the_peer_is_left_out(void **state)
 	buf_release(&out);
 }
 
+static void a_report_has_no_content_and_the_namespace_that_the_peer_knows(void **state)
+{
+	static const char json[] =
+		"{\"apiVersion\":\"v\",\"kind\":\"k\",\"metadata\":{\"namespace\":\"here\",\"name\":\"n\","
+		"\"managedFields\":[]},\"spec\":{\"status\":1},\"status\":{\"spec\":2},\"more\":3,\"operation\":{}}";
+	struct buf out = { 0 };
+
+	(void)state;
+	excerpt_reported(str_of(json), "the\"re", &out);
+	assert_string_equal(
+		buf_cstr(&out),
+		"{\"apiVersion\":\"v\",\"kind\":\"k\",\"metadata\":{\"name\":\"n\",\"namespace\":\"the\\\"re\"},"
+		"\"status\":{\"spec\":2},\"operation\":{}}");
+	buf_clear(&out);
+	excerpt_reported(str_of("{\"metadata\":{}}"), "there", &out);
+	assert_string_equal(buf_cstr(&out), "{\"metadata\":{\"namespace\":\"there\"}}");
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_for_the_peer_is_left_out),
+		cmocka_unit_test(a_report_has_no_content_and_the_namespace_that_the_peer_knows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

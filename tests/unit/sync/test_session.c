@@ -391,8 +391,9 @@ static void the_guard_holds_until_somebody_releases(void **state)
 /* ---- managed agent ------------------------------------------------------------------------------------------------------ */
 
 /* The first copy that is made, and what is said of it. */
-#define COPY          "web_09000000-0000-4000-8001-000000000000"
-#define HAS_NO_STATUS "status-update " COPY "_1\n"
+#define COPY             "web_09000000-0000-4000-8001-000000000000"
+#define HAS_NO_STATUS    "status-update " COPY "_1\n"
+#define TELLS_GO_AS_WELL "status-update " COPY "_1, with its spec\n"
 
 static void a_deletion_here_says_the_uid_that_the_principal_knows(void **state)
 {
@@ -489,6 +490,21 @@ static void a_copy_that_is_made_again_without_a_status_says_so(void **state)
 	stage_end(&st);
 }
 
+static void only_a_go_principal_gets_the_spec_with_a_status(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
+	stage_end(&st);
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, "processed web_u1_1\n" TELLS_GO_AS_WELL);
+	stage_end(&st);
+}
+
 static void what_its_source_deletes_is_not_made_again(void **state)
 {
 	struct stage st;
@@ -513,7 +529,7 @@ static void a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone(
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "processed web_u1_1\n" HAS_NO_STATUS);
+	stage_expect(&st, "processed web_u1_1\n" TELLS_GO_AS_WELL);
 	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2",
 		   "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z',"
 		   "'finalizers':['f']},'spec':{}}");
@@ -530,7 +546,7 @@ static void a_late_delete_leaves_the_newer_object_of_the_name(void **state)
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u2", "7", APP("u2", "r2", ""));
-	stage_expect(&st, "processed web_u2_7\n" HAS_NO_STATUS);
+	stage_expect(&st, "processed web_u2_7\n" TELLS_GO_AS_WELL);
 	stage_hear(&st, WIRE_DELETE, "web_u1", "1", APP("u1", "r1", ""));
 	stage_expect(&st, "processed web_u1_1\n");
 	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r2\"");
@@ -545,13 +561,13 @@ static void the_status_is_told_again_behind_the_answer_to_a_command(void **state
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
-	stage_expect(&st, "processed web_u1_1\n" HAS_NO_STATUS);
+	stage_expect(&st, "processed web_u1_1\n" TELLS_GO_AS_WELL);
 	stage_answer(&st, COPY, "1", true);
 	stage_hear(&st, WIRE_SET_OPERATION, "web_u1", "1.set-operation", APP("u1", "r1", ",'operation':{'number':7}"));
 	stage_run(&st, 1);
 	st.g.disk_held = true; /* the answer waits for the disk; the controller does not */
 	stage_expect(&st, "processed web_u1_1.set-operation\n"
-			  "status-update " COPY "_2-425, operation 7\n");
+			  "status-update " COPY "_2-425, with its spec, operation 7\n");
 	stage_end(&st);
 }
 
@@ -1058,6 +1074,7 @@ int main(void)
 		cmocka_unit_test(a_copy_whose_record_was_lost_is_asked_for_as_a_whole),
 		cmocka_unit_test(what_is_not_here_is_asked_for_where_the_principal_has_it),
 		cmocka_unit_test(a_copy_that_is_made_again_without_a_status_says_so),
+		cmocka_unit_test(only_a_go_principal_gets_the_spec_with_a_status),
 		cmocka_unit_test(a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done),
 		cmocka_unit_test(what_a_go_agent_says_may_overtake_its_answer_to_a_refresh),
 		cmocka_unit_test(a_refresh_that_is_not_answered_holds_no_status_for_long),
