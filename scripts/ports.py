@@ -1,9 +1,11 @@
-"""What the demos need of the network: the loopback interface, and ports for servers that are killed and started again."""
+"""What the demos and tests need of the network: the loopback interface, and ports for servers that are killed and started again."""
 
 import random
 import socket
 import sys
 from pathlib import Path
+
+PROGRAM = Path(sys.argv[0]).name
 
 
 def need_loopback():
@@ -12,7 +14,15 @@ def need_loopback():
         with socket.create_server(("127.0.0.1", 0)) as server:
             socket.create_connection(server.getsockname(), timeout=10).close()
     except OSError as e:
-        sys.exit(f"demo: no connection over 127.0.0.1: {e}; is the loopback interface up? (ip link set lo up)")
+        sys.exit(f"{PROGRAM}: no connection over 127.0.0.1: {e}; is the loopback interface up? (ip link set lo up)")
+
+
+def need_localhost():
+    """Dozens of tests ask for it by name, as people do."""
+    try:
+        socket.getaddrinfo("localhost", None)
+    except OSError as e:
+        sys.exit(f"{PROGRAM}: the name localhost leads nowhere: {e}; /etc/hosts needs the line '127.0.0.1 localhost'")
 
 
 def free_port(given=set()):

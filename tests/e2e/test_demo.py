@@ -175,7 +175,7 @@ def test_a_machine_without_loopback_is_said(tmp_path, name):
     done = subprocess.run(["unshare", "--net", ROOT / "scripts" / name], capture_output=True, text=True, timeout=60,
                           env={"HOLDFAST_BIN": "/bin/false", "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"})
     assert done.returncode == 1
-    assert "demo: no connection over 127.0.0.1: [Errno 101] Network is unreachable; is the loopback interface up?" in done.stderr
+    assert f"{name}: no connection over 127.0.0.1: [Errno 101] Network is unreachable; is the loopback interface up?" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
