@@ -222,6 +222,21 @@ static void an_agent_keeps_to_the_namespaces_it_was_given(void **state)
 	patterns_free(teams);
 }
 
+static void what_people_ask_of_the_principals_copy_is_done_at_its_agent(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_TWO_STEPS);
+	stage_put(&st, "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{}}");
+	stage_hear(&st, WIRE_SET_OPERATION, "web_p1", "1.set-operation",
+		   "{'metadata':{'name':'web','namespace':'a1','uid':'p1','annotations':{"
+		   "'argocd.argoproj.io/source-uid':'l1'}},'spec':{},'operation':{'number':7}}");
+	stage_run(&st, 100);
+	assert_string_equal(stage_at(&st, "site", "web", "operation.number"), "7");
+	stage_end(&st);
+}
+
 /* Who holds the truth is asked whether a copy is right; who holds the copies, what it has. */
 static void each_end_answers_its_own_questions(void **state)
 {
@@ -358,6 +373,7 @@ int main(void)
 		cmocka_unit_test(an_autonomous_agent_takes_no_project_of_others),
 		cmocka_unit_test(what_is_asked_of_a_copy_goes_to_its_agent_alone),
 		cmocka_unit_test(an_agent_keeps_to_the_namespaces_it_was_given),
+		cmocka_unit_test(what_people_ask_of_the_principals_copy_is_done_at_its_agent),
 		cmocka_unit_test(each_end_answers_its_own_questions),
 		cmocka_unit_test(a_name_has_one_place_and_that_is_its_agents),
 		cmocka_unit_test(what_is_too_long_has_no_place),
