@@ -53,7 +53,8 @@ static void get_status(struct web *web, struct http_request *r)
 	struct agent *a = web->ctx;
 	struct buf json = { 0 };
 
-	buf_addf(&json, "{\"ready\":%s,\"agent\":{\"name\":", site_is_synced(a->site) ? "true" : "false");
+	buf_addf(&json, "{\"ready\":%s,\"agent\":{\"name\":",
+		 daemon_is_ready(&a->daemon, site_is_synced(a->site)) ? "true" : "false");
 	buf_json(&json, agent_name(&a->connection.claims.agent));
 	buf_addf(&json, ",\"mode\":\"%s\",\"version\":", agent_mode_text(a->mode));
 	buf_json(&json, str_of(a->options->build));
@@ -99,7 +100,7 @@ static void get_readyz(struct web *web, struct http_request *r)
 {
 	struct agent *a = web->ctx;
 
-	web_readyz(web, r, site_is_synced(a->site), a->stopping);
+	web_readyz(web, r, site_is_synced(a->site));
 }
 
 static const struct web_page metrics_pages[] = {

@@ -127,6 +127,11 @@ static void on_ledger_state(void *ctx, enum err err)
 	daemon->user->on_ledger(daemon, err);
 }
 
+bool daemon_is_ready(const struct daemon *daemon, bool synced)
+{
+	return synced && !daemon->terminating && !ledger_has_failed(daemon->ledger);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
 static void on_signal(uv_signal_t *handle, int number)

@@ -63,6 +63,9 @@ void daemon_wake(struct daemon *daemon);
 /* Runs until daemon_stop(): signals, turns. */
 void daemon_run(struct daemon *daemon);
 
+/* Takes work: the backend has reported everything (`synced`), the ledger can be written, and nobody told it to stop. */
+bool daemon_is_ready(const struct daemon *daemon, bool synced);
+
 /* No more turns; the loop ends when the last handle is closed. All rows must be written: journal_is_idle(). */
 void daemon_stop(struct daemon *daemon);
 void daemon_release(struct daemon *daemon);

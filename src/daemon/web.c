@@ -18,13 +18,13 @@ void web_livez(struct web *web, struct http_request *r)
 	http_text(r, 200, STR("ok\n"));
 }
 
-void web_readyz(const struct web *web, struct http_request *r, bool synced, bool stopping)
+void web_readyz(const struct web *web, struct http_request *r, bool synced)
 {
 	if (!synced)
 		http_text(r, 503, STR("the backend has not reported everything yet\n"));
 	else if (ledger_has_failed(web->daemon->ledger))
 		http_text(r, 503, STR("the ledger cannot be written\n"));
-	else if (stopping)
+	else if (!daemon_is_ready(web->daemon, synced))
 		http_text(r, 503, STR("stopping\n"));
 	else
 		http_text(r, 200, STR("ready\n"));

@@ -67,5 +67,5 @@ void web_json(struct http_request *r, const struct buf *json);
 /* The page /livez: it runs. */
 void web_livez(struct web *web, struct http_request *r);
 
-/* Answers /readyz: the backend has reported everything, the ledger can be written, and it is not stopping. */
-void web_readyz(const struct web *web, struct http_request *r, bool synced, bool stopping);
+/* Answers /readyz: 200 when daemon_is_ready(), else 503 with the reason. */
+void web_readyz(const struct web *web, struct http_request *r, bool synced);

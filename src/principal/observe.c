@@ -222,7 +222,7 @@ static void on_synced(void *ctx)
 {
 	struct principal *p = ctx;
 
-	(void)rpc_health_set(p->health, "", /* serving= */ true);
+	principal_tell_health(p);
 	systemd_ready("running");
 	log_info(PRINCIPAL_LOG, "the backend has reported everything: agents may come",
 		 LOG_U("objects", hub_objects(p->hub)));

@@ -148,7 +148,7 @@ static void on_terminate(struct daemon *daemon)
 	p->stopping = true;
 	log_info(PRINCIPAL_LOG, "stopping: agents are told to come again, what is under way is finished");
 	systemd_stopping();
-	(void)rpc_health_set(p->health, "", /* serving= */ false);
+	principal_tell_health(p);
 	streams_end(p);
 	hub_stop(p->hub);
 	rpc_server_stop(p->server, /* now= */ false, on_server_stopped, p);
@@ -173,6 +173,11 @@ static void on_reload(struct daemon *daemon)
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
+void principal_tell_health(struct principal *p)
+{
+	(void)rpc_health_set(p->health, "", daemon_is_ready(&p->daemon, hub_is_synced(p->hub)));
+}
+
 static uint64_t on_turn(struct daemon *daemon)
 {
 	struct principal *p = of(daemon);
@@ -184,7 +189,8 @@ static uint64_t on_turn(struct daemon *daemon)
 
 static void on_ledger(struct daemon *daemon, enum err err)
 {
-	(void)rpc_health_set(of(daemon)->health, "", err == E_OK);
+	(void)err;
+	principal_tell_health(of(daemon));
 }
 
 static enum err on_row(struct daemon *daemon, enum ledger_table table, const struct ledger_row *row)

@@ -118,3 +118,6 @@ enum err web_start(struct principal *p, struct why *why);
 
 /* principal.c: something ended; stop goes on when all has. */
 void principal_ended(struct principal *p);
+
+/* grpc.health.v1 says what /readyz says: after each change of that. */
+void principal_tell_health(struct principal *p);

@@ -101,7 +101,8 @@ static void get_status(struct web *web, struct http_request *r)
 	size_t at = 0;
 	bool first = true;
 
-	buf_addf(&json, "{\"ready\":%s,\"principal\":{\"uid\":", hub_is_synced(p->hub) ? "true" : "false");
+	buf_addf(&json, "{\"ready\":%s,\"principal\":{\"uid\":",
+		 daemon_is_ready(&p->daemon, hub_is_synced(p->hub)) ? "true" : "false");
 	buf_json(&json, buf_view(&p->uid));
 	buf_addf(&json, ",\"objects\":%" PRIu64 ",\"problems\":%" PRId64 ",\"ledger_failed\":%s", hub_objects(p->hub),
 		 metric_value(p->traffic.problems), ledger_has_failed(p->daemon.ledger) ? "true" : "false");
@@ -146,7 +147,7 @@ static void get_readyz(struct web *web, struct http_request *r)
 {
 	struct principal *p = web->ctx;
 
-	web_readyz(web, r, hub_is_synced(p->hub), p->stopping);
+	web_readyz(web, r, hub_is_synced(p->hub));
 }
 
 static const struct web_page metrics_pages[] = {

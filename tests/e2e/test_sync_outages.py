@@ -296,10 +296,12 @@ def test_a_principal_whose_ledger_is_full_says_so_and_goes_on_when_there_is_room
         rounds += 1
         assert rounds < 200
     assert "cannot be written" in page.text
+    assert not principal.status()["ready"]
     assert principal.page("/livez").status_code == 200 and agent.connected()
 
     disk.free()
     wait_until(lambda: principal.page("/readyz").status_code == 200, "ready without a restart", 60)
+    assert principal.status()["ready"]
     wait_in_step(truth, agent.tree, 90)
     wait_confirmed(principal, limit_s=90)
     principal.kill()  # what a new process finds is the same
