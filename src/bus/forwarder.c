@@ -245,15 +245,20 @@ enum err forwarder_start(const struct forwarder_config *config, struct store *st
 	return E_OK;
 }
 
-void forwarder_stop(struct forwarder *f, uint32_t flush_ms)
+uint64_t forwarder_stop(struct forwarder *f, uint32_t flush_ms)
 {
+	uint64_t waiting;
+	int64_t oldest_ms;
+
 	if (!f)
-		return;
+		return 0;
 	atomic_store(&f->stop_ms, clock_mono_ms() + flush_ms);
 	wake_signal(&f->wake);
 	(void)pthread_join(f->thread, NULL);
 	store_unlisten(f->store, &f->listener);
+	waiting = forwarder_waiting(f, &oldest_ms);
 	forwarder_free(f);
+	return waiting;
 }
 
 void forwarder_kick(struct forwarder *f)

@@ -36,9 +36,9 @@ enum err forwarder_start(const struct forwarder_config *config, struct store *st
 
 /*
  * Waits at most `flush_ms` for what waits to be forwarded, then until what is in flight has come back (at most timeout_ms),
- * then stops; the position is handed to the store. Takes NULL.
+ * then stops; the position is handed to the store. Returns what still waits: the next start sends it. Takes NULL.
  */
-void forwarder_stop(struct forwarder *f, uint32_t flush_ms);
+uint64_t forwarder_stop(struct forwarder *f, uint32_t flush_ms);
 
 /* What still waits and since when (wall ms; 0: nothing), for status and readiness. Any thread. */
 uint64_t forwarder_waiting(const struct forwarder *f, int64_t *ret_oldest_ms);

@@ -39,6 +39,12 @@ static bool has_ledger(const char *dir)
 	return snprintf(path, sizeof(path), "%s/ledger.db", dir) < (int)sizeof(path) && access(path, F_OK) == 0;
 }
 
+/* What the next start sends to a bus that has everything up to `forwarded`. */
+static uint64_t behind(const struct store_info *info, uint64_t forwarded)
+{
+	return info->last > forwarded ? info->last - forwarded : 0;
+}
+
 /* Without a gateway the file itself is asked. */
 static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why)
 {
@@ -61,7 +67,8 @@ static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why
 	for (size_t i = 0; i < info.bus_count; i++) {
 		buf_str(ret_json, i ? STR(",{\"name\":") : STR("{\"name\":"));
 		buf_json(ret_json, str_of(info.buses[i].name));
-		buf_addf(ret_json, ",\"forwarded\":%" PRIu64 "}", info.buses[i].forwarded);
+		buf_addf(ret_json, ",\"forwarded\":%" PRIu64 ",\"waiting\":%" PRIu64 "}", info.buses[i].forwarded,
+			 behind(&info, info.buses[i].forwarded));
 	}
 	buf_lit(ret_json, "]}");
 	return ret_json->err;

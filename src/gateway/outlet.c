@@ -108,8 +108,12 @@ void outlet_set_limits(struct process *p)
 void outlet_close(struct process *p)
 {
 	struct bus *bus = p->gateway.bus;
+	uint64_t waiting = forwarder_stop(set_forwarder(p, NULL), FLUSH_MS);
 
-	forwarder_stop(set_forwarder(p, NULL), FLUSH_MS);
+	/* Who removes the directory, or goes back to another program, would lose them. */
+	if (waiting)
+		log_warn("gateway", "events wait in the store for the bus: the next start sends them",
+			 LOG_U("waiting", waiting), LOG_S("dir", p->opened->data_dir));
 	if (bus)
 		bus->ops->close(bus);
 	p->gateway.bus = NULL;

@@ -5,6 +5,7 @@ port 7777 and the names of its metrics.
 import base64
 import json
 import re
+import subprocess
 
 import pytest
 import requests
@@ -142,6 +143,35 @@ def test_with_a_data_directory_events_wait_for_the_bus(pod, nats, tmp_path):
     wait_until(stored, "forwarded")
     assert stored() == ["1"]
     wait_until(lambda: pod.metrics()["holdfast_forwarder_waiting"] == 0, "and counted")
+
+
+def test_what_a_stopped_pod_leaves_in_its_directory_is_said(pod, nats, tmp_path):
+    """Who goes back to upstream's program would lose it with the directory."""
+    server = nats()
+    pod.jetstream(server)
+    pod.env["HOLDFAST_DATA_DIR"] = data = str(tmp_path / "data")
+    left = "events wait in the store for the bus: the next start sends them"
+
+    def stopped():
+        assert pod.process.stop() == 0
+        status = subprocess.run([HOLDFAST, "status", "--json", "--data-dir", data], capture_output=True, check=True, timeout=60)
+        return [line for line in pod.process.records() if line["msg"] == left], json.loads(status.stdout)["buses"]
+
+    pod.start()
+    assert pod.post('{"id": "1"}').status_code == 200
+    wait_until(lambda: pod.metrics()["holdfast_forwarder_waiting"] == 0, "forwarded")
+    assert stopped() == ([], [{"name": "default", "forwarded": 1, "waiting": 0}])
+    server.stop()
+    pod.start()
+    assert [pod.post(f'{{"id": "{n}"}}').status_code for n in (2, 3)] == [200, 200]
+    said, buses = stopped()
+    assert [(line["waiting"], line["dir"]) for line in said] == [(2, data)]
+    assert buses == [{"name": "default", "forwarded": 1, "waiting": 2}]
+    server = server.restart()
+    pod.start()
+    wait_until(lambda: pod.metrics()["holdfast_forwarder_waiting"] == 0, "a start with the bus there drains it")
+    assert stopped() == (said, [{"name": "default", "forwarded": 3, "waiting": 0}])
+    assert [m.body["id"] for m in messages_of(server)] == ["1", "2", "3"]
 
 
 # ---- Kafka --------------------------------------------------------------------------------------------------------------

@@ -226,11 +226,13 @@ static void while_the_bus_is_down_nothing_is_tried(void **state)
 		assert_int_equal(forwarder_waiting(forwarder, &oldest), 2);
 	assert_true(oldest <= clock_wall_ms() && oldest > clock_wall_ms() - DEADLINE_MS);
 	assert_int_equal(atomic_load(&script.calls), 0);
+	assert_int_equal(forwarder_stop(forwarder, 0), 2);
+	forwarder = start(f, &script.bus, 4);
 	atomic_store(&script.state, BUS_UP);
 	forwarder_kick(forwarder);
 	wait_until_forwarded(forwarder);
 	assert_int_equal(script.taken_count, 2);
-	forwarder_stop(forwarder, 0);
+	assert_int_equal(forwarder_stop(forwarder, 0), 0);
 	fixture_free(f);
 }
 
