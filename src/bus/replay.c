@@ -25,6 +25,7 @@ struct batch {
 	const struct replay_config *config;
 	bool (*on_progress)(void *ctx, const struct replay_progress *progress);
 	void *ctx;
+	struct replay_progress *progress;
 	struct item items[BATCH];
 	size_t n;
 	size_t bytes;
@@ -55,6 +56,22 @@ static bool on_row(void *ctx, const struct store_row *row)
 	return ++b->n < BATCH && b->bytes < BATCH_BYTES;
 }
 
+static enum err report(const struct batch *b)
+{
+	return b->on_progress && !b->on_progress(b->ctx, b->progress) ? E_CANCELLED : E_OK;
+}
+
+/* What the filter passes over is done, where no event in front of it waits for the batch. */
+static bool on_window(void *ctx, uint64_t next)
+{
+	struct batch *b = ctx;
+
+	if (b->n == 0)
+		b->progress->last_pos = next - 1;
+	b->err = report(b);
+	return b->err == E_OK;
+}
+
 static void batch_clear(struct batch *b)
 {
 	while (b->n)
@@ -69,7 +86,7 @@ static void wait_back(struct batch *b)
 }
 
 /* Everything that is not done, in order; true when all is done then. */
-static bool send_open(struct batch *b, struct bus *bus, struct replay_progress *progress, struct why *why)
+static bool send_open(struct batch *b, struct bus *bus, struct why *why)
 {
 	size_t sent = 0;
 	bool all = true;
@@ -89,8 +106,8 @@ static bool send_open(struct batch *b, struct bus *bus, struct replay_progress *
 		if (item->done)
 			continue;
 		item->done = !err || err == E_LIMIT || err == E_MALFORMED;
-		progress->taken += !err;
-		progress->refused += item->done && err;
+		b->progress->taken += !err;
+		b->progress->refused += item->done && err;
 		if (!item->done && all)
 			(void)why_set(why, err, "position %llu: %s", (unsigned long long)item->pos,
 				      item->out.publish.why.text);
@@ -107,27 +124,20 @@ static void pause_ms(uint64_t ms)
 		;
 }
 
-static enum err report(const struct batch *b, const struct replay_progress *progress, struct why *why)
-{
-	if (b->on_progress && !b->on_progress(b->ctx, progress))
-		return why_set(why, E_CANCELLED, "replay: stopped");
-	return E_OK;
-}
-
-static enum err send_batch(struct batch *b, struct bus *bus, struct replay_progress *progress, struct why *why)
+static enum err send_batch(struct batch *b, struct bus *bus, struct why *why)
 {
 	struct backoff backoff = { .base_ms = 20, .factor = 2, .cap_ms = 1000 };
 	uint64_t until = clock_mono_ms() + b->config->give_up_ms;
 	struct why last = { 0 };
 
-	while (!send_open(b, bus, progress, &last)) {
+	while (!send_open(b, bus, &last)) {
 		if (clock_mono_ms() >= until)
 			return why_set(why, last.err, "replay: %s", last.text);
-		if (report(b, progress, why))
+		if (report(b))
 			return E_CANCELLED;
 		pause_ms(backoff_next(&backoff, rand_u64()));
 	}
-	progress->last_pos = b->items[b->n - 1].pos;
+	b->progress->last_pos = b->items[b->n - 1].pos;
 	return E_OK;
 }
 
@@ -141,23 +151,23 @@ static enum err read_batch(struct batch *b, struct store_reader *reader, const s
 	return err;
 }
 
-static enum err run(struct batch *b, struct store_reader *reader, struct bus *bus, struct why *why,
-		    struct replay_progress *progress)
+static enum err run(struct batch *b, struct store_reader *reader, struct bus *bus, struct why *why)
 {
 	struct store_query query = b->config->range;
 	enum err err = E_OK;
 
+	query.on_window = on_window;
 	for (;;) {
 		batch_clear(b);
 		err = read_batch(b, reader, &query, why);
 		if (err || b->n == 0)
 			return err;
-		err = send_batch(b, bus, progress, why);
+		err = send_batch(b, bus, why);
 		if (err)
 			return err;
-		if (report(b, progress, why))
+		if (report(b))
 			return E_CANCELLED;
-		query.from = progress->last_pos + 1;
+		query.from = b->progress->last_pos + 1;
 		if (b->config->range.limit && (query.limit -= b->n) == 0)
 			return E_OK;
 		if (query.to && query.from > query.to)
@@ -182,7 +192,8 @@ enum err replay_run(const struct replay_config *config, struct store_reader *rea
 	if (config->run.n)
 		(void)snprintf(b->suffix, sizeof(b->suffix), ".%.*s", STR_ARG(config->run));
 	(void)sem_init(&b->back, 0, 0);
-	err = run(b, reader, bus, why, ret_progress);
+	b->progress = ret_progress;
+	err = run(b, reader, bus, why);
 	batch_clear(b);
 	(void)sem_destroy(&b->back);
 	mem_free(b);

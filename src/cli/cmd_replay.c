@@ -138,9 +138,25 @@ static bool count_row(void *ctx, const struct store_row *row)
 {
 	struct replay *r = ctx;
 
+	(void)row;
 	r->count++;
-	progress_at(&r->bar, row->pos - r->what.range.from + 1);
+	return true;
+}
+
+static bool on_counted(void *ctx, uint64_t next)
+{
+	struct replay *r = ctx;
+
+	progress_at(&r->bar, next - r->what.range.from);
 	return !interrupted();
+}
+
+static enum err count_range(struct replay *r)
+{
+	struct store_query range = r->what.range;
+
+	range.on_window = on_counted;
+	return store_read(r->reader, &range, count_row, r, &r->why);
 }
 
 static bool on_progress(void *ctx, const struct replay_progress *done)
@@ -184,7 +200,7 @@ static enum err work(struct replay *r, bool dry_run)
 	if (err != E_OK || is_empty(range))
 		return err;
 	progress_start(&r->bar, STDERR_FILENO, dry_run ? "count" : "replay", "positions", range->to - range->from + 1);
-	err = dry_run ? store_read(r->reader, range, count_row, r, &r->why) : send_range(r);
+	err = dry_run ? count_range(r) : send_range(r);
 	progress_clear(&r->bar);
 	return err;
 }

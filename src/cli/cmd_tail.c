@@ -66,6 +66,16 @@ static bool on_row(void *ctx, const struct store_row *row)
 	return !t->stop;
 }
 
+/* What a filter has passed over is not looked at again. */
+static bool on_window(void *ctx, uint64_t next)
+{
+	struct tail *t = ctx;
+
+	t->query.from = next;
+	t->stop = interrupted();
+	return !t->stop;
+}
+
 /* Prints what is there. */
 static enum err print(struct tail *t, struct why *why)
 {
@@ -173,6 +183,7 @@ static int run(const struct invocation *inv)
 		return command_misused(inv, "--json and --data exclude each other");
 	t.form = args->json ? ROW_JSON : args->data ? ROW_DATA : ROW_TEXT;
 	t.query.limit = args->limit;
+	t.query.on_window = on_window;
 	t.limited = args->limit > 0;
 	if (position_parse("--from", args->from ? args->from : "start", clock_wall_ms(), &why, &t.from) != E_OK)
 		return command_misused(inv, "%s", why.text);

@@ -29,7 +29,7 @@
 		 " coalesce((SELECT value FROM settings WHERE name = 'removed_pos'), 0))")                             \
 	X(GONE,  "SELECT value, coalesce((SELECT value FROM settings WHERE name = 'removed_ms'), 9223372036854775807)" \
 		 " FROM settings WHERE name = 'removed_pos'")                                                          \
-	X(THERE, "SELECT count(*) FROM events WHERE pos BETWEEN ?1 AND ?2")                                              \
+	X(THERE, "SELECT pos FROM events WHERE pos BETWEEN ?1 AND ?2 ORDER BY pos")                                    \
 	X(FROM,  "SELECT pos, stored_ms FROM events WHERE pos >= ?1 ORDER BY pos LIMIT 1")                             \
 	X(DEAD,  "SELECT " EVENT_COLUMNS ", d.bus, d.reason, d.at_ms, d.pos FROM dead d"                               \
 		 " LEFT JOIN events e ON e.pos = d.pos LEFT JOIN routes r ON r.route = e.route"                        \

@@ -29,9 +29,11 @@ static void bind_filter(sqlite3_stmt *stmt, int at, struct str word)
 		sqlite3_bind_null(stmt, at);
 }
 
-static uint64_t window_end(uint64_t from, uint64_t to)
+static uint64_t window_end(const struct store_query *query, uint64_t from, uint64_t to)
 {
-	return to - from < WINDOW ? to : from + WINDOW - 1;
+	size_t window = query->window ? query->window : WINDOW;
+
+	return to - from < window ? to : from + window - 1;
 }
 
 static enum err read_chunk(struct store_reader *r, const struct store_query *query, uint64_t from, uint64_t to,
@@ -44,30 +46,6 @@ static enum err read_chunk(struct store_reader *r, const struct store_query *que
 	bind_filter(stmt, 3, query->source);
 	bind_filter(stmt, 4, query->name);
 	return reader_fill(r, READ_ROWS, left, reader_copy_event, why);
-}
-
-enum err store_read(struct store_reader *r, const struct store_query *query,
-		    bool (*on_row)(void *ctx, const struct store_row *row), void *ctx, struct why *why)
-{
-	uint64_t from = query->from;
-	uint64_t to = 0;
-	size_t left = query->limit;
-	enum err err = last(r, why, &to);
-
-	if (query->to && query->to < to)
-		to = query->to;
-	while (err == E_OK && from <= to) {
-		uint64_t end = window_end(from, to);
-
-		err = read_chunk(r, query, from, end, left, why);
-		for (size_t i = 0; err == E_OK && i < r->count; i++)
-			if (!on_row(ctx, reader_row(r, i)))
-				return E_OK;
-		if (query->limit && (left -= r->count) == 0)
-			break;
-		from = reader_is_full(r) ? r->rows[r->count - 1].row.pos + 1 : end + 1;
-	}
-	return err;
 }
 
 /* The first row at or behind `*pos`, or none. */
@@ -84,6 +62,46 @@ static enum err row_from(struct store_reader *r, struct why *why, uint64_t *pos,
 	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
 }
 
+/* From an empty window to the next row: retention may have let billions of positions go. */
+static enum err skip_gap(struct store_reader *r, uint64_t to, struct why *why, uint64_t *from)
+{
+	uint64_t pos = *from;
+	int64_t ms;
+	bool found;
+	enum err err = row_from(r, why, &pos, &ms, &found);
+
+	*from = found && pos <= to ? pos : to + 1;
+	return err;
+}
+
+enum err store_read(struct store_reader *r, const struct store_query *query,
+		    bool (*on_row)(void *ctx, const struct store_row *row), void *ctx, struct why *why)
+{
+	uint64_t from = query->from;
+	uint64_t to = 0;
+	size_t left = query->limit;
+	enum err err = last(r, why, &to);
+
+	if (query->to && query->to < to)
+		to = query->to;
+	while (err == E_OK && from <= to) {
+		uint64_t end = window_end(query, from, to);
+
+		err = read_chunk(r, query, from, end, left, why);
+		for (size_t i = 0; err == E_OK && i < r->count; i++)
+			if (!on_row(ctx, reader_row(r, i)))
+				return E_OK;
+		if (query->limit && (left -= r->count) == 0)
+			break;
+		from = reader_is_full(r) ? r->rows[r->count - 1].row.pos + 1 : end + 1;
+		if (err == E_OK && r->count == 0 && from <= to)
+			err = skip_gap(r, to, why, &from);
+		if (err == E_OK && query->on_window && !query->on_window(ctx, from))
+			break;
+	}
+	return err;
+}
+
 /* Retention let everything up to `*ret_pos` go, but what is set aside; the last of it was stored by `*ret_ms`. */
 static enum err removed(struct store_reader *r, struct why *why, uint64_t *ret_pos, int64_t *ret_ms)
 {
@@ -96,30 +114,33 @@ static enum err removed(struct store_reader *r, struct why *why, uint64_t *ret_p
 	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
 }
 
-static enum err count(struct store_reader *r, uint64_t from, uint64_t to, struct why *why, uint64_t *ret_count)
+/* Is there an event at each position? Looks no further than the first that is missing. */
+static enum err is_whole(struct store_reader *r, uint64_t from, uint64_t to, struct why *why, bool *ret_whole)
 {
 	sqlite3_stmt *stmt = r->stmt[READ_THERE];
+	uint64_t next = from;
 
 	sqlite3_bind_int64(stmt, 1, (int64_t)from);
 	sqlite3_bind_int64(stmt, 2, (int64_t)to);
-	if (sqlite3_step(stmt) == SQLITE_ROW)
-		*ret_count = (uint64_t)sqlite3_column_int64(stmt, 0);
+	while (sqlite3_step(stmt) == SQLITE_ROW && (uint64_t)sqlite3_column_int64(stmt, 0) == next)
+		next++;
+	*ret_whole = next > to;
 	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
 }
 
 enum err store_gone(struct store_reader *r, uint64_t from, uint64_t to, uint64_t *ret_pos, struct why *why)
 {
 	uint64_t end = 0;
-	uint64_t there = 0;
+	bool whole = true;
 	int64_t ms = 0;
 	enum err err = removed(r, why, &end, &ms);
 
 	if (to < end)
 		end = to;
 	if (err == E_OK && from && from <= end)
-		err = count(r, from, end, why, &there);
+		err = is_whole(r, from, end, why, &whole);
 	if (err == E_OK)
-		*ret_pos = from && from <= end && there < end - from + 1 ? end : 0;
+		*ret_pos = whole ? 0 : end;
 	return err;
 }
 

@@ -128,7 +128,8 @@ void store_reader_close(struct store_reader *r);
 
 /*
  * Read rows with pos >= `from`, in order, at most `limit`; `on_row` returns false to stop early. Rows lend their memory
- * during the call only. Empty `source`/`name` match all.
+ * during the call only. Empty `source`/`name` match all. They may match nothing for millions of positions: `on_window` says
+ * where reading goes on, after `window` of them at the latest, and returns false to leave it at that.
  */
 struct store_query {
 	uint64_t from;
@@ -136,6 +137,8 @@ struct store_query {
 	size_t limit; /* 0: none */
 	struct str source;
 	struct str name;
+	size_t window;                               /* positions; 0: 16,384 */
+	bool (*on_window)(void *ctx, uint64_t next); /* may be NULL */
 };
 enum err store_read(struct store_reader *r, const struct store_query *query,
 		    bool (*on_row)(void *ctx, const struct store_row *row), void *ctx, struct why *why);

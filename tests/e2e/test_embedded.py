@@ -3,6 +3,7 @@
 import json
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 import requests
@@ -29,7 +30,10 @@ metadata: {{name: two}}
 spec:
   webhook:
     a: {{port: "{port}", endpoint: /two/a, method: POST}}
-  holdfast: {{deadline: 60s}}
+  holdfast:
+    deadline: 60s
+    cloudevents:
+      bulk: {{port: "{port}", endpoint: /bulk}}
 """
 
 
@@ -207,6 +211,32 @@ def test_readers_that_wait_do_not_hold_the_end(served):
     assert ended == [True]
 
 
+def fill(g, first):
+    """A thousand events two/bulk of 900 bytes in one request; their ids count from `first`."""
+    batch = [{"specversion": "1.0", "id": str(first + i), "source": "/s", "type": "t", "data": "x" * 900} for i in range(1000)]
+    answer = requests.post(f"http://127.0.0.1:{g.port}/bulk", json=batch, timeout=90,
+                           headers={"Content-Type": "application/cloudevents-batch+json"})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture
+def long(served):
+    """Three thousand events stand between two of another name."""
+    assert post(served, "/one/b", "first") == 1
+    for first in (0, 1000, 2000):
+        fill(served, first)
+    assert post(served, "/one/b", "last") == 3002
+    return served
+
+
+def test_what_a_filter_passes_over_is_not_looked_at_again(long):
+    api = long.api
+    assert api.events(name="b") == ([(1, "first"), (3002, "last")], 3002), "a page goes on to the end"
+    assert api.events(name="b", limit=1) == ([(1, "first")], 1)
+    assert api.events(name="a") == ([], 3002)
+    assert api.events(name="a", after=7, wait=1) == ([], 3002)
+
+
 # ---- tail --follow beside a running gateway ---------------------------------------------------------------------------------
 
 def test_tail_follows_a_gateway_over_its_restart_and_its_kill(served):
@@ -222,6 +252,25 @@ def test_tail_follows_a_gateway_over_its_restart_and_its_kill(served):
         served.start()
     assert tail.stop() == 0
     assert printed() == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_tail_reads_new_events_only_whatever_its_filter_passed_over(long):
+    tail = long.spawn("tail", [HOLDFAST, "tail", "--follow", "--name", "b", "--data-dir", long.data])
+
+    def has_read():
+        fields = dict(line.split(": ") for line in Path(f"/proc/{tail.pid}/io").read_text().splitlines())
+        return int(fields["rchar"])
+
+    wait_until(lambda: len(tail.output().splitlines()) == 2, "both are printed")
+    before = has_read()
+    for first in (3000, 4000, 5000):
+        fill(long, first)
+    for n in range(30):
+        post(long, "/one/a", n)
+    post(long, "/one/b", "now")
+    wait_until(lambda: len(tail.output().splitlines()) == 3, "the new one is printed")
+    assert has_read() - before < 15_000_000, "the 3 MB in front of it were not read again for each commit"
+    assert tail.stop() == 0
 
 
 # ---- dead letters -----------------------------------------------------------------------------------------------------------

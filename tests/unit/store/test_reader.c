@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "power_vfs.h"
+#include "store/db.h"
 
 static int setup(void **state)
 {
@@ -107,6 +108,85 @@ static void a_query_gives_exactly_its_rows_in_order(void **state)
 		assert_int_equal(sum.first, queries[i].want.first);
 		assert_int_equal(sum.last, queries[i].want.last);
 	}
+	store_reader_close(r);
+}
+
+struct windows {
+	size_t n, stop_at;
+	uint64_t next;
+};
+
+static bool count_window(void *ctx, uint64_t next)
+{
+	struct windows *w = ctx;
+
+	assert_true(next > w->next);
+	w->next = next;
+	return ++w->n != w->stop_at;
+}
+
+static bool none(void *ctx, const struct store_row *row)
+{
+	(void)ctx;
+	(void)row;
+	fail();
+	return false;
+}
+
+static void what_a_filter_passes_over_is_said_and_need_not_be_looked_at_again(void **state)
+{
+	struct fixture *f = *state;
+	struct store_query query = { .name = STR("nothing"), .window = 1000, .on_window = count_window };
+	struct windows stopped = { .stop_at = 3 }, all = { 0 }, rest = { 0 };
+	struct store_reader *r;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, N);
+	r = reader(f);
+	query.from = 1;
+	assert_int_equal(store_read(r, &query, none, &all, &f->why), E_OK);
+	assert_int_equal(all.n, N / 1000);
+	assert_int_equal(all.next, N + 1);
+	assert_int_equal(store_read(r, &query, none, &stopped, &f->why), E_OK);
+	assert_int_equal(stopped.next, 3001);
+	query.from = all.next;
+	assert_int_equal(store_read(r, &query, none, &rest, &f->why), E_OK);
+	assert_int_equal(rest.n, 0);
+	store_reader_close(r);
+}
+
+static void execute(struct fixture *f, const char *sql)
+{
+	CLEANUP(buf_release) struct buf path = { 0 };
+	struct db db;
+
+	buf_addf(&path, "%s/spool.db", f->dir);
+	assert_int_equal(db_open(buf_cstr(&path) ? path.p : "", SQLITE_OPEN_READWRITE, DB_BUSY_MS, &f->why, &db), E_OK);
+	assert_int_equal(db_exec(&db, sql, &f->why), E_OK);
+	db_close(&db);
+}
+
+static void positions_that_are_gone_are_passed_over_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct store_query query = { .from = 2, .window = 10, .on_window = count_window };
+	struct windows w = { 0 };
+	struct store_reader *r;
+	uint64_t gone;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, 1000);
+	execute(f, "UPDATE events SET pos = pos + 1000000000 WHERE pos > 1;"
+		   "INSERT INTO settings VALUES('removed_pos', 1000000001)");
+	r = reader(f);
+	query.name = STR("nothing");
+	assert_int_equal(store_read(r, &query, none, &w, &f->why), E_OK);
+	assert_int_equal(w.n, 101); /* the gap, and 999 rows */
+	assert_int_equal(w.next, 1000001001);
+	assert_int_equal(store_gone(r, 1, 1, &gone, &f->why), E_OK);
+	assert_int_equal(gone, 0); /* a dead letter, say */
+	assert_int_equal(store_gone(r, 1, UINT64_MAX, &gone, &f->why), E_OK);
+	assert_int_equal(gone, 1000000001);
 	store_reader_close(r);
 }
 
@@ -262,9 +342,14 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_query_gives_exactly_its_rows_in_order),          T(a_row_larger_than_a_chunk_is_read),
-		T(what_comes_while_reading_waits_for_the_next_read), T(a_time_finds_its_position),
-		T(without_a_store_there_is_nothing_to_read),         T(a_reader_survives_the_writers_end_and_start),
+		T(a_query_gives_exactly_its_rows_in_order),
+		T(what_a_filter_passes_over_is_said_and_need_not_be_looked_at_again),
+		T(positions_that_are_gone_are_passed_over_at_once),
+		T(a_row_larger_than_a_chunk_is_read),
+		T(what_comes_while_reading_waits_for_the_next_read),
+		T(a_time_finds_its_position),
+		T(without_a_store_there_is_nothing_to_read),
+		T(a_reader_survives_the_writers_end_and_start),
 		T(producers_and_readers_do_not_disturb_each_other),
 	};
 
