@@ -31,37 +31,40 @@ struct agent_args {
 /* clang-format off */
 static const struct option_row options[] = {
 	{ "server-address", 0, OPTION_TEXT, AT(server_address), "HOST", E "REMOTE_SERVER",
-	  "The principal: a name or address, as its certificate says it." },
+	  "Name or address of the principal, as in its certificate. Required." },
 	{ "server-port", 0, OPTION_NUMBER, AT(server_port), "PORT", E "REMOTE_PORT", "Its port.",
 	  .fallback = "443", .min = 1, .max = 65535 },
 	{ "agent-mode", 0, OPTION_CHOICE, AT(mode), "autonomous|managed", E "MODE",
-	  "Where the truth is: with the principal (managed), or here (autonomous).", .fallback = "autonomous" },
+	  "Who owns the resources: the principal (managed) or this agent (autonomous).", .fallback = "autonomous" },
 	{ "creds", 0, OPTION_TEXT, AT(creds), "METHOD", E "CREDS",
-	  "How we say who we are: userpass:FILE (its first line is name:password), mtls:any or header:." },
+	  "How to authenticate: userpass:FILE (its first line is name:password), mtls:any or header:. Required." },
 	{ "root-ca-path", 0, OPTION_TEXT, AT(root_ca), "FILE", E "TLS_ROOT_CA_PATH",
-	  "Who may have signed the principal's certificate, PEM. Default: the system's authorities." },
-	{ "tls-client-cert", 0, OPTION_TEXT, AT(tls_cert), "FILE", E "TLS_CLIENT_CERT_PATH", "Our certificate, PEM." },
-	{ "tls-client-key", 0, OPTION_TEXT, AT(tls_key), "FILE", E "TLS_CLIENT_KEY_PATH", "Its key, PEM." },
+	  "Certificate authorities of the principal's certificate (PEM). Default: the system's." },
+	{ "tls-client-cert", 0, OPTION_TEXT, AT(tls_cert), "FILE", E "TLS_CLIENT_CERT_PATH", "Certificate of this agent (PEM)." },
+	{ "tls-client-key", 0, OPTION_TEXT, AT(tls_key), "FILE", E "TLS_CLIENT_KEY_PATH", "Its private key (PEM)." },
 	{ "insecure-tls", 0, OPTION_BOOL, AT(insecure_tls), NULL, E "TLS_INSECURE",
-	  "Believe whoever answers. For tests only: whoever is on the way can read and change everything." },
+	  "Do not verify the principal's certificate. For tests only: anybody on the network path can read and change "
+	  "everything." },
 	{ "tls-min-version", 0, OPTION_TEXT, AT(sync.tls_min), "tls1.2|tls1.3", E "TLS_MIN_VERSION",
-	  "The oldest TLS version that is spoken. Default: tls1.2." },
+	  "Lowest TLS version. Default: tls1.2." },
 	{ "keep-alive-ping-interval", 0, OPTION_TIME, AT(keep_alive_ms), "TIME", E "KEEP_ALIVE_PING_INTERVAL",
-	  "Ask the principal for a sign of life when nothing has come for so long. 0: never. Principals of upstream end "
-	  "connections that ask more often than every 5 minutes.", .fallback = "330s" },
+	  "Ping the principal when nothing has come for this long. 0: never. Principals of argocd-agent close "
+	  "connections that ping more often than every 5 minutes.", .fallback = "330s" },
 	{ "heartbeat-interval", 0, OPTION_TIME, AT(heartbeat_ms), "TIME", E "HEARTBEAT_INTERVAL",
-	  "Send the principal a sign of life this often. 0: never.", .fallback = "0" },
-	{ "enable-compression", 0, OPTION_BOOL, AT(compression), NULL, E "ENABLE_COMPRESSION", "Pack what is sent (gzip)." },
+	  "Send the principal a heartbeat event this often. 0: never.", .fallback = "0" },
+	{ "enable-compression", 0, OPTION_BOOL, AT(compression), NULL, E "ENABLE_COMPRESSION", "Compress what is sent (gzip)." },
 	{ "ignore-unmanaged-apps", 0, OPTION_BOOL, AT(ignore_unmanaged), NULL, E "IGNORE_UNMANAGED_APPS",
-	  "Leave applications alone that the principal did not make." },
+	  "Do not touch applications that the principal did not make." },
 	{ "source-uid-mismatch-policy", 0, OPTION_CHOICE, AT(mismatch), MISMATCHES, E "SOURCE_UID_MISMATCH_POLICY",
-	  "An object here is the copy of another one of that name, and the principal did not say that this one is deleted: "
-	  "make it anew, or change it in place. Of a principal of holdfast it is always changed in place.",
+	  "What to do when the object here is a copy of another object of that name whose deletion the principal did not "
+	  "report: delete it and create it again, or change it in place. With a principal of holdfast it is always "
+	  "changed in place.",
 	  .fallback = "recreate" },
 	{ "on-application-recreate", 0, OPTION_CHOICE, AT(recreate), RECREATES, E "ON_APPLICATION_RECREATE",
-	  "When an application that was deleted here is made again: what of its old state.", .fallback = "ignore" },
+	  "What to do with the old status of an application that was deleted here and is made "
+	  "again.", .fallback = "ignore" },
 	{ "adoption-policy", 0, OPTION_CHOICE, AT(adoption), ADOPTIONS, E "ADOPTION_POLICY",
-	  "May an application that was here before become the principal's?", .fallback = "always" },
+	  "Whether an application that was already here may become the principal's.", .fallback = "always" },
 	SYNC_ROWS(struct agent_args, E),
 	{ "metrics-port", 0, OPTION_NUMBER, AT(sync.metrics_port), "PORT", E "METRICS_PORT",
 	  "/metrics for Prometheus; 'holdfast status' asks there. 0: none.", SYNC_PORT("8181") },
@@ -189,16 +192,16 @@ static int run(const struct invocation *inv)
 const struct command cmd_agent = {
 	.name = "agent",
 	.summary = "Keep the resources of a directory in step with a principal",
-	.about = "Managed: makes, changes and deletes what the principal says, undoes what others do to it, and "
-		 "reports its "
-		 "status. Autonomous: reports what is here, and lets the principal start operations. What the "
-		 "principal has "
-		 "not confirmed is held, over restarts and while it is away. SIGTERM and SIGINT finish what is under "
-		 "way; "
-		 "SIGHUP reads certificates again. Options and variables are those of argocd-agent's agent.",
+	.about = "Managed: creates, changes and deletes what the principal says, undoes what others do to it, and "
+		 "reports its status. Autonomous: reports what is here, and lets the principal start operations. What "
+		 "the principal has not confirmed is kept, over restarts and while it is away. SIGTERM and SIGINT "
+		 "finish what is in progress; SIGHUP reads certificates again. Options and variables are those of "
+		 "argocd-agent's agent; those that have no meaning here are named in the log, or refused with what to "
+		 "do instead.",
 	.examples = "  holdfast agent --agent-mode managed --backend directory:/srv/apps \\\n"
 		    "    --server-address hub.example.org --server-port 8443 --creds mtls:any \\\n"
-		    "    --root-ca-path pki/ca.crt --tls-client-cert pki/site-1.crt --tls-client-key pki/site-1.key\n"
+		    "    --root-ca-path pki/ca.crt \\\n"
+		    "    --tls-client-cert pki/site-1.crt --tls-client-key pki/site-1.key\n"
 		    "      a managed site\n"
 		    "  holdfast status --data-dir /var/lib/holdfast/agent\n"
 		    "      how it is doing\n",

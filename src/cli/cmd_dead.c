@@ -256,7 +256,7 @@ const struct command cmd_dead_drop = {
 	.name = "dead drop",
 	.operands = "[POS...]",
 	.operands_max = SIZE_MAX,
-	.summary = "Give dead letters up: they are never sent",
+	.summary = "Give up on dead letters: they are never sent",
 	.about = "The events themselves stay readable until retention lets them go.",
 	.examples = "  holdfast dead drop 1200\n"
 		    "      this one\n"

@@ -73,7 +73,7 @@ const struct command cmd_eventsource_service = {
 		 "that has a "
 		 "problem is left out and logged; the others are served.",
 	.examples = "  ARGO_EVENTS_IMAGE=registry.example.com/holdfast\n"
-		    "      in the environment of the controller: every EventSource is then served by holdfast\n"
+		    "      in the controller's environment: holdfast then serves its EventSources\n"
 		    "  HOLDFAST_DATA_DIR=/data HOLDFAST_SPEC='{\"deadline\": \"5s\"}'\n"
 		    "      in spec.template.container.env of an EventSource, with a volume at /data\n",
 	.options = options,

@@ -29,7 +29,7 @@ const struct command cmd_gateway = {
 	.name = "gateway",
 	.operands = "[FILE...]",
 	.operands_max = OPTION_LIST_MAX,
-	.summary = "Receive webhooks and CloudEvents, store them, forward them to the bus",
+	.summary = "Receive webhooks and CloudEvents, store and forward them",
 	.about = "Serves the EventSource manifests in the files until SIGTERM or SIGINT, then finishes what is in "
 		 "flight. "
 		 "SIGHUP reads the files again; a bad configuration is refused and the old one goes on. With a data "

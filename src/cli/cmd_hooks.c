@@ -265,13 +265,13 @@ const struct command cmd_hooks_plan = {
 	.name = "hooks plan",
 	.operands = "[FILE...]",
 	.operands_max = OPTION_LIST_MAX,
-	.summary = "Say what would be done about the hooks at providers",
+	.summary = "Show what would be done to the hooks at providers",
 	.about = "Asks each provider for the hooks that the manifests want and prints for each whether it is in place, "
 		 "would be created or would be updated, and writes nothing. Exits with 1 when one could not be looked "
 		 "at. The running gateway does by itself what is said here.",
 	.examples = "  holdfast hooks plan sources.yaml bus.yaml\n"
 		    "      all hooks of one gateway\n"
-		    "  holdfast hooks plan --json sources.yaml | jq -r 'select(.action != \"none\") | .place'\n"
+		    "  holdfast hooks plan --json sources.yaml | jq -r '.action + \" \" + .place'\n"
 		    "      for scripts\n",
 	.options = plan_options,
 	.args_size = sizeof(struct hooks_args),

@@ -115,7 +115,7 @@ static int run_init(const struct invocation *inv)
 
 const struct command cmd_pki_init = {
 	.name = "pki init",
-	.summary = "Make an authority and the key that signs tokens",
+	.summary = "Create a certificate authority and the key that signs tokens",
 	.about = "Writes ca.crt, ca.key and jwt.key into a directory. Certificates for the principal and its agents "
 		 "come from 'holdfast pki issue'. Keys are readable by their owner only. Nothing that exists is "
 		 "replaced without --force.",

@@ -22,7 +22,7 @@ static const struct option_row options[] = {
 	{ "file", 'f', OPTION_TEXT, offsetof(struct user_args, file), "FILE", NULL,
 	  "The file with the users; made when it is not there. Default: users." },
 	{ "cost", 0, OPTION_NUMBER, offsetof(struct user_args, cost), "COST", NULL,
-	  "How dear a guess is, 4 to 16; each step doubles the time of a login. Default: 10, some 50 ms." },
+	  "Cost of bcrypt, 4 to 16: each step doubles the time of a guess and of a login. Default: 10, some 50 ms." },
 	{ 0 },
 };
 

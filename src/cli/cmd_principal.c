@@ -27,30 +27,30 @@ struct principal_args {
 /* clang-format off */
 static const struct option_row options[] = {
 	{ "listen-host", 0, OPTION_TEXT, AT(listen_host), "ADDRESS", E "LISTEN_HOST",
-	  "The address that agents connect to. Default: all of this machine's." },
+	  "Address to listen on. Default: all addresses." },
 	{ "listen-port", 0, OPTION_NUMBER, AT(listen_port), "PORT", E "LISTEN_PORT",
-	  "The port that agents connect to.", .fallback = "8443", .min = 1, .max = 65535 },
+	  "Port to listen on.", .fallback = "8443", .min = 1, .max = 65535 },
 	{ "auth", 0, OPTION_TEXT, AT(auth), "METHOD", E "AUTH",
-	  "How agents say who they are: userpass:FILE (holdfast pki user), mtls:subject:REGEX, mtls:uri:REGEX or "
-	  "header:NAME:REGEX; group 1 of the expression is the agent's name." },
-	{ "tls-cert", 0, OPTION_TEXT, AT(tls_cert), "FILE", E "TLS_SERVER_CERT_PATH", "Our certificate with its chain, PEM." },
-	{ "tls-key", 0, OPTION_TEXT, AT(tls_key), "FILE", E "TLS_SERVER_KEY_PATH", "Its key, PEM." },
+	  "How agents authenticate: userpass:FILE (made by 'holdfast pki user'), mtls:subject:REGEX, mtls:uri:REGEX or "
+	  "header:NAME:REGEX. Group 1 of the expression is the agent's name. Required." },
+	{ "tls-cert", 0, OPTION_TEXT, AT(tls_cert), "FILE", E "TLS_SERVER_CERT_PATH", "Certificate of the principal with its chain (PEM)." },
+	{ "tls-key", 0, OPTION_TEXT, AT(tls_key), "FILE", E "TLS_SERVER_KEY_PATH", "Its private key (PEM)." },
 	{ "root-ca-path", 0, OPTION_TEXT, AT(root_ca), "FILE", E "TLS_SERVER_ROOT_CA_PATH",
-	  "Who may have signed the certificates of agents, PEM." },
+	  "Certificate authorities of the agents' certificates (PEM)." },
 	{ "require-client-certs", 0, OPTION_BOOL, AT(require_client_certs), NULL, E "TLS_CLIENT_CERT_REQUIRE",
-	  "No connection without a certificate. With --auth mtls it is so anyway." },
+	  "Refuse connections without a client certificate. --auth mtls implies it." },
 	{ "client-cert-subject-match", 0, OPTION_BOOL, AT(subject_match), NULL, E "TLS_CLIENT_CERT_MATCH_SUBJECT",
-	  "The common name of the certificate must be the agent's name, whatever --auth says." },
+	  "The certificate's common name must be the agent's name, whatever --auth says." },
 	{ "tls-min-version", 0, OPTION_TEXT, AT(sync.tls_min), "tls1.2|tls1.3", E "TLS_MIN_VERSION",
-	  "The oldest TLS version that is spoken.", .fallback = "tls1.3" },
+	  "Lowest TLS version.", .fallback = "tls1.3" },
 	{ "tls-blocklist", 0, OPTION_TEXT, AT(blocklist), "FILE", "HOLDFAST_TLS_BLOCKLIST",
-	  "SHA-256 fingerprints of certificates that are not let in, a line each. Read again on SIGHUP." },
+	  "SHA-256 fingerprints of certificates to refuse, one on each line. Read again on SIGHUP." },
 	{ "jwt-key", 0, OPTION_TEXT, AT(jwt_key), "FILE", E "JWT_KEY_PATH",
-	  "The RSA key that signs the tokens of agents, PEM (holdfast pki init makes one)." },
+	  "RSA key that signs the agents' tokens (PEM); 'holdfast pki init' makes one." },
 	{ "insecure-jwt-generate", 0, OPTION_BOOL, AT(jwt_generate), NULL, E "JWT_ALLOW_GENERATE",
-	  "Make that key at each start instead: all agents must log in again." },
+	  "Make a new key at each start instead: then all agents must log in again." },
 	{ "accept-version", 0, OPTION_COMMAS, AT(accept_version), "PATTERNS", "HOLDFAST_ACCEPT_VERSION",
-	  "Versions of agents that are let in: globs, or expressions in slashes, separated by commas. Default: exactly "
+	  "Versions of agents to accept: globs, or regular expressions in slashes, separated by commas. Default: exactly "
 	  "--version-string." },
 	SYNC_ROWS(struct principal_args, E),
 	{ "metrics-port", 0, OPTION_NUMBER, AT(sync.metrics_port), "PORT", E "METRICS_PORT",
@@ -98,7 +98,9 @@ static const struct option_row options[] = {
 	{ "self-registration-client-cert-secret", 0, OPTION_IGNORED, IGNORED, "NAME", E "SELF_REGISTRATION_CLIENT_CERT_SECRET", NULL,
 	  .note = "there are no cluster secrets to write" },
 	{ "ha-enabled", 0, OPTION_REFUSED, IGNORED, NULL, E "HA_ENABLED", NULL,
-	  .note = "there is no second principal: the ledger in --data-dir survives restarts, and agents keep what is not confirmed" },
+	  .note =
+	  "there is no second principal: the ledger in --data-dir survives restarts, and agents keep what is not "
+	  "confirmed" },
 	{ "ha-preferred-role", 0, OPTION_IGNORED, IGNORED, "ROLE", E "HA_PREFERRED_ROLE", NULL, NO_HA },
 	{ "ha-peer-address", 0, OPTION_IGNORED, IGNORED, "ADDRESS", E "HA_PEER_ADDRESS", NULL, NO_HA },
 	{ "ha-failover-timeout", 0, OPTION_IGNORED, IGNORED, "TIME", E "HA_FAILOVER_TIMEOUT", NULL, NO_HA },
@@ -212,17 +214,15 @@ static int run(const struct invocation *inv)
 const struct command cmd_principal = {
 	.name = "principal",
 	.summary = "Keep many agents in step with the resources of a directory",
-	.about =
-		"Watches the backend, and holds every change for the agents it concerns until they have confirmed it, "
-		"whether they are connected or not. What agents report comes back into the backend. SIGTERM and SIGINT "
-		"finish what is under way; SIGHUP reads certificates, keys, users and the blocklist again, and ends "
-		"the "
-		"streams of agents that may no longer come. Options and variables are those of argocd-agent's "
-		"principal.",
-	.examples = "  holdfast principal --backend directory:/srv/apps --data-dir /var/lib/holdfast/principal \\\n"
-		    "    --tls-cert pki/hub.example.org.crt --tls-key pki/hub.example.org.key --root-ca-path "
-		    "pki/ca.crt \\\n"
-		    "    --jwt-key pki/jwt.key --auth 'mtls:subject:^CN=([^,]+)'\n"
+	.about = "Watches the backend, and holds every change for the agents it concerns until they have confirmed it, "
+		 "whether they are connected or not. What agents report is written into the backend. SIGTERM and "
+		 "SIGINT finish what is in progress; SIGHUP reads certificates, keys, users and the blocklist again, "
+		 "and disconnects agents that are no longer allowed. Options and variables are those of argocd-agent's "
+		 "principal; those that have no meaning here are named in the log, or refused with what to do instead.",
+	.examples = "  holdfast principal --backend directory:/srv/apps \\\n"
+		    "    --data-dir /var/lib/holdfast/principal --jwt-key pki/jwt.key \\\n"
+		    "    --tls-cert pki/hub.example.org.crt --tls-key pki/hub.example.org.key \\\n"
+		    "    --root-ca-path pki/ca.crt --auth 'mtls:subject:^CN=([^,]+)'\n"
 		    "      agents show certificates\n"
 		    "  holdfast status --watch --data-dir /var/lib/holdfast/principal\n"
 		    "      how they are doing\n",

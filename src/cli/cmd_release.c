@@ -56,12 +56,11 @@ const struct command cmd_release = {
 	.operands = "AGENT",
 	.operands_min = 1,
 	.operands_max = 1,
-	.summary = "Let the deletes go that are held for an agent",
-	.about = "When a comparison would delete more of what an agent has than --guard-share allows, its deletes are "
-		 "held "
-		 "until somebody has looked: the source may be empty by mistake. 'holdfast status' shows them. This "
-		 "lets go "
-		 "those that are held now, and no later ones. At an autonomous agent, AGENT is 'principal'.",
+	.summary = "Release the deletes that are held for an agent",
+	.about = "When a comparison would delete more of what an agent has than --guard-share allows, the deletes are "
+		 "held until somebody has looked: the source may be empty by mistake. 'holdfast status' shows them. "
+		 "This releases those that are held now, and no later ones. At an autonomous agent, AGENT is "
+		 "'principal'.",
 	.examples = "  holdfast release site-1 --data-dir /var/lib/holdfast/principal\n"
 		    "      yes, they are meant to go\n",
 	.options = options,

@@ -301,7 +301,8 @@ const struct command cmd_replay = {
 		 "rest of the range is, and the exit status is 1.",
 	.examples = "  holdfast replay -f config.yaml --from 2h --source github --dry-run\n"
 		    "      how many events would that be?\n"
-		    "  holdfast replay -f config.yaml --from 2024-05-01T12:00:00Z --to 2024-05-01T13:00:00Z\n"
+		    "  holdfast replay -f config.yaml --from 2024-05-01T12:00:00Z \\\n"
+		    "    --to 2024-05-01T13:00:00Z\n"
 		    "      one hour of everything\n"
 		    "  holdfast replay -f config.yaml --from 1200 --to 1200\n"
 		    "      one event\n",

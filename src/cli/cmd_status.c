@@ -54,7 +54,7 @@ static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why
 	if (err == E_NOT_FOUND && has_ledger(dir))
 		return why_set(why, err, "neither a principal nor an agent runs on %s", dir);
 	if (err == E_NOT_FOUND)
-		return why_set(why, err, "no gateway runs on %s, and there is no store in it", dir);
+		return why_set(why, err, "no gateway runs on %s, and there is no store in it: give --data-dir", dir);
 	if (err != E_OK)
 		return err;
 	buf_lit(ret_json,
@@ -189,8 +189,9 @@ static int run(const struct invocation *inv)
 
 const struct command cmd_status = {
 	.name = "status",
-	.summary = "Show how the gateway, principal or agent of a data directory is doing",
-	.about = "Asks the process that runs on the directory. When no gateway runs, looks into the store and says so. "
+	.summary = "Show how a gateway, principal or agent is doing",
+	.about = "Asks the process that runs on the data directory. When no gateway runs, looks into the store and "
+		 "says so. "
 		 "Of a "
 		 "principal: each agent, what waits for it, what it rejected and why, and the deletes that are held.",
 	.examples = "  holdfast status\n"

@@ -99,7 +99,7 @@ static int run_check(const struct invocation *inv)
 
 const struct command cmd_store_check = {
 	.name = "store check",
-	.summary = "Check that the store is whole",
+	.summary = "Check the integrity of the store",
 	.about = "Reads everything: the database file and what must hold between its tables. Prints a line per problem "
 		 "and "
 		 "exits with 1 when there is one. Works while a gateway runs.",
@@ -251,7 +251,7 @@ static int run_vacuum(const struct invocation *inv)
 
 const struct command cmd_store_vacuum = {
 	.name = "store vacuum",
-	.summary = "Give the room of removed events back to the file system",
+	.summary = "Give the space of removed events back to the file system",
 	.about = "The file of a store keeps its size when retention removes events; the room is used again for new "
 		 "ones. "
 		 "This makes the file as small as what is in it. The gateway must be stopped. Meanwhile the directory "
@@ -285,7 +285,7 @@ const struct command cmd_store_rename = {
 	.operands = "OLD NEW",
 	.operands_min = 2,
 	.operands_max = 2,
-	.summary = "Say that a bus has another name now",
+	.summary = "Tell the store that a bus has a new name",
 	.about = "The store notes under the name of the EventBus (metadata.name) how far the bus has taken the events: "
 		 "under "
 		 "a new name it gets all that is stored once more. This gives the note, and the dead letters of the "

@@ -57,11 +57,10 @@ int command_log_level(struct str text)
 const struct option_row common_options[] = {
 	{ "help", 'h', OPTION_FLAG, offsetof(struct common_args, help), NULL, NULL, "Show this help." },
 	{ "log-level", 0, OPTION_CHOICE, offsetof(struct common_args, log_level), "debug|info|warn|error", "LOG_LEVEL",
-	  "The least that is logged to standard error. Default: info for gateway, principal and agent, warn "
-	  "elsewhere.",
+	  "Log this and what is worse, to standard error. Default: info for services, warn for other commands.",
 	  .other = command_log_level },
 	{ "log-format", 0, OPTION_CHOICE, offsetof(struct common_args, log_format), "auto|json|text", NULL,
-	  "JSON lines or lines for people. Default: auto, which is text on a terminal and JSON elsewhere." },
+	  "JSON lines, or text for people. Default: auto, text on a terminal and JSON elsewhere." },
 	{ 0 },
 };
 

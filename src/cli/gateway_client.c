@@ -103,6 +103,9 @@ static enum err judge_status(long status, const char *path, struct str words, st
 		return E_OK;
 	if (status == 401 || status == 403)
 		return why_set(why, E_FORBIDDEN, "holdfast did not take the token of its admin.json");
+	if (str_is(words, "404 page not found"))
+		return why_set(why, E_UNSUPPORTED,
+			       "the process of this data directory cannot do this: give another --data-dir");
 	return why_set(why, E_UNSUPPORTED, "holdfast answered %ld to %s: %.*s", status, path,
 		       STR_ARG(str_sub(words, 0, WORDS_MAX)));
 }

@@ -12,13 +12,12 @@ static const char about_program[] = "holdfast holds an event until the other sid
 				    "principal with agents it keeps "
 				    "many sites in step with a source of truth.\n";
 
-static const char first_steps[] =
-	"First steps:\n"
-	"  holdfast gateway -f examples/webhook.yaml           receive webhooks as the manifest says\n"
-	"  holdfast tail --follow --data-dir holdfast-data     watch them arrive\n"
-	"\n"
-	"'holdfast COMMAND --help' explains a command, with examples.\n"
-	"Documentation: docs/ in the source tree, or 'man holdfast'.\n";
+static const char first_steps[] = "First steps:\n"
+				  "  holdfast gateway -f examples/webhook.yaml        receive webhooks\n"
+				  "  holdfast tail --follow --data-dir holdfast-data  watch them arrive\n"
+				  "\n"
+				  "'holdfast COMMAND --help' explains a command, with examples.\n"
+				  "Documentation: docs/ in the source tree, or 'man holdfast'.\n";
 
 static void add_row(struct buf *b, const struct command *command)
 {
@@ -64,7 +63,6 @@ void help_command(const struct command *command, struct buf *ret_text)
 	buf_lit(ret_text, "\nOptions:\n");
 	options_help(command->options, ret_text);
 	options_help(common_options, ret_text);
-	options_help_unserved(command->options, ret_text);
 	if (command->examples) {
 		buf_lit(ret_text, "\nExamples:\n");
 		wrap_text(ret_text, str_of(command->examples));

@@ -6,12 +6,11 @@
 #include "cli/command.h"
 
 /* The row of --file for a command whose args have `struct option_list files`. */
-#define MANIFESTS_OPTION(type)                                                                                        \
-	{                                                                                                             \
-		"file", 'f', OPTION_LIST, offsetof(type, files), "FILE", "HOLDFAST_CONFIG",                           \
-			"A file with EventSource and EventBus manifests, - for standard input. May be given several " \
-			"times; "                                                                                     \
-			"further files may follow without -f. In the environment ':' separates them."                 \
+#define MANIFESTS_OPTION(type)                                                                                       \
+	{                                                                                                            \
+		"file", 'f', OPTION_LIST, offsetof(type, files), "FILE", "HOLDFAST_CONFIG",                          \
+			"A file with EventSource and EventBus manifests; - is standard input. May be given several " \
+			"times, and further files may follow without -f. In the variable, ':' separates files."      \
 	}
 
 struct manifests {

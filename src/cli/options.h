@@ -73,6 +73,3 @@ void options_release(const struct option_set *sets, size_t count);
 
 /* One aligned paragraph per row: "  -F, --follow    Wait for ...". Not what is ignored or refused. */
 void options_help(const struct option_row *rows, struct buf *ret_text);
-
-/* The names of what is ignored, and of what is refused. */
-void options_help_unserved(const struct option_row *rows, struct buf *ret_text);

@@ -76,67 +76,67 @@ enum {
 	{ "backend", 'b', OPTION_TEXT, SYNC_AT(type, backend), "directory:PATH", "HOLDFAST_BACKEND",                       \
 	  "Where the resources are: files NAMESPACE/KIND/NAME.yaml below PATH." },                                         \
 	{ "data-dir", 'D', OPTION_TEXT, SYNC_AT(type, data_dir), "DIR", "HOLDFAST_DATA_DIR",                               \
-	  "Where the ledger is kept. One directory for each process; it must outlive restarts. Default: principal or "     \
-	  "agent in /var/lib/holdfast for root, else in ~/.local/state/holdfast." },                                       \
+	  "Directory of the ledger: what this process must not forget. One for each process. Default: principal or agent " \
+	  "in /var/lib/holdfast for root, else in ~/.local/state/holdfast." },                                             \
 	{ "namespace", 'n', OPTION_TEXT, SYNC_AT(type, namespace), "NAME", E "NAMESPACE",                                  \
-	  "The namespace that is this end's own.", SYNC_DEFAULT("argocd") },                                               \
+	  "This end's own namespace.", SYNC_DEFAULT("argocd") },                                                           \
 	{ "allowed-namespaces", 0, OPTION_COMMAS, SYNC_AT(type, allowed_namespaces), "PATTERNS", E "ALLOWED_NAMESPACES",   \
-	  "Globs, or expressions in slashes, of namespaces to look at, separated by commas." },                            \
+	  "Namespaces to look at: globs, or regular expressions in slashes, separated by commas." },                       \
 	{ "label-selector", 0, OPTION_TEXT, SYNC_AT(type, label_selector), "SELECTOR", E "LABEL_SELECTOR",                 \
-	  "Only resources whose labels fit, as Kubernetes writes it." },                                                   \
+	  "Only resources with these labels, in the syntax of Kubernetes." },                                              \
 	{ "destination-based-mapping", 0, OPTION_BOOL, SYNC_AT(type, destination_mapping), NULL,                           \
 	  E "DESTINATION_BASED_MAPPING",                                                                                   \
-	  "An application belongs to the agent that spec.destination.name says, not to that of its namespace. At both "    \
-	  "ends or at none." },                                                                                            \
+	  "An application belongs to the agent that spec.destination.name names, instead of its namespace. Both ends "     \
+	  "must agree." },                                                                                                 \
 	{ "insecure-plaintext", 0, OPTION_BOOL, SYNC_AT(type, insecure_plaintext), NULL, E "INSECURE_PLAINTEXT",           \
-	  "No TLS at all: for tests, or behind a proxy that does it." },                                                   \
+	  "No TLS: for tests, or behind a proxy that does it." },                                                          \
 	{ "tls-max-version", 0, OPTION_TEXT, SYNC_AT(type, tls_max), "tls1.2|tls1.3", E "TLS_MAX_VERSION",                 \
-	  "The newest TLS version that is spoken. Default: the newest there is." },                                        \
+	  "Highest TLS version. Default: the newest there is." },                                                          \
 	{ "tls-ciphersuites", 0, OPTION_COMMAS, SYNC_AT(type, tls_suites), "NAMES", E "TLS_CIPHERSUITES",                  \
-	  "Only these cipher suites, separated by commas; 'list' shows all that there are." },                             \
+	  "Only these cipher suites, separated by commas; 'list' prints all." },                                           \
 	{ "grpc-max-message-size", 0, OPTION_SIZE, SYNC_AT(type, message_max), "BYTES", E "GRPC_MAX_MESSAGE_SIZE",         \
-	  "A larger message is not taken, and another holdfast does not send it; what would be one is set aside "          \
-	  "('holdfast status'). With upstream's programs: the same at both ends.",                                         \
+	  "Largest message to accept. What would be larger is set aside, and 'holdfast status' shows it. With "            \
+	  "argocd-agent at the other end, give both the same.",                                                            \
 	  .fallback = "209715200", .min = 65536, .max = 1073741824 },                                                      \
 	{ "version-string", 0, OPTION_TEXT, SYNC_AT(type, version_string), "VERSION", "HOLDFAST_VERSION_STRING",           \
-	  "The version that we say we have. Upstream's programs only talk to their own. Default: this program's." },       \
+	  "The version to announce. argocd-agent talks only to its own version. Default: this program's." },               \
 	{ "resync-interval", 0, OPTION_TIME, SYNC_AT(type, resync_ms), "TIME", "HOLDFAST_RESYNC_INTERVAL",                 \
-	  "While connected, the end that holds copies asks for a comparison this often.",                                  \
+	  "How often, while connected, the end that holds copies compares them with the other end.",                       \
 	  SYNC_RANGE("5m", SESSION, resync_ms) },                                                                          \
 	{ "guard-share", 0, OPTION_NUMBER, SYNC_AT(type, guard_share), "PERCENT", "HOLDFAST_GUARD_SHARE",                  \
-	  "A comparison that would delete a larger share of what a peer has is held until 'holdfast release'; 100: never " \
-	  "held.", SYNC_RANGE("50", GUARD, share_max) },                                                                   \
+	  "Deletes of a comparison that would remove a larger share of what a peer has are held until 'holdfast "          \
+	  "release'. 100: never.", SYNC_RANGE("50", GUARD, share_max) },                                                   \
 	{ "guard-min", 0, OPTION_NUMBER, SYNC_AT(type, guard_min), "N", "HOLDFAST_GUARD_MIN",                              \
 	  "Fewer deletes than this are never held.", SYNC_RANGE("10", GUARD, count_min) },                                 \
 	{ "outbox-events", 0, OPTION_NUMBER, SYNC_AT(type, outbox_entries), "N", "HOLDFAST_OUTBOX_EVENTS",                 \
-	  "Events that one peer has not confirmed, at most; more wait where they come from.",                              \
+	  "At most this many events wait for one peer; more wait where they come from.",                                   \
 	  SYNC_RANGE("1000000", OUTBOX, entries_max) },                                                                    \
 	{ "outbox-bytes", 0, OPTION_SIZE, SYNC_AT(type, outbox_bytes), "BYTES", "HOLDFAST_OUTBOX_BYTES",                   \
 	  "The same, by size.", SYNC_RANGE("1GiB", OUTBOX, bytes_max) },                                                   \
 	{ "peer-objects", 0, OPTION_NUMBER, SYNC_AT(type, peer_objects), "N", "HOLDFAST_PEER_OBJECTS",                     \
-	  "Objects that are here because one peer says so, at most: copies of its own, and copies that it says to have "   \
-	  "and nobody knows of. More are refused for now; 0: no limit.",                                                   \
+	  "At most this many objects are kept here for one peer: copies of its objects, and copies that only it knows "    \
+	  "of. More are refused until there is room. 0: no limit.",                                                        \
 	  SYNC_RANGE("100000", SESSION, peer_objects) },                                                                   \
 	{ "peer-bytes", 0, OPTION_SIZE, SYNC_AT(type, peer_bytes), "BYTES", "HOLDFAST_PEER_BYTES",                         \
 	  "The same, by size.", SYNC_RANGE("4GiB", SESSION, peer_bytes) },                                                 \
 	{ "window-events", 0, OPTION_NUMBER, SYNC_AT(type, window_events), "N", "HOLDFAST_WINDOW_EVENTS",                  \
-	  "Events on their way to one peer at a time, at most.", SYNC_RANGE("256", OUTBOX, window_events) },               \
+	  "At most this many events are in flight to one peer.", SYNC_RANGE("256", OUTBOX, window_events) },               \
 	{ "window-bytes", 0, OPTION_SIZE, SYNC_AT(type, window_bytes), "BYTES", "HOLDFAST_WINDOW_BYTES",                   \
 	  "The same, by size.", SYNC_RANGE("16MiB", OUTBOX, window_bytes) },                                               \
 	{ "rate-per-minute", 0, OPTION_NUMBER, SYNC_AT(type, rate), "N", "HOLDFAST_RATE_PER_MINUTE",                       \
-	  "Events to one peer in a minute, at most; 0: as many as it confirms.",                                           \
+	  "At most this many events a minute go to one peer. 0: no limit.",                                                \
 	  SYNC_RANGE("0", OUTBOX, rate_per_minute) },                                                                      \
 	{ "rate-burst", 0, OPTION_NUMBER, SYNC_AT(type, burst), "N", "HOLDFAST_RATE_BURST",                                \
 	  "With --rate-per-minute: so many at once after a pause.", SYNC_RANGE("1000", OUTBOX, rate_burst) },              \
 	{ "resend-after", 0, OPTION_TIME, SYNC_AT(type, resend_base_ms), "TIME", "HOLDFAST_RESEND_AFTER",                  \
-	  "What is not confirmed goes again after about this, then after four times as long each time.",                   \
+	  "Send an event again when it is not confirmed after about this time, then after four times as long, and so on.", \
 	  SYNC_RANGE("5s", OUTBOX, resend_base_ms) },                                                                      \
 	{ "resend-at-most", 0, OPTION_TIME, SYNC_AT(type, resend_cap_ms), "TIME", "HOLDFAST_RESEND_AT_MOST",               \
-	  "And never after more than this.", SYNC_RANGE("2m", OUTBOX, resend_cap_ms) },                                    \
+	  "Longest time between two of these attempts.", SYNC_RANGE("2m", OUTBOX, resend_cap_ms) },                        \
 	{ "inbox-events", 0, OPTION_NUMBER, SYNC_AT(type, inbox_events), "N", "HOLDFAST_INBOX_EVENTS",                     \
-	  "Events of one peer that are not answered, at most.", SYNC_RANGE("256", INBOX, window_events) },                 \
+	  "At most this many events of one peer are taken and not yet answered.", SYNC_RANGE("256", INBOX, window_events) }, \
 	{ "inbox-parallel", 0, OPTION_NUMBER, SYNC_AT(type, inbox_parallel), "N", "HOLDFAST_INBOX_PARALLEL",               \
-	  "Of these, so many are applied at the same time.", SYNC_RANGE("64", INBOX, parallel_max) }
+	  "At most this many of them are applied at the same time.", SYNC_RANGE("64", INBOX, parallel_max) }
 
 /* Of both programs of upstream, and without effect here. */
 #define SYNC_IGNORED_ROWS(type, E)                                                                                         \

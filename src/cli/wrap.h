@@ -1,11 +1,11 @@
 /*
- * wrap.h -- text for people in lines of at most 100 columns.
+ * wrap.h -- text for people in lines of at most 80 columns.
  */
 #pragma once
 
 #include "base/buf.h"
 
-#define WRAP_WIDTH 100
+#define WRAP_WIDTH 80
 
 /*
  * Finishes the line that begins at `begin` of `b`: `text` stands from `column` on, its words wrapped and indented; on a

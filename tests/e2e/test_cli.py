@@ -116,7 +116,7 @@ def test_help_teaches_each_command(command):
     assert text == ok("help", *command.split())
     assert text.startswith(f"Usage: holdfast {command} [OPTIONS]")
     assert "--log-level" in text and "Exit status:" in text
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     if command != "version":
         assert f"holdfast {command}" in text.split("Examples:")[1]
 
@@ -682,6 +682,13 @@ def test_a_gateway_that_does_not_like_the_token_is_said(gateway):
     (g.data / "admin.json").write_text(json.dumps({**admin, "token": "wrong"}))
     done = run("status", "-D", g.data)
     assert done.returncode == 1 and "did not take the token" in done.stderr
+
+
+def test_a_release_at_a_gateway_says_that_it_is_none_of_its_own(gateway):
+    g = gateway().start()
+    done = run("release", "berlin", "-D", g.data)
+    assert done.returncode == 1
+    assert "the process of this data directory cannot do this: give another --data-dir" in done.stderr
 
 
 def test_a_broken_description_of_the_gateway_is_no_gateway(letters):

@@ -57,10 +57,9 @@ def start_alone(program, word):
 @pytest.mark.parametrize("program", ["principal", "agent"])
 def test_the_page_and_the_help_know_the_same_options(program):
     text = run(program, "--help")
-    said = {kind: set(re.findall(r"--([a-z0-9-]+)[,.\n]", part))
-            for kind, part in re.findall(r"Options of argocd-agent .*?(no effect|refused)\w*[^:]*:(.*?)\n\n", text, re.S)}
-    for kind in ("no effect", "refused"):
-        assert {row[0] for row in named(program, kind)} == said[kind]
+    rows = "".join((ROOT / "src/cli" / file).read_text() for file in ("sync_args.h", f"cmd_{program}.c"))
+    for kind, word in ("no effect", "IGNORED"), ("refused", "REFUSED"):
+        assert {row[0] for row in named(program, kind)} == set(re.findall(rf'\{{ "([a-z0-9-]+)", 0, OPTION_{word},', rows))
     for name, variable, _, _ in named(program, "served"):
         assert re.search(rf"^ +(-\w, )?--{name}\b", text, re.M), name
         assert name in ("log-level", "log-format") or f"[{variable}]" in re.sub(r"\s+", " ", text), name
