@@ -156,15 +156,20 @@ enum err problem_nomem(struct problems *p)
 	return E_NOMEM;
 }
 
+void problem_write(const struct problem *q, struct buf *ret_text)
+{
+	buf_str(ret_text, str_of(q->file));
+	if (q->line)
+		buf_addf(ret_text, ":%u", q->line);
+	buf_addf(ret_text, ": %s%s%s%s", q->warning ? "warning: " : "", q->path, *q->path ? ": " : "", q->text);
+	if (q->fix)
+		buf_addf(ret_text, " (%s)", q->fix);
+}
+
 void problems_write(const struct problems *p, struct buf *ret_text)
 {
 	for (const struct problem *q = p->first; q; q = q->next) {
-		buf_str(ret_text, str_of(q->file));
-		if (q->line)
-			buf_addf(ret_text, ":%u", q->line);
-		buf_addf(ret_text, ": %s%s%s%s", q->warning ? "warning: " : "", q->path, *q->path ? ": " : "", q->text);
-		if (q->fix)
-			buf_addf(ret_text, " (%s)", q->fix);
+		problem_write(q, ret_text);
 		buf_char(ret_text, '\n');
 	}
 	if (p->errors + p->warnings > p->kept && !p->lost)

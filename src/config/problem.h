@@ -57,6 +57,9 @@ void problem_in(struct problems *p, const char *file, unsigned line, const char 
 /* There was no memory to read on. Returns E_NOMEM, so that it ends a function. */
 enum err problem_nomem(struct problems *p);
 
-/* "FILE:LINE: PATH: text (fix)", one line each; "FILE:LINE: warning: PATH: ..." for warnings. */
+/* "FILE:LINE: PATH: text (fix)", without a line feed; "FILE:LINE: warning: PATH: ..." for a warning. */
+void problem_write(const struct problem *q, struct buf *ret_text);
+
+/* All of them, one line each, and how many more there are. */
 void problems_write(const struct problems *p, struct buf *ret_text);
 void problems_release(struct problems *p);

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/pki.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "gateway/config_read.h"
@@ -39,6 +41,21 @@ static void check_needed(struct config_reader *r, const struct doc_file *file, c
 	lacks(r, file, n, why.text);
 }
 
+/* Whoever checks it stays away, and only the other side would say so. */
+static void check_expiry(struct config_reader *r, const struct doc_file *file, const struct node *n,
+			 const char *cert_path)
+{
+	char text[CLOCK_RFC3339_MAX];
+	int64_t expires_ms;
+	struct why why;
+
+	if (pki_expiry(cert_path, &why, &expires_ms) != E_OK || expires_ms > clock_wall_ms())
+		return;
+	(void)clock_rfc3339(expires_ms * 1000000, text);
+	warning_at(r->problems, file, n, "renew it: senders that verify it do not connect",
+		   "the certificate %s expired at %s", cert_path, text);
+}
+
 static bool same_tls(const struct route_config *a, const struct route_config *b)
 {
 	return str_eq(str_of(a->tls_cert.path), str_of(b->tls_cert.path)) &&
@@ -50,13 +67,16 @@ static void check_tls(struct config_reader *r, size_t i)
 {
 	const struct route_config *route = &r->config->routes[i];
 	const struct route_place *place = &r->places[i];
+	const struct node *n = node_get(place->context, "serverCertSecret");
 	struct tls_server *tls = NULL;
 	struct why why = { 0 };
 
 	if (!route->tls_cert.path || !route->tls_key.path || (i && same_tls(route - 1, route)))
 		return;
 	if (tls_server_new(route->tls_cert.path, route->tls_key.path, "http/1.1", &why, &tls) != E_OK)
-		lacks(r, place->file, node_get(place->context, "serverCertSecret"), why.text);
+		lacks(r, place->file, n, why.text);
+	else
+		check_expiry(r, place->file, n, route->tls_cert.path);
 	tls_server_free(tls);
 }
 

@@ -1,23 +1,34 @@
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "gateway/process.h"
 #include "net/systemd.h"
+
+/* As `check-config` prints them, a line of the log each. */
+static void tell_problems(const struct problems *p)
+{
+	struct buf text = { 0 };
+	size_t all = p->errors + p->warnings;
+
+	for (const struct problem *q = p->first; q; q = q->next) {
+		buf_clear(&text);
+		problem_write(q, &text);
+		log_at(q->warning ? LOG_WARN : LOG_ERROR, "gateway", "the manifests have a problem",
+		       LOG_STRN("problem", buf_view(&text)));
+	}
+	if (all > p->kept || p->lost)
+		log_error("gateway", "the manifests have more problems: see holdfast check-config",
+			  LOG_U("more", all - p->kept), LOG_B("out_of_memory", p->lost));
+	buf_release(&text);
+}
 
 enum err config_read(const struct gateway_options *options, bool running, struct gateway_config **ret_config)
 {
 	struct config_input input = options->input;
 	struct problems problems = { 0 };
-	struct buf text = { 0 };
 	enum err err;
 
 	input.running = running;
 	err = gateway_config_read(&input, &problems, ret_config);
-
-	problems_write(&problems, &text);
-	if (text.err == E_OK && text.n)
-		(void)fwrite(text.p, 1, text.n, stderr);
-	buf_release(&text);
+	tell_problems(&problems);
 	problems_release(&problems);
 	return err;
 }
@@ -189,7 +200,7 @@ void config_reload(struct process *p)
 
 	systemd_reloading();
 	if (config_read(p->options, /* running= */ true, &next) != E_OK) {
-		why_set(&why, E_CONFIG, "the manifests have problems: they stand above");
+		why_set(&why, E_CONFIG, "the manifests have problems, logged above");
 		refuse(p, &why);
 		return;
 	}

@@ -25,7 +25,10 @@ class Pair:
 
 
 class Authority:
-    def __init__(self, directory, name="test authority"):
+    """`past_days`: its certificates are those of so many days ago, and good for a day."""
+
+    def __init__(self, directory, name="test authority", past_days=0):
+        self.past = datetime.timedelta(days=past_days)
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.private = ec.generate_private_key(ec.SECP256R1())
@@ -34,7 +37,7 @@ class Authority:
         self.cert = Pair(directory, "ca", own.sign(self.private, hashes.SHA256()), self.private).cert
 
     def builder(self, subject, key):
-        now = datetime.datetime.utcnow()
+        now = datetime.datetime.utcnow() - self.past
         return (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
                 .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
                 .not_valid_after(now + datetime.timedelta(days=1)))

@@ -226,7 +226,9 @@ def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(served):
         assert status_of(g, "/hook") == 200
     assert reload_counts(g) == (0, 5)
     assert len([m for m in g.log() if m["msg"].startswith("the new configuration was refused")]) == 5
-    assert f"{g.file}:" in g.process.output(), "the problems are listed with their place"
+    named = [m for m in g.log() if m["msg"] == "the manifests have a problem"]
+    assert len(named) >= 5 and all(m["problem"].startswith(f"{g.file}:") for m in named), "each problem with its place"
+    assert all(line.startswith("{") for line in g.process.output().splitlines()), "the log is JSON, problems included"
     assert reload(g, with_route(g, "x")) == (1, 5)
     wait_until(lambda: status_of(g, "/x") == 200, "a good one is taken after all")
 

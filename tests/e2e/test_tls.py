@@ -9,7 +9,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import wait_until
+from conftest import HOLDFAST, wait_until
+from pki import Authority
 from rawhttp import Peer, chunk, chunked, request
 
 GOOD = b'{"n": "good"}'
@@ -112,6 +113,19 @@ def test_plain_http_on_the_tls_port_gets_no_answer_and_harms_nobody(served):
             assert b"HTTP" not in p.kept, data
         wait_until(lambda: is_served(served), "others are served")
     assert bodies(served) == ["served"] * 8 and served.process.running()
+
+
+def test_a_certificate_that_has_expired_is_said_at_a_reload_and_by_check_config(served, tmp_path):
+    authority = Authority(tmp_path / "pki", past_days=30)
+    pair = authority.issue("localhost", hosts=["localhost"])
+    pair.key.rename(served.secrets / "key")
+    pair.cert.rename(served.secrets / "crt")
+    served.process.send(signal.SIGHUP)
+    wait_until(lambda: served.says("the configuration was reloaded"), "it is read again")
+    warned = [line["problem"] for line in served.log() if line["msg"] == "the manifests have a problem"]
+    assert len(warned) == 1 and f"{served.secrets}/crt expired at 20" in warned[0] and "renew it" in warned[0]
+    done = subprocess.run([HOLDFAST, "check-config", served.file], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "expired at 20" in done.stdout, "senders that do not verify are still served"
 
 
 def test_tls_on_the_plain_port_is_refused(served):
