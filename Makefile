@@ -52,7 +52,7 @@ format: ## lays the C code out with clang-format
 
 install: ## installs under $(DESTDIR)$(PREFIX)
 	@$(call deps,build)
-	@scripts/configure release --prefix=$(PREFIX)
+	@scripts/configure release --prefix=$(PREFIX) --libdir=lib # where pkg-config and the loader look, with and without dpkg-dev
 	@DESTDIR=$(DESTDIR) meson install -C $(RELEASE)
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 

@@ -56,7 +56,7 @@ def stage(tmp_path_factory):
 
 
 def pkg_config(stage, *options):
-    libdir = next((stage / "usr/lib").rglob("holdfast.pc")).parent
+    libdir = stage / "usr/lib/pkgconfig"
     env = {**os.environ, "PKG_CONFIG_SYSROOT_DIR": str(stage),
            "PKG_CONFIG_PATH": str(libdir)}
     return subprocess.run(["pkg-config", *options, "holdfast"], env=env, check=True, capture_output=True,
