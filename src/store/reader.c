@@ -1,8 +1,7 @@
-#include <errno.h>
-
 #include "base/mem.h"
 #include "store/reader_impl.h"
 #include "store/schema.h"
+#include "store/tool_file.h"
 
 #define BUSY_MS 2000
 
@@ -44,9 +43,9 @@ static enum err open_file(struct store_reader *r, const char *dir, struct why *w
 	buf_addf(&path, "%s/%s", dir, STORE_FILE);
 	if (!buf_cstr(&path))
 		return why_set(why, E_NOMEM, "open");
-	err = db_open(path.p, SQLITE_OPEN_READONLY, BUSY_MS, why, &r->db);
-	if (err == E_NOT_FOUND && errno == ENOENT)
-		why_set(why, err, "there is no store");
+	err = tool_reach(path.p, why);
+	if (err == E_OK)
+		err = db_open(path.p, SQLITE_OPEN_READONLY, BUSY_MS, why, &r->db);
 	if (err == E_OK)
 		err = schema_check(&r->db, why);
 	if (err == E_OK)

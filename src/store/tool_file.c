@@ -1,6 +1,6 @@
 #include "store/tool_file.h"
 
-#include <sys/stat.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -10,13 +10,21 @@
 #define BUSY_MS  5000
 #define TICK_OPS 200000 /* of SQLite's machine: some milliseconds */
 
+enum err tool_reach(const char *path, struct why *why)
+{
+	if (access(path, R_OK) == 0)
+		return E_OK;
+	if (errno == EACCES)
+		return why_set(why, E_FORBIDDEN, "this user may not read it: use sudo, or the user of the gateway");
+	return why_set(why, E_NOT_FOUND, "there is no store");
+}
+
 static enum err open_path(const char *path, int flags, struct why *why, struct db *ret_db)
 {
-	struct stat st;
-	enum err err;
+	enum err err = tool_reach(path, why);
 
-	if (stat(path, &st) != 0)
-		return why_set(why, E_NOT_FOUND, "there is no store");
+	if (err != E_OK)
+		return err;
 	err = db_open(path, flags, BUSY_MS, why, ret_db);
 	if (err == E_OK)
 		err = schema_check(ret_db, why);

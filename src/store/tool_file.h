@@ -9,6 +9,9 @@
 #include "store/spool_sql.h"
 #include "store/store_tool.h"
 
+/* Is there a database that this user may read? E_NOT_FOUND, E_FORBIDDEN. */
+enum err tool_reach(const char *path, struct why *why);
+
 /* E_NOT_FOUND: there is no store in `dir`. `flags` are SQLite's. */
 enum err tool_open(const char *dir, int flags, struct why *why, struct db *ret_db);
 

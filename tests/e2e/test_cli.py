@@ -289,6 +289,9 @@ def test_the_default_directory_is_in_the_home_of_the_user(data):
         assert tail(HOME=home, XDG_STATE_HOME=f"{home}/xdg").stdout == first
         assert f"there is no store in {home}/.local/state/holdfast" in tail(HOME=home, XDG_STATE_HOME="xdg").stderr
         assert "HOME is not set" in tail().stderr
+        if nobody:
+            os.chmod(f"{home}/xdg/holdfast", 0o700)
+            assert "this user may not read it: use sudo" in tail(HOLDFAST_DATA_DIR=f"{home}/xdg/holdfast").stderr
 
 
 def test_a_reader_that_goes_away_is_no_failure(filler):
