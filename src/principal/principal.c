@@ -162,13 +162,16 @@ static void on_terminate(struct daemon *daemon)
 static void on_reload(struct daemon *daemon)
 {
 	struct principal *p = of(daemon);
+	bool started = hub_is_synced(p->hub); /* else READY would end the start that systemd waits for */
 
-	systemd_reloading();
+	if (started)
+		systemd_reloading();
 	server_reload(p);
 	access_reload(p);
 	streams_review(p);
 	log_info(PRINCIPAL_LOG, "reloaded");
-	systemd_ready("running");
+	if (started)
+		systemd_ready("running");
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */

@@ -1,9 +1,11 @@
 """A principal keeps agents in step, over directories: real processes, real TLS, real kills."""
 
+import contextlib
 import os
 import random
 import re
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -427,6 +429,27 @@ def test_the_service_manager_hears_of_its_ready_and_that_its_loop_turns(net, man
     end.process.send(signal.SIGTERM)
     assert manager.hear() == {"STOPPING": "1"}
     assert end.process.wait() == 0
+
+
+def test_a_reload_before_everything_is_read_is_not_the_end_of_the_start(net, manager):
+    """The service manager starts what waits for the principal at the first READY."""
+    principal = net.principal(name="watched")
+    principal.stop()
+    principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))
+    principal.process.env["NOTIFY_SOCKET"] = str(manager.path)
+    with contextlib.closing(sqlite3.connect(principal.data / "ledger.db", isolation_level=None)) as ledger:
+        ledger.execute("BEGIN IMMEDIATE")  # what is new cannot be kept, so it is not reported
+        principal.process.start()
+        wait_until(lambda: principal.page("/livez").status_code == 200, "its loop turns")
+        principal.process.send(signal.SIGHUP)
+        wait_until(lambda: principal.log("reloaded"), "it is reloaded")
+        assert principal.page("/readyz").status_code == 503
+        ledger.execute("ROLLBACK")
+    principal.ready()
+    assert manager.hear() == {"READY": "1", "STATUS": "running"}
+    principal.process.send(signal.SIGTERM)
+    assert manager.hear() == {"STOPPING": "1"}
+    assert principal.process.wait() == 0
 
 
 # ---- versions --------------------------------------------------------------------------------------------------------
