@@ -103,6 +103,31 @@ def test_a_crowd_of_connections_takes_neither_files_nor_places_from_agents(net, 
         raw.close()
 
 
+@pytest.mark.parametrize("how", ["login", "stream"])
+def test_a_login_and_a_stream_each_keep_their_connection_its_place(net, api, how):
+    """An agent may log in over one connection and open its stream over another."""
+    principal = with_passwords(net, SITE, start=False)
+    principal.process.command = ["prlimit", "--nofile=100:300", *principal.process.command]
+    principal.start().ready()
+    peer = AgentPeer(api, principal.port, net.pki)
+    token = login(peer).accessToken
+    if how == "stream":
+        peer.close()
+        peer = AgentPeer(api, principal.port, net.pki)
+        stream = peer.subscribe(token=token)
+        principal.wait_connected(SITE)
+    states = []
+    peer.channel.subscribe(states.append)
+    crowd = [socket.create_connection(("127.0.0.1", principal.port), 60) for _ in range(400)]
+    ended = 'holdfast_rpc_connections_ended_total{side="server",reason="connections"}'
+    wait_until(lambda: principal.metrics().get(ended, 0) > 100, "strangers have given way")
+    assert how == "login" or stream.call.is_active()
+    assert login(peer).accessToken
+    assert set(states) == {grpc.ChannelConnectivity.READY}, "it is the connection that was there before"
+    for raw in crowd:
+        raw.close()
+
+
 def resident_kib(principal):
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{principal.process.pid}/status").read_text())[1])
 
