@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "../store/fixture.h"
+#include "../store/power_vfs.h"
 #include "base/clock.h"
 #include "bus/embedded.h"
 #include "bus/forwarder.h"
@@ -20,7 +21,8 @@ struct script_bus {
 	struct bus bus;
 	_Atomic int state;
 	_Atomic size_t calls;
-	_Atomic size_t seen_down; /* how often the forwarder was told that it is down */
+	_Atomic size_t seen;      /* how often the forwarder asked for its state, */
+	_Atomic size_t seen_down; /* and was told that it is down */
 	enum err (*answer)(struct script_bus *b, const struct bus_publish *p);
 	size_t refusals;
 	bool holds; /* answers when script_let_go() is called */
@@ -76,6 +78,7 @@ static enum bus_state script_state(const struct bus *bus)
 	struct script_bus *b = CONTAINER_OF((struct bus *)bus, struct script_bus, bus);
 	enum bus_state state = (enum bus_state)atomic_load(&b->state);
 
+	atomic_fetch_add(&b->seen, 1);
 	if (state == BUS_DOWN)
 		atomic_fetch_add(&b->seen_down, 1);
 	return state;
@@ -340,6 +343,39 @@ static void what_is_no_longer_stored_when_it_is_tried_again_holds_nothing_up(voi
 	forwarder_stop(forwarder, 0);
 	assert_int_equal(script.taken_count, 1);
 	assert_string_equal(script.taken[0], "2");
+	fixture_free(f);
+}
+
+#define TURNS 200
+
+/* Each turn would look, for whatever reason it came; and when it can be read, nobody has to say so. */
+static void a_store_that_cannot_be_read_is_looked_at_now_and_then_and_read_when_it_can(void **state)
+{
+	struct fixture *f;
+	struct forwarder *forwarder;
+	int64_t oldest;
+
+	(void)state;
+	power_reset(1);
+	f = open_store();
+	script_init(&script, take);
+	atomic_store(&script.state, BUS_DOWN);
+	forwarder = start(f, &script.bus, 4);
+	put(f, "a", "1", "");
+	fixture_sql(f->dir, "ALTER TABLE events RENAME TO hidden");
+	atomic_store(&script.state, BUS_UP);
+	power_fail(POWER_OPEN, 0, 0); /* counts */
+	for (size_t n = 0; n < TURNS; n++) {
+		size_t seen = atomic_load(&script.seen);
+
+		forwarder_kick(forwarder);
+		wait_for(&script.seen, seen + 1);
+	}
+	assert_true(power_count() < TURNS / 4);
+	assert_int_equal(forwarder_waiting(forwarder, &oldest), 1);
+	fixture_sql(f->dir, "ALTER TABLE hidden RENAME TO events");
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
 	fixture_free(f);
 }
 
@@ -798,6 +834,7 @@ int main(void)
 		cmocka_unit_test(a_bus_that_comes_back_is_tried_at_once),
 		cmocka_unit_test(what_is_refused_waits_its_time_while_others_are_taken),
 		cmocka_unit_test(what_is_no_longer_stored_when_it_is_tried_again_holds_nothing_up),
+		cmocka_unit_test(a_store_that_cannot_be_read_is_looked_at_now_and_then_and_read_when_it_can),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(what_waits_is_tried_again_when_others_went_past_it_as_far_as_they_may),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),

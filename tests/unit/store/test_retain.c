@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -141,7 +142,83 @@ static void dead_letters_keep_their_events(void **state)
 	assert_int_not_equal(info_of(f).first, 1); /* retention is past it: this was what kept it */
 }
 
-/* Retention looks at every start, in a turn of the writer of its own: a group without events makes it turn. */
+static void forbid(struct fixture *f, const char *what)
+{
+	char sql[200];
+
+	(void)snprintf(sql, sizeof(sql), "CREATE TRIGGER forbidden BEFORE %s BEGIN SELECT RAISE(ABORT, 'not now'); END",
+		       what);
+	fixture_sql(f->dir, sql);
+}
+
+static void allow(struct fixture *f)
+{
+	fixture_sql(f->dir, "DROP TRIGGER forbidden");
+}
+
+static bool has_failed(struct fixture *f)
+{
+	return store_state(f->store) == STORE_FAILED;
+}
+
+/* All of it or nothing: what says that it has gone, and its going. */
+static void what_cannot_be_let_go_stays_until_it_can(void **state)
+{
+	static const char *const steps[] = { "DELETE ON events", "INSERT ON settings WHEN NEW.name = 'removed_ms'",
+					     "INSERT ON settings WHEN NEW.name = 'removed_pos'" };
+	struct fixture *f = *state;
+
+	f->config.forward_all = true;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct store_info before;
+
+		f->config.retain_bytes = 0;
+		assert_int_equal(fixture_open(f), E_OK);
+		for (int n = 0; n < 10; n++)
+			assert_int_equal(put_big(f, NULL), E_OK);
+		fixture_close(f);
+		before = info_of(f);
+		forbid(f, steps[i]);
+		f->config.retain_bytes = 1;
+		assert_int_equal(fixture_open(f), E_OK);
+		fixture_until(f, has_failed);
+		assert_int_equal(info_of(f).first, before.first);
+		assert_int_equal(info_of(f).events, before.events);
+		allow(f);
+		wanted_first = before.first + 1;
+		fixture_until(f, first_is_wanted);
+		fixture_close(f);
+	}
+}
+
+static bool dead_letter_goes(struct fixture *f)
+{
+	return fixture_dead_remove(f, 1, "bus") == E_OK;
+}
+
+static void a_dead_letter_whose_event_cannot_go_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(fixture_dead(f, 1, "bus", "too large"), E_OK);
+	fixture_close(f);
+	f->config.forward_all = true;
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	while (!some_have_gone(f)) /* retention is past it then */
+		assert_int_equal(put_big(f, NULL), E_OK);
+	forbid(f, "DELETE ON events WHEN OLD.pos = 1");
+	assert_int_equal(fixture_dead_remove(f, 1, "bus"), E_UNAVAILABLE);
+	assert_int_equal(info_of(f).dead, 1);
+	assert_int_equal(info_of(f).first, 1);
+	allow(f);
+	fixture_until(f, dead_letter_goes);
+	assert_int_equal(info_of(f).dead, 0);
+	assert_int_not_equal(info_of(f).first, 1);
+}
+
 /* Some of `n` events go; the position of the last of them. */
 static uint64_t let_some_go(struct fixture *f, int n, struct store_reader **ret_reader)
 {
@@ -221,6 +298,7 @@ static void nothing_is_missed_where_nothing_was_let_go(void **state)
 	store_reader_close(reader);
 }
 
+/* Retention looks at every start, in a turn of the writer of its own: a group without events makes it turn. */
 static void look_again(struct fixture *f)
 {
 	fixture_close(f);
@@ -426,12 +504,24 @@ static bool position_is_on_disk(struct fixture *f)
 	return info_of(f).bus_count == 1;
 }
 
+/* Its log is empty, and it waits: nothing becomes due by itself any more. */
+static bool writer_sleeps(struct fixture *f)
+{
+	char path[128];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/spool.db-wal", f->dir);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size == 0 && atomic_load(&f->store->wake.word);
+}
+
 static void a_position_reaches_the_disk_without_another_event(void **state)
 {
 	struct fixture *f = *state;
 
 	assert_int_equal(fixture_open(f), E_OK);
 	assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+	fixture_until(f, writer_sleeps);
 	store_set_forwarded(f->store, "bus", 1);
 	fixture_until(f, position_is_on_disk);
 }
@@ -481,6 +571,8 @@ int main(void)
 		T(what_no_bus_has_taken_stays),
 		T(the_slowest_bus_decides),
 		T(dead_letters_keep_their_events),
+		T(what_cannot_be_let_go_stays_until_it_can),
+		T(a_dead_letter_whose_event_cannot_go_stays),
 		T(what_was_let_go_is_missed_by_position_and_by_time),
 		T(a_dead_letter_is_not_missed),
 		T(nothing_is_missed_where_nothing_was_let_go),
