@@ -580,6 +580,20 @@ static void who_stops_finishes_what_is_under_way(void **state)
 	end(&sc);
 }
 
+static void who_stops_begins_nothing_any_more(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	site_stop(sc.site);
+	assert_int_equal(session_epoch(site_session(sc.site)), 0);
+	put(&sc, COPY("u1", "of people"));
+	expect(&sc, "");
+	assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"of people\"");
+	end(&sc);
+}
+
 static void a_principal_that_is_unknown_without_memory_is_known_the_next_time(void **state)
 {
 	struct agent_name name;
@@ -641,6 +655,7 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_while_the_ledger_fails),
 		cmocka_unit_test(who_is_ready_already_wakes_nobody_again),
 		cmocka_unit_test(who_stops_finishes_what_is_under_way),
+		cmocka_unit_test(who_stops_begins_nothing_any_more),
 		cmocka_unit_test(a_principal_that_is_unknown_without_memory_is_known_the_next_time),
 		cmocka_unit_test(a_change_that_had_no_memory_reaches_the_principal_all_the_same),
 	};

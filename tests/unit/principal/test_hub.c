@@ -241,15 +241,20 @@ static void expect(struct scene *sc, const char *text)
 	sc->said[sc->said_n = 0] = 0;
 }
 
-static struct hub_agent *connect_agent(struct scene *sc, const char *name, enum agent_mode mode)
+static struct hub_agent *connect_in(struct scene *sc, const char *name, enum agent_mode mode, unsigned dialect)
 {
-	const struct wire_dialect agreed = { .version = WIRE_NEWEST, .window_events = 100, .window_bytes = 1 << 20 };
+	const struct wire_dialect agreed = { .version = dialect, .window_events = 100, .window_bytes = 1 << 20 };
 	struct hub_agent *a = hub_agent(sc->hub, str_of(name), mode);
 
 	assert_non_null(a);
 	assert_int_equal(session_open(a->session, ++sc->epochs, &agreed, sc->g.now), E_OK);
 	hub_ready(a);
 	return a;
+}
+
+static struct hub_agent *connect_agent(struct scene *sc, const char *name, enum agent_mode mode)
+{
+	return connect_in(sc, name, mode, WIRE_NEWEST);
 }
 
 static void hear(struct scene *sc, struct hub_agent *a, const struct wire_event *e)
@@ -650,6 +655,33 @@ static void who_stops_waits_for_the_rows_that_are_on_their_way(void **state)
 	end(&sc);
 }
 
+/* Nobody runs the session of a retired agent again, nor one of a hub that stops: its status would wait for an answer for ever. */
+static void who_stops_or_is_retired_waits_for_no_agent(void **state)
+{
+	(void)state;
+	for (int stops = 0; stops < 2; stops++) {
+		struct hub_agent *a;
+		struct scene sc;
+
+		begin(&sc);
+		a = connect_in(&sc, "a1", AGENT_MANAGED, WIRE_UPSTREAM);
+		run(&sc, 5);
+		put(&sc, "{'metadata':{'name':'web','namespace':'a1','uid':'u1','annotations':{"
+			 "'argocd.argoproj.io/refresh':'normal'}},'spec':{}}");
+		expect(&sc, "a1: create web_u1_1\n");
+		hear(&sc, a, &status_of_web); /* before its answer, perhaps of what was before the refresh */
+		run(&sc, 5);
+		assert_false(hub_is_idle(sc.hub));
+		if (stops)
+			hub_stop(sc.hub);
+		else
+			connect_in(&sc, "a1", AGENT_AUTONOMOUS, WIRE_UPSTREAM);
+		run(&sc, 5);
+		assert_true(hub_is_idle(sc.hub));
+		end(&sc);
+	}
+}
+
 /* ---- memory ------------------------------------------------------------------------------------------------------------ */
 
 /* A change that had no memory is not forgotten: the agent hears of it without anything else happening. */
@@ -747,6 +779,7 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_while_the_ledger_fails_and_everything_when_it_works_again),
 		cmocka_unit_test(agents_in_step_ask_for_no_turn),
 		cmocka_unit_test(who_stops_waits_for_the_rows_that_are_on_their_way),
+		cmocka_unit_test(who_stops_or_is_retired_waits_for_no_agent),
 		cmocka_unit_test(a_change_that_had_no_memory_reaches_its_agent_all_the_same),
 		cmocka_unit_test(without_memory_it_tries_again_after_a_pause),
 	};

@@ -272,14 +272,17 @@ static void hear(struct stage *st, const struct wire_event *e)
 void stage_hear(struct stage *st, enum wire_type type, const char *id, const char *version, const char *json)
 {
 	json_object *tree = tree_of(json);
-	char event_id[128];
+	char event_id[128], subject[128];
 
 	(void)snprintf(event_id, sizeof(event_id), "%s_%s", id, version);
+	(void)snprintf(subject, sizeof(subject), "%s/%s", tree_meta(tree, "namespace"), tree_meta(tree, "name"));
 	hear(st, &(struct wire_event){ .type = type,
 				       .target = WIRE_TO_APPLICATION,
 				       .resource_id = str_of(id),
 				       .event_id = str_of(event_id),
-				       .data = str_of(json_object_to_json_string(tree)) });
+				       .subject = str_of(subject),
+				       .data = str_of(json_object_to_json_string_ext(
+					       tree, JSON_C_TO_STRING_NOSLASHESCAPE)) }); /* as peers write it */
 	json_object_put(tree);
 }
 

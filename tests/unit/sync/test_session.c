@@ -571,6 +571,39 @@ static void the_status_is_told_again_behind_the_answer_to_a_command(void **state
 	stage_end(&st);
 }
 
+/* Its first answer may have been lost, and what was told behind it came first: it is a repetition to the principal, too. */
+static void the_status_is_told_again_behind_the_answer_to_each_repetition_of_a_wish(void **state)
+{
+	static const struct {
+		enum wire_type type;
+		const char *version, *json, *first, *again;
+	} wishes[] = {
+		{ WIRE_SET_OPERATION, "2.set-operation", APP("u1", "r1", ",'operation':{'number':7}"),
+		  "received web_u1_2.set-operation\napplied web_u1_2.set-operation\n"
+		  "status-update " COPY "_2-425, operation 7\n",
+		  "applied web_u1_2.set-operation\nstatus-update " COPY "_2-457, operation 7\n" },
+		{ WIRE_SPEC_UPDATE, "2", TO_REFRESH,
+		  "received web_u1_2\napplied web_u1_2\nstatus-update " COPY "_2-425\n",
+		  "applied web_u1_2\nstatus-update " COPY "_2-457\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
+		struct stage st;
+
+		stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+		stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+		stage_expect(&st, "received web_u1_1\napplied web_u1_1\n" HAS_NO_STATUS);
+		stage_answer(&st, COPY, "1", true);
+		stage_hear(&st, wishes[i].type, "web_u1", wishes[i].version, wishes[i].json);
+		stage_expect(&st, wishes[i].first);
+		stage_answer(&st, COPY, "2-425", true);
+		stage_hear(&st, wishes[i].type, "web_u1", wishes[i].version, wishes[i].json);
+		stage_expect(&st, wishes[i].again);
+		stage_end(&st);
+	}
+}
+
 static void a_command_for_a_copy_that_is_being_made_again_comes_again(void **state)
 {
 	struct stage st;
@@ -1084,6 +1117,7 @@ int main(void)
 		cmocka_unit_test(a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone),
 		cmocka_unit_test(a_late_delete_leaves_the_newer_object_of_the_name),
 		cmocka_unit_test(the_status_is_told_again_behind_the_answer_to_a_command),
+		cmocka_unit_test(the_status_is_told_again_behind_the_answer_to_each_repetition_of_a_wish),
 		cmocka_unit_test(a_command_for_a_copy_that_is_being_made_again_comes_again),
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
