@@ -159,7 +159,7 @@ struct http_limits site_limits(void)
 				     .write_ms = 10 * PATIENCE_S * 1000 };
 }
 
-void site_start(struct site *s, const struct http_limits *limits, struct tls_server *tls)
+static void start_on(struct site *s, struct str host, const struct http_limits *limits, struct tls_server *tls)
 {
 	struct http_handler handler = { .on_head = on_head,
 					.on_body = on_body,
@@ -173,11 +173,21 @@ void site_start(struct site *s, const struct http_limits *limits, struct tls_ser
 	*s = (struct site){ 0 };
 	sem_init(&s->changed, 0, 0);
 	assert_int_equal(E_OK, loop_init(&s->loop, &why));
-	assert_int_equal(E_OK, listen_open(STR("127.0.0.1"), 0, false, &why, &fd));
+	assert_int_equal(E_OK, listen_open(host, 0, false, &why, &fd));
 	s->port = listen_port(fd);
 	s->listener = fd;
 	assert_int_equal(E_OK, http_server_start(&s->loop, fd, tls, limits, &handler, &why, &s->server));
 	assert_int_equal(0, pthread_create(&s->thread, NULL, run_loop, s));
+}
+
+void site_start(struct site *s, const struct http_limits *limits, struct tls_server *tls)
+{
+	start_on(s, STR("127.0.0.1"), limits, tls);
+}
+
+void site_start_everywhere(struct site *s, const struct http_limits *limits)
+{
+	start_on(s, STR(""), limits, NULL);
 }
 
 static void do_stop(struct site *s, const void *arg)

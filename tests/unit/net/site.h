@@ -37,6 +37,9 @@ struct http_limits site_limits(void);
 
 void site_start(struct site *s, const struct http_limits *limits, struct tls_server *tls);
 
+/* The same, listening on addresses of both families, as far as the machine has them. */
+void site_start_everywhere(struct site *s, const struct http_limits *limits);
+
 /* Stops the server (unless it has stopped), the loop and the thread. Every on_head had its on_close. */
 void site_end(struct site *s);
 

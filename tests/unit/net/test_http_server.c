@@ -260,6 +260,32 @@ static void one_address_cannot_take_all_connections(void **state)
 	site_end(&s);
 }
 
+/* On a socket for both families a client of IPv4 has an IPv6 address. */
+static void one_address_is_the_same_on_the_sockets_of_either_family(void **state)
+{
+	struct http_limits limits = site_limits();
+	struct http_quota quota;
+	struct site four, both;
+	int first, second;
+
+	(void)state;
+	http_quota_init(&quota);
+	limits.quota = &quota;
+	limits.conns_per_addr_max = 1;
+	site_start(&four, &limits, NULL);
+	site_start_everywhere(&both, &limits);
+	first = dial(&four);
+	say(first, GET("/"));
+	expect_answer(first, "200 OK");
+	second = dial(&both);
+	assert_true(hears_end(second));
+	close(first);
+	close(second);
+	site_end(&four);
+	site_end(&both);
+	http_quota_release(&quota);
+}
+
 static void stopping_finishes_what_is_in_flight(void **state)
 {
 	struct http_limits limits = site_limits();
@@ -456,6 +482,7 @@ int main(void)
 		cmocka_unit_test(a_thousand_idle_connections_disturb_nobody),
 		cmocka_unit_test(connections_beyond_the_limit_are_closed_at_once),
 		cmocka_unit_test(one_address_cannot_take_all_connections),
+		cmocka_unit_test(one_address_is_the_same_on_the_sockets_of_either_family),
 		cmocka_unit_test(stopping_finishes_what_is_in_flight),
 		cmocka_unit_test(stopping_now_waits_for_nothing),
 		cmocka_unit_test(a_stopped_server_takes_no_connection),

@@ -78,6 +78,13 @@ static void unary(struct rpc_call *call, struct str message)
 	rpc_metadata_release(&m);
 }
 
+static void tell_address(struct rpc_call *call, struct str message)
+{
+	(void)message;
+	(void)rpc_send(call, str_of(rpc_peer(call)->address));
+	finish_ok(call);
+}
+
 static void hang(struct rpc_call *call, struct str message)
 {
 	(void)call;
@@ -100,6 +107,7 @@ static void fill(struct rpc_call *call, struct str message)
 static const struct rpc_method methods[] = {
 	{ "/t/Echo", RPC_BIDI, ignore_open, echo, finish_ok, NULL, note_cancel },
 	{ "/t/Unary", RPC_UNARY, ignore_open, unary, NULL, NULL, note_cancel },
+	{ "/t/Address", RPC_UNARY, ignore_open, tell_address, NULL, NULL, note_cancel },
 	{ "/t/Hang", RPC_CLIENT_STREAM, ignore_open, hang, NULL, NULL, note_cancel },
 	{ "/t/Full", RPC_SERVER_STREAM, ignore_open, fill, NULL, finish_ok, note_cancel },
 };
@@ -143,7 +151,7 @@ static bool start_server(struct pair *p, const struct rpc_limits *limits)
 	struct why why;
 	int fd;
 
-	assert_int_equal(E_OK, listen_open(STR("127.0.0.1"), 0, false, &why, &fd));
+	assert_int_equal(E_OK, listen_open(STR(""), 0, false, &why, &fd));
 	p->port = listen_port(fd);
 	if (p->fail_at)
 		mem_fail_at(p->fail_at);

@@ -41,6 +41,20 @@ static void a_unary_call_brings_back_message_and_metadata(void **state)
 	pair_end(&pair);
 }
 
+/* The server listens for both families: to IPv6 the caller is ::ffff:127.0.0.1, and all callers of IPv4 were of one network. */
+static void a_caller_has_the_same_address_on_every_socket(void **state)
+{
+	struct rpc_call *call;
+
+	(void)state;
+	start(NULL);
+	call = begin("/t/Address");
+	assert_int_equal(E_OK, rpc_send(call, STR("?")));
+	rpc_half_close(call);
+	pair_await(&pair, "msg:9:127.0.0.1 close:OK:: ");
+	pair_end(&pair);
+}
+
 static void messages_of_a_stream_keep_their_order(void **state)
 {
 	struct rpc_call *call;
@@ -401,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_unary_call_brings_back_message_and_metadata),
+		cmocka_unit_test(a_caller_has_the_same_address_on_every_socket),
 		cmocka_unit_test(messages_of_a_stream_keep_their_order),
 		cmocka_unit_test(a_unary_method_takes_exactly_one_message),
 		cmocka_unit_test(the_deadline_ends_both_sides),
