@@ -14,6 +14,17 @@
 
 static char path[] = "/tmp/test_secret_file.XXXXXX";
 
+/* The wall clock is this test's. */
+static int64_t ahead_ms;
+
+int64_t __real_clock_wall_ms(void);
+int64_t __wrap_clock_wall_ms(void);
+
+int64_t __wrap_clock_wall_ms(void)
+{
+	return __real_clock_wall_ms() + ahead_ms;
+}
+
 static void put(const char *text)
 {
 	FILE *f = fopen(path, "w");
@@ -88,9 +99,8 @@ static void old_and_new_are_right_until_the_overlap_is_over(void **state)
 	s.overlap_ms = 5000;
 	secret_file_look(&s, 10000);
 	rotate("newer");
+	ahead_ms = -60000; /* it has changed just now, or will have */
 	assert_int_equal(secret_file_check(&s, STR("newer"), 11000), E_OK);
-	assert_in_range(s.changed_ms, 10000, 11000);
-	s.changed_ms = 11000;
 	assert_int_equal(secret_file_check(&s, STR("old"), 11000), E_OK);
 	assert_int_equal(secret_file_check(&s, STR("older"), 15999), E_UNAUTHENTICATED);
 	assert_int_equal(secret_file_check(&s, STR("old"), 15999), E_OK);
@@ -99,6 +109,27 @@ static void old_and_new_are_right_until_the_overlap_is_over(void **state)
 	assert_int_equal(secret_file_check(&s, STR("old"), 20000), E_UNAUTHENTICATED);
 	assert_int_equal(s.before.n, 0); /* wiped */
 	secret_file_release(&s);
+	ahead_ms = 0;
+}
+
+/* Whatever its time of change says, as long as the old one was read it was valid. */
+static void the_overlap_begins_when_the_old_one_was_seen_last_at_the_earliest(void **state)
+{
+	struct secret_file s;
+
+	(void)state;
+	put("old");
+	secret_file_init(&s, path);
+	s.overlap_ms = 5000;
+	secret_file_look(&s, 10000);
+	secret_file_look(&s, 20000);
+	rotate("newer");
+	ahead_ms = 60000; /* a minute ago */
+	assert_int_equal(secret_file_check(&s, STR("old"), 21000), E_OK);
+	assert_int_equal(secret_file_check(&s, STR("old"), 24999), E_OK);
+	assert_int_equal(secret_file_check(&s, STR("old"), 25000), E_UNAUTHENTICATED);
+	secret_file_release(&s);
+	ahead_ms = 0;
 }
 
 static void only_the_secret_before_is_kept(void **state)
@@ -176,6 +207,55 @@ static void a_new_one_goes_on_with_what_the_old_one_knows(void **state)
 	secret_file_release(&second);
 }
 
+/* It was looked at a moment ago: a reload is no reason to read the file again. */
+static void a_new_one_looks_when_the_old_one_would_have(void **state)
+{
+	struct secret_file first, second;
+
+	(void)state;
+	put("old");
+	secret_file_init(&first, path);
+	secret_file_look(&first, 5000);
+	rotate("newer");
+	secret_file_init(&second, path);
+	secret_file_inherit(&second, &first);
+	secret_file_release(&first);
+	assert_int_equal(secret_file_check(&second, STR("old"), 5999), E_OK);
+	assert_int_equal(secret_file_check(&second, STR("newer"), 6000), E_OK);
+	secret_file_release(&second);
+}
+
+/* Not with half of what the old one knew, and above all not with an empty secret. */
+static void a_new_one_that_could_inherit_nothing_reads_for_itself(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct secret_file first, second;
+
+		put("old");
+		secret_file_init(&first, path);
+		first.overlap_ms = 60000;
+		secret_file_look(&first, 1000);
+		rotate("newer");
+		secret_file_look(&first, 2000);
+		secret_file_init(&second, path);
+		second.overlap_ms = 60000;
+		secret_file_look(&second, 2000);
+		mem_fail_at(++n);
+		secret_file_inherit(&second, &first);
+		count = mem_count();
+		mem_fail_at(0);
+		assert_int_equal(secret_file_check(&second, STR(""), 2000), E_UNAUTHENTICATED);
+		assert_int_equal(secret_file_check(&second, STR("newer"), 2000), E_OK);
+		assert_int_equal(secret_file_check(&second, STR("old"), 2000), n > count ? E_OK : E_UNAUTHENTICATED);
+		secret_file_release(&first);
+		secret_file_release(&second);
+	} while (n <= count);
+	assert_true(n > 1);
+}
+
 static enum err count_calls(void *ctx, struct str secret)
 {
 	(void)secret;
@@ -229,10 +309,13 @@ int main(void)
 		cmocka_unit_test(a_changed_file_counts_after_a_second),
 		cmocka_unit_test(an_empty_missing_or_huge_secret_lets_nobody_in),
 		cmocka_unit_test(old_and_new_are_right_until_the_overlap_is_over),
+		cmocka_unit_test(the_overlap_begins_when_the_old_one_was_seen_last_at_the_earliest),
 		cmocka_unit_test(only_the_secret_before_is_kept),
 		cmocka_unit_test(a_file_that_was_empty_in_between_still_overlaps),
 		cmocka_unit_test(the_same_secret_in_a_new_file_is_no_change),
 		cmocka_unit_test(a_new_one_goes_on_with_what_the_old_one_knows),
+		cmocka_unit_test(a_new_one_looks_when_the_old_one_would_have),
+		cmocka_unit_test(a_new_one_that_could_inherit_nothing_reads_for_itself),
 		cmocka_unit_test(another_error_than_a_wrong_one_ends_the_search),
 		cmocka_unit_test(without_memory_nobody_gets_in),
 	};
