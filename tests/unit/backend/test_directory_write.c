@@ -100,6 +100,26 @@ static void our_own_writes_are_reported_once(void **state)
 	directory_free(f);
 }
 
+static void what_stands_there_already_is_not_written_again(void **state)
+{
+	struct directory_fixture *f = started();
+	struct directory_request first, second;
+	struct stat before, after;
+	char path[128];
+
+	(void)state;
+	directory_begin(f, &first, BACKEND_PUT, directory_object("a", 1, ""), "", NULL);
+	assert_int_equal(directory_end(&first), E_OK);
+	snprintf(path, sizeof(path), "%s/" APP "a.yaml", f->root);
+	assert_int_equal(stat(path, &before), 0);
+	directory_begin(f, &second, BACKEND_PUT, directory_object("a", 1, ""), first.uid, first.version);
+	assert_int_equal(directory_end(&second), E_OK);
+	assert_string_equal(second.version, first.version);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino); /* a write makes another file */
+	directory_free(f);
+}
+
 static void expectations_are_kept(void **state)
 {
 	static const struct {
@@ -443,6 +463,7 @@ int main(void)
 		cmocka_unit_test(an_object_is_a_file_that_reads_well),
 		cmocka_unit_test(the_result_has_uid_and_version_and_the_report_is_the_same),
 		cmocka_unit_test(our_own_writes_are_reported_once),
+		cmocka_unit_test(what_stands_there_already_is_not_written_again),
 		cmocka_unit_test(expectations_are_kept),
 		cmocka_unit_test(writes_of_one_object_keep_their_order),
 		cmocka_unit_test(many_objects_are_written_at_the_same_time),
