@@ -107,6 +107,20 @@ void stage_expect(struct stage *st, const char *text)
 	buf_clear(&st->said);
 }
 
+void stage_said(struct stage *st, const char *text)
+{
+	const char *said = st->said.n ? buf_cstr(&st->said) : "";
+
+	if (!strstr(said, text))
+		fail_msg("it did not say %s; but: %s", text, said);
+}
+
+void stage_expect_among(struct stage *st, const char *text)
+{
+	stage_run(st, 50);
+	stage_said(st, text);
+}
+
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void on_object(void *ctx, struct object *o)
@@ -236,6 +250,12 @@ void stage_restart(struct stage *st)
 	stop(st);
 	ground_open(&st->g);
 	start(st);
+}
+
+void stage_come_back(struct stage *st)
+{
+	stage_restart(st);
+	stage_connect(st);
 }
 
 void stage_end(struct stage *st)

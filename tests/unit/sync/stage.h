@@ -34,6 +34,9 @@ void stage_end(struct stage *st);
 void stage_restart(struct stage *st);
 void stage_connect(struct stage *st);
 
+/* Both. */
+void stage_come_back(struct stage *st);
+
 /* What a person does to the backend: JSON with ' for ". Its UID is the one it brings, or what is there has. */
 void stage_put(struct stage *st, const char *json);
 void stage_remove(struct stage *st, const char *namespace, const char *name);
@@ -52,6 +55,10 @@ void stage_answer_request(struct stage *st);
 
 void stage_run(struct stage *st, uint64_t ms);
 void stage_expect(struct stage *st, const char *text);
+
+/* It has said this, among other things, which stay; and the same after everything has happened that can. */
+void stage_said(struct stage *st, const char *text);
+void stage_expect_among(struct stage *st, const char *text);
 
 /* An application of the backend, as it says on this dotted path; "" when it is not there. Borrowed until the next call. */
 const char *stage_at(struct stage *st, const char *namespace, const char *name, const char *path);
