@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "agent/process.h"
+#include "auth/expiry.h"
 #include "backend/open.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "daemon/expiry.h"
 #include "net/systemd.h"
 
 #define DRAIN_MS 10000 /* for writes under way when the process is told to stop */
@@ -158,7 +158,7 @@ static void on_reload(struct daemon *daemon)
 	systemd_reloading();
 	if (a->connection.tls && tls_client_reload(a->connection.tls, &why) != E_OK)
 		log_error(AGENT_LOG, "the certificate stays as it was", LOG_WHY(&why));
-	expiry_tell(AGENT_LOG, a->options->tls_client_cert);
+	expiry_tell(AGENT_LOG, a->daemon.metrics, a->options->tls_client_cert);
 	log_info(AGENT_LOG, "reloaded");
 	systemd_ready("running");
 }

@@ -2,10 +2,10 @@
 
 #include <assert.h>
 
+#include "auth/expiry.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "daemon/expiry.h"
 
 #define REFRESH_MS       30000      /* before its end an access token is replaced (facts 2.4) */
 #define REFRESH_AGAIN_MS 1000       /* while that has not worked */
@@ -227,7 +227,7 @@ static enum err open_tls(struct connection *c, struct why *why)
 				   .suites = o->tls_suites,
 				   .verify = o->insecure_tls ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED };
 
-	expiry_tell(AGENT_LOG, o->tls_client_cert);
+	expiry_tell(AGENT_LOG, c->agent->daemon.metrics, o->tls_client_cert);
 	if (o->insecure_plaintext || tls_client_open(&tls, why, &c->tls) == E_OK)
 		return E_OK;
 	return why_add(why, "--root-ca-path, --tls-client-cert, --tls-client-key, --tls-ciphersuites");

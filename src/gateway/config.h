@@ -90,6 +90,7 @@ struct gateway_config {
 	uint16_t admin_port;    /* 7777 */
 	char *admin_token_file; /* NULL: the events API is off */
 	struct gateway_limits limits;
+	int64_t cert_expires_ms; /* when the first certificate of a port expires; 0: none has one, or it was not looked at */
 };
 
 /* Manifests that stand in no file. */

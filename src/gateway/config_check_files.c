@@ -49,7 +49,11 @@ static void check_expiry(struct config_reader *r, const struct doc_file *file, c
 	int64_t expires_ms;
 	struct why why;
 
-	if (pki_expiry(cert_path, &why, &expires_ms) != E_OK || expires_ms > clock_wall_ms())
+	if (pki_expiry(cert_path, &why, &expires_ms) != E_OK)
+		return;
+	if (!r->config->cert_expires_ms || expires_ms < r->config->cert_expires_ms)
+		r->config->cert_expires_ms = expires_ms;
+	if (expires_ms > clock_wall_ms())
 		return;
 	(void)clock_rfc3339(expires_ms * 1000000, text);
 	warning_at(r->problems, file, n, "renew it: senders that verify it do not connect",

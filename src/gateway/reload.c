@@ -1,3 +1,4 @@
+#include "auth/expiry.h"
 #include "base/mem.h"
 #include "gateway/process.h"
 #include "net/systemd.h"
@@ -74,6 +75,7 @@ enum err config_apply(struct process *p, struct gateway_config *config, struct w
 		gateway_config_unref(p->config);
 		p->config = config;
 	}
+	expiry_show(p->gateway.registry, config->cert_expires_ms);
 	outlet_set_limits(p);
 	hooks_apply(&p->hooks, config);
 	return E_OK;

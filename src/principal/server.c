@@ -1,7 +1,7 @@
 #include "version.pb-c.h"
 
+#include "auth/expiry.h"
 #include "base/mem.h"
-#include "daemon/expiry.h"
 #include "net/descriptors.h"
 #include "net/listen.h"
 #include "principal/process.h"
@@ -95,7 +95,7 @@ static enum err open_tls(struct principal *p, struct why *why)
 					     : o->root_ca            ? TLS_VERIFY_IF_GIVEN
 								     : TLS_VERIFY_NONE };
 
-	expiry_tell(PRINCIPAL_LOG, o->tls_cert);
+	expiry_tell(PRINCIPAL_LOG, p->daemon.metrics, o->tls_cert);
 	if (o->insecure_plaintext || tls_server_open(&tls, why, &p->tls) == E_OK)
 		return E_OK;
 	return why_add(why, "--tls-cert, --tls-key, --root-ca-path, --tls-ciphersuites");
@@ -149,5 +149,5 @@ void server_reload(struct principal *p)
 
 	if (p->tls && tls_server_reload(p->tls, &why) != E_OK)
 		log_error(PRINCIPAL_LOG, "the certificate stays as it was", LOG_WHY(&why));
-	expiry_tell(PRINCIPAL_LOG, p->options->tls_cert);
+	expiry_tell(PRINCIPAL_LOG, p->daemon.metrics, p->options->tls_cert);
 }

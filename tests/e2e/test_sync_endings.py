@@ -4,6 +4,7 @@ import socket
 import signal
 import struct
 import subprocess
+import time
 
 import pytest
 from conftest import wait_until
@@ -99,6 +100,7 @@ def test_a_certificate_of_ours_that_is_over_is_told_at_the_start_and_at_a_reload
     over = "our certificate has expired: whoever checks it refuses to talk to us"
     principal = net.principal("--tls-cert", cert, "--tls-key", key)
     assert principal.log(over)[0]["file"] == str(cert)
+    assert 0 < principal.metrics()["holdfast_certificate_expires_timestamp_seconds"] < time.time()
     principal.process.send(signal.SIGHUP)
     wait_until(lambda: len(principal.log(over)) == 2, "it is said again")
     agent = net.agent(SITE, principal, "--tls-client-cert", cert, "--tls-client-key", key)

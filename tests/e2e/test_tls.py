@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+import requests
 from conftest import HOLDFAST, wait_until
 from pki import Authority
 from rawhttp import Peer, chunk, chunked, request
@@ -116,6 +117,11 @@ def test_plain_http_on_the_tls_port_gets_no_answer_and_harms_nobody(served):
 
 
 def test_a_certificate_that_has_expired_is_said_at_a_reload_and_by_check_config(served, tmp_path):
+    def expires():
+        page = requests.get(served.admin + "/metrics", timeout=90).text
+        return float(re.search(r"^holdfast_certificate_expires_timestamp_seconds (\S+)$", page, re.M)[1])
+
+    assert time.time() < expires() < time.time() + 3 * 86400
     authority = Authority(tmp_path / "pki", past_days=30)
     pair = authority.issue("localhost", hosts=["localhost"])
     pair.key.rename(served.secrets / "key")
@@ -125,6 +131,7 @@ def test_a_certificate_that_has_expired_is_said_at_a_reload_and_by_check_config(
     warned = [line["problem"] for line in served.log() if line["msg"] == "the manifests have a problem"]
     assert len(warned) == 1 and f"{served.secrets}/crt expired at 20" in warned[0] and "renew it" in warned[0]
     done = subprocess.run([HOLDFAST, "check-config", served.file], capture_output=True, text=True, timeout=60)
+    assert time.time() - 31 * 86400 < expires() < time.time()
     assert done.returncode == 0 and "expired at 20" in done.stdout, "senders that do not verify are still served"
 
 

@@ -1,0 +1,33 @@
+#include "auth/expiry.h"
+
+#include "auth/pki.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+static const struct metric_family expires = {
+	.name = "holdfast_certificate_expires_timestamp_seconds",
+	.type = METRIC_GAUGE,
+	.scale = 1e-3,
+	.help = "When the first certificate of this process expires; 0: it has none.",
+};
+
+void expiry_show(struct metrics *m, int64_t expires_ms)
+{
+	metric_set(metrics_get(m, &expires, NULL), expires_ms);
+}
+
+void expiry_tell(const char *logger, struct metrics *m, const char *cert_path)
+{
+	char text[CLOCK_RFC3339_MAX];
+	int64_t expires_ms = 0;
+	struct why why;
+
+	if (cert_path && pki_expiry(cert_path, &why, &expires_ms) != E_OK)
+		return; /* who opens it says so */
+	expiry_show(m, expires_ms);
+	if (!cert_path || expires_ms > clock_wall_ms())
+		return;
+	(void)clock_rfc3339(expires_ms * 1000000, text);
+	log_error(logger, "our certificate has expired: whoever checks it refuses to talk to us",
+		  LOG_S("file", cert_path), LOG_S("expired", text));
+}

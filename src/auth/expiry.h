@@ -1,0 +1,14 @@
+/*
+ * expiry.h -- when a certificate of ours expires: whoever checks it stays away then, and knows why; we would not.
+ *
+ * Shape     one number for each process, holdfast_certificate_expires_timestamp_seconds, and a line in the log once it is past.
+ */
+#pragma once
+
+#include "base/metrics.h"
+
+/* The first of this process's certificates expires then (ms since 1970); 0: it has none. */
+void expiry_show(struct metrics *m, int64_t expires_ms);
+
+/* Shows when the certificate in this file expires, and says so in the log when it has. NULL: there is none. */
+void expiry_tell(const char *logger, struct metrics *m, const char *cert_path);
