@@ -15,6 +15,52 @@
 #define POST  "POST /p HTTP/1.1\r\n" H
 #define AFTER "GET /smuggled HTTP/1.1\r\n" H "\r\n"
 
+/* ---- a client at a site ------------------------------------------------------------------------------------------------ */
+
+struct visit {
+	struct site s;
+	int fd;
+	char *heard;
+};
+
+static int come(void **state)
+{
+	static struct visit visit;
+	const struct http_limits limits = site_limits();
+
+	visit = (struct visit){ 0 };
+	site_start(&visit.s, &limits, NULL);
+	visit.fd = dial(&visit.s);
+	*state = &visit;
+	return 0;
+}
+
+static int go(void **state)
+{
+	struct visit *v = *state;
+
+	mem_free(v->heard);
+	if (v->fd >= 0)
+		close(v->fd);
+	site_end(&v->s);
+	return 0;
+}
+
+/* Borrowed until the next one, or the end. */
+static const char *next_answer(struct visit *v)
+{
+	mem_free(v->heard);
+	return v->heard = hear_answer(v->fd);
+}
+
+static const char *all_answers(struct visit *v)
+{
+	mem_free(v->heard);
+	return v->heard = hear_all(v->fd);
+}
+
+/* ---- what it says, and what it hears ------------------------------------------------------------------------------------ */
+
 /* What a client sends, and the statuses of all answers it gets; `heads` requests reach the handler. */
 static const struct {
 	const char *what;
@@ -107,302 +153,193 @@ static void run_row(struct site *s, size_t i, size_t step)
 
 static void each_sender_gets_what_it_deserves_however_it_sends(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
+	struct visit *v = *state;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		run_row(&s, i, 4096);
-		run_row(&s, i, 7);
-		run_row(&s, i, 1);
+		run_row(&v->s, i, 4096);
+		run_row(&v->s, i, 7);
+		run_row(&v->s, i, 1);
 	}
-	site_end(&s);
 }
 
 static void an_answer_is_complete(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
-	char *heard;
-	int fd;
+	struct visit *v = *state;
+	const char *heard;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("POST /p?q HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhello"));
-	heard = hear_answer(fd);
-	assert_non_null(strstr(heard, "HTTP/1.1 200 OK\r\nDate: "));
+	say(v->fd, STR("POST /p?q HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhello"));
+	assert_non_null(strstr(next_answer(v), "HTTP/1.1 200 OK\r\nDate: "));
 	assert_non_null(strstr(
 		heard, " GMT\r\nContent-Type: text/plain\r\nContent-Length: 10\r\nX-Site: yes\r\n\r\nPOST /p 5\n"));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
 }
 
 static void head_gets_the_length_but_no_body(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
-	char *heard;
-	int fd;
+	struct visit *v = *state;
+	const char *heard;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("HEAD / HTTP/1.1\r\n" H "\r\nGET /empty HTTP/1.1\r\n" H "Connection: close\r\n\r\n"));
-	heard = hear_all(fd);
+	say(v->fd, STR("HEAD / HTTP/1.1\r\n" H "\r\nGET /empty HTTP/1.1\r\n" H "Connection: close\r\n\r\n"));
+	heard = all_answers(v);
 	assert_non_null(strstr(heard, "Content-Length: 9\r\nX-Site: yes\r\n\r\nHTTP/1.1 204 No Content\r\n"));
 	assert_null(strstr(strstr(heard, "204"), "Content-Length"));
 	assert_true(str_ends(str_of(heard), STR("\r\n\r\n")));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
 }
 
 static void http_1_0_is_told_that_the_connection_stays(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
-	char *heard;
-	int fd;
+	struct visit *v = *state;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
-	heard = hear_answer(fd);
-	assert_non_null(strstr(heard, "\r\nConnection: keep-alive\r\n"));
-	mem_free(heard);
-	say(fd, STR("GET / HTTP/1.0\r\n\r\n"));
-	heard = hear_all(fd);
-	assert_non_null(strstr(heard, "\r\nConnection: close\r\n"));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
+	say(v->fd, STR("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+	assert_non_null(strstr(next_answer(v), "\r\nConnection: keep-alive\r\n"));
+	say(v->fd, STR("GET / HTTP/1.0\r\n\r\n"));
+	assert_non_null(strstr(all_answers(v), "\r\nConnection: close\r\n"));
 }
 
 static void a_client_that_waits_for_100_gets_it(void **state)
 {
+	struct visit *v = *state;
 	static const char want[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct http_limits limits = site_limits();
 	char got[sizeof(want)] = { 0 };
-	struct site s;
-	char *heard;
-	int fd;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
-	assert_int_equal(sizeof(want) - 1, recv(fd, got, sizeof(want) - 1, MSG_WAITALL));
+	say(v->fd, STR("POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+	assert_int_equal(sizeof(want) - 1, recv(v->fd, got, sizeof(want) - 1, MSG_WAITALL));
 	assert_string_equal(want, got);
-	say(fd, STR("hello"));
-	heard = hear_answer(fd);
-	assert_non_null(strstr(heard, "POST / 5\n"));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
+	say(v->fd, STR("hello"));
+	assert_non_null(strstr(next_answer(v), "POST / 5\n"));
 }
 
 /* It may still send the body or not: nobody knows what its next bytes are. */
 static void a_client_that_waits_for_100_and_is_refused_cannot_go_on(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
-	char *heard;
-	int fd;
+	struct visit *v = *state;
+	const char *heard;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("POST /refuse HTTP/1.1\r\n" H "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
-	heard = hear_all(fd);
+	say(v->fd, STR("POST /refuse HTTP/1.1\r\n" H "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+	heard = all_answers(v);
 	assert_true(str_starts(str_of(heard), STR("HTTP/1.1 401 ")));
 	assert_non_null(strstr(heard, "\r\nConnection: close\r\n"));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
 }
 
 static void a_refusal_says_why_in_one_line(void **state)
 {
+	struct visit *v = *state;
 	static const char body[] = "\r\n\r\n400 Bad Request: missing required Host header";
-	struct http_limits limits = site_limits();
-	struct site s;
-	char *heard;
-	int fd;
+	const char *heard;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("GET / HTTP/1.1\r\n\r\n"));
-	heard = hear_all(fd);
+	say(v->fd, STR("GET / HTTP/1.1\r\n\r\n"));
+	heard = all_answers(v);
 	assert_true(str_ends(str_of(heard), str_of(body)));
 	assert_true(str_starts(str_of(heard), STR("HTTP/1.1 400 Bad Request\r\n")));
 	assert_non_null(strstr(heard, "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n"));
 	assert_non_null(strstr(heard, "\r\nConnection: close\r\n"));
-	assert_int_equal(1, atomic_load(&s.refused[400]));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
+	assert_int_equal(1, atomic_load(&v->s.refused[400]));
 }
 
 static void the_client_reads_the_refusal_of_a_body_it_is_still_sending(void **state)
 {
-	struct http_limits limits = site_limits();
+	struct visit *v = *state;
 	struct buf body = { 0 };
-	struct site s;
-	char *heard;
-	int fd;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("POST /small HTTP/1.1\r\n" H "Content-Length: 500000\r\n\r\n"));
+	say(v->fd, STR("POST /small HTTP/1.1\r\n" H "Content-Length: 500000\r\n\r\n"));
 	for (size_t i = 0; i < 500000; i++)
 		buf_char(&body, 'x');
-	say(fd, buf_view(&body));
-	heard = hear_all(fd);
-	assert_non_null(strstr(heard, "413 Content Too Large: send a smaller body"));
-	mem_free(heard);
+	say(v->fd, buf_view(&body));
+	assert_non_null(strstr(all_answers(v), "413 Content Too Large: send a smaller body"));
 	buf_release(&body);
-	close(fd);
-	site_end(&s);
 }
 
 static void pipelined_requests_wait_for_the_one_before(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
-	char *heard;
+	struct visit *v = *state;
+	const char *heard;
 	char list[64];
-	int fd;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("GET /hold HTTP/1.1\r\n" H "\r\nGET /second HTTP/1.1\r\n" H "\r\n"));
-	site_wait(&s, &s.holding, 1);
-	say(fd, STR("GET /third HTTP/1.1\r\n" H "Connection: close\r\n\r\n"));
-	assert_int_equal(1, atomic_load(&s.heads));
-	site_answer_held(&s);
-	heard = hear_all(fd);
+	say(v->fd, STR("GET /hold HTTP/1.1\r\n" H "\r\nGET /second HTTP/1.1\r\n" H "\r\n"));
+	site_wait(&v->s, &v->s.holding, 1);
+	say(v->fd, STR("GET /third HTTP/1.1\r\n" H "Connection: close\r\n\r\n"));
+	assert_int_equal(1, atomic_load(&v->s.heads));
+	site_answer_held(&v->s);
+	heard = all_answers(v);
 	statuses(heard, list, sizeof(list));
 	assert_string_equal("200 200 200", list);
 	assert_true(strstr(heard, "/hold") < strstr(heard, "/second"));
 	assert_true(strstr(heard, "/second") < strstr(heard, "/third"));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
 }
 
 static void what_is_sent_ahead_is_bounded(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
+	struct visit *v = *state;
 	size_t sent = 0;
 	ssize_t n;
 	char block[4096];
-	struct pollfd writable;
+	struct pollfd writable = { .fd = v->fd, .events = POLLOUT };
 
-	(void)state;
 	memset(block, 'x', sizeof(block));
-	site_start(&s, &limits, NULL);
-	writable = (struct pollfd){ .fd = dial(&s), .events = POLLOUT };
 	say(writable.fd, STR("GET /hold HTTP/1.1\r\n" H "\r\n"));
-	site_wait(&s, &s.holding, 1);
+	site_wait(&v->s, &v->s.holding, 1);
 	/* The kernel's buffers take some, then it stops; a server that went on reading would take all of it. */
 	while (sent < (64u << 20) && poll(&writable, 1, /* timeout_ms= */ 300) == 1) {
 		n = send(writable.fd, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL);
 		sent += n > 0 ? (size_t)n : 0;
 	}
 	assert_true(sent < (64u << 20));
-	close(writable.fd);
-	site_end(&s);
 }
 
 static void a_client_that_resets_takes_its_request_with_it(void **state)
 {
+	struct visit *v = *state;
 	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
-	struct http_limits limits = site_limits();
-	struct site s;
-	int fd;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("GET /hold HTTP/1.1\r\n" H "\r\n"));
-	site_wait(&s, &s.holding, 1);
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	close(fd);
-	site_wait(&s, &s.closes, 1);
-	assert_int_equal(0, atomic_load(&s.holding));
-	site_answer_held(&s);
-	site_end(&s);
+	say(v->fd, STR("GET /hold HTTP/1.1\r\n" H "\r\n"));
+	site_wait(&v->s, &v->s.holding, 1);
+	setsockopt(v->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(v->fd);
+	v->fd = -1;
+	site_wait(&v->s, &v->s.closes, 1);
+	assert_int_equal(0, atomic_load(&v->s.holding));
+	site_answer_held(&v->s);
 }
 
 static void a_client_that_has_said_all_still_gets_its_answer(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
-	char *heard;
-	int fd;
+	struct visit *v = *state;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	say(fd, STR("GET /hold HTTP/1.1\r\n" H "\r\n"));
-	shutdown(fd, SHUT_WR);
-	site_wait(&s, &s.holding, 1);
-	site_answer_held(&s);
-	heard = hear_all(fd);
-	assert_non_null(strstr(heard, "GET /hold 0\n"));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
+	say(v->fd, STR("GET /hold HTTP/1.1\r\n" H "\r\n"));
+	shutdown(v->fd, SHUT_WR);
+	site_wait(&v->s, &v->s.holding, 1);
+	site_answer_held(&v->s);
+	assert_non_null(strstr(all_answers(v), "GET /hold 0\n"));
 }
 
 static void a_slow_reader_gets_a_large_answer_whole(void **state)
 {
-	struct http_limits limits = site_limits();
-	struct site s;
-	char *heard;
-	int fd;
+	struct visit *v = *state;
 
-	(void)state;
-	site_start(&s, &limits, NULL);
-	fd = dial(&s);
-	narrow(fd);
-	say(fd, STR("GET /big HTTP/1.1\r\n" H "\r\nGET /after HTTP/1.1\r\n" H "\r\n"));
-	site_wait(&s, &s.ends, 1);
-	assert_int_equal(1, atomic_load(&s.heads)); /* the second waits until the first is written */
-	heard = hear_answer(fd);
-	assert_true(str_ends(str_of(heard), STR("bbbb")));
-	mem_free(heard);
-	heard = hear_answer(fd);
-	assert_non_null(strstr(heard, "/after"));
-	mem_free(heard);
-	close(fd);
-	site_end(&s);
+	narrow(v->fd);
+	say(v->fd, STR("GET /big HTTP/1.1\r\n" H "\r\nGET /after HTTP/1.1\r\n" H "\r\n"));
+	site_wait(&v->s, &v->s.ends, 1);
+	assert_int_equal(1, atomic_load(&v->s.heads)); /* the second waits until the first is written */
+	assert_true(str_ends(str_of(next_answer(v)), STR("bbbb")));
+	assert_non_null(strstr(next_answer(v), "/after"));
 }
 
 int main(void)
 {
+#define T(name) cmocka_unit_test_setup_teardown(name, come, go)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_sender_gets_what_it_deserves_however_it_sends),
-		cmocka_unit_test(an_answer_is_complete),
-		cmocka_unit_test(head_gets_the_length_but_no_body),
-		cmocka_unit_test(http_1_0_is_told_that_the_connection_stays),
-		cmocka_unit_test(a_client_that_waits_for_100_gets_it),
-		cmocka_unit_test(a_client_that_waits_for_100_and_is_refused_cannot_go_on),
-		cmocka_unit_test(a_refusal_says_why_in_one_line),
-		cmocka_unit_test(the_client_reads_the_refusal_of_a_body_it_is_still_sending),
-		cmocka_unit_test(pipelined_requests_wait_for_the_one_before),
-		cmocka_unit_test(what_is_sent_ahead_is_bounded),
-		cmocka_unit_test(a_client_that_resets_takes_its_request_with_it),
-		cmocka_unit_test(a_client_that_has_said_all_still_gets_its_answer),
-		cmocka_unit_test(a_slow_reader_gets_a_large_answer_whole),
+		T(each_sender_gets_what_it_deserves_however_it_sends),
+		T(an_answer_is_complete),
+		T(head_gets_the_length_but_no_body),
+		T(http_1_0_is_told_that_the_connection_stays),
+		T(a_client_that_waits_for_100_gets_it),
+		T(a_client_that_waits_for_100_and_is_refused_cannot_go_on),
+		T(a_refusal_says_why_in_one_line),
+		T(the_client_reads_the_refusal_of_a_body_it_is_still_sending),
+		T(pipelined_requests_wait_for_the_one_before),
+		T(what_is_sent_ahead_is_bounded),
+		T(a_client_that_resets_takes_its_request_with_it),
+		T(a_client_that_has_said_all_still_gets_its_answer),
+		T(a_slow_reader_gets_a_large_answer_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
