@@ -168,7 +168,8 @@ static void an_answer_is_complete(void **state)
 	const char *heard;
 
 	say(v->fd, STR("POST /p?q HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhello"));
-	assert_non_null(strstr(next_answer(v), "HTTP/1.1 200 OK\r\nDate: "));
+	heard = next_answer(v);
+	assert_non_null(strstr(heard, "HTTP/1.1 200 OK\r\nDate: "));
 	assert_non_null(strstr(
 		heard, " GMT\r\nContent-Type: text/plain\r\nContent-Length: 10\r\nX-Site: yes\r\n\r\nPOST /p 5\n"));
 }
