@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <time.h>
 
 #include "base/thread.h"
 
@@ -40,6 +41,7 @@ static enum err copy(struct checkpointer *c, struct why *why)
 	if (rc != SQLITE_OK)
 		return db_why(&c->db, rc, why, "checkpoint");
 	c->held_back = copied < in_log;
+	c->copied = copied;
 	return sync_database(&c->db, why);
 }
 
@@ -118,10 +120,24 @@ bool checkpointer_is_busy(const struct checkpointer *c)
 	return atomic_load(&c->busy);
 }
 
-void checkpointer_wait(struct checkpointer *c)
+bool checkpointer_wait(struct checkpointer *c, uint32_t ms)
 {
+	struct timespec until;
+	bool busy;
+
+	if (!checkpointer_is_busy(c) || !ms)
+		return !checkpointer_is_busy(c);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
 	pthread_mutex_lock(&c->lock);
-	while (c->busy)
-		pthread_cond_wait(&c->changed, &c->lock);
+	while (c->busy && pthread_cond_clockwait(&c->changed, &c->lock, CLOCK_MONOTONIC, &until) == 0)
+		;
+	busy = c->busy;
 	pthread_mutex_unlock(&c->lock);
+	return !busy;
 }

@@ -28,6 +28,7 @@ struct checkpointer {
 	enum err err;       /* after an error pages may be lost that look copied */
 	struct why failure; /* its story */
 	bool held_back;     /* a reader stands in the middle of the log */
+	int copied;         /* pages of the log that are in the database file */
 };
 
 /* For the database at `path`, in WAL mode. `writer` is woken after each copy. E_UNAVAILABLE: no thread; or as db_open(). */
@@ -41,5 +42,5 @@ void checkpointer_ask(struct checkpointer *c);
 
 bool checkpointer_is_busy(const struct checkpointer *c);
 
-/* Until it is not busy. */
-void checkpointer_wait(struct checkpointer *c);
+/* Until it is not busy, at most so long. True: it is not. */
+bool checkpointer_wait(struct checkpointer *c, uint32_t ms);

@@ -4,10 +4,14 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #define IDLE_MS          1000        /* without a commit the log is emptied */
+#define LONG             32          /* times `due`, so 256 MB */
 #define COPIES           4           /* in which its pages go to the database file before it begins anew */
+#define PAUSE_MS         100         /* between two groups, for each `due` that the writer is ahead of a copy */
+#define PAUSE_MAX_MS     500         /* less than the deadline of those who wait for the next group */
 #define REWRITE          (64u << 10) /* bytes at a time; SQLite writes no more than 128 KB in one piece */
 
 /* The index of the log, shared by all that have it open, in words of 32 bits (sqlite.org/walformat.html, "WAL-Index"). */
@@ -146,29 +150,74 @@ static void begun_anew(struct wal *w)
 	w->checked = w->copied = 0;
 }
 
+/* A little is the writer's business. What a reader held back for long is gigabytes, and nobody shall wait for them. */
+static bool is_mostly_copied(const struct wal *w)
+{
+	return w->frames - w->checkpointer.copied < 2 * w->due;
+}
+
+/*
+ * A writer that is far ahead of a copy waits for it, but not to its end, which may be gigabytes away: commits go on, the further ahead
+ * the slower.
+ */
+static bool may_look(struct wal *w)
+{
+	uint64_t ahead = (uint64_t)(w->frames - w->copied);
+	uint64_t ms = ahead < (uint64_t)w->due ? 0 : ahead * PAUSE_MS / (uint64_t)w->due;
+
+	return checkpointer_wait(&w->checkpointer, ms < PAUSE_MAX_MS ? (uint32_t)ms : PAUSE_MAX_MS);
+}
+
+static void say_length(struct wal *w)
+{
+	bool is_long = w->frames >= LONG * w->due;
+	const char *file = sqlite3_db_filename(w->db->handle, "main");
+
+	if (is_long == w->is_long)
+		return;
+	w->is_long = is_long;
+	if (is_long)
+		log_warn("store", "the write-ahead log grows until a reader ends its transaction", LOG_S("file", file));
+	else
+		log_info("store", "the write-ahead log is short again", LOG_S("file", file));
+}
+
+static void ask_copy(struct wal *w)
+{
+	w->copied = w->frames;
+	checkpointer_ask(&w->checkpointer);
+}
+
+static enum err look_when_idle(struct wal *w, struct why *why)
+{
+	bool tried = w->tried;
+
+	w->tried = true;
+	if (is_mostly_copied(w))
+		return wal_checkpoint(w, /* truncate= */ true, why);
+	if (!tried)
+		ask_copy(w);
+	return E_OK;
+}
+
 enum err wal_look(struct wal *w, uint64_t now_mono, struct why *why)
 {
 	struct checkpointer *c = &w->checkpointer;
 
 	if (w->frames < w->checked || w->frames < w->copied)
 		begun_anew(w);
-	if (checkpointer_is_busy(c) && w->frames - w->checked < 2 * w->due)
+	say_length(w);
+	if (!may_look(w))
 		return E_OK;
-	checkpointer_wait(c);
 	if (c->err != E_OK) {
 		*why = c->failure;
 		return c->err;
 	}
-	if (idle_is_due(w, now_mono)) {
-		w->tried = true;
-		return wal_checkpoint(w, /* truncate= */ true, why);
-	}
-	if (w->frames - w->copied >= copy_due(w)) {
-		w->copied = w->frames;
-		checkpointer_ask(c);
-		return E_OK;
-	}
-	if (w->frames - w->checked >= w->due)
+	if (idle_is_due(w, now_mono))
+		return look_when_idle(w, why);
+	if (w->frames - w->copied >= copy_due(w))
+		ask_copy(w);
+	else if (w->frames - w->checked >= w->due && is_mostly_copied(w))
 		return wal_checkpoint(w, /* truncate= */ false, why);
 	return E_OK;
 }

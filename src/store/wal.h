@@ -20,6 +20,7 @@ struct wal {
 	int checked;             /* at the last checkpoint of the writer: readers may hold some back */
 	int copied;              /* when the checkpointer was asked last */
 	bool tried;              /* to empty it, since the last commit */
+	bool is_long;            /* so that it was said */
 	uint64_t committed_mono; /* when the last commit was */
 };
 

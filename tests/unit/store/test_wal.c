@@ -162,6 +162,22 @@ static void commits_do_not_wait_for_a_copy(void **state)
 	end_with_a_power_cut(&r);
 }
 
+/* However long it takes: it may have gigabytes to copy that a reader held back. */
+static void a_copy_without_an_end_holds_no_commit_for_good(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	open_store(&r, 1);
+	power_hang(true);
+	put_some(&r, 100); /* more than the log holds otherwise */
+	assert_int_equal(r.acked, 100 * ROWS);
+	power_hang(false);
+	put_some(&r, 20);
+	assert_int_equal(r.acked, 120 * ROWS);
+	end_with_a_power_cut(&r);
+}
+
 static bool log_is_short(struct fixture *f)
 {
 	char path[128];
@@ -255,6 +271,38 @@ static void a_log_that_a_reader_holds_is_emptied_with_the_next_wake_up(void **st
 	close_quiet(&q);
 }
 
+static int backfilled(struct quiet *q)
+{
+	while (!checkpointer_wait(&q->wal.checkpointer, 1000))
+		;
+	return q->wal.checkpointer.copied;
+}
+
+static void what_a_reader_held_back_is_not_the_writers_to_copy(void **state)
+{
+	struct why why = { 0 };
+	sqlite3 *reader = NULL;
+	struct quiet q;
+
+	(void)state;
+	commit_once(&q);
+	assert_int_equal(sqlite3_open_v2(q.path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT * FROM t", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(db_exec(&q.db, "INSERT INTO t VALUES(zeroblob(1000000))", &why), E_OK); /* over 2 * due */
+	assert_int_equal(wal_look(&q.wal, 1001, &why), E_OK);
+	assert_true(backfilled(&q) < q.wal.frames / 2);
+	sqlite3_close(reader); /* the writer looks before the other thread has seen it */
+	assert_int_equal(wal_look(&q.wal, 1002, &why), E_OK);
+	assert_int_equal(q.wal.checked, 0);
+	q.wal.committed_mono = 1002;
+	assert_int_equal(wal_look(&q.wal, 2002, &why), E_OK);
+	assert_true(q.wal.frames > 0); /* the other thread was asked */
+	assert_int_equal(backfilled(&q), q.wal.frames);
+	assert_int_equal(wal_look(&q.wal, 2003, &why), E_OK); /* it wakes the writer */
+	assert_int_equal(q.wal.frames, 0);
+	close_quiet(&q);
+}
+
 /* The n-th sync of it fails; a reader may stand in the middle of the log. */
 static enum err copy_once(uint64_t n, bool held)
 {
@@ -270,7 +318,8 @@ static enum err copy_once(uint64_t n, bool held)
 	assert_int_equal(db_exec(&q.db, "INSERT INTO t VALUES(2)", &why), E_OK);
 	power_fail(POWER_SYNC, n, 1);
 	checkpointer_ask(&q.wal.checkpointer);
-	checkpointer_wait(&q.wal.checkpointer);
+	while (!checkpointer_wait(&q.wal.checkpointer, 1000))
+		;
 	err = wal_look(&q.wal, 1001, &why); /* the writer hears of it */
 	power_fail(POWER_SYNC, 0, 0);
 	sqlite3_close(reader);
@@ -308,6 +357,8 @@ int main(void)
 		cmocka_unit_test(a_failed_sync_after_half_a_checkpoint_loses_nothing),
 		cmocka_unit_test(a_failed_sync_of_a_copy_loses_nothing),
 		cmocka_unit_test(commits_do_not_wait_for_a_copy),
+		cmocka_unit_test(a_copy_without_an_end_holds_no_commit_for_good),
+		cmocka_unit_test(what_a_reader_held_back_is_not_the_writers_to_copy),
 		cmocka_unit_test(closing_empties_the_log),
 		cmocka_unit_test(the_time_to_empty_the_log_is_not_missed),
 		cmocka_unit_test(a_log_that_a_reader_holds_is_emptied_with_the_next_wake_up),
