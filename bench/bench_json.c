@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "event/json_text.h"
 
 #define ROUNDS   15

@@ -4,9 +4,9 @@
 #include <openssl/err.h>
 #include <stdio.h>
 
-#include "auth/base64url.h"
 #include "auth/claims.h"
 #include "auth/jwt_keys.h"
+#include "base/base64.h"
 
 #define ALG           "RS512"
 #define SIGNATURE_MAX (JWT_KEY_BITS_MAX / 8)

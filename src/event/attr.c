@@ -1,6 +1,6 @@
 #include "event/attr.h"
 
-#include "event/base64.h"
+#include "base/base64.h"
 
 static bool is_alpha(char c)
 {

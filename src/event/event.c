@@ -1,8 +1,8 @@
 #include "event/event.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "event/attr.h"
-#include "event/base64.h"
 #include "event/json_text.h"
 
 /* The core attributes that have a value of their own, in the order in which they are written: the id first, the time last. */

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "event/base64.h"
+#include "base/base64.h"
 #include "event/json_text.h"
 
 /* The two members that are not attributes, raw; empty: absent. */

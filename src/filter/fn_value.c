@@ -1,5 +1,5 @@
 /* Functions about any value: what it is, and what it is in another type. */
-#include "event/base64.h"
+#include "base/base64.h"
 #include "event/json_text.h"
 #include "filter/functions_code.h"
 #include "filter/json_path.h"

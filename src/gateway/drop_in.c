@@ -2,8 +2,8 @@
 
 #include <json-c/json.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "event/base64.h"
 
 #define SECRETS_DIR "/argo-events/secrets"
 #define AUTH_FILE   "/etc/eventbus/auth/auth.yaml"

@@ -5,8 +5,8 @@
 #include <openssl/params.h>
 #include <pthread.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "event/base64.h"
 
 static const struct {
 	const char *name;   /* as senders write it */

@@ -1,7 +1,7 @@
 #include "rpc/fields.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "rpc/binary.h"
 #include "rpc/percent.h"
 
 /* A grpc-message beyond this is cut: peers take header lists of 8 KiB, and all of the status must get through. */
@@ -22,7 +22,7 @@ void rpc_fields_add(struct rpc_metadata *fields, const struct rpc_metadata *meta
 		struct buf text = { 0 };
 
 		if (rpc_metadata_is_binary(key)) {
-			binary_write(rpc_metadata_value(metadata, i), &text);
+			base64_write_bare(rpc_metadata_value(metadata, i), &text);
 			put_coded(fields, key, &text);
 		} else {
 			rpc_metadata_put(fields, key, rpc_metadata_value(metadata, i));

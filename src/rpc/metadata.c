@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <nghttp2/nghttp2.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "rpc/binary.h"
 
 static void fail(struct rpc_metadata *m, enum err err)
 {
@@ -88,12 +88,18 @@ void rpc_metadata_add(struct rpc_metadata *m, struct str key, struct str value)
 		rpc_metadata_put(m, key, value);
 }
 
+/* Padded or not, as the peer likes it. */
+static bool read_binary(struct str text, struct buf *ret_bytes)
+{
+	return text.n % 4 == 0 ? base64_read(text, ret_bytes) : base64_read_bare(text, ret_bytes);
+}
+
 static void add_decoded(struct rpc_metadata *m, struct str key, struct str text)
 {
 	size_t from = m->text.n;
 
 	buf_str(&m->text, key);
-	if (!binary_read(text, &m->text))
+	if (!read_binary(text, &m->text))
 		fail(m, E_MALFORMED);
 	close_pair(m, from, key.n);
 }

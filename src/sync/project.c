@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "auth/regex.h"
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/glob.h"
-#include "event/base64.h"
 #include "sync/destination.h"
 #include "sync/graft.h"
 #include "sync/policy.h"

@@ -1,7 +1,7 @@
 #include "wire/resync.h"
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "event/json_text.h"
 #include "wire/members.h"
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
-#include "event/base64.h"
 #include "gateway/sources/claims.h"
 
 static void must(bool holds)

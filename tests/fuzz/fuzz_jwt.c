@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "auth/base64url.h"
 #include "auth/claims.h"
 #include "auth/jwt.h"
+#include "base/base64.h"
 
 #define NOW 1800000000000
 

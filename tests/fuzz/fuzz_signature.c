@@ -11,8 +11,8 @@
  */
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "event/json_text.h"
 #include "event/json_walk.h"
 #include "gateway/payload.h"

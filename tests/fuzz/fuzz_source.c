@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "event/json_text.h"
 #include "gateway/signature.h"
 #include "gateway/sources/source.h"

@@ -1,7 +1,7 @@
 /* As whom the requests of an account go: secrets are read for each one, and wiped after it. */
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "gateway/hooks/account_impl.h"
 #include "gateway/hooks/app_token.h"
 #include "gateway/hooks/aws_role.h"

@@ -5,7 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "auth/base64url.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "gateway/hooks/text.h"

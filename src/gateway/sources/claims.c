@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "event/base64.h"
+#include "base/base64.h"
 
 #define TIME_MAX (INT64_MAX / 2) /* differences of two times fit */
 

@@ -1,7 +1,7 @@
 /* The signature of a message, with a certificate that may have to be fetched. */
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "gateway/sources/provider.h"
 #include "gateway/sources/sns_case.h"
 #include "gateway/worker.h"

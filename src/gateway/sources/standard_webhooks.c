@@ -3,9 +3,9 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "gateway/sources/provider.h"
 
 #define KEY_MAX     1024

@@ -11,9 +11,9 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "auth/base64url.h"
 #include "auth/jwt_keys.h"
 #include "auth/pki.h"
+#include "base/base64.h"
 #include "base/mem.h"
 #include "scratch.h"
 

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "event/base64.h"
 #include "gateway/config.h"
 
 #define OBJECT                                                                                             \

@@ -11,7 +11,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "auth/base64url.h"
+#include "base/base64.h"
 #include "base/mem.h"
 #include "gateway/hooks/app_token.h"
 #include "gateway/hooks/aws_role.h"

@@ -10,8 +10,8 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "event/base64.h"
 
 /* ---- OpenSSL's memory ------------------------------------------------------------------------------------------------ */
 

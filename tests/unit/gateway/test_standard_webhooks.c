@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <openssl/evp.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
-#include "event/base64.h"
 
 /* The specification's own example. */
 #define ID        "msg_p5jXN8AQM9LWM0D4loKWxJek"

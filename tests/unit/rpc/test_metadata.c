@@ -74,6 +74,7 @@ static void binary_values_from_the_wire_are_decoded_and_cut(void **state)
 		{ "Zg==", 1, { "f" } },
 		{ "Zg,Zm8=", 2, { "f", "fo" } },
 		{ "", 1, { "" } },
+		{ "++++", 1, { "\xfb\xef\xbe" } },
 		{ "Zg, Zm8 ,Zm9v", 3, { "f", "fo", "foo" } },
 	};
 

@@ -1,4 +1,4 @@
-#include "event/base64.h"
+#include "base/base64.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,6 +56,71 @@ static void what_is_not_the_one_form_of_some_bytes_is_refused(void **state)
 	}
 }
 
+static void bare_text_is_the_same_without_the_padding(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct str bare = str_of(rows[i].text);
+		struct buf text = { 0 }, bytes = { 0 };
+
+		bare.n = str_find(bare, '=');
+		base64_write_bare(rows[i].bytes, &text);
+		assert_true(str_eq(buf_view(&text), bare));
+		assert_true(base64_read_bare(bare, &bytes));
+		assert_true(str_eq(buf_view(&bytes), rows[i].bytes));
+		assert_true(bare.n == strlen(rows[i].text) || !base64_read_bare(str_of(rows[i].text), &bytes));
+		buf_release(&text);
+		buf_release(&bytes);
+	}
+}
+
+static const struct {
+	const char *bytes;
+	const char *text;
+} url_rows[] = {
+	{ "", "" },
+	{ "f", "Zg" },
+	{ "fo", "Zm8" },
+	{ "foo", "Zm9v" },
+	{ "foob", "Zm9vYg" },
+	{ "fooba", "Zm9vYmE" },
+	{ "foobar", "Zm9vYmFy" },
+	{ "\xfb\xff\xfe", "-__-" },
+	/* RFC 7515 appendix C */
+	{ "\x03\xec\xff\xe0\xc1", "A-z_4ME" },
+};
+
+static void bytes_become_text_for_urls_and_bytes_again(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(url_rows); i++) {
+		struct buf text = { 0 }, bytes = { 0 };
+
+		base64url_write(str_of(url_rows[i].bytes), &text);
+		assert_true(str_is(buf_view(&text), url_rows[i].text));
+		assert_true(base64url_read(buf_view(&text), &bytes));
+		assert_true(str_is(buf_view(&bytes), url_rows[i].bytes));
+		buf_release(&text);
+		buf_release(&bytes);
+	}
+}
+
+static void what_is_not_the_one_form_for_urls_is_refused(void **state)
+{
+	static const char *const bad_urls[] = { "Z",    "Zg==",  "Zh",    "Zm9",    "Zm9v=", "Zm9vY",   "Zm+v",
+						"Zm/v", "Zm9v ", " Zm9v", "Zm\n9v", "Zm9v.", "Zm9vYg=", "Zm9v\x80g" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad_urls); i++) {
+		struct buf bytes = { 0 };
+
+		buf_lit(&bytes, "kept");
+		if (base64url_read(str_of(bad_urls[i]), &bytes) || !str_is(buf_view(&bytes), "kept"))
+			fail_msg("'%s' was read", bad_urls[i]);
+		buf_release(&bytes);
+	}
+}
+
 static void every_byte_in_every_place_comes_back(void **state)
 {
 	unsigned char all[258];
@@ -98,6 +163,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_become_text_and_text_bytes),
 		cmocka_unit_test(what_is_not_the_one_form_of_some_bytes_is_refused),
+		cmocka_unit_test(bare_text_is_the_same_without_the_padding),
+		cmocka_unit_test(bytes_become_text_for_urls_and_bytes_again),
+		cmocka_unit_test(what_is_not_the_one_form_for_urls_is_refused),
 		cmocka_unit_test(every_byte_in_every_place_comes_back),
 		cmocka_unit_test(without_memory_the_buffer_says_so),
 	};
