@@ -19,10 +19,40 @@ static struct rpc_call *begin(const char *path)
 	return call;
 }
 
+/* `limits` of the client; NULL: the usual. */
 static void start(const struct rpc_limits *limits)
 {
-	assert_true(pair_start(&pair, limits, NULL));
+	assert_true(pair_start(&pair, NULL, limits));
 	assert_true(pair_connect(&pair));
+}
+
+/* A call that has sent its first message. */
+static struct rpc_call *ask(const char *path, struct str message)
+{
+	struct rpc_call *call = begin(path);
+
+	assert_int_equal(E_OK, rpc_send(call, message));
+	return call;
+}
+
+/* A call with one message, which is all. */
+static void ask_once(const char *path, struct str message)
+{
+	rpc_half_close(ask(path, message));
+}
+
+static bool one_message_came(const struct pair *p)
+{
+	return p->server_messages > 0;
+}
+
+/* A call whose message is with the handler, which does not answer. */
+static struct rpc_call *hang(void)
+{
+	struct rpc_call *call = ask("/t/Hang", STR("x"));
+
+	pair_until(&pair, one_message_came);
+	return call;
 }
 
 static void a_unary_call_brings_back_message_and_metadata(void **state)
@@ -44,13 +74,9 @@ static void a_unary_call_brings_back_message_and_metadata(void **state)
 /* The server listens for both families: to IPv6 the caller is ::ffff:127.0.0.1, and all callers of IPv4 were of one network. */
 static void a_caller_has_the_same_address_on_every_socket(void **state)
 {
-	struct rpc_call *call;
-
 	(void)state;
 	start(NULL);
-	call = begin("/t/Address");
-	assert_int_equal(E_OK, rpc_send(call, STR("?")));
-	rpc_half_close(call);
+	ask_once("/t/Address", STR("?"));
 	pair_await(&pair, "msg:9:127.0.0.1 close:OK:: ");
 	pair_end(&pair);
 }
@@ -61,8 +87,7 @@ static void messages_of_a_stream_keep_their_order(void **state)
 
 	(void)state;
 	start(NULL);
-	call = begin("/t/Echo");
-	assert_int_equal(E_OK, rpc_send(call, STR("one")));
+	call = ask("/t/Echo", STR("one"));
 	assert_int_equal(E_OK, rpc_send(call, (struct str){ 0 }));
 	pair_await(&pair, "msg:3:one msg:0: ");
 	assert_int_equal(E_OK, rpc_send(call, STR("three")));
@@ -79,8 +104,7 @@ static void a_unary_method_takes_exactly_one_message(void **state)
 	start(NULL);
 	rpc_half_close(begin("/t/Unary"));
 	pair_await(&pair, "close:INTERNAL:no message");
-	call = begin("/t/Unary");
-	assert_int_equal(E_OK, rpc_send(call, STR("one")));
+	call = ask("/t/Unary", STR("one"));
 	assert_int_equal(E_OK, rpc_send(call, STR("two")));
 	pair_await(&pair, "close:INTERNAL:more than one message");
 	pair_end(&pair);
@@ -117,14 +141,10 @@ static void expect_metric(const char *line)
 
 static void each_method_is_counted_at_both_ends(void **state)
 {
-	struct rpc_call *call;
-
 	(void)state;
 	pair.metrics = metrics_new();
 	start(NULL);
-	call = begin("/t/Unary");
-	assert_int_equal(E_OK, rpc_send(call, STR("one")));
-	rpc_half_close(call);
+	ask_once("/t/Unary", STR("one"));
 	pair_await(&pair, "close:OK");
 	rpc_half_close(begin("/t/Unary"));
 	pair_await(&pair, "close:INTERNAL:no message");
@@ -146,20 +166,13 @@ static void each_method_is_counted_at_both_ends(void **state)
 	pair_end(&pair);
 }
 
-static bool one_message_came(const struct pair *p)
-{
-	return p->server_messages > 0;
-}
-
 static void a_cancel_is_heard_by_the_handler_and_not_by_us(void **state)
 {
 	struct rpc_call *call;
 
 	(void)state;
 	start(NULL);
-	call = begin("/t/Hang");
-	assert_int_equal(E_OK, rpc_send(call, STR("x")));
-	pair_until(&pair, one_message_came);
+	call = hang();
 	rpc_cancel(call);
 	pair_await(&pair, "cancel ");
 	assert_false(pair_logged(&pair, "close:"));
@@ -173,8 +186,7 @@ static void a_cancel_before_anything_was_sent_reaches_nobody(void **state)
 	(void)state;
 	start(NULL);
 	rpc_cancel(begin("/t/Hang"));
-	call = begin("/t/Echo");
-	assert_int_equal(E_OK, rpc_send(call, STR("x")));
+	call = ask("/t/Echo", STR("x"));
 	pair_await(&pair, "msg:1:x ");
 	assert_false(pair_logged(&pair, "cancel"));
 	rpc_cancel(call);
@@ -190,8 +202,7 @@ static void the_queue_says_busy_at_its_mark_and_writable_later(void **state)
 
 	(void)state;
 	limits.send_queue = 50000;
-	assert_true(pair_start(&pair, NULL, &limits));
-	assert_true(pair_connect(&pair));
+	start(&limits);
 	call = begin("/t/Hang");
 	while (rpc_send(call, (struct str){ bytes, sizeof(bytes) }) == E_OK)
 		taken++;
@@ -211,8 +222,7 @@ static void a_message_over_the_limit_is_not_taken(void **state)
 
 	(void)state;
 	limits.message_max = 2000;
-	assert_true(pair_start(&pair, NULL, &limits));
-	assert_true(pair_connect(&pair));
+	start(&limits);
 	call = begin("/t/Echo");
 	assert_int_equal(E_LIMIT, rpc_send(call, (struct str){ bytes, 2001 }));
 	assert_int_equal(E_OK, rpc_send(call, (struct str){ bytes, 2000 }));
@@ -224,7 +234,6 @@ static void a_message_over_the_limit_is_not_taken(void **state)
 static void a_paused_call_hears_nothing_until_it_is_resumed(void **state)
 {
 	struct rpc_call *paused;
-	struct rpc_call *beside;
 
 	(void)state;
 	start(NULL);
@@ -232,9 +241,7 @@ static void a_paused_call_hears_nothing_until_it_is_resumed(void **state)
 	rpc_pause(paused);
 	assert_int_equal(E_OK, rpc_send(paused, STR("held")));
 	rpc_half_close(paused);
-	beside = begin("/t/Echo");
-	assert_int_equal(E_OK, rpc_send(beside, STR("beside")));
-	rpc_half_close(beside);
+	ask_once("/t/Echo", STR("beside"));
 	pair_await(&pair, "msg:6:beside close:OK:: ");
 	assert_false(pair_logged(&pair, "held"));
 	rpc_resume(paused);
@@ -248,9 +255,7 @@ static void the_connection_ends_with_all_its_calls(void **state)
 
 	(void)state;
 	start(NULL);
-	call = begin("/t/Hang");
-	assert_int_equal(E_OK, rpc_send(call, STR("x")));
-	pair_until(&pair, one_message_came);
+	call = hang();
 	rpc_server_stop(pair.server, /* now= */ true, NULL, NULL);
 	pair.server = NULL;
 	pair_await(&pair, "close:UNAVAILABLE:");
@@ -262,13 +267,9 @@ static void the_connection_ends_with_all_its_calls(void **state)
 
 static void a_client_that_ends_its_connection_may_have_another(void **state)
 {
-	struct rpc_call *call;
-
 	(void)state;
 	start(NULL);
-	call = begin("/t/Hang");
-	assert_int_equal(E_OK, rpc_send(call, STR("x")));
-	pair_until(&pair, one_message_came);
+	(void)hang();
 	rpc_channel_disconnect(pair.channel);
 	pair_await(&pair, "close:CANCELLED:");
 	pair_await(&pair, "down:unavailable ");
@@ -276,9 +277,7 @@ static void a_client_that_ends_its_connection_may_have_another(void **state)
 	rpc_channel_disconnect(pair.channel);
 	assert_int_equal(E_OK, rpc_channel_connect(pair.channel));
 	pair_await(&pair, "down:unavailable up ");
-	call = begin("/t/Echo");
-	assert_int_equal(E_OK, rpc_send(call, STR("again")));
-	rpc_half_close(call);
+	ask_once("/t/Echo", STR("again"));
 	pair_await(&pair, "msg:5:again close:OK:: ");
 	pair_end(&pair);
 }
@@ -289,8 +288,7 @@ static void a_drain_ends_with_the_last_call(void **state)
 
 	(void)state;
 	start(NULL);
-	call = begin("/t/Echo");
-	assert_int_equal(E_OK, rpc_send(call, STR("x")));
+	call = ask("/t/Echo", STR("x"));
 	pair_await(&pair, "msg:1:x ");
 	rpc_server_stop(pair.server, /* now= */ false, NULL, NULL);
 	pair.server = NULL;
@@ -321,13 +319,9 @@ static void messages_are_packed_both_ways_when_the_client_begins(void **state)
 
 static void a_full_server_queue_goes_on_when_the_client_reads(void **state)
 {
-	struct rpc_call *call;
-
 	(void)state;
 	start(NULL);
-	call = begin("/t/Full");
-	assert_int_equal(E_OK, rpc_send(call, STR("go")));
-	rpc_half_close(call);
+	ask_once("/t/Full", STR("go"));
 	pair_await(&pair, "close:OK:: ");
 	assert_int_equal(27, pair.filled); /* 256 KiB of 10,005 bytes each, the last one over the mark */
 	pair_end(&pair);
