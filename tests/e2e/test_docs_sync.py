@@ -89,7 +89,7 @@ def test_the_sync_guide_does_what_it_shows(site):
 
 def test_a_principal_and_an_agent_take_the_place_of_upstreams_as_the_guide_shows(site):
     """With the objects that kubectl gives, and the keys that upstream's ends have."""
-    keys, export, principal, agent = blocks_in_lists(MOVE)
+    keys, export, principal, _, agent = blocks_in_lists(MOVE)
     site.run("holdfast pki init && holdfast pki issue --server localhost && holdfast pki issue --agent berlin && mkdir answers")
     objects = [{"apiVersion": "argoproj.io/v1alpha1", "kind": kind,
                 "metadata": {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": "812", "managedFields": [{}]},
@@ -122,3 +122,37 @@ esac
     for kind, name, item in (("Application", "guestbook", objects[0]), ("AppProject", "web", objects[1])):
         marks = site.load(f"site/argocd/{kind}/{name}.yaml")["metadata"]["annotations"]
         assert marks["argocd.argoproj.io/source-uid"] == item["metadata"]["uid"]
+
+
+def test_what_changed_is_carried_back_as_the_guide_shows(shell):  # noqa: F811
+    """Upstream's principal would delete, at its agents, what the cluster does not have when it starts."""
+    def item(kind, name, namespace="berlin", revision="v1", **meta):
+        return {"apiVersion": "argoproj.io/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace, **meta},
+                "spec": {"source": {"targetRevision": revision}}}
+
+    cluster = {"items": [item("Application", name, uid=name, resourceVersion="7") for name in ("edited", "gone", "gone.too")]
+               + [item("AppProject", "web", "argocd", uid="web", resourceVersion="8")]}
+    put(shell.directory / "cluster.json", json.dumps(cluster))
+    for there in (item("Application", "edited", revision="v2", uid="edited", resourceVersion="7"), cluster["items"][3],
+                  item("Application", "new", uid="ours"), item("AppProject", "more", "argocd")):
+        meta = there["metadata"]
+        put(shell.directory / "source" / meta["namespace"] / there["kind"] / f"{meta['name']}.json", json.dumps(there))
+    put(shell.directory / "source/berlin/Application/gone.status.yaml", "status: {}")
+    put(shell.directory / "source/argocd/Repository/shop.json", "{}")
+    kubectl = shell.directory / "bin/kubectl"
+    kubectl.write_text("""#!/bin/sh
+case "$1 $3" in
+get*) cat cluster.json ;;
+"replace -") exit 1 ;;
+replace*) jq -c '["replace", .]' "$3" >> calls ;;
+"create -") jq -c '["create", .]' >> calls ;;
+*) exit 1 ;;
+esac
+""")
+    kubectl.chmod(0o755)
+    carry = next(block for block in blocks_in_lists(MOVE) if "kubectl replace" in block)
+    assert shell.run(carry) == "deleted meanwhile: berlin/Application/gone\ndeleted meanwhile: berlin/Application/gone.too\n"
+    calls = [json.loads(line) for line in (shell.directory / "calls").read_text().splitlines()]
+    assert [(verb, o["metadata"]["name"], o["metadata"].get("uid"), o["spec"]["source"]["targetRevision"], o.get("status"))
+            for verb, o in calls] == [("replace", "web", "web", "v1", None), ("replace", "edited", "edited", "v2", None),
+                                      ("create", "more", None, "v1", {}), ("create", "new", None, "v1", {})]
