@@ -71,8 +71,8 @@ struct directory_problem {
 	X(objects, GAUGE, "holdfast_directory_objects", "Objects in the directory.")                          \
 	X(problems_found, GAUGE, "holdfast_directory_problems", "Files and directories that cannot be used.") \
 	X(reads, COUNTER, "holdfast_directory_reads_total", "Objects whose files were read.")                 \
-	X(writes, COUNTER, "holdfast_directory_writes_total", "Writes done, also those that failed.")         \
-	X(scans, COUNTER, "holdfast_directory_scans_total", "Comparisons of a directory with what is known.")
+	X(writes, COUNTER, "holdfast_directory_writes_total", "Writes, failed ones included.")                \
+	X(scans, COUNTER, "holdfast_directory_scans_total", "Full comparisons of a directory with what is known.")
 
 struct directory {
 	struct backend base;

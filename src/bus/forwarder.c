@@ -18,7 +18,7 @@ static const struct metric_family waiting_family = {
 };
 static const struct metric_family oldest_family = {
 	.name = "holdfast_forwarder_oldest_timestamp_seconds",
-	.help = "When the oldest of them was stored; 0: none waits.",
+	.help = "When the oldest waiting event was stored; 0: none waits.",
 	.type = METRIC_GAUGE,
 	.scale = 1e-3,
 };

@@ -4,29 +4,29 @@
 /* clang-format off */
 /*    field        name                          type       scale help */
 #define TRAFFIC_ROWS(X, EVENTS, OURS)                                                                                     \
-	X(received,    EVENTS "_events_received",    COUNTER,   0,    "Events of the other side that were dealt with.")        \
-	X(sent,        EVENTS "_events_sent",        COUNTER,   0,    "Events of ours that the other side confirmed.")         \
-	X(lag_ms,      OURS "_lag_seconds",          HISTOGRAM, 1e-3, "From a change here to its confirmation.")               \
-	X(waiting,     OURS "_waiting",              GAUGE,     0,    "Events that wait to be sent.")                          \
-	X(in_flight,   OURS "_in_flight",            GAUGE,     0,    "Events that were sent and not confirmed.")              \
+	X(received,    EVENTS "_events_received",    COUNTER,   0,    "Events of the other side that were processed.")    \
+	X(sent,        EVENTS "_events_sent",        COUNTER,   0,    "Events of ours that the other side confirmed.")    \
+	X(lag_ms,      OURS "_lag_seconds",          HISTOGRAM, 1e-3, "From a change here to its confirmation.")          \
+	X(waiting,     OURS "_waiting",              GAUGE,     0,    "Events that wait to be sent.")                     \
+	X(in_flight,   OURS "_in_flight",            GAUGE,     0,    "Events that were sent and not confirmed.")         \
 	X(quarantined, OURS "_quarantined",          GAUGE,     0,    "Events set aside: rejected for good by the other side, or too large to be sent.") \
-	X(oldest_ms,   OURS "_oldest_seconds",       GAUGE,     1e-3, "Age of the oldest event that is not confirmed.")        \
-	X(resent,      OURS "_resent_total",         COUNTER,   0,    "Events that were sent again.")                          \
-	X(rejected,    OURS "_rejected_total",       COUNTER,   0,    "Answers of the other side that rejected an event.")     \
-	X(held,        OURS "_held_deletes",         GAUGE,     0,    "Deletes that the guard holds (holdfast release).")      \
-	X(no_room,     OURS "_no_room_total",        COUNTER,   0,    "Events of the other side that were refused for now: --peer-objects, --peer-bytes.") \
-	X(reverted,    OURS "_reverted_total",       COUNTER,   0,    "Changes by others to copies that were undone.")         \
-	X(problems,    OURS "_backend_problems",     GAUGE,     0,    "Things the backend cannot read or write now.")
+	X(oldest_ms,   OURS "_oldest_seconds",       GAUGE,     1e-3, "Age of the oldest event that is not confirmed.")   \
+	X(resent,      OURS "_resent_total",         COUNTER,   0,    "Events that were sent again.")                     \
+	X(rejected,    OURS "_rejected_total",       COUNTER,   0,    "Answers of the other side that rejected an event.") \
+	X(held,        OURS "_held_deletes",         GAUGE,     0,    "Deletes that the guard holds (holdfast release).") \
+	X(no_room,     OURS "_no_room_total",        COUNTER,   0,    "Events of the other side that were refused for want of room (--peer-objects, --peer-bytes) and come again.") \
+	X(reverted,    OURS "_reverted_total",       COUNTER,   0,    "Changes by others to copies that were reverted.")  \
+	X(problems,    OURS "_backend_problems",     GAUGE,     0,    "Files of the backend that cannot be used, read or written now.")
 
 /*    field          name                                                       type       scale help */
 #define QUEUE_ROWS(X, UPSTREAM)                                                                                       \
-	X(depth,         UPSTREAM "_workqueue_depth",                             GAUGE,     0,    "Events that wait.")              \
-	X(unfinished_ms, UPSTREAM "_workqueue_unfinished_work_seconds",           GAUGE,     1e-3, "How long all that is under way has been so, in sum.") \
-	X(longest_ms,    UPSTREAM "_workqueue_longest_running_processor_seconds", GAUGE,     1e-3, "How long the oldest of it has been under way.") \
-	X(adds,          UPSTREAM "_workqueue_adds_total",                        COUNTER,   0,    "Events that were put into it.") \
-	X(retries,       UPSTREAM "_workqueue_retries_total",                     COUNTER,   0,    "Events that went, or came, again.") \
-	X(queued_ms,     UPSTREAM "_workqueue_queue_duration_seconds",            HISTOGRAM, 1e-3, "How long events waited.")        \
-	X(worked_ms,     UPSTREAM "_workqueue_work_duration_seconds",             HISTOGRAM, 1e-3, "From leaving it to the answer.")
+	X(depth,         UPSTREAM "_workqueue_depth",                             GAUGE,     0,    "Events that wait.")   \
+	X(unfinished_ms, UPSTREAM "_workqueue_unfinished_work_seconds",           GAUGE,     1e-3, "Seconds that all events in progress have taken so far, in sum.") \
+	X(longest_ms,    UPSTREAM "_workqueue_longest_running_processor_seconds", GAUGE,     1e-3, "Seconds that the oldest event in progress has taken so far.") \
+	X(adds,          UPSTREAM "_workqueue_adds_total",                        COUNTER,   0,    "Events added to the queue.") \
+	X(retries,       UPSTREAM "_workqueue_retries_total",                     COUNTER,   0,    "Events that were sent, or came, again.") \
+	X(queued_ms,     UPSTREAM "_workqueue_queue_duration_seconds",            HISTOGRAM, 1e-3, "Seconds that events waited in the queue.") \
+	X(worked_ms,     UPSTREAM "_workqueue_work_duration_seconds",             HISTOGRAM, 1e-3, "Seconds from leaving the queue to the answer.")
 /* clang-format on */
 
 #define FAMILY(name_, type_, scale_, buckets_, help_) \
@@ -40,10 +40,10 @@ static const struct traffic_side sides[TRAFFIC_END_COUNT] = {
 				   "Events of agents that were refused, and of ours that were rejected."),
 			    .labels = { "resource_type" } },
 		.processing_ms = { FAMILY("principal_event_processing_time", HISTOGRAM, 1e-3, metric_default_buckets_ms,
-					  "Seconds that it took to deal with an event of an agent."),
+					  "Seconds that an agent's event took to process."),
 				   .labels = { "status", "agent_name", "resource_type" } },
 		.discarded = { FAMILY("argocd_principal_event_writer_events_discarded_total", COUNTER, 0, NULL,
-				      "Events that do not go again until a newer version comes (quarantined)."),
+				      "Events that are not sent again until a newer version comes (quarantined)."),
 			       .labels = { "agent_name", "event_type", "resource_type" } },
 		.statuses = { "success", "failure", "not-allowed" },
 	},
@@ -52,10 +52,10 @@ static const struct traffic_side sides[TRAFFIC_END_COUNT] = {
 				   "Events of the principal that were refused, and of ours that were rejected."),
 			    .labels = { "resource_type" } },
 		.processing_ms = { FAMILY("agent_event_processing_time", HISTOGRAM, 1e-3, metric_default_buckets_ms,
-					  "Seconds that it took to deal with an event of the principal."),
+					  "Seconds that an event of the principal took to process."),
 				   .labels = { "status", "agent_mode", "resource_type" } },
 		.discarded = { FAMILY("argocd_agent_event_writer_events_discarded_total", COUNTER, 0, NULL,
-				      "Events that do not go again until a newer version comes (quarantined)."),
+				      "Events that are not sent again until a newer version comes (quarantined)."),
 			       .labels = { "event_type", "resource_type" } },
 		.statuses = { "success", "failure", "discarded" },
 	},
@@ -64,7 +64,7 @@ static const struct traffic_side sides[TRAFFIC_END_COUNT] = {
 /* An agent's. */
 static const struct metric_family propagation = {
 	FAMILY("agent_event_propagation_latency_seconds", HISTOGRAM, 1e-3, metric_default_buckets_ms,
-	       "From the principal's sending to our beginning, by the clocks of both."),
+	       "Seconds from the principal's sending to the beginning here, by the clocks of both."),
 	.labels = { "resource_type" },
 };
 

@@ -3,22 +3,22 @@
 /* clang-format off */
 /*    field                                          name                                  type     scale help */
 #define PRINCIPAL_METRICS(X)                                                                                                       \
-	X(connected,                                   "argocd_principal_connected_agents",  GAUGE,   0, "Agents with an open stream.")  \
+	X(connected,                                   "argocd_principal_connected_agents",  GAUGE,   0, "Agents with an open stream.") \
 	X(connected_ms,                                "principal_agent_avg_connection_time", GAUGE,  1.0 / 60000, "Minutes that open streams have been open, on average.") \
 	X(refused,                                     "holdfast_principal_logins_refused_total", COUNTER, 0, "Logins and calls that were refused.") \
 	X(agents,                                      "holdfast_principal_agents",          GAUGE,   0, "Agents known, connected or not.") \
-	X(objects,                                     "holdfast_principal_objects",         GAUGE,   0, "Objects of the backend.")      \
+	X(objects,                                     "holdfast_principal_objects",         GAUGE,   0, "Objects of the backend.") \
 	X(unowned,                                     "holdfast_principal_unowned",         GAUGE,   0, "Applications that belong to no agent.") \
-	X(gpg_keys,                                    "argocd_principal_gpg_keys_count",    GAUGE,   0, "GPG keys of the backend.")     \
-	X(changes[OBJECT_APPLICATION][HUB_CREATED],    "principal_applications_created",     COUNTER, 0, "Applications that came about.") \
-	X(changes[OBJECT_APPLICATION][HUB_UPDATED],    "principal_applications_updated",     COUNTER, 0, "Changes of applications.")     \
-	X(changes[OBJECT_APPLICATION][HUB_DELETED],    "principal_applications_deleted",     COUNTER, 0, "Applications that went.")      \
-	X(changes[OBJECT_APPPROJECT][HUB_CREATED],     "principal_app_projects_created",     COUNTER, 0, "Projects that came about.")    \
-	X(changes[OBJECT_APPPROJECT][HUB_UPDATED],     "principal_app_projects_updated",     COUNTER, 0, "Changes of projects.")         \
-	X(changes[OBJECT_APPPROJECT][HUB_DELETED],     "principal_app_projects_deleted",     COUNTER, 0, "Projects that went.")          \
-	X(changes[OBJECT_REPOSITORY][HUB_CREATED],     "principal_repositories_created",     COUNTER, 0, "Repositories that came about.") \
-	X(changes[OBJECT_REPOSITORY][HUB_UPDATED],     "principal_repositories_updated",     COUNTER, 0, "Changes of repositories.")     \
-	X(changes[OBJECT_REPOSITORY][HUB_DELETED],     "principal_repositories_deleted",     COUNTER, 0, "Repositories that went.")
+	X(gpg_keys,                                    "argocd_principal_gpg_keys_count",    GAUGE,   0, "GPG keys of the backend.") \
+	X(changes[OBJECT_APPLICATION][HUB_CREATED],    "principal_applications_created",     COUNTER, 0, "Applications created.") \
+	X(changes[OBJECT_APPLICATION][HUB_UPDATED],    "principal_applications_updated",     COUNTER, 0, "Applications changed.") \
+	X(changes[OBJECT_APPLICATION][HUB_DELETED],    "principal_applications_deleted",     COUNTER, 0, "Applications deleted.") \
+	X(changes[OBJECT_APPPROJECT][HUB_CREATED],     "principal_app_projects_created",     COUNTER, 0, "Projects created.")     \
+	X(changes[OBJECT_APPPROJECT][HUB_UPDATED],     "principal_app_projects_updated",     COUNTER, 0, "Projects changed.")     \
+	X(changes[OBJECT_APPPROJECT][HUB_DELETED],     "principal_app_projects_deleted",     COUNTER, 0, "Projects deleted.")     \
+	X(changes[OBJECT_REPOSITORY][HUB_CREATED],     "principal_repositories_created",     COUNTER, 0, "Repositories created.") \
+	X(changes[OBJECT_REPOSITORY][HUB_UPDATED],     "principal_repositories_updated",     COUNTER, 0, "Repositories changed.") \
+	X(changes[OBJECT_REPOSITORY][HUB_DELETED],     "principal_repositories_deleted",     COUNTER, 0, "Repositories deleted.")
 /* clang-format on */
 
 static const struct metric_row rows[] = {
@@ -39,7 +39,7 @@ static const struct metric_family connections = {
 static const struct metric_family cut = {
 	.name = "principal_event_writer_send_errors_total",
 	.type = METRIC_COUNTER,
-	.help = "Streams that ended before all that was given to them had left.",
+	.help = "Streams that ended before everything given to them was sent.",
 	.labels = { "agent_name", "reason" },
 };
 

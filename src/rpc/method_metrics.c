@@ -10,7 +10,7 @@
 	X(started,     SIDE "_started_total",      COUNTER,   0,    "gRPC calls that began, by method.")                      \
 	X(received,    SIDE "_msg_received_total", COUNTER,   0,    "gRPC messages that came, by method.")                    \
 	X(sent,        SIDE "_msg_sent_total",     COUNTER,   0,    "gRPC messages that were sent, by method.")               \
-	X(handling_ms, SIDE "_handling_seconds",   HISTOGRAM, 1e-3, "How long gRPC calls took, streams included, by method.")
+	X(handling_ms, SIDE "_handling_seconds",   HISTOGRAM, 1e-3, "Seconds that gRPC calls took, streams included, by method.")
 /* clang-format on */
 
 struct row {

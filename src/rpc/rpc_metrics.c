@@ -40,7 +40,7 @@ static const struct metric_family messages = {
 static const struct metric_family message_bytes = {
 	.name = "holdfast_rpc_message_bytes_total",
 	.type = METRIC_COUNTER,
-	.help = "Bytes of gRPC messages, unpacked.",
+	.help = "Bytes of gRPC messages, uncompressed.",
 	.labels = { "side", "direction" },
 };
 

@@ -11,9 +11,9 @@
 /*    field           type       name                                    scale  meaning */
 #define STORE_METRICS(X)                                                                                               \
 	X(events,         COUNTER,   "holdfast_store_events_total",          1,     "Events stored.")                   \
-	X(duplicates,     COUNTER,   "holdfast_store_duplicates_total",      1,     "Events that were stored before.")  \
+	X(duplicates,     COUNTER,   "holdfast_store_duplicates_total",      1,     "Events that were stored before, under the same id of the sender.")  \
 	X(refused,        COUNTER,   "holdfast_store_refused_total",         1,     "Events refused: full or failed.")  \
-	X(removed,        COUNTER,   "holdfast_store_removed_total",         1,     "Events retention let go.")         \
+	X(removed,        COUNTER,   "holdfast_store_removed_total",         1,     "Events removed by retention.")         \
 	X(failures,       COUNTER,   "holdfast_store_failures_total",        1,     "Times the disk failed the store.") \
 	X(commit,         HISTOGRAM, "holdfast_store_commit_seconds",        1e-9,  "Duration of a group's commit.")    \
 	X(group,          SUMMARY,   "holdfast_store_group_events",          1,     "Events in a group.")               \
@@ -24,7 +24,7 @@
 	X(last,           GAUGE,     "holdfast_store_last_position",         1,     "Position of the newest event.")    \
 	X(wal_bytes,      GAUGE,     "holdfast_store_wal_bytes",             1,     "Bytes in the write-ahead log.")    \
 	X(dead,           GAUGE,     "holdfast_store_dead_letters",          1,     "Events set aside.")                \
-	X(keys,           GAUGE,     "holdfast_store_keys_in_memory",        1,     "Sender-given ids in memory.")
+	X(keys,           GAUGE,     "holdfast_store_keys_in_memory",        1,     "Ids from senders that are kept in memory.")
 /* clang-format on */
 
 struct store_metrics {
