@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "sim_sync_seeds.h"
+#include "story.h"
 
 #define DELIVERIES_A_RUN 4000
 #define JOBS_MAX         64
@@ -35,25 +36,17 @@ void sim_trace(const struct sim *s, const char *format, ...)
 
 	if (!s->trace)
 		return;
-	printf("[%8llu] ", (unsigned long long)s->now);
 	va_start(args, format);
-	(void)vprintf(format, args);
+	story_line(s->now, format, args);
 	va_end(args);
-	(void)putchar('\n');
 }
 
 _Noreturn void sim_broken(const struct sim *s, const char *format, ...)
 {
 	va_list args;
 
-	(void)fflush(stdout);
-	(void)fprintf(stderr, "seed %llu, step %llu, %llu ms: ", (unsigned long long)s->seed,
-		      (unsigned long long)s->steps, (unsigned long long)s->now);
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
-	va_end(args);
-	(void)fprintf(stderr, "\nsee it with: sim_sync --seed %llu\n", (unsigned long long)s->seed);
-	_exit(1); /* no list of what leaks by ending here */
+	story_broken("sim_sync", s->seed, s->steps, s->now, format, args);
 }
 
 void *sim_alloc(const struct sim *s, size_t n)

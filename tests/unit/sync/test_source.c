@@ -119,6 +119,13 @@ static void connect_peer(struct scene *sc)
 	source_resync(sc->source);
 }
 
+/* The backend has said all that there is. */
+static void connect_whole(struct scene *sc)
+{
+	connect_peer(sc);
+	source_complete(sc->source, sc->now);
+}
+
 static void disk(struct scene *sc)
 {
 	struct ledger_write *w;
@@ -352,8 +359,7 @@ static void a_copy_that_nobody_knows_is_deleted(void **state)
 
 	(void)state;
 	begin(&sc);
-	connect_peer(&sc);
-	source_complete(sc.source, sc.now);
+	connect_whole(&sc);
 	compare(&sc, "u0", '1');
 	expect(&sc, "delete one_u0_\n");
 	end(&sc);
@@ -366,8 +372,7 @@ static void a_copy_of_our_name_under_another_uid_is_not_deleted(void **state)
 
 	(void)state;
 	begin_confirmed(&sc);
-	connect_peer(&sc);
-	source_complete(sc.source, sc.now);
+	connect_whole(&sc);
 	compare(&sc, "u0", '1');
 	expect(&sc, "spec-update one_u1_1 again\n");
 	end(&sc);
@@ -381,8 +386,7 @@ static void a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name(vo
 
 	(void)state;
 	begin_guarded(&sc, /* count_min= */ 1);
-	connect_peer(&sc);
-	source_complete(sc.source, sc.now);
+	connect_whole(&sc);
 	compare(&sc, "u0", '1');
 	expect(&sc, "");
 	assert_int_equal(source_held(sc.source, &text), 1);
@@ -402,8 +406,7 @@ static void what_else_the_peer_has_of_a_held_name_is_deleted_with_it(void **stat
 
 	(void)state;
 	begin_guarded(&sc, /* count_min= */ 1);
-	connect_peer(&sc);
-	source_complete(sc.source, sc.now);
+	connect_whole(&sc);
 	compare(&sc, "u0", '1');
 	compare(&sc, "u1", '1');
 	expect(&sc, "");
@@ -425,8 +428,7 @@ static void the_first_of_too_many_that_nobody_knows_is_held(void **state)
 
 	(void)state;
 	begin_guarded(&sc, /* count_min= */ 5);
-	connect_peer(&sc);
-	source_complete(sc.source, sc.now);
+	connect_whole(&sc);
 	assert_int_equal(source_compare_list(sc.source, (struct str)STR("sum"), 12, &is), E_OK);
 	compare(&sc, "u0", '1');
 	expect(&sc, "");
@@ -442,8 +444,7 @@ static void a_release_is_good_for_as_many_as_were_held_and_no_more(void **state)
 
 	(void)state;
 	begin_guarded(&sc, /* count_min= */ 1);
-	connect_peer(&sc);
-	source_complete(sc.source, sc.now);
+	connect_whole(&sc);
 	compare(&sc, "u0", '1');
 	expect(&sc, "");
 	source_release(sc.source, ++sc.now);
@@ -480,8 +481,7 @@ static void copies_that_nobody_knows_wait_until_there_is_room(void **state)
 	(void)state;
 	begin(&sc);
 	sc.room.objects_max = 1;
-	connect_peer(&sc);
-	source_complete(sc.source, sc.now);
+	connect_whole(&sc);
 	assert_int_equal(claim(&sc, "u0"), E_OK);
 	assert_int_equal(claim(&sc, "u0"), E_OK); /* known by now */
 	assert_int_equal(claim(&sc, "u2"), E_LIMIT);
