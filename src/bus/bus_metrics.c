@@ -29,7 +29,7 @@ static const struct metric_family ack_family = {
 };
 static const struct metric_family published_family = {
 	.name = "holdfast_bus_publishes_total",
-	.help = "Publishes by how they were answered.",
+	.help = "Publishes by outcome: ok, duplicate, refused, timeout, unavailable.",
 	.type = METRIC_COUNTER,
 	.labels = { "outcome" },
 };
