@@ -73,3 +73,33 @@ def test_every_page_is_found_from_the_readme():
             if there not in found and there not in waiting:
                 waiting.append(there)
     assert {page.relative_to(ROOT) for page in PAGES} == {page.relative_to(ROOT) for page in found}
+
+
+LAYERS = "|".join(sorted(path.name for path in (ROOT / "src").iterdir() if path.is_dir()))
+
+
+def named_files(text):
+    """Files of the tree that a page names between backquotes: whole paths, files of a layer, tests by name, headers alone."""
+    yield from re.findall(r"`((?:src|tests|bench|scripts|deploy|examples|include|proto)/[\w./*-]*\w)`", text)
+    yield from (f"src/{path}" for path in re.findall(rf"`((?:{LAYERS})/\w+\.[ch])`", text))
+    yield from (f"**/{name}.*" for name in re.findall(r"`((?:test|sim|fuzz|bench)_\w+)`", text))
+    yield from (f"**/{name}" for name in re.findall(r"`(\w+\.[ch])`", text))
+
+
+def test_every_file_that_a_page_names_is_there():
+    named = {(page.relative_to(ROOT), path) for page in PAGES for path in named_files(page.read_text())}
+    tree = [f"/{path}" for path in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()]
+    assert len(named) > 100
+
+    def is_there(path):
+        pattern = re.escape(path).replace(r"\*\*/", "").replace(r"\*", r"[^/]*")
+        return any(re.search(rf"/{pattern}(/|\.\w+)?($|(?<=/))", file) for file in tree)
+
+    assert sorted(item for item in named if not is_there(item[1])) == []
+
+
+def test_every_variable_of_ours_that_a_page_names_is_read():
+    sources = [*ROOT.glob("src/**/*.[ch]"), *ROOT.glob("examples/consume"), *ROOT.glob("deploy/argo-events/entrypoint")]
+    read = set(re.findall(r"\bHOLDFAST_[A-Z_]+", "".join(path.read_text() for path in sources)))
+    named = {name for page in PAGES for name in re.findall(r"\b(HOLDFAST_[A-Z_]+)\b", page.read_text())}
+    assert len(named) > 10 and named <= read, named - read
