@@ -12,26 +12,9 @@
 #include "base/mem.h"
 #include "gateway/sources/cloudevents.h"
 #include "gateway/sources/source.h"
+#include "manifest.h"
 
 static const char *source_root; /* argv[1]: where examples and docs lie */
-
-/* Every test runs in an empty directory; messages name plain files in it. */
-static int in_an_empty_directory(void **state)
-{
-	char dir[] = "/tmp/test_config.XXXXXX";
-
-	(void)state;
-	return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
-static void write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
 
 /* The files of one load: the second may be NULL. */
 static enum err load_at(bool elsewhere, const char *a, const char *b, struct problems *problems,
@@ -41,9 +24,9 @@ static enum err load_at(bool elsewhere, const char *a, const char *b, struct pro
 	const struct config_input input = { .files = paths, .file_count = b ? 2 : 1, .elsewhere = elsewhere };
 
 	*ret_config = NULL;
-	write_file("a.yaml", a);
+	manifest_file("a.yaml", a);
 	if (b)
-		write_file("b.yaml", b);
+		manifest_file("b.yaml", b);
 	return gateway_config_read(&input, problems, ret_config);
 }
 
@@ -122,8 +105,8 @@ static void everything_that_is_said_arrives(void **state)
 	(void)state;
 	assert_int_equal(mkdir("s", 0700), 0);
 	assert_int_equal(mkdir("s/n", 0700), 0);
-	write_file("s/n/k", "secret\n");
-	write_file("token", "");
+	manifest_file("s/n/k", "secret\n");
+	manifest_file("token", "");
 	c = load_good(
 		HEAD("EventSource", "web") "  eventBusName: default\n"
 					   "  template: {container: {}}\n"
@@ -290,8 +273,8 @@ static void a_kafka_bus_has_every_key_of_upstream(void **state)
 	(void)state;
 	(void)mkdir("s", 0700);
 	(void)mkdir("s/sasl", 0700);
-	write_file("s/sasl/user", "");
-	write_file("s/sasl/password", "");
+	manifest_file("s/sasl/user", "");
+	manifest_file("s/sasl/password", "");
 	buf_lit(&text, HEAD("EventSource", "web") "  holdfast: {secretsDir: s}\n  webhook:\n" GOOD_EVENT);
 	buf_str(&text, str_of(bus));
 	c = load_good(buf_cstr(&text), NULL);
@@ -415,7 +398,7 @@ static void a_native_bus_is_found_by_its_name(void **state)
 	(void)state;
 	(void)mkdir("s", 0700);
 	assert_int_equal(mkdir("s/eventbus-main-js-client-auth", 0700), 0);
-	write_file("s/eventbus-main-js-client-auth/client-auth", "");
+	manifest_file("s/eventbus-main-js-client-auth/client-auth", "");
 	c = load_good(
 		HEAD("EventSource", "web") "  eventBusName: main\n  holdfast: {secretsDir: s}\n  webhook:\n" GOOD_EVENT,
 		"apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: {name: main, namespace: ns}\n"
@@ -961,7 +944,7 @@ static void no_allocation_that_fails_is_lost(void **state)
 	long allocations = 0;
 
 	(void)state;
-	write_file(path, yaml);
+	manifest_file(path, yaml);
 	for (long n = 0; n <= allocations; n++) {
 		struct problems problems = { 0 };
 		struct gateway_config *c = NULL;
@@ -1077,5 +1060,5 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	source_root = argv[1];
-	return cmocka_run_group_tests(tests, in_an_empty_directory, NULL);
+	return cmocka_run_group_tests(tests, manifest_begin, manifest_end);
 }

@@ -11,33 +11,22 @@
 
 #include "base/mem.h"
 #include "gateway/hooks/plan.h"
+#include "manifest.h"
 
 #define US "https://us/hook"
 
-static int in_an_empty_directory(void **state)
-{
-	char dir[] = "/tmp/test_hook.XXXXXX";
-
-	(void)state;
-	return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
 static struct gateway_config *config_of(const char *kind, const char *keys)
 {
-	static const char *const paths[] = { "a.yaml" };
-	struct problems problems = { 0 };
-	struct gateway_config *config = NULL;
-	FILE *f = fopen(paths[0], "w");
+	struct gateway_config *config;
+	struct buf text = { 0 };
 
-	assert_non_null(f);
-	assert_true(fprintf(f,
-			    "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: hosts}\nspec:\n"
-			    "  holdfast: {dataDir: d}\n  %s:\n    e:\n"
-			    "      webhook: {endpoint: /hook, port: '12000', url: 'https://us//'}\n%s",
-			    kind, keys) > 0);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(gateway_config_load(paths, 1, &problems, &config), E_OK);
-	problems_release(&problems);
+	buf_addf(&text,
+		 "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: hosts}\nspec:\n"
+		 "  holdfast: {dataDir: d}\n  %s:\n    e:\n"
+		 "      webhook: {endpoint: /hook, port: '12000', url: 'https://us//'}\n%s",
+		 kind, keys);
+	config = manifest_load(buf_cstr(&text));
+	buf_release(&text);
 	return config;
 }
 
@@ -661,5 +650,5 @@ int main(void)
 		cmocka_unit_test(without_memory_nothing_is_taken_for_true),
 	};
 
-	return cmocka_run_group_tests(tests, in_an_empty_directory, NULL);
+	return cmocka_run_group_tests(tests, manifest_begin, manifest_end);
 }

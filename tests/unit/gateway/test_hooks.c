@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "manifest.h"
 
 #define DEADLINE_MS 60000
 
@@ -29,29 +30,6 @@ static const char manifest[] = "apiVersion: argoproj.io/v1alpha1\n"
 			       "      active: true\n"
 			       "      contentType: json\n"
 			       "      apiToken: {name: s, key: t}\n";
-
-static int in_an_empty_directory(void **state)
-{
-	char dir[] = "/tmp/test_hooks.XXXXXX";
-
-	(void)state;
-	return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
-static struct gateway_config *load_config(void)
-{
-	static const char *const paths[] = { "a.yaml" };
-	struct problems problems = { 0 };
-	struct gateway_config *config = NULL;
-	FILE *f = fopen(paths[0], "w");
-
-	assert_non_null(f);
-	assert_true(fputs(manifest, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(gateway_config_load(paths, 1, &problems, &config), E_OK);
-	problems_release(&problems);
-	return config;
-}
 
 /* Until its hook is looked after; without an allocation of ours. */
 static void wait_for_the_hook(struct metrics *metrics, struct buf *space)
@@ -86,7 +64,7 @@ static long pass(long n, struct gateway_config *config, struct metrics *metrics,
 
 static void a_moment_without_memory_leaves_no_hook_alone(void **state)
 {
-	struct gateway_config *config = load_config();
+	struct gateway_config *config = manifest_load(manifest);
 	struct metrics *metrics = metrics_new();
 	struct buf space = { 0 };
 	long count;
@@ -109,5 +87,5 @@ int main(void)
 	};
 
 	log_setup(-1, LOG_ERROR, LOG_FORMAT_JSON);
-	return cmocka_run_group_tests(tests, in_an_empty_directory, NULL);
+	return cmocka_run_group_tests(tests, manifest_begin, manifest_end);
 }

@@ -13,37 +13,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "manifest.h"
 
 #define HEAD   "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: web}\nspec:\n"
 #define SOURCE HEAD "  holdfast: {dataDir: d}\n  webhook:\n"
 
-static int in_an_empty_directory(void **state)
-{
-	char dir[] = "/tmp/test_route.XXXXXX";
-
-	(void)state;
-	return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
-
-static struct gateway_config *config_of(const char *manifest)
-{
-	static const char *const paths[] = { "a.yaml" };
-	struct problems problems = { 0 };
-	struct gateway_config *config = NULL;
-	FILE *f = fopen(paths[0], "w");
-
-	assert_non_null(f);
-	assert_true(fputs(manifest, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(gateway_config_load(paths, 1, &problems, &config), E_OK);
-	problems_release(&problems);
-	return config;
-}
-
 /* The table alone keeps its configuration alive. */
 static struct route_table *table_of(const char *manifest, struct metrics *metrics)
 {
-	struct gateway_config *config = config_of(manifest);
+	struct gateway_config *config = manifest_load(manifest);
 	struct route_table *table = NULL;
 	struct why why = { 0 };
 
@@ -148,12 +126,12 @@ static void a_table_in_use_outlives_its_owner(void **state)
 /* Also metrics ask for memory; those do without. */
 static void without_memory_there_is_no_table_or_a_whole_one(void **state)
 {
-	struct gateway_config *config = config_of(SOURCE
-						  "    a: {port: \"1\", endpoint: /a, method: POST}\n"
-						  "    b: {port: \"2\", endpoint: \"/{b}\", method: POST}\n"
-						  "  github:\n"
-						  "    g: {organizations: [o], webhook: {endpoint: /g, port: \"1\"}, "
-						  "webhookSecret: {name: s, key: k}}\n");
+	struct gateway_config *config = manifest_load(
+		SOURCE "    a: {port: \"1\", endpoint: /a, method: POST}\n"
+		       "    b: {port: \"2\", endpoint: \"/{b}\", method: POST}\n"
+		       "  github:\n"
+		       "    g: {organizations: [o], webhook: {endpoint: /g, port: \"1\"}, "
+		       "webhookSecret: {name: s, key: k}}\n");
 	bool refused = false;
 	long at = 0, allocations;
 
@@ -240,5 +218,5 @@ int main(void)
 		cmocka_unit_test(a_new_table_knows_the_secrets_of_the_one_before),
 	};
 
-	return cmocka_run_group_tests(tests, in_an_empty_directory, NULL);
+	return cmocka_run_group_tests(tests, manifest_begin, manifest_end);
 }

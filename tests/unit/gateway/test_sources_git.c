@@ -15,29 +15,20 @@
 #include "gateway/sources/github.h"
 #include "gateway/sources/gitlab.h"
 #include "gateway/sources/source.h"
-
-/* Every test runs in an empty directory; messages name plain files in it. */
-static int in_an_empty_directory(void **state)
-{
-	char dir[] = "/tmp/test_sources_git.XXXXXX";
-
-	(void)state;
-	return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
-}
+#include "manifest.h"
 
 /* One event `e` of `kind`, whose keys begin in line 9. */
 static enum err load(const char *kind, const char *keys, struct problems *problems, struct gateway_config **ret_config)
 {
 	static const char *const paths[] = { "a.yaml" };
-	FILE *f = fopen(paths[0], "w");
+	char text[4096]; /* in memory that does not fail */
+	int n = snprintf(text, sizeof(text),
+			 "apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: hosts}\nspec:\n"
+			 "  holdfast: {dataDir: d}\n  %s:\n    e:\n      webhook: {endpoint: /e, port: '12000'%s}\n%s",
+			 kind, strstr(keys, "# url") ? ", url: 'https://us'" : "", keys);
 
-	assert_non_null(f);
-	assert_true(
-		fprintf(f,
-			"apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: hosts}\nspec:\n"
-			"  holdfast: {dataDir: d}\n  %s:\n    e:\n      webhook: {endpoint: /e, port: '12000'%s}\n%s",
-			kind, strstr(keys, "# url") ? ", url: 'https://us'" : "", keys) > 0);
-	assert_int_equal(fclose(f), 0);
+	assert_in_range(n, 1, sizeof(text) - 1);
+	manifest_file(paths[0], text);
 	*ret_config = NULL;
 	return gateway_config_load(paths, 1, problems, ret_config);
 }
@@ -336,5 +327,5 @@ int main(void)
 		cmocka_unit_test(without_memory_there_is_no_snapshot_or_a_whole_one),
 	};
 
-	return cmocka_run_group_tests(tests, in_an_empty_directory, NULL);
+	return cmocka_run_group_tests(tests, manifest_begin, manifest_end);
 }
