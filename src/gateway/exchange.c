@@ -179,6 +179,15 @@ void exchange_reply(struct exchange *x, const struct http_response *response)
 	answered(x, response->status);
 }
 
+void exchange_reply_text(struct exchange *x, struct str text)
+{
+	struct http_response response = { .status = 200, .body = text };
+
+	if (text.n)
+		response.content_type = STR("text/plain; charset=utf-8");
+	exchange_reply(x, &response);
+}
+
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
 static bool charge(struct exchange *x, size_t total)
@@ -202,14 +211,13 @@ bool exchange_charge(struct exchange *x)
 	return false;
 }
 
-bool exchange_collect(struct exchange *x, struct str chunk)
+void exchange_collect(struct exchange *x, struct str chunk)
 {
 	buf_str(&x->body, chunk);
-	if (x->body.err != E_OK) {
+	if (x->body.err != E_OK)
 		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
-		return false;
-	}
-	return exchange_charge(x);
+	else
+		exchange_charge(x);
 }
 
 /* ---- the request ------------------------------------------------------------------------------------------------- */

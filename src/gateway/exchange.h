@@ -93,10 +93,11 @@ void exchange_refuse_more(struct exchange *x, enum answer answer, const struct a
 /* Answer a handshake: nothing is stored and nothing has failed. */
 void exchange_reply(struct exchange *x, const struct http_response *response);
 
-/*
- * The body is the raw `x->body` (sources without streaming use it as on_body). False: it was refused.
- */
-bool exchange_collect(struct exchange *x, struct str chunk);
+/* The same with 200 and this text, which may be empty. */
+void exchange_reply_text(struct exchange *x, struct str text);
+
+/* The body is the raw `x->body`: the on_body of sources that do not stream. */
+void exchange_collect(struct exchange *x, struct str chunk);
 
 /* Charge what the buffers of `x` hold to the gateway's memory budget. False: over it, and answered 503. */
 bool exchange_charge(struct exchange *x);

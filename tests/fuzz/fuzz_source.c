@@ -131,16 +131,20 @@ void exchange_reply(struct exchange *x, const struct http_response *response)
 	was.status = response->status;
 }
 
+void exchange_reply_text(struct exchange *x, struct str text)
+{
+	exchange_reply(x, &(struct http_response){ .status = 200, .body = text });
+}
+
 bool exchange_charge(struct exchange *x)
 {
 	(void)x;
 	return true;
 }
 
-bool exchange_collect(struct exchange *x, struct str chunk)
+void exchange_collect(struct exchange *x, struct str chunk)
 {
 	buf_str(&x->body, chunk);
-	return true;
 }
 
 void exchange_errand(struct exchange *x, void (*run)(struct exchange *x), void (*done)(struct exchange *x))

@@ -68,7 +68,7 @@ static void check(const struct fields_ctx *m, const struct node *event, const st
 static void on_head(struct exchange *x)
 {
 	if (!provider_has_secret(x, WEBHOOK_SECRET))
-		provider_open(x, "headers");
+		provider_open(x);
 	else if (!provider_field(x, "X-Hub-Signature").n)
 		provider_refuse(x, ANSWER_SIGNATURE, STR("missing signature"));
 }
@@ -78,22 +78,18 @@ static void on_body(struct exchange *x, struct str chunk)
 	if (provider_has_secret(x, WEBHOOK_SECRET))
 		exchange_collect(x, chunk);
 	else
-		provider_chunk(x, chunk, STR("invalid event"));
-}
-
-static bool read_signed(struct exchange *x)
-{
-	if (!provider_verify_body(x, WEBHOOK_SECRET, provider_field(x, "X-Hub-Signature"), 1u << SIGNATURE_SHA256,
-				  STR("signature check failed")))
-		return false;
-	provider_open(x, "headers");
-	return provider_json(x, buf_view(&x->body), STR("invalid event"));
+		provider_chunk(x, chunk);
 }
 
 static void on_end(struct exchange *x)
 {
-	if (provider_has_secret(x, WEBHOOK_SECRET) ? read_signed(x) : provider_chunks_end(x, STR("invalid event")))
-		provider_emit(x, provider_id(x, "X-Request-UUID"));
+	struct str id = provider_id(x, "X-Request-UUID");
+
+	if (!provider_has_secret(x, WEBHOOK_SECRET))
+		provider_emit_chunks(x, id);
+	else if (provider_verify_body(x, WEBHOOK_SECRET, provider_field(x, "X-Hub-Signature"), 1u << SIGNATURE_SHA256,
+				      STR("signature check failed")))
+		provider_emit_body(x, id);
 }
 
 const struct source_ops source_bitbucket = {
@@ -104,6 +100,7 @@ const struct source_ops source_bitbucket = {
 	.holdfast = &holdfast,
 	.secrets = secrets,
 	.masked = masked,
+	.not_json = "invalid event",
 	.deadline_ms = 8000, /* Bitbucket waits 10 s */
 	.too_large = ANSWER_TOO_LARGE_READ,
 	.draining = ANSWER_INACTIVE,

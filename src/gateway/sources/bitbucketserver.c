@@ -91,13 +91,6 @@ static bool is_unsigned_ping(const struct exchange *x)
 	return event_is(x, "diagnostics:ping") && !http_field(x->request, STR("X-Hub-Signature"), NULL).p;
 }
 
-static void answer_ping(struct exchange *x)
-{
-	exchange_reply(x, &(struct http_response){ .status = 200,
-						   .content_type = STR("text/plain; charset=utf-8"),
-						   .body = STR("success") });
-}
-
 #define REFUSAL "failed to validate bitbucketserver webhook request: "
 
 static void on_head(struct exchange *x)
@@ -105,14 +98,9 @@ static void on_head(struct exchange *x)
 	if (!provider_has_secret(x, BITBUCKETSERVER_WEBHOOK_SECRET))
 		return;
 	if (is_unsigned_ping(x))
-		answer_ping(x);
+		exchange_reply_text(x, STR("success"));
 	else if (!provider_field(x, "X-Hub-Signature").n)
 		provider_refuse(x, ANSWER_SIGNATURE, STR(REFUSAL "missing signature header"));
-}
-
-static void on_body(struct exchange *x, struct str chunk)
-{
-	exchange_collect(x, chunk);
 }
 
 static bool verified(struct exchange *x)
@@ -120,14 +108,6 @@ static bool verified(struct exchange *x)
 	return !provider_has_secret(x, BITBUCKETSERVER_WEBHOOK_SECRET) ||
 	       provider_verify_body(x, BITBUCKETSERVER_WEBHOOK_SECRET, provider_field(x, "X-Hub-Signature"),
 				    1u << SIGNATURE_SHA256, STR(REFUSAL "hmac verification failed"));
-}
-
-/* The body as it came is the event. */
-static void emit_whole(struct exchange *x)
-{
-	provider_open(x, "headers");
-	if (provider_json(x, buf_view(&x->body), STR("invalid event")))
-		provider_emit(x, provider_id(x, "X-Request-Id"));
 }
 
 static void on_end(struct exchange *x)
@@ -139,7 +119,7 @@ static void on_end(struct exchange *x)
 	if ((s->one_event_per_change || s->skip_on_open_pr) && event_is(x, "repo:refs_changed"))
 		refs_changed(x);
 	else
-		emit_whole(x);
+		provider_emit_body(x, provider_id(x, "X-Request-Id"));
 }
 
 const struct source_ops source_bitbucketserver = {
@@ -149,11 +129,12 @@ const struct source_ops source_bitbucketserver = {
 	.settings_size = sizeof(struct bitbucketserver_settings),
 	.secrets = secrets,
 	.masked = masked,
+	.not_json = "invalid event",
 	.deadline_ms = 8000, /* Bitbucket waits 10 s or longer */
 	.too_large = ANSWER_TOO_LARGE_READ,
 	.draining = ANSWER_INACTIVE,
 	.check = check,
 	.on_head = on_head,
-	.on_body = on_body,
+	.on_body = exchange_collect,
 	.on_end = on_end,
 };

@@ -130,11 +130,6 @@ static void on_head(struct exchange *x)
 					", or " EVENT_HTTP_BATCH_TYPE) });
 }
 
-static void on_body(struct exchange *x, struct str chunk)
-{
-	exchange_collect(x, chunk);
-}
-
 /* ---- events into rows ---------------------------------------------------------------------------------------------------- */
 
 /* What a row needs, gathered in x->payload and x->meta; places instead of pointers, because both still grow. */
@@ -307,6 +302,6 @@ const struct source_ops source_cloudevents = {
 	.check = check,
 	.handshake = handshake,
 	.on_head = on_head,
-	.on_body = on_body,
+	.on_body = exchange_collect,
 	.on_end = on_end,
 };

@@ -47,20 +47,9 @@ static void check(const struct fields_ctx *m, const struct node *event, const st
 			   "username and password can't be empty");
 }
 
-static void on_head(struct exchange *x)
-{
-	provider_open(x, "headers");
-}
-
-static void on_body(struct exchange *x, struct str chunk)
-{
-	provider_chunk(x, chunk, STR("invalid event"));
-}
-
 static void on_end(struct exchange *x)
 {
-	if (provider_chunks_end(x, STR("invalid event")))
-		provider_emit(x, /* id= */ STR(""));
+	provider_emit_chunks(x, /* id= */ STR(""));
 }
 
 const struct source_ops source_gerrit = {
@@ -68,11 +57,12 @@ const struct source_ops source_gerrit = {
 	.type = "gerrit",
 	.settings = &settings,
 	.settings_size = sizeof(struct gerrit_settings),
+	.not_json = "invalid event",
 	.deadline_ms = 4000, /* the plugin waits 5 s */
 	.too_large = ANSWER_TOO_LARGE_READ,
 	.draining = ANSWER_INACTIVE,
 	.check = check,
-	.on_head = on_head,
-	.on_body = on_body,
+	.on_head = provider_open,
+	.on_body = provider_chunk,
 	.on_end = on_end,
 };

@@ -7,8 +7,7 @@
 #include "gateway/sources/github_body.h"
 #include "gateway/sources/provider.h"
 
-#define FORM        "application/x-www-form-urlencoded"
-#define ACCEPT_POST "Accept-Post: application/json, " FORM "\r\n"
+#define ACCEPT_POST "Accept-Post: application/json, " PROVIDER_FORM "\r\n"
 
 #define AT(member)  offsetof(struct github_settings, member)
 
@@ -104,7 +103,7 @@ static void refuse_media_type(struct exchange *x, struct str type)
 	struct str essence = str_trim(str_cut(&type, ';'));
 
 	if (!x->route->config->compat_strict)
-		buf_lit(&text, "send application/json, or " FORM " with the JSON in its field payload");
+		buf_lit(&text, "send application/json, or " PROVIDER_FORM " with the JSON in its field payload");
 	else if (essence.n == 0)
 		buf_lit(&text, "mime: no media type");
 	else
@@ -136,16 +135,11 @@ static void on_head(struct exchange *x)
 	struct str type = http_field(x->request, STR("Content-Type"), NULL);
 	unsigned hashes;
 
-	x->mode = provider_media_type(type, FORM) ? MODE_FORM : MODE_JSON;
+	x->mode = provider_media_type(type, PROVIDER_FORM) ? MODE_FORM : MODE_JSON;
 	if (x->mode == MODE_JSON && !provider_media_type(type, "application/json"))
 		refuse_media_type(x, type);
 	else if (provider_has_secret(x, WEBHOOK_SECRET) && !signature_of(x, &hashes).n)
 		provider_refuse(x, ANSWER_SIGNATURE, STR("missing signature"));
-}
-
-static void on_body(struct exchange *x, struct str chunk)
-{
-	exchange_collect(x, chunk);
 }
 
 static bool verified(struct exchange *x)
@@ -201,7 +195,7 @@ static bool write_body(struct exchange *x, struct str json)
 {
 	size_t at = x->payload.n;
 
-	if (!provider_json(x, json, STR("")))
+	if (!provider_json(x, json))
 		return false;
 	if (x->payload.p[at] != '{')
 		return refuse_no_object(x, x->payload.p[at]);
@@ -224,7 +218,7 @@ static void on_end(struct exchange *x)
 	struct str json;
 
 	if (verified(x) && find_json(x, &form, &json)) {
-		provider_open(x, "headers");
+		provider_open(x);
 		if (write_body(x, json))
 			provider_emit(x, provider_id(x, "X-GitHub-Delivery"));
 	}
@@ -242,6 +236,6 @@ const struct source_ops source_github = {
 	.too_large = ANSWER_TOO_LARGE_READ,
 	.check = check,
 	.on_head = on_head,
-	.on_body = on_body,
+	.on_body = exchange_collect,
 	.on_end = on_end,
 };

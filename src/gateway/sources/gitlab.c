@@ -87,7 +87,7 @@ static void on_head(struct exchange *x)
 	    !provider_verify_token(x, SECRET_TOKEN, provider_field(x, "X-Gitlab-Token"), STR("token mismatch")))
 		return;
 	if (!provider_has_secret(x, SIGNING_TOKEN))
-		provider_open(x, "headers");
+		provider_open(x);
 }
 
 /* A signature covers the raw body, which is kept for it; else the body is read as it comes. */
@@ -96,27 +96,18 @@ static void on_body(struct exchange *x, struct str chunk)
 	if (provider_has_secret(x, SIGNING_TOKEN))
 		exchange_collect(x, chunk);
 	else
-		provider_chunk(x, chunk, STR("invalid event"));
-}
-
-static void on_signed_end(struct exchange *x)
-{
-	struct str id;
-
-	if (!standard_webhooks_verify(x, SIGNING_TOKEN, CLAIMS_TOLERANCE, &id))
-		return;
-	provider_open(x, "headers");
-	if (provider_json(x, buf_view(&x->body), STR("invalid event")))
-		provider_emit(x, id);
+		provider_chunk(x, chunk);
 }
 
 /* X-Gitlab-Event-UUID is no id of an event: hooks that a hook caused, and all of one request to GitLab, share it. */
 static void on_end(struct exchange *x)
 {
-	if (provider_has_secret(x, SIGNING_TOKEN))
-		on_signed_end(x);
-	else if (provider_chunks_end(x, STR("invalid event")))
-		provider_emit(x, provider_id(x, "Idempotency-Key"));
+	struct str id;
+
+	if (!provider_has_secret(x, SIGNING_TOKEN))
+		provider_emit_chunks(x, provider_id(x, "Idempotency-Key"));
+	else if (standard_webhooks_verify(x, SIGNING_TOKEN, CLAIMS_TOLERANCE, &id))
+		provider_emit_body(x, id);
 }
 
 const struct source_ops source_gitlab = {
@@ -127,6 +118,7 @@ const struct source_ops source_gitlab = {
 	.holdfast = &holdfast,
 	.secrets = secrets,
 	.masked = masked,
+	.not_json = "invalid event",
 	.deadline_ms = 8000, /* GitLab waits 10 s */
 	.too_large = ANSWER_TOO_LARGE_READ,
 	.draining = ANSWER_INACTIVE,

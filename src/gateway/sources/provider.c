@@ -61,16 +61,14 @@ bool provider_verify(struct exchange *x, size_t secret, enum err (*check)(void *
 	}
 }
 
-static enum err check_token(void *ctx, struct str secret)
+enum err provider_check_token(void *token, struct str secret)
 {
-	const struct str *token = ctx;
-
-	return str_eq_secret(*token, secret) ? E_OK : E_UNAUTHENTICATED;
+	return str_eq_secret(*(const struct str *)token, secret) ? E_OK : E_UNAUTHENTICATED;
 }
 
 bool provider_verify_token(struct exchange *x, size_t secret, struct str token, struct str strict)
 {
-	return provider_verify(x, secret, check_token, &token, strict);
+	return provider_verify(x, secret, provider_check_token, &token, strict);
 }
 
 bool provider_verify_body(struct exchange *x, size_t secret, struct str value, unsigned hashes, struct str strict)
@@ -89,19 +87,20 @@ bool provider_verify_body(struct exchange *x, size_t secret, struct str value, u
 
 /* ---- payload -------------------------------------------------------------------------------------------------------- */
 
-void provider_open(struct exchange *x, const char *key)
+void provider_open(struct exchange *x)
 {
 	const struct route_config *config = x->route->config;
 
-	buf_addf(&x->payload, "{\"%s\":", key);
+	buf_addf(&x->payload, "{\"%s\":", config->ops->head_key ? config->ops->head_key : "headers");
 	payload_headers(x->request, config->mask_secrets ? config->ops->masked : NULL, &x->payload);
 	buf_lit(&x->payload, ",\"body\":");
 	json_scan_init(&x->scan);
 }
 
-/* Where it goes wrong and what to do; upstream's sentence is the source's to know. */
-static void refuse_json(struct exchange *x, struct str strict)
+/* Where it goes wrong and what to do. */
+static void refuse_json(struct exchange *x)
 {
+	struct str upstream = str_of(x->route->config->ops->not_json);
 	char space[384];
 	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
 
@@ -109,36 +108,36 @@ static void refuse_json(struct exchange *x, struct str strict)
 		buf_lit(&text, "the body must be one JSON value: ");
 		json_explain(&x->scan, &text);
 		buf_addf(&text, " (byte %zu)", x->scan.offset);
-	} else if (strict.n) {
-		buf_str(&text, strict);
 	} else {
-		json_explain(&x->scan, &text);
+		buf_str(&text, upstream);
+		if (!upstream.n || str_ends(upstream, STR(": ")))
+			json_explain(&x->scan, &text);
 	}
 	exchange_refuse(x, ANSWER_MALFORMED, buf_view(&text));
 }
 
-static bool scanned(struct exchange *x, enum err err, struct str strict)
+static bool scanned(struct exchange *x, enum err err)
 {
 	if (err == E_OK)
 		return exchange_charge(x);
 	if (err == E_MALFORMED)
-		refuse_json(x, strict);
+		refuse_json(x);
 	else
 		provider_refuse(x, ANSWER_OVERLOAD, STR(""));
 	return false;
 }
 
-void provider_chunk(struct exchange *x, struct str chunk, struct str strict)
+void provider_chunk(struct exchange *x, struct str chunk)
 {
-	(void)scanned(x, json_scan_feed(&x->scan, chunk, &x->payload), strict);
+	(void)scanned(x, json_scan_feed(&x->scan, chunk, &x->payload));
 }
 
-bool provider_chunks_end(struct exchange *x, struct str strict)
+bool provider_chunks_end(struct exchange *x)
 {
-	return scanned(x, json_scan_finish(&x->scan, &x->payload), strict);
+	return scanned(x, json_scan_finish(&x->scan, &x->payload));
 }
 
-bool provider_json(struct exchange *x, struct str text, struct str strict)
+bool provider_json(struct exchange *x, struct str text)
 {
 	enum err err;
 
@@ -146,7 +145,7 @@ bool provider_json(struct exchange *x, struct str text, struct str strict)
 	err = json_scan_feed(&x->scan, text, &x->payload);
 	if (err == E_OK)
 		err = json_scan_finish(&x->scan, &x->payload);
-	return scanned(x, err, strict);
+	return scanned(x, err);
 }
 
 void provider_take_body(struct exchange *x)
@@ -168,6 +167,19 @@ void provider_emit(struct exchange *x, struct str id)
 	provider_close(x);
 	if (exchange_charge(x))
 		exchange_emit(x, id);
+}
+
+void provider_emit_body(struct exchange *x, struct str id)
+{
+	provider_open(x);
+	if (provider_json(x, buf_view(&x->body)))
+		provider_emit(x, id);
+}
+
+void provider_emit_chunks(struct exchange *x, struct str id)
+{
+	if (provider_chunks_end(x))
+		provider_emit(x, id);
 }
 
 /* ---- what stands in a request --------------------------------------------------------------------------------------- */
@@ -197,4 +209,11 @@ bool provider_media_type(struct str value, const char *type)
 	struct str essence = str_trim(str_cut(&value, ';'));
 
 	return str_eq_nocase(essence, str_of(type));
+}
+
+bool provider_is_form(const struct exchange *x)
+{
+	struct str type = http_field(x->request, STR("Content-Type"), NULL);
+
+	return x->route->config->compat_strict ? str_is(type, PROVIDER_FORM) : provider_media_type(type, PROVIDER_FORM);
 }

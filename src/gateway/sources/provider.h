@@ -29,6 +29,9 @@ enum err provider_match(struct exchange *x, size_t secret, enum err (*check)(voi
 bool provider_verify(struct exchange *x, size_t secret, enum err (*check)(void *ctx, struct str secret), void *ctx,
 		     struct str strict);
 
+/* For the two above: is the secret `token` (a struct str), compared in constant time? */
+enum err provider_check_token(void *token, struct str secret);
+
 /* Is `token` a valid secret of this place, compared in constant time? Else refuses. */
 bool provider_verify_token(struct exchange *x, size_t secret, struct str token, struct str strict);
 
@@ -38,15 +41,15 @@ bool provider_verify_token(struct exchange *x, size_t secret, struct str token, 
  */
 bool provider_verify_body(struct exchange *x, size_t secret, struct str value, unsigned hashes, struct str strict);
 
-/* Begin the payload: {"headers":{..},"body": (or "header", as `key` says). */
-void provider_open(struct exchange *x, const char *key);
+/* Begin the payload: {"headers":{..},"body": (or with the source's own head_key). */
+void provider_open(struct exchange *x);
 
-/* Append one JSON value, compacted. Else refuses with what is wrong with it; `strict` as in provider_refuse(). */
-bool provider_json(struct exchange *x, struct str text, struct str strict);
+/* Append one JSON value, compacted. Else refuses with what is wrong with it. */
+bool provider_json(struct exchange *x, struct str text);
 
 /* The same as it comes: each chunk, then the end. After provider_open(). */
-void provider_chunk(struct exchange *x, struct str chunk, struct str strict);
-bool provider_chunks_end(struct exchange *x, struct str strict);
+void provider_chunk(struct exchange *x, struct str chunk);
+bool provider_chunks_end(struct exchange *x);
 
 /* The payload was written into x->body, out of pieces of x->payload: they change places. */
 void provider_take_body(struct exchange *x);
@@ -54,6 +57,10 @@ void provider_take_body(struct exchange *x);
 /* End the payload with the route's metadata; then store it too. `id` as exchange_emit(). */
 void provider_close(struct exchange *x);
 void provider_emit(struct exchange *x, struct str id);
+
+/* All of it, where the body as it came is the event: x->body, or what provider_chunk() was given. */
+void provider_emit_body(struct exchange *x, struct str id);
+void provider_emit_chunks(struct exchange *x, struct str id);
 
 /* The sender's id of the event in this field, or empty: absent, repeated, or nothing that an id can be. */
 struct str provider_id(const struct exchange *x, const char *name);
@@ -66,3 +73,7 @@ bool provider_has_url(const struct route_config *route);
 
 /* Does the field hold this media type, whatever its parameters? */
 bool provider_media_type(struct str value, const char *type);
+
+/* Is the body a form? With `compat: strict` as upstream has it, which knows the bare media type only. */
+#define PROVIDER_FORM "application/x-www-form-urlencoded"
+bool provider_is_form(const struct exchange *x);

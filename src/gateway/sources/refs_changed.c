@@ -147,9 +147,7 @@ static void emit(struct exchange *x, const struct push *p)
 	if (p->count == 0)
 		exchange_emit(x, provider_id(x, "X-Request-Id")); /* nothing to take apart: it is kept as it is */
 	else if (kept == 0)
-		exchange_reply(x, &(struct http_response){ .status = 200,
-							   .content_type = STR("text/plain; charset=utf-8"),
-							   .body = STR("success") }); /* all of it was to be left out */
+		exchange_reply_text(x, STR("success")); /* all of it was to be left out */
 	else if (settings_of(x)->one_event_per_change)
 		emit_each(x, p, kept);
 	else
@@ -193,9 +191,9 @@ void refs_changed(struct exchange *x)
 	}
 	x->own = p;
 	x->own_free = push_free;
-	provider_open(x, "headers");
+	provider_open(x);
 	at = x->payload.n;
-	if (!provider_json(x, buf_view(&x->body), STR("invalid event")))
+	if (!provider_json(x, buf_view(&x->body)))
 		return;
 	body.n = x->payload.n - at;
 	provider_close(x);

@@ -97,27 +97,13 @@ static void on_head(struct exchange *x)
 	x->mode = SLACK_EVENT;
 }
 
-static void on_body(struct exchange *x, struct str chunk)
-{
-	exchange_collect(x, chunk);
-}
-
-/* Upstream takes the bare media type only. */
-static bool is_form(const struct exchange *x)
-{
-	struct str type = http_field(x->request, STR("Content-Type"), NULL);
-
-	return x->route->config->compat_strict ? str_is(type, "application/x-www-form-urlencoded")
-					       : provider_media_type(type, "application/x-www-form-urlencoded");
-}
-
 static void on_end(struct exchange *x)
 {
 	struct claims claims;
 
 	if (!is_signed(x, &claims))
 		return;
-	if (is_form(x))
+	if (provider_is_form(x))
 		slack_form(x, &claims);
 	else
 		slack_event(x);
@@ -141,7 +127,7 @@ const struct source_ops source_slack = {
 	.deadline_ms = 2400,
 	.too_large = ANSWER_TOO_LARGE_READ,
 	.on_head = on_head,
-	.on_body = on_body,
+	.on_body = exchange_collect,
 	.on_end = on_end,
 	.on_stored = on_stored,
 };

@@ -78,28 +78,19 @@ static void answer_challenge(struct exchange *x, struct str challenge)
 
 static void dispatch(struct exchange *x, const struct envelope *e)
 {
-	static const struct http_response noted = { .status = 200,
-						    .content_type = { "text/plain; charset=utf-8", 25 },
-						    .body = { "success", 7 } };
-
 	if (str_is(e->type, "url_verification"))
 		answer_challenge(x, e->challenge);
 	else if (str_is(e->type, "event_callback"))
 		emit_event(x, e);
 	else if (str_is(e->type, "app_rate_limited") || x->route->config->compat_strict)
-		exchange_reply(x, &noted); /* Slack's word about itself, no event */
+		exchange_reply_text(x, STR("success")); /* Slack's word about itself, no event */
 	else
 		refuse_event(x, "its type is not known: nothing was stored");
 }
 
-static enum err is_token(void *ctx, struct str secret)
-{
-	return str_eq_secret(*(const struct str *)ctx, secret) ? E_OK : E_UNAUTHENTICATED;
-}
-
 static bool has_token(struct exchange *x, struct envelope *e)
 {
-	enum err err = provider_match(x, SLACK_TOKEN, is_token, &e->token);
+	enum err err = provider_match(x, SLACK_TOKEN, provider_check_token, &e->token);
 	struct str text = STR("failed to extract event, invalid verification token");
 
 	if (err != E_UNAUTHENTICATED)

@@ -111,7 +111,7 @@ static void no_form(struct exchange *x, enum err err)
 	if (err == E_NOMEM || err == E_LIMIT)
 		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
 	else if (err == E_NOT_FOUND && is_probe(x))
-		exchange_reply(x, &(struct http_response){ .status = 200 });
+		exchange_reply_text(x, STR(""));
 	else
 		slack_refuse(x, text);
 }

@@ -145,19 +145,9 @@ static void check(const struct fields_ctx *m, const struct node *event, const st
 
 /* ---- the request ------------------------------------------------------------------------------------------------------- */
 
-static void on_head(struct exchange *x)
-{
-	provider_open(x, "header");
-}
-
-static void on_body(struct exchange *x, struct str chunk)
-{
-	provider_chunk(x, chunk, STR(""));
-}
-
 static void on_end(struct exchange *x)
 {
-	if (provider_chunks_end(x, STR("")))
+	if (provider_chunks_end(x))
 		sns_case_begin(x);
 }
 
@@ -168,11 +158,12 @@ const struct source_ops source_sns = {
 	.settings_size = sizeof(struct sns_settings),
 	.holdfast = &own_settings,
 	.secrets = secrets,
+	.head_key = "header",
 	.deadline_ms = 12000,
 	.too_large = ANSWER_TOO_LARGE_READ,
 	.draining = ANSWER_INACTIVE,
 	.check = check,
-	.on_head = on_head,
-	.on_body = on_body,
+	.on_head = provider_open,
+	.on_body = provider_chunk,
 	.on_end = on_end,
 };

@@ -56,7 +56,7 @@ void sns_case_proceed(struct exchange *x)
 	default:
 		log_warn("gateway", "Amazon SNS ended a subscription", LOG_ROUTE(x->route->config),
 			 LOG_STRN("topic", c->message.topic_arn));
-		exchange_reply(x, &(struct http_response){ .status = 200 });
+		exchange_reply_text(x, STR(""));
 	}
 }
 
@@ -80,7 +80,7 @@ static void judge(struct exchange *x)
 	const struct sns_case *c = x->own;
 
 	if (c->message.kind == SNS_UNKNOWN && x->route->config->compat_strict)
-		exchange_reply(x, &(struct http_response){ .status = 200 });
+		exchange_reply_text(x, STR(""));
 	else if (c->message.kind == SNS_UNKNOWN)
 		exchange_refuse(
 			x, ANSWER_MALFORMED,

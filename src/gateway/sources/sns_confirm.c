@@ -40,7 +40,7 @@ static void confirmed(struct exchange *x)
 	}
 	log_info("gateway", "subscription of Amazon SNS confirmed", LOG_ROUTE(x->route->config),
 		 LOG_STRN("topic", c->message.topic_arn));
-	exchange_reply(x, &(struct http_response){ .status = 200 });
+	exchange_reply_text(x, STR(""));
 }
 
 static enum err copy_secret(void *ctx, struct str secret)

@@ -48,6 +48,10 @@ struct source_ops {
 	/* Header fields with tokens or signatures, masked in events unless the route says otherwise; ended by NULL. */
 	const char *const *masked;
 
+	const char *head_key; /* of the payload, for the request's header fields; NULL: "headers" */
+	const char *
+		not_json; /* upstream's words for a body that is no JSON; NULL: its parser's alone; "...: " goes before them */
+
 	uint32_t deadline_ms; /* 80 % of what the provider waits for an answer; 0: the gateway's own default */
 
 	/* Which answers say these, where upstream has different words for them. 0: TOO_LARGE, DRAINING. */

@@ -253,12 +253,7 @@ static void handle(struct exchange *x, struct str message)
 static void on_head(struct exchange *x)
 {
 	if (str_is(x->request->method, "HEAD"))
-		exchange_reply(x, &(struct http_response){ .status = 200 });
-}
-
-static void on_body(struct exchange *x, struct str chunk)
-{
-	exchange_collect(x, chunk);
+		exchange_reply_text(x, STR(""));
 }
 
 static void on_end(struct exchange *x)
@@ -284,7 +279,7 @@ const struct source_ops source_storagegrid = {
 	.too_large = ANSWER_TOO_LARGE_400,
 	.draining = ANSWER_INACTIVE,
 	.on_head = on_head,
-	.on_body = on_body,
+	.on_body = exchange_collect,
 	.on_end = on_end,
 	.on_stored = write_answer,
 };

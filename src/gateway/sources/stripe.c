@@ -159,9 +159,7 @@ static void let_go(struct exchange *x)
 	if (x->route->config->compat_strict)
 		exchange_refuse(x, ANSWER_MALFORMED, STR("invalid event"));
 	else
-		exchange_reply(x, &(struct http_response){ .status = 200,
-							   .content_type = STR("text/plain; charset=utf-8"),
-							   .body = STR("success") });
+		exchange_reply_text(x, STR("success"));
 }
 
 static void emit(struct exchange *x, struct str json, struct str id)
@@ -191,11 +189,6 @@ static void handle(struct exchange *x, struct str json, struct buf *arena)
 static void on_head(struct exchange *x)
 {
 	(void)x;
-}
-
-static void on_body(struct exchange *x, struct str chunk)
-{
-	exchange_collect(x, chunk);
 }
 
 static void refuse_json(struct exchange *x, const struct why *why)
@@ -238,6 +231,6 @@ const struct source_ops source_stripe = {
 	.check = check,
 	.too_large = ANSWER_TOO_LARGE_503,
 	.on_head = on_head,
-	.on_body = on_body,
+	.on_body = exchange_collect,
 	.on_end = on_end,
 };

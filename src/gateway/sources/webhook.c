@@ -1,9 +1,7 @@
 /* The generic webhook: facts argo-events 1.1. */
 #include "gateway/sources/webhook.h"
-#include "event/json_text.h"
-#include "gateway/exchange.h"
 #include "gateway/payload.h"
-#include "gateway/sources/source.h"
+#include "gateway/sources/provider.h"
 
 enum mode {
 	MODE_QUERY, /* a method without a body: the query is the body */
@@ -46,24 +44,13 @@ static bool refused_by_upstream(struct exchange *x)
 	return true;
 }
 
-/* Upstream knows the bare media type only; with parameters it takes the form for JSON, and fails. */
-static bool is_form(const struct exchange *x)
-{
-	struct str type = http_field(x->request, STR("Content-Type"), NULL);
-
-	if (!x->route->config->compat_strict)
-		type = str_trim(str_cut(&type, ';'));
-	return x->route->config->compat_strict ? str_is(type, "application/x-www-form-urlencoded")
-					       : str_eq_nocase(type, STR("application/x-www-form-urlencoded"));
-}
-
 static enum mode mode_of(const struct exchange *x)
 {
 	struct str method = x->request->method;
 
 	if (str_is(method, "GET") || str_is(method, "HEAD") || (str_is(method, "DELETE") && !x->request->has_body))
 		return MODE_QUERY;
-	return is_form(x) ? MODE_FORM : MODE_JSON;
+	return provider_is_form(x) ? MODE_FORM : MODE_JSON;
 }
 
 static void on_head(struct exchange *x)
@@ -84,50 +71,21 @@ static void on_head(struct exchange *x)
 	buf_lit(&x->payload, ",\"body\":");
 }
 
-/* The sentence of Go's encoding/json behind upstream's words; ours adds where and what to do. */
-static void refuse_json(struct exchange *x)
-{
-	char space[384];
-	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
-
-	if (x->route->config->compat_strict)
-		buf_lit(&text, "json: error calling MarshalJSON for type *json.RawMessage: ");
-	else
-		buf_lit(&text, "the body must be one JSON value: ");
-	json_explain(&x->scan, &text);
-	if (!x->route->config->compat_strict)
-		buf_addf(&text, " (byte %zu)", x->scan.offset);
-	exchange_refuse(x, ANSWER_MALFORMED, buf_view(&text));
-}
-
-static bool scanned(struct exchange *x, enum err err)
-{
-	if (err == E_OK)
-		return true;
-	if (err == E_MALFORMED)
-		refuse_json(x);
-	else
-		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
-	return false;
-}
-
 /* What must be signed is read only after it was verified. */
 static void on_body(struct exchange *x, struct str chunk)
 {
 	if (x->mode == MODE_FORM || webhook_is_signed(x))
 		exchange_collect(x, chunk);
-	else if (x->mode == MODE_JSON && scanned(x, json_scan_feed(&x->scan, chunk, &x->payload)))
-		exchange_charge(x);
+	else if (x->mode == MODE_JSON)
+		provider_chunk(x, chunk);
 }
 
 static bool finish_body(struct exchange *x)
 {
 	enum err err;
 
-	if (x->mode == MODE_JSON && x->body.n && !scanned(x, json_scan_feed(&x->scan, buf_view(&x->body), &x->payload)))
-		return false;
 	if (x->mode == MODE_JSON)
-		return scanned(x, json_scan_finish(&x->scan, &x->payload));
+		return webhook_is_signed(x) ? provider_json(x, buf_view(&x->body)) : provider_chunks_end(x);
 	err = x->mode == MODE_QUERY ? payload_form(x->request->query, /* lenient= */ true, &x->payload)
 				    : payload_form(buf_view(&x->body), /* lenient= */ false, &x->payload);
 	if (err == E_MALFORMED)
@@ -143,12 +101,8 @@ static void on_end(struct exchange *x)
 {
 	struct str id;
 
-	if (!webhook_verify(x, &id) || !finish_body(x))
-		return;
-	payload_metadata(x->route->config, &x->payload);
-	buf_char(&x->payload, '}');
-	if (exchange_charge(x))
-		exchange_emit(x, id);
+	if (webhook_verify(x, &id) && finish_body(x))
+		provider_emit(x, id);
 }
 
 const struct source_ops source_webhook = {
@@ -158,6 +112,7 @@ const struct source_ops source_webhook = {
 	.settings_size = sizeof(struct webhook_settings),
 	.holdfast = &webhook_own_settings,
 	.secrets = webhook_secrets,
+	.not_json = "json: error calling MarshalJSON for type *json.RawMessage: ",
 	.check = check,
 	.on_head = on_head,
 	.on_body = on_body,
