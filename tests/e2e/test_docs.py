@@ -193,7 +193,7 @@ def test_the_reference_lists_every_answer():
     rows = answer_rows()
     assert len(rows) > 15
     compare(ANSWERS, ["status", "text", "`compat: strict`", "its text", "Retry-After"],
-            [[status, f"`{text}`", strict, f"`{strict_text}`", f"{retry} s" if retry != "0" and status in ("503", "429") else ""]
+            [[status, f"`{text}`", strict, f"`{strict_text}`" if strict_text else "none", f"{retry} s" if retry != "0" and status in ("503", "429") else ""]
              for _, status, text, strict, strict_text, retry in rows])
 
 
