@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "store/store_impl.h"
 
-#define SLICE   1024 /* rows let go in a transaction */
+#define SLICE   1024 /* rows let go in a transaction, */
+#define STEP    16   /* so many with a statement, */
+#define PAGES   256  /* until they had these: each page of a large event is read on its way out */
 #define LOOK_MS 5000 /* between two looks at the oldest events */
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -112,35 +114,58 @@ static uint64_t end_by_size(const struct store *s, uint64_t end, uint64_t taken)
 	return min_u64(end, taken - kept);
 }
 
-/* For those who ask by time for what is gone: when the last of it was stored. */
-static enum err note_time(struct store *s, uint64_t end, struct why *why)
+static enum err free_pages(struct store *s, struct why *why, int64_t *ret_pages)
 {
-	int64_t ms = 0;
-	enum err err;
-
-	sqlite3_bind_int64(db_stmt(&s->db, SQL_EVENT_TIME), 1, (int64_t)end);
-	if (db_row(&s->db, SQL_EVENT_TIME))
-		ms = sqlite3_column_int64(db_stmt(&s->db, SQL_EVENT_TIME), 0);
-	err = db_done(&s->db, SQL_EVENT_TIME, why);
-	return err == E_OK && ms ? db_setting_set(&s->db, "removed_ms", ms, why) : err;
+	if (db_row(&s->db, SQL_PAGES_FREE))
+		*ret_pages = sqlite3_column_int64(db_stmt(&s->db, SQL_PAGES_FREE), 0);
+	return db_done(&s->db, SQL_PAGES_FREE, why);
 }
 
-static enum err let_go(struct store *s, uint64_t end, struct why *why)
+/* When it was stored; a position that has gone leaves it alone. */
+static enum err time_of(struct store *s, uint64_t pos, struct why *why, int64_t *ret_ms)
+{
+	sqlite3_bind_int64(db_stmt(&s->db, SQL_EVENT_TIME), 1, (int64_t)pos);
+	if (db_row(&s->db, SQL_EVENT_TIME))
+		*ret_ms = sqlite3_column_int64(db_stmt(&s->db, SQL_EVENT_TIME), 0);
+	return db_done(&s->db, SQL_EVENT_TIME, why);
+}
+
+static enum err forget(struct store *s, uint64_t end, struct why *why, int64_t *ret_ms)
 {
 	sqlite3_stmt *stmt = db_stmt(&s->db, SQL_RETAIN_DELETE);
-	enum err err = note_time(s, end, why);
+	enum err err = time_of(s, end, why, ret_ms);
 
 	if (err != E_OK)
-		return why_add(why, "retention");
+		return err;
 	sqlite3_bind_int64(stmt, 1, (int64_t)s->removed_pos);
 	sqlite3_bind_int64(stmt, 2, (int64_t)end);
 	err = db_run(&s->db, SQL_RETAIN_DELETE, why);
 	if (err != E_OK)
-		return why_add(why, "retention");
+		return err;
 	metric_add(s->metrics.removed, sqlite3_changes64(s->db.handle));
 	s->removed_pos = end;
+	return E_OK;
+}
+
+/* As far as `end`, or until the pages are as many as one commit may have. */
+static enum err let_go(struct store *s, uint64_t end, struct why *why)
+{
+	int64_t before = 0, pages = 0, ms = 0;
+	enum err err = free_pages(s, why, &before);
+
+	pages = before;
+	while (err == E_OK && s->removed_pos < end && pages - before < PAGES) {
+		err = forget(s, min_u64(end, s->removed_pos + STEP), why, &ms);
+		if (err == E_OK)
+			err = free_pages(s, why, &pages);
+	}
+	if (err == E_OK && ms) /* for those who ask by time for what is gone: when the last of it was stored */
+		err = db_setting_set(&s->db, "removed_ms", ms, why);
+	if (err == E_OK)
+		err = db_setting_set(&s->db, "removed_pos", (int64_t)s->removed_pos, why);
+	s->retain_more |= s->removed_pos < end;
 	s->space.freed = true;
-	return db_setting_set(&s->db, "removed_pos", (int64_t)end, why);
+	return err == E_OK ? E_OK : why_add(why, "retention");
 }
 
 /* A key is forgotten by time alone: what is not in the table yet goes there before its row goes. */

@@ -1,9 +1,11 @@
 #include "store/tool_file.h"
 
 /* clang-format off */
-/*    field   statement */
+/*    field   statement; positions behind the removed ones have no gaps, so nothing that waits is counted one by one */
 #define INFO(X)                                                                                                        \
-	X(events, "SELECT count(*) FROM events")                                                                       \
+	X(events, "SELECT (SELECT count(*) FROM events WHERE pos <= gone)"                                             \
+		  " + max(coalesce((SELECT max(pos) FROM events), 0) - gone, 0)"                                       \
+		  " FROM (SELECT coalesce((SELECT value FROM settings WHERE name = 'removed_pos'), 0) AS gone)")       \
 	X(first,  "SELECT coalesce(min(pos), 0) FROM events")                                                          \
 	X(last,   "SELECT max(coalesce((SELECT max(pos) FROM events), 0),"                                             \
 		  " coalesce((SELECT value FROM settings WHERE name = 'removed_pos'), 0))")                            \

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "power_vfs.h"
-#include "store/db.h"
+#include "store/store_tool.h"
 
 static int setup(void **state)
 {
@@ -155,17 +155,6 @@ static void what_a_filter_passes_over_is_said_and_need_not_be_looked_at_again(vo
 	store_reader_close(r);
 }
 
-static void execute(struct fixture *f, const char *sql)
-{
-	CLEANUP(buf_release) struct buf path = { 0 };
-	struct db db;
-
-	buf_addf(&path, "%s/spool.db", f->dir);
-	assert_int_equal(db_open(buf_cstr(&path) ? path.p : "", SQLITE_OPEN_READWRITE, DB_BUSY_MS, &f->why, &db), E_OK);
-	assert_int_equal(db_exec(&db, sql, &f->why), E_OK);
-	db_close(&db);
-}
-
 static void positions_that_are_gone_are_passed_over_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -176,8 +165,8 @@ static void positions_that_are_gone_are_passed_over_at_once(void **state)
 
 	assert_int_equal(fixture_open(f), E_OK);
 	fill(f, 1000);
-	execute(f, "UPDATE events SET pos = pos + 1000000000 WHERE pos > 1;"
-		   "INSERT INTO settings VALUES('removed_pos', 1000000001)");
+	fixture_sql(f->dir, "UPDATE events SET pos = pos + 1000000000 WHERE pos > 1;"
+			    "INSERT INTO settings VALUES('removed_pos', 1000000001)");
 	r = reader(f);
 	query.name = STR("nothing");
 	assert_int_equal(store_read(r, &query, none, &w, &f->why), E_OK);
@@ -188,6 +177,24 @@ static void positions_that_are_gone_are_passed_over_at_once(void **state)
 	assert_int_equal(store_gone(r, 1, UINT64_MAX, &gone, &f->why), E_OK);
 	assert_int_equal(gone, 1000000001);
 	store_reader_close(r);
+}
+
+static void how_many_there_are_is_not_counted_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	struct store_info info;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, N);
+	fixture_close(f);
+	power_fail(POWER_READ, 0, 0);
+	assert_int_equal(store_info(f->dir, &info, &f->why), E_OK);
+	assert_true(power_count() < 60); /* of some hundred pages */
+	assert_int_equal(info.events, N);
+	fixture_sql(f->dir,
+		    "DELETE FROM events WHERE pos BETWEEN 2 AND 100; INSERT INTO settings VALUES('removed_pos', 100)");
+	assert_int_equal(store_info(f->dir, &info, &f->why), E_OK);
+	assert_int_equal(info.events, N - 99);
 }
 
 static void a_row_larger_than_a_chunk_is_read(void **state)
@@ -345,6 +352,7 @@ int main(void)
 		T(a_query_gives_exactly_its_rows_in_order),
 		T(what_a_filter_passes_over_is_said_and_need_not_be_looked_at_again),
 		T(positions_that_are_gone_are_passed_over_at_once),
+		T(how_many_there_are_is_not_counted_one_by_one),
 		T(a_row_larger_than_a_chunk_is_read),
 		T(what_comes_while_reading_waits_for_the_next_read),
 		T(a_time_finds_its_position),

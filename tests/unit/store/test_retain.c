@@ -142,6 +142,47 @@ static void dead_letters_keep_their_events(void **state)
 	assert_int_not_equal(info_of(f).first, 1); /* retention is past it: this was what kept it */
 }
 
+static int64_t widest_step(struct fixture *f)
+{
+	char path[192];
+	struct db db;
+	int64_t widest = -1;
+
+	(void)snprintf(path, sizeof(path), "%s/spool.db", f->dir);
+	assert_int_equal(db_open(path, SQLITE_OPEN_READONLY, DB_BUSY_MS, &f->why, &db), E_OK);
+	assert_int_equal(db_i64(&db,
+				"SELECT max(pos - before) FROM (SELECT pos, lag(pos, 1, 0) OVER (ORDER BY pos) AS "
+				"before FROM steps)",
+				&f->why, &widest),
+			 E_OK);
+	db_close(&db);
+	return widest;
+}
+
+/* A thousand events of a megabyte would be a gigabyte to read while everybody waits. */
+static void large_events_go_a_few_at_a_time(void **state)
+{
+	static char large[200000];
+	struct fixture *f = *state;
+	struct store_row row = fixture_row("large", NULL, NULL);
+
+	row.data = (struct str){ large, sizeof(large) };
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 150; i++)
+		assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
+	fixture_close(f);
+	fixture_sql(f->dir, "INSERT INTO settings VALUES('removed_pos', 0); CREATE TABLE steps(pos);"
+			    "CREATE TRIGGER step AFTER UPDATE ON settings WHEN NEW.name = 'removed_pos'"
+			    " BEGIN INSERT INTO steps VALUES(NEW.value); END");
+	f->config.forward_all = true;
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	wanted_first = 150;
+	fixture_until(f, first_is_wanted);
+	fixture_close(f);
+	assert_in_range(widest_step(f), 1, 48);
+}
+
 static void forbid(struct fixture *f, const char *what)
 {
 	char sql[200];
@@ -572,6 +613,7 @@ int main(void)
 		T(the_slowest_bus_decides),
 		T(dead_letters_keep_their_events),
 		T(what_cannot_be_let_go_stays_until_it_can),
+		T(large_events_go_a_few_at_a_time),
 		T(a_dead_letter_whose_event_cannot_go_stays),
 		T(what_was_let_go_is_missed_by_position_and_by_time),
 		T(a_dead_letter_is_not_missed),
