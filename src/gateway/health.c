@@ -24,9 +24,9 @@ static const char *store_text(const struct gateway *g)
 {
 	static const char *const texts[] = {
 		[STORE_OK] = "store takes writes",
-		[STORE_NEARLY_FULL] = "store takes writes, nearly full",
-		[STORE_FULL] = "store is full",
-		[STORE_FAILED] = "store failed",
+		[STORE_NEARLY_FULL] = "store takes writes, nearly full (limits.storeSize)",
+		[STORE_FULL] = "store is full (raise limits.storeSize and reload, or let the bus take events)",
+		[STORE_FAILED] = "store failed (the log says why; it opens again by itself)",
 	};
 
 	return g->store ? texts[store_state(g->store)] : "no store";

@@ -116,7 +116,7 @@ def test_a_broken_disk_refuses_everything_until_it_is_well_again(started, spawn,
 
     broken = faults(g, rule)
     text = wait_until(lambda: not_ready(g), "not ready")
-    assert "store failed" in text
+    assert "store failed (the log says why" in text
     for _ in range(10):
         assert_refused(g)
     assert metric(g, "holdfast_store_state") == 3 and metric(g, "holdfast_store_failures_total") >= 1
@@ -433,7 +433,7 @@ def test_at_its_cap_the_store_refuses_new_events_and_keeps_every_old_one(started
     assert 1 << 20 < metric(g, "holdfast_store_bytes") < 3 << 20
     for _ in range(50):
         assert_refused(g, "no room")
-    assert "store is full" in wait_until(lambda: not_ready(g), "not ready")
+    assert "store is full (raise limits.storeSize" in wait_until(lambda: not_ready(g), "not ready")
     assert '"state":"full"' in holdfast("status", "--json", "--data-dir", g.data).stdout.replace(" ", "")
 
     assert bodies(g.events()) == taken, "reading goes on, and nothing was discarded"
