@@ -96,7 +96,7 @@ HF_API struct hf_outbox *hf_outbox_new(const struct hf_outbox_options *options, 
 HF_API void hf_outbox_free(struct hf_outbox *o);
 
 /* Holds the event until the peer has confirmed it. */
-HF_API enum hf_error hf_outbox_add(struct hf_outbox *o, const struct hf_outgoing *event, uint64_t now_ms);
+HF_API HF_CHECKED enum hf_error hf_outbox_add(struct hf_outbox *o, const struct hf_outgoing *event, uint64_t now_ms);
 
 /* There is a new connection: what was in flight on the last one goes again at once. */
 HF_API void hf_outbox_connected(struct hf_outbox *o);
@@ -117,11 +117,11 @@ HF_API void hf_outbox_sent(struct hf_outbox *o, uint64_t number, uint64_t now_ms
 HF_API bool hf_outbox_answer(struct hf_outbox *o, const char *resource, const char *version, enum hf_outcome outcome,
 			     const char *reason, uint64_t now_ms);
 
-/* When hf_outbox_take() will have something, if nothing else happens: `now_ms` or before: at once; UINT64_MAX: never. */
+/* When hf_outbox_take() will have something, if nothing else happens: `now_ms` or before: at once; UINT64_MAX: never, so of NULL. */
 HF_API uint64_t hf_outbox_due(const struct hf_outbox *o, uint64_t now_ms);
 
 /* What it holds, and what it has done. */
-HF_API void hf_outbox_stats(const struct hf_outbox *o, struct hf_outbox_stats *ret_stats);
+HF_API void hf_outbox_read_stats(const struct hf_outbox *o, struct hf_outbox_stats *ret_stats);
 
 /* Calls `on_entry` for each event that was rejected for good, the oldest first; false ends it. It may not change the outbox. */
 HF_API void hf_outbox_quarantined(const struct hf_outbox *o,

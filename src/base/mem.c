@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +49,7 @@ void *mem_realloc(void *p, size_t size)
 
 char *mem_dup(const char *p, size_t n)
 {
-	char *copy = must_fail() ? NULL : malloc(n + 1);
+	char *copy = must_fail() || n == SIZE_MAX ? NULL : malloc(n + 1);
 
 	if (!copy)
 		return NULL;

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/suggest.h"
+#include "store/db.h"
 
 /* The row that the first words name, and how many words that took; NULL: none. */
 static const struct command *find(int argc, char **argv, int *ret_words)
@@ -190,6 +191,7 @@ int main(int argc, char **argv)
 	/* A reader of our output, or a peer, may go away, a file be as large as it may get: writes say so with EPIPE, EFBIG. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
+	db_configure();
 	if (getpid() == 1)
 		be_process_1();
 	if (argc < 2 || is_help(argv[1])) {

@@ -143,6 +143,16 @@ const char *hf_event_get(const struct hf_event *e, const char *name)
 	return i < e->extension_count ? e->extensions[i].text : NULL;
 }
 
+const char *hf_event_name(const struct hf_event *e, size_t i)
+{
+	if (!e)
+		return NULL;
+	for (size_t core = 0; core < ARRAY_LEN(cores); core++)
+		if (e->core[core] && i-- == 0)
+			return cores[core].name;
+	return i < e->extension_count ? e->extensions[i].name : NULL;
+}
+
 static enum err set_data(struct hf_event *e, enum hf_data kind, struct str data)
 {
 	char *copy = NULL;
@@ -157,7 +167,7 @@ static enum err set_data(struct hf_event *e, enum hf_data kind, struct str data)
 
 enum hf_error hf_event_set_data(struct hf_event *e, enum hf_data kind, const void *data, size_t size)
 {
-	if (!e || (!data && size > 0) || (unsigned)kind > HF_DATA_BINARY)
+	if (!e || (size > 0 && (!data || kind == HF_DATA_NONE)) || (unsigned)kind > HF_DATA_BINARY)
 		return HF_BAD_ARGUMENT;
 	return lib_error(set_data(e, kind, (struct str){ data, size }));
 }
@@ -215,4 +225,14 @@ struct hf_event *lib_event_copy(const struct event *view)
 	if (!e || copy_into(e, view))
 		return NULL;
 	return TAKE(e);
+}
+
+struct hf_event *hf_event_copy(const struct hf_event *e)
+{
+	struct event view;
+
+	if (!e)
+		return NULL;
+	lib_event_view(e, &view);
+	return lib_event_copy(&view);
 }

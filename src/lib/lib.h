@@ -19,8 +19,8 @@ enum hf_error lib_fail(const struct why *why, struct hf_why *ret_why);
 /* The story of a call that breaks its contract. Returns HF_BAD_ARGUMENT. */
 enum hf_error lib_misuse(struct hf_why *ret_why, const char *text);
 
-/* Before anything is logged: a library is silent until hf_log_to() says otherwise. */
-void lib_log(void);
+/* Before anything is logged: what the log would say, a library's calls return. */
+void lib_no_log(void);
 
 /* A view of `e`, valid until it changes. */
 void lib_event_view(const struct hf_event *e, struct event *ret_view);

@@ -29,6 +29,7 @@ static const char *const texts[] = {
 	[HF_CORRUPT] = "stored data is corrupt",
 	[HF_INTERNAL] = "unexpected condition",
 	[HF_BAD_ARGUMENT] = "bad argument",
+	[HF_DENIED] = "permission denied",
 };
 
 const char *hf_strerror(enum hf_error error)
@@ -39,22 +40,15 @@ const char *hf_strerror(enum hf_error error)
 }
 
 static pthread_once_t log_is_set = PTHREAD_ONCE_INIT;
-static int log_fd = -1;
 
 static void set_log(void)
 {
-	log_setup(log_fd, log_fd < 0 ? LOG_ERROR : LOG_INFO, LOG_FORMAT_JSON);
+	log_setup(/* fd= */ -1, LOG_ERROR, LOG_FORMAT_JSON);
 }
 
-void lib_log(void)
+void lib_no_log(void)
 {
 	pthread_once(&log_is_set, set_log);
-}
-
-void hf_log_to(int fd)
-{
-	log_fd = fd;
-	lib_log();
 }
 
 void hf_free(void *p)
@@ -69,6 +63,8 @@ enum hf_error lib_error(enum err err)
 		return HF_OK;
 	case E_MALFORMED:
 		return HF_MALFORMED;
+	case E_FORBIDDEN:
+		return HF_DENIED;
 	case E_NOT_FOUND:
 		return HF_NOT_FOUND;
 	case E_LIMIT:

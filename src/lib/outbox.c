@@ -87,12 +87,14 @@ enum hf_error hf_outbox_add(struct hf_outbox *o, const struct hf_outgoing *event
 
 void hf_outbox_connected(struct hf_outbox *o)
 {
-	(void)outbox_connected(o->outbox, ++o->epoch); /* it is newer: it cannot be refused */
+	if (o)
+		(void)outbox_connected(o->outbox, ++o->epoch); /* it is newer: it cannot be refused */
 }
 
 void hf_outbox_disconnected(struct hf_outbox *o)
 {
-	outbox_disconnected(o->outbox);
+	if (o)
+		outbox_disconnected(o->outbox);
 }
 
 /* Into an array of DELIVERY_TEXT_MAX + 1 bytes, terminated. */
@@ -108,7 +110,7 @@ bool hf_outbox_take(struct hf_outbox *o, uint64_t now_ms, struct hf_sending *ret
 {
 	struct outbox_frame frame;
 
-	if (!outbox_take(o->outbox, now_ms, &frame))
+	if (!o || !ret_sending || !outbox_take(o->outbox, now_ms, &frame))
 		return false;
 	*ret_sending = (struct hf_sending){
 		.kind = kind_of(frame.type),
@@ -124,7 +126,8 @@ bool hf_outbox_take(struct hf_outbox *o, uint64_t now_ms, struct hf_sending *ret
 
 void hf_outbox_sent(struct hf_outbox *o, uint64_t number, uint64_t now_ms)
 {
-	outbox_sent(o->outbox, number, now_ms, rand_u64());
+	if (o)
+		outbox_sent(o->outbox, number, now_ms, rand_u64());
 }
 
 bool hf_outbox_answer(struct hf_outbox *o, const char *resource, const char *version, enum hf_outcome outcome,
@@ -136,7 +139,7 @@ bool hf_outbox_answer(struct hf_outbox *o, const char *resource, const char *ver
 		[HF_RETRY] = DELIVERY_REJECTED,
 		[HF_REJECTED] = DELIVERY_REJECTED,
 	};
-	if (!resource || !version || (unsigned)outcome >= ARRAY_LEN(outcomes))
+	if (!o || !resource || !version || (unsigned)outcome >= ARRAY_LEN(outcomes))
 		return false;
 
 	const struct delivery_answer answer = {
@@ -151,13 +154,15 @@ bool hf_outbox_answer(struct hf_outbox *o, const char *resource, const char *ver
 
 uint64_t hf_outbox_due(const struct hf_outbox *o, uint64_t now_ms)
 {
-	return outbox_due(o->outbox, now_ms);
+	return o ? outbox_due(o->outbox, now_ms) : UINT64_MAX;
 }
 
-void hf_outbox_stats(const struct hf_outbox *o, struct hf_outbox_stats *ret_stats)
+void hf_outbox_read_stats(const struct hf_outbox *o, struct hf_outbox_stats *ret_stats)
 {
 	struct outbox_stats s;
 
+	if (!o || !ret_stats)
+		return;
 	outbox_stats(o->outbox, &s);
 	*ret_stats = (struct hf_outbox_stats){
 		.waiting = s.waiting,
@@ -180,7 +185,7 @@ void hf_outbox_quarantined(const struct hf_outbox *o,
 	struct outbox_quarantined entry;
 	const void *cursor = NULL;
 
-	while (outbox_quarantine_next(o->outbox, &cursor, &entry) &&
+	while (o && on_entry && outbox_quarantine_next(o->outbox, &cursor, &entry) &&
 	       on_entry(ctx, copy(entry.resource_id, resource), copy(entry.event_id, version),
 			copy(entry.reason, reason)))
 		;

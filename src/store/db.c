@@ -2,13 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
-/* SQLite's own memory statistics cost a global lock on each allocation. Once anything was opened this has no effect. */
-static void configure(void)
+void db_configure(void)
 {
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
 enum err db_err(int rc)
@@ -53,7 +51,9 @@ static enum err why_system(struct db *db, struct why *why, const char *what, enu
 		number = sqlite3_system_errno(db->handle);
 	if (err == E_IO && means_full(number))
 		err = E_FULL;
-	if (number && (err == E_IO || err == E_NOT_FOUND || err == E_FULL))
+	if (err == E_NOT_FOUND && (number == EACCES || number == EPERM))
+		err = E_FORBIDDEN;
+	if (number && (err == E_IO || err == E_NOT_FOUND || err == E_FULL || err == E_FORBIDDEN))
 		return why_errno(why, err, number, "%s: %s", what, sqlite3_errmsg(db->handle));
 	return why_set(why, err, "%s: %s", what, sqlite3_errmsg(db->handle));
 }
@@ -71,11 +71,9 @@ enum err db_why(struct db *db, int rc, struct why *why, const char *what)
 
 enum err db_open(const char *path, int flags, int busy_ms, struct why *why, struct db *ret_db)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct db db = { 0 };
 	int rc;
 
-	pthread_once(&once, configure);
 	errno = 0;
 	rc = sqlite3_open_v2(path, &db.handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc == SQLITE_OK)

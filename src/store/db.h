@@ -5,7 +5,8 @@
  *           statement is its place in that table.
  * Owner     embedded in its user; db_close() finalizes and closes. A zeroed struct db is closed.
  * Threads   one at a time: opened without SQLite's own mutexes.
- * Errors    E_FULL the disk is full, E_IO, E_BUSY, E_CORRUPT, E_NOMEM, E_NOT_FOUND (cannot open), as SQLite says them
+ * Errors    E_FULL the disk is full, E_IO, E_BUSY, E_CORRUPT, E_NOMEM, E_NOT_FOUND (cannot open), as SQLite says them;
+ *           E_FORBIDDEN: the kernel does not allow it
  * Source    sqlite.org/rescode.html, sqlite.org/pragma.html
  */
 #pragma once
@@ -25,6 +26,12 @@ struct db {
 	size_t count;
 	sqlite3_stmt *stmt[DB_STATEMENTS_MAX]; /* prepared by db_prepare() */
 };
+
+/*
+ * For a program of our own, before it opens anything: SQLite's memory statistics cost a global lock on each allocation. A library
+ * leaves the options of its process alone.
+ */
+void db_configure(void);
 
 /* Opens `path` with SQLite's `flags`. No busy handler waits longer than `busy_ms`. Closing never checkpoints by itself. */
 enum err db_open(const char *path, int flags, int busy_ms, struct why *why, struct db *ret_db);

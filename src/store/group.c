@@ -124,10 +124,13 @@ static void complete(struct group *g)
 	}
 }
 
-static void fail(struct group *g, enum err err)
+static void fail(struct group *g, enum err err, const struct why *why)
 {
-	for (struct store_put *put = g->puts; put; put = next_put(put))
+	for (struct store_put *put = g->puts; put; put = next_put(put)) {
 		put->err = err;
+		if (put->why)
+			*put->why = *why;
+	}
 	for (struct store_dead_put *dead = g->deads; dead; dead = next_dead(dead))
 		dead->err = err;
 }
@@ -194,7 +197,7 @@ void group_commit(struct store *s)
 		committed(s, &g);
 		return;
 	}
-	fail(&g, why.err == E_FULL ? E_FULL : why.err == E_NOMEM ? E_NOMEM : E_UNAVAILABLE);
+	fail(&g, why.err == E_FULL ? E_FULL : why.err == E_NOMEM ? E_NOMEM : E_UNAVAILABLE, &why);
 	writer_failed(s, &why);
 	complete(&g);
 }
@@ -207,7 +210,7 @@ void group_refuse(struct store *s, enum err err)
 	queue_init(&s->deads);
 	for (struct store_put *put = g.puts; put; put = next_put(put))
 		metric_add(s->metrics.refused, (int64_t)put->count);
-	fail(&g, err);
+	fail(&g, err, &s->failure);
 	complete(&g);
 }
 

@@ -121,6 +121,18 @@ void store_close(struct store *s)
 	release(s);
 }
 
+void store_abandon(struct store *s)
+{
+	close(s->lock_fd);
+	close(s->dir_fd);
+	s->lock_fd = s->dir_fd = -1;
+}
+
+bool store_is_writer(const struct store *s)
+{
+	return pthread_equal(s->thread, pthread_self());
+}
+
 void store_put(struct store *s, struct store_put *put)
 {
 	if (mpsc_put(&s->put_queue, &put->node))

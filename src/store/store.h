@@ -56,6 +56,7 @@ struct store_put {
 	size_t count;
 	bool *duplicates; /* NULL, or `count` flags set by the store: row i was stored before (its pos is the older one) */
 	enum err err;     /* the outcome, set before on_stored */
+	struct why *why; /* NULL, or where the story goes when the disk failed */
 	void (*on_stored)(struct store_put *put);
 };
 
@@ -71,6 +72,15 @@ enum err store_open(const struct store_config *config, struct why *why, struct s
 
 /* Commits what waits, stops the writer, closes. Takes NULL. No put may follow. */
 void store_close(struct store *s);
+
+/*
+ * In a child of fork(2), which has neither the threads nor, with SQLite, a right to the file: gives up the lock that it shares with its
+ * parent, and nothing else.
+ */
+void store_abandon(struct store *s);
+
+/* Is this thread the one that on_stored and on_commit run in? */
+bool store_is_writer(const struct store *s);
 
 /* Store and complete: on_stored comes exactly once, after the commit returned (or failed), also with E_FULL and the like. */
 void store_put(struct store *s, struct store_put *put);

@@ -28,14 +28,15 @@ int main(int argc, char **argv)
 	struct hf_why why;
 	struct hf_store *store;
 	struct hf_event *event = hf_event_new();
-	uint64_t position;
+	struct hf_entry entry = { "app", "orders", NULL, event };
+	struct hf_stored stored;
 
 	if (argc != 2 || !event || hf_event_set(event, "id", "1") || hf_event_set(event, "source", "/app") ||
 	    hf_event_set(event, "type", "order.paid") || hf_event_set_data(event, HF_DATA_JSON, "{\"n\":1}", 7))
 		return 2;
 	if (hf_store_open(argv[1], NULL, &why, &store) ||
-	    hf_store_append(store, "app", "orders", NULL, event, &why, &position, NULL) ||
-	    hf_store_read(store, position, 0, show, NULL, &why)) {
+	    hf_store_append(store, &entry, 1, &why, &stored) ||
+	    hf_store_read(store, stored.position, 0, show, NULL, &why)) {
 		fprintf(stderr, "%s (%s)\n", why.text, hf_strerror(why.error));
 		return 1;
 	}
@@ -86,10 +87,12 @@ def test_the_installed_program_runs(stage):
     assert pkg_config(stage, "--modversion")[0] in out
 
 
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+
+
 def build(program, *flags):
     """`program`.c against the staged library, without a warning."""
-    subprocess.run(["/usr/bin/gcc", "-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o", program, f"{program}.c", *flags],
-                   check=True)
+    subprocess.run(["/usr/bin/gcc", "-std=c11", *WARNINGS, "-o", program, f"{program}.c", *flags], check=True)
 
 
 @pytest.mark.parametrize("static", [False, True], ids=["shared", "static"])
@@ -113,14 +116,82 @@ def test_the_programs_of_the_guide_do_what_it_says(stage, tmp_path):
         build(tmp_path / f"app{n}", *pkg_config(stage, "--cflags", "--libs"))
         outputs.append(subprocess.run([tmp_path / f"app{n}"], env={**os.environ, "LD_LIBRARY_PATH": str(libdir(stage))}, cwd=tmp_path,
                                       check=True, capture_output=True, text=True).stdout)
-    assert outputs == ["", "hall/lamp 2: off\n"]
+    assert outputs == ["", 'order.paid: {"order":7}\n', "3 are stored\n", "hall/lamp 2: off\n"]
+    again = [subprocess.run([tmp_path / f"app{n}"], env={**os.environ, "LD_LIBRARY_PATH": str(libdir(stage))}, cwd=tmp_path,
+                            check=True, capture_output=True, text=True).stdout for n in (0, 1)]
+    assert again == ["", ""]  # it is the same event, and was passed on
     out = subprocess.run([stage / "usr/bin/holdfast", "tail", "--data-dir", tmp_path / "data", "--data"], check=True,
                          capture_output=True, text=True).stdout
     assert out == '{"order":7}\n'
 
 
-def test_the_headers_are_c_plus_plus_too(stage, tmp_path):
+@pytest.mark.parametrize("compiler", [["/usr/bin/g++", "-std=c++17"], ["/usr/bin/clang", "-x", "c++", "-std=c++11"]], ids=["g++", "clang++"])
+def test_the_headers_are_c_plus_plus_too(stage, compiler):
     for header in ["holdfast.h", "event.h", "outbox.h", "store.h"]:
-        subprocess.run(["/usr/bin/clang", "-x", "c++", "-std=c++17", "-fsyntax-only", "-Wall", "-Werror",
-                        "-Wno-pragma-once-outside-header", stage / "usr/include/holdfast" / header,
-                        "-I", stage / "usr/include"], check=True)
+        subprocess.run([*compiler, "-fsyntax-only", *WARNINGS, "-I", stage / "usr/include", "-x", "c++", "-"],
+                       input=f"#include <holdfast/{header}>\n", text=True, check=True)
+
+
+def test_an_error_that_nobody_looks_at_is_a_warning(stage, tmp_path):
+    (tmp_path / "app.c").write_text('#include <holdfast/event.h>\nint main(void) { hf_event_set(0, "id", "1"); return 0; }\n')
+    out = subprocess.run(["/usr/bin/gcc", "-fsyntax-only", tmp_path / "app.c", *pkg_config(stage, "--cflags")], capture_output=True, text=True)
+    assert "-Wunused-result" in out.stderr
+
+
+LOADER = r"""
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <holdfast/store.h>
+
+static unsigned entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* Loads the library, opens and closes a store, and lets the library go. */
+static int round_trip(const char *library, const char *path)
+{
+	enum hf_error (*open_store)(const char *, const struct hf_store_options *, struct hf_why *, struct hf_store **);
+	void (*close_store)(struct hf_store *);
+	void *handle = dlopen(library, RTLD_NOW), *function;
+	struct hf_store *store;
+
+	if (!handle || !(function = dlsym(handle, "hf_store_open")))
+		return 1;
+	memcpy(&open_store, &function, sizeof(function));
+	if (!(function = dlsym(handle, "hf_store_close")))
+		return 1;
+	memcpy(&close_store, &function, sizeof(function));
+	if (open_store(path, NULL, NULL, &store))
+		return 1;
+	close_store(store);
+	return dlclose(handle);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned threads = entries("/proc/self/task"), files = entries("/proc/self/fd");
+
+	for (int i = 0; i < 20; i++)
+		if (argc != 3 || round_trip(argv[1], argv[2]))
+			return 1;
+	return threads != entries("/proc/self/task") || files != entries("/proc/self/fd");
+}
+"""
+
+
+def test_a_library_that_is_loaded_and_let_go_leaves_nothing(stage, tmp_path):
+    (tmp_path / "app.c").write_text(LOADER)
+    build(tmp_path / "app", *pkg_config(stage, "--cflags"))
+    out = subprocess.run([tmp_path / "app", libdir(stage) / "libholdfast.so.0", tmp_path / "data"], check=True, capture_output=True)
+    assert out.stdout == b"" and out.stderr == b""

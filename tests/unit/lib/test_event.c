@@ -70,6 +70,8 @@ static void a_name_that_no_attribute_has_is_refused(void **state)
 	assert_int_equal(hf_event_set(NULL, "id", "x"), HF_BAD_ARGUMENT);
 	assert_int_equal(hf_event_set_data(e, HF_DATA_TEXT, NULL, 1), HF_BAD_ARGUMENT);
 	assert_int_equal(hf_event_set_data(e, (enum hf_data)4, "x", 1), HF_BAD_ARGUMENT);
+	assert_int_equal(hf_event_set_data(e, HF_DATA_NONE, "x", 1), HF_BAD_ARGUMENT);
+	assert_int_equal(hf_event_set_data(e, HF_DATA_TEXT, "x", SIZE_MAX), HF_NOMEM); /* a read() that failed */
 	assert_int_equal(hf_event_check(NULL, NULL), HF_BAD_ARGUMENT);
 	hf_event_free(e);
 }
@@ -136,6 +138,40 @@ static void json_out_and_in_is_the_same_event(void **state)
 	hf_event_free(e);
 }
 
+static void the_names_of_all_attributes_are_told(void **state)
+{
+	const char *const want[] = { "id", "source", "type", "subject", "zone", "area" };
+	struct hf_event *e = order();
+
+	(void)state;
+	for (size_t i = 3; i < ARRAY_LEN(want); i++)
+		assert_int_equal(hf_event_set(e, want[i], "x"), HF_OK);
+	for (size_t i = 0; i < ARRAY_LEN(want); i++)
+		assert_string_equal(hf_event_name(e, i), want[i]);
+	assert_null(hf_event_name(e, ARRAY_LEN(want)));
+	assert_null(hf_event_name(e, SIZE_MAX));
+	assert_null(hf_event_name(NULL, 0));
+	hf_event_free(e);
+}
+
+static void a_copy_is_the_same_and_its_own(void **state)
+{
+	struct hf_event *e = order(), *copy;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(hf_event_set(e, "tenant", "blue"), HF_OK);
+	assert_int_equal(hf_event_set_data(e, HF_DATA_TEXT, "hello", 5), HF_OK);
+	copy = hf_event_copy(e);
+	hf_event_free(e);
+	assert_string_equal(hf_event_get(copy, "source"), "/shop");
+	assert_string_equal(hf_event_get(copy, "tenant"), "blue");
+	assert_memory_equal(hf_event_data(copy, NULL, &size), "hello", 5);
+	assert_int_equal(size, 5);
+	assert_null(hf_event_copy(NULL));
+	hf_event_free(copy);
+}
+
 static void what_is_no_event_is_refused_with_a_story(void **state)
 {
 	const char *const bad[] = { "", "{", "[]", "{\"specversion\":\"1.0\"}", "{\"id\":\"1\"}" };
@@ -198,6 +234,8 @@ int main(void)
 		cmocka_unit_test(the_sixty_fifth_extension_is_over_the_limit),
 		cmocka_unit_test(data_keeps_its_bytes_and_kind),
 		cmocka_unit_test(json_out_and_in_is_the_same_event),
+		cmocka_unit_test(the_names_of_all_attributes_are_told),
+		cmocka_unit_test(a_copy_is_the_same_and_its_own),
 		cmocka_unit_test(what_is_no_event_is_refused_with_a_story),
 		cmocka_unit_test(every_allocation_may_fail),
 	};

@@ -43,7 +43,7 @@ static struct hf_outbox_stats stats_of(const struct hf_outbox *o)
 {
 	struct hf_outbox_stats s;
 
-	hf_outbox_stats(o, &s);
+	hf_outbox_read_stats(o, &s);
 	return s;
 }
 
@@ -236,6 +236,32 @@ static void without_memory_nothing_is_added_and_nothing_lost(void **state)
 	hf_outbox_free(NULL);
 }
 
+static bool never(void *ctx, const char *resource, const char *version, const char *reason)
+{
+	(void)ctx, (void)resource, (void)version, (void)reason;
+	fail();
+	return true;
+}
+
+static void a_call_without_an_outbox_does_nothing(void **state)
+{
+	struct hf_outbox_stats stats = { .waiting = 7 };
+	struct hf_sending sending;
+
+	hf_outbox_connected(NULL);
+	hf_outbox_disconnected(NULL);
+	hf_outbox_sent(NULL, 1, 0);
+	assert_false(hf_outbox_take(NULL, 0, &sending));
+	assert_false(hf_outbox_take(*state, 0, NULL));
+	assert_false(hf_outbox_answer(NULL, "a", "v", HF_APPLIED, NULL, 0));
+	assert_int_equal(hf_outbox_due(NULL, 0), UINT64_MAX);
+	hf_outbox_read_stats(NULL, &stats);
+	hf_outbox_read_stats(*state, NULL);
+	assert_int_equal(stats.waiting, 7);
+	hf_outbox_quarantined(NULL, never, NULL);
+	hf_outbox_quarantined(*state, NULL, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +272,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_rejected_for_good_waits_for_a_newer_version, make, drop),
 		cmocka_unit_test(a_full_outbox_refuses_and_still_replaces),
 		cmocka_unit_test_setup_teardown(a_call_that_breaks_its_contract_changes_nothing, make, drop),
+		cmocka_unit_test_setup_teardown(a_call_without_an_outbox_does_nothing, make, drop),
 		cmocka_unit_test(without_memory_nothing_is_added_and_nothing_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
