@@ -69,6 +69,15 @@ struct metric_row {
 	size_t at;                   /* where its handle goes */
 };
 
+/* Such a row out of a table's X(field, type, name, scale, help); histograms have metric_latency_buckets. */
+#define METRIC_ROW(owner, field, kind, title, factor, text)                                           \
+	{ .family = { .name = title,                                                                  \
+		      .help = text,                                                                   \
+		      .type = METRIC_##kind,                                                          \
+		      .scale = factor,                                                                \
+		      .buckets = METRIC_##kind == METRIC_HISTOGRAM ? metric_latency_buckets : NULL }, \
+	  .at = offsetof(owner, field) },
+
 /* All of a table at once, each into its field of `ret_handles`. */
 void metrics_get_rows(struct metrics *m, const struct metric_row *rows, size_t n, void *ret_handles);
 

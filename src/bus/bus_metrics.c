@@ -1,32 +1,20 @@
 #include "bus/bus_metrics.h"
 
-static const struct metric_family connected_family = {
-	.name = "holdfast_bus_connected",
-	.help = "1 while events can be published.",
-	.type = METRIC_GAUGE,
-};
-static const struct metric_family reconnects_family = {
-	.name = "holdfast_bus_reconnects_total",
-	.help = "Connections after the first.",
-	.type = METRIC_COUNTER,
-};
-static const struct metric_family sync_family = {
-	.name = "holdfast_bus_syncs_before_ack",
-	.help = "1: the bus syncs its disk before it acknowledges, 0: it does not, -1: unknown.",
-	.type = METRIC_GAUGE,
-};
-static const struct metric_family in_flight_family = {
-	.name = "holdfast_bus_in_flight",
-	.help = "Publishes that wait for their ack.",
-	.type = METRIC_GAUGE,
-};
-static const struct metric_family ack_family = {
-	.name = "holdfast_bus_ack_seconds",
-	.help = "From sending a publish to its ack.",
-	.type = METRIC_HISTOGRAM,
-	.scale = 1e-9,
-	.buckets = metric_latency_buckets,
-};
+#include "base/mem.h"
+
+/* clang-format off */
+#define ROWS(X)                                                                                                                            \
+	X(connected,  GAUGE,     "holdfast_bus_connected",        1,    "1 while events can be published.")                                \
+	X(reconnects, COUNTER,   "holdfast_bus_reconnects_total", 1,    "Connections after the first.")                                    \
+	X(sync,       GAUGE,     "holdfast_bus_syncs_before_ack", 1,    "1: the bus syncs its disk before it acknowledges, 0: it does not, -1: unknown.") \
+	X(in_flight,  GAUGE,     "holdfast_bus_in_flight",        1,    "Publishes that wait for their ack.")                              \
+	X(ack_ns,     HISTOGRAM, "holdfast_bus_ack_seconds",      1e-9, "From sending a publish to its ack.")
+/* clang-format on */
+
+#define X(field, type, name, scale, help) METRIC_ROW(struct bus_metrics, field, type, name, scale, help)
+static const struct metric_row rows[] = { ROWS(X) };
+#undef X
+
 static const struct metric_family published_family = {
 	.name = "holdfast_bus_publishes_total",
 	.help = "Publishes by outcome: ok, duplicate, refused, timeout, unavailable.",
@@ -45,11 +33,7 @@ enum err bus_metrics_init(struct bus_metrics *m, struct metrics *metrics)
 		metrics = m->own = metrics_new();
 	if (!metrics)
 		return E_NOMEM;
-	m->connected = metrics_get(metrics, &connected_family, NULL);
-	m->reconnects = metrics_get(metrics, &reconnects_family, NULL);
-	m->sync = metrics_get(metrics, &sync_family, NULL);
-	m->in_flight = metrics_get(metrics, &in_flight_family, NULL);
-	m->ack_ns = metrics_get(metrics, &ack_family, NULL);
+	metrics_get_rows(metrics, rows, ARRAY_LEN(rows), m);
 	for (size_t i = 0; i < BUS_OUTCOMES; i++)
 		m->published[i] = metrics_get(metrics, &published_family, &outcomes[i]);
 	metric_set(m->sync, -1);
