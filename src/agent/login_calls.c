@@ -145,7 +145,7 @@ static void on_authenticated(struct rpc_call *call, const struct rpc_status *sta
 	}
 	if (err != E_OK)
 		connection_failed(c, RPC_INTERNAL, "the principal's answer to Authenticate",
-				  str_of(why.text[0] ? why.text : err_text(err)));
+				  str_of(why_text(&why, err)));
 	else
 		connection_logged_in(c);
 }
@@ -237,7 +237,7 @@ static void on_refreshed(struct rpc_call *call, const struct rpc_status *status,
 	if (err == E_OK)
 		err = take_tokens(c, (const Authapi__AuthResponse *)(const void *)message, &why);
 	if (err != E_OK)
-		not_renewed(c, RPC_OK, str_of(why.text[0] ? why.text : err_text(err)));
+		not_renewed(c, RPC_OK, str_of(why_text(&why, err)));
 	pb_free(message);
 }
 

@@ -54,3 +54,8 @@ enum err why_add(struct why *why, const char *format, ...)
 			       inner);
 	return why->err;
 }
+
+const char *why_text(const struct why *why, enum err err)
+{
+	return why->text[0] ? why->text : err_text(err);
+}

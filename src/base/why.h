@@ -21,6 +21,9 @@ enum err why_set(struct why *why, enum err err, const char *format, ...) __attri
 enum err why_errno(struct why *why, enum err err, int errno_value, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* The story, or where nobody told one the text of `err`. */
+const char *why_text(const struct why *why, enum err err);
+
 /*
  * Put "format: " in front of the story so far. Returns the error already set, so that it ends a function. Never E_OK: when
  * nothing was set, or `why` is NULL and the error is not known here, it is E_INTERNAL.

@@ -162,7 +162,7 @@ int sync_run(const struct invocation *inv, const struct sync_args *sync, const s
 		say_ignored(sync, command->name);
 		code = command->run(inv, inv->args, &made);
 	} else {
-		code = command_misused(inv, "%s", why.text[0] ? why.text : err_text(err));
+		code = command_misused(inv, "%s", why_text(&why, err));
 	}
 	buf_release(&made.suites);
 	return code;

@@ -277,7 +277,7 @@ static void on_not_written(struct job *j, const struct backend_write *w)
 	if (w->err == E_CONFLICT || w->err == E_EXISTS || w->err == E_NOT_FOUND)
 		job_stale(j);
 	else
-		finish(j, DELIVERY_REJECTED, !is_final(w->err), w->why.text[0] ? w->why.text : err_text(w->err));
+		finish(j, DELIVERY_REJECTED, !is_final(w->err), why_text(&w->why, w->err));
 }
 
 static void on_written(struct backend_write *w)
@@ -349,7 +349,7 @@ void replica_job_run(struct job *j)
 
 	j->stale = false;
 	if (err != E_OK)
-		finish(j, DELIVERY_REJECTED, err == E_NOMEM, why.text[0] ? why.text : err_text(err));
+		finish(j, DELIVERY_REJECTED, err == E_NOMEM, why_text(&why, err));
 	else if (j->plan.what == REPLICA_REFUSE)
 		finish(j, DELIVERY_REJECTED, j->plan.retryable, j->plan.reason);
 	else if (j->plan.early && !j->slot->replica->stopping && ++j->tries < REPLICA_TRIES)

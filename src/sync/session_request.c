@@ -330,7 +330,7 @@ void session_request(struct session *s, struct inbox_work *work, const struct wi
 	enum err err = answer(s, e, &why);
 	bool retryable = err == E_NOMEM || err == E_LIMIT;
 	enum delivery_outcome outcome = err == E_OK ? DELIVERY_APPLIED : DELIVERY_REJECTED;
-	const char *reason = err == E_OK ? "" : why.text[0] ? why.text : err_text(err);
+	const char *reason = err == E_OK ? "" : why_text(&why, err);
 
 	if (s->o.events.on_applied)
 		s->o.events.on_applied(s->o.events.ctx, &work->event, &nowhere, outcome, retryable, reason);

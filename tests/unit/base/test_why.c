@@ -67,6 +67,16 @@ static void a_long_story_is_cut_and_terminated(void **state)
 	assert_int_equal(strlen(why.text), sizeof(why.text) - 1);
 }
 
+static void an_error_without_a_story_speaks_for_itself(void **state)
+{
+	struct why why = { 0 };
+
+	(void)state;
+	assert_string_equal(why_text(&why, E_NOMEM), "out of memory");
+	why_set(&why, E_NOMEM, "no room for 7 rows");
+	assert_string_equal(why_text(&why, E_NOMEM), "no room for 7 rows");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -75,6 +85,7 @@ int main(void)
 		cmocka_unit_test(nobody_has_to_listen),
 		cmocka_unit_test(a_failure_without_a_story_stays_a_failure),
 		cmocka_unit_test(a_long_story_is_cut_and_terminated),
+		cmocka_unit_test(an_error_without_a_story_speaks_for_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
