@@ -65,12 +65,13 @@ bool attr_is_string(struct str s)
 	return true;
 }
 
-bool attr_is_boolean(struct str s)
+static bool is_boolean(struct str s)
 {
 	return str_is(s, "true") || str_is(s, "false");
 }
 
-bool attr_is_integer(struct str s)
+/* Decimal without leading zeros or '+', in 32 bits. */
+static bool is_integer(struct str s)
 {
 	bool minus = s.n && s.p[0] == '-';
 	struct str digits = str_sub(s, minus, s.n);
@@ -120,7 +121,8 @@ static bool take_scheme(struct str s, struct str *ret_scheme)
 	return false;
 }
 
-bool attr_is_uri(struct str s)
+/* Absolute: with a scheme. */
+static bool is_uri(struct str s)
 {
 	struct str scheme;
 
@@ -223,10 +225,10 @@ const char *attr_problem(enum event_attr_type type, struct str text)
 	} rules[] = {
 		[EVENT_ATTR_STRING] = { attr_is_string,
 					"has a control character, a noncharacter or bytes that are not UTF-8" },
-		[EVENT_ATTR_BOOLEAN] = { attr_is_boolean, "is not true or false" },
-		[EVENT_ATTR_INTEGER] = { attr_is_integer, "is not a whole number of 32 bits" },
+		[EVENT_ATTR_BOOLEAN] = { is_boolean, "is not true or false" },
+		[EVENT_ATTR_INTEGER] = { is_integer, "is not a whole number of 32 bits" },
 		[EVENT_ATTR_BINARY] = { base64_ok, "is not base64 (RFC 4648 section 4)" },
-		[EVENT_ATTR_URI] = { attr_is_uri, "is not an absolute URI (RFC 3986)" },
+		[EVENT_ATTR_URI] = { is_uri, "is not an absolute URI (RFC 3986)" },
 		[EVENT_ATTR_URI_REF] = { attr_is_uri_reference, "is not a URI reference (RFC 3986); percent-encode "
 								"what may not stand in one" },
 		[EVENT_ATTR_TIMESTAMP] = { attr_is_time, "is not an RFC 3339 time" },

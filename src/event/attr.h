@@ -11,13 +11,6 @@
 /* UTF-8 without control characters (U+0000-1F, U+007F-9F) and noncharacters. May be empty. */
 bool attr_is_string(struct str s);
 
-bool attr_is_boolean(struct str s);
-
-/* Decimal without leading zeros or '+', in 32 bits. */
-bool attr_is_integer(struct str s);
-
-/* Absolute: with a scheme. */
-bool attr_is_uri(struct str s);
 bool attr_is_uri_reference(struct str s);
 
 /* A date-time of RFC 3339, any year and offset; no other separator than T or t. */

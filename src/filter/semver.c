@@ -91,7 +91,8 @@ static int compare_pre(struct str a, struct str b)
 	return (a.n > 0) - (b.n > 0);
 }
 
-int semver_compare(const struct semver *a, const struct semver *b)
+/* <0, 0, >0 */
+static int compare(const struct semver *a, const struct semver *b)
 {
 	for (size_t i = 0; i < 3; i++)
 		if (a->part[i] != b->part[i])
@@ -117,14 +118,14 @@ static bool from_to(const struct semver *v, const struct semver *from, size_t pa
 {
 	struct semver end = next(from, part);
 
-	return semver_compare(v, from) >= 0 && semver_compare(v, &end) < 0;
+	return compare(v, from) >= 0 && compare(v, &end) < 0;
 }
 
 /* Is `v` one of those that `c` writes with x for what it does not say? */
 static bool covers(const struct semver *c, const struct semver *v)
 {
 	if (c->given == 3)
-		return semver_compare(c, v) == 0;
+		return compare(c, v) == 0;
 	return c->given == 0 || from_to(v, c, c->given - 1);
 }
 
@@ -146,17 +147,17 @@ static bool caret(const struct semver *c, const struct semver *v)
 
 static bool above(const struct semver *c, const struct semver *v)
 {
-	return semver_compare(v, c) > 0 && !covers(c, v);
+	return compare(v, c) > 0 && !covers(c, v);
 }
 
 static bool at_least(const struct semver *c, const struct semver *v)
 {
-	return semver_compare(v, c) >= 0;
+	return compare(v, c) >= 0;
 }
 
 static bool below(const struct semver *c, const struct semver *v)
 {
-	return semver_compare(v, c) < 0;
+	return compare(v, c) < 0;
 }
 
 static bool at_most(const struct semver *c, const struct semver *v)

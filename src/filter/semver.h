@@ -21,8 +21,5 @@ struct semver {
 /* "v1.2.3-rc.1+build"; minor and patch may be absent. */
 bool semver_read(struct str s, struct semver *ret_version);
 
-/* <0, 0, >0 */
-int semver_compare(const struct semver *a, const struct semver *b);
-
 /* False: `constraint` is none. */
 bool semver_satisfies(struct str constraint, const struct semver *version, bool *ret_yes);
