@@ -20,7 +20,7 @@ struct session {
 	uint64_t resync_at; /* UINT64_MAX: not connected, or the peer asks */
 	uint64_t asked_at;  /* when the last comparison began, or was answered with a list; 0: none was */
 	bool compare_next;  /* one is due, when the requests of the last are answered */
-	bool compared;      /* an upstream peer was asked about everything once */
+	bool compared;      /* an upstream peer was asked about everything, or told to ask, once */
 	bool synced;        /* the backend has reported all */
 	bool more;          /* work was left for the next turn */
 	struct buf arena;

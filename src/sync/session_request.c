@@ -62,6 +62,12 @@ static enum err ask_for(struct session *s, const struct wire_resync *named)
 		s, &(struct wire_resync){ .kind = named->kind, .namespace = named->namespace, .name = named->name });
 }
 
+/* "Ask me about all that you have of mine." */
+static enum err ask_resync(struct session *s)
+{
+	return peer_request(s->peer, WIRE_RESOURCE_RESYNC, WIRE_TO_RESYNC, (struct str)STR("{}"), s->now_ms);
+}
+
 static enum err ask_about_all(struct session *s)
 {
 	struct replica_copy c;
@@ -143,12 +149,24 @@ void session_compare_next(struct session *s)
 		session_compare(s);
 }
 
+/*
+ * Upstream's principal asks of its own accord once in its life, and we may have started since: it is told to, as its own agent does
+ * (facts 2.9). What a managed agent has is not a copy alone: nothing there is deleted for a question of ours.
+ */
+static void have_upstream_ask(struct session *s)
+{
+	if (s->o.role.end == ROLE_AUTONOMOUS_AGENT && peer_speaks_upstream(s->peer) && !s->compared)
+		s->compared = ask_resync(s) == E_OK;
+}
+
 void session_compare(struct session *s)
 {
 	enum err err = E_OK;
 
-	if (is_source_of_truth(s))
+	if (is_source_of_truth(s)) {
+		have_upstream_ask(s);
 		return; /* the other end asks, and so wakes this one */
+	}
 	s->resync_at = s->now_ms + s->o.limits.resync_ms;
 	s->compare_next = is_comparing(s);
 	if (s->compare_next)
@@ -205,9 +223,7 @@ static enum err answer_list(struct session *s, const struct wire_resync *r, stru
 	s->asked_at = s->now_ms;
 	/* Ours that it may not have, and its own that we may not have. */
 	err = source_list(s->source, s->now_ms);
-	return err == E_OK
-		       ? peer_request(s->peer, WIRE_RESOURCE_RESYNC, WIRE_TO_RESYNC, (struct str)STR("{}"), s->now_ms)
-		       : err;
+	return err == E_OK ? ask_resync(s) : err;
 }
 
 static enum err answer_update(struct session *s, const struct wire_resync *r, struct why *why)

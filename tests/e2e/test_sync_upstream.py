@@ -209,6 +209,20 @@ def test_our_agent_applies_and_acks_what_an_upstream_principal_sends(site):
     assert agent.tree.get("guestbook") is None
 
 
+def test_an_upstream_principal_is_told_to_ask_by_an_autonomous_agent(net, api):
+    """It asks of its own accord once in its life; what was deleted before this agent knew of it would stay there."""
+    port = net.free_port()
+    peer = PrincipalPeer(api, port, net.pki, SITE)
+    net.agent(SITE, port, mode="autonomous").wait_connected()
+    stream = peer.stream()
+    stream.wait(lambda e: (verb_of(e), target_of(e)) == ("request-resource-resync", "resourceResync"), "that it is to ask")
+    stream.send(api.event("request-update", "resourceResync", {"name": "former", "namespace": SITE, "uid": "0000-former",
+                                                               "kind": "Application", "checksum": None},
+                          resourceid="q-1", eventid="q-1"))
+    assert data_of(stream.wait(is_about("delete", "former"), "the deletion"))["metadata"]["uid"] == "0000-former"
+    peer.stop()
+
+
 def test_garbage_of_a_principal_does_not_end_the_stream_of_our_agent(site):
     agent, _, stream = site
     stream.send(b"\x0a\xff")

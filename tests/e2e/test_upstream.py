@@ -129,7 +129,7 @@ def test_an_agent_speaks_first_to_a_principal_that_has_nothing_to_say(net, api, 
         agent.tree.put("guestbook", application())
         agent.start().ready().wait_connected()
         event = principal.heard.get(timeout=60)
-        expected = "create" if mode == "autonomous" else "request-synced-resource-list"
+        expected = "request-resource-resync" if mode == "autonomous" else "request-synced-resource-list"
         assert event.type == PREFIX + expected
         assert "holdfastorder" not in event.attributes
         assert not [key for key in principal.metadata["Subscribe"] if key.startswith("holdfast")]
