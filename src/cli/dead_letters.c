@@ -14,6 +14,7 @@
  */
 #define DEDUP_MS    (365 * 86400000ull)
 #define DEDUP_BYTES (4 << 20)
+#define AT_ONCE     256 /* letters that the writer has */
 
 /* ---- through the gateway ----------------------------------------------------------------------------------------- */
 
@@ -113,20 +114,11 @@ struct letter {
 };
 
 struct letters {
-	const uint64_t *chosen;
-	size_t chosen_count; /* 0: all */
+	uint64_t only; /* 0: all */
 	struct letter *items;
 	size_t n, cap;
 	bool no_memory;
 };
-
-static bool is_chosen(const struct letters *l, uint64_t pos)
-{
-	for (size_t i = 0; i < l->chosen_count; i++)
-		if (l->chosen[i] == pos)
-			return true;
-	return l->chosen_count == 0;
-}
 
 static bool grow(struct letters *l)
 {
@@ -145,8 +137,8 @@ static bool on_dead(void *ctx, const struct store_dead_row *row)
 	struct letters *l = ctx;
 	char *bus;
 
-	if (!is_chosen(l, row->pos))
-		return true;
+	if (l->only && l->only != row->pos)
+		return false;
 	bus = l->n < l->cap || grow(l) ? str_dup(str_of(row->bus)) : NULL;
 	l->no_memory = !bus;
 	if (bus)
@@ -161,42 +153,55 @@ static void letters_release(struct letters *l)
 	mem_free(l->items);
 }
 
-static enum err letters_read(struct letters *l, const char *dir, struct why *why)
+static enum err letters_read(struct letters *l, const char *dir, const uint64_t *positions, size_t count,
+			     struct why *why)
 {
 	struct store_reader *reader;
 	enum err err = data_dir_read(dir, why, &reader);
 
 	if (err != E_OK)
 		return err;
-	err = store_read_dead(reader, 0, on_dead, l, why);
+	if (!count)
+		err = store_read_dead(reader, 0, on_dead, l, why);
+	for (size_t i = 0; i < count && err == E_OK; i++) {
+		l->only = positions[i];
+		err = store_read_dead(reader, l->only, on_dead, l, why);
+	}
 	store_reader_close(reader);
 	return l->no_memory ? why_set(why, E_NOMEM, "read dead letters: %s", err_text(E_NOMEM)) : err;
 }
 
 struct removal {
 	struct store_dead_put put;
-	sem_t done;
+	sem_t *done;
 };
 
 static void on_done(struct store_dead_put *put)
 {
-	sem_post(&CONTAINER_OF(put, struct removal, put)->done);
+	sem_post(CONTAINER_OF(put, struct removal, put)->done);
 }
 
-static enum err remove_one(struct store *store, const struct letter *letter, struct why *why)
+/* In one commit, or a few. */
+static enum err remove_some(struct store *store, const struct letter *letters, size_t n, struct why *why)
 {
-	struct removal r = { .put = { .pos = letter->pos, .bus = letter->bus, .on_done = on_done } };
+	struct removal r[AT_ONCE];
+	sem_t done;
 
-	r.put.what = STORE_DEAD_REMOVE;
-	(void)sem_init(&r.done, /* pshared= */ 0, 0);
-	store_dead(store, &r.put);
-	while (sem_wait(&r.done) != 0) {
-		/* A signal came: the writer still has what we lent it. */
+	(void)sem_init(&done, /* pshared= */ 0, 0);
+	for (size_t i = 0; i < n; i++) {
+		r[i] = (struct removal){ .put = { .pos = letters[i].pos, .bus = letters[i].bus, .on_done = on_done } };
+		r[i].put.what = STORE_DEAD_REMOVE;
+		r[i].done = &done;
+		store_dead(store, &r[i].put);
 	}
-	(void)sem_destroy(&r.done);
-	if (r.put.err == E_OK)
-		return E_OK;
-	return why_set(why, r.put.err, "drop dead letter %" PRIu64 ": %s", letter->pos, err_text(r.put.err));
+	for (size_t left = n; left > 0;)
+		left -= sem_wait(&done) == 0; /* a signal may come: the writer still has what we lent it */
+	(void)sem_destroy(&done);
+	for (size_t i = 0; i < n; i++)
+		if (r[i].put.err != E_OK)
+			return why_set(why, r[i].put.err, "drop dead letter %" PRIu64 ": %s", letters[i].pos,
+				       err_text(r[i].put.err));
+	return E_OK;
 }
 
 static enum err remove_all(const char *dir, const struct letters *l, struct why *why)
@@ -209,8 +214,8 @@ static enum err remove_all(const char *dir, const struct letters *l, struct why 
 		why_set(why, err, "another process writes %s, and it is no gateway that answers", dir);
 	if (err != E_OK)
 		return err;
-	for (size_t i = 0; i < l->n && err == E_OK; i++)
-		err = remove_one(store, &l->items[i], why);
+	for (size_t i = 0; i < l->n && err == E_OK; i += AT_ONCE)
+		err = remove_some(store, &l->items[i], l->n - i < AT_ONCE ? l->n - i : AT_ONCE, why);
 	store_close(store);
 	return err;
 }
@@ -218,8 +223,8 @@ static enum err remove_all(const char *dir, const struct letters *l, struct why 
 enum err dead_drop_offline(const char *dir, const uint64_t *positions, size_t count, struct why *why,
 			   struct dead_counts *ret_counts)
 {
-	struct letters l = { .chosen = positions, .chosen_count = count };
-	enum err err = letters_read(&l, dir, why);
+	struct letters l = { 0 };
+	enum err err = letters_read(&l, dir, positions, count, why);
 
 	if (err == E_OK && l.n)
 		err = remove_all(dir, &l, why);

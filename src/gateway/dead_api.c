@@ -223,7 +223,7 @@ static struct letter *letter_new(const struct store_dead_row *row, bool with_eve
 /* Letters of one position stay together: `after` could not tell them apart. */
 static bool is_full(const struct batch *b, uint64_t pos)
 {
-	return (b->left >= AT_ONCE || b->bytes >= BYTES_MAX) && pos > b->last;
+	return (b->left + b->foreign >= AT_ONCE || b->bytes >= BYTES_MAX) && pos > b->last;
 }
 
 static bool collect(void *ctx, const struct store_dead_row *row)

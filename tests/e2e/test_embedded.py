@@ -1,6 +1,8 @@
 """The store as a bus: the events API, `tail --follow` beside the gateway, and what happens to events no bus can take."""
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 import threading
 from pathlib import Path
@@ -414,3 +416,17 @@ def test_the_dead_letter_api_needs_the_token(served):
     for path in ("/dead/retry", "/dead/drop"):
         assert requests.post(served.admin + path, timeout=90).status_code == 401
         assert requests.get(served.admin + path, timeout=90).status_code == 405
+
+
+def test_hundreds_of_letters_of_another_bus_come_in_pages_and_are_dropped_without_a_gateway(served):
+    served.process.stop()
+    with contextlib.closing(sqlite3.connect(served.data / "spool.db")) as db, db:
+        db.executemany("INSERT INTO dead VALUES(?, 'other', 'too large', 0)", ((n,) for n in range(1, 601)))
+    served.start()
+    headers = {"Authorization": "Bearer first-token"}
+    answer = requests.post(served.admin + "/dead/retry?pos=all", headers=headers, timeout=90)
+    assert answer.json() == {"count": 0, "failed": 256, "next_after": 256}
+    served.process.stop()
+    for words, said in ((["7", "600"], "2 dead letters dropped\n"), (["--all"], "598 dead letters dropped\n")):
+        out = subprocess.run([HOLDFAST, "dead", "drop", "--data-dir", served.data, *words], check=True, capture_output=True, text=True)
+        assert out.stdout == said
