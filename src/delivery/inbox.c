@@ -112,6 +112,7 @@ static void leave(struct inbox *i, struct parcel *p)
 	list_remove(&p->in_queue);
 	p->queue = NULL;
 	i->stats.bytes -= blob_view(p->work.event.bytes).n;
+	i->stats.older -= p->work.epoch != i->epoch;
 	memory_let_go(i, p->memory);
 	p->memory = NULL;
 }
@@ -121,6 +122,7 @@ enum err inbox_connected(struct inbox *i, uint64_t epoch)
 	if (epoch <= i->epoch)
 		return E_CANCELLED;
 	i->epoch = epoch;
+	i->stats.older = i->stats.queued + i->stats.applying;
 	return E_OK;
 }
 

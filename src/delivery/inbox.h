@@ -60,6 +60,7 @@ struct inbox_stats {
 	uint64_t applying;
 	uint64_t answers;
 	uint64_t bytes;
+	uint64_t older; /* of queued and applying: came on an earlier stream */
 	uint64_t remembered;
 	uint64_t accepted; /* since the start, as all below */
 	uint64_t applied;

@@ -6,6 +6,7 @@
 struct excerpt {
 	const char *namespace; /* of a report; NULL: what is desired */
 	struct buf *out;
+	bool told; /* a status or an operation was left out */
 };
 
 static bool is_told(struct str key)
@@ -25,7 +26,7 @@ static bool stays(const struct excerpt *x, struct str key, bool top)
 	return x->namespace ? is_told(key) || names_it(key) : !is_told(key);
 }
 
-static void members(const struct excerpt *x, struct json_walk *w, bool top)
+static void members(struct excerpt *x, struct json_walk *w, bool top)
 {
 	const char *separator = "";
 	struct buf *out = x->out;
@@ -36,6 +37,7 @@ static void members(const struct excerpt *x, struct json_walk *w, bool top)
 		struct str key = json_walk_key(w);
 
 		if (!stays(x, key, top)) {
+			x->told |= top && is_told(key);
 			(void)json_walk_value(w);
 			continue;
 		}
@@ -56,11 +58,13 @@ static void members(const struct excerpt *x, struct json_walk *w, bool top)
 	buf_char(out, '}');
 }
 
-void excerpt_desired(struct str json, struct buf *out)
+bool excerpt_desired(struct str json, struct buf *out)
 {
 	struct json_walk w = json_walk(json);
+	struct excerpt x = { .out = out };
 
-	members(&(struct excerpt){ .out = out }, &w, /* top= */ true);
+	members(&x, &w, /* top= */ true);
+	return !x.told;
 }
 
 void excerpt_reported(struct str json, const char *namespace, struct buf *out)

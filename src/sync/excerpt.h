@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 
-/* Append `json` (compact, an object) without status, operation and metadata.managedFields. */
-void excerpt_desired(struct str json, struct buf *out);
+/* Append `json` (compact, an object) without status, operation and metadata.managedFields. False: it has one of the first two. */
+bool excerpt_desired(struct str json, struct buf *out);
 
 /* Append what a copy reports: of the top apiVersion, kind, metadata, status and operation, as if it lay in this namespace. */
 void excerpt_reported(struct str json, const char *namespace, struct buf *out);

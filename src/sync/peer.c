@@ -205,6 +205,14 @@ uint64_t peer_came(const struct peer *p)
 	return stats.accepted;
 }
 
+bool peer_has_caught_up(const struct peer *p)
+{
+	struct inbox_stats stats;
+
+	inbox_stats(p->inbox, &stats);
+	return stats.older == 0;
+}
+
 bool peer_is_full(const struct peer *p)
 {
 	struct inbox_stats stats;

@@ -89,6 +89,9 @@ void peer_receive(struct peer *p, uint64_t epoch, struct str message, uint64_t n
 /* Events of the peer's that have come, since the start. */
 uint64_t peer_came(const struct peer *p);
 
+/* Is all that came on earlier streams dealt with? */
+bool peer_has_caught_up(const struct peer *p);
+
 /* Is the inbox so full that the caller should stop reading until peer_done() has made room? */
 bool peer_is_full(const struct peer *p);
 

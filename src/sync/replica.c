@@ -212,6 +212,15 @@ const struct object *replica_object(const struct replica *r, const struct replic
 	return s ? s->local : NULL;
 }
 
+bool replica_made_untold(const struct replica *r, const struct object *o)
+{
+	struct replica_place place = place_of(o);
+	const struct slot *s = replica_slot((struct replica *)r, &place, /* make= */ false);
+
+	return s && s->job && s->job->plan.untold && s->job->step == s->job->plan.step_count &&
+	       !replica_job_is_overtaken(s->job, o);
+}
+
 /* ---- events ----------------------------------------------------------------------------------------------------- */
 
 static void answer(struct replica *r, struct inbox_work *work, const struct replica_place *place, bool retryable,

@@ -70,8 +70,9 @@ struct replica_plan {
 	bool retryable;         /* of REFUSE */
 	char reason[DELIVERY_REASON_MAX];
 	char complaint[DELIVERY_REASON_MAX]; /* an error event to the peer; "": none */
-	bool gone;                           /* tell the peer that it is deleted here (facts 10, #1056) */
-	const char *note;                    /* what was decided, for the log; static */
+	bool untold;      /* the peer knows without being told that there is nothing to tell of what is made */
+	bool gone;        /* tell the peer that it is deleted here (facts 10, #1056) */
+	const char *note; /* what was decided, for the log; static */
 };
 
 struct replica_rules {
@@ -135,6 +136,9 @@ void replica_complete(struct replica *r, uint64_t now_ms);
 
 /* The object here, as far as reported; NULL: none. */
 const struct object *replica_object(const struct replica *r, const struct replica_place *place);
+
+/* Is this what an event that is being applied has just made, with replica_plan.untold? */
+bool replica_made_untold(const struct replica *r, const struct object *o);
 
 /* An event for it, from peer_next(): the answer goes to the peer by itself. */
 void replica_apply(struct replica *r, struct inbox_work *work, const struct wire_event *e, uint64_t now_ms);

@@ -112,6 +112,9 @@ void replica_job_start(struct job *j);
 /* Plan it, and begin with its steps; the job may have ended afterwards, and the slot may be gone. */
 void replica_job_run(struct job *j);
 
+/* Is `o`, which is here (NULL: nothing is), something else than what the job planned with, or has written? */
+bool replica_job_is_overtaken(const struct job *j, const struct object *o);
+
 /* Ask the rules what to do with the object as it is now. Releases what was planned before. */
 enum err replica_make_plan(struct job *j, struct why *why);
 

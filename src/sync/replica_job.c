@@ -193,11 +193,8 @@ void replica_on_durable(struct journal_listener *l, struct str tag)
 
 /* ---- the steps -------------------------------------------------------------------------------------------------- */
 
-/* Is what we planned with no longer what the backend has reported? */
-static bool is_overtaken(const struct job *j)
+bool replica_job_is_overtaken(const struct job *j, const struct object *o)
 {
-	const struct object *o = j->slot->local;
-
 	return strcmp(j->expect_uid, o ? o->uid : "") != 0 || strcmp(j->expect_version, o ? o->version : "") != 0;
 }
 
@@ -228,7 +225,7 @@ static void job_stale(struct job *j)
 		finish(j, DELIVERY_REJECTED, /* retryable= */ true, OTHERS_AGAIN);
 		return;
 	}
-	if (is_overtaken(j)) {
+	if (replica_job_is_overtaken(j, j->slot->local)) {
 		replica_job_run(j);
 		return;
 	}

@@ -36,6 +36,9 @@ extern const struct role_rules role_autonomous_agent;
 extern const struct role_rules role_principal_of_managed;
 extern const struct role_rules role_principal_of_autonomous;
 
+/* In place of a digest: that there is none is told as well. */
+extern const struct digest role_no_status;
+
 /* ---- what is sent ------------------------------------------------------------------------------------------------ */
 
 /* Digests of the operation, and of the one that is being terminated. */

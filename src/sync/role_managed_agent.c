@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+const struct digest role_no_status = { "none" };
+
 /*
  * What the principal is told of a copy: its status, its operation, and whether the refresh that was asked for is done; that there is
  * none of them, too, because it may show those of a copy that was here before. Without source-uid it is no copy.
@@ -16,7 +18,7 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 	if (truth->kind != OBJECT_APPLICATION || !truth->source_uid[0] ||
 	    mapping_admits(r->config.site, truth->kind, tree) != MAPPING_OK)
 		return E_NOT_FOUND;
-	ret_state->status = (struct digest){ "none" };
+	ret_state->status = role_no_status;
 	if (!status && !operation && !refresh[0])
 		return E_OK;
 	said = json_object_new_object();
@@ -25,7 +27,7 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 	    (!refresh[0] || tree_mark_set(said, "annotations", MARK_REFRESH, refresh) == E_OK))
 		err = digest_of(said, DIGEST_WHOLE, &ret_state->status);
 	if (err == E_OK && digest_is_empty(&ret_state->status))
-		ret_state->status = (struct digest){ "none" };
+		ret_state->status = role_no_status;
 	json_object_put(said);
 	return err;
 }
@@ -100,6 +102,8 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	if (plan->record)
 		plan->source_uid = plan->record->source_uid;
 	plan->record_removed = !command && role_is_going(c);
+	plan->untold = c->event->bare && v.decision == IDENTITY_DO_CREATE &&
+		       source_has_told_nothing(r->source, c->place->kind, c->place->namespace, c->place->name, c->came);
 	return err;
 }
 

@@ -89,14 +89,14 @@ static enum err write_tree(json_object *tree, struct buf *arena, struct wire_eve
 	return arena->err;
 }
 
-/* The same from the text, in a fraction of the time. */
-static enum err write_excerpt(const struct object *truth, struct buf *arena, struct wire_event *e)
+/* The same from the text, in a fraction of the time. `*ret_bare`: it has nothing that the peer's copy may lack. */
+static enum err write_excerpt(const struct object *truth, struct buf *arena, struct wire_event *e, bool *ret_bare)
 {
 	struct str json = blob_view(truth->json);
 
 	if (!buf_reserve(arena, json.n + 2 * (OBJECT_NAME_MAX + 1)))
 		return E_NOMEM;
-	excerpt_desired(json, arena);
+	*ret_bare = excerpt_desired(json, arena) && !memmem(json.p, json.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1);
 	e->data = buf_view(arena);
 	e->subject = subject(arena, truth->namespace, truth->name);
 	return arena->err;
@@ -147,15 +147,17 @@ static enum err compose(void *ctx, enum wire_type type, const struct object *tru
 	bool excerpt = rules_of(r)->sends_excerpt && truth->kind != OBJECT_APPPROJECT &&
 		       (type == WIRE_CREATE || type == WIRE_SPEC_UPDATE);
 	bool report = r->config.end == ROLE_MANAGED_AGENT && type == WIRE_STATUS_UPDATE && r->remembers;
+	bool bare = false;
 	enum err err;
 
 	if (excerpt)
-		err = write_excerpt(truth, arena, e);
+		err = write_excerpt(truth, arena, e, &bare);
 	else if (report)
 		err = write_report(r, truth, arena, e);
 	else
 		err = compose_tree(r, type, truth, arena, e);
 	e->target = wire_target_of_kind(str_of(object_kind_name(truth->kind)));
+	e->bare = bare && r->remembers && type == WIRE_CREATE && truth->kind == OBJECT_APPLICATION;
 	if (rules_of(r)->names_principal && type != WIRE_SET_OPERATION)
 		e->principal_uid = str_of(r->config.principal_uid);
 	return err;
@@ -218,9 +220,19 @@ static enum err checksum(void *ctx, const struct object *truth, unsigned char re
 	return err;
 }
 
+/* The event that made it said that there is nothing to tell. */
+static void known_status(void *ctx, const struct object *truth, struct digest *ret_status)
+{
+	const struct role *r = ctx;
+
+	if (r->replica && replica_made_untold(r->replica, truth))
+		*ret_status = role_no_status;
+}
+
 struct source_rules role_source(struct role *r)
 {
 	return (struct source_rules){ .describe = describe,
+				      .known_status = known_status,
 				      .compose = compose,
 				      .remember = rules_of(r)->remember ? remember : NULL,
 				      .compose_delete = compose_delete,

@@ -43,9 +43,10 @@ struct role_config {
 
 struct role {
 	struct role_config config;
-	int64_t wall_ns;       /* of the turn; for stamps */
-	struct source *source; /* set by the session: what the peer knows (merge.h) */
-	bool remembers;        /* set by the session: the peer speaks our dialect, so it forgets no deletion */
+	int64_t wall_ns;         /* of the turn; for stamps */
+	struct source *source;   /* set by the session: what the peer knows (merge.h) */
+	struct replica *replica; /* likewise: what is being applied */
+	bool remembers;          /* set by the session: the peer speaks our dialect, so it forgets no deletion */
 	char now[40];
 };
 

@@ -150,6 +150,7 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 									.ctx = s },
 							    .seed = ~o->seed });
 	s->role.source = s->source;
+	s->role.replica = s->replica;
 	return s->source && s->replica;
 }
 

@@ -203,6 +203,13 @@ void source_say_again(struct source *s, const struct object *truth, uint64_t now
 	source_sync(s, c->entry, now_ms);
 }
 
+bool source_has_told_nothing(const struct source *s, enum object_kind kind, const char *namespace, const char *name,
+			     uint64_t came)
+{
+	return peer_requests(s->o.peer) == 0 && came > s->answered_at &&
+	       !source_entry((struct source *)s, kind, namespace, name, /* make= */ false);
+}
+
 void source_takes_over(struct source *s, const struct object *truth, const struct source_state *state)
 {
 	struct copy *c = copy_of_truth(s, truth);

@@ -46,7 +46,11 @@ struct source_rules {
 	/* E_NOT_FOUND: not for this peer (any more). */
 	enum err (*describe)(void *ctx, const struct object *truth, struct source_state *ret_state);
 	/*
-	 * Fill target, subject, principal_uid and data (JSON, in `arena`) of an event about `truth`, of any type but DELETE.
+	 * What the peer is known to have of the status of `truth`, of which a copy begins; left as it is, empty: nothing. NULL: of none.
+	 */
+	void (*known_status)(void *ctx, const struct object *truth, struct digest *ret_status);
+	/*
+	 * Fill target, subject, principal_uid, bare and data (JSON, in `arena`) of an event about `truth`, of any type but DELETE.
 	 */
 	enum err (*compose)(void *ctx, enum wire_type type, const struct object *truth, struct buf *arena,
 			    struct wire_event *e);
@@ -153,6 +157,13 @@ bool source_knows_desired(const struct source *s, const struct object *truth, ui
  * is known only when it answers.
  */
 bool source_awaits_answer(const struct source *s, const struct object *truth, uint64_t came);
+
+/*
+ * Was all that was told of this name, if anything ever was, answered before the peer sent the `came`-th of its events, and so were our
+ * requests? Then what that event says of the peer's object is not changed any more by what is on its way.
+ */
+bool source_has_told_nothing(const struct source *s, enum object_kind kind, const char *namespace, const char *name,
+			     uint64_t came);
 
 /*
  * The object is going to be written with an operation (or its termination) that came from the peer: it is not sent back.

@@ -98,6 +98,8 @@ void source_answered(struct source *s, const struct peer_heard *heard, uint64_t 
 		confirmed(s, heard, now_ms);
 	else if (heard->effect == OUTBOX_QUARANTINED || heard->effect == OUTBOX_REFUSED)
 		refused(s, heard, now_ms);
+	if (heard->type == DELIVERY_DELETE || heard->type == DELIVERY_REQUEST)
+		s->answered_at = peer_came(s->o.peer);
 	source_again(s, now_ms);
 }
 
@@ -161,6 +163,7 @@ enum err source_compose(struct source *s, const struct outbox_frame *frame, stru
 {
 	struct copy *c = map_get(&s->copies, frame->resource_id);
 	struct entry *entry = c ? c->entry : NULL;
+	enum err err;
 
 	if (!c)
 		return E_NOT_FOUND;
@@ -179,5 +182,7 @@ enum err source_compose(struct source *s, const struct outbox_frame *frame, stru
 		return E_NOT_FOUND;
 	if (frame->type != DELIVERY_STATUS && c->offered_desired.sent_at == NOT_SENT)
 		c->offered_desired.sent_at = peer_came(s->o.peer);
-	return s->o.rules.compose(s->o.rules.ctx, e->type, entry->truth, &s->arena, e);
+	err = s->o.rules.compose(s->o.rules.ctx, e->type, entry->truth, &s->arena, e);
+	e->bare = e->bare && peer_has_caught_up(s->o.peer); /* else it may be about to be written (wire.md) */
+	return err;
 }

@@ -94,12 +94,13 @@ struct source {
 	struct link later;
 	struct buf arena; /* of the event that is being composed */
 	bool complete;
-	uint64_t now_ms;     /* of the last thing that happened */
-	uint64_t again_ms;   /* when to try what had no memory; 0: nothing had none */
-	uint64_t refused;    /* times that something had no room or memory */
-	uint64_t held;       /* entries */
-	uint64_t comparison; /* counts them */
-	uint64_t copied;     /* counts copies */
+	uint64_t now_ms;      /* of the last thing that happened */
+	uint64_t again_ms;    /* when to try what had no memory; 0: nothing had none */
+	uint64_t answered_at; /* events of the peer's that had come when it last answered a deletion or a request */
+	uint64_t refused;     /* times that something had no room or memory */
+	uint64_t held;        /* entries */
+	uint64_t comparison;  /* counts them */
+	uint64_t copied;      /* counts copies */
 	struct {
 		unsigned char sum[WIRE_CHECKSUM];
 		size_t truths; /* that the peer should have */

@@ -115,6 +115,8 @@ static enum err begin_copy(struct source *s, struct entry *e)
 
 	if (!c)
 		return E_NOMEM;
+	if (s->o.rules.known_status)
+		s->o.rules.known_status(s->o.rules.ctx, e->truth, &c->status);
 	if (remember(s, c, &changed) == E_OK && source_write_copy(s, c, /* remove= */ false) == E_OK &&
 	    source_tell(s, c, SOURCE_COPY) == E_OK)
 		return E_OK;

@@ -107,6 +107,7 @@ struct wire_event {
 	enum wire_outcome outcome;
 	bool retryable;
 	struct str reason;
+	bool bare;        /* of a create: its sender's object has neither status nor operation nor refresh */
 	struct str bytes; /* set by decode(): all of it, for what must be copied unchanged */
 };
 

@@ -112,6 +112,9 @@ static bool our_attribute(struct decode *d, const struct attribute *a)
 	} else if (str_is(a->key, WIRE_RETRY)) {
 		d->event->retryable = a->number != 0;
 		ok = a->member == MEMBER_BOOLEAN;
+	} else if (str_is(a->key, WIRE_BARE)) {
+		d->event->bare = a->number != 0;
+		ok = a->member == MEMBER_BOOLEAN;
 	} else {
 		return false;
 	}

@@ -38,6 +38,8 @@ static void add_ours(struct encode *e, const struct wire_event *event)
 		add(e, WIRE_OUTCOME, MEMBER_STRING, wire_outcomes[event->outcome]);
 	if (event->retryable)
 		add(e, WIRE_RETRY, MEMBER_BOOLEAN, (struct str){ 0 });
+	if (event->bare)
+		add(e, WIRE_BARE, MEMBER_BOOLEAN, (struct str){ 0 });
 	add_text(e, WIRE_REASON, event->reason);
 }
 

@@ -57,6 +57,7 @@ struct attribute {
 #define WIRE_OUTCOME    WIRE_OUR_PREFIX "outcome"
 #define WIRE_RETRY      WIRE_OUR_PREFIX "retry"
 #define WIRE_REASON     WIRE_OUR_PREFIX "reason"
+#define WIRE_BARE       WIRE_OUR_PREFIX "bare"
 
 /* Indexed by enum wire_outcome. */
 extern const struct str wire_outcomes[WIRE_REJECTED + 1];

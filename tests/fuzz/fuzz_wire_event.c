@@ -31,7 +31,7 @@ static void must_be_same(const struct wire_event *a, const struct wire_event *b)
 	MUST(str_eq(a->sent_at, b->sent_at) && str_eq(a->principal_uid, b->principal_uid));
 	MUST(str_eq(a->traceparent, b->traceparent) && str_eq(a->tracestate, b->tracestate));
 	MUST(str_eq(a->content_type, b->content_type) && str_eq(a->data, b->data) && str_eq(a->reason, b->reason));
-	MUST(a->order == b->order && a->outcome == b->outcome && a->retryable == b->retryable);
+	MUST(a->order == b->order && a->outcome == b->outcome && a->retryable == b->retryable && a->bare == b->bare);
 }
 
 static void check_round_trip(const struct wire_event *e)

@@ -184,6 +184,7 @@ static void begin(struct sim *s)
 	s->calm = s->seed % 5 == 2;
 	s->restores = s->seed % 4 == 3;
 	s->tight = s->seed % 5 == 3;
+	s->lazy = s->seed % 2 == 0;
 	if (patterns_new((struct str)STR("*"), &why, &s->everywhere) != E_OK)
 		sim_broken(s, "no memory");
 	s->principal = (struct end){ .sim = s, .store = memory_store_new(1), .disk.slow_ms = 4 };

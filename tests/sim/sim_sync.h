@@ -107,6 +107,7 @@ struct sim {
 	bool calm;     /* nobody crashes in this run */
 	bool restores; /* in this run ledgers go back in time */
 	bool tight;    /* there is too little room for what peers have, until all heals */
+	bool lazy;     /* controllers say nothing of a new application before they are asked for something */
 	struct heap happenings;
 	struct map stories;
 	struct map confirmed; /* ids of state that was confirmed, by agent and direction */

@@ -475,10 +475,12 @@ static bool reconcile(struct agent *a, struct object *o)
 	bool running = strcmp(phase, "Running") == 0, terminating = strcmp(phase, "Terminating") == 0;
 	bool refresh = tree_mark(tree, "annotations", MARK_REFRESH)[0] != 0;
 	bool operation = tree_get(tree, "operation", NULL) != NULL;
-	bool fresh = !s->healed && !tree_get(tree, "status", NULL); /* later, that it has none has to show, too */
+	bool bare = !tree_get(tree, "status", NULL);
+	bool fresh = bare && !s->healed && !s->lazy; /* later, that it has none has to show, too */
 	char text[32];
 
-	if (!running && !terminating && !refresh && !operation && !fresh && (s->healed || !sim_once_in(s, 3))) {
+	if (!running && !terminating && !refresh && !operation && !fresh &&
+	    (s->healed || (s->lazy && bare) || !sim_once_in(s, 3))) {
 		json_object_put(tree);
 		return false;
 	}

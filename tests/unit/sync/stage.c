@@ -49,6 +49,8 @@ static void describe(struct stage *st, const struct wire_event *e)
 		(void)snprintf(st->asked, sizeof(st->asked), "%.*s", STR_ARG(e->event_id));
 	if (e->type == WIRE_REQUEST_UPDATE)
 		describe_question(st, e);
+	if (e->bare && st->bare)
+		buf_lit(&st->said, ", bare");
 	if (e->reason.n)
 		buf_addf(&st->said, ": %.*s", STR_ARG(e->reason));
 	if (wire_is_object(e) && e->data.n && tree_parse(e->data, &why, &tree) == E_OK) {
@@ -300,6 +302,7 @@ void stage_hear(struct stage *st, enum wire_type type, const char *id, const cha
 				       .target = WIRE_TO_APPLICATION,
 				       .resource_id = str_of(id),
 				       .event_id = str_of(event_id),
+				       .bare = st->bare,
 				       .subject = str_of(subject),
 				       .data = str_of(json_object_to_json_string_ext(
 					       tree, JSON_C_TO_STRING_NOSLASHESCAPE)) }); /* as peers write it */

@@ -45,6 +45,55 @@ static void nothing_of_an_object_leaves_before_its_row_is_durable(void **state)
 	stage_end(&st);
 }
 
+/* A status, an operation, the wish for a refresh: an agent that has none of them has to say so. */
+static void a_create_says_whether_there_is_anything_that_the_agent_may_lack(void **state)
+{
+	static const struct {
+		const char *json, *said;
+	} rows[] = {
+		{ APP("u1", "r1", ""), "create web_u1_1, bare\n" },
+		{ APP("u1", "r1", ",'status':{}"), "create web_u1_1\n" },
+		{ APP("u1", "r1", ",'operation':{}"), "create web_u1_1\n" },
+		{ "{'metadata':{'name':'web','namespace':'a1','uid':'u1','annotations':"
+		  "{'argocd.argoproj.io/refresh':'normal'}},'spec':{}}",
+		  "create web_u1_1\n" },
+	};
+	struct stage st;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+		st.bare = true;
+		stage_put(&st, rows[i].json);
+		stage_run(&st, 50);
+		assert_memory_equal(buf_cstr(&st.said), rows[i].said, strlen(rows[i].said));
+		stage_end(&st);
+	}
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_UPSTREAM);
+	st.bare = true;
+	stage_put(&st, rows[0].json);
+	stage_expect(&st, "create web_u1_1\n");
+	stage_end(&st);
+}
+
+/* A status that came on the stream before is still being written: it is there when the create arrives. */
+static void a_create_is_not_bare_while_what_came_on_an_earlier_stream_is_written(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	st.bare = true;
+	memory_store_delay(st.g.store, 300);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1, bare\n");
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'x':1}"));
+	stage_expect(&st, "received web_l1_5\n");
+	stage_connect(&st);
+	stage_expect(&st, "create web_u1_1\n");
+	stage_end(&st);
+}
+
 static void what_was_confirmed_is_not_sent_again_after_a_restart(void **state)
 {
 	struct stage st;
@@ -481,6 +530,84 @@ static void a_copy_that_is_made_again_without_a_status_says_so(void **state)
 	stage_end(&st);
 }
 
+#define DONE_BARE "received web_u1_1\napplied web_u1_1\n"
+
+/* The principal has none either, and says so. */
+static void a_status_that_the_principal_knows_to_be_none_is_not_told(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_answer_request(&st);
+	st.bare = true;
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(&st, DONE_BARE);
+	stage_restart(&st);
+	stage_connect(&st);
+	stage_expect(&st, "request-synced-resource-list\n");
+	stage_put(&st, AT_SITE("", "u1", ",'status':{'x':1}"));
+	stage_expect(&st, "status-update " COPY "_2\n");
+	stage_put(&st, AT_SITE("", "u1", ""));
+	stage_answer(&st, COPY, "2", true);
+	stage_expect(&st, "status-update " COPY "_4\n"); /* its spec was put back meanwhile */
+	stage_end(&st);
+}
+
+/* A complaint, for one, may be on its way and change what the principal shows. */
+static void that_there_is_no_status_is_told_while_a_request_is_not_answered(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	st.bare = true;
+	st.g.disk_held = true;
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_answer_request(&st); /* too late: the event was sent before */
+	st.g.disk_held = false;
+	stage_expect(&st, DONE_BARE HAS_NO_STATUS);
+	stage_end(&st);
+}
+
+/* What was told of the copy before it may reach the principal after its word. */
+static void that_there_is_no_status_is_told_while_the_copy_before_is_not_forgotten(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_answer_request(&st);
+	stage_put(&st, AT_SITE("l1", "u1", ",'status':{'x':1}"));
+	stage_expect(&st, "status-update web_l1_1\n");
+	stage_remove(&st, "site", "web");
+	stage_expect(&st, "delete web_l1_, source-uid u1\n");
+	st.bare = true;
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "applied web_u1_1\n"));
+	buf_clear(&st.said);
+	stage_answer(&st, "web_l1", "", true);
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "status-update web_"));
+	stage_end(&st);
+}
+
+static void a_status_beside_a_bare_create_is_told(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_answer_request(&st);
+	st.bare = true;
+	stage_put(&st, "{'metadata':{'name':'web','namespace':'site'},'spec':{},'status':{'x':1}}");
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", "")); /* takes it over */
+	stage_run(&st, 50);
+	assert_non_null(strstr(buf_cstr(&st.said), "status-update web_"));
+	stage_end(&st);
+}
+
 static void only_a_go_principal_gets_the_spec_with_a_status(void **state)
 {
 	struct stage st;
@@ -768,7 +895,7 @@ static void what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody(void
 	begin_bounded(&st);
 	put_sized(&st, 5000, "");
 	stage_put(&st, SMALL);
-	stage_expect(&st, "never sent: create web_u1_1: a message of 5395 bytes" LARGER "create small_u2_2\n");
+	stage_expect(&st, "never sent: create web_u1_1: a message of 5415 bytes" LARGER "create small_u2_2\n");
 	assert_int_equal(quarantined(&st), 1);
 	/* Neither time nor another stream brings it back. */
 	stage_connect(&st);
@@ -808,7 +935,7 @@ static void a_peer_that_takes_more_than_before_gets_what_was_too_large(void **st
 	stage_connect(&st);
 	put_sized(&st, 5000, "");
 	stage_put(&st, SMALL);
-	stage_expect(&st, "never sent: create web_u1_1: a message of 5395 bytes" LARGER_FOR_PEER "create small_u2_2\n");
+	stage_expect(&st, "never sent: create web_u1_1: a message of 5415 bytes" LARGER_FOR_PEER "create small_u2_2\n");
 	stage_answer(&st, "small_u2", "2", true);
 	st.peer_max = 5394;
 	stage_connect(&st);
@@ -1066,6 +1193,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_of_an_object_leaves_before_its_row_is_durable),
+		cmocka_unit_test(a_create_says_whether_there_is_anything_that_the_agent_may_lack),
+		cmocka_unit_test(a_create_is_not_bare_while_what_came_on_an_earlier_stream_is_written),
 		cmocka_unit_test(what_was_confirmed_is_not_sent_again_after_a_restart),
 		cmocka_unit_test(an_object_made_again_goes_behind_the_delete_of_the_former),
 		cmocka_unit_test(a_deletion_missed_while_down_is_sent_after_the_restart),
@@ -1083,6 +1212,10 @@ int main(void)
 		cmocka_unit_test(a_copy_whose_record_was_lost_is_asked_for_as_a_whole),
 		cmocka_unit_test(what_is_not_here_is_asked_for_where_the_principal_has_it),
 		cmocka_unit_test(a_copy_that_is_made_again_without_a_status_says_so),
+		cmocka_unit_test(a_status_that_the_principal_knows_to_be_none_is_not_told),
+		cmocka_unit_test(that_there_is_no_status_is_told_while_a_request_is_not_answered),
+		cmocka_unit_test(that_there_is_no_status_is_told_while_the_copy_before_is_not_forgotten),
+		cmocka_unit_test(a_status_beside_a_bare_create_is_told),
 		cmocka_unit_test(only_a_go_principal_gets_the_spec_with_a_status),
 		cmocka_unit_test(a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done),
 		cmocka_unit_test(what_a_go_agent_says_may_overtake_its_answer_to_a_refresh),

@@ -79,7 +79,10 @@ static void begin_with(struct scene *sc, const struct outbox_options *outbox, co
 	struct source_options source = { .name = "peer",
 					 .creates = true,
 					 .deletes = true,
-					 .rules = { describe, compose, NULL, compose_delete, checksum, NULL },
+					 .rules = { .describe = describe,
+						    .compose = compose,
+						    .compose_delete = compose_delete,
+						    .checksum = checksum },
 					 .guard = *guard,
 					 .room = &sc->room };
 

@@ -77,6 +77,7 @@ static void assert_same(const struct wire_event *a, const struct wire_event *b)
 	assert_int_equal(a->order, b->order);
 	assert_int_equal(a->outcome, b->outcome);
 	assert_int_equal(a->retryable, b->retryable);
+	assert_int_equal(a->bare, b->bare);
 }
 
 static struct wire_event decoded(struct str bytes)
@@ -109,6 +110,7 @@ static void every_field_comes_back(void **state)
 	e.order = UINT64_MAX;
 	e.outcome = WIRE_REJECTED;
 	e.retryable = true;
+	e.bare = true;
 	e.reason = STR("no such \"project\"");
 	assert_int_equal(wire_event_encode(&e, &bytes), E_OK);
 	back = decoded(buf_view(&bytes));
