@@ -10,7 +10,7 @@ struct identity {
 /* Of one moment, for another process may make the file just now. */
 static enum err read_identity(struct db *db, struct why *why, struct identity *ret)
 {
-	enum err err = db_exec(db, "BEGIN", why);
+	enum err err = db_exec(db, "BEGIN", why), ended;
 
 	if (err != E_OK)
 		return err;
@@ -19,8 +19,9 @@ static enum err read_identity(struct db *db, struct why *why, struct identity *r
 		err = db_i64(db, "PRAGMA application_id", why, &ret->application);
 	if (err == E_OK)
 		err = db_i64(db, "SELECT count(*) FROM sqlite_schema", why, &ret->tables);
-	(void)db_exec(db, "ROLLBACK", NULL); /* nothing was written */
-	return err;
+	/* Or the connection would see this moment for ever. */
+	ended = db_exec(db, "ROLLBACK", err == E_OK ? why : NULL);
+	return err == E_OK ? ended : err;
 }
 
 enum err migrate_identify(struct db *db, const struct migration *m, struct why *why, int64_t *ret_version)
