@@ -495,6 +495,33 @@ static void allocations_of_sqlite_may_fail(void **state)
 	}
 }
 
+/* A reader that could not end its first transaction would stay in it. */
+static void a_reader_opened_without_memory_sees_what_comes_later_or_is_none(void **state)
+{
+	struct fixture *f = fixture_new();
+	struct store_reader *reader = NULL;
+	uint64_t end = 0, pos = 0;
+	long points = 1;
+
+	(void)state;
+	power_reset(1);
+	assert_int_equal(fixture_open(f), E_OK);
+	for (long n = 1; n <= points; n++) {
+		sqlite_fail(n);
+		enum err err = store_reader_open(f->dir, NULL, &reader);
+		points = err == E_OK && atomic_load(&sqlite_count) < n ? 0 : n + 1;
+		sqlite_fail(0);
+		assert_int_equal(fixture_put_one(f, "id", NULL, &pos, NULL), E_OK);
+		if (err != E_OK)
+			continue;
+		assert_int_equal(store_end(reader, &end, NULL), E_OK);
+		assert_int_equal(end, pos + 1);
+		store_reader_close(reader);
+	}
+	assert_true(pos > 100);
+	fixture_free(f);
+}
+
 static void hook_memory(void)
 {
 	sqlite3_mem_methods mine;
@@ -522,6 +549,7 @@ int main(void)
 		cmocka_unit_test(each_allocation_of_ours_may_fail),
 		cmocka_unit_test(the_first_event_of_a_route_is_stored_or_refused),
 		cmocka_unit_test(allocations_of_sqlite_may_fail),
+		cmocka_unit_test(a_reader_opened_without_memory_sees_what_comes_later_or_is_none),
 	};
 
 	fixture_quiet();
