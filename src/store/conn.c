@@ -71,7 +71,7 @@ static enum err open_all(struct store *s, struct why *why)
 	if (err != E_OK)
 		return err;
 	err = schema_prepare(&s->db, why);
-	wal_watch(&s->wal, &s->db, WAL_FRAMES);
+	wal_watch(&s->wal, &s->db, SCHEMA_PAGE_BYTES, WAL_FRAMES);
 	if (err == E_OK)
 		err = wal_rewrite(&s->db, why);
 	if (err == E_OK)

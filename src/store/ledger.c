@@ -36,7 +36,7 @@ static enum err open_all(struct ledger *l, struct why *why)
 	if (err != E_OK)
 		return err;
 	err = ledger_schema_prepare(&l->db, why);
-	wal_watch(&l->wal, &l->db, WAL_FRAMES);
+	wal_watch(&l->wal, &l->db, LEDGER_PAGE_BYTES, WAL_FRAMES);
 	if (err == E_OK)
 		err = wal_rewrite(&l->db, why);
 	if (err == E_OK)

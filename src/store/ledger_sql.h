@@ -9,7 +9,8 @@
 #include "store/db.h"
 #include "store/ledger.h"
 
-#define LEDGER_FILE "ledger.db"
+#define LEDGER_FILE       "ledger.db"
+#define LEDGER_PAGE_BYTES 4096
 
 enum ledger_verb {
 	LEDGER_VERB_PUT,     /* ?1 to ?10: the columns of a row */

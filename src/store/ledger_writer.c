@@ -205,7 +205,7 @@ static void keep_house(struct ledger *l)
 
 	if (wal_look(&l->wal, clock_mono_ms(), &why) != E_OK)
 		fail(l, &why);
-	metric_set(l->metrics.wal_bytes, (int64_t)l->wal.frames * 4096);
+	metric_set(l->metrics.wal_bytes, wal_bytes(&l->wal));
 }
 
 static void turn(struct ledger *l)

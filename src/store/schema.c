@@ -36,17 +36,18 @@ _Static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step per version");
  * to WAL deletes a rollback journal; only EXTRA syncs that deletion, and a journal that came back after a power cut would
  * take the file back to nothing.
  */
-static const char pragmas[] = "PRAGMA page_size = 16384;"
-			      "PRAGMA synchronous = EXTRA;"
-			      "PRAGMA journal_mode = WAL;"
-			      "PRAGMA synchronous = FULL;"
-			      "PRAGMA secure_delete = OFF;"
-			      "PRAGMA temp_store = MEMORY;"
-			      "PRAGMA foreign_keys = OFF;"
-			      "PRAGMA trusted_schema = OFF;"
-			      "PRAGMA cache_size = -3072;"
-			      "PRAGMA wal_autocheckpoint = 0;"
-			      "PRAGMA journal_size_limit = 67108864;";
+static const char pragmas[] = "PRAGMA page_size = " STRINGIFY(
+	SCHEMA_PAGE_BYTES) ";"
+			   "PRAGMA synchronous = EXTRA;"
+			   "PRAGMA journal_mode = WAL;"
+			   "PRAGMA synchronous = FULL;"
+			   "PRAGMA secure_delete = OFF;"
+			   "PRAGMA temp_store = MEMORY;"
+			   "PRAGMA foreign_keys = OFF;"
+			   "PRAGMA trusted_schema = OFF;"
+			   "PRAGMA cache_size = -3072;"
+			   "PRAGMA wal_autocheckpoint = 0;"
+			   "PRAGMA journal_size_limit = 16777216;";
 
 /* The key of the fingerprints (dedup.h): secret, so that nobody can choose two keys with the same one. */
 static enum err write_secret(struct db *db, struct why *why)

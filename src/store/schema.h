@@ -10,6 +10,7 @@
 #include "store/spool_sql.h"
 
 #define SCHEMA_VERSION        1
+#define SCHEMA_PAGE_BYTES     16384
 #define SCHEMA_APPLICATION_ID 0x686f6c64 /* "hold" */
 
 /* Make the opened connection ready to write: pragmas, then the file to SCHEMA_VERSION, from nothing if need be. */

@@ -7,12 +7,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define IDLE_MS          1000        /* without a commit the log is emptied */
+#define IDLE_MS          1000        /* without a commit a log that is too long is emptied */
 #define LONG             32          /* times `due`, so 256 MB */
 #define COPIES           4           /* in which its pages go to the database file before it begins anew */
 #define PAUSE_MS         100         /* between two groups, for each `due` that the writer is ahead of a copy */
 #define PAUSE_MAX_MS     500         /* less than the deadline of those who wait for the next group */
-#define REWRITE          (64u << 10) /* bytes at a time; SQLite writes no more than 128 KB in one piece */
+#define PIECE            (64u << 10) /* bytes written at a time; SQLite writes no more than 128 KB in one */
+#define AHEAD            (512 << 10) /* zeros behind the end of a log that grows */
+
+/* sqlite.org/fileformat2.html, "The Write-Ahead Log" */
+#define LOG_HEADER       32
+#define FRAME_HEADER     24
 
 /* The index of the log, shared by all that have it open, in words of 32 bits (sqlite.org/walformat.html, "WAL-Index"). */
 #define INDEX_BYTES      32768
@@ -31,16 +36,29 @@ static int on_commit(void *wal, sqlite3 *handle, const char *name, int frames)
 	return SQLITE_OK;
 }
 
-void wal_watch(struct wal *w, struct db *db, int due)
+void wal_watch(struct wal *w, struct db *db, int page_bytes, int due)
 {
-	*w = (struct wal){ .db = db, .due = due, .committed_mono = clock_mono_ms() };
+	*w = (struct wal){ .db = db, .page_bytes = page_bytes, .due = due, .committed_mono = clock_mono_ms() };
 	sqlite3_wal_hook(db->handle, on_commit, w);
+}
+
+int64_t wal_bytes(const struct wal *w)
+{
+	return w->frames ? LOG_HEADER + (int64_t)w->frames * (FRAME_HEADER + w->page_bytes) : 0;
+}
+
+static sqlite3_file *log_file(struct db *db)
+{
+	sqlite3_file *file = NULL;
+	int rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+
+	return rc == SQLITE_OK && file && file->pMethods ? file : NULL;
 }
 
 static enum err rewrite(sqlite3_file *file, sqlite3_int64 size, char *buffer)
 {
-	for (sqlite3_int64 at = 0; at < size; at += REWRITE) {
-		int n = size - at < REWRITE ? (int)(size - at) : (int)REWRITE;
+	for (sqlite3_int64 at = 0; at < size; at += PIECE) {
+		int n = size - at < PIECE ? (int)(size - at) : (int)PIECE;
 		int rc = file->pMethods->xRead(file, buffer, n, at);
 
 		if (rc == SQLITE_OK)
@@ -86,18 +104,16 @@ static enum err forget_backfilled(struct db *db, struct why *why)
 
 enum err wal_rewrite(struct db *db, struct why *why)
 {
-	sqlite3_file *file = NULL;
+	sqlite3_file *file = log_file(db);
 	sqlite3_int64 size = 0;
 	CLEANUP(mem_freep) char *buffer = NULL;
 	enum err err;
 
-	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file) != SQLITE_OK)
-		return why_set(why, E_INTERNAL, "no write-ahead log");
-	if (!file || !file->pMethods || file->pMethods->xFileSize(file, &size) != SQLITE_OK)
+	if (!file || file->pMethods->xFileSize(file, &size) != SQLITE_OK)
 		return why_set(why, E_IO, "size of the write-ahead log");
 	if (!size)
 		return E_OK;
-	buffer = mem_alloc(REWRITE);
+	buffer = mem_alloc(PIECE);
 	if (!buffer)
 		return why_set(why, E_NOMEM, "write-ahead log");
 	err = rewrite(file, size, buffer);
@@ -117,8 +133,10 @@ enum err wal_checkpoint(struct wal *w, bool truncate, struct why *why)
 	rc = sqlite3_wal_checkpoint_v2(w->db->handle, NULL, mode, NULL, NULL);
 	sqlite3_busy_timeout(w->db->handle, DB_BUSY_MS);
 	w->checked = w->frames;
-	if (rc == SQLITE_OK && truncate)
+	if (rc == SQLITE_OK && truncate) {
 		w->frames = w->checked = 0;
+		w->laid = 0;
+	}
 	if (rc == SQLITE_OK || db_err(rc) == E_BUSY)
 		return E_OK;
 	return db_why(w->db, rc, why, "checkpoint");
@@ -134,9 +152,31 @@ void wal_stop(struct wal *w)
 	checkpointer_stop(&w->checkpointer);
 }
 
+/*
+ * Where file systems keep a journal, a commit that overwrites what is there costs the disk one flush, one that makes the file
+ * longer another. So the file grows in steps, and a log of the usual length keeps it. What fails here the next commit tells.
+ */
+static void lay_ahead(struct wal *w)
+{
+	static char zeros[PIECE];
+	int64_t at = wal_bytes(w);
+	sqlite3_file *file = log_file(w->db);
+
+	if (!file || at <= w->laid || w->frames > w->due)
+		return;
+	w->laid = at + AHEAD;
+	while (at < w->laid && file->pMethods->xWrite(file, zeros, PIECE, at) == SQLITE_OK)
+		at += PIECE;
+}
+
+static bool is_too_long(const struct wal *w)
+{
+	return w->frames > w->due;
+}
+
 static bool idle_is_due(const struct wal *w, uint64_t now_mono)
 {
-	return w->frames > 0 && now_mono - w->committed_mono >= IDLE_MS;
+	return is_too_long(w) && now_mono - w->committed_mono >= IDLE_MS;
 }
 
 /* A reader in the middle of the log stops each copy at the same place: not asked as often then. */
@@ -206,6 +246,7 @@ enum err wal_look(struct wal *w, uint64_t now_mono, struct why *why)
 
 	if (w->frames < w->checked || w->frames < w->copied)
 		begun_anew(w);
+	lay_ahead(w);
 	say_length(w);
 	if (!may_look(w))
 		return E_OK;
@@ -227,7 +268,7 @@ uint32_t wal_wait_ms(const struct wal *w, uint64_t now_mono)
 	uint64_t then = w->committed_mono + IDLE_MS;
 
 	/* tried in vain: a reader held the log; the next commit, or another wake-up, tries again */
-	if (w->frames == 0 || w->tried || checkpointer_is_busy(&w->checkpointer))
+	if (!is_too_long(w) || w->tried || checkpointer_is_busy(&w->checkpointer))
 		return UINT32_MAX;
 	return then > now_mono ? (uint32_t)(then - now_mono) : 0;
 }

@@ -103,7 +103,7 @@ static void keep_house(struct store *s, uint64_t now_mono)
 
 	if (err == E_OK)
 		err = wal_look(&s->wal, now_mono, &why);
-	metric_set(s->metrics.wal_bytes, (int64_t)s->wal.frames * 16384);
+	metric_set(s->metrics.wal_bytes, wal_bytes(&s->wal));
 	if (err != E_OK)
 		writer_failed(s, &why);
 }

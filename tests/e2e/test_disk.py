@@ -383,7 +383,7 @@ def test_a_stuck_disk_does_not_hold_the_end_for_ever(gateway, faults):
 
 # ---- the log of the store -------------------------------------------------------------------------------------------------
 
-def test_the_log_moves_into_the_store_under_load_and_is_empty_when_idle(started, spawn, tmp_path):
+def test_the_log_moves_into_the_store_under_load_and_stays_short_when_idle(started, spawn, tmp_path):
     g = started()
     log = g.data / "spool.db-wal"
     load = Load(spawn, "load", g.url, tmp_path / "ids", size=40000)
@@ -391,8 +391,7 @@ def test_the_log_moves_into_the_store_under_load_and_is_empty_when_idle(started,
     wait_until(lambda: metric(g, "holdfast_store_wal_bytes") > 0, "there is a log")
     wait_until(lambda: log.stat().st_size < 32 << 20 < (g.data / "spool.db").stat().st_size, "the store has more than the log")
     load.stop()
-    wait_until(lambda: log.stat().st_size == 0, "the log is emptied")
-    wait_until(lambda: metric(g, "holdfast_store_wal_bytes") == 0, "and the metric says so")
+    wait_until(lambda: metric(g, "holdfast_store_wal_bytes") < 9 << 20 and log.stat().st_size < 24 << 20, "the log is short")
     judge(g, [load.ids])
 
 
