@@ -85,6 +85,15 @@ enum err source_gone(struct source *s, enum object_kind kind, const char *namesp
 
 /* ---- the guard -------------------------------------------------------------------------------------------------- */
 
+/* Of one name the peer has one copy at most, whatever was offered before. */
+static bool may_have(const struct entry *e)
+{
+	for (const struct copy *c = e->copies; c; c = c->next)
+		if (c->offered)
+			return true;
+	return false;
+}
+
 /* What the peer may have from before, and how much of it has no object any more. What was only begun just now does not count. */
 static void count_copies(const struct source *s, uint64_t *ret_copies, uint64_t *ret_missing)
 {
@@ -92,10 +101,8 @@ static void count_copies(const struct source *s, uint64_t *ret_copies, uint64_t 
 	for (struct link *l = s->all.next; l != &s->all; l = l->next) {
 		const struct entry *e = ENTRY_OF(l, in_all);
 
-		for (const struct copy *c = e->copies; c; c = c->next) {
-			*ret_copies += c->offered;
-			*ret_missing += c->offered && !e->truth;
-		}
+		*ret_copies += may_have(e);
+		*ret_missing += may_have(e) && !e->truth;
 	}
 }
 

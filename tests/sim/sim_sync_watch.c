@@ -307,7 +307,23 @@ static void hold(struct sim *s, const struct agent *a, const struct disk_row *ro
 		sim_broken(s, "no memory");
 }
 
-/* Rows are counted as the guard's limits say: of what an agent has, too much is missing. */
+/* An agent has one copy of a name at most, whatever rows of former ones are there. */
+static bool is_first_of_its_name(struct sim *s, const struct agent *a, const struct disk_row *row,
+				 const struct held *what)
+{
+	const struct map_entry *entry;
+	size_t at = 0;
+	struct held held;
+	bool there;
+
+	while ((entry = map_next(&s->principal.disk.rows, &at)) && entry->value != row)
+		if (read_row(s, a, entry->value, &held, &there) && held.kind == what->kind &&
+		    strcmp(held.namespace, what->namespace) == 0 && strcmp(held.name, what->name) == 0)
+			return false;
+	return true;
+}
+
+/* Names are counted as the guard's limits say: of what an agent has, too much is missing. */
 static bool must_hold(struct sim *s, const struct agent *a)
 {
 	const struct map_entry *entry;
@@ -316,7 +332,7 @@ static bool must_hold(struct sim *s, const struct agent *a)
 	bool there;
 
 	while ((entry = map_next(&s->principal.disk.rows, &at)))
-		if (read_row(s, a, entry->value, &held, &there)) {
+		if (read_row(s, a, entry->value, &held, &there) && is_first_of_its_name(s, a, entry->value, &held)) {
 			copies++;
 			missing += !there;
 		}

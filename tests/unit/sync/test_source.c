@@ -440,6 +440,24 @@ static void the_first_of_too_many_that_nobody_knows_is_held(void **state)
 	end(&sc);
 }
 
+/* A source that was made again and again while both ends came and went: the peer has one copy of the name, not two. */
+static void former_copies_of_one_name_are_one_delete_for_the_guard(void **state)
+{
+	struct ledger_row row = { .kind = STR("Application"), .namespace = STR("ns"), .name = STR("one") };
+	struct scene sc;
+	const char *text;
+
+	(void)state;
+	begin_guarded(&sc, /* count_min= */ 2);
+	row.uid = (struct str)STR("u0");
+	assert_int_equal(source_load_copy(sc.source, &row), E_OK);
+	row.uid = (struct str)STR("u1");
+	assert_int_equal(source_load_copy(sc.source, &row), E_OK);
+	source_complete(sc.source, sc.now);
+	assert_int_equal(source_held(sc.source, &text), 0);
+	end(&sc);
+}
+
 static void a_release_is_good_for_as_many_as_were_held_and_no_more(void **state)
 {
 	struct scene sc;
@@ -655,6 +673,7 @@ int main(void)
 		cmocka_unit_test(a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name),
 		cmocka_unit_test(what_else_the_peer_has_of_a_held_name_is_deleted_with_it),
 		cmocka_unit_test(the_first_of_too_many_that_nobody_knows_is_held),
+		cmocka_unit_test(former_copies_of_one_name_are_one_delete_for_the_guard),
 		cmocka_unit_test(a_release_is_good_for_as_many_as_were_held_and_no_more),
 		cmocka_unit_test(copies_that_nobody_knows_wait_until_there_is_room),
 		cmocka_unit_test(a_copy_that_the_peer_alone_knows_of_takes_its_room),
