@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "delivery/rate.h"
+#include "base/rate.h"
 
 #define QUIET_PER_MINUTE 30
 #define QUIET_BURST      20

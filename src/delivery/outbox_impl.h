@@ -15,7 +15,7 @@
 #include "base/map.h"
 #include "delivery/list.h"
 #include "delivery/outbox.h"
-#include "delivery/rate.h"
+#include "base/rate.h"
 
 enum item_state {
 	ITEM_NEW, /* allocated, in no list */

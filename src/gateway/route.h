@@ -13,7 +13,7 @@
 
 #include "base/map.h"
 #include "base/metrics.h"
-#include "delivery/rate.h"
+#include "base/rate.h"
 #include "gateway/config.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/secret_file.h"

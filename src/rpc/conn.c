@@ -7,6 +7,8 @@
 #include "rpc/call_impl.h"
 #include "rpc/h2.h"
 
+#define BURST_S    10 /* of what a peer may send in a second may come at once (rpc_limits.h) */
+
 #define MAY(state) (1u << RPC_CONN_##state)
 
 static const unsigned allowed[] = {
@@ -26,6 +28,11 @@ void rpc_conn_move(struct rpc_conn *c, enum rpc_conn_state state)
 	c->state_ms = c->end->loop->now_ms;
 }
 
+static void allow(struct rate *r, uint32_t per_s, uint64_t now_ms)
+{
+	rate_init(r, per_s * 60, per_s * BURST_S, now_ms);
+}
+
 void rpc_conn_init(struct rpc_conn *c, struct rpc_end *end)
 {
 	int rc;
@@ -35,6 +42,10 @@ void rpc_conn_init(struct rpc_conn *c, struct rpc_end *end)
 	c->memory = (struct rpc_budget){ .max = end->limits.conn_memory, .parent = &end->memory };
 	c->state_ms = end->loop->now_ms;
 	c->peer.address = c->address;
+	allow(&c->resets, end->limits.resets_per_s, c->state_ms);
+	allow(&c->pings, end->limits.pings_per_s, c->state_ms);
+	allow(&c->settings, end->limits.settings_per_s, c->state_ms);
+	allow(&c->empties, end->limits.empties_per_s, c->state_ms);
 	rc = uv_tcp_init(&end->loop->uv, &c->tcp);
 	assert(rc == 0);
 	c->tcp.data = c;

@@ -17,10 +17,10 @@
 
 #include <netinet/in.h>
 
+#include "base/rate.h"
 #include "net/tls.h"
 #include "rpc/call.h"
 #include "rpc/end.h"
-#include "rpc/flood.h"
 
 #define RPC_LINGER_MS  1000
 #define RPC_LINGER_MAX (1 << 20) /* bytes */
@@ -50,7 +50,7 @@ struct rpc_conn {
 	struct rpc_budget memory;
 	struct rpc_peer peer;
 	struct tls_peer cert;
-	struct flood resets, pings, settings, empties;
+	struct rate resets, pings, settings, empties;
 	uint64_t state_ms;   /* when the state began */
 	uint64_t heard_ms;   /* when bytes came last */
 	uint64_t pinged_ms;  /* when our keepalive ping left; 0: none is waiting */

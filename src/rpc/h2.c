@@ -22,7 +22,6 @@ static int end(struct rpc_conn *c, enum rpc_end_reason reason)
 static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *hd, void *ctx)
 {
 	struct rpc_conn *c = ctx;
-	const struct rpc_limits *l = &c->end->limits;
 	uint64_t now_ms = c->end->loop->now_ms;
 	bool ack = hd->flags & NGHTTP2_FLAG_ACK;
 
@@ -33,20 +32,20 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *hd, void 
 	case NGHTTP2_DATA:
 		if (hd->length || hd->flags & NGHTTP2_FLAG_END_STREAM)
 			return 0;
-		return flood_take(&c->empties, l->empties_per_s, now_ms) ? 0 : end(c, RPC_END_EMPTIES);
+		return rate_take(&c->empties, now_ms, NULL) ? 0 : end(c, RPC_END_EMPTIES);
 	case NGHTTP2_PING:
-		return ack || flood_take(&c->pings, l->pings_per_s, now_ms) ? 0 : end(c, RPC_END_PINGS);
+		return ack || rate_take(&c->pings, now_ms, NULL) ? 0 : end(c, RPC_END_PINGS);
 	case NGHTTP2_SETTINGS:
-		return ack || flood_take(&c->settings, l->settings_per_s, now_ms) ? 0 : end(c, RPC_END_SETTINGS);
+		return ack || rate_take(&c->settings, now_ms, NULL) ? 0 : end(c, RPC_END_SETTINGS);
 	case NGHTTP2_RST_STREAM:
-		return flood_take(&c->resets, l->resets_per_s, now_ms) ? 0 : end(c, RPC_END_RESETS);
+		return rate_take(&c->resets, now_ms, NULL) ? 0 : end(c, RPC_END_RESETS);
 	case NGHTTP2_HEADERS:
 	case NGHTTP2_CONTINUATION:
 	case NGHTTP2_WINDOW_UPDATE:
 	case NGHTTP2_GOAWAY:
 		return 0;
 	default:
-		return flood_take(&c->empties, l->empties_per_s, now_ms) ? 0 : end(c, RPC_END_EMPTIES);
+		return rate_take(&c->empties, now_ms, NULL) ? 0 : end(c, RPC_END_EMPTIES);
 	}
 }
 
@@ -185,7 +184,7 @@ static void count_reset(struct rpc_conn *c, uint32_t error_code)
 {
 	if (error_code == NGHTTP2_NO_ERROR || error_code == NGHTTP2_CANCEL || error_code == NGHTTP2_INTERNAL_ERROR)
 		return;
-	if (!flood_take(&c->resets, c->end->limits.resets_per_s, c->end->loop->now_ms))
+	if (!rate_take(&c->resets, c->end->loop->now_ms, NULL))
 		rpc_conn_end(c, RPC_END_RESETS);
 }
 

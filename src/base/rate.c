@@ -1,4 +1,4 @@
-#include "delivery/rate.h"
+#include "base/rate.h"
 
 #define TOKEN 60000ULL /* one token: so that per_minute tokens are per_minute units a ms */
 
@@ -25,7 +25,8 @@ bool rate_take(struct rate *r, uint64_t now_ms, uint64_t *ret_wait_ms)
 		return true;
 	refill(r, now_ms);
 	if (r->level < TOKEN) {
-		*ret_wait_ms = (TOKEN - r->level + r->per_minute - 1) / r->per_minute;
+		if (ret_wait_ms)
+			*ret_wait_ms = (TOKEN - r->level + r->per_minute - 1) / r->per_minute;
 		return false;
 	}
 	r->level -= TOKEN;

@@ -1,4 +1,4 @@
-#include "delivery/rate.h"
+#include "base/rate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,6 +37,16 @@ static void a_long_pause_gives_no_more_than_the_burst(void **state)
 	assert_int_equal(taken, 5);
 }
 
+static void the_rate_may_go_on_for_ever(void **state)
+{
+	struct rate r;
+
+	(void)state;
+	rate_init(&r, 600, 1, 1000);
+	for (uint64_t ms = 1000; ms < 1000000; ms += 100)
+		assert_true(rate_take(&r, ms, NULL));
+}
+
 static void zero_is_no_limit(void **state)
 {
 	struct rate r;
@@ -65,6 +75,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_burst_is_there_at_once_and_refills_evenly),
 		cmocka_unit_test(a_long_pause_gives_no_more_than_the_burst),
+		cmocka_unit_test(the_rate_may_go_on_for_ever),
 		cmocka_unit_test(zero_is_no_limit),
 		cmocka_unit_test(a_clock_that_stands_still_or_steps_back_takes_nothing_away),
 	};

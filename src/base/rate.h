@@ -18,5 +18,5 @@ struct rate {
 
 void rate_init(struct rate *r, uint32_t per_minute, uint32_t burst, uint64_t now_ms);
 
-/* Takes a token. False: none left; *ret_wait_ms is when the next one comes. */
+/* Takes a token. False: none left; *ret_wait_ms (or NULL) is when the next one comes. */
 bool rate_take(struct rate *r, uint64_t now_ms, uint64_t *ret_wait_ms);
