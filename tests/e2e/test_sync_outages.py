@@ -76,7 +76,7 @@ def test_an_agent_that_waits_for_news_notices_that_the_path_is_dead(net):
     principal = net.principal()
     proxy = Proxy(net.free_port(), principal.port)
     agent = net.agent(SITE, proxy.port, "--keep-alive-ping-interval", "1s").wait_connected()
-    assert "Default: 330s." in run("agent", "--help").split("--keep-alive-ping-interval")[1].split("--heartbeat")[0]
+    assert "Default: 330s." in " ".join(run("agent", "--help").split("--keep-alive-ping-interval")[1].split("--heartbeat")[0].split())
     proxy.blackhole()
     said = wait_until(lambda: agent.log("no connection with the principal"), "it is noticed", 60)
     assert "ping" in said[0]["error"]
