@@ -100,10 +100,8 @@ void hf_store_close(struct hf_store *s)
 			store_abandon(s->writer);
 		return;
 	}
-	if (s->writer && s->on_commit)
-		store_unlisten(s->writer, &s->listener);
+	store_close(s->writer); /* what was submitted is stored and told of, and whoever is told may read */
 	store_reader_close(s->reader);
-	store_close(s->writer);
 	pthread_mutex_destroy(&s->reading);
 	mem_free(s);
 }
