@@ -47,7 +47,7 @@ enum hf_error {
 	HF_LIMIT = 3,         /* over a configured limit */
 	HF_UNSUPPORTED = 4,   /* written by a newer version, or not supported */
 	HF_BUSY = 5,          /* another process writes this store */
-	HF_FULL = 6,          /* the store holds its configured bytes; nothing was stored, nothing discarded */
+	HF_FULL = 6,          /* the store holds its configured bytes, or the disk is full; nothing is discarded */
 	HF_NOMEM = 7,         /* out of memory */
 	HF_UNAVAILABLE = 8,   /* the disk failed and has not come back yet */
 	HF_IO = 9,            /* input or output failed */

@@ -17,7 +17,8 @@
  * Errors    HF_BUSY         another handle writes this store
  *           HF_NOT_FOUND    there is no store in the directory (reading), or no such position
  *           HF_DENIED       the directory or a file of it may not be used
- *           HF_FULL         over `max_bytes`, or the disk is full; nothing was stored, nothing stored before is discarded
+ *           HF_FULL         over `max_bytes`, and nothing was stored; or the disk is full, and as with HF_UNAVAILABLE. Nothing stored
+ *                           before is discarded
  *           HF_LIMIT        an event too large
  *           HF_MALFORMED    the event, or a stream, name or key, breaks its rules
  *           HF_UNAVAILABLE  the disk failed; the store tries to come back by itself. The event may still be there when it has: without
@@ -47,7 +48,7 @@ struct hf_store_options {
 	uint64_t dedup_ms;  /* how long the key of an event is remembered; 0: 72 hours */
 	uint64_t retain_ms; /* what was confirmed goes when it is older; 0: its age does not matter */
 	uint64_t
-		retain_bytes; /* what was confirmed goes when more than this is stored, the oldest first; 0: its size does not matter */
+		retain_bytes; /* what was confirmed goes, the oldest first, beyond this size; 0: the size does not matter */
 
 	/* After each commit that brought new events, `last` is the position of the newest. NULL: nobody asks. */
 	void (*on_commit)(void *ctx, uint64_t last);
