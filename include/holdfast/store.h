@@ -47,8 +47,8 @@ struct hf_store_options {
 	uint64_t max_bytes; /* refuse new events beyond this size of the file; 0: no cap */
 	uint64_t dedup_ms;  /* how long the key of an event is remembered; 0: 72 hours */
 	uint64_t retain_ms; /* what was confirmed goes when it is older; 0: its age does not matter */
-	uint64_t
-		retain_bytes; /* what was confirmed goes, the oldest first, beyond this size; 0: the size does not matter */
+	/* What was confirmed goes, the oldest first, beyond this size; 0: its size does not matter. */
+	uint64_t retain_bytes;
 
 	/* After each commit that brought new events, `last` is the position of the newest. NULL: nobody asks. */
 	void (*on_commit)(void *ctx, uint64_t last);
