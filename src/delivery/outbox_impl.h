@@ -13,9 +13,9 @@
 
 #include "base/heap.h"
 #include "base/map.h"
+#include "base/rate.h"
 #include "delivery/list.h"
 #include "delivery/outbox.h"
-#include "base/rate.h"
 
 enum item_state {
 	ITEM_NEW, /* allocated, in no list */
