@@ -152,21 +152,33 @@ void wal_stop(struct wal *w)
 	checkpointer_stop(&w->checkpointer);
 }
 
+/* What is in the file stays as it is: behind our last commit may be one of a person with sqlite3(1). */
+static void grow(struct wal *w, sqlite3_file *file)
+{
+	static char zeros[PIECE];
+	sqlite3_int64 at = 0;
+	int rc = file->pMethods->xFileSize(file, &at);
+
+	for (int64_t end = wal_bytes(w) + AHEAD; rc == SQLITE_OK && at < end; at += PIECE)
+		rc = file->pMethods->xWrite(file, zeros, PIECE, at);
+	w->laid = at;
+}
+
 /*
  * Where file systems keep a journal, a commit that overwrites what is there costs the disk one flush, one that makes the file
- * longer another. So the file grows in steps, and a log of the usual length keeps it. What fails here the next commit tells.
+ * longer another. So the file grows in steps, in a transaction, so that nobody else makes it longer meanwhile. What fails here
+ * the next commit tells.
  */
 static void lay_ahead(struct wal *w)
 {
-	static char zeros[PIECE];
-	int64_t at = wal_bytes(w);
 	sqlite3_file *file = log_file(w->db);
 
-	if (!file || at <= w->laid || w->frames > w->due)
+	if (!file || wal_bytes(w) <= w->laid || w->frames > w->due)
 		return;
-	w->laid = at + AHEAD;
-	while (at < w->laid && file->pMethods->xWrite(file, zeros, PIECE, at) == SQLITE_OK)
-		at += PIECE;
+	if (db_exec(w->db, "BEGIN IMMEDIATE", NULL) != E_OK)
+		return;
+	grow(w, file);
+	(void)db_exec(w->db, "ROLLBACK", NULL);
 }
 
 static bool is_too_long(const struct wal *w)

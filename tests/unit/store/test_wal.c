@@ -297,6 +297,25 @@ static void one_commit_in_many_makes_the_log_longer(void **state)
 	close_quiet(&q);
 }
 
+/* A person may write with sqlite3(1), and just behind our last commit. */
+static void room_is_never_made_over_what_another_has_written(void **state)
+{
+	struct why why = { 0 };
+	sqlite3 *other = NULL;
+	struct quiet q;
+	int64_t rows = 0;
+
+	(void)state;
+	commit_once(&q);
+	assert_int_equal(sqlite3_open_v2(q.path, &other, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "INSERT INTO t VALUES(2)", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(wal_look(&q.wal, 1000, NULL), E_OK);
+	sqlite3_close(other);
+	assert_int_equal(db_i64(&q.db, "SELECT count(*) FROM t", &why, &rows), E_OK);
+	assert_int_equal(rows, 2);
+	close_quiet(&q);
+}
+
 /* Whoever is woken a moment before the time, and sleeps again a moment after it. */
 static void the_time_to_empty_the_log_is_not_missed(void **state)
 {
@@ -423,6 +442,7 @@ int main(void)
 		cmocka_unit_test(closing_empties_the_log),
 		cmocka_unit_test(a_log_of_the_usual_length_keeps_its_file),
 		cmocka_unit_test(one_commit_in_many_makes_the_log_longer),
+		cmocka_unit_test(room_is_never_made_over_what_another_has_written),
 		cmocka_unit_test(the_time_to_empty_the_log_is_not_missed),
 		cmocka_unit_test(a_log_that_a_reader_holds_is_emptied_with_the_next_wake_up),
 		cmocka_unit_test(a_copy_fails_with_each_of_its_syncs),
