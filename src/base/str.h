@@ -16,14 +16,10 @@ struct str {
 	size_t n;
 };
 
-#define STR(literal)     ((struct str){ "" literal, sizeof(literal) - 1 })
-
-/* The value of a macro as a literal. */
-#define STRINGIFY(macro) STRINGIFY_(macro)
-#define STRINGIFY_(text) #text
+#define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
 
 /* printf: "%.*s", STR_ARG(s) */
-#define STR_ARG(s)       (int)(s).n, (s).p ? (s).p : ""
+#define STR_ARG(s)   (int)(s).n, (s).p ? (s).p : ""
 
 static inline struct str str_of(const char *p)
 {

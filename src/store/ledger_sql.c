@@ -50,18 +50,8 @@ static const struct migration ledger = {
 	.application_id = APPLICATION_ID,
 	.version = ARRAY_LEN(steps),
 	.steps = steps,
-	.pragmas = "PRAGMA page_size = " STRINGIFY(
-		LEDGER_PAGE_BYTES) ";"
-				   "PRAGMA synchronous = EXTRA;" /* as in schema.c: a journal must not come back */
-				   "PRAGMA journal_mode = WAL;"
-				   "PRAGMA synchronous = FULL;"
-				   "PRAGMA secure_delete = OFF;"
-				   "PRAGMA temp_store = MEMORY;"
-				   "PRAGMA foreign_keys = OFF;"
-				   "PRAGMA trusted_schema = OFF;"
-				   "PRAGMA cache_size = -8192;"
-				   "PRAGMA wal_autocheckpoint = 0;"
-				   "PRAGMA journal_size_limit = 16777216;",
+	.page_bytes = LEDGER_PAGE_BYTES,
+	.cache_kb = 8192,
 };
 
 enum err ledger_schema_prepare(struct db *db, struct why *why)

@@ -81,6 +81,31 @@ static enum err check_wal(struct db *db, struct why *why)
 	return err;
 }
 
+/*
+ * Debian's SQLite overwrites what is deleted; a spool that lets whole ranges go would write every page twice for that.
+ * Checkpoints are wal.c's business. Turning a new file to WAL deletes a rollback journal; only EXTRA syncs that deletion, and a
+ * journal that came back after a power cut would take the file back to nothing.
+ */
+static enum err set_up(struct db *db, const struct migration *m, struct why *why)
+{
+	char sql[512];
+
+	sqlite3_snprintf(sizeof(sql), sql,
+			 "PRAGMA page_size = %d;"
+			 "PRAGMA synchronous = EXTRA;"
+			 "PRAGMA journal_mode = WAL;"
+			 "PRAGMA synchronous = FULL;"
+			 "PRAGMA secure_delete = OFF;"
+			 "PRAGMA temp_store = MEMORY;"
+			 "PRAGMA foreign_keys = OFF;"
+			 "PRAGMA trusted_schema = OFF;"
+			 "PRAGMA cache_size = -%d;"
+			 "PRAGMA wal_autocheckpoint = 0;"
+			 "PRAGMA journal_size_limit = 16777216;",
+			 m->page_bytes, m->cache_kb);
+	return db_exec_as(db, "set up the file and its write-ahead log", sql, why);
+}
+
 enum err migrate(struct db *db, const struct migration *m, struct why *why)
 {
 	int64_t version = 0;
@@ -88,7 +113,7 @@ enum err migrate(struct db *db, const struct migration *m, struct why *why)
 					&version); /* first of all: another program's file is left as it is */
 
 	if (err == E_OK)
-		err = db_exec_as(db, "set up the file and its write-ahead log", m->pragmas, why);
+		err = set_up(db, m, why);
 	if (err == E_OK)
 		err = check_wal(db, why);
 	while (err == E_OK && version < m->version)

@@ -13,7 +13,8 @@ struct migration {
 	int application_id;       /* of the file; what another program made is left as it is */
 	int version;              /* the newest, and the number of steps */
 	const char *const *steps; /* SQL from version i to i + 1 */
-	const char *pragmas;      /* of the connection, and of a new file */
+	int page_bytes;           /* of a new file */
+	int cache_kb;             /* of the connection */
 	enum err (*on_create)(struct db *db, struct why *why); /* NULL, or what a new file needs beside its tables */
 };
 

@@ -30,25 +30,6 @@ static const char *const steps[] = {
 
 _Static_assert(ARRAY_LEN(steps) == SCHEMA_VERSION, "one step per version");
 
-/*
- * 16 KB pages append half as fast again as 4 KB (docs/why/sqlite.md). Debian's SQLite overwrites what is deleted; a spool that
- * lets whole ranges go would write every page twice for that. Checkpoints are wal.c's business. Turning a new file
- * to WAL deletes a rollback journal; only EXTRA syncs that deletion, and a journal that came back after a power cut would
- * take the file back to nothing.
- */
-static const char pragmas[] = "PRAGMA page_size = " STRINGIFY(
-	SCHEMA_PAGE_BYTES) ";"
-			   "PRAGMA synchronous = EXTRA;"
-			   "PRAGMA journal_mode = WAL;"
-			   "PRAGMA synchronous = FULL;"
-			   "PRAGMA secure_delete = OFF;"
-			   "PRAGMA temp_store = MEMORY;"
-			   "PRAGMA foreign_keys = OFF;"
-			   "PRAGMA trusted_schema = OFF;"
-			   "PRAGMA cache_size = -3072;"
-			   "PRAGMA wal_autocheckpoint = 0;"
-			   "PRAGMA journal_size_limit = 16777216;";
-
 /* The key of the fingerprints (dedup.h): secret, so that nobody can choose two keys with the same one. */
 static enum err write_secret(struct db *db, struct why *why)
 {
@@ -69,7 +50,8 @@ static const struct migration spool = {
 	.application_id = SCHEMA_APPLICATION_ID,
 	.version = SCHEMA_VERSION,
 	.steps = steps,
-	.pragmas = pragmas,
+	.page_bytes = SCHEMA_PAGE_BYTES, /* appends half as fast again as 4 KB (docs/why/sqlite.md) */
+	.cache_kb = 3072,
 	.on_create = write_secret,
 };
 
