@@ -232,13 +232,13 @@ void rpc_call_reset(struct rpc_call *call, uint32_t error_code)
 void rpc_call_offer(struct rpc_call *call)
 {
 	const struct rpc_limits *l = &call->conn->end->limits;
-	bool is_server = call->conn->end->role->is_server;
-	void (*on_writable)(struct rpc_call *) = is_server ? call->method->on_writable : call->options.on_writable;
+	void (*on_writable)(struct rpc_call *);
 
 	if (!call->blocked || !call->owned || (call->until_empty && call->queued) || call->queued > l->send_queue / 2 ||
 	    (call->queued && call->conn->queued > l->conn_send_queue / 2))
 		return;
 	unblock(call);
+	on_writable = call->method ? call->method->on_writable : call->options.on_writable;
 	if (!on_writable)
 		return;
 	rpc_call_ref(call);

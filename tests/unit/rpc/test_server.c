@@ -17,14 +17,16 @@
 #include "pair.h"
 #include "rpc/conn.h"
 
-#define PATIENCE_MS 60000
+#define PATIENCE_MS     60000
 
 /* The preface, SETTINGS, and the acknowledgement of the server's, which it need not wait for. */
-#define HELLO       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\0\0\4\1\0\0\0\0"
+#define HELLO           "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\0\0\4\1\0\0\0\0"
 
-/* POST http /t/Hang, content-type, and a deadline of 1 ms: 50 bytes (RFC 7541, no field is indexed). */
-#define FIELDS                                                                 \
-	"\x83\x86\4\7/t/Hang\1\1x\17\20\20application/grpc\0\14grpc-timeout\2" \
+/* POST http, a path of 7 bytes, content-type: 33 bytes (RFC 7541, no field is indexed). With a deadline of 1 ms: 50. */
+#define FIELDS_OF(path) "\x83\x86\4\7" path "\1\1x\17\20\20application/grpc"
+#define FIELDS                \
+	FIELDS_OF("/t/Hang")  \
+	"\0\14grpc-timeout\2" \
 	"1m"
 
 /* Of stream 1: the header without its end, and its end, which is empty; and all of it at once. */
@@ -192,6 +194,32 @@ static void a_head_for_which_there_is_no_memory_does_not_end_the_connection_late
 	assert_in_range(alone, 1, 30);
 }
 
+/* SETTINGS with windows of 0; a call that is answered with more than the queue holds; the head of another without its end. */
+#define SETTINGS_SHUT "\0\0\6\4\0\0\0\0\0\0\4\0\0\0\0"
+#define FULL_CALL     "\0\0\x21\1\4\0\0\0\1" FIELDS_OF("/t/Full") "\0\0\5\0\1\0\0\0\1\0\0\0\0\0"
+#define OTHER_BEGINS  "\0\0\x21\1\0\0\0\0\3" FIELDS_OF("/t/Hang")
+
+#define OTHER_ENDS    "\0\0\0\x9\4\0\0\0\3"
+
+static bool is_answered(void)
+{
+	return raw.over || raw.heads == 1;
+}
+
+/* Nobody knows its method yet. */
+static void a_head_that_is_coming_while_another_call_waits_for_room_is_not_asked_for_its_method(void **state)
+{
+	(void)state;
+	dial(NULL);
+	say(STR(HELLO SETTINGS_SHUT FULL_CALL OTHER_BEGINS));
+	turn_until(is_answered);
+	say(STR(OTHER_ENDS PING));
+	turn_until(is_heard);
+	assert_false(raw.over);
+	assert_in_range(pair.filled, 1, SIZE_MAX);
+	hang_up();
+}
+
 /* ---- the end --------------------------------------------------------------------------------------------------------- */
 
 static uint64_t stopped_ms;
@@ -232,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_deadline_begins_when_the_head_is_complete),
 		cmocka_unit_test(a_head_for_which_there_is_no_memory_does_not_end_the_connection_later),
+		cmocka_unit_test(a_head_that_is_coming_while_another_call_waits_for_room_is_not_asked_for_its_method),
 		cmocka_unit_test(a_peer_has_its_moment_to_see_why_whatever_was_due_before),
 	};
 
