@@ -80,15 +80,21 @@ static void known_free(struct hub *h, struct known_object *k)
 	mem_free(k);
 }
 
+/* All at once: taking them out of the map one by one would look through its beginning again for each. */
 void hub_forget_objects(struct hub *h)
 {
 	const struct map_entry *e;
 	size_t at = 0;
 
 	while ((e = map_next(&h->objects, &at))) {
-		known_free(h, e->value);
-		at = 0;
+		struct known_object *k = e->value;
+
+		object_unref(k->object);
+		mem_free(k);
 	}
+	at = 0;
+	while ((e = map_next(&h->buckets, &at)))
+		mem_free(e->value);
 	missed_release(&h->missed);
 	map_release(&h->objects);
 	map_release(&h->buckets);
