@@ -10,11 +10,6 @@ static const struct bitbucket_settings *settings_of(const struct hook *h)
 	return h->route->settings;
 }
 
-static void list(const struct hook *h, struct str cursor, struct hook_request *r)
-{
-	rest_list(h, cursor, "pagelen=100", r);
-}
-
 static void see(struct hook *h, struct str item, struct buf *arena)
 {
 	unsigned differs = 0;
@@ -61,7 +56,8 @@ static struct str made(const struct hook_answer *a, struct buf *arena)
 static const struct hook_provider provider = {
 	.name = "bitbucket",
 	.interval_ms = 600000,
-	.list = list,
+	.first = "pagelen=100",
+	.list = rest_list,
 	.read = read,
 	.write = write,
 	.made = made,

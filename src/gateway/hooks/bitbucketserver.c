@@ -12,11 +12,6 @@ static const struct bitbucketserver_settings *settings_of(const struct hook *h)
 	return h->route->settings;
 }
 
-static void list(const struct hook *h, struct str cursor, struct hook_request *r)
-{
-	rest_list(h, cursor, FIRST, r);
-}
-
 static unsigned secret_differs(const struct hook *h, struct str shown)
 {
 	if (h->secret.path && shown.n && str_find(shown, '*') == shown.n)
@@ -81,7 +76,8 @@ static void write(const struct hook *h, struct str id, struct hook_request *r)
 static const struct hook_provider provider = {
 	.name = "bitbucketserver",
 	.interval_ms = 60000,
-	.list = list,
+	.first = FIRST,
+	.list = rest_list,
 	.read = read,
 	.write = write,
 	.made = rest_made,
@@ -128,7 +124,8 @@ static const struct hook_provider project_provider = {
 	.name = "bitbucketserver",
 	.interval_ms = 60000,
 	.expands = &provider,
-	.list = list,
+	.first = FIRST,
+	.list = rest_list,
 	.read = read_project,
 };
 

@@ -10,12 +10,6 @@ static const struct gerrit_settings *settings_of(const struct hook *h)
 	return h->route->settings;
 }
 
-static void list(const struct hook *h, struct str cursor, struct hook_request *r)
-{
-	(void)cursor;
-	buf_str(&r->path, str_of(h->path));
-}
-
 static enum err read(struct hook *h, const struct hook_answer *a, struct why *why)
 {
 	const struct gerrit_settings *s = settings_of(h);
@@ -70,7 +64,7 @@ static const struct hook_provider provider = {
 	.name = "gerrit",
 	.interval_ms = 60000,
 	.missing_is_404 = true,
-	.list = list,
+	.list = rest_list,
 	.read = read,
 	.write = write,
 	.remove = remove_it,

@@ -18,11 +18,6 @@ static struct str content_type(const struct hook *h)
 	return type && *type ? str_of(type) : STR("form");
 }
 
-static void list(const struct hook *h, struct str cursor, struct hook_request *r)
-{
-	rest_list(h, cursor, "per_page=100", r);
-}
-
 static void see(struct hook *h, struct str item, struct buf *arena)
 {
 	const struct github_settings *s = settings_of(h);
@@ -70,7 +65,8 @@ static const struct hook_provider provider = {
 	.name = "github",
 	.interval_ms = 60000,
 	.often = 10,
-	.list = list,
+	.first = "per_page=100",
+	.list = rest_list,
 	.read = read,
 	.write = write,
 	.made = rest_made,

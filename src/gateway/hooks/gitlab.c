@@ -37,11 +37,6 @@ static bool is_wanted(const struct gitlab_settings *s, const char *event)
 	return false;
 }
 
-static void list(const struct hook *h, struct str cursor, struct hook_request *r)
-{
-	rest_list(h, cursor, "per_page=100", r);
-}
-
 static void see(struct hook *h, struct str item, struct buf *arena)
 {
 	const struct gitlab_settings *s = settings_of(h);
@@ -92,7 +87,8 @@ static void write(const struct hook *h, struct str id, struct hook_request *r)
 static const struct hook_provider provider = {
 	.name = "gitlab",
 	.interval_ms = 60000,
-	.list = list,
+	.first = "per_page=100",
+	.list = rest_list,
 	.read = read,
 	.write = write,
 	.made = rest_made,

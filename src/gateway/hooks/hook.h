@@ -74,6 +74,7 @@ struct hook_provider {
 	unsigned often;       /* .. so many times; then every HOOK_SELDOM_MS. 0: always this often */
 	bool missing_is_404;  /* a hook of its own address: 404 means that there is none */
 	bool xml;             /* answers are XML, else JSON */
+	const char *first;    /* the query of a list's first page; NULL: there are no pages */
 	/* What is listed are no hooks but places for those of this one; NULL: hooks. */
 	const struct hook_provider *expands;
 

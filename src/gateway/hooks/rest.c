@@ -2,9 +2,13 @@
 
 #include "event/json_walk.h"
 
-void rest_list(const struct hook *h, struct str cursor, const char *first, struct hook_request *r)
+void rest_list(const struct hook *h, struct str cursor, struct hook_request *r)
 {
+	const char *first = h->provider->first;
+
 	buf_str(&r->path, str_of(h->path));
+	if (!first)
+		return;
 	buf_char(&r->path, '?');
 	buf_str(&r->path, cursor.n ? cursor : str_of(first));
 }

@@ -6,8 +6,8 @@
 #include "gateway/hooks/plan.h"
 #include "gateway/hooks/text.h"
 
-/* GET <path>?<cursor>, or ?<first> for the first page. */
-void rest_list(const struct hook *h, struct str cursor, const char *first, struct hook_request *r);
+/* GET <path>?<cursor>, or ?<provider->first> for the first page. */
+void rest_list(const struct hook *h, struct str cursor, struct hook_request *r);
 
 /* POST <path>, or <method> <path>/<id>. The body is the caller's. */
 void rest_write(const struct hook *h, struct str id, const char *method, struct hook_request *r);

@@ -14,12 +14,6 @@ static const struct storagegrid_settings *settings_of(const struct hook *h)
 	return h->route->settings;
 }
 
-static void list(const struct hook *h, struct str cursor, struct hook_request *r)
-{
-	(void)cursor;
-	buf_str(&r->path, str_of(h->path));
-}
-
 /* ---- the endpoint ------------------------------------------------------------------------------------------------------- */
 
 static void see_endpoint(struct hook *h, struct str item, struct buf *arena)
@@ -53,7 +47,7 @@ static struct str made(const struct hook_answer *a, struct buf *arena)
 static const struct hook_provider endpoint_provider = {
 	.name = "storageGrid",
 	.interval_ms = 600000,
-	.list = list,
+	.list = rest_list,
 	.read = read_endpoints,
 	.write = write_endpoint,
 	.made = made,
@@ -268,7 +262,7 @@ static void remove_notification(const struct hook *h, struct str id, struct hook
 static const struct hook_provider notification_provider = {
 	.name = "storageGrid",
 	.interval_ms = 600000,
-	.list = list,
+	.list = rest_list,
 	.read = read_notification,
 	.write = write_notification,
 	.remove = remove_notification,

@@ -11,11 +11,6 @@ static const struct stripe_settings *settings_of(const struct hook *h)
 	return h->route->settings;
 }
 
-static void list(const struct hook *h, struct str cursor, struct hook_request *r)
-{
-	rest_list(h, cursor, "limit=100", r);
-}
-
 static bool has_events(const struct hook *h, struct str array, struct buf *arena)
 {
 	char star[] = "*", *all = star;
@@ -78,7 +73,8 @@ static void write(const struct hook *h, struct str id, struct hook_request *r)
 static const struct hook_provider provider = {
 	.name = "stripe",
 	.interval_ms = 600000,
-	.list = list,
+	.first = "limit=100",
+	.list = rest_list,
 	.read = read,
 	.write = write,
 	.made = rest_made,
