@@ -66,17 +66,7 @@ static const struct hook_provider provider = {
 
 static void add(struct hook_plan *p, const char *owner, const char *slug)
 {
-	struct buf path = { 0 }, place = { 0 };
-
-	if (!owner || !slug)
-		return;
-	buf_lit(&path, "/repositories/");
-	text_encode(&path, str_of(owner));
-	buf_char(&path, '/');
-	text_encode(&path, str_of(slug));
-	buf_lit(&path, "/hooks");
-	buf_addf(&place, "%s/%s", owner, slug);
-	hook_plan_add(p, &provider, &path, &place);
+	hook_plan_add(p, &provider, "/repositories/*/*/hooks", "*/*", owner, slug);
 }
 
 static void plan(const struct route_config *route, struct hook_plan *p)

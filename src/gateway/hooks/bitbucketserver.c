@@ -86,26 +86,19 @@ static const struct hook_provider provider = {
 
 /* ---- projects ----------------------------------------------------------------------------------------------------------- */
 
-static void write_repository(struct str project, struct str slug, struct buf *path, struct buf *place)
-{
-	buf_lit(path, "/api/1.0/projects/");
-	text_encode(path, project);
-	buf_lit(path, "/repos/");
-	text_encode(path, slug);
-	buf_lit(path, "/webhooks");
-	buf_str(place, project);
-	buf_char(place, '/');
-	buf_str(place, slug);
-}
+#define PROJECT    "/api/1.0/projects/*/repos"
+#define REPOSITORY PROJECT "/*/webhooks"
+#define PLACE      "*/*"
 
 static void see_repository(struct hook *h, struct str item, struct buf *arena)
 {
-	struct str slug = text_of(item, "slug", arena);
+	const struct str names[] = { str_of(h->place), text_of(item, "slug", arena) };
 	struct buf path = { 0 }, place = { 0 };
 
-	if (!slug.n || memchr(slug.p, '\0', slug.n))
+	if (!names[1].n || memchr(names[1].p, '\0', names[1].n))
 		return;
-	write_repository(str_of(h->place), slug, &path, &place);
+	hook_plan_fill(&path, REPOSITORY, names, /* encode= */ true);
+	hook_plan_fill(&place, PLACE, names, /* encode= */ false);
 	if (path.err == E_OK && place.err == E_OK)
 		hook_add_place(h, buf_view(&path), buf_view(&place));
 	else
@@ -129,25 +122,9 @@ static const struct hook_provider project_provider = {
 	.read = read_project,
 };
 
-static void add_project(struct hook_plan *p, const char *key)
-{
-	struct buf path = { 0 }, place = { 0 };
-
-	buf_lit(&path, "/api/1.0/projects/");
-	text_encode(&path, str_of(key));
-	buf_lit(&path, "/repos");
-	buf_str(&place, str_of(key));
-	hook_plan_add(p, &project_provider, &path, &place);
-}
-
 static void add(struct hook_plan *p, const char *project, const char *slug)
 {
-	struct buf path = { 0 }, place = { 0 };
-
-	if (!project || !slug)
-		return;
-	write_repository(str_of(project), str_of(slug), &path, &place);
-	hook_plan_add(p, &provider, &path, &place);
+	hook_plan_add(p, &provider, REPOSITORY, PLACE, project, slug);
 }
 
 static void plan(const struct route_config *route, struct hook_plan *p)
@@ -171,7 +148,7 @@ static void plan(const struct route_config *route, struct hook_plan *p)
 		add(p, items[i].project_key, items[i].slug);
 	add(p, s->project_key, s->repository_slug);
 	for (size_t i = 0; i < s->projects.count; i++)
-		add_project(p, s->projects.items[i]);
+		hook_plan_add(p, &project_provider, PROJECT, "*", s->projects.items[i], NULL);
 }
 
 const struct hook_kind hook_kind_bitbucketserver = { "bitbucketserver", plan };

@@ -70,19 +70,6 @@ static const struct hook_provider provider = {
 	.remove = remove_it,
 };
 
-static void add(struct hook_plan *p, const char *project, const char *hook)
-{
-	struct buf path = { 0 }, place = { 0 };
-
-	buf_lit(&path, "/a/config/server/webhooks~projects/");
-	text_encode(&path, str_of(project));
-	buf_lit(&path, "/remotes/");
-	text_encode(&path, str_of(hook));
-	buf_char(&path, '/');
-	buf_str(&place, str_of(project));
-	hook_plan_add(p, &provider, &path, &place);
-}
-
 static void plan(const struct route_config *route, struct hook_plan *p)
 {
 	const struct gerrit_settings *s = route->settings;
@@ -94,7 +81,8 @@ static void plan(const struct route_config *route, struct hook_plan *p)
 	p->delete_on_finish = s->delete_hook_on_finish;
 	hook_plan_base(p, s->base_url);
 	for (size_t i = 0; i < s->projects.count; i++)
-		add(p, s->projects.items[i], name);
+		hook_plan_add(p, &provider, "/a/config/server/webhooks~projects/*/remotes/*/", "*",
+			      s->projects.items[i], name);
 }
 
 const struct hook_kind hook_kind_gerrit = { "gerrit", plan };

@@ -94,28 +94,7 @@ static void set_base(struct hook_plan *p, const char *base)
 
 static void add_repository(struct hook_plan *p, const char *owner, const char *name)
 {
-	struct buf path = { 0 }, place = { 0 };
-
-	if (!owner || !name)
-		return;
-	buf_lit(&path, "/repos/");
-	text_encode(&path, str_of(owner));
-	buf_char(&path, '/');
-	text_encode(&path, str_of(name));
-	buf_lit(&path, "/hooks");
-	buf_addf(&place, "%s/%s", owner, name);
-	hook_plan_add(p, &provider, &path, &place);
-}
-
-static void add_organization(struct hook_plan *p, const char *name)
-{
-	struct buf path = { 0 }, place = { 0 };
-
-	buf_lit(&path, "/orgs/");
-	text_encode(&path, str_of(name));
-	buf_lit(&path, "/hooks");
-	buf_str(&place, str_of(name));
-	hook_plan_add(p, &provider, &path, &place);
+	hook_plan_add(p, &provider, "/repos/*/*/hooks", "*/*", owner, name);
 }
 
 static void plan(const struct route_config *route, struct hook_plan *p)
@@ -137,7 +116,7 @@ static void plan(const struct route_config *route, struct hook_plan *p)
 			add_repository(p, items[i].owner, items[i].names.items[k]);
 	add_repository(p, s->owner, s->repository);
 	for (size_t i = 0; i < s->organizations.count; i++)
-		add_organization(p, s->organizations.items[i]);
+		hook_plan_add(p, &provider, "/orgs/*/hooks", "*", s->organizations.items[i], NULL);
 }
 
 const struct hook_kind hook_kind_github = { "github", plan };

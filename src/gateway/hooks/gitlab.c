@@ -95,15 +95,9 @@ static const struct hook_provider provider = {
 	.remove = rest_remove,
 };
 
-static void add(struct hook_plan *p, const char *kind, const char *id)
+static void add_project(struct hook_plan *p, const char *id)
 {
-	struct buf path = { 0 }, place = { 0 };
-
-	buf_addf(&path, "/%s/", kind);
-	text_encode(&path, str_of(id));
-	buf_lit(&path, "/hooks");
-	buf_str(&place, str_of(id));
-	hook_plan_add(p, &provider, &path, &place);
+	hook_plan_add(p, &provider, "/projects/*/hooks", "*", id, NULL);
 }
 
 static void plan(const struct route_config *route, struct hook_plan *p)
@@ -118,11 +112,10 @@ static void plan(const struct route_config *route, struct hook_plan *p)
 	if (!str_ends(buf_view(&p->login.base), STR("/api/v4")))
 		buf_lit(&p->login.base, "/api/v4");
 	for (size_t i = 0; i < s->projects.count; i++)
-		add(p, "projects", s->projects.items[i]);
-	if (s->project_id)
-		add(p, "projects", s->project_id);
+		add_project(p, s->projects.items[i]);
+	add_project(p, s->project_id);
 	for (size_t i = 0; i < s->groups.count; i++)
-		add(p, "groups", s->groups.items[i]);
+		hook_plan_add(p, &provider, "/groups/*/hooks", "*", s->groups.items[i], NULL);
 }
 
 const struct hook_kind hook_kind_gitlab = { "gitlab", plan };

@@ -1,6 +1,7 @@
 #include "gateway/hooks/plan.h"
 
 #include "base/mem.h"
+#include "gateway/hooks/text.h"
 #include "gateway/sources/source.h"
 
 static const struct hook_kind *const kinds[] = {
@@ -16,21 +17,47 @@ const struct hook_kind *hook_kind_find(const char *kind)
 	return NULL;
 }
 
-void hook_plan_add(struct hook_plan *p, const struct hook_provider *provider, struct buf *path, struct buf *place)
+void hook_plan_fill(struct buf *b, const char *pattern, const struct str names[static 2], bool encode)
 {
-	struct hook_plan_place *more = mem_realloc(p->places, (p->count + 1) * sizeof(*more));
-	struct hook_plan_place added = { .provider = provider };
-
-	if (more) {
-		p->places = more;
-		added.path = path->err == E_OK ? str_dup(buf_view(path)) : NULL;
-		added.place = place->err == E_OK ? str_dup(buf_view(place)) : NULL;
-		p->places[p->count++] = added;
+	for (; *pattern; pattern++) {
+		if (*pattern != '*')
+			buf_char(b, *pattern);
+		else if (encode)
+			text_encode(b, *names++);
+		else
+			buf_str(b, *names++);
 	}
-	if (!more || !added.path || !added.place)
+}
+
+static char *filled(const char *pattern, const struct str names[static 2], bool encode)
+{
+	struct buf b = { 0 };
+	char *text;
+
+	hook_plan_fill(&b, pattern, names, encode);
+	text = b.err == E_OK ? str_dup(buf_view(&b)) : NULL;
+	buf_release(&b);
+	return text;
+}
+
+void hook_plan_add(struct hook_plan *p, const struct hook_provider *provider, const char *path, const char *place,
+		   const char *first, const char *second)
+{
+	const struct str names[] = { str_of(first), str_of(second) };
+	struct hook_plan_place *more;
+
+	if ((strchr(path, '*') && !first) || (strchr(path, '*') != strrchr(path, '*') && !second))
+		return;
+	more = mem_realloc(p->places, (p->count + 1) * sizeof(*more));
+	if (!more) {
 		p->err = E_NOMEM;
-	buf_release(path);
-	buf_release(place);
+		return;
+	}
+	p->places = more;
+	more += p->count++;
+	*more = (struct hook_plan_place){ provider, filled(path, names, true), filled(place, names, false) };
+	if (!more->path || !more->place)
+		p->err = E_NOMEM;
 }
 
 void hook_plan_base(struct hook_plan *p, const char *base)

@@ -60,8 +60,15 @@ struct hook_kind {
 /* Of a kind of source; NULL: it has no hooks. */
 const struct hook_kind *hook_kind_find(const char *kind);
 
-/* For plan(): one more place. `path` and `place` are emptied. */
-void hook_plan_add(struct hook_plan *p, const struct hook_provider *provider, struct buf *path, struct buf *place);
+/*
+ * For plan(): one more place. Each `*` of `path` is the next name, percent-encoded, and each of `place` as it is. Nothing is
+ * added where a name that `path` wants is NULL: the manifest says half of it.
+ */
+void hook_plan_add(struct hook_plan *p, const struct hook_provider *provider, const char *path, const char *place,
+		   const char *first, const char *second);
+
+/* Appends `pattern` in the same way; `encode`: names are percent-encoded. */
+void hook_plan_fill(struct buf *b, const char *pattern, const struct str names[static 2], bool encode);
 
 /* For plan(): `base` without slashes at its end. */
 void hook_plan_base(struct hook_plan *p, const char *base);

@@ -102,7 +102,6 @@ static const struct hook_provider provider = {
 static void plan(const struct route_config *route, struct hook_plan *p)
 {
 	const struct sns_settings *s = route->settings;
-	struct buf path = { 0 }, place = { 0 };
 
 	if (!s->access_key.path || !s->secret_key.path)
 		return;
@@ -117,9 +116,7 @@ static void plan(const struct route_config *route, struct hook_plan *p)
 		p->login.kind = LOGIN_ROLE;
 		p->login.role_arn = s->role_arn;
 	}
-	buf_char(&path, '/');
-	buf_str(&place, str_of(s->topic_arn));
-	hook_plan_add(p, &provider, &path, &place);
+	hook_plan_add(p, &provider, "/", "*", s->topic_arn, NULL);
 }
 
 const struct hook_kind hook_kind_sns = { "sns", plan };

@@ -271,7 +271,6 @@ static const struct hook_provider notification_provider = {
 static void plan(const struct route_config *route, struct hook_plan *p)
 {
 	const struct storagegrid_settings *s = route->settings;
-	struct buf path = { 0 }, place = { 0 };
 
 	p->login.kind = LOGIN_BEARER;
 	p->login.first = &s->auth_token;
@@ -280,14 +279,8 @@ static void plan(const struct route_config *route, struct hook_plan *p)
 	p->login.key_path = s->tls.key.path;
 	p->login.insecure = s->tls.insecure;
 	hook_plan_base(p, s->api_url);
-	buf_lit(&path, "/org/endpoints");
-	buf_str(&place, str_of(s->topic_arn));
-	hook_plan_add(p, &endpoint_provider, &path, &place);
-	buf_lit(&path, "/org/containers/");
-	text_encode(&path, str_of(s->bucket));
-	buf_lit(&path, "/notification");
-	buf_str(&place, str_of(s->bucket));
-	hook_plan_add(p, &notification_provider, &path, &place);
+	hook_plan_add(p, &endpoint_provider, "/org/endpoints", "*", s->topic_arn, NULL);
+	hook_plan_add(p, &notification_provider, "/org/containers/*/notification", "*", s->bucket, NULL);
 }
 
 const struct hook_kind hook_kind_storagegrid = { "storageGrid", plan };

@@ -84,16 +84,13 @@ static const struct hook_provider provider = {
 static void plan(const struct route_config *route, struct hook_plan *p)
 {
 	const struct stripe_settings *s = route->settings;
-	struct buf path = { 0 }, place = { 0 };
 
 	if (!s->create_webhook || !s->api_key.path)
 		return;
 	p->login.kind = LOGIN_BEARER;
 	p->login.first = &s->api_key;
 	hook_plan_base(p, "https://api.stripe.com");
-	buf_lit(&path, "/v1/webhook_endpoints");
-	buf_lit(&place, "account");
-	hook_plan_add(p, &provider, &path, &place);
+	hook_plan_add(p, &provider, "/v1/webhook_endpoints", "account", NULL, NULL);
 }
 
 const struct hook_kind hook_kind_stripe = { "stripe", plan };
