@@ -215,8 +215,12 @@ void login_ask_version(struct connection *c)
 /* An open stream outlives its token: nothing is lost yet. It is tried each second, and said once. */
 static void not_renewed(struct connection *c, enum rpc_code code, struct str why)
 {
-	log_at(c->stale ? LOG_DEBUG : LOG_WARN, AGENT_LOG, "the access token was not renewed",
-	       code == RPC_OK ? (struct log_field){ 0 } : LOG_S("code", rpc_code_name(code)), LOG_STRN("error", why));
+	struct log_field reason = { 0 };
+
+	if (code != RPC_OK)
+		reason = LOG_S("code", rpc_code_name(code));
+	log_at(c->stale ? LOG_DEBUG : LOG_WARN, AGENT_LOG, "the access token was not renewed", reason,
+	       LOG_STRN("error", why));
 	c->stale = true;
 }
 

@@ -107,12 +107,12 @@ static bool quantum(const unsigned char *values, const char *p, unsigned *ret_bi
 }
 
 /* The last two or three characters. */
-static bool read_tail(const unsigned char *values, struct str text, char to[static 2])
+static bool read_tail(const unsigned char *values, const char *p, size_t n, char to[static 2])
 {
-	char whole[4] = { text.p[0], text.p[1], text.n == 3 ? text.p[2] : 'A', 'A' };
+	char whole[4] = { p[0], p[1], n == 3 ? p[2] : 'A', 'A' };
 	unsigned bits;
 
-	if (!quantum(values, whole, &bits) || (bits & (text.n == 3 ? 0xffu : 0xffffu)) != 0)
+	if (!quantum(values, whole, &bits) || (bits & (n == 3 ? 0xffu : 0xffffu)) != 0)
 		return false;
 	to[0] = (char)(bits >> 16);
 	to[1] = (char)(bits >> 8);
@@ -137,7 +137,7 @@ static bool decode(const unsigned char *values, struct str text, char *to)
 	}
 	if (left == 0)
 		return true;
-	if (left == 1 || !read_tail(values, str_sub(text, whole * 4, left), tail))
+	if (left == 1 || !read_tail(values, text.p + whole * 4, left, tail))
 		return false;
 	if (to)
 		memcpy(to + whole * 3, tail, left - 1);

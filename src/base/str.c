@@ -61,6 +61,11 @@ size_t str_find(struct str s, char c)
 	return at ? (size_t)(at - s.p) : s.n;
 }
 
+bool str_contains(struct str s, struct str part)
+{
+	return part.n == 0 || (s.n && memmem(s.p, s.n, part.p, part.n));
+}
+
 struct str str_cut(struct str *rest, char sep)
 {
 	size_t at = str_find(*rest, sep);

@@ -69,6 +69,9 @@ struct str str_cut(struct str *rest, char sep);
 /* The position of byte `c`, or s.n. */
 size_t str_find(struct str s, char c);
 
+/* Whether `part` stands anywhere in `s`; an empty one does. */
+bool str_contains(struct str s, struct str part);
+
 /* Compares in a time that depends only on the lengths. For secrets. */
 bool str_eq_secret(struct str a, struct str b);
 

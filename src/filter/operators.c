@@ -201,7 +201,7 @@ static enum err textual(struct run *r, const struct expr *e, struct value a, str
 		return r->err;
 	*ret = value_bool(op == OP_STARTS ? str_starts(a.text, b.text)
 			  : op == OP_ENDS ? str_ends(a.text, b.text)
-					  : b.text.n == 0 || memmem(a.text.p, a.text.n, b.text.p, b.text.n) != NULL);
+					  : str_contains(a.text, b.text));
 	return E_OK;
 }
 

@@ -46,7 +46,7 @@ static bool url_ok(struct str urls)
 
 	while (urls.n) {
 		struct str url = str_trim(str_cut(&urls, ','));
-		bool known = !memmem(url.p, url.n, "://", 3);
+		bool known = !str_contains(url, STR("://"));
 
 		for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
 			known |= str_starts_nocase(url, str_of(schemes[i])) && url.n > strlen(schemes[i]);

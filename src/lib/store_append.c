@@ -193,11 +193,11 @@ enum hf_error hf_store_submit(struct hf_store *s, const struct hf_entry *entries
 						const struct hf_why *why),
 			      void *ctx, struct hf_why *why)
 {
-	struct request *r;
+	struct request *r = NULL;
 	enum hf_error error = on_stored ? request_open(s, "hf_store_submit", entries, count, why, &r)
 					: lib_misuse(why, "hf_store_submit: a callback is required");
 
-	if (error)
+	if (!r)
 		return error;
 	r->on_stored = on_stored;
 	r->ctx = ctx;
@@ -229,7 +229,7 @@ static void put_and_wait(struct store *store, struct request *r)
 {
 	struct waiting w = { .lock = PTHREAD_MUTEX_INITIALIZER, .stored = PTHREAD_COND_INITIALIZER };
 
-	r->ctx = &w;
+	r->ctx = &w; /* cppcheck-suppress autoVariables; it is waited for below */
 	r->put.on_stored = on_appended;
 	store_put(store, &r->put);
 	pthread_mutex_lock(&w.lock);
@@ -246,7 +246,7 @@ enum hf_error hf_store_append(struct hf_store *s, const struct hf_entry *entries
 	CLEANUP(request_freep) struct request *r = NULL;
 	enum hf_error error = request_open(s, "hf_store_append", entries, count, why, &r);
 
-	if (error)
+	if (!r)
 		return error;
 	if (store_is_writer(s->writer))
 		return lib_misuse(why, "hf_store_append: a callback of the store would wait for itself");

@@ -9,7 +9,7 @@ void http_text(struct http_request *r, unsigned status, struct str text)
 void http_metrics(struct http_request *r, struct metrics *registry)
 {
 	struct str accept = http_field(r, STR("Accept"), NULL);
-	bool openmetrics = accept.n && memmem(accept.p, accept.n, "application/openmetrics-text", 28);
+	bool openmetrics = str_contains(accept, STR("application/openmetrics-text"));
 	struct buf text = { 0 };
 
 	metrics_write(registry, openmetrics, &text);

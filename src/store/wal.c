@@ -77,10 +77,10 @@ static enum err map_index(struct db *db, volatile uint32_t **ret_index)
 
 	if (rc == SQLITE_OK)
 		rc = file->pMethods->xShmMap(file, 0, INDEX_BYTES, /* extend= */ 0, &index);
-	if (rc == SQLITE_OK && !index)
-		rc = SQLITE_IOERR_SHMMAP;
+	if (rc != SQLITE_OK || !index)
+		return db_err(rc == SQLITE_OK ? SQLITE_IOERR_SHMMAP : rc);
 	*ret_index = index;
-	return db_err(rc);
+	return E_OK;
 }
 
 /*
@@ -90,10 +90,10 @@ static enum err map_index(struct db *db, volatile uint32_t **ret_index)
  */
 static enum err forget_backfilled(struct db *db, struct why *why)
 {
-	volatile uint32_t *index;
+	volatile uint32_t *index = NULL;
 	enum err err = map_index(db, &index);
 
-	if (err != E_OK)
+	if (!index)
 		return why_set(why, err, "index of the write-ahead log");
 	if (index[INDEX_VERSION] != INDEX_KNOWN)
 		return why_set(why, E_UNSUPPORTED, "index of the write-ahead log: unknown version %u",
@@ -215,7 +215,10 @@ static bool is_mostly_copied(const struct wal *w)
 static bool may_look(struct wal *w)
 {
 	uint64_t ahead = (uint64_t)(w->frames - w->copied);
-	uint64_t ms = ahead < (uint64_t)w->due ? 0 : ahead * PAUSE_MS / (uint64_t)w->due;
+	uint64_t ms;
+
+	assert(w->due > 0);
+	ms = ahead < (uint64_t)w->due ? 0 : ahead * PAUSE_MS / (uint64_t)w->due;
 
 	return checkpointer_wait(&w->checkpointer, ms < PAUSE_MAX_MS ? (uint32_t)ms : PAUSE_MAX_MS);
 }

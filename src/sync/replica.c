@@ -243,7 +243,7 @@ void replica_apply(struct replica *r, struct inbox_work *work, const struct wire
 	r->now_ms = now_ms;
 	if (err == E_OK && (!(s = replica_slot(r, &place, /* make= */ true)) || !(j = mem_alloc(sizeof(*j)))))
 		err = why_set(&why, E_NOMEM, "apply");
-	if (err != E_OK || r->stopping) {
+	if (!j || r->stopping) {
 		answer(r, work, &place, err == E_OK || err == E_NOMEM, err == E_OK ? "stopping" : why.text);
 		json_object_put(incoming);
 		mem_free(j);

@@ -150,8 +150,7 @@ enum err replica_load(struct replica *r, const struct ledger_row *row)
 	    keep_text(&s->applied.commands, row->operation) != E_OK)
 		return E_NOMEM;
 	replica_weigh(s);
-	s->record.asked = row->operation.n > 0 ||
-			  (row->bytes.n && memmem(row->bytes.p, row->bytes.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1));
+	s->record.asked = row->operation.n > 0 || str_contains(row->bytes, STR(MARK_REFRESH));
 	err = remember(r, s, s->applied.state);
 	if (err != E_NOMEM)
 		err = remember(r, s, s->applied.status);

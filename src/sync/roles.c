@@ -96,7 +96,7 @@ static enum err write_excerpt(const struct object *truth, struct buf *arena, str
 
 	if (!buf_reserve(arena, json.n + 2 * (OBJECT_NAME_MAX + 1)))
 		return E_NOMEM;
-	*ret_bare = excerpt_desired(json, arena) && !memmem(json.p, json.n, MARK_REFRESH, sizeof(MARK_REFRESH) - 1);
+	*ret_bare = excerpt_desired(json, arena) && !str_contains(json, STR(MARK_REFRESH));
 	e->data = buf_view(arena);
 	e->subject = subject(arena, truth->namespace, truth->name);
 	return arena->err;

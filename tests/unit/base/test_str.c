@@ -81,6 +81,11 @@ static void parts_are_cut_to_what_is_there(void **state)
 	assert_int_equal(str_find(STR("abc"), 'c'), 2);
 	assert_int_equal(str_find(STR("abc"), 'x'), 3);
 	assert_int_equal(str_find(ABSENT, 'x'), 0);
+	assert_true(str_contains(STR("abc"), STR("bc")));
+	assert_false(str_contains(STR("abc"), STR("bcd")));
+	assert_true(str_contains(STR("abc"), ABSENT));
+	assert_true(str_contains(ABSENT, STR("")));
+	assert_false(str_contains(ABSENT, STR("a")));
 }
 
 static void secrets_are_equal_or_not(void **state)
