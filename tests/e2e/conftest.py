@@ -93,6 +93,10 @@ class Process:
             self.child.terminate()
         return self.child.wait(limit_s)
 
+    def memory_kib(self, what="VmRSS"):
+        """What it has in memory, or with "VmHWM" the most it had."""
+        return int(re.search(rf"{what}:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[1])
+
     def output(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import HOLDFAST, wait_until
 from netcut import BACK, Proxy
-from onbus import EVENT_SOURCE, BusGateway, event_lines
+from onbus import bus_gateways
 
 KAFKAMOCK = os.environ.get("KAFKAMOCK_BIN", str(Path(HOLDFAST).parents[2] / "tests/tools/kafkamock"))
 TOPIC = "default-default"
@@ -221,17 +221,6 @@ class SaslBroker:
 
 @pytest.fixture
 def on_kafka(tmp_path, spawn, free_port):
-    """on_kafka(url, ack="spool", events=("example",), more="", kafka="", ...): a BusGateway, not started, as on_bus."""
-
-    def make(url, ack="spool", events=("example",), more="", kafka="", name="gateway", deadline_s=0.5):
-        g = BusGateway(tmp_path, spawn, (free_port(), free_port()), name, "", "", "-")
-        acks = events if isinstance(events, dict) else dict.fromkeys(events, ack)
-        lines = event_lines(g.port, acks)
-        if "spool" in acks.values():
-            more += f"    dataDir: {g.data}\n"
-        text = EVENT_SOURCE.format(events="\n".join(lines), secrets=tmp_path / "secrets", admin_port=g.admin_port,
-                                   deadline_ms=int(deadline_s * 1000))
-        g.file.write_text(text + more + EVENT_BUS.format(url=f'"{url}"', kafka=kafka))
-        return g
-
-    return make
+    """on_kafka(url, kafka="", ...): a BusGateway before Kafka. `kafka`: lines under it, four spaces deep, and what follows."""
+    make = bus_gateways(tmp_path, spawn, free_port)
+    return lambda url, kafka="", **options: make(EVENT_BUS.format(url=f'"{url}"', kafka=kafka), **options)

@@ -43,7 +43,7 @@ class BusGateway(Gateway):
     """Events `events` of the EventSource `hooks`, each on its own endpoint; {name: "bus"} acknowledges by the bus."""
 
     def post_to(self, event, body, **options):
-        return requests.post(f"http://127.0.0.1:{self.port}/{event}", data=body, timeout=90, **options)
+        return requests.post(f"http://127.0.0.1:{self.port}/{event}", data=body, **{"timeout": 90, **options})
 
     def bus_up(self):
         return metric(self, "holdfast_bus_connected") == 1
@@ -79,27 +79,30 @@ def event_lines(port, acks):
     return [f'    {e}: {{port: "{port}", endpoint: /{e}, method: POST, holdfast: {{{own[ack]}}}}}' for e, ack in acks.items()]
 
 
-@pytest.fixture
-def on_bus(tmp_path, spawn, free_port):
-    """on_bus(url, ack="spool", events=("example",), more="", exotic="", name="gateway"): a BusGateway, not started.
+def bus_gateways(tmp_path, spawn, free_port):
+    """make(bus, ack="spool", events=("example",), more="", name="gateway"): a BusGateway with this EventBus, not started.
 
-    `ack="bus"` has no data directory: then ready means that the bus is up. `more`: lines under spec.holdfast, four spaces
-    deep; `exotic`: lines under jetstreamExotic, four spaces deep, and what follows in the EventBus.
+    `ack="bus"` has no data directory: then ready means that the bus is up. `more`: lines under spec.holdfast, four spaces deep.
     """
 
-    def make(url, ack="spool", events=("example",), more="", exotic="", name="gateway", deadline_s=DEADLINE_S):
-        ports = free_port(), free_port()
-        g = BusGateway(tmp_path, spawn, ports, name, "", "", "-")
+    def make(bus, ack="spool", events=("example",), more="", name="gateway", deadline_s=DEADLINE_S):
+        g = BusGateway(tmp_path, spawn, (free_port(), free_port()), name, "", "", "-")
         acks = events if isinstance(events, dict) else dict.fromkeys(events, ack)
-        lines = event_lines(g.port, acks)
         if "spool" in acks.values():
             more += f"    dataDir: {g.data}\n"
-        text = EVENT_SOURCE.format(events="\n".join(lines), secrets=tmp_path / "secrets", admin_port=g.admin_port,
-                                   deadline_ms=int(deadline_s * 1000))
-        g.file.write_text(text + more + EVENT_BUS.format(url=url, exotic=exotic))
+        text = EVENT_SOURCE.format(events="\n".join(event_lines(g.port, acks)), secrets=tmp_path / "secrets",
+                                   admin_port=g.admin_port, deadline_ms=int(deadline_s * 1000))
+        g.file.write_text(text + more + bus)
         return g
 
     return make
+
+
+@pytest.fixture
+def on_bus(tmp_path, spawn, free_port):
+    """on_bus(url, exotic="", ...): one before JetStream. `exotic`: lines under it, four spaces deep, and what follows in the EventBus."""
+    make = bus_gateways(tmp_path, spawn, free_port)
+    return lambda url, exotic="", **options: make(EVENT_BUS.format(url=url, exotic=exotic), **options)
 
 
 @pytest.fixture

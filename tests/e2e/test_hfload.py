@@ -7,9 +7,10 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, wait_until
 
 HFLOAD = os.environ.get("HFLOAD_BIN", str(ROOT / "build/release/bench/hfload"))
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nsuccess"
@@ -198,9 +199,17 @@ def test_a_request_without_an_answer_in_time_is_unknown(tmp_path):
     assert set(map(tuple, ids.values())) == {("U",)}
 
 
+def sleeps(pid):
+    """It has begun to wait for its connections: each thread sleeps, one of them in epoll."""
+    process = Path(f"/proc/{pid}")
+    tasks = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in (process / "task").iterdir()]
+    return set(tasks) == {"S"} and "anon_inode:[eventpoll]" in {os.readlink(fd) for fd in (process / "fd").iterdir()}
+
+
 def test_it_waits_for_a_server_that_starts_later(free_port):
-    port = free_port()  # nothing listens there; the generator begins all the same
+    port = free_port()
     child = subprocess.Popen([HFLOAD, "-j", "-q", "-n", "50", "-c", "2", f"http://127.0.0.1:{port}/"], stdout=subprocess.PIPE)
+    wait_until(lambda: sleeps(child.pid), "it has found nobody there")
     with Server(answer(OK), port):
         result = json.loads(child.communicate(timeout=90)[0])
     assert result["acked"] == 50

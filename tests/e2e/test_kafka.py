@@ -8,7 +8,6 @@ import json
 import signal
 import ssl
 import subprocess
-import time
 
 import pytest
 from conftest import HOLDFAST, wait_until
@@ -17,7 +16,7 @@ from load import metric
 from netcut import NETWORK_OUTAGES, slow
 from onbus import SLACK_S, assert_answers, assert_nothing_lost
 from senders import senders  # noqa: F401
-from test_nats_access import certificates, secrets  # noqa: F401
+from test_nats_access import certificates, secrets, tls  # noqa: F401
 
 
 # ---- what can happen to a broker: each begins it and returns how it ends ------------------------------------------------
@@ -115,9 +114,7 @@ def test_bus_mode_without_brokers_is_not_ready_and_refuses_at_once(kafka, kafka_
     g = on_kafka(link.url, ack="bus", deadline_s=60)
     g.process = spawn("gateway", [HOLDFAST, "gateway", "-f", g.file])
     wait_until(lambda: g.post_to("example", "{}").status_code == 500, "it listens")
-    begun = time.monotonic()
-    assert g.post_to("example", "{}").text == "failed to record event"
-    assert time.monotonic() - begun < 50, "it did not wait for the deadline"
+    assert g.post_to("example", "{}", timeout=50).text == "failed to record event", "it does not wait for its deadline"
     assert not g.ready()
     wait_until(lambda: g.says("not connected; trying again until it is"), "the log says so")
     link.open()
@@ -267,7 +264,7 @@ def test_what_is_larger_than_a_message_may_be_becomes_a_dead_letter_and_the_rest
 def test_in_bus_mode_what_is_too_large_is_refused(kafka, on_kafka):
     cluster = kafka()
     g = on_kafka(f"127.0.0.1:{cluster.port}", ack="bus", kafka="  holdfast: {maxMessageBytes: 2000}\n", deadline_s=60).start()
-    assert g.post_to("example", json.dumps({"id": "1", "pad": "x" * 4000})).status_code in (413, 500)
+    assert g.post_to("example", json.dumps({"id": "1", "pad": "x" * 4000})).status_code == 413
     assert g.post_to("example", '{"id":"2"}').status_code == 200
     assert [m.body["id"] for m in cluster.messages()] == ["2"]
 
@@ -339,24 +336,6 @@ def tls_context(certificates, verify=False):  # noqa: F811
         context.load_verify_locations(certificates / "ca.crt")
         context.verify_mode = ssl.CERT_REQUIRED
     return context
-
-
-@pytest.fixture
-def tls(secrets, certificates):  # noqa: F811
-    """tls("ca", client=True): the lines of a tls block that uses these files as its secrets."""
-
-    def make(ca=None, client=False, insecure=False):
-        lines = ["    tls:", f"      insecureSkipVerify: {str(insecure).lower()}"] if insecure else ["    tls:"]
-        if ca:
-            secrets("ca", (certificates / f"{ca}.crt").read_text())
-            lines.append("      caCertSecret: {name: bus, key: ca}")
-        if client:
-            for key, what in (("clientCertSecret", "crt"), ("clientKeySecret", "key")):
-                secrets(what, (certificates / f"client.{what}").read_text())
-                lines.append(f"      {key}: {{name: bus, key: {what}}}")
-        return "\n".join(lines if len(lines) > 1 else [*lines, "      enabled: true"]) + "\n"
-
-    return make
 
 
 TRUSTED = {
@@ -462,17 +441,12 @@ def test_a_black_hole_fills_no_memory_and_what_finds_no_room_is_answered_at_once
     link = kafka_network(cluster)
     limits = "    limits: {busInFlight: 8, bodyMemory: 4MiB}\n"
     g = on_kafka(link.url, ack="bus", more=limits, deadline_s=1).start()
-
-    def resident_mib(what):
-        with open(f"/proc/{g.process.pid}/status") as f:
-            return next(int(line.split()[1]) / 1024 for line in f if line.startswith(what))
-
-    before = resident_mib("VmRSS")
+    before = g.process.memory_kib()
     link.blackhole()
     load = senders(g.port, each=20, pad=300_000, pause_s=0.1)
     load.wait_for(500, more=20)
     load.stop()
-    assert resident_mib("VmHWM") < before + 60
+    assert g.process.memory_kib("VmHWM") < before + 60 * 1024
     assert {a.status for a in load.answers} <= {500, 503}
     assert max(a.took_s for a in load.answers) < 1 + SLACK_S
     link.open()

@@ -180,8 +180,8 @@ def tls_server(certificates, verify=False):
 def tls(secrets, certificates):
     """tls("ca", ...): the lines of a tls block that uses these files as its secrets."""
 
-    def make(ca=None, client=False):
-        lines = []
+    def make(ca=None, client=False, insecure=False):
+        lines = [f"      insecureSkipVerify: {str(insecure).lower()}"] if insecure else []
         if ca:
             secrets("ca", (certificates / f"{ca}.crt").read_text())
             lines.append("      caCertSecret: {name: bus, key: ca}")

@@ -113,7 +113,7 @@ def test_idle_connections_are_closed_without_a_word(served):
 def test_who_does_not_read_the_answers_is_cut_and_costs_little(served):
     g = served("writeTimeout: 500ms, loops: 1")
     assert is_served(g)
-    before = rss_kib(g)
+    before = g.process.memory_kib()
     p = Peer(g.port)
     p.socket.setblocking(False)
     poll = select.poll()
@@ -127,18 +127,13 @@ def test_who_does_not_read_the_answers_is_cut_and_costs_little(served):
             assert is_served(g)  # nothing more fits: the server has stopped reading this one
         except ConnectionError:
             cut = True
-        peak = max(peak, rss_kib(g))
+        peak = max(peak, g.process.memory_kib())
     assert cut and is_served(g)
     if "san/" not in g.process.command[0]:  # sanitizers have memory of their own
         assert peak - before < 2048, (before, peak)
 
 
 # ---- many ---------------------------------------------------------------------------------------------------------------
-
-
-def rss_kib(g):
-    with open(f"/proc/{g.process.pid}/statm") as f:
-        return int(f.read().split()[1]) * resource.getpagesize() // 1024
 
 
 def open_files(g):
@@ -151,7 +146,7 @@ def test_1000_idle_connections_cost_little_and_delay_nobody(served, many_files, 
     g = served("headerTimeout: 5m, idleTimeout: 5m")
     for _ in range(50):
         assert is_served(g)
-    before = rss_kib(g)
+    before = g.process.memory_kib()
     idle = [Peer(g.port) for _ in range(1000)]
     for p in idle:
         p.send(first)
@@ -160,7 +155,7 @@ def test_1000_idle_connections_cost_little_and_delay_nobody(served, many_files, 
     for _ in range(50):
         assert is_served(g)
     took = time.monotonic() - start
-    each = (rss_kib(g) - before) / 1000
+    each = (g.process.memory_kib() - before) / 1000
     record_property("kib_per_idle_connection", each)
     print(f"{each:.2f} KiB per connection that is {what}; 50 requests beside them in {took:.3f} s")
     if "san/" not in g.process.command[0]:  # sanitizers have memory of their own
@@ -292,13 +287,13 @@ def test_many_large_bodies_at_once_stay_within_the_memory(served):
     g = served("bodyMemory: 4Mi")
     body = b'"' + b"x" * 900_000 + b'"'
     peers = [Peer(g.port) for _ in range(40)]
-    before, answers = rss_kib(g), []
+    before, answers = g.process.memory_kib(), []
     for p in peers:
         try:
             p.send(POST + b"%d\r\n\r\n" % len(body), body[:-1])
         except ConnectionError:
             pass  # refused on the way
-    peak = rss_kib(g)
+    peak = g.process.memory_kib()
     for p in peers:
         try:
             p.send(body[-1:])

@@ -173,9 +173,13 @@ def test_each_agent_gets_what_is_its_own(net):
     principal = net.principal()
     agents = {name: net.agent(name, principal) for name in ("site-1", "site-2")}
     for name in agents:
-        principal.tree(name).put("guestbook", application(name, name="guestbook"))
+        for app in ("guestbook", name):
+            principal.tree(name).put(app, application(name, name=app))
     for name, agent in agents.items():
-        wait_until(lambda a=agent, n=name: a.tree.revision("guestbook") == n, f"{name} has its own")
+        wait_until(lambda a=agent, n=name: a.tree.revision(n) == a.tree.revision("guestbook") == n, f"{name} has its own")
+    for name, agent in agents.items():
+        wait_until(lambda n=name: principal.agent(n)["behind"] == 0, "all is confirmed")
+        assert agent.tree.names() == {"guestbook", name} and agent.tree.revision("guestbook") == name, "and nothing else"
 
 
 def test_projects_go_to_the_agents_that_they_name(net):

@@ -2,11 +2,9 @@
 
 import gzip
 import os
-import re
 import socket
 import ssl
 import threading
-from pathlib import Path
 
 import grpc
 import pytest
@@ -39,10 +37,6 @@ def login(peer, password="right", name=SITE):
     return peer.authenticate("userpass", {"clientid": name, "clientsecret": password})
 
 
-def peak_kib(principal):
-    return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{principal.process.pid}/status").read_text())[1])
-
-
 def tls(net):
     context = ssl.create_default_context(cafile=str(net.pki / "ca.crt"))
     context.set_alpn_protocols(["h2"])
@@ -53,14 +47,14 @@ def tls(net):
 def test_a_login_that_would_be_gigabytes_once_it_is_read_is_refused_unread(net, api, packed):
     """An empty entry of a map is two bytes on the wire, a thousandth of that when it is packed, and over a hundred in memory."""
     principal = with_passwords(net, SITE)
-    before = peak_kib(principal)
+    before = principal.process.memory_kib("VmHWM")
     raw = Raw(principal, tls=tls(net))
     entries = b"\x12\0" * (1 << 20)
     body = message(gzip.compress(entries) if packed else entries, packed)
     head = head_of(AUTHENTICATE) + (b"\0\x0dgrpc-encoding\x04gzip" if packed else b"")
     raw.say(frame(HEADERS, 4, 1, head) + b"".join(frame(DATA, 0, 1, body[i:i + 16384]) for i in range(0, min(len(body), 32768), 16384)))
     raw.until(lambda kind, flags, *_: kind == HEADERS and flags & 1)
-    assert peak_kib(principal) - before < 8 << 10
+    assert principal.process.memory_kib("VmHWM") - before < 8 << 10
     assert login(AgentPeer(api, principal.port, net.pki)).accessToken
 
 
@@ -128,25 +122,21 @@ def test_a_login_and_a_stream_each_keep_their_connection_its_place(net, api, how
         raw.close()
 
 
-def resident_kib(principal):
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{principal.process.pid}/status").read_text())[1])
-
-
 def test_a_crowd_that_has_gone_leaves_no_memory_behind(net):
     principal = with_passwords(net, SITE)
-    before = resident_kib(principal)
+    before = principal.process.memory_kib()
     calls = b"".join(frame(HEADERS, 4, stream, head_of(AUTHENTICATE)) for stream in range(1, 200, 2))
     crowd = []
     for _ in range(200):
         crowd.append(Raw(principal, tls=tls(net)))
         crowd[-1].say(calls + frame(PING, 0, 0, b"the last"))
         crowd[-1].until(lambda kind, flags, *_: kind == PING and flags & 1)
-    held = resident_kib(principal) - before
+    held = principal.process.memory_kib() - before
     for raw in crowd:
         raw.sock.close()
     if "san/" not in principal.process.command[0]:  # sanitizers have memory of their own
         assert held > 32 << 10
-        wait_until(lambda: resident_kib(principal) - before < 16 << 10, "the system has it back")
+        wait_until(lambda: principal.process.memory_kib() - before < 16 << 10, "the system has it back")
 
 
 class Proxied(AgentPeer):

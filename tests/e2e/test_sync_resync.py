@@ -153,6 +153,11 @@ def test_who_was_away_is_in_step_when_it_returns(pair, mode, away):
     come_back()
     for o in objects:
         wait_until(partial(o.have, o.row.then), f"{o.row}: {o.text(PRINCIPAL)}, {o.text(AGENT)}", 60)
+    late = Both(Row("", mode, away, APP, PRINCIPAL, CREATE, DELIVERED), principal, agent)
+    late.act()
+    wait_until(partial(late.have, DELIVERED), "what came later is there")
+    wait_until(lambda: principal.agent(SITE)["behind"] == agent.status()["principal"]["behind"] == 0, "all is confirmed")
+    assert [str(o.row) for o in objects if not o.have(o.row.then)] == [], "and it stays so"
 
 
 def test_a_project_that_matches_nobody_any_more_leaves_the_agent(pair):
