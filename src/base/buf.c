@@ -161,3 +161,10 @@ void buf_release(struct buf *b)
 	mem_free(b->p);
 	*b = (struct buf){ .max = b->max };
 }
+
+void buf_wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	buf_release(b);
+}

@@ -69,3 +69,6 @@ void buf_clear(struct buf *b);
 
 /* Frees the memory; the buffer is empty and usable again (its ceiling stays). */
 void buf_release(struct buf *b);
+
+/* The same of a secret, which is overwritten first. One that grew has left parts of it behind: reserve the room before. */
+void buf_wipe(struct buf *b);

@@ -98,16 +98,9 @@ static enum err read_secret(const char *path, struct buf *ret_text, struct why *
 	return ret_text->n ? E_OK : why_set(why, E_CONFIG, "%s: is empty", path);
 }
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_release(b);
-}
-
 static enum err set_secret(rd_kafka_conf_t *conf, const char *key, const char *path, struct why *why)
 {
-	CLEANUP(wipe) struct buf text = { 0 };
+	CLEANUP(buf_wipe) struct buf text = { 0 };
 	enum err err = read_secret(path, &text, why);
 
 	if (err)

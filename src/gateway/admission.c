@@ -39,9 +39,7 @@ static struct refusal check_query_token(struct exchange *x)
 
 	if (query_text(x->request->query, "access_token", &token) == E_OK && token.n)
 		refusal = check_token(x, buf_view(&token));
-	if (token.p)
-		explicit_bzero(token.p, token.cap);
-	buf_release(&token);
+	buf_wipe(&token);
 	return refusal;
 }
 

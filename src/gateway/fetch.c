@@ -63,20 +63,13 @@ static void prepare(CURL *curl, const struct fetch *f, struct answer_body *body)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, f->form);
 }
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_release(b);
-}
-
 /* libcurl keeps copies of what it is told here. */
 static bool set_text(CURL *curl, CURLoption option, struct buf *text)
 {
 	const char *p = buf_cstr(text);
 	bool ok = p && curl_easy_setopt(curl, option, p) == CURLE_OK;
 
-	wipe(text);
+	buf_wipe(text);
 	return ok;
 }
 

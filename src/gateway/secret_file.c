@@ -17,21 +17,12 @@ void secret_file_init(struct secret_file *s, const char *path)
 	pthread_mutex_init(&s->lock, NULL);
 }
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_clear(b);
-}
-
 void secret_file_release(struct secret_file *s)
 {
 	if (!s->path)
 		return;
-	wipe(&s->content);
-	wipe(&s->before);
-	buf_release(&s->content);
-	buf_release(&s->before);
+	buf_wipe(&s->content);
+	buf_wipe(&s->before);
 	pthread_mutex_destroy(&s->lock);
 	*s = (struct secret_file){ 0 };
 }
@@ -85,16 +76,14 @@ static uint64_t time_of_change(const struct secret_file *s, const struct stat *s
 static void replace(struct secret_file *s, struct buf *content, const struct stat *st, uint64_t now_ms)
 {
 	if (s->content.n && !str_eq(buf_view(&s->content), buf_view(content))) {
-		wipe(&s->before);
-		buf_release(&s->before);
+		buf_wipe(&s->before);
 		s->before = s->content;
 		s->content = (struct buf){ 0 };
 		s->changed_ms = time_of_change(s, st, now_ms);
 		log_info("gateway", "a secret has changed", LOG_S("path", s->path),
 			 LOG_U("old_accepted_ms", s->overlap_ms));
 	}
-	wipe(&s->content);
-	buf_release(&s->content);
+	buf_wipe(&s->content);
 	s->content = *content;
 	*content = (struct buf){ 0 };
 }
@@ -119,8 +108,7 @@ static enum err reload(struct secret_file *s, uint64_t now_ms)
 	}
 	if (fd >= 0)
 		close(fd);
-	wipe(&content);
-	buf_release(&content);
+	buf_wipe(&content);
 	return err;
 }
 
@@ -136,7 +124,7 @@ static void look_again(struct secret_file *s, uint64_t now_ms)
 		       s->err == E_OK ? "secret is readable" : "secret cannot be read, is empty or too large",
 		       LOG_S("path", s->path));
 	if (s->before.n && since(s->changed_ms, now_ms) >= s->overlap_ms)
-		wipe(&s->before);
+		buf_wipe(&s->before);
 	s->checked_ms = now_ms ? now_ms : 1;
 }
 
@@ -149,8 +137,8 @@ void secret_file_look(struct secret_file *s, uint64_t now_ms)
 
 void secret_file_inherit(struct secret_file *s, struct secret_file *from)
 {
-	wipe(&s->content);
-	wipe(&s->before);
+	buf_wipe(&s->content);
+	buf_wipe(&s->before);
 	s->err = E_OK;
 	s->checked_ms = 0;
 	pthread_mutex_lock(&from->lock);
@@ -162,8 +150,8 @@ void secret_file_inherit(struct secret_file *s, struct secret_file *from)
 		s->seen = from->seen;
 		s->err = from->err;
 	} else {
-		wipe(&s->content); /* no memory: it reads for itself */
-		wipe(&s->before);
+		buf_wipe(&s->content); /* no memory: it reads for itself */
+		buf_wipe(&s->before);
 	}
 	pthread_mutex_unlock(&from->lock);
 }
@@ -197,8 +185,7 @@ enum err secret_file_match(struct secret_file *s, uint64_t now_ms, enum err (*ch
 		err = check(ctx, str_sub(buf_view(&secrets), 0, newest));
 	if (err == E_UNAUTHENTICATED && secrets.n > newest)
 		err = check(ctx, str_sub(buf_view(&secrets), newest, secrets.n));
-	wipe(&secrets);
-	buf_release(&secrets);
+	buf_wipe(&secrets);
 	return err;
 }
 

@@ -40,7 +40,7 @@ void account_free(struct account *a)
 	buf_release(&a->login.base);
 	buf_release(&a->answer);
 	buf_release(&a->space);
-	account_wipe(&a->token);
+	buf_wipe(&a->token);
 	if (a->config)
 		gateway_config_unref(a->config);
 	mem_free(a);

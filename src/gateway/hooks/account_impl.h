@@ -5,9 +5,6 @@
 
 #include "gateway/hooks/account.h"
 
-/* Forget a secret. */
-void account_wipe(struct buf *b);
-
 /* A field of the request. False: no memory, or the value holds what would end the field. */
 bool account_add_field(struct account *a, const char *name, struct str value);
 

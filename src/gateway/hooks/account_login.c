@@ -8,13 +8,6 @@
 
 #define EARLY_S 120 /* a token that ends so soon is not used any more */
 
-void account_wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_release(b);
-}
-
 static enum err copy_secret(void *ctx, struct str secret)
 {
 	struct buf *to = ctx;
@@ -42,7 +35,7 @@ bool account_add_field(struct account *a, const char *name, struct str value)
 		if (plain && buf_cstr(&line))
 			more = curl_slist_append(a->fields, line.p);
 	}
-	account_wipe(&line);
+	buf_wipe(&line);
 	a->fields = more ? more : a->fields;
 	return more != NULL;
 }
@@ -55,7 +48,7 @@ static bool add_bearer(struct account *a, struct str token)
 	buf_lit(&value, "Bearer ");
 	buf_str(&value, token);
 	ok = ok && account_add_field(a, "Authorization", buf_view(&value));
-	account_wipe(&value);
+	buf_wipe(&value);
 	return ok;
 }
 
@@ -70,8 +63,8 @@ static bool add_basic(struct account *a, struct str user, struct str password)
 	buf_lit(&value, "Basic ");
 	base64_write(buf_view(&pair), &value);
 	ok = ok && account_add_field(a, "Authorization", buf_view(&value));
-	account_wipe(&pair);
-	account_wipe(&value);
+	buf_wipe(&pair);
+	buf_wipe(&value);
 	return ok;
 }
 
@@ -100,8 +93,8 @@ static bool sign_as_role(struct account *a)
 	buf_str(&id, str_cut(&keys, '\n'));
 	buf_str(&key, str_cut(&keys, '\n'));
 	ok = account_add_field(a, "X-Amz-Security-Token", str_cut(&keys, '\n')) && sign_aws(a, "sns", &id, &key);
-	account_wipe(&id);
-	account_wipe(&key);
+	buf_wipe(&id);
+	buf_wipe(&key);
 	return ok;
 }
 
@@ -120,7 +113,7 @@ static bool add_app(struct account *a, struct str pem, struct why *why)
 	bool ok = app_token_sign(pem, a->login.app_id, clock_wall_ms() / 1000, &jwt, why) == E_OK &&
 		  add_bearer(a, buf_view(&jwt));
 
-	account_wipe(&jwt);
+	buf_wipe(&jwt);
 	return ok;
 }
 
@@ -152,8 +145,8 @@ enum err account_log_in(struct account *a, struct why *why)
 		err = read_secret(&a->second, &second, why);
 	if (err == E_OK && !add_login(a, &first, &second, why))
 		err = why->err != E_OK ? why->err : why_set(why, E_CONFIG, "the secret is nothing to log in with");
-	account_wipe(&first);
-	account_wipe(&second);
+	buf_wipe(&first);
+	buf_wipe(&second);
 	return err;
 }
 
@@ -169,6 +162,7 @@ void account_ask_login(struct account *a)
 	buf_addf(&a->request.path, "/app/installations/%lld/access_tokens", (long long)a->login.installation_id);
 }
 
+/* The memory stays: who asked may yet look for a complaint in it. */
 static void forget_answer(struct account *a)
 {
 	if (a->answer.p)

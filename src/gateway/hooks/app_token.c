@@ -88,8 +88,7 @@ enum err app_token_read(struct str answer, int64_t now_s, struct buf *ret_token,
 		buf_str(ret_token, token);
 		*ret_until_s = clock_parse_rfc3339(until, &until_ns) ? until_ns / 1000000000 : now_s + TOKEN_S;
 	}
-	explicit_bzero(arena.p, arena.cap);
-	buf_release(&arena);
+	buf_wipe(&arena);
 	if (ret_token->err != E_OK)
 		return why_set(why, E_NOMEM, "no memory for the token");
 	return ret_token->n ? E_OK : why_set(why, E_MALFORMED, "the answer holds no token");

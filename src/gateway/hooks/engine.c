@@ -176,9 +176,7 @@ static enum err look_at_secret(struct engine *e, struct hook *h)
 	err = secret_file_match(&h->secret, clock_mono_ms(), copy_secret, &secret);
 	if (err == E_OK)
 		err = hook_set_secret(h, buf_view(&secret), siphash(e->mark_key, buf_view(&secret)) | 1);
-	if (secret.p)
-		explicit_bzero(secret.p, secret.cap);
-	buf_release(&secret);
+	buf_wipe(&secret);
 	return err == E_OK ? E_OK : why_set(&h->why, err, "the secret %s cannot be read", h->secret.path);
 }
 

@@ -28,16 +28,9 @@ static const unsigned allowed[] = {
 const char *const hook_action_words[] = { "none", "create", "update", "delete" };
 const char *const hook_action_done[] = { "in place", "created", "updated", "deleted" };
 
-static void forget_secret(struct hook *h)
-{
-	if (h->secret_now.p)
-		explicit_bzero(h->secret_now.p, h->secret_now.cap);
-	buf_release(&h->secret_now);
-}
-
 static void rest(struct hook *h)
 {
-	forget_secret(h);
+	buf_wipe(&h->secret_now);
 	buf_release(&h->scratch);
 	buf_clear(&h->cursor);
 }
@@ -118,7 +111,7 @@ void hook_stop(struct hook *h)
 
 enum err hook_set_secret(struct hook *h, struct str secret, uint64_t mark)
 {
-	forget_secret(h);
+	buf_wipe(&h->secret_now);
 	if (!buf_reserve(&h->secret_now, secret.n + 1))
 		return E_NOMEM;
 	buf_str(&h->secret_now, secret);
@@ -162,9 +155,7 @@ enum err hook_request(struct hook *h, struct hook_request *r)
 
 void hook_request_release(struct hook_request *r)
 {
-	if (r->body.p)
-		explicit_bzero(r->body.p, r->body.cap); /* a secret may stand in it */
-	buf_release(&r->body);
+	buf_wipe(&r->body); /* a secret may stand in it */
 	buf_release(&r->path);
 }
 

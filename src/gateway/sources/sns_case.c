@@ -6,13 +6,6 @@
 #include "event/json_members.h"
 #include "gateway/sources/provider.h"
 
-static void wipe(struct buf *b)
-{
-	if (b->p)
-		explicit_bzero(b->p, b->cap);
-	buf_release(b);
-}
-
 static void case_free(void *own)
 {
 	struct sns_case *c = own;
@@ -20,8 +13,8 @@ static void case_free(void *own)
 	sns_message_release(&c->message);
 	buf_release(&c->base);
 	buf_release(&c->form);
-	wipe(&c->access_key);
-	wipe(&c->secret_key);
+	buf_wipe(&c->access_key);
+	buf_wipe(&c->secret_key);
 	mem_free(c->url);
 	mem_free(c);
 }
