@@ -14,6 +14,7 @@ from pathlib import Path
 
 import grpc
 import jwt
+import pytest
 
 PREFIX = "io.argoproj.argocd-agent.event"
 PROTO = Path(__file__).resolve().parents[2] / "proto"
@@ -65,6 +66,11 @@ class Api:
             if name not in ("dataschema", "datacontenttype", "subject"):
                 ack.event.attributes[name].CopyFrom(value)
         return ack
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    return Api(tmp_path_factory.mktemp("protobuf"))
 
 
 def verb_of(event):

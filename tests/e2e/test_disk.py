@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 from conftest import BUS, HOLDFAST, wait_until
-from load import CLOUDEVENT, Load, foreign, judge, metric, store_check, wait_for_events
+from load import Load, foreign, judge, metric, store_check, wait_for_events
 from natsio import Nats
+from smalldisk import small_disk  # noqa: F401  (a fixture)
 
 DEADLINE = """\
     deadline: 500ms
@@ -185,48 +186,12 @@ def test_a_log_that_may_not_grow_ends_nobody(gateway):
     wait_until(lambda: g.post("{}").status_code == 200, "there is room again")
 
 
-class FileSystem:
-    """A small file system, filled by somebody else's file."""
-
-    def __init__(self, g):
-        self.ballast = g.data / "ballast"
-
-    def fill(self):
-        with self.ballast.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"x" * 65536)
-            except OSError:
-                pass
-
-    def free(self):
-        self.ballast.unlink()
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """small_disk(directory): mounts a small file system there."""
-    mounted = []
-
-    def mount(directory):
-        directory.mkdir()
-        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m,mode=700", "tmpfs", directory],
-                                               check=False).returncode != 0:
-            pytest.skip("a file system cannot be mounted here; the size limit stands in for it")
-        mounted.append(directory)
-
-    yield mount
-    for directory in mounted:
-        subprocess.run(["umount", "-l", directory], check=True)
-
-
-@pytest.mark.parametrize("kind", [SizeLimit, FileSystem])
+@pytest.mark.parametrize("kind", ["size limit", "file system"])
 def test_a_full_disk_refuses_and_comes_back_when_there_is_room(gateway, small_disk, spawn, tmp_path, kind):
     g = gateway()
-    if kind is FileSystem:
-        small_disk(g.data)
+    disk = small_disk(g.data, mib=32) if kind == "file system" else None
     g.start()
-    disk = kind(g)
+    disk = disk or SizeLimit(g)
     load = Load(spawn, "load", g.url, tmp_path / "ids", size=2000)
     wait_for_events(g, 200)
 
@@ -278,12 +243,11 @@ def test_a_store_that_is_taken_away_is_missed_and_promises_nothing(gateway, tmp_
 def test_a_gateway_starts_on_a_full_disk(gateway, small_disk):
     """It can store nothing, but it says so, and what is stored can be read and forwarded."""
     g = gateway()
-    small_disk(g.data)
+    disk = small_disk(g.data, mib=32)
     g.start()
     for n in range(100):
         assert g.post(json.dumps({"n": n, "pad": "x" * 2000})).status_code == 200
     g.process.kill()
-    disk = FileSystem(g)
     disk.fill()
     process = g.process = g.spawn(g.name, [HOLDFAST, "gateway", "-f", g.file])
     wait_until(lambda: not process.running() or requests.get(g.admin + "/healthz", timeout=90).ok, "it serves")

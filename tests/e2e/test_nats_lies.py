@@ -6,7 +6,7 @@ import pytest
 from conftest import wait_until
 from fakenats import FakeNats, noise
 from load import metric
-from onbus import DEADLINE_S, SLACK_S, assert_answers, assert_as_stored, assert_once, messages_of, network, on_bus  # noqa: F401
+from onbus import DEADLINE_S, SLACK_S, assert_answers, assert_as_stored, assert_once, messages_of, on_bus  # noqa: F401
 from senders import senders  # noqa: F401
 
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from conftest import HOLDFAST, NATS_SERVER, wait_until
 from natsio import Nats
-from onbus import assert_as_stored, assert_once, messages_of, network, on_bus  # noqa: F401
+from onbus import assert_once, messages_of, on_bus  # noqa: F401
 from senders import senders  # noqa: F401
 
 BODIES = [

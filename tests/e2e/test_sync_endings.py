@@ -1,6 +1,5 @@
 """What the principal says when a stream ends: who, why, once, and as loud as it deserves."""
 
-import socket
 import signal
 import struct
 import subprocess
@@ -57,7 +56,6 @@ def frame(kind, payload, stream=0):
 def goes_away(link):
     link.add(frame(7, struct.pack(">II", 0, 11) + b"too hot"))
     link.proxy.cut()
-
 
 
 @pytest.mark.parametrize(("what", "level", "reason"), [

@@ -8,7 +8,7 @@ import threading
 
 import grpc
 import pytest
-from agentpeer import AgentPeer, Api, data_of, verb_of
+from agentpeer import AgentPeer, api, data_of, verb_of  # noqa: F401
 from conftest import wait_until
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,11 +18,6 @@ from synced import UID, application, net, run, sync_pki  # noqa: F401  (fixtures
 SITE = "site-1"
 AUTHENTICATE, PUSH = "/authapi.Authentication/Authenticate", "/eventstreamapi.EventStream/Push"
 REFUSED = grpc.StatusCode.UNAUTHENTICATED
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    return Api(tmp_path_factory.mktemp("protobuf"))
 
 
 def with_passwords(net, *users, cost=4, **options):

@@ -5,12 +5,12 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
 
 import pytest
 from conftest import ROOT, wait_until
 from netcut import BACK, OUT, Proxy
+from smalldisk import small_disk  # noqa: F401  (a fixture)
 from synced import add_user, application, net, run, sync_pki  # noqa: F401  (fixtures)
 from test_sync import wait_in_step
 
@@ -206,44 +206,6 @@ def test_an_agent_that_was_away_for_thousands_of_changes_gets_only_the_newest_st
 
 
 # ---- full disks ------------------------------------------------------------------------------------------------------
-
-
-class SmallDisk:
-    """A file system of some MiB."""
-
-    def __init__(self, directory):
-        self.directory, self.ballast = directory, directory / ".ballast"
-        directory.mkdir()
-        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", directory],
-                                               check=False).returncode != 0:
-            pytest.skip("a file system cannot be mounted here")
-
-    def fill(self):
-        with self.ballast.open("wb", buffering=0) as file:
-            try:
-                while file.write(b"x" * 4096):
-                    pass
-            except OSError:
-                pass
-
-    def free(self):
-        self.ballast.unlink()
-
-    def unmount(self):
-        subprocess.run(["umount", "-l", self.directory], check=True)
-
-
-@pytest.fixture
-def small_disk():
-    made = []
-
-    def make(directory):
-        made.append(SmallDisk(directory))
-        return made[-1]
-
-    yield make
-    for disk in made:
-        disk.unmount()
 
 
 def confirmed_but_missing(principal, truth, copies):

@@ -1,17 +1,11 @@
 """What one peer can make the other end hold has a limit: more waits where it is, nobody else notices, and what goes makes room."""
 
-import pytest
-from agentpeer import AgentPeer, Api, data_of, verb_of
+from agentpeer import AgentPeer, api, data_of, verb_of  # noqa: F401
 from conftest import wait_until
 from synced import application, net, sync_pki  # noqa: F401  (fixtures)
 
 LIAR, GOOD = "site-1", "site-2"
 SOON = ("--resend-after", "1s", "--resend-at-most", "2s")
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    return Api(tmp_path_factory.mktemp("protobuf"))
 
 
 def claim(api, n):

@@ -10,7 +10,7 @@ import time
 import grpc
 import jwt
 import pytest
-from agentpeer import AgentPeer, Api, data_of, verb_of
+from agentpeer import AgentPeer, api, data_of, verb_of  # noqa: F401
 from conftest import wait_until
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
@@ -18,11 +18,6 @@ from synced import UID, Tree, add_user, application, net, run, sync_pki  # noqa:
 
 SITE, OTHER = "site-1", "site-2"
 REFUSED = grpc.StatusCode.UNAUTHENTICATED
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    return Api(tmp_path_factory.mktemp("protobuf"))
 
 
 @pytest.fixture

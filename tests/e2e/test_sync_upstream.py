@@ -1,16 +1,11 @@
 """Peers of upstream's dialect on either side: they know no extension of ours, and everything is ACKed as they expect it."""
 
 import pytest
-from agentpeer import AgentPeer, Api, PrincipalPeer, data_of, target_of, text_of, verb_of
+from agentpeer import AgentPeer, PrincipalPeer, api, data_of, target_of, text_of, verb_of  # noqa: F401
 from conftest import wait_until
 from synced import UID, application, net, sync_pki  # noqa: F401  (fixtures)
 
 SITE = "site-1"
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    return Api(tmp_path_factory.mktemp("protobuf"))
 
 
 @pytest.fixture

@@ -5,38 +5,18 @@ import json
 import queue
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 from concurrent import futures
-from pathlib import Path
 
 import grpc
 import pytest
+from agentpeer import api  # noqa: F401
 from conftest import wait_until
 from rawh2 import GOAWAY, HEADERS, RawServer, frame
 from synced import application, net, sync_pki  # noqa: F401  (fixtures)
 
-PROTO = Path(__file__).resolve().parents[2] / "proto"
-FILES = ("auth/auth", "version/version", "eventstream/eventstream")
 PREFIX = "io.argoproj.argocd-agent.event."
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    """The modules that protoc makes of our .proto files: auth, version, eventstream."""
-    out = tmp_path_factory.mktemp("protobuf")
-    files = ["cloudevents/v1/cloudevents.proto", *(f"argocd/{name}.proto" for name in FILES)]
-    subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={out}", *files], check=True)
-    sys.path.insert(0, str(out))
-    try:
-        from argocd.auth import auth_pb2
-        from argocd.eventstream import eventstream_pb2
-        from argocd.version import version_pb2
-        yield {"auth": auth_pb2, "version": version_pb2, "events": eventstream_pb2}
-    finally:
-        sys.path.remove(str(out))
 
 
 def token(audience, agent, mode, lasts_s=3600, ahead_s=None):
@@ -61,13 +41,13 @@ class Upstream:
             ("grpc.max_receive_message_length", message_max), *options])
         self.server.add_generic_rpc_handlers((self._service("authapi.Authentication", {
             "Authenticate": grpc.unary_unary_rpc_method_handler(
-                self._authenticate, api["auth"].AuthRequest.FromString, api["auth"].AuthResponse.SerializeToString),
+                self._authenticate, api.AuthRequest.FromString, api.AuthResponse.SerializeToString),
             "RefreshToken": grpc.unary_unary_rpc_method_handler(
-                self._refresh, api["auth"].RefreshTokenRequest.FromString, api["auth"].AuthResponse.SerializeToString)}),
+                self._refresh, api.RefreshTokenRequest.FromString, api.AuthResponse.SerializeToString)}),
             self._service("versionapi.Version", {"Version": grpc.unary_unary_rpc_method_handler(
-                self._version, api["version"].VersionRequest.FromString, api["version"].VersionResponse.SerializeToString)}),
+                self._version, api.VersionRequest.FromString, api.VersionResponse.SerializeToString)}),
             self._service("eventstreamapi.EventStream", {"Subscribe": grpc.stream_stream_rpc_method_handler(
-                self._subscribe, api["events"].Event.FromString, api["events"].Event.SerializeToString)})))
+                self._subscribe, api.Event.FromString, api.Event.SerializeToString)})))
         assert self.server.add_insecure_port(f"127.0.0.1:{port}") == port
         self.server.start()
 
@@ -83,17 +63,17 @@ class Upstream:
         self.logins.append(context.peer())
         if len(self.logins) <= self.sick:
             context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the backend is sick")
-        return self.api["auth"].AuthResponse(
+        return self.api.AuthResponse(
             accessToken=token("access", self.agent, self.mode, self.token_s, self.ahead_s),
             refreshToken=token("refresh", self.agent, self.mode, 3600, self.ahead_s), version="1", principalNamespace="argocd")
 
     def _refresh(self, request, context):
         self.refreshed += 1
-        return self.api["auth"].AuthResponse(accessToken=token("access", self.agent, self.mode, 3600, self.ahead_s))
+        return self.api.AuthResponse(accessToken=token("access", self.agent, self.mode, 3600, self.ahead_s))
 
     def _version(self, request, context):
         self._note("Version", context)
-        return self.api["version"].VersionResponse(version="argocd-agent-1")
+        return self.api.VersionResponse(version="argocd-agent-1")
 
     def _subscribe(self, requests, context):
         self._note("Subscribe", context)

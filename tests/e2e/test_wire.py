@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from agentpeer import api  # noqa: F401
 from conftest import HOLDFAST
 
 WIRETEST = os.environ.get("WIRETEST_BIN", str(Path(HOLDFAST).parents[2] / "tests/tools/wiretest"))
-PROTO = Path(__file__).resolve().parents[2] / "proto"
 PREFIX = "io.argoproj.argocd-agent.event"
 
 # field of ours: attribute on the wire
@@ -51,20 +51,6 @@ ROWS = [
     (f"{PREFIX}.ping", "heartbeat", b""),
     (f"{PREFIX}.processed", "eventProcessed", b""),
 ]
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory):
-    """The modules that protoc makes of our .proto files."""
-    out = tmp_path_factory.mktemp("protobuf")
-    files = ["argocd/eventstream/eventstream.proto", "cloudevents/v1/cloudevents.proto"]
-    subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={out}", *files], check=True)
-    sys.path.insert(0, str(out))
-    try:
-        from argocd.eventstream import eventstream_pb2
-        yield eventstream_pb2
-    finally:
-        sys.path.remove(str(out))
 
 
 @pytest.fixture(scope="module")
