@@ -166,10 +166,16 @@ struct metric *metrics_get(struct metrics *m, const struct metric_family *family
 	return metric;
 }
 
-void metrics_get_rows(struct metrics *m, const struct metric_row *rows, size_t n, void *ret_handles)
+void metrics_get_labelled(struct metrics *m, const struct metric_row *rows, size_t n, const char *const *label_values,
+			  void *ret_handles)
 {
 	for (size_t i = 0; i < n; i++)
-		*(struct metric **)((char *)ret_handles + rows[i].at) = metrics_get(m, &rows[i].family, NULL);
+		*(struct metric **)((char *)ret_handles + rows[i].at) = metrics_get(m, &rows[i].family, label_values);
+}
+
+void metrics_get_rows(struct metrics *m, const struct metric_row *rows, size_t n, void *ret_handles)
+{
+	metrics_get_labelled(m, rows, n, NULL, ret_handles);
 }
 
 void metric_observe(struct metric *m, int64_t value)

@@ -65,21 +65,24 @@ struct metric *metrics_get(struct metrics *m, const struct metric_family *family
 
 /* One field of a struct of handles. */
 struct metric_row {
-	struct metric_family family; /* without labels */
-	size_t at;                   /* where its handle goes */
+	struct metric_family family;
+	size_t at; /* where its handle goes */
 };
 
-/* Such a row out of a table's X(field, type, name, scale, help); histograms have metric_latency_buckets. */
-#define METRIC_ROW(owner, field, kind, title, factor, text)                                           \
-	{ .family = { .name = title,                                                                  \
-		      .help = text,                                                                   \
-		      .type = METRIC_##kind,                                                          \
-		      .scale = factor,                                                                \
-		      .buckets = METRIC_##kind == METRIC_HISTOGRAM ? metric_latency_buckets : NULL }, \
+/* Such a row out of a table's X(field, type, name, scale, help), and its labels; histograms have metric_latency_buckets. */
+#define METRIC_ROW(owner, field, kind, title, factor, text, ...)                                    \
+	{ .family = { .name = title,                                                                \
+		      .help = text,                                                                 \
+		      .type = METRIC_##kind,                                                        \
+		      .scale = factor,                                                              \
+		      .buckets = METRIC_##kind == METRIC_HISTOGRAM ? metric_latency_buckets : NULL, \
+		      .labels = { __VA_ARGS__ } },                                                  \
 	  .at = offsetof(owner, field) },
 
-/* All of a table at once, each into its field of `ret_handles`. */
+/* All of a table at once, each into its field of `ret_handles`. With labels all have the same values. */
 void metrics_get_rows(struct metrics *m, const struct metric_row *rows, size_t n, void *ret_handles);
+void metrics_get_labelled(struct metrics *m, const struct metric_row *rows, size_t n, const char *const *label_values,
+			  void *ret_handles);
 
 static inline void metric_add(struct metric *m, int64_t delta)
 {
