@@ -42,6 +42,14 @@ enum err json_members(struct str object, struct json_member *members, size_t cou
 	return err;
 }
 
+struct str json_member_raw(struct str object, const char *name)
+{
+	struct json_member m = { .name = name };
+
+	(void)json_members(object, &m, 1);
+	return m.raw;
+}
+
 bool json_member_text(const struct json_member *m, struct buf *arena, struct str *ret_text)
 {
 	*ret_text = (struct str){ 0 };

@@ -19,6 +19,9 @@ struct json_member {
 
 enum err json_members(struct str object, struct json_member *members, size_t count);
 
+/* The value of one member as it stands there, the last of its name; {NULL, 0}: absent, or `object` is none. */
+struct str json_member_raw(struct str object, const char *name);
+
 /*
  * The member's text. Absent or null: empty, and true. False: no string, or half of a surrogate pair. `arena` must have
  * room for raw.n bytes so that it does not move.

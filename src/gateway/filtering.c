@@ -18,12 +18,12 @@
 /* JSON by its kind; or by its type where it came as base64, as SDKs send all bytes. */
 static bool may_be_json(const struct store_row *row)
 {
-	struct json_member type = { .name = "datacontenttype" };
+	struct str type;
 
 	if (row->data_kind != EVENT_DATA_BINARY)
 		return row->data_kind == EVENT_DATA_JSON;
-	(void)json_members(row->meta, &type, 1);
-	return type.raw.n > 2 && event_type_is_json(str_sub(type.raw, 1, type.raw.n - 2));
+	type = json_member_raw(row->meta, "datacontenttype");
+	return type.n > 2 && event_type_is_json(str_sub(type, 1, type.n - 2));
 }
 
 /* `space` holds data that came as it was and is not compact yet. E_NOMEM, or it is JSON that the filter reads as nil. */

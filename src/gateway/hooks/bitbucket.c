@@ -16,7 +16,7 @@ static void see(struct hook *h, struct str item, struct buf *arena)
 
 	if (!hook_is_ours(h, text_of(item, "url", arena)))
 		return;
-	if (!text_same_set(text_member(item, "events"), &settings_of(h)->events, NULL, arena))
+	if (!text_same_set(json_member_raw(item, "events"), &settings_of(h)->events, NULL, arena))
 		differs |= HOOK_EVENTS;
 	if (!text_flag(item, "active"))
 		differs |= HOOK_ACTIVE;
@@ -32,7 +32,7 @@ static enum err read(struct hook *h, const struct hook_answer *a, struct why *wh
 		return why_set(why, E_NOMEM, "no memory for the list");
 	hook_more(h, text_query(text_of(a->body, "next", &arena)));
 	buf_release(&arena);
-	return rest_each(h, text_member(a->body, "values"), see, why);
+	return rest_each(h, json_member_raw(a->body, "values"), see, why);
 }
 
 static void write(const struct hook *h, struct str id, struct hook_request *r)

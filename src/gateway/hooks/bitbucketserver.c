@@ -25,11 +25,11 @@ static void see(struct hook *h, struct str item, struct buf *arena)
 
 	if (!hook_is_ours(h, text_of(item, "url", arena)))
 		return;
-	if (!text_same_set(text_member(item, "events"), &settings_of(h)->events, NULL, arena))
+	if (!text_same_set(json_member_raw(item, "events"), &settings_of(h)->events, NULL, arena))
 		differs |= HOOK_EVENTS;
 	if (!text_flag(item, "active"))
 		differs |= HOOK_ACTIVE;
-	differs |= secret_differs(h, text_of(text_member(item, "configuration"), "secret", arena));
+	differs |= secret_differs(h, text_of(json_member_raw(item, "configuration"), "secret", arena));
 	hook_saw(h, text_of(item, "id", arena), differs);
 }
 
@@ -54,7 +54,7 @@ static void turn_page(struct hook *h, const struct hook_answer *a)
 static enum err read(struct hook *h, const struct hook_answer *a, struct why *why)
 {
 	turn_page(h, a);
-	return rest_each(h, text_member(a->body, "values"), see, why);
+	return rest_each(h, json_member_raw(a->body, "values"), see, why);
 }
 
 static void write(const struct hook *h, struct str id, struct hook_request *r)
@@ -110,7 +110,7 @@ static void see_repository(struct hook *h, struct str item, struct buf *arena)
 static enum err read_project(struct hook *h, const struct hook_answer *a, struct why *why)
 {
 	turn_page(h, a);
-	return rest_each(h, text_member(a->body, "values"), see_repository, why);
+	return rest_each(h, json_member_raw(a->body, "values"), see_repository, why);
 }
 
 static const struct hook_provider project_provider = {

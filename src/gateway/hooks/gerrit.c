@@ -13,7 +13,7 @@ static const struct gerrit_settings *settings_of(const struct hook *h)
 static enum err read(struct hook *h, const struct hook_answer *a, struct why *why)
 {
 	const struct gerrit_settings *s = settings_of(h);
-	struct str tries = text_member(a->body, "maxTries");
+	struct str tries = json_member_raw(a->body, "maxTries");
 	struct buf arena = { 0 }, wanted = { 0 };
 	unsigned differs = 0;
 
@@ -23,7 +23,7 @@ static enum err read(struct hook *h, const struct hook_answer *a, struct why *wh
 		return why_set(why, E_NOMEM, "no memory for the answer");
 	if (!hook_is_ours(h, text_of(a->body, "url", &arena)))
 		differs |= HOOK_ADDRESS;
-	if (!text_same_set(text_member(a->body, "events"), &s->events, NULL, &arena))
+	if (!text_same_set(json_member_raw(a->body, "events"), &s->events, NULL, &arena))
 		differs |= HOOK_EVENTS;
 	if (text_flag(a->body, "sslVerify") != s->ssl_verify)
 		differs |= HOOK_TLS;

@@ -21,12 +21,12 @@ static struct str content_type(const struct hook *h)
 static void see(struct hook *h, struct str item, struct buf *arena)
 {
 	const struct github_settings *s = settings_of(h);
-	struct str config = text_member(item, "config"), type = text_of(config, "content_type", arena);
+	struct str config = json_member_raw(item, "config"), type = text_of(config, "content_type", arena);
 	unsigned differs = 0;
 
 	if (!hook_is_ours(h, text_of(config, "url", arena)))
 		return;
-	if (!text_same_set(text_member(item, "events"), &s->events, "*", arena))
+	if (!text_same_set(json_member_raw(item, "events"), &s->events, "*", arena))
 		differs |= HOOK_EVENTS;
 	if (text_flag(item, "active") != s->active)
 		differs |= HOOK_ACTIVE;

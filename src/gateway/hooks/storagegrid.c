@@ -25,7 +25,7 @@ static void see_endpoint(struct hook *h, struct str item, struct buf *arena)
 
 static enum err read_endpoints(struct hook *h, const struct hook_answer *a, struct why *why)
 {
-	return rest_each(h, text_member(a->body, "data"), see_endpoint, why);
+	return rest_each(h, json_member_raw(a->body, "data"), see_endpoint, why);
 }
 
 static void write_endpoint(const struct hook *h, struct str id, struct hook_request *r)
@@ -41,7 +41,7 @@ static void write_endpoint(const struct hook *h, struct str id, struct hook_requ
 
 static struct str made(const struct hook_answer *a, struct buf *arena)
 {
-	return text_of(text_member(a->body, "data"), "id", arena);
+	return text_of(json_member_raw(a->body, "data"), "id", arena);
 }
 
 static const struct hook_provider endpoint_provider = {
@@ -172,7 +172,7 @@ static bool is_understood(struct str xml)
 
 static enum err read_notification(struct hook *h, const struct hook_answer *a, struct why *why)
 {
-	struct str data = text_member(a->body, "data");
+	struct str data = json_member_raw(a->body, "data");
 	struct buf arena = { 0 };
 	struct str xml;
 	enum err err = E_OK;

@@ -31,7 +31,7 @@ static void see(struct hook *h, struct str item, struct buf *arena)
 	text_encode(&h->cursor, id);
 	if (!hook_is_ours(h, text_of(item, "url", arena)))
 		return;
-	if (!has_events(h, text_member(item, "enabled_events"), arena))
+	if (!has_events(h, json_member_raw(item, "enabled_events"), arena))
 		differs |= HOOK_EVENTS;
 	if (str_is(text_of(item, "status", arena), "disabled"))
 		differs |= HOOK_ACTIVE;
@@ -40,7 +40,7 @@ static void see(struct hook *h, struct str item, struct buf *arena)
 
 static enum err read(struct hook *h, const struct hook_answer *a, struct why *why)
 {
-	enum err err = rest_each(h, text_member(a->body, "data"), see, why);
+	enum err err = rest_each(h, json_member_raw(a->body, "data"), see, why);
 
 	if (!text_flag(a->body, "has_more"))
 		buf_clear(&h->cursor);

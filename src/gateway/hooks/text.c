@@ -1,7 +1,6 @@
 #include "gateway/hooks/text.h"
 
 #include "base/mem.h"
-#include "event/json_members.h"
 #include "event/json_walk.h"
 
 #define COMPLAINT_MAX 120
@@ -31,18 +30,9 @@ void text_encode(struct buf *b, struct str s)
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------------- */
 
-struct str text_member(struct str object, const char *name)
-{
-	struct json_member m = { .name = name };
-
-	if (object.n == 0 || object.p[0] != '{' || json_members(object, &m, 1) == E_MALFORMED)
-		return (struct str){ 0 };
-	return m.raw;
-}
-
 bool text_flag(struct str object, const char *name)
 {
-	return str_is(text_member(object, name), "true");
+	return str_is(json_member_raw(object, name), "true");
 }
 
 static bool is_digits(struct str s)
@@ -55,7 +45,7 @@ static bool is_digits(struct str s)
 
 struct str text_of(struct str object, const char *name, struct buf *arena)
 {
-	struct str raw = text_member(object, name), text = { 0 };
+	struct str raw = json_member_raw(object, name), text = { 0 };
 
 	if (is_digits(raw))
 		return raw;
@@ -239,7 +229,7 @@ void text_from_xml(struct buf *b, struct str s)
 /* GitHub, GitLab: message; Bitbucket, Stripe: error.message; Bitbucket Data Center: errors[0].message; OAuth: error. */
 static struct str complaint_of(struct str body, struct buf *arena)
 {
-	struct str errors = text_member(body, "errors"), text = text_of(body, "message", arena), first;
+	struct str errors = json_member_raw(body, "errors"), text = text_of(body, "message", arena), first;
 
 	if (errors.n && errors.p[0] == '[') {
 		struct json_walk w = json_walk(errors);
@@ -249,7 +239,7 @@ static struct str complaint_of(struct str body, struct buf *arena)
 		text = first.n && !text.n ? first : text;
 	}
 	if (!text.n)
-		text = text_of(text_member(body, "error"), "message", arena);
+		text = text_of(json_member_raw(body, "error"), "message", arena);
 	return text.n ? text : text_of(body, "error", arena);
 }
 

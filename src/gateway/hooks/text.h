@@ -10,12 +10,10 @@
 
 #include "base/buf.h"
 #include "config/fields.h"
+#include "event/json_members.h"
 
 /* Append with everything percent-encoded but what RFC 3986 calls unreserved. */
 void text_encode(struct buf *b, struct str s);
-
-/* The member's value as it stands there; empty: absent, or `object` is none. */
-struct str text_member(struct str object, const char *name);
 
 /* Is the member `true`? */
 bool text_flag(struct str object, const char *name);

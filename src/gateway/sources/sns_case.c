@@ -86,15 +86,6 @@ static void judge(struct exchange *x)
 		sns_case_proceed(x);
 }
 
-/* The value of "body", with which the payload ends so far. */
-static struct str body_of(const struct exchange *x)
-{
-	struct json_member body = { .name = "body" };
-
-	(void)json_members(buf_view(&x->payload), &body, 1);
-	return body.raw;
-}
-
 /* The texts may wait for long: they count as the request's memory, in the place of a body that is not collected. */
 static bool charge_texts(struct exchange *x)
 {
@@ -119,7 +110,7 @@ void sns_case_begin(struct exchange *x)
 	x->own = c;
 	x->own_free = case_free;
 	sns_write_base(sns_settings_of(x), &c->base);
-	err = sns_message_parse(body_of(x), &why, &c->message);
+	err = sns_message_parse(json_member_raw(buf_view(&x->payload), "body"), &why, &c->message);
 	if (err == E_MALFORMED)
 		exchange_refuse(x, ANSWER_MALFORMED, str_of(why.text));
 	else if (err != E_OK || c->base.err != E_OK)

@@ -105,21 +105,10 @@ static void write_answer(struct exchange *x, struct http_response *response)
 /* The text of a member of a member, or empty. */
 static struct str text_in(struct str object, const char *outer, const char *inner, struct buf *arena)
 {
-	struct json_member a = { .name = outer }, b = { .name = inner };
+	struct json_member m = { inner, json_member_raw(json_member_raw(object, outer), inner) };
 	struct str text;
 
-	if (json_members(object, &a, 1) == E_MALFORMED || json_members(a.raw, &b, 1) == E_MALFORMED ||
-	    !json_member_text(&b, arena, &text))
-		return (struct str){ 0 };
-	return text;
-}
-
-static struct str member_of(struct str object, const char *name)
-{
-	struct json_member m = { .name = name };
-
-	(void)json_members(object, &m, 1);
-	return m.raw;
+	return json_member_text(&m, arena, &text) ? text : (struct str){ 0 };
 }
 
 static bool key_fits(const struct exchange *x, struct str key)
@@ -133,7 +122,7 @@ static bool key_fits(const struct exchange *x, struct str key)
 static bool is_wanted(const struct exchange *x, struct str message, struct buf *arena)
 {
 	const struct storagegrid_settings *s = settings_of(x);
-	struct json_walk records = json_walk(member_of(message, "Records"));
+	struct json_walk records = json_walk(json_member_raw(message, "Records"));
 
 	if (!s->filter.prefix && !s->filter.suffix)
 		return true;
@@ -141,7 +130,7 @@ static bool is_wanted(const struct exchange *x, struct str message, struct buf *
 		return false;
 	json_walk_enter(&records);
 	while (json_walk_next(&records))
-		if (key_fits(x, text_in(member_of(json_walk_value(&records), "s3"), "object", "key", arena)))
+		if (key_fits(x, text_in(json_member_raw(json_walk_value(&records), "s3"), "object", "key", arena)))
 			return true;
 	return false;
 }
@@ -152,7 +141,7 @@ static bool is_wanted(const struct exchange *x, struct str message, struct buf *
  */
 static bool is_one_of_a_kind(struct str message, struct buf *arena)
 {
-	struct json_walk records = json_walk(member_of(message, "Records"));
+	struct json_walk records = json_walk(json_member_raw(message, "Records"));
 	struct str record;
 
 	if (json_walk_peek(&records) != '[')
@@ -162,7 +151,7 @@ static bool is_one_of_a_kind(struct str message, struct buf *arena)
 		return false;
 	record = json_walk_value(&records);
 	return text_in(record, "responseElements", "x-amz-request-id", arena).n ||
-	       text_in(member_of(record, "s3"), "object", "sequencer", arena).n;
+	       text_in(json_member_raw(record, "s3"), "object", "sequencer", arena).n;
 }
 
 static struct str digest_of(struct str text, char ret_hex[static DIGEST_MAX])
@@ -266,7 +255,7 @@ static void on_end(struct exchange *x)
 	else if (err != E_OK)
 		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
 	else
-		handle(x, member_of(member_of(buf_view(&x->payload), "notification"), "Message"));
+		handle(x, json_member_raw(json_member_raw(buf_view(&x->payload), "notification"), "Message"));
 }
 
 const struct source_ops source_storagegrid = {
