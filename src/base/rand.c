@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/hex.h"
+
 static void from_kernel(void *p, size_t n)
 {
 	unsigned char *to = p;
@@ -48,15 +50,11 @@ uint64_t rand_u64(void)
 
 void rand_uuid_hex(char ret_hex[static 33])
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char bytes[16];
 
 	rand_bytes(bytes, sizeof(bytes));
 	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
 	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		ret_hex[2 * i] = digits[bytes[i] >> 4];
-		ret_hex[2 * i + 1] = digits[bytes[i] & 15];
-	}
+	hex_write(bytes, sizeof(bytes), ret_hex);
 	ret_hex[32] = '\0';
 }

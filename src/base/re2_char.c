@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/hex.h"
+
 /* White space of \s: PCRE2 counts the vertical tab, too. */
 #define SPACES "\\t\\n\\f\\r "
 #define VTAB   "\\x{0b}"
@@ -23,21 +25,13 @@ void re2_copy_literal(struct walk *w)
 	w->at += n;
 }
 
-static int hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Up to `most` digits of `base`, at least `least`; false: no code of a character. */
 static bool read_code(struct walk *w, int base, unsigned least, unsigned most, unsigned *ret_code)
 {
 	unsigned n = 0, code = 0;
 
-	for (; n < most && hex_digit(peek(w, 0)) >= 0 && hex_digit(peek(w, 0)) < base && code <= 0x10ffff; n++, w->at++)
-		code = code * (unsigned)base + (unsigned)hex_digit(peek(w, 0));
+	for (; n < most && hex_value(peek(w, 0)) >= 0 && hex_value(peek(w, 0)) < base && code <= 0x10ffff; n++, w->at++)
+		code = code * (unsigned)base + (unsigned)hex_value(peek(w, 0));
 	*ret_code = code;
 	return n >= least && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
 }

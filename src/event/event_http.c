@@ -1,5 +1,7 @@
 #include "event/event_http.h"
 
+#include "base/hex.h"
+
 #define PREFIX STR("ce-")
 
 enum event_http_mode event_http_mode(struct str content_type)
@@ -34,14 +36,6 @@ static struct str add_lower(struct buf *arena, struct str name)
 		buf_char(arena, c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c);
 	}
 	return str_sub(buf_view(arena), from, arena->n);
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static bool is_quoted(struct str s)

@@ -1,5 +1,6 @@
 #include "filter/lexer.h"
 
+#include "base/hex.h"
 #include "filter/rune.h"
 
 /* Longest first. */
@@ -134,21 +135,13 @@ static enum err read_number(struct lexer *l, struct token *t, struct why *why)
 
 /* ---- strings --------------------------------------------------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* `n` digits of `base` at l->at, as a character. */
 static bool read_code(struct lexer *l, size_t n, int base, uint32_t *ret_rune)
 {
 	uint32_t rune = 0;
 
 	for (size_t i = 0; i < n; i++, l->at++) {
-		int digit = hex_digit(byte_at(l, l->at));
+		int digit = hex_value(byte_at(l, l->at));
 
 		if (digit < 0 || digit >= base)
 			return false;

@@ -1,6 +1,8 @@
 #include "gateway/exchange_impl.h"
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -169,6 +171,17 @@ void exchange_refuse_more(struct exchange *x, enum answer a, const struct answer
 void exchange_refuse(struct exchange *x, enum answer a, struct str detail)
 {
 	exchange_refuse_more(x, a, &(struct answer_more){ .detail = detail });
+}
+
+void exchange_refusef(struct exchange *x, enum answer a, const char *format, ...)
+{
+	char text[640];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	exchange_refuse(x, a, str_of(text));
 }
 
 void exchange_reply(struct exchange *x, const struct http_response *response)

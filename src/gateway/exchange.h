@@ -87,6 +87,10 @@ void exchange_free_all(struct worker *worker);
 /* Refuse: answers, counts a failed event, and ignores what follows. `detail` replaces the row's text unless empty. */
 void exchange_refuse(struct exchange *x, enum answer answer, struct str detail);
 
+/* The same with a text of printf(), cut to one line's length. */
+void exchange_refusef(struct exchange *x, enum answer answer, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* As exchange_refuse() with all that can be said. */
 void exchange_refuse_more(struct exchange *x, enum answer answer, const struct answer_more *more);
 

@@ -1,5 +1,7 @@
 #include "gateway/path.h"
 
+#include "base/hex.h"
+
 bool path_is_template(struct str endpoint)
 {
 	return str_find(endpoint, '{') < endpoint.n || str_find(endpoint, '}') < endpoint.n;
@@ -80,15 +82,6 @@ enum err path_template_compile(struct str endpoint, struct why *why, struct rege
 	return err;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 enum err path_decode(struct str path, struct buf *ret_path)
 {
 	for (size_t i = 0; i < path.n; i++) {
@@ -100,8 +93,8 @@ enum err path_decode(struct str path, struct buf *ret_path)
 		}
 		if (path.n - i < 3)
 			return E_MALFORMED;
-		high = hex_digit(path.p[i + 1]);
-		low = hex_digit(path.p[i + 2]);
+		high = hex_value(path.p[i + 1]);
+		low = hex_value(path.p[i + 2]);
 		if (high < 0 || low < 0 || high + low == 0)
 			return E_MALFORMED;
 		buf_char(ret_path, (char)(high << 4 | low));

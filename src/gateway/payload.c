@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "event/json_text.h"
 
@@ -148,14 +149,6 @@ struct pair {
 	struct str value;
 	size_t at; /* order of arrival */
 };
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Percent and plus decoding into `to` (never longer than `s`). */
 static bool form_decode(struct str s, char *to, struct str *ret_text)

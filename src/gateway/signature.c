@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/mem.h"
 
 static const struct {
@@ -86,15 +87,6 @@ enum err signature_check(void *claim, struct str secret)
 		same |= str_eq_secret(text_of(&right), text_of(&c->given[i]));
 	explicit_bzero(&right, sizeof(right));
 	return same ? E_OK : E_UNAUTHENTICATED;
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 bool signature_from_hex(struct str text, enum signature_hash hash, struct signature *ret_signature)

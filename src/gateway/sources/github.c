@@ -175,12 +175,12 @@ static bool refuse_no_object(struct exchange *x, char first)
 			   : first == 't' || first == 'f' ? "bool"
 			   : first == 'n'                 ? "null"
 							  : "number";
-	char space[128];
-	struct buf strict = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
 
-	buf_addf(&strict, "json: cannot unmarshal %s into Go value of type map[string]interface {}", kind);
-	exchange_refuse(x, ANSWER_MALFORMED,
-			x->route->config->compat_strict ? buf_view(&strict) : STR("the body must be a JSON object"));
+	if (x->route->config->compat_strict)
+		exchange_refusef(x, ANSWER_MALFORMED,
+				 "json: cannot unmarshal %s into Go value of type map[string]interface {}", kind);
+	else
+		exchange_refuse(x, ANSWER_MALFORMED, STR("the body must be a JSON object"));
 	return false;
 }
 

@@ -37,9 +37,9 @@ static const struct field_table settings = {
 	.about = "Events API, slash commands and interactions of a Slack app.",
 };
 
-void slack_refuse(struct exchange *x, struct str text)
+enum answer slack_refusal(const struct exchange *x)
 {
-	exchange_refuse(x, x->route->config->compat_strict ? ANSWER_BUS_FAILED : ANSWER_MALFORMED, text);
+	return x->route->config->compat_strict ? ANSWER_BUS_FAILED : ANSWER_MALFORMED;
 }
 
 /* ---- the signature ---------------------------------------------------------------------------------------------------- */

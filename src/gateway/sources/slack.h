@@ -19,8 +19,8 @@ void slack_form(struct exchange *x, const struct claims *claims);
 /* What the Events API sends. */
 void slack_event(struct exchange *x);
 
-/* Refuse: 400 with `text`, of `compat: strict` 500, which upstream answers to whatever it cannot read. */
-void slack_refuse(struct exchange *x, struct str text);
+/* How to refuse: 400, of `compat: strict` 500, which upstream answers to whatever it cannot read. */
+enum answer slack_refusal(const struct exchange *x);
 
 /* What provider_match() found: true for E_OK, else refuses; `strict` are upstream's words for E_UNAUTHENTICATED. */
 bool slack_judge(struct exchange *x, enum err err, const char *strict);

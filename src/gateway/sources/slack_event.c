@@ -17,11 +17,7 @@ struct envelope {
 
 static void refuse_event(struct exchange *x, const char *reason)
 {
-	char space[640];
-	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
-
-	buf_addf(&text, "failed to extract event, %s", reason);
-	slack_refuse(x, buf_view(&text));
+	exchange_refusef(x, slack_refusal(x), "failed to extract event, %s", reason);
 }
 
 static enum err read_envelope(struct str json, struct envelope *e)

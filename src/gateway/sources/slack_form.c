@@ -1,4 +1,5 @@
 /* Slash commands and interactions, which come as forms. */
+#include "base/hex.h"
 #include "base/mem.h"
 #include "event/json_text.h"
 #include "gateway/payload.h"
@@ -8,14 +9,10 @@
 /* The id of a request that has none. */
 static void emit_signed(struct exchange *x, const struct claims *claims)
 {
-	static const char digits[] = "0123456789abcdef";
 	char id[2 * SIGNATURE_MAX];
 	const struct signature *s = &claims->hmac[0];
 
-	for (size_t i = 0; i < s->n; i++) {
-		id[2 * i] = digits[s->bytes[i] >> 4];
-		id[2 * i + 1] = digits[s->bytes[i] & 0xf];
-	}
+	hex_write(s->bytes, s->n, id);
 	if (exchange_charge(x))
 		exchange_emit(x, (struct str){ id, 2 * s->n });
 }
@@ -24,17 +21,14 @@ static void emit_signed(struct exchange *x, const struct claims *claims)
 static void interaction(struct exchange *x, struct str payload, const struct claims *claims)
 {
 	struct why why = { 0 };
-	char space[640];
-	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
 	enum err err = json_compact(payload, /* plain= */ false, &x->payload, &why);
 
 	if (err == E_OK && x->payload.p[0] == '{') {
 		x->mode = SLACK_FORM;
 		emit_signed(x, claims);
 	} else if (err == E_OK || err == E_MALFORMED) {
-		buf_addf(&text, "failed to parse interaction event, %s",
-			 err == E_OK ? "it is not an object" : why.text);
-		slack_refuse(x, buf_view(&text));
+		exchange_refusef(x, slack_refusal(x), "failed to parse interaction event, %s",
+				 err == E_OK ? "it is not an object" : why.text);
 	} else {
 		exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
 	}
@@ -113,7 +107,7 @@ static void no_form(struct exchange *x, enum err err)
 	else if (err == E_NOT_FOUND && is_probe(x))
 		exchange_reply_text(x, STR(""));
 	else
-		slack_refuse(x, text);
+		exchange_refuse(x, slack_refusal(x), text);
 }
 
 void slack_form(struct exchange *x, const struct claims *claims)

@@ -6,6 +6,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "event/json_members.h"
@@ -156,16 +157,12 @@ static bool is_one_of_a_kind(struct str message, struct buf *arena)
 
 static struct str digest_of(struct str text, char ret_hex[static DIGEST_MAX])
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
 	if (EVP_Digest(text.p, text.n, digest, &n, EVP_sha256(), NULL) != 1)
 		return (struct str){ 0 };
-	for (size_t i = 0; i < n; i++) {
-		ret_hex[2 * i] = digits[digest[i] >> 4];
-		ret_hex[2 * i + 1] = digits[digest[i] & 0xf];
-	}
+	hex_write(digest, n, ret_hex);
 	return (struct str){ ret_hex, 2ul * n };
 }
 
@@ -204,11 +201,8 @@ static enum err write_notification(struct exchange *x, struct why *why)
 
 static void refuse(struct exchange *x, const char *reason)
 {
-	char space[640];
-	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
-
-	buf_addf(&text, "send a notification as a form whose Message is a JSON object: %s", reason);
-	exchange_refuse(x, ANSWER_MALFORMED, buf_view(&text));
+	exchange_refusef(x, ANSWER_MALFORMED, "send a notification as a form whose Message is a JSON object: %s",
+			 reason);
 }
 
 static void let_go(struct exchange *x)

@@ -193,13 +193,10 @@ static void on_head(struct exchange *x)
 
 static void refuse_json(struct exchange *x, const struct why *why)
 {
-	char space[640];
-	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
-
-	buf_lit(&text, "failed to parse the event");
-	if (!x->route->config->compat_strict)
-		buf_addf(&text, ": %s", why->text);
-	exchange_refuse(x, ANSWER_MALFORMED, buf_view(&text));
+	if (x->route->config->compat_strict)
+		exchange_refuse(x, ANSWER_MALFORMED, STR("failed to parse the event"));
+	else
+		exchange_refusef(x, ANSWER_MALFORMED, "failed to parse the event: %s", why->text);
 }
 
 static void on_end(struct exchange *x)

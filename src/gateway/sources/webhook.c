@@ -34,13 +34,10 @@ static void refuse_method(struct exchange *x)
 static bool refused_by_upstream(struct exchange *x)
 {
 	struct str method = x->request->method;
-	char space[128];
-	struct buf text = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
 
 	if (!x->route->config->compat_strict || str_is(method, "GET") || str_is(method, "POST"))
 		return false;
-	buf_addf(&text, "unsupoorted method: %.*s", STR_ARG(str_sub(method, 0, 60)));
-	exchange_refuse(x, ANSWER_MALFORMED, buf_view(&text));
+	exchange_refusef(x, ANSWER_MALFORMED, "unsupoorted method: %.*s", STR_ARG(str_sub(method, 0, 60)));
 	return true;
 }
 
