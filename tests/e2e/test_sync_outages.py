@@ -217,7 +217,7 @@ def confirmed_but_missing(principal, truth, copies):
 @pytest.mark.parametrize("where", ["site-1-site", "site-1-data"], ids=["its objects", "its ledger"])
 def test_an_agent_with_a_full_disk_confirms_nothing_until_there_is_room(net, small_disk, where):
     disk = small_disk(net.directory / where)
-    principal = net.principal()
+    principal = net.principal("--resend-after", "1s", "--resend-at-most", "2s")  # by default up to two minutes after the last try
     agent = net.agent(SITE, principal).wait_connected()
     truth = principal.tree(SITE)
     fill(truth, 5)
@@ -237,8 +237,8 @@ def test_an_agent_with_a_full_disk_confirms_nothing_until_there_is_room(net, sma
     assert agent.process.running() and principal.agent(SITE)["connected"]
 
     disk.free()
-    wait_in_step(truth, agent.tree, 150)  # what was refused often comes again after up to two minutes
-    wait_confirmed(principal, limit_s=90)
+    wait_in_step(truth, agent.tree, 60)
+    wait_confirmed(principal)
     assert len(agent.log("stopped")) == 0, "without a restart"
 
 
