@@ -1,5 +1,6 @@
 #include "net/acceptor.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -19,6 +20,25 @@ static void on_pause_over(struct loop_timer *timer)
 	uv_poll_start(&a->poll, UV_READABLE, on_readable);
 }
 
+static struct acceptor_peer peer_at(const struct sockaddr_storage *from)
+{
+	struct acceptor_peer peer = { 0 };
+
+	if (from->ss_family == AF_INET) {
+		memset(peer.key + 10, 0xff, 2);
+		memcpy(peer.key + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
+	} else if (from->ss_family == AF_INET6) {
+		memcpy(peer.key, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
+	} else {
+		return peer;
+	}
+	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)peer.key))
+		inet_ntop(AF_INET, peer.key + 12, peer.address, sizeof(peer.address));
+	else
+		inet_ntop(AF_INET6, peer.key, peer.address, sizeof(peer.address));
+	return peer;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct acceptor *a = poll->data;
@@ -27,10 +47,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	(void)events;
 	loop_tick(a->loop);
 	for (int i = 0; i < ACCEPT_TURN && !a->stopped; i++) {
-		int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage from = { 0 };
+		socklen_t n = sizeof(from);
+		int fd = accept4(a->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			a->on_connection(a, fd);
+			const struct acceptor_peer peer = peer_at(&from);
+
+			a->on_connection(a, fd, &peer);
 			continue;
 		}
 		if (errno == EAGAIN)
@@ -45,17 +69,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 enum err acceptor_start(struct acceptor *a, struct loop *loop, int fd, struct why *why)
 {
-	int on = 1, rc = 0;
+	int on = 1, rc;
 
 	/* Connections inherit it. An answer is one write; nothing is gained by waiting for more. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (listen(fd, SOMAXCONN) != 0)
-		rc = -errno;
-	else
-		rc = uv_poll_init(&loop->uv, &a->poll, fd);
+	rc = uv_poll_init(&loop->uv, &a->poll, fd);
 	if (rc < 0) {
 		close(fd);
-		return why_set(why, E_UNAVAILABLE, "listen: %s", uv_strerror(rc));
+		return why_set(why, E_UNAVAILABLE, "accept: %s", uv_strerror(rc));
 	}
 	a->loop = loop;
 	a->fd = fd;

@@ -10,12 +10,20 @@
  */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "net/loop.h"
+
+/* Who is at the other end; all zeros: it has no address (a Unix socket). */
+struct acceptor_peer {
+	unsigned char key[16];          /* IPv6, or IPv4 mapped into it */
+	char address[INET6_ADDRSTRLEN]; /* as text, without the port */
+};
 
 struct acceptor {
 	struct loop *loop;
 	/* A connection: non-blocking, close-on-exec, the callee's. May stop the acceptor. */
-	void (*on_connection)(struct acceptor *a, int fd);
+	void (*on_connection)(struct acceptor *a, int fd, const struct acceptor_peer *peer);
 	/* After acceptor_stop(): the socket is closed, the acceptor may be freed. */
 	void (*on_closed)(struct acceptor *a);
 	uv_poll_t poll;
@@ -25,8 +33,8 @@ struct acceptor {
 };
 
 /*
- * Listens on `fd`, a bound socket. The callbacks are set before. On an error `fd` is closed, and nothing is to be stopped.
- * E_UNAVAILABLE: the kernel or the loop refuses the socket.
+ * Accepts on `fd`, a listening socket. The callbacks are set before. On an error `fd` is closed, and nothing is to be stopped.
+ * E_UNAVAILABLE: the loop refuses the socket.
  */
 enum err acceptor_start(struct acceptor *a, struct loop *loop, int fd, struct why *why);
 

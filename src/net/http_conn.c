@@ -60,20 +60,14 @@ void http_conn_linger(struct http_conn *c)
  */
 static void shut(struct http_conn *c)
 {
-	uv_os_fd_t fd;
-
-	if (c->tls && !c->said_goodbye) {
-		c->said_goodbye = true;
+	if (c->tls) {
 		tls_session_close(c->tls);
 		http_conn_flush_tls(c);
 	}
 	if (c->state == HTTP_CLOSING || c->writes)
 		return;
 	c->shut = true;
-	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0)
-		http_conn_close(c);
-	else
-		shutdown(fd, SHUT_WR);
+	shutdown(c->fd, SHUT_WR);
 }
 
 /* What stays over of `in` after a run is kept for later. */

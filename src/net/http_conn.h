@@ -16,8 +16,6 @@
  */
 #pragma once
 
-#include <netinet/in.h>
-
 #include "base/buf.h"
 #include "net/acceptor.h"
 #include "net/http1.h"
@@ -82,9 +80,8 @@ struct http_conn {
 	bool reading;
 	bool busy; /* its requests are being looked at, further up the stack */
 	bool peer_eof;
-	bool said_goodbye; /* in TLS */
-	bool shut;         /* our side of the connection was ended */
-	char peer[INET6_ADDRSTRLEN];
+	bool shut; /* our side of the connection was ended */
+	struct acceptor_peer peer;
 };
 
 struct http_server {
@@ -132,8 +129,11 @@ void http_conn_close(struct http_conn *c);
 
 /* http_send.c */
 
-/* Send `head` and `body`, copied when the kernel does not take all at once. A failure closes the connection. */
-void http_conn_send(struct http_conn *c, struct str head, struct str body);
+/*
+ * Send `head` and `body`, copied when the kernel does not take all at once; with `last` TLS says goodbye in the same piece. A
+ * failure closes the connection.
+ */
+void http_conn_send(struct http_conn *c, struct str head, struct str body, bool last);
 
 /* Send what TLS has to say by itself: handshake, alerts, the goodbye. */
 void http_conn_flush_tls(struct http_conn *c);

@@ -101,7 +101,7 @@ static void send_answer(struct http_conn *c, const struct http_exchange *x, cons
 	if (s->out.err != E_OK)
 		http_conn_close(c);
 	else
-		http_conn_send(c, buf_view(&s->out), body);
+		http_conn_send(c, buf_view(&s->out), body, connection == HTTP_CLOSE);
 }
 
 void http_exchange_finish(struct http_conn *c)

@@ -105,7 +105,7 @@ static void fill_request(struct http_exchange *x, const struct http1_head *h)
 	x->r.has_body = h->chunked || h->length;
 	x->r.content_length = h->chunked ? UINT64_MAX : h->length;
 	x->r.body_max = HTTP_BODY_MAX;
-	x->r.peer = c->peer;
+	x->r.peer = c->peer.address;
 	x->r.tls = c->tls;
 	x->chunked = h->chunked;
 	x->keep_alive = h->keep_alive;
@@ -130,7 +130,7 @@ static void begin(struct http_conn *c, bool body_is_here)
 		end_body(c);
 	} else if (x->continue_due && !body_is_here) {
 		x->continue_due = false;
-		http_conn_send(c, STR("HTTP/1.1 100 Continue\r\n\r\n"), (struct str){ 0 });
+		http_conn_send(c, STR("HTTP/1.1 100 Continue\r\n\r\n"), (struct str){ 0 }, /* last= */ false);
 	}
 }
 

@@ -99,14 +99,17 @@ void http_conn_flush_tls(struct http_conn *c)
 	buf_release(out);
 }
 
-void http_conn_send(struct http_conn *c, struct str head, struct str body)
+void http_conn_send(struct http_conn *c, struct str head, struct str body, bool last)
 {
 	if (!c->tls) {
 		send_raw(c, head, body);
 		return;
 	}
-	if (tls_session_write(c->tls, head) != E_OK || tls_session_write(c->tls, body) != E_OK)
+	if (tls_session_write(c->tls, head) != E_OK || tls_session_write(c->tls, body) != E_OK) {
 		http_conn_close(c);
-	else
-		http_conn_flush_tls(c);
+		return;
+	}
+	if (last)
+		tls_session_close(c->tls);
+	http_conn_flush_tls(c);
 }

@@ -1,43 +1,8 @@
-#include <arpa/inet.h>
 #include <assert.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "net/http_conn.h"
-
-/* The client's address as a key of 16 bytes and as text; both zero when it has none (a Unix socket). */
-static void read_peer(struct http_conn *c, unsigned char ret_key[static 16])
-{
-	struct sockaddr_storage peer;
-	int n = sizeof(peer);
-
-	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &n) < 0)
-		return;
-	if (peer.ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)&peer;
-
-		memset(ret_key + 10, 0xff, 2);
-		memcpy(ret_key + 12, &in->sin_addr, 4);
-	} else if (peer.ss_family == AF_INET6) {
-		memcpy(ret_key, &((const struct sockaddr_in6 *)&peer)->sin6_addr, 16);
-	} else {
-		return;
-	}
-	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ret_key))
-		inet_ntop(AF_INET, ret_key + 12, c->peer, sizeof(c->peer));
-	else
-		inet_ntop(AF_INET6, ret_key, c->peer, sizeof(c->peer));
-}
-
-static enum err take_place(struct http_conn *c)
-{
-	const struct http_limits *limits = &c->server->limits;
-	unsigned char key[16] = { 0 };
-
-	read_peer(c, key);
-	return http_quota_take(c->server->quota, key, limits->conns_max, limits->conns_per_addr_max, &c->addr);
-}
 
 static void link_conn(struct http_conn *c)
 {
@@ -69,7 +34,7 @@ static bool admit(struct http_conn *c)
 
 	if (s->stopping)
 		return false;
-	err = take_place(c);
+	err = http_quota_take(s->quota, c->peer.key, s->limits.conns_max, s->limits.conns_per_addr_max, &c->addr);
 	if (err == E_LIMIT && s->handler.on_refused)
 		s->handler.on_refused(s->handler.ctx, /* status= */ 0);
 	if (err != E_OK)
@@ -79,8 +44,9 @@ static bool admit(struct http_conn *c)
 	return !s->tls || c->tls;
 }
 
-static void take_connection(struct http_server *s, int fd)
+static void on_connection(struct acceptor *a, int fd, const struct acceptor_peer *peer)
 {
+	struct http_server *s = CONTAINER_OF(a, struct http_server, acceptor);
 	struct http_conn *c = mem_alloc(sizeof(*c));
 	int rc;
 
@@ -90,6 +56,7 @@ static void take_connection(struct http_server *s, int fd)
 	}
 	c->server = s;
 	c->fd = fd;
+	c->peer = *peer;
 	rc = uv_tcp_init(&s->loop->uv, &c->tcp);
 	assert(rc == 0);
 	c->tcp.data = c;
@@ -101,11 +68,6 @@ static void take_connection(struct http_server *s, int fd)
 		http_conn_start(c);
 	else
 		http_conn_close(c);
-}
-
-static void on_connection(struct acceptor *a, int fd)
-{
-	take_connection(CONTAINER_OF(a, struct http_server, acceptor), fd);
 }
 
 static void server_free(struct http_server *s)

@@ -99,7 +99,7 @@ bool tls_session_established(const struct tls_session *s);
 /* Encrypt all of `plain` into the output. E_IO: the session has failed. */
 enum err tls_session_write(struct tls_session *s, struct str plain);
 
-/* Say that nothing more will be sent. */
+/* Say that nothing more will be sent; once, however often it is called. */
 void tls_session_close(struct tls_session *s);
 
 /* Bytes for the wire; the caller sends and then clears (or releases) them. A sticky error means that some are missing. */

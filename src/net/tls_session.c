@@ -212,7 +212,7 @@ enum err tls_session_write(struct tls_session *s, struct str plain)
 
 void tls_session_close(struct tls_session *s)
 {
-	if (!tls_session_established(s))
+	if (!tls_session_established(s) || SSL_get_shutdown(s->ssl) & SSL_SENT_SHUTDOWN)
 		return;
 	ERR_clear_error();
 	if (SSL_shutdown(s->ssl) < 0)

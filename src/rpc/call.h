@@ -32,7 +32,7 @@ enum rpc_kind {
 
 /* The other end of a connection. */
 struct rpc_peer {
-	const char *address;        /* as text, without the port */
+	const char *address;        /* a client's as text, without the port; else empty */
 	const struct tls_peer *tls; /* what its certificate says; NULL: it showed none */
 };
 

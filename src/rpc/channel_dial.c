@@ -45,6 +45,7 @@ static void on_connected(uv_connect_t *connect, int status)
 		return;
 	}
 	ch->connected = true;
+	uv_tcp_nodelay(&c->tcp, 1);
 	if (ch->o.tls)
 		c->tls = tls_session_new_client(ch->o.tls, ch->name);
 	if (ch->o.tls && !c->tls)

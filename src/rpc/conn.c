@@ -51,22 +51,6 @@ void rpc_conn_init(struct rpc_conn *c, struct rpc_end *end)
 	c->tcp.data = c;
 }
 
-static void read_address(struct rpc_conn *c)
-{
-	struct sockaddr_storage peer;
-	int n = sizeof(peer);
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&peer;
-
-	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &n) < 0)
-		return;
-	if (peer.ss_family == AF_INET)
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)&peer)->sin_addr, c->address, sizeof(c->address));
-	else if (peer.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, c->address, sizeof(c->address));
-	else if (peer.ss_family == AF_INET6)
-		inet_ntop(AF_INET6, &in6->sin6_addr, c->address, sizeof(c->address));
-}
-
 /* Who it is, and that we both mean HTTP/2. */
 static enum err check_tls(struct rpc_conn *c)
 {
@@ -94,12 +78,10 @@ void rpc_conn_begin_h2(struct rpc_conn *c)
 
 void rpc_conn_start(struct rpc_conn *c)
 {
-	read_address(c);
 	c->heard_ms = c->end->loop->now_ms;
 	c->counted = true;
 	metric_inc(c->end->metrics.conns);
 	metric_inc(c->end->metrics.conns_begun);
-	uv_tcp_nodelay(&c->tcp, 1);
 	if (c->tls)
 		rpc_conn_move(c, RPC_CONN_TLS);
 	else

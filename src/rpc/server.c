@@ -192,7 +192,7 @@ static bool admit(struct rpc_server *s, struct rpc_conn *c)
 	return !s->tls || c->tls;
 }
 
-static void on_connection(struct acceptor *a, int fd)
+static void on_connection(struct acceptor *a, int fd, const struct acceptor_peer *peer)
 {
 	struct rpc_server *s = CONTAINER_OF(a, struct rpc_server, acceptor);
 	struct rpc_conn *c = mem_alloc(sizeof(*c));
@@ -203,6 +203,7 @@ static void on_connection(struct acceptor *a, int fd)
 		return;
 	}
 	rpc_conn_init(c, &s->end);
+	memcpy(c->address, peer->address, sizeof(c->address));
 	c->keepalive_ms = s->end.limits.keepalive_ms;
 	if (s->end.limits.stranger_memory)
 		treat_as_stranger(c);

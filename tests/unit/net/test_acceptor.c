@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -27,16 +28,18 @@ struct place {
 	size_t count;
 	size_t stop_after; /* connections; 0: never */
 	int last;
+	struct acceptor_peer peer; /* of the last one */
 	bool closed;
 };
 
-static void on_connection(struct acceptor *a, int fd)
+static void on_connection(struct acceptor *a, int fd, const struct acceptor_peer *peer)
 {
 	struct place *p = CONTAINER_OF(a, struct place, acceptor);
 
 	if (p->last >= 0)
 		close(p->last);
 	p->last = fd;
+	p->peer = *peer;
 	p->count++;
 	if (p->count == p->stop_after)
 		acceptor_stop(a);
@@ -57,20 +60,29 @@ static void count_turn(uv_prepare_t *prepare)
 	CONTAINER_OF(prepare, struct place, prepare)->turns++;
 }
 
-static void place_start(struct place *p)
+static void place_start_on(struct place *p, int fd)
 {
-	int fd = -1;
-
-	*p = (struct place){ .last = -1 };
+	*p = (struct place){ .last = -1, .port = listen_port(fd) };
 	assert_int_equal(E_OK, loop_init(&p->loop, NULL));
 	uv_prepare_init(&p->loop.uv, &p->prepare);
 	uv_prepare_start(&p->prepare, count_turn);
-	assert_int_equal(E_OK, listen_open(STR("127.0.0.1"), 0, false, NULL, &fd));
-	p->port = listen_port(fd);
 	p->acceptor.on_connection = on_connection;
 	p->acceptor.on_closed = on_closed;
 	p->timer.on_due = on_due;
 	assert_int_equal(E_OK, acceptor_start(&p->acceptor, &p->loop, fd, NULL));
+}
+
+static void place_start_at(struct place *p, const char *host)
+{
+	int fd = -1;
+
+	assert_int_equal(E_OK, listen_open(str_of(host), 0, false, NULL, &fd));
+	place_start_on(p, fd);
+}
+
+static void place_start(struct place *p)
+{
+	place_start_at(p, "127.0.0.1");
 }
 
 /* The loop for this long. */
@@ -123,6 +135,49 @@ static void what_comes_does_not_block_and_goes_to_no_child(void **state)
 	turn_until(&p, 1);
 	assert_true(fcntl(p.last, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(p.last, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	place_end(&p);
+}
+
+/* Who a client at 127.0.0.1 is for a socket that listens on `host`. */
+static void assert_local(const char *host)
+{
+	struct place p;
+	int fd;
+
+	place_start_at(&p, host);
+	fd = dial(&p);
+	turn_until(&p, 1);
+	assert_string_equal("127.0.0.1", p.peer.address);
+	assert_memory_equal("\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\x01", p.peer.key, 16);
+	close(fd);
+	place_end(&p);
+}
+
+static void an_ipv4_client_is_the_same_on_a_socket_of_either_family(void **state)
+{
+	(void)state;
+	assert_local("127.0.0.1");
+	assert_local(""); /* ::ffff:127.0.0.1 */
+}
+
+static void a_client_of_a_unix_socket_has_no_address(void **state)
+{
+	const struct sockaddr at = { .sa_family = AF_UNIX }; /* the kernel gives it a name */
+	const struct acceptor_peer nobody = { 0 };
+	struct sockaddr_un name;
+	socklen_t n = sizeof(name);
+	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct place p;
+
+	(void)state;
+	assert_int_equal(0, bind(listening, &at, sizeof(at.sa_family)));
+	assert_int_equal(0, listen(listening, 1));
+	assert_int_equal(0, getsockname(listening, (struct sockaddr *)&name, &n));
+	place_start_on(&p, listening);
+	assert_int_equal(0, connect(fd, (const struct sockaddr *)&name, n));
+	turn_until(&p, 1);
+	assert_memory_equal(&nobody, &p.peer, sizeof(nobody));
 	close(fd);
 	place_end(&p);
 }
@@ -214,17 +269,17 @@ static void a_crowd_is_taken_in_several_turns(void **state)
 	place_end(&p);
 }
 
-static void a_socket_that_cannot_listen_is_closed(void **state)
+static void a_descriptor_that_cannot_be_watched_is_closed(void **state)
 {
 	struct acceptor a = { .on_connection = on_connection, .on_closed = on_closed };
 	struct why why = { 0 };
 	struct loop loop;
-	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	(void)state;
 	assert_int_equal(E_OK, loop_init(&loop, NULL));
 	assert_int_equal(E_UNAVAILABLE, acceptor_start(&a, &loop, fd, &why));
-	assert_non_null(strstr(why.text, "listen"));
+	assert_non_null(strstr(why.text, "accept"));
 	assert_int_equal(-1, fcntl(fd, F_GETFD));
 	assert_int_equal(EBADF, errno);
 	loop_release(&loop);
@@ -234,11 +289,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_does_not_block_and_goes_to_no_child),
+		cmocka_unit_test(an_ipv4_client_is_the_same_on_a_socket_of_either_family),
+		cmocka_unit_test(a_client_of_a_unix_socket_has_no_address),
 		cmocka_unit_test(without_a_descriptor_the_loop_goes_on_and_looks_again),
 		cmocka_unit_test(a_stop_in_the_pause_is_a_stop),
 		cmocka_unit_test(after_a_stop_in_the_callback_nothing_more_comes),
 		cmocka_unit_test(a_crowd_is_taken_in_several_turns),
-		cmocka_unit_test(a_socket_that_cannot_listen_is_closed),
+		cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
