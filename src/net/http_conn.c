@@ -54,16 +54,22 @@ void http_conn_linger(struct http_conn *c)
 	buf_release(&c->in);
 }
 
+/* In TLS whoever ends its side says so (RFC 8446 6.1): else it could have been cut off by anybody. */
+static void say_goodbye(struct http_conn *c)
+{
+	if (!c->tls)
+		return;
+	tls_session_close(c->tls);
+	http_conn_flush_tls(c);
+}
+
 /*
  * The last answer is with the kernel: end our side. To close right away would make the kernel answer what the client is still
  * sending with a reset, and the reset would take the answer away from the client.
  */
 static void shut(struct http_conn *c)
 {
-	if (c->tls) {
-		tls_session_close(c->tls);
-		http_conn_flush_tls(c);
-	}
+	say_goodbye(c);
 	if (c->state == HTTP_CLOSING || c->writes)
 		return;
 	c->shut = true;
@@ -238,8 +244,10 @@ void http_conn_settle(struct http_conn *c)
 {
 	if (c->state == HTTP_LINGER && !c->shut && c->writes == 0)
 		shut(c);
-	if (c->state != HTTP_CLOSING && is_over(c))
+	if (c->state != HTTP_CLOSING && is_over(c)) {
+		say_goodbye(c);
 		http_conn_close(c);
+	}
 	if (c->state != HTTP_CLOSING)
 		settle_deadline(c);
 	if (c->state != HTTP_CLOSING)
@@ -268,6 +276,8 @@ static void on_due(struct loop_timer *timer)
 		http_exchange_refuse(c, 408, "408 Request Timeout: send the header faster");
 	else if (c->writes == 0 && c->state == HTTP_BODY)
 		http_exchange_refuse(c, 408, "408 Request Timeout: send the body faster");
+	else if (c->writes == 0 && c->state == HTTP_IDLE)
+		http_conn_linger(c);
 	else
 		http_conn_close(c);
 	http_conn_settle(c);

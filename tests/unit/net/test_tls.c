@@ -18,8 +18,9 @@
 #include "base/mem.h"
 #include "site.h"
 
-#define H   "Host: a\r\n"
-#define GET "GET / HTTP/1.1\r\n" H "\r\n"
+#define H    "Host: a\r\n"
+#define GET  "GET / HTTP/1.1\r\n" H "\r\n"
+#define HOLD "GET /hold HTTP/1.1\r\n" H "\r\n"
 
 static char dir[] = "/tmp/holdfast-tls-XXXXXX";
 static char cert_path[64];
@@ -198,6 +199,58 @@ static void requests_are_served_over_each_version_of_tls(void **state)
 		mem_free(heard);
 		hang_up(&c);
 	}
+	site_end(&s);
+	tls_server_free(t);
+}
+
+/* RFC 8446 6.1: else the end looks like an attack to the client. */
+static void assert_goodbye(struct caller *c, const char *statuses_before)
+{
+	char *heard = hear_tls(c);
+	char list[32];
+
+	statuses(heard, list, sizeof(list));
+	assert_string_equal(statuses_before, list);
+	assert_int_equal(SSL_RECEIVED_SHUTDOWN, SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN);
+	mem_free(heard);
+	hang_up(c);
+}
+
+static void who_says_goodbye_is_answered_so(void **state)
+{
+	struct http_limits limits = site_limits();
+	struct tls_server *t = tls_new();
+	struct caller c;
+	struct site s;
+	size_t n;
+
+	(void)state;
+	site_start(&s, &limits, t);
+	c = call(&s);
+	assert_int_equal(0, SSL_shutdown(c.ssl));
+	assert_goodbye(&c, "");
+	c = call(&s);
+	assert_int_equal(1, SSL_write_ex(c.ssl, HOLD, sizeof(HOLD) - 1, &n));
+	assert_int_equal(0, SSL_shutdown(c.ssl));
+	site_wait(&s, &s.holding, 1);
+	site_answer_held(&s);
+	assert_goodbye(&c, "200");
+	site_end(&s);
+	tls_server_free(t);
+}
+
+static void the_end_of_an_idle_connection_is_said(void **state)
+{
+	struct http_limits limits = site_limits();
+	struct tls_server *t = tls_new();
+	struct caller c;
+	struct site s;
+
+	(void)state;
+	limits.idle_ms = 1;
+	site_start(&s, &limits, t);
+	c = call(&s);
+	assert_goodbye(&c, "");
 	site_end(&s);
 	tls_server_free(t);
 }
@@ -446,6 +499,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_session_without_memory_is_not_the_last), /* the first of all */
 		cmocka_unit_test(requests_are_served_over_each_version_of_tls),
+		cmocka_unit_test(who_says_goodbye_is_answered_so),
+		cmocka_unit_test(the_end_of_an_idle_connection_is_said),
 		cmocka_unit_test(a_large_answer_and_a_large_body_pass),
 		cmocka_unit_test(bad_handshakes_end_only_their_own_connection),
 		cmocka_unit_test(a_handshake_that_never_ends_is_closed),
