@@ -103,8 +103,7 @@ static void exchange_release(struct exchange *x)
 {
 	struct worker *w = x->worker;
 
-	assert(!x->pending && !x->request);
-	exchange_stop_deadline(x);
+	assert(!x->pending && !x->request && !x->timed);
 	free_own(x);
 	metric_add(w->gateway->metrics.body_memory, -(int64_t)x->charged);
 	x->charged = 0;
@@ -284,7 +283,7 @@ void exchange_closed(struct exchange *x)
 {
 	exchange_enter(x);
 	x->request = NULL;
-	exchange_stop_deadline(x); /* nobody waits for an answer any more */
+	x->timed = false; /* nobody waits for an answer any more */
 	atomic_store(&x->unwanted, true);
 	exchange_leave(x);
 }

@@ -30,7 +30,6 @@ bool exchange_filter(struct exchange *x);
 
 /* submit.c: the route's deadline counts from now, unless it does so already. False: no memory. */
 bool exchange_start_deadline(struct exchange *x);
-void exchange_stop_deadline(struct exchange *x);
 
 /* admission.c: passes all gates, or answers. */
 bool exchange_admit(struct exchange *x);

@@ -84,7 +84,6 @@ static void settle(struct exchange *x, enum err err, enum answer failed)
 {
 	exchange_enter(x);
 	x->pending = false;
-	exchange_stop_deadline(x);
 	if (err == E_OK) {
 		answer_stored(x);
 	} else {
@@ -129,11 +128,6 @@ bool exchange_start_deadline(struct exchange *x)
 	x->deadline_ms = x->worker->loop.now_ms + x->route->config->deadline_ms;
 	x->timed = (heap_holds(&x->deadline.node) && x->deadline.node.key <= x->deadline_ms) || run_timer(x);
 	return x->timed;
-}
-
-void exchange_stop_deadline(struct exchange *x)
-{
-	x->timed = false;
 }
 
 /* In the loop again, after the writer committed. */

@@ -89,6 +89,12 @@ void __wrap_store_put(struct store *s, struct store_put *put);
 void __wrap_store_put(struct store *s, struct store_put *put)
 {
 	(void)s;
+	for (size_t i = 0; i < put->count; i++) {
+		const struct store_row *row = &put->rows[i];
+
+		assert_true(row->id.n && str_starts(row->meta, STR("{")) && str_ends(row->meta, STR("}")));
+		assert_true(memmem(row->meta.p, row->meta.n, row->id.p, row->id.n) != NULL);
+	}
 	d.put = put;
 }
 
@@ -112,6 +118,7 @@ static void publish(struct bus *bus, struct bus_publish *p)
 {
 	(void)bus;
 	assert_true(d.publish_count < ARRAY_LEN(d.publishes));
+	assert_true(p->msg_id.n && str_starts(p->payload, STR("{")) && str_ends(p->payload, STR("}")));
 	d.publishes[d.publish_count++] = p;
 }
 
@@ -282,6 +289,12 @@ static void time_is_over(void)
 	pass_time(60000);
 }
 
+static void client_leaves_for_long(void)
+{
+	client_leaves();
+	time_is_over();
+}
+
 static void nothing(void)
 {
 }
@@ -383,8 +396,9 @@ static void an_event_goes_its_way_when_nobody_waits_for_it_any_more(void **state
 {
 	(void)state;
 	begin(spool);
-	pass(&requests[0], 4, client_leaves, E_OK);
+	pass(&requests[0], 4, client_leaves_for_long, E_OK);
 	assert_int_equal(sent(), 1);
+	assert_int_equal(metric_value(d.worker.table->routes[0].metrics.processing_failed), 0);
 	pass(&requests[0], 4, time_is_over, E_OK);
 	assert_int_equal(d.status, 503);
 	assert_int_equal(sent(), 2);
