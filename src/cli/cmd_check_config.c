@@ -1,8 +1,8 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
-#include "cli/help.h"
 #include "cli/manifests.h"
+#include "cli/out.h"
 #include "gateway/config.h"
 
 struct check_args {
@@ -64,7 +64,7 @@ static int check(const struct manifests *manifests, bool elsewhere)
 		add_bad(&text, &problems, manifests->n);
 	gateway_config_unref(config);
 	problems_release(&problems);
-	code = help_print(&text);
+	code = out_print(&text);
 	return err == E_OK ? code : EXIT_FAILED;
 }
 
@@ -76,7 +76,7 @@ static int run(const struct invocation *inv)
 
 	if (args->explain) {
 		gateway_config_reference(&text);
-		return help_print(&text);
+		return out_print(&text);
 	}
 	if (manifests_collect(inv, &args->files, &manifests) != EXIT_DONE)
 		return EXIT_USAGE;

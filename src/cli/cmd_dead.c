@@ -7,8 +7,8 @@
 #include "cli/commands.h"
 #include "cli/data_dir.h"
 #include "cli/dead_letters.h"
-#include "cli/help.h"
 #include "cli/interrupt.h"
+#include "cli/out.h"
 #include "cli/rows.h"
 #include "store/store_tool.h"
 
@@ -105,10 +105,7 @@ static int run_list(const struct invocation *inv)
 	interrupt_catch();
 	out_open(&l.out);
 	err = list(&l, dir, &why);
-	if (err == E_OK)
-		err = out_close(&l.out, &why);
-	else
-		(void)out_close(&l.out, NULL);
+	err = out_close(&l.out, err, &why);
 	return err == E_OK ? EXIT_DONE : command_failed(inv, "%s", why.text);
 }
 
@@ -143,7 +140,7 @@ static const struct option_row change_options[] = {
 static enum err collect(const struct invocation *inv, uint64_t *positions, struct why *why)
 {
 	for (size_t i = 0; i < inv->operand_count; i++)
-		if (!str_to_u64(str_of(inv->operands[i]), INT64_MAX, &positions[i]))
+		if (!str_to_u64(str_of(inv->operands[i]), INT64_MAX, &positions[i]) || !positions[i])
 			return why_set(why, E_MALFORMED, "'%s' is not a position", inv->operands[i]);
 	return E_OK;
 }
@@ -202,7 +199,7 @@ static int report(const struct invocation *inv, enum dead_change what, const str
 				      inv->operand_count);
 	buf_addf(&text, "%" PRIu64 " dead letter%s %s\n", counts->changed, counts->changed == 1 ? "" : "s",
 		 what == DEAD_DROP ? "dropped" : "taken by the bus");
-	return help_print(&text);
+	return out_print(&text);
 }
 
 static int run_change(const struct invocation *inv, enum dead_change what)

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/out.h"
 #include "cli/suggest.h"
 
 static int unknown(const struct invocation *inv, struct str name)
@@ -35,7 +36,7 @@ static int run(const struct invocation *inv)
 		help_program(&text);
 	else
 		return unknown(inv, str_of(name));
-	return help_print(&text);
+	return out_print(&text);
 }
 
 const struct command cmd_help = {

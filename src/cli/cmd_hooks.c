@@ -9,12 +9,11 @@
 #include "gateway/hooks/engine.h"
 #include "gateway/sources/source.h"
 
-#define TIMEOUT_S 60
-#define COLUMNS   160
+#define COLUMNS 160
 
 struct hooks_args {
 	struct option_list files;
-	uint64_t timeout_s; /* 0: TIMEOUT_S */
+	uint64_t timeout_s;
 	bool json;
 	bool rewrite;
 	bool dry_run;
@@ -25,10 +24,11 @@ struct hooks_args {
 		"json", 'j', OPTION_FLAG, offsetof(struct hooks_args, json), NULL, NULL, \
 			"One line of JSON for each hook."                                \
 	}
-#define TIMEOUT_OPTION                                                                                  \
-	{                                                                                               \
-		"timeout", 't', OPTION_NUMBER, offsetof(struct hooks_args, timeout_s), "SECONDS", NULL, \
-			"Give up on providers that have not answered by then. Default: 60."             \
+#define TIMEOUT_OPTION                                                                                      \
+	{                                                                                                   \
+		"timeout", 't', OPTION_NUMBER, offsetof(struct hooks_args, timeout_s), "SECONDS", NULL,     \
+			"Give up on providers that have not answered by then.", .fallback = "60", .min = 1, \
+										.max = 86400                \
 	}
 
 static const struct option_row plan_options[] = {
@@ -188,14 +188,14 @@ static int drive(const struct invocation *inv, struct task *t, struct engine *e,
 	out_open(&out);
 	show(t, e, &out);
 	show_sum(t, &out);
-	if (out_close(&out, &why) != E_OK)
+	if (out_close(&out, E_OK, &why) != E_OK)
 		return command_failed(inv, "%s", why.text);
 	return t->failed ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int run_engine(const struct invocation *inv, struct task *t, struct gateway_config *config)
 {
-	uint64_t end_ms = clock_mono_ms() + 1000 * (t->args->timeout_s ? t->args->timeout_s : TIMEOUT_S);
+	uint64_t end_ms = clock_mono_ms() + 1000 * t->args->timeout_s;
 	struct engine_options options = {
 		.goal = t->goal, .once = true, .quiet = true, .rewrite = t->args->rewrite, .deadline_ms = end_ms
 	};

@@ -7,9 +7,6 @@
 #include "cli/commands.h"
 #include "cli/pki_task.h"
 
-#define CA_DAYS  3650
-#define JWT_BITS 3072
-
 struct init_args {
 	const char *dir;
 	const char *name;
@@ -24,13 +21,14 @@ static const struct option_row init_options[] = {
 	  PKI_DIR_HELP " Made when it is not there." },
 	{ "name", 'n', OPTION_TEXT, offsetof(struct init_args, name), "NAME", NULL,
 	  "Common name of the authority. Default: holdfast." },
-	{ "days", 0, OPTION_NUMBER, offsetof(struct init_args, days), "DAYS", NULL,
-	  "How long the authority lasts. Default: 3650." },
+	{ "days", 0, OPTION_NUMBER, offsetof(struct init_args, days), "DAYS", NULL, "How long the authority lasts.",
+	  .fallback = "3650", .min = 1, .max = PKI_DAYS_MAX },
 	{ "key-type", 0, OPTION_CHOICE, offsetof(struct init_args, key_type), "ec|rsa", NULL, PKI_KEY_TYPE_HELP },
 	{ "jwt-bits", 0, OPTION_NUMBER, offsetof(struct init_args, jwt_bits), "BITS", NULL,
 	  "Size of the key that signs tokens: 2048, 3072 or 4096. Each step up costs the principal more than twice as "
 	  "much "
-	  "for each login. Default: 3072." },
+	  "for each login.",
+	  .fallback = "3072", .min = 2048, .max = 4096 },
 	{ "force", 0, OPTION_FLAG, offsetof(struct init_args, force), NULL, NULL,
 	  "Replace what is there. Everything that the old authority issued is worth nothing afterwards." },
 	{ 0 },
@@ -97,13 +95,13 @@ static int run_init(const struct invocation *inv)
 
 	pki_task_begin(&t, inv, args->dir, args->force);
 	request.name = args->name ? args->name : "holdfast";
-	request.days = (unsigned)(args->days ? args->days > UINT_MAX ? UINT_MAX : args->days : CA_DAYS);
+	request.days = (unsigned)args->days;
 	rand_bytes(request.serial, sizeof(request.serial));
 	err = init_paths(&t, &files);
 	if (err == E_OK)
 		err = pki_make_authority(&request, t.now_ms, &t.why, &ca);
 	if (err == E_OK)
-		err = pki_make_rsa((unsigned)(args->jwt_bits ? args->jwt_bits & UINT_MAX : JWT_BITS), &t.why, &jwt);
+		err = pki_make_rsa((unsigned)args->jwt_bits, &t.why, &jwt);
 	if (err == E_OK)
 		err = init_write(&t, &files, &ca, &jwt);
 	if (err == E_OK)

@@ -8,7 +8,6 @@
 #include "cli/commands.h"
 #include "cli/pki_task.h"
 
-#define LEAF_DAYS    365
 #define DAY_MS       (24LL * 60 * 60 * 1000)
 #define KEY_FILE_MAX (64u << 10)
 
@@ -34,10 +33,12 @@ static const struct option_row issue_options[] = {
 	  "times." },
 	{ "dir", 'd', OPTION_TEXT, offsetof(struct issue_args, dir), "DIR", NULL, PKI_DIR_HELP },
 	{ "days", 0, OPTION_NUMBER, offsetof(struct issue_args, days), "DAYS", NULL,
-	  "How long the certificate lasts, at most as long as its authority. Default: 365." },
+	  "How long the certificate lasts, at most as long as its authority.", .fallback = "365", .min = 1,
+	  .max = PKI_DAYS_MAX },
 	{ "renew", 0, OPTION_NUMBER, offsetof(struct issue_args, renew), "DAYS", NULL,
 	  "Only when the certificate that is there has fewer days left than this: a new one for the same key. For a "
-	  "timer." },
+	  "timer.",
+	  .min = 1, .max = PKI_DAYS_MAX },
 	{ "key-type", 0, OPTION_CHOICE, offsetof(struct issue_args, key_type), "ec|rsa", NULL, PKI_KEY_TYPE_HELP },
 	{ "force", 0, OPTION_FLAG, offsetof(struct issue_args, force), NULL, NULL,
 	  "Replace certificate and key that are there." },
@@ -179,11 +180,11 @@ static int run_issue(const struct invocation *inv)
 					  .name = args->agent ? args->agent : args->server,
 					  .sans = args->sans.items,
 					  .san_count = args->sans.n };
-	i.request.days = (unsigned)(args->days ? args->days > UINT_MAX ? UINT_MAX : args->days : LEAF_DAYS);
+	i.request.days = (unsigned)args->days;
 	rand_bytes(i.request.serial, sizeof(i.request.serial));
 	err = issue_paths(&i);
 	if (err == E_OK && args->renew)
-		err = look_at_old(&i, args->renew > PKI_DAYS_MAX ? PKI_DAYS_MAX : args->renew, &done);
+		err = look_at_old(&i, args->renew, &done);
 	if (err == E_OK && !done)
 		err = issue(&i);
 	wipe_buf(&i.old_key);

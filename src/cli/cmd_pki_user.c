@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -8,9 +9,9 @@
 #include "base/file.h"
 #include "base/rand.h"
 #include "cli/commands.h"
-#include "cli/help.h"
+#include "cli/interrupt.h"
+#include "cli/out.h"
 
-#define COST_DEFAULT 10 /* some 50 ms for each login */
 #define FILE_DEFAULT "users"
 
 struct user_args {
@@ -22,7 +23,8 @@ static const struct option_row options[] = {
 	{ "file", 'f', OPTION_TEXT, offsetof(struct user_args, file), "FILE", NULL,
 	  "The file with the users; made when it is not there. Default: users." },
 	{ "cost", 0, OPTION_NUMBER, offsetof(struct user_args, cost), "COST", NULL,
-	  "Cost of bcrypt, 4 to 16: each step doubles the time of a guess and of a login. Default: 10, some 50 ms." },
+	  "Cost of bcrypt, 4 to 16: each step doubles the time of a guess and of a login, which is some 50 ms at 10.",
+	  .fallback = "10", .min = 4, .max = PASSWORDS_COST_MAX },
 	{ 0 },
 };
 
@@ -51,15 +53,19 @@ static enum err read_line(struct buf *ret_line, struct why *why)
 			buf_char(ret_line, c);
 	if (ret_line->n && ret_line->p[ret_line->n - 1] == '\r')
 		ret_line->n--;
-	return n < 0 ? why_set(why, E_IO, "read the password") : ret_line->err;
+	if (interrupted())
+		return why_set(why, E_CANCELLED, "interrupted");
+	return n < 0 ? why_errno(why, E_IO, errno, "read the password") : ret_line->err;
 }
 
 static enum err ask(const char *question, struct buf *ret_password, struct why *why)
 {
 	struct termios before;
-	bool terminal = hide(&before);
+	bool terminal;
 	enum err err;
 
+	interrupt_catch(); /* Ctrl-C would leave a terminal that shows nothing */
+	terminal = hide(&before);
 	if (terminal)
 		(void)fprintf(stderr, "%s: ", question);
 	err = read_line(ret_password, why);
@@ -96,8 +102,7 @@ static enum err make_line(const char *name, uint64_t cost, struct buf *ret_line,
 	if (err == E_OK) {
 		err = password_hash(buf_view(&password), (unsigned)cost, random, ret_line);
 		if (err == E_LIMIT)
-			(void)why_set(why, err, "a password has 1 to %d bytes, and the cost is 4 to %d",
-				      PASSWORDS_BYTES_MAX, PASSWORDS_COST_MAX);
+			(void)why_set(why, err, "a password has 1 to %d bytes", PASSWORDS_BYTES_MAX);
 		else if (err != E_OK)
 			(void)why_set(why, err, "hash the password: %s", err_text(err));
 	}
@@ -168,7 +173,7 @@ static int run_user(const struct invocation *inv)
 	if (!agent_name_ok(str_of(name)))
 		return command_misused(inv, "'%s' is no name of an agent: 1 to 63 lower-case letters, digits and '-'",
 				       name);
-	err = make_line(name, args->cost ? args->cost & 0xff : COST_DEFAULT, &line, &why);
+	err = make_line(name, args->cost, &line, &why);
 	if (err == E_OK)
 		err = update(path, name, buf_view(&line), &replaced, &why);
 	buf_release(&line);
@@ -176,7 +181,7 @@ static int run_user(const struct invocation *inv)
 		return command_failed(inv, "%s", why.err != E_OK ? why.text : err_text(err));
 	buf_addf(&text, "%s: %s %s\n\nNext: holdfast principal --auth userpass:%s, or SIGHUP to one that runs\n", path,
 		 replaced ? "a new password for" : "a new user", name, path);
-	return help_print(&text);
+	return out_print(&text);
 }
 
 const struct command cmd_pki_user = {

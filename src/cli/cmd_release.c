@@ -4,7 +4,7 @@
 #include "cli/commands.h"
 #include "cli/data_dir.h"
 #include "cli/gateway_client.h"
-#include "cli/help.h"
+#include "cli/out.h"
 
 struct release_args {
 	const char *data_dir;
@@ -46,7 +46,7 @@ static int run(const struct invocation *inv)
 				       inv->operands[0]);
 	if (data_dir(args->data_dir, sizeof(dir), dir, &why) == E_OK &&
 	    ask(dir, inv->operands[0], &answer, &why) == E_OK)
-		return help_print(&answer);
+		return out_print(&answer);
 	buf_release(&answer);
 	return command_failed(inv, "%s", why.text);
 }

@@ -10,9 +10,9 @@
 #include "bus/replay.h"
 #include "cli/commands.h"
 #include "cli/data_dir.h"
-#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/manifests.h"
+#include "cli/out.h"
 #include "cli/position.h"
 #include "gateway/bus_open.h"
 
@@ -240,8 +240,8 @@ static int report(const struct replay *r, bool dry_run)
 		buf_addf(&text, "sent %" PRIu64 " of positions %" PRIu64 " to %" PRIu64 " to bus %s\n", r->done.taken,
 			 range->from, range->to, r->config->bus.name);
 	if (!r->done.refused && !r->gone)
-		return help_print(&text);
-	(void)help_print(&text);
+		return out_print(&text);
+	(void)out_print(&text);
 	if (r->done.refused)
 		command_failed(r->inv, "%" PRIu64 " refused: the bus can never take them", r->done.refused);
 	if (r->gone)

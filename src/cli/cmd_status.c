@@ -8,9 +8,9 @@
 #include "cli/commands.h"
 #include "cli/data_dir.h"
 #include "cli/gateway_client.h"
-#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/json_text.h"
+#include "cli/out.h"
 #include "cli/sync_text.h"
 #include "store/store_tool.h"
 
@@ -102,7 +102,7 @@ static enum err write_text(struct str json, bool raw, size_t columns, struct buf
 {
 	if (!raw)
 		return sync_text_is(json) ? sync_text(json, columns, clock_wall_ms(), text) : json_text(json, text);
-	buf_str(text, str_trim(json));
+	buf_str(text, str_cut(&json, '\n'));
 	buf_char(text, '\n');
 	return text->err;
 }
@@ -128,38 +128,37 @@ static void cut_page(const struct winsize *size, struct buf *text)
 	buf_addf(text, "... and %zu lines more: without --watch all are shown\n", more);
 }
 
-static int show(const struct invocation *inv, const struct buf *json)
+/* The status of now behind what stands in `page`. */
+static enum err write_page(const struct status_args *args, const char *dir, struct buf *page, struct why *why)
 {
-	const struct status_args *args = inv->args;
 	struct winsize size = terminal();
-	struct buf text = { 0 };
+	struct buf json = { 0 }, text = { 0 };
+	enum err err = ask(dir, &json, why);
 
-	if (write_text(buf_view(json), args->json, size.ws_col, &text) == E_OK) {
-		if (args->watch && !args->json && size.ws_col)
-			cut_page(&size, &text);
-		return help_print(&text);
-	}
+	if (err == E_OK && write_text(buf_view(&json), args->json, size.ws_col, &text) != E_OK)
+		err = why_set(why, E_UNSUPPORTED, "what answers is no status");
+	if (err == E_OK && args->watch && !args->json && size.ws_col)
+		cut_page(&size, &text);
+	if (err == E_OK)
+		buf_str(page, buf_view(&text));
 	buf_release(&text);
-	return command_failed(inv, "what answers is no status");
+	buf_release(&json);
+	return err;
 }
 
-static int show_once(const struct invocation *inv, const char *dir, struct str before)
+/* `*ret_written`: what was to be written is. */
+static int show(const struct invocation *inv, const char *dir, struct str before, bool *ret_written)
 {
-	struct buf json = { 0 };
+	struct buf page = { 0 };
 	struct why why = { 0 };
-	int code;
+	enum err err;
 
-	enum err err = ask(dir, &json, &why);
-
-	(void)fwrite(before.p, 1, before.n, stdout);
-	if (err == E_OK) {
-		code = show(inv, &json);
-	} else {
-		(void)fflush(stdout);
-		code = command_failed(inv, "%s", why.text);
-	}
-	buf_release(&json);
-	return code;
+	buf_str(&page, before);
+	err = write_page(inv->args, dir, &page, &why);
+	*ret_written = out_print(&page) == EXIT_DONE;
+	if (err != E_OK)
+		return command_failed(inv, "%s", why.text);
+	return *ret_written ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* A process that is away comes back: only Ctrl-C, or a reader that has gone, ends it. */
@@ -167,13 +166,14 @@ static int watch(const struct invocation *inv, const char *dir)
 {
 	const struct status_args *args = inv->args;
 	struct str before = isatty(STDOUT_FILENO) && !args->json ? STR(CLEAR_PAGE) : STR("");
+	bool written = true;
 
 	interrupt_catch();
-	while (!interrupted() && !ferror(stdout)) {
-		(void)show_once(inv, dir, before);
+	while (written && !interrupted()) {
+		(void)show(inv, dir, before, &written);
 		(void)interrupt_wait(-1, WATCH_MS);
 	}
-	return EXIT_DONE;
+	return written ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int run(const struct invocation *inv)
@@ -181,10 +181,11 @@ static int run(const struct invocation *inv)
 	const struct status_args *args = inv->args;
 	struct why why = { 0 };
 	char dir[PATH_MAX];
+	bool written;
 
 	if (data_dir(args->data_dir, sizeof(dir), dir, &why) != E_OK)
 		return command_failed(inv, "%s", why.text);
-	return args->watch ? watch(inv, dir) : show_once(inv, dir, STR(""));
+	return args->watch ? watch(inv, dir) : show(inv, dir, STR(""), &written);
 }
 
 const struct command cmd_status = {

@@ -7,8 +7,8 @@
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/data_dir.h"
-#include "cli/help.h"
 #include "cli/interrupt.h"
+#include "cli/out.h"
 #include "cli/rows.h"
 #include "store/store_tool.h"
 
@@ -21,12 +21,13 @@ static const struct option_row options[] = {
 	{ 0 },
 };
 
-/* What the four commands share: the directory, a progress bar that Ctrl-C stops, and the story of a failure. */
+/* What the commands share: the directory, a progress bar that Ctrl-C stops, what there is to say, and the story of a failure. */
 struct task {
 	const struct invocation *inv;
 	char dir[PATH_MAX];
 	struct progress bar;
 	struct store_progress progress;
+	struct out out;
 	struct why why;
 };
 
@@ -41,21 +42,24 @@ static bool on_progress(void *ctx, uint64_t done, uint64_t total)
 static enum err task_begin(struct task *t, const struct invocation *inv, const char *unit)
 {
 	const struct store_args *args = inv->args;
+	enum err err;
 
 	*t = (struct task){ .inv = inv, .progress.on_progress = on_progress };
 	t->progress.ctx = t;
 	interrupt_catch();
+	out_open(&t->out);
 	progress_start(&t->bar, STDERR_FILENO, inv->command->name, unit, /* total= */ 0);
-	return data_dir(args->data_dir, sizeof(t->dir), t->dir, &t->why);
+	err = data_dir(args->data_dir, sizeof(t->dir), t->dir, &t->why);
+	return err == E_OK ? data_dir_check(t->dir, &t->why) : err;
 }
 
-/* The exit code; on success `text` is what there is to say. */
-static int task_end(struct task *t, enum err err, struct buf *text)
+/* The exit code. What was said is written in any case. */
+static int task_end(struct task *t, enum err err)
 {
 	progress_clear(&t->bar);
+	err = out_close(&t->out, err, &t->why);
 	if (err == E_OK)
-		return help_print(text);
-	buf_release(text);
+		return EXIT_DONE;
 	if (err == E_CANCELLED)
 		return command_failed(t->inv, "interrupted");
 	return command_failed(t->inv, "%s", t->why.text);
@@ -75,14 +79,14 @@ static void on_problem(void *ctx, const char *problem)
 	struct task *t = ctx;
 
 	progress_clear(&t->bar);
-	(void)printf("%s\n", problem);
+	buf_addf(&t->out.text, "%s\n", problem);
+	(void)out_flush(&t->out);
 }
 
 static int run_check(const struct invocation *inv)
 {
 	struct task t;
 	struct store_info info;
-	struct buf text = { 0 };
 	enum err err = task_begin(&t, inv, "checks");
 
 	if (err == E_OK)
@@ -90,11 +94,11 @@ static int run_check(const struct invocation *inv)
 	if (err == E_OK)
 		err = store_info(t.dir, &info, &t.why);
 	if (err == E_OK) {
-		buf_lit(&text, "ok: ");
-		add_events(&text, &info);
-		buf_char(&text, '\n');
+		buf_lit(&t.out.text, "ok: ");
+		add_events(&t.out.text, &info);
+		buf_char(&t.out.text, '\n');
 	}
-	return task_end(&t, err, &text);
+	return task_end(&t, err);
 }
 
 const struct command cmd_store_check = {
@@ -113,7 +117,6 @@ const struct command cmd_store_check = {
 
 struct dump {
 	struct task *task;
-	struct out out;
 	uint64_t first;
 };
 
@@ -121,9 +124,9 @@ static bool dump_row(void *ctx, const struct store_row *row)
 {
 	struct dump *d = ctx;
 
-	if (!d->out.terminal)
+	if (!d->task->out.terminal)
 		progress_at(&d->task->bar, row->pos - d->first + 1);
-	return row_print(&d->out, ROW_JSON, row) && !interrupted();
+	return row_print(&d->task->out, ROW_JSON, row) && !interrupted();
 }
 
 static enum err dump(struct task *t, struct dump *d)
@@ -149,19 +152,13 @@ static int run_dump(const struct invocation *inv)
 {
 	struct task t;
 	struct dump d = { .task = &t };
-	struct buf text = { 0 };
 	enum err err = task_begin(&t, inv, "events");
 
-	out_open(&d.out);
 	if (err == E_OK)
 		err = dump(&t, &d);
-	if (err == E_OK)
-		err = out_close(&d.out, &t.why);
-	else
-		(void)out_close(&d.out, NULL);
 	if (err == E_OK && interrupted())
 		err = E_CANCELLED;
-	return task_end(&t, err, &text);
+	return task_end(&t, err);
 }
 
 const struct command cmd_store_dump = {
@@ -181,7 +178,6 @@ const struct command cmd_store_dump = {
 static int run_export(const struct invocation *inv)
 {
 	const char *to = inv->operands[0];
-	struct buf text = { 0 };
 	struct stat st;
 	struct task t;
 	enum err err = task_begin(&t, inv, "pages");
@@ -189,11 +185,11 @@ static int run_export(const struct invocation *inv)
 	if (err == E_OK)
 		err = store_export(t.dir, to, &t.progress, &t.why);
 	if (err == E_OK && stat(to, &st) == 0) {
-		buf_addf(&text, "wrote %s, ", to);
-		progress_amount(&text, "bytes", (uint64_t)st.st_size);
-		buf_char(&text, '\n');
+		buf_addf(&t.out.text, "wrote %s, ", to);
+		progress_amount(&t.out.text, "bytes", (uint64_t)st.st_size);
+		buf_char(&t.out.text, '\n');
 	}
-	return task_end(&t, err, &text);
+	return task_end(&t, err);
 }
 
 const struct command cmd_store_export = {
@@ -231,7 +227,6 @@ static uint64_t file_bytes(const char *dir)
 static int run_vacuum(const struct invocation *inv)
 {
 	struct task t;
-	struct buf text = { 0 };
 	enum err err = task_begin(&t, inv, "pages");
 	uint64_t before = file_bytes(t.dir);
 
@@ -240,13 +235,13 @@ static int run_vacuum(const struct invocation *inv)
 	if (err == E_BUSY)
 		why_set(&t.why, err, "another process writes %s: stop the gateway first", t.dir);
 	if (err == E_OK) {
-		buf_lit(&text, "the file had ");
-		progress_amount(&text, "bytes", before);
-		buf_lit(&text, " and has ");
-		progress_amount(&text, "bytes", file_bytes(t.dir));
-		buf_char(&text, '\n');
+		buf_lit(&t.out.text, "the file had ");
+		progress_amount(&t.out.text, "bytes", before);
+		buf_lit(&t.out.text, " and has ");
+		progress_amount(&t.out.text, "bytes", file_bytes(t.dir));
+		buf_char(&t.out.text, '\n');
 	}
-	return task_end(&t, err, &text);
+	return task_end(&t, err);
 }
 
 const struct command cmd_store_vacuum = {
@@ -269,15 +264,15 @@ static int run_rename(const struct invocation *inv)
 {
 	const char *from = inv->operands[0], *to = inv->operands[1];
 	struct task t;
-	struct buf text = { 0 };
 	enum err err = task_begin(&t, inv, "");
 
 	if (err == E_OK)
 		err = store_rename_bus(t.dir, from, to, &t.why);
 	if (err == E_BUSY)
 		why_set(&t.why, err, "another process writes %s: stop the gateway first", t.dir);
-	buf_addf(&text, "what bus %s has taken counts for %s now\n", from, to);
-	return task_end(&t, err, &text);
+	if (err == E_OK)
+		buf_addf(&t.out.text, "what bus %s has taken counts for %s now\n", from, to);
+	return task_end(&t, err);
 }
 
 const struct command cmd_store_rename = {

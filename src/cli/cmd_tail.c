@@ -31,7 +31,7 @@ static const struct option_row options[] = {
 	  "the "
 	  "end. Default: start." },
 	{ "limit", 'n', OPTION_NUMBER, offsetof(struct tail_args, limit), "N", NULL,
-	  "Stop after N events. Default: no limit." },
+	  "Stop after N events. Default: no limit.", .min = 1, .max = UINT64_MAX },
 	{ "source", 's', OPTION_TEXT, offsetof(struct tail_args, source), "SOURCE", NULL,
 	  "Only events of this EventSource (metadata.name)." },
 	{ "name", 'N', OPTION_TEXT, offsetof(struct tail_args, name), "NAME", NULL,
@@ -193,10 +193,7 @@ static int run(const struct invocation *inv)
 	out_open(&t.out);
 	err = tail(&t, args, dir, &why);
 	store_reader_close(t.reader);
-	if (err == E_OK)
-		err = out_close(&t.out, &why);
-	else
-		(void)out_close(&t.out, NULL);
+	err = out_close(&t.out, err, &why);
 	return err == E_OK ? EXIT_DONE : command_failed(inv, "%s", why.text);
 }
 

@@ -1,5 +1,5 @@
 #include "cli/commands.h"
-#include "cli/help.h"
+#include "cli/out.h"
 
 static int run(const struct invocation *inv)
 {
@@ -7,7 +7,7 @@ static int run(const struct invocation *inv)
 
 	(void)inv;
 	buf_lit(&text, "holdfast " HOLDFAST_VERSION "\n");
-	return help_print(&text);
+	return out_print(&text);
 }
 
 const struct command cmd_version = {

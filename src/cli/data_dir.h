@@ -22,5 +22,8 @@
 /* `given`, or the default. E_NOT_FOUND: neither is there a home directory. E_LIMIT: the path is too long. */
 enum err data_dir(const char *given, size_t size, char *ret_dir, struct why *why);
 
+/* E_NOT_FOUND: there is no store; `why` says what to do. Before what would make a file in a directory that is none of ours. */
+enum err data_dir_check(const char *dir, struct why *why);
+
 /* store_reader_open(), whose story of a missing store says what to do. */
 enum err data_dir_read(const char *dir, struct why *why, struct store_reader **ret_reader);

@@ -1,7 +1,5 @@
 #include "cli/help.h"
 
-#include <stdio.h>
-
 #include "cli/wrap.h"
 
 #define SUMMARY_COLUMN 18
@@ -68,13 +66,4 @@ void help_command(const struct command *command, struct buf *ret_text)
 		wrap_text(ret_text, str_of(command->examples));
 	}
 	buf_lit(ret_text, "\nExit status: 0 done, 1 failed, 2 wrong usage.\n");
-}
-
-int help_print(struct buf *text)
-{
-	bool ok = text->err == E_OK && (!text->n || fwrite(text->p, 1, text->n, stdout) == text->n);
-
-	ok = fflush(stdout) == 0 && ok;
-	buf_release(text);
-	return ok ? EXIT_DONE : EXIT_FAILED;
 }

@@ -13,6 +13,3 @@ void help_group(struct str group, struct buf *ret_text);
 
 /* Usage, what it does, options, examples. */
 void help_command(const struct command *command, struct buf *ret_text);
-
-/* Prints a text that help_*() wrote. Returns an exit code. */
-int help_print(struct buf *text);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/help.h"
+#include "cli/out.h"
 #include "cli/suggest.h"
 #include "store/db.h"
 
@@ -63,7 +64,7 @@ static int run_group(struct str group, const char *word)
 	if (!word || is_help(word)) {
 		help_group(group, &text);
 		if (word)
-			return help_print(&text);
+			return out_print(&text);
 		(void)fprintf(stderr, "holdfast %.*s: which of its commands?\n%.*s", STR_ARG(group),
 			      STR_ARG(buf_view(&text)));
 		buf_release(&text);
@@ -103,7 +104,7 @@ static int run_parsed(struct invocation *inv, const struct option_set *sets, siz
 	inv->operand_count = (size_t)argc - operands;
 	if (inv->common.help) {
 		help_command(inv->command, &text);
-		return help_print(&text);
+		return out_print(&text);
 	}
 	if (check_operands(inv) != EXIT_DONE)
 		return EXIT_USAGE;
@@ -196,7 +197,7 @@ int main(int argc, char **argv)
 		be_process_1();
 	if (argc < 2 || is_help(argv[1])) {
 		help_program(&text);
-		return help_print(&text);
+		return out_print(&text);
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
 		return run_command(command_find(STR("version")), argc - 1, argv + 1);

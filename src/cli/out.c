@@ -1,8 +1,11 @@
 #include "cli/out.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "cli/command.h"
 
 #define FLUSH_BYTES (64 << 10)
 
@@ -41,14 +44,30 @@ bool out_next(struct out *out)
 	return true;
 }
 
-enum err out_close(struct out *out, struct why *why)
+enum err out_close(struct out *out, enum err before, struct why *why)
 {
 	enum err err;
 
 	out_flush(out);
 	err = out->text.err;
 	buf_release(&out->text);
+	if (before != E_OK)
+		return before;
 	if (out->error)
 		return why_errno(why, E_IO, out->error, "write to standard output");
 	return err == E_OK ? E_OK : why_set(why, err, "write to standard output: %s", err_text(err));
+}
+
+int out_print(struct buf *text)
+{
+	struct why why = { 0 };
+	struct out out;
+
+	out_open(&out);
+	out.text = *text;
+	*text = (struct buf){ 0 };
+	if (out_close(&out, E_OK, &why) == E_OK)
+		return EXIT_DONE;
+	(void)fprintf(stderr, "holdfast: %s\n", why.text);
+	return EXIT_FAILED;
 }

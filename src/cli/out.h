@@ -30,5 +30,8 @@ bool out_next(struct out *out);
 /* Write what waits; the same answer. */
 bool out_flush(struct out *out);
 
-/* Writes the rest and frees. */
-enum err out_close(struct out *out, struct why *why);
+/* Writes the rest and frees. `before` is how the work ended that wrote it: the first failure is returned, and has the story. */
+enum err out_close(struct out *out, enum err before, struct why *why);
+
+/* Writes and frees a whole text; a failure is said on standard error. Returns an exit code. */
+int out_print(struct buf *text);

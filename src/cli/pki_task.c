@@ -5,7 +5,7 @@
 
 #include "auth/files.h"
 #include "base/clock.h"
-#include "cli/help.h"
+#include "cli/out.h"
 
 #define DIR_DEFAULT "pki"
 #define DATE_LENGTH 10 /* of an RFC 3339 time */
@@ -18,7 +18,7 @@ void pki_task_begin(struct pki_task *t, const struct invocation *inv, const char
 int pki_task_end(struct pki_task *t, enum err err)
 {
 	if (err == E_OK)
-		return help_print(&t->text);
+		return out_print(&t->text);
 	buf_release(&t->text);
 	return command_failed(t->inv, "%s", t->why.text);
 }

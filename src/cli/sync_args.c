@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/data_dir.h"
-#include "cli/help.h"
+#include "cli/out.h"
 
 enum err sync_join(const struct option_list *list, struct buf *ret_text)
 {
@@ -106,7 +106,7 @@ static bool listed(const struct sync_args *args, int *ret_code)
 	if (args->tls_suites.n != 1 || strcmp(args->tls_suites.items[0], "list") != 0)
 		return false;
 	tls_suites(&text);
-	*ret_code = help_print(&text);
+	*ret_code = out_print(&text);
 	return true;
 }
 

@@ -150,6 +150,7 @@ def test_a_group_lists_its_commands():
     (["tail", "--from"], "--from needs POS"),
     (["tail", "--from", "yesterday"], "--from: 'yesterday' is neither a position (1200), a time"),
     (["tail", "--limit", "many"], "--limit: 'many' is not a number"),
+    (["tail", "--limit", "0"], "--limit: '0' is not within 1 and"),
     (["tail", "--json", "--data"], "--json and --data exclude each other"),
     (["tail", "extra"], "'extra' is too much"),
     (["tail", "--log-level", "loud"], "--log-level: 'loud' is none of debug|info|warn|error"),
@@ -161,6 +162,8 @@ def test_a_group_lists_its_commands():
     (["dead", "drop"], "give either positions or --all"),
     (["dead", "drop", "1", "--all"], "give either positions or --all"),
     (["dead", "retry", "x"], "'x' is not a position"),
+    (["dead", "drop", "0"], "'0' is not a position"),
+    (["hooks", "plan", "--timeout", "0"], "--timeout: '0' is not within 1 and 86400"),
     (["replay", "--from", "1"], "no configuration"),
 ])
 def test_a_usage_error_says_what_is_wrong_and_where_help_is(words, said):
@@ -314,9 +317,27 @@ def test_a_reader_that_goes_away_ends_who_waits_for_events(data):
     assert tail.stderr.read() == b""
 
 
-def test_a_full_disk_behind_the_output_is_a_failure(data):
+PRINTING = ["help", "version", "check-config --explain", "status", "status --json", "tail", "store check", "store dump", "dead drop --all"]
+
+
+def into(out, command, data):
+    env = {**os.environ, "HOLDFAST_DATA_DIR": str(data)}
+    return subprocess.run([HOLDFAST, *command.split()], stdout=out, stderr=subprocess.PIPE, text=True, env=env, timeout=90)
+
+
+@pytest.mark.parametrize("command", PRINTING)
+def test_nobody_needs_to_read_what_is_printed(data, command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = into(writer, command, data)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [*PRINTING, "status --watch"])
+def test_a_full_disk_behind_the_output_is_a_failure(data, command):
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([HOLDFAST, "tail", "-D", data], stdout=full, stderr=subprocess.PIPE, text=True, timeout=90)
+        done = into(full, command, data)
     assert done.returncode == 1
     assert "write to standard output: No space left on device" in done.stderr
 
@@ -546,12 +567,13 @@ def test_vacuum_beside_a_writer_is_refused(filler):
     assert "stop the gateway first" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["check", "dump", "vacuum"])
+@pytest.mark.parametrize("command", ["check", "dump", "vacuum", "export copy", "rename a b"])
 def test_store_commands_say_when_there_is_no_store(tmp_path, command):
-    done = run("store", command, "-D", tmp_path / "nothing")
-    assert done.returncode == 1
-    assert f"{tmp_path}/nothing" in done.stderr
-    assert not (tmp_path / "nothing").exists()
+    for directory in (tmp_path, tmp_path / "nothing"):
+        done = run("store", *command.split(), "-D", directory, cwd=tmp_path)
+        assert done.returncode == 1
+        assert f"there is no store in {directory}: give --data-dir, or start the gateway first" in done.stderr
+    assert not list(tmp_path.iterdir()), "it is not ours to write into"
 
 
 # ---- dead letters and status ------------------------------------------------------------------------------------------
@@ -667,8 +689,9 @@ def test_status_of_a_running_gateway(gateway):
     assert g.post(b"{}").status_code == 200
     text = ok("status", "-D", g.data)
     assert "ready: yes" in text and "last: 1" in text
-    status = json.loads(ok("status", "--json", "-D", g.data))
-    assert status["ready"] is True and status["store"]["last"] == 1
+    lines = ok("status", "--json", "-D", g.data).splitlines()
+    status = json.loads(lines[0])
+    assert len(lines) == 1 and status["ready"] is True and status["store"]["last"] == 1
     assert (g.data / "admin.json").stat().st_mode & 0o777 == 0o600
 
 

@@ -3,9 +3,11 @@
 import os
 import pty
 import re
+import signal
 import socket
 import ssl
 import subprocess
+import termios
 import threading
 import time
 from pathlib import Path
@@ -160,8 +162,10 @@ def test_a_timer_renews_near_the_end_and_keeps_the_key(tmp_path):
     (["issue", "--agent", "../a"], 1, "would name a file of the authority, or none"),
     (["issue", "--agent", "A"], 1, "'A' is no name of an agent"),
     (["issue", "--server", "a", "--san", "b c"], 1, "'b c' is no DNS name, no address and no URI"),
-    (["issue", "--agent", "a", "--days", "99999"], 1, "99999 days: 1 to 36500 are possible"),
-    (["init", "--dir", "x", "--jwt-bits", "1024"], 1, "a key of 1024 bits: 2048, 3072 and 4096 are possible"),
+    (["issue", "--agent", "a", "--days", "99999"], 2, "--days: '99999' is not within 1 and 36500"),
+    (["init", "--dir", "x", "--jwt-bits", "2049"], 1, "a key of 2049 bits: 2048, 3072 and 4096 are possible"),
+    (["init", "--dir", "x", "--jwt-bits", "4294970368"], 2, "--jwt-bits: '4294970368' is not within 2048 and 4096"),
+    (["user", "a", "--cost", "260"], 2, "--cost: '260' is not within 4 and 16"),
     (["init", "--dir", "/dev/null/x"], 1, "make the directory /dev/null/x: Not a directory"),
 ])
 def test_what_cannot_be_done_is_said(made, words, code, story):
@@ -296,3 +300,19 @@ def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(tmp_path):
     shown, code = typed(tmp_path, [b"one", b"two"])
     assert code == 1 and b"these were two different passwords" in shown
     assert authtest("password", tmp_path / "users", "a", text="secret").stdout == "ok\n"
+
+
+def test_ctrl_c_at_the_question_leaves_a_terminal_that_shows_what_is_typed(tmp_path):
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([HOLDFAST, "pki", "user", "a"], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs)
+    shown = b""
+    while not shown.endswith(b"Password: "):
+        shown += os.read(ours, 100)
+    assert not termios.tcgetattr(theirs)[3] & termios.ECHO
+    child.send_signal(signal.SIGINT)
+    assert child.wait(60) == 1
+    assert termios.tcgetattr(theirs)[3] & termios.ECHO
+    assert b"interrupted" in os.read(ours, 1000)
+    assert not (tmp_path / "users").exists()
+    os.close(theirs)
+    os.close(ours)
