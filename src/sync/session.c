@@ -274,7 +274,7 @@ enum err session_open(struct session *s, uint64_t epoch, const struct wire_diale
 	max = peer_message_max(s->peer);
 	if (before && (max == 0 || max > before))
 		source_larger(s->source, now_ms);
-	source_resync(s->source);
+	source_resync(s->source, now_ms);
 	source_again(s->source, now_ms);
 	if (s->synced)
 		session_compare(s);

@@ -119,8 +119,11 @@ void source_larger(struct source *s, uint64_t now_ms);
 /* For peer_take(). */
 enum err source_compose(struct source *s, const struct outbox_frame *frame, struct wire_event *e);
 
-/* A new stream: what a comparison deletes is counted from here. */
-void source_resync(struct source *s);
+/*
+ * A new stream: what a comparison deletes is counted from here. A peer of upstream's does not say which versions it has: what it
+ * may have got of a former process is sent.
+ */
+void source_resync(struct source *s, uint64_t now_ms);
 
 /*
  * The peer compares (facts 2.10): its list has this checksum ({NULL, 0}: it has nothing). Is ours another? In our dialect the peer

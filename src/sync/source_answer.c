@@ -20,6 +20,9 @@ static void confirm_part(struct source *s, struct copy *c, struct offer *offered
 		/* A Go agent's answer and what it says of its effect leave in any order; ours says it behind the answer. */
 		c->desired_at = peer_speaks_upstream(s->o.peer) ? offered->sent_at : peer_came(s->o.peer);
 		c->compared = s->comparison;
+		c->doubtful = false;
+	} else {
+		str_copy(str_of(offered->version), c->status_version, sizeof(c->status_version));
 	}
 	(void)source_write_copy(s, c, /* remove= */ false); /* without memory it is sent once more after a restart */
 }

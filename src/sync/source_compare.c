@@ -18,11 +18,24 @@ static struct wire_listed listed(const struct entry *e)
 				     .uid = str_of(uid) };
 }
 
-void source_resync(struct source *s)
+static void sync_doubted(struct source *s, uint64_t now_ms)
+{
+	for (struct link *l = s->all.next, *next; l != &s->all && peer_speaks_upstream(s->o.peer); l = next) {
+		struct entry *e = ENTRY_OF(l, in_all);
+		const struct copy *c = e->truth ? source_copy_of(e, e->truth->uid) : NULL;
+
+		next = l->next;
+		if (c && c->doubtful)
+			source_sync(s, e, now_ms);
+	}
+}
+
+void source_resync(struct source *s, uint64_t now_ms)
 {
 	s->comparison++;
 	s->compared_deletes = 0;
 	s->list.known = false; /* it may be in another dialect */
+	sync_doubted(s, now_ms);
 }
 
 /* What the peer should have. */

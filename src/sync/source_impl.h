@@ -46,6 +46,7 @@ struct copy {
 	struct digest desired;   /* confirmed */
 	char version[64];        /* of `desired`, as the peer knows it; "": none was confirmed */
 	struct digest status;    /* confirmed */
+	char status_version[64]; /* of the object that had it; "": none was confirmed */
 	struct digest operation; /* that the newest command row was made for; "": there was none since it was empty */
 	struct digest terminate; /* likewise */
 	struct offer offered_desired;
@@ -59,6 +60,8 @@ struct copy {
 	struct command *commands; /* oldest first */
 	unsigned burials;         /* rows of answered commands whose removal is not durable yet */
 	bool kept;                /* its row is durable */
+	bool recalled;            /* it is a former process's, and not looked at yet */
+	bool doubtful;            /* the peer may have got something else since it confirmed `desired` */
 	bool offered;             /* something of it may have left */
 	bool deleting;            /* its delete is in the outbox */
 	bool forced;        /* the peer does not have what it confirmed: send it again under a version of its own */

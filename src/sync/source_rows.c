@@ -3,8 +3,6 @@
 #include "base/mem.h"
 #include "sync/source_impl.h"
 
-#define OPERATION_TEXT (2 * DIGEST_SIZE)
-
 static struct ledger_row key_row(const struct source *s, const struct copy *c)
 {
 	return (struct ledger_row){ .peer = str_of(s->o.name),
@@ -17,17 +15,14 @@ static struct ledger_row key_row(const struct source *s, const struct copy *c)
 enum err source_write_copy(struct source *s, const struct copy *c, bool remove)
 {
 	struct ledger_row row = key_row(s, c);
-	char operation[OPERATION_TEXT];
-	size_t n;
+	char operation[2 * DIGEST_SIZE], status[DIGEST_SIZE + sizeof(c->status_version)];
 
 	s->list.known &= source_copy_is_learned(c); /* it lists what was confirmed */
-	str_copy(str_of(c->operation.text), operation, DIGEST_SIZE);
-	n = strlen(operation);
-	operation[n++] = ' ';
-	str_copy(str_of(c->terminate.text), operation + n, DIGEST_SIZE);
+	(void)snprintf(operation, sizeof(operation), "%s %s", c->operation.text, c->terminate.text);
+	(void)snprintf(status, sizeof(status), "%s %s", c->status.text, c->status_version);
 	row.version = str_of(c->version);
 	row.desired = str_of(c->desired.text);
-	row.status = str_of(c->status.text);
+	row.status = str_of(status);
 	row.operation = str_of(operation);
 	row.bytes = str_of(c->remembered);
 	return journal_add(s->o.journal, LEDGER_COPY, remove, &row);
@@ -87,17 +82,19 @@ static enum err row_entry(struct source *s, const struct ledger_row *row, struct
 static enum err take_row(struct source *s, struct copy *c, const struct ledger_row *row)
 {
 	struct str terminate = row->operation, operation = str_cut(&terminate, ' ');
+	struct str status_version = row->status, status = str_cut(&status_version, ' ');
 	char version[sizeof(c->version)];
 
 	if (row->version.n >= sizeof(c->version) || !digest_set(&c->desired, row->desired) ||
-	    !digest_set(&c->status, row->status) || !digest_set(&c->operation, operation) ||
+	    !digest_set(&c->status, status) || !digest_set(&c->operation, operation) ||
 	    !digest_set(&c->terminate, terminate))
 		return E_MALFORMED;
+	str_copy(status_version, c->status_version, sizeof(c->status_version));
 	(void)snprintf(version, sizeof(version), "%.*s", STR_ARG(row->version));
 	source_copy_version(s, c, version);
 	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
 		return E_NOMEM;
-	c->kept = c->offered = true;
+	c->kept = c->offered = c->recalled = true;
 	return E_OK;
 }
 

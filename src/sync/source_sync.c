@@ -117,6 +117,8 @@ static enum err begin_copy(struct source *s, struct entry *e)
 		return E_NOMEM;
 	if (s->o.rules.known_status)
 		s->o.rules.known_status(s->o.rules.ctx, e->truth, &c->status);
+	if (!digest_is_empty(&c->status))
+		str_copy(str_of(e->truth->version), c->status_version, sizeof(c->status_version));
 	if (remember(s, c, &changed) == E_OK && source_write_copy(s, c, /* remove= */ false) == E_OK &&
 	    source_tell(s, c, SOURCE_COPY) == E_OK)
 		return E_OK;
@@ -152,6 +154,36 @@ static enum err offer(struct source *s, struct copy *c, enum delivery_type type,
 	return err;
 }
 
+/* Is it this version of the object, perhaps said again (version_of())? */
+static bool is_version(const char *said, const struct object *o)
+{
+	struct str rest = str_of(said);
+
+	return str_is(str_cut(&rest, '-'), o->version);
+}
+
+/*
+ * What a former process sent without hearing of it may have been applied. If the object is as it was confirmed, nothing was sent as
+ * long as it is the very version; else it may have been something else meanwhile, which the peer has now.
+ */
+static void recall(struct copy *c)
+{
+	const struct object *truth = c->entry->truth;
+
+	if (!c->recalled)
+		return;
+	c->recalled = false;
+	c->doubtful = !is_version(c->version, truth);
+	if (!is_version(c->status_version, truth))
+		c->status = (struct digest){ "" };
+}
+
+/* A peer of our dialect says what it has when it compares (docs/sync.md). */
+static bool is_doubted(const struct source *s, const struct copy *c)
+{
+	return c->doubtful && peer_epoch(s->o.peer) && peer_speaks_upstream(s->o.peer);
+}
+
 static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *desired = &c->entry->state.desired;
@@ -165,8 +197,9 @@ static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 		source_copy_version(s, c, "");
 		return source_write_copy(s, c, /* remove= */ false);
 	}
-	if (!c->forced && (digest_eq(&c->offered_desired.digest, desired) ||
-			   (digest_eq(&c->desired, desired) && digest_is_empty(&c->offered_desired.digest))))
+	if (!c->forced &&
+	    (digest_eq(&c->offered_desired.digest, desired) ||
+	     (digest_eq(&c->desired, desired) && digest_is_empty(&c->offered_desired.digest) && !is_doubted(s, c))))
 		return E_OK;
 	return offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, &c->forced, now_ms);
 }
@@ -193,6 +226,7 @@ static enum err sync_truth(struct source *s, struct entry *e, uint64_t now_ms)
 		return begin_copy(s, e);
 	if (!c->kept || c->deleting)
 		return E_OK;
+	recall(c);
 	err = source_bury_commands(s, c);
 	if (err == E_OK)
 		err = sync_remembered(s, c);

@@ -151,9 +151,43 @@ static void run_until(struct sim *s, uint64_t at_ms)
 		sim_step(s);
 }
 
-static void heal(struct sim *s)
+static void settle(struct sim *s)
 {
 	uint64_t limit_ms = s->now + SETTLE_MS;
+	char text[2048] = "";
+
+	do {
+		if (s->now > limit_ms)
+			sim_broken(s, "does not settle: %s", text);
+		run_until(s, s->now + 1000);
+		release_held(s);
+	} while (people_controllers(s) || !equal_idle(s, text) || !equal_everywhere(s, text));
+}
+
+static void crash_and_undo(struct end *e)
+{
+	end_crash(e);
+	people_undo(e);
+}
+
+/*
+ * While all is equal a few things change, and before all have heard of it, somebody dies, and they are as they were: no comparison of
+ * much else that is under way hides who does not know what the other has got of it.
+ */
+static void last_crash(struct sim *s)
+{
+	people_touch(s);
+	run_until(s, s->now + sim_below(s, 40));
+	if (sim_once_in(s, 2))
+		crash_and_undo(&s->principal);
+	for (int i = 0; i < SIM_AGENTS; i++)
+		if (sim_once_in(s, 2))
+			crash_and_undo(&s->agents[i].end);
+	settle(s);
+}
+
+static void heal(struct sim *s)
+{
 	char text[2048] = "";
 
 	sim_trace(s, "everything heals");
@@ -161,12 +195,9 @@ static void heal(struct sim *s)
 	if (s->tight)
 		give_room(s);
 	people_good_restore(s);
-	do {
-		if (s->now > limit_ms)
-			sim_broken(s, "does not settle: %s", text);
-		run_until(s, s->now + 1000);
-		release_held(s);
-	} while (people_controllers(s) || !equal_idle(s, text) || !equal_everywhere(s, text));
+	settle(s);
+	if (!s->calm)
+		last_crash(s);
 	sim_trace(s, "silence");
 	s->silent = true;
 	run_until(s, s->now + 3 * SIM_RESYNC_MS);

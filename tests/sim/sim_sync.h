@@ -49,6 +49,14 @@ struct disk {
 	struct map backup; /* rows as they were at some time */
 };
 
+#define SIM_UNDOS 16
+
+/* What somebody did to an application, as long as that is the newest there. */
+struct undo {
+	struct object *before;
+	char version[24]; /* of what it became */
+};
+
 /* One process: the principal (agent NULL), or an agent. */
 struct end {
 	struct sim *sim;
@@ -60,6 +68,8 @@ struct end {
 	struct journal *journal;
 	struct hub *hub;
 	struct site *site;
+	struct undo undos[SIM_UNDOS];
+	size_t edits;
 	uint64_t life;    /* counts processes */
 	uint64_t turn_at; /* UINT64_MAX: no turn is planned */
 };
@@ -203,6 +213,13 @@ void people_act(struct sim *s);
 
 /* Every controller at the agents does what is asked of it; true: there was something. */
 bool people_controllers(struct sim *s);
+
+/* A change here and there, of which the simulation makes no story. */
+void people_touch(struct sim *s);
+
+/* The end is down: what somebody did there last is as it was before, without anything being said of it. */
+void people_undo(struct end *e);
+void people_forget_undos(struct end *e);
 
 /* The principal is down: its objects of one agent are gone when it comes back. */
 void people_bad_restore(struct sim *s);

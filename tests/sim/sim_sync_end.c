@@ -371,6 +371,7 @@ void end_crash(struct end *e)
 void end_release(struct end *e)
 {
 	e->life++;
+	people_forget_undos(e);
 	if (e->memory)
 		memory_crash(TAKE(e->memory));
 	journal_free(TAKE(e->journal));

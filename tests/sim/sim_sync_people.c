@@ -74,16 +74,30 @@ static const char *text_at(json_object *tree, const char *a, const char *b, cons
 	return value ? json_object_get_string(value) : "";
 }
 
+static void note_undo(struct end *e, struct object *before)
+{
+	struct undo *u = &e->undos[e->edits++ % SIM_UNDOS];
+
+	object_unref(u->before);
+	u->before = before;
+	if (before)
+		str_copy(str_of(memory_store_get(e->store, before->kind, before->namespace, before->name)->version),
+			 u->version, sizeof(u->version));
+}
+
 static void edit(struct end *e, enum object_kind kind, json_object *tree, const char *what)
 {
-	struct object *o = NULL;
+	struct object *o = NULL, *before;
 	struct why why;
 
 	if (object_share(kind, tree, &why, &o) != E_OK)
 		sim_broken(e->sim, "%s", why.text);
 	sim_trace(e->sim, "%-9s somebody: %s %s/%s", end_name(e), what, o->namespace, o->name);
+	before = memory_store_get(e->store, kind, o->namespace, o->name);
+	before = before ? object_ref(before) : NULL;
 	if (memory_store_edit(e->store, o) != E_OK)
 		sim_broken(e->sim, "no memory");
+	note_undo(e, before);
 	if (!e->agent)
 		watch_edit(e->sim, o);
 	object_unref(o);
@@ -575,6 +589,68 @@ void people_bad_restore(struct sim *s)
 		(void)memory_store_remove(s->principal.store, o->kind, o->namespace, o->name);
 	}
 	sim_later(s, 3000 + sim_below(s, 20000), &(struct happening){ .run = on_restore });
+}
+
+/* ---- as it was before ---------------------------------------------------------------------------------------------- */
+
+static void touch(struct end *e, const struct object *o, json_object *tree)
+{
+	char text[32];
+
+	if (o->source_uid[0])
+		set_text(ensure(tree, "status"), "reconciledAt", number_text(e->sim, text, sizeof(text), "at"));
+	else
+		change_spec(e->sim, tree);
+	edit(e, OBJECT_APPLICATION, tree, "touch");
+}
+
+/* An original's spec, a managed copy's status. */
+void people_touch(struct sim *s)
+{
+	for (int i = 0; i < SIM_AGENTS; i++) {
+		struct end *ends[] = { &s->agents[i].end, &s->principal };
+
+		for (size_t k = 0; k < ARRAY_LEN(ends); k++) {
+			struct object *o = any_object(s, ends[k]->store, "");
+
+			if (o && o->kind == OBJECT_APPLICATION && (ends[k]->agent || !o->source_uid[0]))
+				touch(ends[k], o, object_tree_own(o));
+		}
+	}
+}
+
+/* Of operations something else is promised, and what is going stays gone. */
+static bool may_be_undone(const struct object *o)
+{
+	json_object *tree = object_tree(o);
+	bool may = o->kind == OBJECT_APPLICATION && !tree_get(tree, "operation", NULL) &&
+		   !tree_get(tree, "metadata", "deletionTimestamp", NULL);
+
+	json_object_put(tree);
+	return may;
+}
+
+void people_undo(struct end *e)
+{
+	for (size_t i = 0; i < SIM_UNDOS; i++) {
+		struct object *before = e->undos[i].before, *there = NULL;
+
+		if (before)
+			there = memory_store_get(e->store, before->kind, before->namespace, before->name);
+		if (!there || strcmp(there->version, e->undos[i].version) != 0 ||
+		    strcmp(there->uid, before->uid) != 0 || !may_be_undone(there) || !may_be_undone(before))
+			continue;
+		sim_trace(e->sim, "%-9s somebody: undo %s/%s", end_name(e), before->namespace, before->name);
+		if (memory_store_edit(e->store, before) != E_OK)
+			sim_broken(e->sim, "no memory");
+	}
+	people_forget_undos(e);
+}
+
+void people_forget_undos(struct end *e)
+{
+	for (size_t i = 0; i < SIM_UNDOS; i++)
+		object_unref(TAKE(e->undos[i].before));
 }
 
 /* ---- who does what ------------------------------------------------------------------------------------------------ */

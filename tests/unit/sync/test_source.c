@@ -119,7 +119,7 @@ static void connect_peer(struct scene *sc)
 	const struct wire_dialect agreed = { .version = WIRE_NEWEST, .window_events = 100, .window_bytes = 1 << 20 };
 
 	assert_int_equal(peer_open(sc->peer, ++sc->epoch, &agreed), E_OK);
-	source_resync(sc->source);
+	source_resync(sc->source, sc->now);
 }
 
 /* The backend has said all that there is. */
