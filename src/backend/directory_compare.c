@@ -17,7 +17,7 @@ static void found_problem(struct directory *d, const struct scan_item *item)
 	p = d->problems.n < DIRECTORY_PROBLEMS_MAX ? mem_alloc(sizeof(*p) + n + 1) : NULL;
 	if (!p)
 		return;
-	p->place = item->place;
+	p->place = *item->place;
 	p->scan = d->scan;
 	memcpy(p->text, item->text, n + 1);
 	if (map_put(&d->problems, (struct str){ p->text, n }, p) != E_OK) {
@@ -36,7 +36,7 @@ static struct directory_problem *solved_problem(struct directory *d, const struc
 	while ((entry = map_next(&d->problems, &at))) {
 		struct directory_problem *p = entry->value;
 
-		if (p->scan != d->scan && scan_covers(scope, &p->place))
+		if (p->scan != d->scan && scan_covers(scope, p->place.namespace, p->place.kind))
 			return p;
 	}
 	return NULL;
@@ -82,7 +82,7 @@ static void found_watch(struct directory *d, const struct scan_item *item)
 		}
 		w->wd = item->wd;
 	}
-	w->place = item->place;
+	w->place = *item->place;
 }
 
 void watch_forget(struct directory *d, int wd)
@@ -99,7 +99,7 @@ void watch_forget(struct directory *d, int wd)
 
 static void mark_found(struct directory *d, const struct scan_item *item)
 {
-	struct directory_entry *e = entry_make(d, item->place.kind, item->place.namespace, item->text);
+	struct directory_entry *e = entry_make(d, item->place->kind, item->place->namespace, item->text);
 
 	if (!e) {
 		d->missed = true;
@@ -115,67 +115,61 @@ static void mark_found(struct directory *d, const struct scan_item *item)
 	entry_hint(e);
 }
 
-/* In a scope that could not be read nothing is missing. */
-static bool is_failed(const struct directory_scan *s, const struct scan_scope *place)
-{
-	for (const struct scan_item *item = s->first; item; item = item->next)
-		if (item->what == SCAN_FAILED && scan_covers(&item->place, place))
-			return true;
-	return s->lacks_memory;
-}
-
-/* What is known and was not found is looked at by itself: a scan takes time, and the file may have come since. */
-static void hint_missing(struct directory *d, const struct directory_scan *s, bool some_failed)
+/*
+ * What is known and was not found is looked at by itself: a scan takes time, and the file may have come since. In a scope that could not
+ * be read nothing is missing.
+ */
+static void hint_missing(struct directory *d, const struct directory_scan *s)
 {
 	const struct map_entry *entry;
 	size_t at = 0;
 
 	while ((entry = map_next(&d->entries, &at))) {
 		struct directory_entry *e = entry->value;
-		struct scan_scope place = { .kind = e->kind };
 
-		(void)snprintf(place.namespace, sizeof(place.namespace), "%s", e->namespace);
-		if (e->scan == d->scan || !scan_covers(&s->scope, &place) || (!e->object && !e->problem && !e->initial))
+		if (e->scan == d->scan || !scan_covers(&s->scope, e->namespace, e->kind) ||
+		    (!e->object && !e->problem && !e->initial))
 			continue;
-		if (!some_failed || !is_failed(s, &place) || e->initial)
+		if (e->initial || !scan_is_failed(s, e->namespace, e->kind))
 			entry_hint(e);
 	}
 }
 
-static void take_items(struct directory *d, const struct directory_scan *s, bool *ret_failed)
+static void take_item(struct directory *d, struct directory_scan *s, struct scan_item *item)
 {
-	for (const struct scan_item *item = s->first; item; item = item->next) {
-		switch (item->what) {
-		case SCAN_FILE:
-			mark_found(d, item);
-			break;
-		case SCAN_WATCH:
-			found_watch(d, item);
-			break;
-		case SCAN_UNWATCHED:
-			d->unwatched = true;
-			found_problem(d, item);
-			break;
-		case SCAN_FAILED:
-			*ret_failed = true;
-			found_problem(d, item);
-			break;
-		case SCAN_PROBLEM:
-			found_problem(d, item);
-			break;
-		}
+	switch (item->what) {
+	case SCAN_FILE:
+		mark_found(d, item);
+		break;
+	case SCAN_WATCH:
+		found_watch(d, item);
+		break;
+	case SCAN_UNWATCHED:
+		d->unwatched = true;
+		found_problem(d, item);
+		break;
+	case SCAN_FAILED:
+		found_problem(d, item);
+		scan_fail(s, item);
+		return;
+	case SCAN_PROBLEM:
+		found_problem(d, item);
+		break;
 	}
+	mem_free(item);
 }
 
-void compare(struct directory *d, const struct directory_scan *s)
+bool compare(struct directory *d, struct directory_scan *s)
 {
-	bool whole = !s->scope.namespace[0], failed = s->lacks_memory;
+	struct scan_item *item;
 
-	d->missed = s->lacks_memory;
-	if (whole)
-		d->unwatched = false;
-	take_items(d, s, &failed);
-	hint_missing(d, s, failed);
+	for (size_t n = 0; n < DIRECTORY_COMPARE_MAX && (item = scan_take(s)); n++)
+		take_item(d, s, item);
+	if (s->first)
+		return false;
+	d->missed = d->missed || s->lacks_memory;
+	hint_missing(d, s);
 	forget_solved(d, &s->scope);
-	d->listed = d->listed || (whole && !d->missed);
+	d->listed = d->listed || (!s->scope.namespace[0] && !d->missed);
+	return true;
 }

@@ -48,26 +48,36 @@ static void release(struct directory_entry *e)
 	if (e->problem)
 		metric_add(e->dir->problems_found, -1);
 	mem_free(e->problem);
-	mem_free(e->namespace);
-	mem_free(e->name);
 	mem_free(e);
 }
 
-struct directory_entry *entry_make(struct directory *d, enum object_kind kind, const char *namespace, const char *name)
+/* There are many of them: one piece of memory, no longer than its names. */
+static struct directory_entry *entry_new(struct directory *d, enum object_kind kind, const char *namespace,
+					 struct str key)
 {
-	struct directory_entry *e = entry_find(d, kind, namespace, name);
+	size_t n = strlen(namespace);
+	struct directory_entry *e = mem_alloc(sizeof(*e) + key.n + n + 2);
 
-	if (e)
-		return e;
-	e = mem_alloc(sizeof(*e));
 	if (!e)
 		return NULL;
 	e->dir = d;
 	e->kind = kind;
 	e->settle.on_due = on_settled;
-	e->namespace = str_dup(str_of(namespace));
-	e->name = str_dup(str_of(name));
-	if (e->namespace && e->name && map_put(&d->entries, object_key(kind, namespace, name, e->key), e) == E_OK)
+	memcpy(e->key, key.p, key.n);
+	e->name = strrchr(e->key, '/') + 1;
+	e->namespace = memcpy(e->key + key.n + 1, namespace, n);
+	return e;
+}
+
+struct directory_entry *entry_make(struct directory *d, enum object_kind kind, const char *namespace, const char *name)
+{
+	char text[OBJECT_KEY_MAX];
+	struct str key = object_key(kind, namespace, name, text);
+	struct directory_entry *e = map_get(&d->entries, key);
+
+	if (e || !(e = entry_new(d, kind, namespace, key)))
+		return e;
+	if (map_put(&d->entries, (struct str){ e->key, key.n }, e) == E_OK)
 		return e;
 	release(e);
 	return NULL;

@@ -29,10 +29,9 @@ struct directory;
 
 struct directory_entry {
 	struct directory *dir;
-	char key[OBJECT_KEY_MAX];
 	enum object_kind kind;
-	char *namespace;
-	char *name;
+	const char *namespace; /* behind the key */
+	const char *name;      /* the end of the key */
 	struct object *object; /* the last good state; NULL: there is none */
 	char uid[DIRECTORY_UID_MAX + 1];
 	char digest[DIRECTORY_DIGEST_MAX];
@@ -48,6 +47,7 @@ struct directory_entry {
 	uint64_t scan; /* the last one that saw a file */
 	char *problem; /* reported; NULL: none */
 	struct loop_timer settle;
+	char key[];
 };
 
 struct directory_watch {
@@ -65,6 +65,7 @@ struct directory_problem {
 #define DIRECTORY_SCOPES_MAX   256
 #define DIRECTORY_PROBLEMS_MAX 1000
 #define DIRECTORY_JOBS_MAX     1024
+#define DIRECTORY_COMPARE_MAX  1024 /* of what a scan found, in one turn */
 #define DIRECTORY_COOKIES      16
 
 #define DIRECTORY_METRICS(X)                                                                                  \
@@ -155,7 +156,8 @@ void directory_watch_close(struct directory *d);
 void watch_release(struct directory *d);
 
 /* directory_compare.c */
-void compare(struct directory *d, const struct directory_scan *s); /* what a scan found, with what is known */
+bool compare(struct directory *d,
+	     struct directory_scan *s); /* some of what a scan found, with what is known; false: there is more */
 struct directory_watch *watch_find(struct directory *d, int wd);
 void watch_forget(struct directory *d, int wd);
 

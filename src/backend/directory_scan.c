@@ -15,30 +15,68 @@
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | \
 	 IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK)
 
-bool scan_covers(const struct scan_scope *scope, const struct scan_scope *place)
+/* ---- the list ------------------------------------------------------------------------------------------------------- */
+
+bool scan_covers(const struct scan_scope *scope, const char *namespace, enum object_kind kind)
 {
-	if (scope->namespace[0] && strcmp(scope->namespace, place->namespace) != 0)
+	if (scope->namespace[0] && strcmp(scope->namespace, namespace) != 0)
 		return false;
-	return scope->kind == SCAN_ALL_KINDS || scope->kind == place->kind;
+	return scope->kind == SCAN_ALL_KINDS || scope->kind == kind;
+}
+
+struct scan_item *scan_take(struct directory_scan *s)
+{
+	struct scan_item *item = s->first;
+
+	if (item)
+		s->first = item->next;
+	return item;
+}
+
+void scan_fail(struct directory_scan *s, struct scan_item *item)
+{
+	item->next = s->failed;
+	s->failed = item;
+}
+
+bool scan_is_failed(const struct directory_scan *s, const char *namespace, enum object_kind kind)
+{
+	for (const struct scan_item *item = s->failed; item; item = item->next)
+		if (scan_covers(item->place, namespace, kind))
+			return true;
+	return s->lacks_memory;
 }
 
 static void add(struct directory_scan *s, enum scan_item_kind what, const struct scan_scope *place, int wd,
 		struct str text)
 {
-	struct scan_item *item = mem_alloc(sizeof(*item));
+	struct scan_item *item = mem_alloc(sizeof(*item) + text.n + 1);
 
-	if (item)
-		item->text = str_dup(text);
-	if (!item || !item->text) {
+	if (!item) {
 		s->lacks_memory = true;
-		mem_free(item);
 		return;
 	}
 	item->what = what;
-	item->place = *place;
+	item->place = place;
 	item->wd = wd;
+	memcpy(item->text, text.p, text.n);
 	*s->last = item;
 	s->last = &item->next;
+}
+
+/* A place below the scan's own; NULL without memory. */
+static struct scan_scope *place_below(struct directory_scan *s, const struct scan_scope *above)
+{
+	struct scan_place *place = mem_alloc(sizeof(*place));
+
+	if (!place) {
+		s->lacks_memory = true;
+		return NULL;
+	}
+	place->scope = *above;
+	place->next = s->places;
+	s->places = place;
+	return &place->scope;
 }
 
 static void add_problem(struct directory_scan *s, enum scan_item_kind what, const struct scan_scope *place,
@@ -56,6 +94,8 @@ static void add_problem(struct directory_scan *s, enum scan_item_kind what, cons
 	else
 		s->lacks_memory = true;
 }
+
+/* ---- directories ---------------------------------------------------------------------------------------------------- */
 
 /* By its descriptor: a path may lead elsewhere by now. */
 static void watch(struct directory_scan *s, int fd, const struct scan_scope *place)
@@ -182,16 +222,18 @@ static void scan_kind(struct directory_scan *s, int namespace, const struct scan
 
 static void on_kind(struct directory_scan *s, int dir, const struct scan_scope *place, const struct dirent *entry)
 {
-	struct scan_scope below = *place;
+	enum object_kind kind = object_kind_of(str_of(entry->d_name));
 	mode_t mode = mode_of(dir, entry);
+	struct scan_scope *below;
 
-	below.kind = object_kind_of(str_of(entry->d_name));
 	if (entry->d_name[0] == '.' || S_ISREG(mode))
 		return;
-	if (below.kind == OBJECT_KIND_COUNT)
+	if (kind == OBJECT_KIND_COUNT) {
 		add_problem(s, SCAN_PROBLEM, place, entry->d_name, "not a directory of a kind that is known");
-	else
-		scan_kind(s, dir, &below);
+	} else if ((below = place_below(s, place))) {
+		below->kind = kind;
+		scan_kind(s, dir, below);
+	}
 }
 
 /* ---- namespaces ----------------------------------------------------------------------------------------------------- */
@@ -212,8 +254,8 @@ static void scan_namespace(struct directory_scan *s, const struct scan_scope *pl
 
 static void on_namespace(struct directory_scan *s, int dir, const struct scan_scope *place, const struct dirent *entry)
 {
-	struct scan_scope below = *place;
 	mode_t mode = mode_of(dir, entry);
+	struct scan_scope *below;
 
 	if (entry->d_name[0] == '.' || S_ISREG(mode))
 		return;
@@ -221,9 +263,9 @@ static void on_namespace(struct directory_scan *s, int dir, const struct scan_sc
 		add_problem(s, SCAN_PROBLEM, place, entry->d_name, "a symbolic link: links are not followed");
 	} else if (!object_name_ok(str_of(entry->d_name))) {
 		add_problem(s, SCAN_PROBLEM, place, entry->d_name, "not the name of a namespace (RFC 1123 subdomain)");
-	} else {
-		(void)snprintf(below.namespace, sizeof(below.namespace), "%s", entry->d_name);
-		scan_namespace(s, &below);
+	} else if ((below = place_below(s, place))) {
+		(void)snprintf(below->namespace, sizeof(below->namespace), "%s", entry->d_name);
+		scan_namespace(s, below);
 	}
 }
 
@@ -252,14 +294,21 @@ void directory_scan_run(struct directory_scan *s)
 
 void directory_scan_free(struct directory_scan *s)
 {
+	struct scan_item *item;
+
 	if (!s)
 		return;
-	while (s->first) {
-		struct scan_item *next = s->first->next;
+	while ((item = scan_take(s)))
+		mem_free(item);
+	while ((item = s->failed)) {
+		s->failed = item->next;
+		mem_free(item);
+	}
+	while (s->places) {
+		struct scan_place *next = s->places->next;
 
-		mem_free(s->first->text);
-		mem_free(s->first);
-		s->first = next;
+		mem_free(s->places);
+		s->places = next;
 	}
 	mem_free(s);
 }

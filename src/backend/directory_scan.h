@@ -1,7 +1,7 @@
 /*
  * directory_scan.h -- what is there: the whole directory, a namespace of it, or one kind in a namespace.
  *
- * Shape     walks in a thread of the pool and gives a list. Each directory is watched before it is listed, so that nothing
+ * Shape     walks in a thread of the pool and gives a list, which may be long: the loop takes some of it in each turn. Each directory is watched before it is listed, so that nothing
  *           that changes meanwhile is missed.
  * Owner     the scan owns its items; directory_scan_free().
  */
@@ -26,11 +26,16 @@ struct scan_scope {
 };
 
 struct scan_item {
-	enum scan_item_kind what;
-	struct scan_scope place;
-	int wd;
-	char *text; /* SCAN_FILE: the object's name; else the path and what is wrong */
 	struct scan_item *next;
+	const struct scan_scope *place; /* the scan's */
+	enum scan_item_kind what;
+	int wd;
+	char text[]; /* SCAN_FILE: the object's name; else the path and what is wrong */
+};
+
+struct scan_place {
+	struct scan_place *next;
+	struct scan_scope scope;
 };
 
 struct directory_scan {
@@ -40,11 +45,21 @@ struct directory_scan {
 	const char *token;
 	bool remove_temps; /* of processes that are gone */
 	struct scan_item *first, **last;
+	struct scan_item *failed; /* scan_fail() */
+	struct scan_place *places;
 	bool lacks_memory;
 };
 
-bool scan_covers(const struct scan_scope *scope, const struct scan_scope *place);
+bool scan_covers(const struct scan_scope *scope, const char *namespace, enum object_kind kind);
 
 /* Fills the list. */
 void directory_scan_run(struct directory_scan *s);
+
+/* Its first item, the caller's to free; NULL: that was all. */
+struct scan_item *scan_take(struct directory_scan *s);
+
+/* Gives back an item of what could not be read; and whether that holds this. */
+void scan_fail(struct directory_scan *s, struct scan_item *item);
+bool scan_is_failed(const struct directory_scan *s, const char *namespace, enum object_kind kind);
+
 void directory_scan_free(struct directory_scan *s);

@@ -19,7 +19,7 @@ static const struct scan_scope everything = { .kind = SCAN_ALL_KINDS };
 static bool is_wanted(const struct directory *d, const struct scan_scope *scope)
 {
 	for (size_t i = 0; i < d->scope_count; i++)
-		if (scan_covers(&d->scopes[i], scope))
+		if (scan_covers(&d->scopes[i], scope->namespace, scope->kind))
 			return true;
 	return false;
 }
@@ -59,9 +59,12 @@ static void on_scanned(struct loop_task *task)
 	struct directory *d = job->owner;
 	struct directory_scan *s = job->scan;
 
+	if (d->watching && !compare(d, s)) {
+		loop_post(d->loop, task); /* the rest in the next turn */
+		return;
+	}
 	d->scanning = false;
 	if (d->watching) {
-		compare(d, s);
 		plan_rescan(d);
 		scan_next(d);
 	}
@@ -121,6 +124,8 @@ static void scan_next(struct directory *d)
 	listen_for_events(d, false);
 	memmove(&d->scopes[0], &d->scopes[1], --d->scope_count * sizeof(d->scopes[0]));
 	d->scanning = true;
+	d->missed = false;
+	d->unwatched = d->unwatched && job->scan->scope.namespace[0];
 	d->scan++;
 	metric_inc(d->scans);
 	pool_put(&d->pool, job);

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backend/directory_scan.h"
+#include "backend/directory_impl.h"
 #include "base/clock.h"
 
 #define APP "n/Application/"
@@ -103,6 +103,37 @@ static void a_scan_names_what_is_there_in_order(void **state)
 	assert_true(s->last && !*s->last && !s->lacks_memory);
 	close(s->inotify);
 	close(s->root);
+	directory_scan_free(s);
+	directory_free(f);
+}
+
+/* Others wait for their turn meanwhile. */
+static void what_a_scan_found_is_taken_in_pieces(void **state)
+{
+	struct directory_fixture *f = directory_new();
+	struct directory_scan *s = mem_alloc(sizeof(*s));
+	struct directory *d;
+	char path[64];
+
+	(void)state;
+	directory_start(f);
+	directory_saw(f, "= synced\n");
+	d = CONTAINER_OF(f->b, struct directory, base);
+	for (size_t i = 0; i < 2 * DIRECTORY_COMPARE_MAX; i++) {
+		snprintf(path, sizeof(path), APP "a%zu.yaml", i);
+		directory_put(f, path, "");
+	}
+	*s = (struct directory_scan){
+		.scope.kind = SCAN_ALL_KINDS, .token = "", .root = d->root, .inotify = d->inotify
+	};
+	directory_scan_run(s);
+	d->scan++;
+	assert_false(compare(d, s));
+	assert_in_range(d->entries.n, 1, DIRECTORY_COMPARE_MAX);
+	assert_false(compare(d, s));
+	assert_in_range(d->entries.n, DIRECTORY_COMPARE_MAX, 2 * DIRECTORY_COMPARE_MAX - 1);
+	assert_true(compare(d, s));
+	assert_int_equal(d->entries.n, 2 * DIRECTORY_COMPARE_MAX);
 	directory_scan_free(s);
 	directory_free(f);
 }
@@ -497,6 +528,7 @@ int main(void)
 		cmocka_unit_test(what_is_there_is_listed),
 		cmocka_unit_test(what_is_there_is_listed_though_memory_ran_out),
 		cmocka_unit_test(a_scan_names_what_is_there_in_order),
+		cmocka_unit_test(what_a_scan_found_is_taken_in_pieces),
 		cmocka_unit_test(uid_and_version_survive_a_restart),
 		cmocka_unit_test(versions_begin_at_the_clock),
 		cmocka_unit_test(what_was_done_while_down_is_seen),
