@@ -16,6 +16,7 @@ struct hub *hub_new(const struct hub_options *options)
 	h->seed = options->seed;
 	list_init(&h->ready);
 	list_init(&h->stopped);
+	list_init(&h->untold);
 	return h;
 }
 
@@ -131,6 +132,7 @@ uint64_t hub_turn(struct hub *h)
 
 	h->turning = true;
 	hub_look_again(h, now_ms);
+	hub_tell(h);
 	take_due(h, now_ms);
 	turns = h->agents.n; /* who becomes ready again in its own turn waits for the next */
 	while (turns-- && (first = list_first(&h->ready))) {
@@ -140,7 +142,7 @@ uint64_t hub_turn(struct hub *h)
 	free_retired(h);
 	h->turning = false;
 	journal_flush(h->o.journal);
-	return list_empty(&h->ready) ? next_due(h) : now_ms;
+	return list_empty(&h->ready) && !hub_is_telling(h) ? next_due(h) : now_ms;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
@@ -195,5 +197,5 @@ uint64_t hub_unowned(const struct hub *h, enum mapping_reason reason)
 
 bool hub_is_synced(const struct hub *h)
 {
-	return h->synced;
+	return h->state == HUB_SYNCED;
 }

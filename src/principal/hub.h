@@ -58,13 +58,13 @@ struct hub_events {
 			    const char *text);
 	void (*on_full)(void *ctx, struct hub_agent *agent, const struct room *room); /* NULL: not of interest */
 	void (*on_cache_info)(void *ctx, struct hub_agent *agent, struct str json);
-	/* Something became of an object, after on_synced(). NULL: not of interest. */
+	/* Something became of an object that the backend had, or is new since it listed them. NULL: not of interest. */
 	void (*on_change)(void *ctx, enum object_kind kind, enum hub_change change);
 	/* An application belongs to no agent, or for another reason than before. NULL: not of interest. */
 	void (*on_unowned)(void *ctx, const struct object *application, enum mapping_reason reason);
 	/* The backend has trouble, or has it no longer (`bad` false). */
 	void (*on_problem)(void *ctx, const struct why *why, bool bad);
-	/* Everything the backend has is known. */
+	/* Everything the backend has is known, and the agents' sessions have been told. */
 	void (*on_synced)(void *ctx);
 	/* From outside of a turn something became ready: call hub_turn() soon. */
 	void (*on_wake)(void *ctx);

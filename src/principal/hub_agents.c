@@ -158,7 +158,7 @@ struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode
 	if (!a)
 		return NULL;
 	keep_mode(a);
-	if (h->synced)
+	if (h->state != HUB_LISTING)
 		hub_report_all(a);
 	return a;
 }

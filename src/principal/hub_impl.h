@@ -19,6 +19,7 @@ struct bucket {
 
 struct known_object {
 	struct link in_bucket;
+	struct link in_untold; /* its agent has not heard of it since the start */
 	struct bucket *bucket;
 	struct object *object;
 	enum mapping_reason reason; /* OK: an application that belongs to an agent, or anything else */
@@ -26,19 +27,25 @@ struct known_object {
 	char key[];
 };
 
+/* The backend lists what it has; then the agents are told of it, some in each turn; then they may come. */
+enum hub_state { HUB_LISTING, HUB_TELLING, HUB_SYNCED };
+
+#define HUB_TELL_MAX 256 /* objects in one turn */
+
 struct hub {
 	struct hub_options o;
+	enum hub_state state;
 	struct map agents;  /* by name */
 	struct map objects; /* by kind, namespace, name */
 	struct map buckets; /* by name */
 	struct link ready;
 	struct link stopped; /* agents of an older mode, until they are idle */
+	struct link untold;  /* objects of single agents; those of all are told first */
 	struct heap due;
 	struct missed missed;                   /* objects that are not in `objects` */
 	uint64_t kinds[OBJECT_KIND_COUNT];      /* objects, by kind */
 	uint64_t reasons[MAPPING_REASON_COUNT]; /* objects, by reason */
 	uint64_t seed;
-	bool synced;
 	bool turning;
 	bool stopping;
 };
@@ -54,6 +61,10 @@ extern const struct backend_watcher hub_watcher;
 
 /* Tell an agent everything that concerns it. */
 void hub_report_all(struct hub_agent *agent);
+
+/* While agents are told: go on, as far as a turn goes. */
+void hub_tell(struct hub *h);
+bool hub_is_telling(const struct hub *h);
 
 /* Does the AppProject of this name go to the agent? */
 bool hub_project_goes(void *hub, const char *project, const char *agent);

@@ -72,6 +72,7 @@ static void known_free(struct hub *h, struct known_object *k)
 {
 	(void)map_remove(&h->objects, (struct str){ k->key, k->key_n });
 	list_remove(&k->in_bucket);
+	list_remove(&k->in_untold);
 	if (k->bucket)
 		bucket_settle(h, k->bucket);
 	h->kinds[k->object->kind]--;
@@ -163,15 +164,20 @@ static void report_bucket(struct hub_agent *agent, struct str name)
 		hub_report(agent, CONTAINER_OF(l, struct known_object, in_bucket)->object);
 }
 
+static void complete(struct hub_agent *agent)
+{
+	const struct hub *h = agent->hub;
+
+	session_synced(agent->session, h->o.now_ms(h->o.events.ctx), h->o.wall_ns(h->o.events.ctx));
+	hub_ready(agent);
+}
+
 void hub_report_all(struct hub_agent *agent)
 {
-	struct hub *h = agent->hub;
-
 	report_bucket(agent, (struct str)STR(""));
 	report_bucket(agent, str_of(agent->name.text));
-	if (h->synced)
-		session_synced(agent->session, h->o.now_ms(h->o.events.ctx), h->o.wall_ns(h->o.events.ctx));
-	hub_ready(agent);
+	if (agent->hub->state == HUB_SYNCED)
+		complete(agent);
 }
 
 bool hub_project_goes(void *hub, const char *project, const char *agent)
@@ -202,7 +208,7 @@ static void note_reason(struct hub *h, struct known_object *k, enum mapping_reas
 
 static void note_change(struct hub *h, enum object_kind kind, enum hub_change change)
 {
-	if (h->synced && h->o.events.on_change)
+	if (h->state != HUB_LISTING && h->o.events.on_change)
 		h->o.events.on_change(h->o.events.ctx, kind, change);
 }
 
@@ -260,8 +266,14 @@ static void on_object(void *ctx, struct object *o)
 		return;
 	}
 	note_change(h, o->kind, change);
-	if (!h->synced)
-		return; /* everybody is told everything then */
+	list_remove(&k->in_untold);
+	if (h->state == HUB_LISTING) { /* whose repository it is, say, is known when all projects are */
+		if (k->bucket->name_n) {
+			(void)agent_of(h, (struct str){ k->bucket->name, k->bucket->name_n }, o);
+			list_put_last(&h->untold, &k->in_untold);
+		}
+		return;
+	}
 	/* It moved from one agent to another: the old one hears first (facts 4.4). */
 	if (before[0] && (old = hub_find(h, str_of(before))))
 		hub_report(old, o);
@@ -312,24 +324,50 @@ static void on_gone(void *ctx, struct object *last)
 		report_repositories(h);
 }
 
-static void on_synced(void *ctx)
+static void told(struct hub *h)
 {
-	struct hub *h = ctx;
-	const struct map_entry *e;
 	struct hub_agent *a;
 	size_t at = 0;
 
-	while ((e = map_next(&h->objects, &at))) {
-		const struct known_object *k = e->value;
-
-		if (k->bucket->name_n)
-			(void)agent_of(h, (struct str){ k->bucket->name, k->bucket->name_n }, k->object);
-	}
-	h->synced = true;
-	at = 0;
+	h->state = HUB_SYNCED;
 	while ((a = hub_next(h, &at)))
-		hub_report_all(a);
+		complete(a);
 	h->o.events.on_synced(h->o.events.ctx);
+}
+
+bool hub_is_telling(const struct hub *h)
+{
+	return h->state == HUB_TELLING && !h->stopping;
+}
+
+void hub_tell(struct hub *h)
+{
+	struct link *first;
+
+	if (!hub_is_telling(h))
+		return;
+	for (size_t n = 0; n < HUB_TELL_MAX && (first = list_first(&h->untold)); n++) {
+		struct known_object *k = CONTAINER_OF(first, struct known_object, in_untold);
+
+		list_remove(first);
+		report(h, k->bucket, k->object);
+	}
+	if (list_empty(&h->untold))
+		told(h);
+}
+
+static void on_synced(void *ctx)
+{
+	struct hub *h = ctx;
+	struct hub_agent *a;
+	size_t at = 0;
+
+	h->state = HUB_TELLING;
+	while ((a = hub_next(h, &at)))
+		report_bucket(a, (struct str)STR(""));
+	hub_tell(h);
+	if (!h->turning)
+		h->o.events.on_wake(h->o.events.ctx);
 }
 
 static void on_problem(void *ctx, const struct why *why, bool bad)

@@ -85,11 +85,11 @@ enum err source_gone(struct source *s, enum object_kind kind, const char *namesp
 
 /* ---- the guard -------------------------------------------------------------------------------------------------- */
 
-/* Of one name the peer has one copy at most, whatever was offered before. */
-static bool may_have(const struct entry *e)
+/* Of one name the peer has one copy at most, whatever was offered before. Until all is known it is what the ledger says. */
+static bool may_have(const struct source *s, const struct entry *e)
 {
 	for (const struct copy *c = e->copies; c; c = c->next)
-		if (c->offered)
+		if (c->offered && (s->complete || c->number <= s->loaded))
 			return true;
 	return false;
 }
@@ -101,8 +101,8 @@ static void count_copies(const struct source *s, uint64_t *ret_copies, uint64_t 
 	for (struct link *l = s->all.next; l != &s->all; l = l->next) {
 		const struct entry *e = ENTRY_OF(l, in_all);
 
-		*ret_copies += may_have(e);
-		*ret_missing += may_have(e) && !e->truth;
+		*ret_copies += may_have(s, e);
+		*ret_missing += may_have(s, e) && !e->truth;
 	}
 }
 

@@ -104,6 +104,7 @@ struct source {
 	uint64_t held;        /* entries */
 	uint64_t comparison;  /* counts them */
 	uint64_t copied;      /* counts copies */
+	uint64_t loaded;      /* the number of the last that came from the ledger */
 	struct {
 		unsigned char sum[WIRE_CHECKSUM];
 		size_t truths; /* that the peer should have */

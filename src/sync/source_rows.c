@@ -95,6 +95,7 @@ static enum err take_row(struct source *s, struct copy *c, const struct ledger_r
 	if (row->bytes.n && !(c->remembered = str_dup(row->bytes)))
 		return E_NOMEM;
 	c->kept = c->offered = c->recalled = true;
+	s->loaded = c->number;
 	return E_OK;
 }
 

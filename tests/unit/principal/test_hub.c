@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "ground.h"
-#include "principal/hub.h"
+#include "principal/hub_impl.h"
 #include "trees.h"
 #include "wire/convert.h"
 
@@ -479,21 +479,37 @@ static void what_was_deleted_while_it_was_down_goes_to_an_agent_of_which_only_ro
 	end(&sc);
 }
 
+/* `n` applications of a1 that nobody has seen, other ones than there were. */
+static void put_many(struct scene *sc, unsigned n)
+{
+	char json[128];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(json, sizeof(json), "{'metadata':{'name':'m%u','namespace':'a1','uid':'m%u'},'spec':{}}", i,
+			 i);
+		put(sc, json);
+	}
+}
+
+static void take_all(struct scene *sc)
+{
+	while (memory_store_count(sc->g.store)) {
+		size_t at = 0;
+		const struct object *o = memory_store_next(sc->g.store, &at);
+
+		ground_remove(&sc->g, OBJECT_APPLICATION, o->namespace, o->name);
+	}
+}
+
 static void an_empty_source_wipes_nobody_until_somebody_says_so(void **state)
 {
 	struct scene sc;
 	struct hub_agent *a;
-	size_t at = 0;
 
 	(void)state;
 	begin_confirmed(&sc, 3);
 	crash(&sc);
-	while (memory_store_count(sc.g.store)) {
-		const struct object *o = memory_store_next(sc.g.store, &at);
-
-		ground_remove(&sc.g, OBJECT_APPLICATION, o->namespace, o->name);
-		at = 0;
-	}
+	take_all(&sc);
 	restart(&sc);
 	a = connect_agent(&sc, "a1", AGENT_MANAGED);
 	expect(&sc, "");
@@ -507,6 +523,48 @@ static void an_empty_source_wipes_nobody_until_somebody_says_so(void **state)
 	assert_int_equal(source_of(a).held, 0);
 	assert_non_null(strstr(sc.said, "a1: delete web_u1_\n"));
 	assert_non_null(strstr(sc.said, "a1: delete n4_u4_\n"));
+	end(&sc);
+}
+
+/* Who waits for a turn meanwhile, a page of metrics or a watchdog, gets it. */
+static void what_there_is_at_the_start_is_told_in_pieces(void **state)
+{
+	struct scene sc;
+	struct hub_agent *a;
+
+	(void)state;
+	begin(&sc);
+	crash(&sc);
+	put_many(&sc, 2 * HUB_TELL_MAX + 1);
+	restart(&sc);
+	sc.g.disk_held = true;
+	while (ground_step(&sc.g))
+		;
+	a = hub_find(sc.hub, str_of("a1"));
+	assert_int_equal(source_of(a).objects, HUB_TELL_MAX);
+	assert_int_equal(hub_turn(sc.hub), sc.g.now);
+	assert_int_equal(source_of(a).objects, 2 * HUB_TELL_MAX);
+	assert_false(hub_is_synced(sc.hub));
+	(void)hub_turn(sc.hub);
+	assert_int_equal(source_of(a).objects, 2 * HUB_TELL_MAX + 1);
+	assert_true(hub_is_synced(sc.hub));
+	end(&sc);
+}
+
+/* Its first rows are durable before the last object is told. */
+static void what_is_new_at_the_start_does_not_make_up_for_what_is_gone(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc, 3);
+	crash(&sc);
+	take_all(&sc);
+	put_many(&sc, HUB_TELL_MAX + 1);
+	restart(&sc);
+	run(&sc, 5);
+	assert_true(hub_is_synced(sc.hub));
+	assert_int_equal(source_of(hub_find(sc.hub, str_of("a1"))).held, 4);
 	end(&sc);
 }
 
@@ -772,6 +830,8 @@ int main(void)
 		cmocka_unit_test(changes_are_told_of_what_happens_and_not_of_what_was_there),
 		cmocka_unit_test(what_was_deleted_while_it_was_down_goes_to_an_agent_of_which_only_rows_are_left),
 		cmocka_unit_test(an_empty_source_wipes_nobody_until_somebody_says_so),
+		cmocka_unit_test(what_there_is_at_the_start_is_told_in_pieces),
+		cmocka_unit_test(what_is_new_at_the_start_does_not_make_up_for_what_is_gone),
 		cmocka_unit_test(what_an_agent_knew_in_another_mode_means_nothing),
 		cmocka_unit_test(the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked),
 		cmocka_unit_test(a_status_of_a_former_object_of_the_name_changes_nothing),

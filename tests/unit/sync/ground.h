@@ -17,7 +17,7 @@
 #include "backend/memory.h"
 #include "sync/journal.h"
 
-#define GROUND_ROWS  64
+#define GROUND_ROWS  1024
 #define GROUND_TASKS 64
 
 struct ground {
