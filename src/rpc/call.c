@@ -115,7 +115,8 @@ void rpc_call_disown(struct rpc_call *call)
 
 void rpc_call_on_stream_over(struct rpc_call *call, uint32_t error_code)
 {
-	bool waits = call->owned && call->paused && error_code == NGHTTP2_NO_ERROR && call->remote_end;
+	bool is_client = !call->conn->end->role->is_server;
+	bool waits = is_client && call->owned && call->paused && error_code == NGHTTP2_NO_ERROR && call->remote_end;
 
 	assert(!call->stream_over);
 	call->stream_over = true;

@@ -92,6 +92,12 @@ static void hang(struct rpc_call *call, struct str message)
 	current->server_messages++;
 }
 
+static void pause_it(struct rpc_call *call, struct str message)
+{
+	(void)message;
+	rpc_pause(call);
+}
+
 static void fill(struct rpc_call *call, struct str message)
 {
 	char bytes[10000] = { 0 };
@@ -109,6 +115,7 @@ static const struct rpc_method methods[] = {
 	{ "/t/Unary", RPC_UNARY, ignore_open, unary, NULL, NULL, note_cancel },
 	{ "/t/Address", RPC_UNARY, ignore_open, tell_address, NULL, NULL, note_cancel },
 	{ "/t/Hang", RPC_CLIENT_STREAM, ignore_open, hang, NULL, NULL, note_cancel },
+	{ "/t/Wait", RPC_BIDI, ignore_open, pause_it, finish_ok, NULL, note_cancel },
 	{ "/t/Full", RPC_SERVER_STREAM, ignore_open, fill, NULL, finish_ok, note_cancel },
 };
 static const struct rpc_service service = { .name = "t", .methods = methods, .method_count = ARRAY_LEN(methods) };

@@ -2,7 +2,8 @@
  * pair.h -- a server and a client in one loop, for the tests of rpc.
  *
  * Shape     the service: /t/Echo answers each message with itself; /t/Unary one message with itself, metadata "x-a" in head and
- *           trailer; /t/Address with the caller's address; /t/Hang never; /t/Full fills its queue until E_BUSY, then ends when there is room again.
+ *           trailer; /t/Address with the caller's address; /t/Hang never; /t/Wait takes one message and pauses; /t/Full fills its queue
+ *           until E_BUSY, then ends when there is room again.
  *           What happens is written down, a word each: "up", "down", "msg:TEXT", "close:CODE:TEXT", "cancel", ...
  */
 #pragma once

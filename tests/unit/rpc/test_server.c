@@ -220,6 +220,21 @@ static void a_head_that_is_coming_while_another_call_waits_for_room_is_not_asked
 	hang_up();
 }
 
+/* A call whose one message makes the handler pause, its end, and a reset that names no error. */
+#define PAUSED_CALL "\0\0\x21\1\4\0\0\0\1" FIELDS_OF("/t/Wait") "\0\0\5\0\1\0\0\0\1\0\0\0\0\0"
+#define RESET_OK    "\0\0\4\3\0\0\0\0\1\0\0\0\0"
+
+/* There would be no end to those that wait: their streams are closed, and no limit counts them. */
+static void a_paused_call_that_is_reset_is_cancelled_whatever_the_reset_says(void **state)
+{
+	(void)state;
+	dial(NULL);
+	say(STR(HELLO PAUSED_CALL RESET_OK PING));
+	turn_until(is_heard);
+	assert_true(pair_logged(&pair, "cancel "));
+	hang_up();
+}
+
 /* ---- the end --------------------------------------------------------------------------------------------------------- */
 
 static uint64_t stopped_ms;
@@ -261,6 +276,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_begins_when_the_head_is_complete),
 		cmocka_unit_test(a_head_for_which_there_is_no_memory_does_not_end_the_connection_later),
 		cmocka_unit_test(a_head_that_is_coming_while_another_call_waits_for_room_is_not_asked_for_its_method),
+		cmocka_unit_test(a_paused_call_that_is_reset_is_cancelled_whatever_the_reset_says),
 		cmocka_unit_test(a_peer_has_its_moment_to_see_why_whatever_was_due_before),
 	};
 
