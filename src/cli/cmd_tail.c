@@ -52,7 +52,8 @@ struct tail {
 	enum row_form form;
 	struct out out;
 	struct store_reader *reader;
-	bool stop; /* nobody reads, or Ctrl-C */
+	uint64_t told; /* that everything up to here is gone */
+	bool stop;     /* nobody reads, or Ctrl-C */
 };
 
 static bool on_row(void *ctx, const struct store_row *row)
@@ -66,12 +67,33 @@ static bool on_row(void *ctx, const struct store_row *row)
 	return !t->stop;
 }
 
+/*
+ * What is asked for next may be gone when it is asked for, and while a slow reader keeps us waiting. Not asked for is what was before
+ * the start, nor, behind a single event that is there, what is missing.
+ */
+static enum err say_gone(struct tail *t, struct why *why)
+{
+	bool single = t->limited && t->query.limit == 1;
+	uint64_t from = t->query.from ? t->query.from : 1, gone = 0;
+	enum err err = store_gone(t->reader, from, single ? from : UINT64_MAX, &gone, why);
+
+	if (err == E_OK && gone && single)
+		err = store_gone(t->reader, from, UINT64_MAX, &gone, why);
+	if (err != E_OK || gone <= t->told)
+		return err;
+	t->told = gone;
+	if (t->query.from)
+		command_failed(t->inv, GONE_WORDS, gone);
+	return E_OK;
+}
+
 /* What a filter has passed over is not looked at again. */
 static bool on_window(void *ctx, uint64_t next)
 {
 	struct tail *t = ctx;
 
 	t->query.from = next;
+	(void)say_gone(t, &(struct why){ 0 }); /* what fails here fails the next reading */
 	t->stop = interrupted();
 	return !t->stop;
 }
@@ -79,23 +101,13 @@ static bool on_window(void *ctx, uint64_t next)
 /* Prints what is there. */
 static enum err print(struct tail *t, struct why *why)
 {
+	enum err err = say_gone(t, why);
 	struct store_query query = t->query;
-	enum err err = store_read(t->reader, &query, on_row, t, why);
 
+	if (err == E_OK)
+		err = store_read(t->reader, &query, on_row, t, why);
 	if (!out_flush(&t->out) || (t->limited && t->query.limit == 0))
 		t->stop = true;
-	return err;
-}
-
-/* Where a single event is asked for, what was behind it is of no interest. */
-static enum err say_gone(const struct tail *t, struct why *why)
-{
-	uint64_t to = t->limited && t->query.limit == 1 ? t->query.from : UINT64_MAX;
-	uint64_t gone = 0;
-	enum err err = store_gone(t->reader, t->query.from, to, &gone, why);
-
-	if (gone)
-		command_failed(t->inv, GONE_WORDS, gone);
 	return err;
 }
 
@@ -107,8 +119,6 @@ static enum err open_reader(struct tail *t, const char *dir, struct why *why)
 		err = position_find(&t->from, t->reader, why, &t->query.from);
 	if (err == E_OK)
 		err = position_check_ahead(t->query.from, t->reader, why);
-	if (err == E_OK)
-		err = say_gone(t, why);
 	if (err != E_OK)
 		store_reader_close(TAKE(t->reader));
 	return err;
@@ -200,13 +210,14 @@ static int run(const struct invocation *inv)
 const struct command cmd_tail = {
 	.name = "tail",
 	.summary = "Print stored events, and new ones as they come",
-	.about = "Reads the store itself: a gateway may run on it or not. Events come in the order in which they were "
-		 "stored; each has a position, which never changes. Without --json or --data a line is meant for "
-		 "people: "
-		 "position, time, source/name, id and the beginning of the data. Where events at and behind --from are "
-		 "gone "
-		 "already (retention), a line on standard error says up to which position. A position behind the next "
-		 "event's is refused: it is of a newer copy of the store.",
+	.about =
+		"Reads the store itself: a gateway may run on it or not. Events come in the order in which they were "
+		"stored; each has a position, which never changes. Without --json or --data a line is meant for "
+		"people: "
+		"position, time, source/name, id and the beginning of the data. Where events at and behind --from are "
+		"gone "
+		"(retention), already or before a slow reader comes to them, a line on standard error says up to which "
+		"position. A position behind the next event's is refused: it is of a newer copy of the store.",
 	.examples = "  holdfast tail --follow --from end\n"
 		    "      watch events as they arrive\n"
 		    "  holdfast tail --from 15m --source github --json | jq .event.type\n"

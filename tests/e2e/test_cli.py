@@ -449,6 +449,23 @@ def test_follow_goes_on_when_the_writer_is_replaced(filler, follow):
     assert tail.interrupt() == (0, "")
 
 
+def test_a_slow_reader_is_told_what_went_while_it_slept(filler):
+    f = filler()
+    f.tell("fill 3000 1000")
+    tail = subprocess.Popen([HOLDFAST, "tail", "-D", f.dir, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    read = [json.loads(tail.stdout.readline())["position"]]
+    f.close()
+    with contextlib.closing(sqlite3.connect(f.dir / "spool.db")) as db, db:  # as retention does
+        db.execute("DELETE FROM events WHERE pos <= 2500")
+        db.execute("INSERT OR REPLACE INTO settings VALUES('removed_pos', 2500)")
+    read += [json.loads(line)["position"] for line in tail.stdout]
+    said = tail.stderr.read()
+    assert tail.wait(60) == 0
+    gap, = ((before, after) for before, after in zip(read, read[1:]) if after != before + 1)
+    assert gap[0] < 2500 and gap[1] == 2501 and read[-1] == 3000
+    assert said.decode().count("events up to position 2500 that were asked for are no longer in the store") == 1
+
+
 def test_follow_says_that_the_store_was_removed(filler, follow):
     f = filler()
     f.put()
