@@ -6,7 +6,7 @@
 #include "base/mem.h"
 
 #define ROWS_AT_START 100000 /* rows a start may have to read: about 0.1 s */
-#define GENS          8      /* generations in a window */
+#define GENS          8      /* generations in a window, at least */
 
 struct dedup_fp dedup_fp(const struct dedup *d, int64_t route, struct str key)
 {
@@ -119,23 +119,31 @@ bool dedup_is_due(const struct dedup *d, uint64_t last)
 }
 
 /*
- * A new generation when the newest is an eighth of the window old, or that far in the future: a clock was wrong when it began,
- * and what joins it is kept until then.
+ * Is it full, an eighth of the window old, or that far in the future? A clock was wrong when it began then, and what joins it is kept
+ * until that time.
  */
+static bool is_closed(const struct dedup *d, const struct dedup_gen *gen, int64_t now_ms)
+{
+	int64_t age = now_ms - gen->first_ms;
+
+	return gen->keys >= dedup_gen_full(d) || (age < 0 ? -age : age) >= (int64_t)(d->window_ms / GENS);
+}
+
 static void choose_gen(struct dedup *d, int64_t now_ms)
 {
 	struct dedup_gen *newest = d->gen_n ? &d->gens[d->gen_n - 1] : NULL;
 
-	int64_t age = newest ? now_ms - newest->first_ms : 0;
-
-	if (!newest || ((age < 0 ? -age : age) >= (int64_t)(d->window_ms / GENS) && d->gen_n < DEDUP_GENS_MAX)) {
-		struct dedup_gen gen = { newest ? newest->gen + 1 : 1, now_ms, now_ms };
-
-		d->gens[d->gen_n++] = gen;
+	if (!newest || (is_closed(d, newest, now_ms) && d->gen_n < DEDUP_GENS_MAX)) {
+		d->gens[d->gen_n++] = (struct dedup_gen){
+			.gen = newest ? newest->gen + 1 : 1,
+			.first_ms = now_ms,
+			.last_ms = now_ms,
+		};
 		newest = &d->gens[d->gen_n - 1];
 	}
 	if (newest->last_ms < now_ms)
 		newest->last_ms = now_ms;
+	newest->keys += d->recent_n;
 	d->merge_gen = newest->gen;
 }
 
@@ -177,5 +185,7 @@ void dedup_release(struct dedup *d)
 {
 	mem_free(d->recent);
 	mem_free(d->frozen);
+	for (size_t i = 0; i < d->gen_n; i++)
+		mem_free(d->gens[i].filter);
 	*d = (struct dedup){ 0 };
 }

@@ -6,11 +6,15 @@
  *
  *             recent   a hash table in memory: keys of the events after `frozen_pos`
  *             frozen   a sorted array in memory: keys of (merged_pos, frozen_pos], on their way into the table
- *             dedup    a table on disk: keys up to merged_pos, in generations of an eighth of the window each
+ *             dedup    a table on disk: keys up to merged_pos, in generations of an eighth of the window at most
  *
  *           When `recent` is full it becomes `frozen`, and dedup_step() moves that to disk a slice per transaction, in
  *           order. A generation goes as a whole when its newest key is older than the window. At open, `recent` is
  *           built from the rows after merged_pos.
+ * Cost      Keys lie as if at random, so a generation that is many times as large as what comes into it has a page written
+ *           for nearly each. It is full when `recent` went into it 16 times: then a score share a page. A full one has a
+ *           Bloom filter in memory, 6 bits a key, so that a new key is looked for in one of 18 of them. It is made a
+ *           slice per transaction, too, also after a start.
  * Units     times in ms of the wall clock. A key of 128 bits: SipHash-2-4 twice under a secret of the store and the
  *           route. That is enough instead of the key: two of 10^9 keys fall together with a chance of 10^-21, and
  *           nobody outside knows the secret that would let him search for a pair.
@@ -40,6 +44,10 @@ struct dedup_gen {
 	int64_t gen;
 	int64_t first_ms;
 	int64_t last_ms; /* of its newest key */
+	uint64_t keys;   /* about so many */
+	uint8_t *filter; /* NULL, or of the keys up to filtered */
+	struct dedup_fp filtered;
+	bool has_filter; /* of all keys */
 };
 
 struct dedup {
@@ -93,7 +101,7 @@ static inline bool dedup_merging(const struct dedup *d)
 /* True when dedup_step() has something to do. */
 bool dedup_busy(const struct dedup *d, int64_t now_ms);
 
-/* Inside a transaction: move at most `keys` to disk, forget at most as many that are too old. */
+/* Inside a transaction: move at most `keys` to disk, forget at most as many that are too old; or filter a few. */
 enum err dedup_step(struct dedup *d, size_t keys, int64_t now_ms, struct why *why);
 
 /* Is it time to freeze? When full, or when a start would have to read many rows. */

@@ -6,12 +6,25 @@
 #include "base/mem.h"
 
 #define MERGED_POS "dedup_merged_pos"
+#define SAMPLE     1000 /* keys of a generation by which all of them are counted */
 
-static void bind_fp(sqlite3_stmt *stmt, int at, struct dedup_fp fp, uint64_t bytes[static 2])
+void dedup_bind_fp(sqlite3_stmt *stmt, int at, struct dedup_fp fp, uint64_t bytes[static 2])
 {
 	bytes[0] = htobe64(fp.hi); /* memcmp(3) order is fp_cmp() order: the array goes in as it is sorted */
 	bytes[1] = htobe64(fp.lo);
 	sqlite3_bind_blob(stmt, at, bytes, 16, SQLITE_STATIC);
+}
+
+enum err dedup_column_fp(sqlite3_stmt *stmt, int at, struct why *why, struct dedup_fp *ret_fp)
+{
+	struct str s = db_column(stmt, at);
+	uint64_t bytes[2];
+
+	if (s.n != sizeof(bytes))
+		return why_set(why, E_CORRUPT, "a fingerprint of %zu bytes", s.n);
+	memcpy(bytes, s.p, sizeof(bytes));
+	*ret_fp = (struct dedup_fp){ be64toh(bytes[0]), be64toh(bytes[1]) };
+	return E_OK;
 }
 
 static enum err find_in_gen(struct dedup *d, int64_t gen, struct dedup_fp fp, struct why *why, bool *ret_found,
@@ -21,7 +34,7 @@ static enum err find_in_gen(struct dedup *d, int64_t gen, struct dedup_fp fp, st
 	uint64_t bytes[2];
 
 	sqlite3_bind_int64(stmt, 1, gen);
-	bind_fp(stmt, 2, fp, bytes);
+	dedup_bind_fp(stmt, 2, fp, bytes);
 	*ret_found = db_row(d->db, SQL_KEY_FIND);
 	if (*ret_found) {
 		ret_entry->fp = fp;
@@ -37,7 +50,7 @@ enum err dedup_disk_find(struct dedup *d, struct dedup_fp fp, int64_t now_ms, st
 	for (size_t i = d->gen_n; i-- > 0;) {
 		enum err err;
 
-		if (dedup_too_old(d, d->gens[i].last_ms, now_ms))
+		if (dedup_too_old(d, d->gens[i].last_ms, now_ms) || !dedup_filter_passes(d, &d->gens[i], fp))
 			continue;
 		err = find_in_gen(d, d->gens[i].gen, fp, why, ret_found, ret_entry);
 		if (err != E_OK)
@@ -67,7 +80,7 @@ static enum err write_key(struct dedup *d, const struct dedup_entry *entry, stru
 	uint64_t bytes[2];
 
 	sqlite3_bind_int64(stmt, 1, d->merge_gen);
-	bind_fp(stmt, 2, entry->fp, bytes);
+	dedup_bind_fp(stmt, 2, entry->fp, bytes);
 	sqlite3_bind_int64(stmt, 3, (int64_t)entry->pos);
 	sqlite3_bind_int64(stmt, 4, entry->stored_ms);
 	return db_run(d->db, SQL_KEY_ADD, why);
@@ -103,6 +116,7 @@ static size_t find_old_gen(const struct dedup *d, int64_t now_ms)
 static enum err forget_gen(struct dedup *d, size_t i, struct why *why)
 {
 	sqlite3_bind_int64(db_stmt(d->db, SQL_GEN_REMOVE), 1, d->gens[i].gen);
+	mem_free(d->gens[i].filter);
 	d->gen_n--;
 	memmove(&d->gens[i], &d->gens[i + 1], (d->gen_n - i) * sizeof(d->gens[0]));
 	return db_run(d->db, SQL_GEN_REMOVE, why);
@@ -123,7 +137,7 @@ static enum err prune(struct dedup *d, size_t i, size_t keys, struct why *why)
 
 bool dedup_busy(const struct dedup *d, int64_t now_ms)
 {
-	return dedup_merging(d) || find_old_gen(d, now_ms) < d->gen_n;
+	return dedup_merging(d) || find_old_gen(d, now_ms) < d->gen_n || dedup_filter_due(d);
 }
 
 enum err dedup_step(struct dedup *d, size_t keys, int64_t now_ms, struct why *why)
@@ -137,7 +151,9 @@ enum err dedup_step(struct dedup *d, size_t keys, int64_t now_ms, struct why *wh
 	if (err != E_OK)
 		return err;
 	old = find_old_gen(d, now_ms);
-	return old < d->gen_n ? prune(d, old, keys, why) : E_OK;
+	if (old < d->gen_n)
+		return prune(d, old, keys, why);
+	return dedup_filter_due(d) ? dedup_filter_step(d, why) : E_OK;
 }
 
 /* ---- at open -------------------------------------------------------------------------------------------------------- */
@@ -164,9 +180,29 @@ static enum err load_gens(struct dedup *d, struct why *why)
 	sqlite3_stmt *stmt = db_stmt(d->db, SQL_GEN_ALL);
 
 	while (d->gen_n < DEDUP_GENS_MAX && db_row(d->db, SQL_GEN_ALL))
-		d->gens[d->gen_n++] = (struct dedup_gen){ sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
-							  sqlite3_column_int64(stmt, 2) };
+		d->gens[d->gen_n++] = (struct dedup_gen){
+			.gen = sqlite3_column_int64(stmt, 0),
+			.first_ms = sqlite3_column_int64(stmt, 1),
+			.last_ms = sqlite3_column_int64(stmt, 2),
+		};
 	return db_done(d->db, SQL_GEN_ALL, why);
+}
+
+/* Fingerprints lie evenly: how far the first of them reach says how many there are. Fewer than those count as none. */
+static enum err estimate_keys(struct dedup *d, struct dedup_gen *gen, struct why *why)
+{
+	sqlite3_stmt *stmt = db_stmt(d->db, SQL_KEY_NTH);
+	struct dedup_fp fp = { 0 };
+	enum err err = E_OK, read;
+
+	sqlite3_bind_int64(stmt, 1, gen->gen);
+	sqlite3_bind_int64(stmt, 2, SAMPLE);
+	if (db_row(d->db, SQL_KEY_NTH))
+		err = dedup_column_fp(stmt, 0, why, &fp);
+	if (fp.hi)
+		gen->keys = (uint64_t)(SAMPLE / ((double)fp.hi / (double)UINT64_MAX));
+	read = db_done(d->db, SQL_KEY_NTH, why);
+	return err == E_OK ? read : err;
 }
 
 static enum err load_row(struct dedup *d, sqlite3_stmt *stmt, int64_t now_ms)
@@ -252,6 +288,8 @@ enum err dedup_open(struct dedup *d, struct db *db, size_t memory, uint64_t wind
 	err = load_secret(d, why);
 	if (err == E_OK)
 		err = load_gens(d, why);
+	for (size_t i = 0; i < d->gen_n && err == E_OK; i++)
+		err = estimate_keys(d, &d->gens[i], why);
 	if (err == E_OK)
 		err = db_setting(db, MERGED_POS, why, &merged);
 	d->merged_pos = d->frozen_pos = (uint64_t)merged < last ? (uint64_t)merged : last;

@@ -39,6 +39,8 @@
 	X(KEY_RECENT,       "SELECT pos, stored_ms, route, key FROM events WHERE pos > ?1 ORDER BY pos")               \
 	X(KEY_PRUNE,        "DELETE FROM dedup WHERE gen = ?1 AND fp <= coalesce((SELECT fp FROM dedup WHERE gen = ?1" \
 			    " ORDER BY fp LIMIT 1 OFFSET ?2), x'ffffffffffffffffffffffffffffffff')")                   \
+	X(KEY_SCAN,         "SELECT fp FROM dedup WHERE gen = ?1 AND fp > ?2 ORDER BY fp LIMIT ?3")                    \
+	X(KEY_NTH,          "SELECT fp FROM dedup WHERE gen = ?1 ORDER BY fp LIMIT 1 OFFSET ?2")                       \
 	X(GEN_ALL,          "SELECT gen, first_ms, last_ms FROM dedup_gens ORDER BY gen")                              \
 	X(GEN_SET,          "INSERT INTO dedup_gens(gen, first_ms, last_ms) VALUES(?1, ?2, ?3)"                        \
 			    " ON CONFLICT(gen) DO UPDATE SET last_ms = excluded.last_ms")                              \

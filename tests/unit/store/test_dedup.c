@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "power_vfs.h"
-#include "store/dedup.h"
+#include "store/dedup_disk.h"
 #include "store/schema.h"
 
 #define WINDOW 8000 /* ms: a generation is a second */
@@ -242,6 +242,99 @@ static void generations_go_as_a_whole_and_do_not_pile_up(void **state)
 	assert_int_equal(rows_in(b, "dedup_gens"), 0);
 }
 
+/* ---- full generations ----------------------------------------------------------------------------------------------- */
+
+#define GEN_FULL (16 * FULL)
+
+/* These keys, as they come from memory, and nothing but that. */
+static void add_to_disk(struct bench *b, unsigned first, unsigned last)
+{
+	ok(b, db_exec(&b->db, "BEGIN", &b->why));
+	for (unsigned key = first; key <= last; key++) {
+		add(b, key);
+		if (b->d.recent_n < FULL && key < last)
+			continue;
+		dedup_freeze(&b->d, b->last, b->now);
+		while (dedup_merging(&b->d))
+			ok(b, dedup_step(&b->d, FULL, b->now, &b->why));
+	}
+	ok(b, db_exec(&b->db, "COMMIT", &b->why));
+}
+
+static void step(struct bench *b)
+{
+	ok(b, db_exec(&b->db, "BEGIN", &b->why));
+	ok(b, dedup_step(&b->d, 500, b->now, &b->why));
+	ok(b, db_exec(&b->db, "COMMIT", &b->why));
+}
+
+static void settle(struct bench *b)
+{
+	while (dedup_busy(&b->d, b->now))
+		step(b);
+}
+
+static void a_generation_has_no_more_keys_than_are_cheap_to_write(void **state)
+{
+	struct bench *b = *state;
+
+	add_to_disk(b, 1, GEN_FULL + FULL);
+	assert_int_equal(b->d.gen_n, 2);
+	assert_int_equal(b->d.gens[0].keys, GEN_FULL);
+	bench_close(b);
+	bench_open(b);
+	add_to_disk(b, GEN_FULL + FULL + 1, GEN_FULL + 3 * FULL);
+	assert_int_equal(b->d.gen_n, 2); /* nor fewer: it goes on with the newest */
+	finds_all(b, GEN_FULL + 3 * FULL);
+}
+
+static size_t filters(const struct bench *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->d.gen_n; i++)
+		n += b->d.gens[i].has_filter;
+	return n;
+}
+
+static unsigned passed(struct bench *b, unsigned first, unsigned last)
+{
+	unsigned n = 0;
+
+	for (unsigned key = first; key <= last; key++)
+		n += dedup_filter_passes(&b->d, &b->d.gens[0], fp_of(b, key));
+	return n;
+}
+
+static void a_full_generation_has_a_filter_that_most_new_keys_do_not_pass(void **state)
+{
+	struct bench *b = *state;
+
+	add_to_disk(b, 1, GEN_FULL + 1);
+	settle(b);
+	assert_int_equal(filters(b), 1);
+	assert_int_equal(passed(b, 1, GEN_FULL), GEN_FULL);
+	assert_true(passed(b, 1000001, 1001000) < 120); /* 56 on the average */
+	finds_all(b, GEN_FULL + 1);
+}
+
+static void a_start_makes_the_filters_anew_and_finds_all_meanwhile(void **state)
+{
+	struct bench *b = *state;
+
+	add_to_disk(b, 1, 3 * GEN_FULL + 1);
+	settle(b);
+	bench_close(b);
+	bench_open(b);
+	assert_int_equal(filters(b), 0);
+	while (dedup_busy(&b->d, b->now)) {
+		finds_all(b, 3 * GEN_FULL + 1);
+		step(b);
+	}
+	assert_int_equal(filters(b), 3);
+	finds_all(b, 3 * GEN_FULL + 1);
+}
+
 static void the_same_key_of_another_route_is_another(void **state)
 {
 	struct bench *b = *state;
@@ -362,6 +455,9 @@ int main(void)
 		T(a_key_is_forgotten_when_the_window_is_over),
 		T(a_key_stored_again_after_its_window_counts_anew),
 		T(generations_go_as_a_whole_and_do_not_pile_up),
+		T(a_generation_has_no_more_keys_than_are_cheap_to_write),
+		T(a_full_generation_has_a_filter_that_most_new_keys_do_not_pass),
+		T(a_start_makes_the_filters_anew_and_finds_all_meanwhile),
 		T(the_same_key_of_another_route_is_another),
 		T(a_clock_set_back_forgets_nothing),
 		T(a_clock_that_was_far_ahead_does_not_keep_what_comes_after_it),
