@@ -34,7 +34,8 @@ struct route {
 	struct rate rate;
 	struct regex *expression; /* of a template; NULL: literal */
 	struct route_metrics metrics;
-	_Atomic bool filter_failed; /* once is enough for the log: the metric counts */
+	_Atomic bool filter_failed;   /* once is enough for the log: the metric counts */
+	_Atomic uint64_t bus_told_ms; /* when the log had last why the bus takes nothing of it, in a loop's time */
 };
 
 struct route_port {

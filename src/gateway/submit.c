@@ -7,7 +7,8 @@
 #include "gateway/sources/source.h"
 #include "gateway/worker.h"
 
-#define HEADERS_ROOM 1024
+#define HEADERS_ROOM  1024
+#define TELL_AGAIN_MS 60000 /* one line a minute: the metric counts */
 
 static bool is_safe(char c)
 {
@@ -158,16 +159,35 @@ static void submit_to_spool(struct exchange *x)
 	store_put(x->worker->gateway->store, &x->put);
 }
 
+/* What is too large the sender learns; and while the bus is down, that is the news, and the bus tells it. */
+static void tell_refused(struct exchange *x, const struct bus_publish *p)
+{
+	struct bus *bus = x->worker->gateway->bus;
+	uint64_t now_ms = x->worker->loop.now_ms, told_ms = atomic_load(&x->route->bus_told_ms);
+
+	if (p->err == E_LIMIT || bus->ops->state(bus) != BUS_UP || (told_ms && now_ms < told_ms + TELL_AGAIN_MS))
+		return;
+	if (atomic_compare_exchange_strong(&x->route->bus_told_ms, &told_ms, now_ms))
+		log_warn("gateway", "the bus does not take events of this route: their senders are told that it failed",
+			 LOG_ROUTE(x->route->config), LOG_WHY(&p->why));
+}
+
 static void bus_done(struct loop_task *task)
 {
 	struct exchange *x = CONTAINER_OF(task, struct exchange, done);
-	enum err err = E_OK;
+	const struct bus_publish *refused = NULL;
+	enum err err;
 
 	for (size_t i = 0; i < x->count; i++) {
-		x->duplicates[i] = x->publishes[i].publish.duplicate;
-		if (err == E_OK)
-			err = x->publishes[i].publish.err;
+		const struct bus_publish *p = &x->publishes[i].publish;
+
+		x->duplicates[i] = p->duplicate;
+		if (!refused && p->err != E_OK)
+			refused = p;
 	}
+	if (refused)
+		tell_refused(x, refused);
+	err = refused ? refused->err : E_OK;
 	settle(x, err, answer_for_bus(err));
 }
 

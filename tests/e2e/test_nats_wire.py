@@ -177,6 +177,16 @@ def test_a_full_stream_refuses_and_takes_the_rest_in_order_when_there_is_room(na
     assert g.says("a route's events are not taken; they wait") <= 3
 
 
+def test_bus_mode_says_in_the_log_why_the_bus_takes_nothing(nats, on_bus):
+    server = nats()
+    g = on_bus(server.url, events={"b": "bus"}, exotic="    streamConfig: '{maxMsgs: 1, discard: 1}'\n").start().wait_for_bus()
+    assert g.post_to("b", '{"id":"1"}').status_code == 200
+    for _ in range(5):
+        assert g.post_to("b", '{"id":"2"}').status_code == 500
+    wait_until(lambda: g.says("maximum messages exceeded"), "the log says why")
+    assert g.says("the bus does not take events of this route") == 1
+
+
 # ---- larger than the server takes ---------------------------------------------------------------------------------------
 
 def holdfast(*words):
