@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from conftest import ROOT, wait_until
-from test_docs import shell  # noqa: F401
+from test_docs import blocks, shell  # noqa: F401
 
 MANIFEST = """apiVersion: argoproj.io/v1alpha1
 kind: EventSource
@@ -14,7 +14,7 @@ metadata: {{name: hooks}}
 spec:
   webhook:
     push: {{port: "{port}", endpoint: /push, method: POST}}
-  holdfast: {{dataDir: ./data, deadline: 60s, admin: {{address: "127.0.0.1:{admin}"}}}}
+  holdfast: {{dataDir: ./data, deadline: 60s, admin: {{address: "127.0.0.1:{admin}", tokenFile: ./token}}}}
 """
 
 COMMAND = r"""#!/bin/sh
@@ -30,6 +30,7 @@ class Site:
 
     def __init__(self, sh):
         self.sh, self.process = sh, None
+        (sh.directory / "token").write_text("a token")
         (sh.directory / "hooks.yaml").write_text(MANIFEST.format(port=sh.port, admin=sh.admin))
         command = sh.directory / "command"
         command.write_text(COMMAND)
@@ -120,3 +121,71 @@ def test_a_position_of_a_newer_copy_of_the_store_ends_it(site):
     site.start()
     assert site.process.wait(timeout=60) == 1
     assert site.saved() == 3 and site.seen() == []
+
+
+# ---- the programs of the guide ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["tail", "http"])
+def program(site, request):
+    """start() runs a program of docs/guide/reading.md; it notes its work in `work`, and what it misses in `missed`."""
+    pipe, http = blocks("docs/guide/reading.md", "python")
+    site.file("program.py").write_text(pipe if request.param == "tail" else http)
+    words = ["data", "place"] if request.param == "tail" else [f"http://127.0.0.1:{site.sh.admin}", "a token", "place"]
+
+    def start():
+        with site.file("work").open("ab") as work, site.file("missed").open("ab") as missed:
+            site.process = subprocess.Popen(["/usr/bin/python3", "program.py", *words], cwd=site.sh.directory, env=site.sh.env,
+                                            stdout=work, stderr=missed, start_new_session=True)
+
+    return start
+
+
+def worked(site):
+    return [int(line.split()[0]) for line in site.file("work").read_text().splitlines()] if site.file("work").exists() else []
+
+
+def place(site):
+    return int(site.file("place").read_text()) if site.file("place").exists() else 0
+
+
+def test_a_program_of_the_guide_reads_each_event_whoever_dies(site, program):
+    for number in range(1, 4):
+        site.post(number)
+    program()
+    wait_until(lambda: place(site) == 3, "three are read")
+    site.sh.end()
+    site.sh.serve("holdfast gateway -f hooks.yaml &")
+    site.post(4)
+    wait_until(lambda: place(site) == 4, "it goes on with the gateway")
+    site.end()
+    site.post(5)
+    site.file("place").write_text("3")  # it died between the work and the place
+    program()
+    wait_until(lambda: place(site) == 5, "it goes on")
+    assert worked(site) == [1, 2, 3, 4, 4, 5] and site.file("missed").read_text() == ""
+
+
+def test_a_program_of_the_guide_says_what_it_missed(site, program):
+    for number in range(1, 4):
+        site.post(number)
+    manifest = site.file("hooks.yaml")
+    manifest.write_text(manifest.read_text().replace("deadline: 60s", "deadline: 60s, limits: {retainAge: 1ms}"))
+    site.sh.end()
+    site.sh.serve("holdfast gateway -f hooks.yaml &")
+    wait_until(lambda: site.sh.run("holdfast tail --data-dir data") == "", "all have gone")
+    manifest.write_text(manifest.read_text().replace("1ms", "1h"))
+    site.sh.end()
+    site.sh.serve("holdfast gateway -f hooks.yaml &")
+    site.post(4)
+    program()
+    wait_until(lambda: place(site) == 4, "it reads what there is")
+    assert worked(site) == [4] and "missed: retention was faster" in site.file("missed").read_text()
+
+
+def test_a_program_of_the_guide_does_not_pass_over_events_of_an_older_copy(site, program):
+    site.post(1)
+    site.file("place").write_text("7")
+    program()
+    assert site.process.wait(timeout=60) == 1
+    assert worked(site) == [] and "the last position in this store is 1" in site.file("missed").read_text()
