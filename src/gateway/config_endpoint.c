@@ -1,33 +1,6 @@
 #include "gateway/config_read.h"
 #include "gateway/path.h"
 
-/* One "{name}" or "{name:regex}" of a template. */
-struct variable {
-	struct str name;
-	struct str regex; /* p NULL: none */
-	size_t length;    /* with the braces */
-};
-
-/* The variable that begins with the brace at the front of `s`; braces inside the regex pair up. False: no end. */
-static bool variable_at(struct str s, struct variable *ret_variable)
-{
-	size_t depth = 0, end = 0;
-	struct str inside;
-
-	do {
-		if (end == s.n)
-			return false;
-		depth += s.p[end] == '{';
-		depth -= s.p[end] == '}';
-		end++;
-	} while (depth);
-	inside = str_sub(s, 1, end - 2);
-	ret_variable->length = end;
-	ret_variable->name = str_cut(&inside, ':');
-	ret_variable->regex = ret_variable->name.n + 2 < end ? inside : (struct str){ 0 };
-	return true;
-}
-
 /* Does the variable compile as it will when requests are matched? */
 static const char *regex_problem(const struct fields_ctx *ctx, struct str variable)
 {
@@ -40,12 +13,12 @@ static const char *regex_problem(const struct fields_ctx *ctx, struct str variab
 }
 
 /* What is wrong with a variable, or NULL. */
-static const char *variable_problem(const struct fields_ctx *ctx, const struct variable *v, struct str text)
+static const char *variable_problem(const struct fields_ctx *ctx, const struct path_variable *v, struct str text)
 {
 	if (v->name.n == 0)
 		return "has no name";
 	if (!v->regex.p)
-		return v->name.n + 2 == v->length ? NULL : "has an empty pattern";
+		return NULL;
 	if (v->regex.n == 0)
 		return "has an empty pattern";
 	return regex_problem(ctx, str_sub(text, 0, v->length));
@@ -53,10 +26,10 @@ static const char *variable_problem(const struct fields_ctx *ctx, const struct v
 
 static bool name_before(struct str endpoint, size_t at, struct str name)
 {
-	struct variable v;
+	struct path_variable v;
 
 	for (size_t i = 0; i < at; i++) {
-		if (endpoint.p[i] != '{' || !variable_at(str_sub(endpoint, i, endpoint.n), &v))
+		if (endpoint.p[i] != '{' || !path_variable_at(str_sub(endpoint, i, endpoint.n), &v))
 			continue;
 		if (str_eq(v.name, name))
 			return true;
@@ -67,13 +40,13 @@ static bool name_before(struct str endpoint, size_t at, struct str name)
 
 static void check_variables(const struct fields_ctx *ctx, const struct node *n)
 {
-	struct variable v;
+	struct path_variable v;
 
 	for (size_t i = 0; i < n->text.n; i++) {
 		struct str rest = str_sub(n->text, i, n->text.n);
 		const char *what;
 
-		if (rest.p[0] == '}' || (rest.p[0] == '{' && !variable_at(rest, &v))) {
+		if (rest.p[0] == '}' || (rest.p[0] == '{' && !path_variable_at(rest, &v))) {
 			problem_at(ctx->problems, ctx->file, n, "pair the braces: {name} or {name:pattern}",
 				   "a brace in the endpoint has no partner");
 			return;
@@ -123,12 +96,12 @@ void config_check_endpoint(const struct fields_ctx *ctx, const struct node *n)
 
 void config_endpoint_shape(struct str endpoint, struct buf *ret_shape)
 {
-	struct variable v;
+	struct path_variable v;
 
 	for (size_t i = 0; i < endpoint.n; i++) {
 		struct str rest = str_sub(endpoint, i, endpoint.n);
 
-		if (rest.p[0] != '{' || !variable_at(rest, &v)) {
+		if (rest.p[0] != '{' || !path_variable_at(rest, &v)) {
 			buf_char(ret_shape, rest.p[0]);
 			continue;
 		}

@@ -50,27 +50,30 @@ static const struct field sasl_rows[] = {
 const struct field_table config_kafka_table = { .rows = kafka_rows, .count = ARRAY_LEN(kafka_rows) };
 const struct field_table config_sasl_table = { .rows = sasl_rows, .count = ARRAY_LEN(sasl_rows) };
 
+/* The place of `name` among the words; `absent` when there is no name, -1 when it is none of them. */
+static int find_word(const char *const *words, const char *name, int absent)
+{
+	if (!name || !*name)
+		return absent;
+	for (int i = 0; words[i]; i++)
+		if (strcmp(words[i], name) == 0)
+			return i;
+	return -1;
+}
+
 static void check_mechanism(const struct fields_ctx *ctx, const struct node *sasl, const char *name,
 			    struct kafka_config *kafka)
 {
-	static const struct {
-		const char *name;
-		enum kafka_mechanism mechanism;
-	} rows[] = {
-		{ "PLAIN", KAFKA_PLAIN },
-		{ "SCRAM-SHA-256", KAFKA_SCRAM_256 },
-		{ "SCRAM-SHA-512", KAFKA_SCRAM_512 },
-	};
+	static const char *const words[] = { [KAFKA_NO_SASL] = "",
+					     [KAFKA_PLAIN] = "PLAIN",
+					     [KAFKA_SCRAM_256] = "SCRAM-SHA-256",
+					     [KAFKA_SCRAM_512] = "SCRAM-SHA-512",
+					     NULL };
+	int place = find_word(words, name, KAFKA_PLAIN);
 
-	kafka->mechanism = KAFKA_PLAIN;
-	if (!name || !*name)
+	kafka->mechanism = place < 0 ? KAFKA_PLAIN : (enum kafka_mechanism)place;
+	if (place >= 0)
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (strcmp(rows[i].name, name) == 0) {
-			kafka->mechanism = rows[i].mechanism;
-			return;
-		}
-	}
 	problem_at(ctx->problems, ctx->file, node_get(sasl, "mechanism"), "take PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
 		   "mechanism %.40s is not served", name);
 }
@@ -93,26 +96,17 @@ static bool read_sasl(const struct fields_ctx *ctx, const struct node *sasl, str
 static void set_partitioner(const struct fields_ctx *ctx, const struct node *kafka, const char *name,
 			    struct kafka_config *ret)
 {
-	static const struct {
-		const char *name;
-		enum kafka_partitioner partitioner;
-	} rows[] = {
-		{ "hash", KAFKA_HASH },
-		{ "manual", KAFKA_MANUAL },
-		{ "roundrobin", KAFKA_ROUNDROBIN },
-		{ "random", KAFKA_RANDOM },
-	};
+	static const char *const words[] = { [KAFKA_HASH] = "hash",
+					     [KAFKA_MANUAL] = "manual",
+					     [KAFKA_ROUNDROBIN] = "roundrobin",
+					     [KAFKA_RANDOM] = "random",
+					     NULL };
+	int place = find_word(words, name, KAFKA_HASH);
 
-	ret->partitioner = KAFKA_HASH;
-	if (!name || !*name)
+	/* As upstream takes every other word. */
+	ret->partitioner = place < 0 ? KAFKA_RANDOM : (enum kafka_partitioner)place;
+	if (place >= 0)
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (strcmp(rows[i].name, name) == 0) {
-			ret->partitioner = rows[i].partitioner;
-			return;
-		}
-	}
-	ret->partitioner = KAFKA_RANDOM; /* as upstream takes every other word */
 	warning_at(ctx->problems, ctx->file, node_get(kafka, "partitioner"), "take hash, manual, roundrobin or random",
 		   "\"%.40s\" is taken as random", name);
 }

@@ -14,29 +14,35 @@ static void add_literal(struct buf *b, char c)
 	buf_char(b, c);
 }
 
-/* The length of "{...}" at the front of `s`, braces inside the expression balanced; 0: never closed. */
-static size_t variable_length(struct str s)
+bool path_variable_at(struct str s, struct path_variable *ret_variable)
 {
-	size_t depth = 0;
+	size_t depth = 0, end = 0;
+	struct str inside;
 
-	for (size_t i = 0; i < s.n; i++) {
-		depth += s.p[i] == '{';
-		if (s.p[i] == '}' && --depth == 0)
-			return i + 1;
-	}
-	return 0;
+	do {
+		if (end == s.n)
+			return false;
+		depth += s.p[end] == '{';
+		depth -= s.p[end] == '}';
+		end++;
+	} while (depth);
+	inside = str_sub(s, 1, end - 2);
+	ret_variable->length = end;
+	ret_variable->name = str_cut(&inside, ':');
+	ret_variable->regex = (struct str){ 0 };
+	if (ret_variable->name.n + 2 < end) /* behind the colon, perhaps nothing */
+		ret_variable->regex = (struct str){ s.p + 1 + ret_variable->name.n + 1, inside.n };
+	return true;
 }
 
-static enum err add_variable(struct buf *b, struct str variable, struct why *why)
+static enum err add_variable(struct buf *b, const struct path_variable *v, struct why *why)
 {
-	struct str rest = variable, name = str_cut(&rest, ':');
-
-	if (name.n == 0)
+	if (v->name.n == 0)
 		return why_set(why, E_CONFIG, "a variable in braces has no name");
-	if (rest.n == 0 && name.n < variable.n)
-		return why_set(why, E_CONFIG, "variable %.*s has an empty expression", STR_ARG(name));
+	if (v->regex.p && v->regex.n == 0)
+		return why_set(why, E_CONFIG, "variable %.*s has an empty expression", STR_ARG(v->name));
 	buf_lit(b, "(?:");
-	buf_str(b, rest.n ? rest : STR("[^/]+"));
+	buf_str(b, v->regex.n ? v->regex : STR("[^/]+"));
 	buf_char(b, ')');
 	return E_OK;
 }
@@ -52,7 +58,7 @@ static enum err write_expression(struct str endpoint, struct buf *b, struct why 
 {
 	buf_char(b, '^');
 	for (size_t i = 0; i < endpoint.n;) {
-		size_t n;
+		struct path_variable v;
 
 		if (endpoint.p[i] == '}')
 			return why_set(why, E_CONFIG, "a brace is closed that was never opened");
@@ -60,12 +66,11 @@ static enum err write_expression(struct str endpoint, struct buf *b, struct why 
 			add_literal(b, endpoint.p[i++]);
 			continue;
 		}
-		n = variable_length(str_sub(endpoint, i, endpoint.n));
-		if (n == 0)
+		if (!path_variable_at(str_sub(endpoint, i, endpoint.n), &v))
 			return why_set(why, E_CONFIG, "a brace is never closed");
-		if (add_variable(b, str_sub(endpoint, i + 1, n - 2), why) != E_OK)
+		if (add_variable(b, &v, why) != E_OK)
 			return E_CONFIG;
-		i += n;
+		i += v.length;
 	}
 	buf_char(b, '$');
 	return b->err == E_OK ? E_OK : why_full(b, why);

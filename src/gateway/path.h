@@ -15,6 +15,16 @@
 
 bool path_is_template(struct str endpoint);
 
+/* One "{name}" or "{name:regex}" of a template. */
+struct path_variable {
+	struct str name;
+	struct str regex; /* p NULL: there is no colon */
+	size_t length;    /* with the braces */
+};
+
+/* The variable that begins with the brace at the front of `s`; braces inside the regex pair up. False: no end. */
+bool path_variable_at(struct str s, struct path_variable *ret_variable);
+
 /* `endpoint` as an anchored expression; `why` says what is wrong with it. Free with regex_free(). */
 enum err path_template_compile(struct str endpoint, struct why *why, struct regex **ret_regex);
 
