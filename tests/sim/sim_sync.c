@@ -198,6 +198,10 @@ static void heal(struct sim *s)
 	settle(s);
 	if (!s->calm)
 		last_crash(s);
+	for (int i = 0; i < 2; i++) {
+		people_exclude_or_include(s);
+		settle(s);
+	}
 	sim_trace(s, "silence");
 	s->silent = true;
 	run_until(s, s->now + 3 * SIM_RESYNC_MS);

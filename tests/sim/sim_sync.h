@@ -217,6 +217,12 @@ bool people_controllers(struct sim *s);
 /* A change here and there, of which the simulation makes no story. */
 void people_touch(struct sim *s);
 
+/*
+ * The principal's applications that have a status leave their agents, or come back: then the copies have none, and the principal has to
+ * hear of it.
+ */
+void people_exclude_or_include(struct sim *s);
+
 /* The end is down: what somebody did there last is as it was before, without anything being said of it. */
 void people_undo(struct end *e);
 void people_forget_undos(struct end *e);

@@ -521,18 +521,28 @@ static void controller(struct sim *s, struct agent *a)
 		(void)reconcile(a, o);
 }
 
+#define APPLICATIONS_MAX 64
+
+/* References to all of a store. */
+static size_t applications(const struct memory_store *store, struct object *ret_all[static APPLICATIONS_MAX])
+{
+	struct object *o;
+	size_t at = 0, n = 0;
+
+	while ((o = memory_store_next(store, &at)) && n < APPLICATIONS_MAX)
+		if (o->kind == OBJECT_APPLICATION)
+			ret_all[n++] = object_ref(o);
+	return n;
+}
+
 bool people_controllers(struct sim *s)
 {
 	bool any = false;
 
 	for (int i = 0; i < SIM_AGENTS; i++) {
-		struct memory_store *store = s->agents[i].end.store;
-		struct object *all[64], *o;
-		size_t at = 0, n = 0;
+		struct object *all[APPLICATIONS_MAX];
+		size_t n = applications(s->agents[i].end.store, all);
 
-		while ((o = memory_store_next(store, &at)) && n < ARRAY_LEN(all))
-			if (o->kind == OBJECT_APPLICATION)
-				all[n++] = object_ref(o);
 		for (size_t k = 0; k < n; k++) {
 			any |= reconcile(&s->agents[i], all[k]);
 			object_unref(all[k]);
@@ -589,6 +599,31 @@ void people_bad_restore(struct sim *s)
 		(void)memory_store_remove(s->principal.store, o->kind, o->namespace, o->name);
 	}
 	sim_later(s, 3000 + sim_below(s, 20000), &(struct happening){ .run = on_restore });
+}
+
+/* ---- when all is quiet --------------------------------------------------------------------------------------------- */
+
+static void exclude_or_include(struct sim *s, const struct object *o)
+{
+	json_object *tree = object_tree_own(o);
+
+	if (o->source_uid[0] || !tree_get(tree, "status", NULL)) {
+		json_object_put(tree);
+		return;
+	}
+	toggle_exclusion(s, o, tree);
+	edit(&s->principal, OBJECT_APPLICATION, tree, "exclude or include");
+}
+
+void people_exclude_or_include(struct sim *s)
+{
+	struct object *all[APPLICATIONS_MAX];
+	size_t n = applications(s->principal.store, all);
+
+	for (size_t k = 0; k < n; k++) {
+		exclude_or_include(s, all[k]);
+		object_unref(all[k]);
+	}
 }
 
 /* ---- as it was before ---------------------------------------------------------------------------------------------- */
