@@ -144,6 +144,8 @@ static void choose_gen(struct dedup *d, int64_t now_ms)
 	if (newest->last_ms < now_ms)
 		newest->last_ms = now_ms;
 	newest->keys += d->recent_n;
+	newest->has_filter = false; /* it may have been made while there was a newer one */
+	newest->filtered = (struct dedup_fp){ 0 };
 	d->merge_gen = newest->gen;
 }
 
