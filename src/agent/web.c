@@ -27,10 +27,12 @@ static void refresh(struct agent *a)
 	metric_set(a->metrics.records, (int64_t)replica.records);
 }
 
-static void get_metrics(struct web *web, struct http_request *r)
+static void get_metrics(void *ctx, struct http_request *r)
 {
-	refresh(web->ctx);
-	http_metrics(r, web->daemon->metrics);
+	struct agent *a = ctx;
+
+	refresh(a);
+	http_metrics(r, a->daemon.metrics);
 }
 
 /* ---- /status, /release -------------------------------------------------------------------------------------------- */
@@ -48,9 +50,9 @@ static void write_principal(const struct agent *a, struct buf *json)
 	buf_char(json, '}');
 }
 
-static void get_status(struct web *web, struct http_request *r)
+static void get_status(void *ctx, struct http_request *r)
 {
-	struct agent *a = web->ctx;
+	struct agent *a = ctx;
 	struct buf json = { 0 };
 
 	buf_addf(&json, "{\"ready\":%s,\"agent\":{\"name\":",
@@ -63,13 +65,13 @@ static void get_status(struct web *web, struct http_request *r)
 		 ledger_has_failed(a->daemon.ledger) ? "true" : "false");
 	write_principal(a, &json);
 	buf_char(&json, '}');
-	web_json(r, &json);
+	http_json(r, &json);
 	buf_release(&json);
 }
 
-static void post_release(struct web *web, struct http_request *r)
+static void post_release(void *ctx, struct http_request *r)
 {
-	struct agent *a = web->ctx;
+	struct agent *a = ctx;
 	const char *text;
 
 	if (!str_is(r->query, "agent=principal")) {
@@ -89,27 +91,27 @@ static void post_release(struct web *web, struct http_request *r)
 /* ---- probes ------------------------------------------------------------------------------------------------------- */
 
 /* As upstream's: only while it is connected (facts 7.5). */
-static void get_healthz(struct web *web, struct http_request *r)
+static void get_healthz(void *ctx, struct http_request *r)
 {
-	struct agent *a = web->ctx;
+	struct agent *a = ctx;
 
 	http_text(r, is_open(a) ? 200 : 503, is_open(a) ? STR("ok\n") : STR("not connected with the principal\n"));
 }
 
-static void get_readyz(struct web *web, struct http_request *r)
+static void get_readyz(void *ctx, struct http_request *r)
 {
-	struct agent *a = web->ctx;
+	struct agent *a = ctx;
 
-	web_readyz(web, r, site_is_synced(a->site));
+	web_readyz(&a->web, r, site_is_synced(a->site));
 }
 
-static const struct web_page metrics_pages[] = {
+static const struct http_page metrics_pages[] = {
 	{ "GET", "/metrics", false, get_metrics },
 	{ "GET", "/status", true, get_status },
 	{ "POST", "/release", true, post_release },
 };
 
-static const struct web_page health_pages[] = {
+static const struct http_page health_pages[] = {
 	{ "GET", "/healthz", false, get_healthz },
 	{ "GET", "/livez", false, web_livez },
 	{ "GET", "/readyz", false, get_readyz },
@@ -126,8 +128,10 @@ enum err agent_web_start(struct agent *a, struct why *why)
 		.metrics_port = a->options->metrics_port,
 		.health_port = a->options->healthz_port,
 		.data_dir = a->options->data_dir,
-		.metrics = { metrics_pages, ARRAY_LEN(metrics_pages) },
-		.health = { health_pages, ARRAY_LEN(health_pages) },
+		.metrics = metrics_pages,
+		.metrics_n = ARRAY_LEN(metrics_pages),
+		.health = health_pages,
+		.health_n = ARRAY_LEN(health_pages),
 		.on_closed = on_closed,
 		.ctx = a,
 	};

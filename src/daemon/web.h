@@ -10,34 +10,20 @@
 #pragma once
 
 #include "daemon/daemon.h"
-#include "net/admin_file.h"
 #include "net/http_page.h"
-
-struct web;
-
-struct web_page {
-	const char *method; /* "GET" (HEAD works too), "POST" */
-	const char *path;
-	bool token;
-	void (*handle)(struct web *web, struct http_request *r);
-};
-
-struct web_pages {
-	const struct web_page *pages;
-	size_t n;
-};
 
 struct web_config {
 	uint64_t metrics_port, health_port; /* of all addresses; 0: not served */
 	const char *data_dir;               /* NULL: no admin.json, and no page with a token answers */
-	struct web_pages metrics, health;
+	const struct http_page *metrics, *health;
+	size_t metrics_n, health_n;
 	void (*on_closed)(void *ctx); /* a port closed */
-	void *ctx;
+	void *ctx;                    /* of this, and of the pages */
 };
 
 struct web_port {
 	struct web *web;
-	struct web_pages pages;
+	struct http_pages pages;
 	struct http_server *server;
 };
 
@@ -61,11 +47,8 @@ static inline bool web_is_open(const struct web *web)
 	return web->open > 0;
 }
 
-/* Answers with the document, or with 503 when there was no memory to write it. */
-void web_json(struct http_request *r, const struct buf *json);
-
 /* The page /livez: it runs. */
-void web_livez(struct web *web, struct http_request *r);
+void web_livez(void *ctx, struct http_request *r);
 
 /* Answers /readyz: 200 when daemon_is_ready(), else 503 with the reason. */
 void web_readyz(const struct web *web, struct http_request *r, bool synced);

@@ -6,20 +6,24 @@
 
 /* ---- what anybody may ask -------------------------------------------------------------------------------------------- */
 
-static void get_metrics(struct admin *a, struct http_request *r)
+static void get_metrics(void *ctx, struct http_request *r)
 {
+	struct admin *a = ctx;
+
 	http_metrics(r, a->process->gateway.registry);
 }
 
-static void get_healthz(struct admin *a, struct http_request *r)
+static void get_healthz(void *ctx, struct http_request *r)
 {
+	struct admin *a = ctx;
 	bool alive = health_alive(a->process);
 
 	http_text(r, alive ? 200 : 503, alive ? STR("ok\n") : STR("an event loop does not turn\n"));
 }
 
-static void get_readyz(struct admin *a, struct http_request *r)
+static void get_readyz(void *ctx, struct http_request *r)
 {
+	struct admin *a = ctx;
 	struct buf text = { 0 };
 	bool ready = health_ready(a->process, &text);
 
@@ -29,107 +33,50 @@ static void get_readyz(struct admin *a, struct http_request *r)
 
 /* ---- what needs the token -------------------------------------------------------------------------------------------- */
 
-static void get_status(struct admin *a, struct http_request *r)
+static void get_status(void *ctx, struct http_request *r)
 {
+	struct admin *a = ctx;
 	struct buf json = { 0 };
 
 	status_write_json(a->process, &json);
-	http_respond(r, &(struct http_response){ .status = json.err == E_OK ? 200 : 503,
-						 .content_type = STR("application/json"),
-						 .body = buf_view(&json) });
+	http_json(r, &json);
 	buf_release(&json);
 }
 
-static void get_events(struct admin *a, struct http_request *r)
+static void get_events(void *ctx, struct http_request *r)
 {
+	struct admin *a = ctx;
+
 	events_api_get(&a->events, r);
 }
 
-static void post_retry(struct admin *a, struct http_request *r)
+static void post_retry(void *ctx, struct http_request *r)
 {
+	struct admin *a = ctx;
+
 	dead_api_retry(&a->dead, r);
 }
 
-static void post_drop(struct admin *a, struct http_request *r)
+static void post_drop(void *ctx, struct http_request *r)
 {
+	struct admin *a = ctx;
+
 	dead_api_drop(&a->dead, r);
 }
 
-static const struct {
-	const char *method;
-	const char *path;
-	bool token;
-	void (*handle)(struct admin *a, struct http_request *r);
-} rows[] = {
+static const struct http_page pages[] = {
 	{ "GET", "/metrics", false, get_metrics }, { "GET", "/healthz", false, get_healthz },
 	{ "GET", "/readyz", false, get_readyz },   { "GET", "/status", true, get_status },
 	{ "GET", "/events", true, get_events },    { "POST", "/dead/retry", true, post_retry },
 	{ "POST", "/dead/drop", true, post_drop },
 };
 
-static bool is_authorized(struct admin *a, const struct http_request *r)
-{
-	struct str value = http_field(r, STR("Authorization"), NULL), scheme = STR("Bearer ");
-	struct str token = str_sub(value, scheme.n, value.n);
-
-	if (!str_starts(value, scheme))
-		return false;
-	if (str_eq_secret(token, str_of(a->file.token)))
-		return true;
-	return a->token_file.path && secret_file_check(&a->token_file, token, a->process->loop.now_ms) == E_OK;
-}
-
-static void refuse_method(struct http_request *r, const char *method)
-{
-	char space[32];
-	struct buf allow = { .p = space, .cap = sizeof(space), .max = sizeof(space) };
-
-	buf_addf(&allow, "Allow: %s\r\n", method);
-	http_respond(r, &(struct http_response){ .status = 405,
-						 .content_type = STR("text/plain; charset=utf-8"),
-						 .headers = buf_view(&allow),
-						 .body = STR("use the method in the Allow header\n") });
-}
-
-static void refuse_token(struct http_request *r)
-{
-	http_respond(r, &(struct http_response){ .status = 401,
-						 .content_type = STR("text/plain; charset=utf-8"),
-						 .headers = STR("WWW-Authenticate: Bearer\r\n"),
-						 .body = STR("send `Authorization: Bearer TOKEN` with the token of "
-							     "spec.holdfast.admin.tokenFile\n") });
-}
-
-static void on_head(void *ctx, struct http_request *r)
+/* Beside the one in admin.json. */
+static bool is_token(void *ctx, struct str token)
 {
 	struct admin *a = ctx;
 
-	r->user = NULL;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (!str_is(r->path, rows[i].path))
-			continue;
-		if (!str_is(r->method, rows[i].method) && !(str_is(r->method, "HEAD") && rows[i].method[0] == 'G'))
-			refuse_method(r, rows[i].method);
-		else if (rows[i].token && !is_authorized(a, r))
-			refuse_token(r);
-		else
-			rows[i].handle(a, r);
-		return;
-	}
-	http_text(r, 404, STR("404 page not found\n"));
-}
-
-static void on_body(void *ctx, struct http_request *r, struct str chunk)
-{
-	(void)ctx;
-	(void)r;
-	(void)chunk;
-}
-
-static void on_end(void *ctx, struct http_request *r)
-{
-	(void)ctx;
-	(void)r;
+	return a->token_file.path && secret_file_check(&a->token_file, token, a->process->loop.now_ms) == E_OK;
 }
 
 static void on_close(void *ctx, struct http_request *r)
@@ -155,26 +102,9 @@ static void describe(struct admin *a)
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
-static const struct http_limits limits = {
-	.head_max = 16 << 10,
-	.conns_max = 1024,
-	.head_ms = 10000,
-	.body_ms = 10000,
-	.idle_ms = 120000,
-	.write_ms = 10000,
-};
-
 enum err admin_start(struct admin *a, struct process *p, struct why *why)
 {
 	const struct gateway_config *c = p->opened; /* what it says is used as long as this listens */
-	struct http_handler handler = {
-		.on_head = on_head,
-		.on_body = on_body,
-		.on_end = on_end,
-		.on_close = on_close,
-		.ctx = a,
-	};
-	int fd;
 
 	a->process = p;
 	admin_file_init(&a->file);
@@ -188,9 +118,16 @@ enum err admin_start(struct admin *a, struct process *p, struct why *why)
 		.bus_name = c->bus.name,
 		.dir = c->data_dir,
 	};
-	if (listen_open(str_of(c->admin_host), c->admin_port, /* share= */ false, why, &fd) != E_OK)
-		return why_add(why, "admin address");
-	if (http_server_start(&p->loop, fd, NULL, &limits, &handler, why, &a->server) != E_OK)
+	a->pages = (struct http_pages){
+		.rows = pages,
+		.n = ARRAY_LEN(pages),
+		.file = &a->file,
+		.is_token = is_token,
+		.token_missing = "send `Authorization: Bearer TOKEN` with the token of spec.holdfast.admin.tokenFile\n",
+		.on_close = on_close,
+		.ctx = a,
+	};
+	if (http_pages_start(&a->pages, &p->loop, str_of(c->admin_host), c->admin_port, why, &a->server) != E_OK)
 		return why_add(why, "admin address");
 	describe(a);
 	return E_OK;

@@ -20,13 +20,13 @@
 #include "gateway/dead_api.h"
 #include "gateway/events_api.h"
 #include "gateway/secret_file.h"
-#include "net/admin_file.h"
-#include "net/http_server.h"
+#include "net/http_page.h"
 
 struct process;
 
 struct admin {
 	struct process *process;
+	struct http_pages pages;
 	struct http_server *server;
 	struct secret_file token_file;
 	struct admin_file file;

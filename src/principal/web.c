@@ -54,10 +54,12 @@ static void refresh(struct principal *p)
 	metric_set(p->metrics.gpg_keys, (int64_t)hub_objects_of(p->hub, OBJECT_GPGKEY));
 }
 
-static void get_metrics(struct web *web, struct http_request *r)
+static void get_metrics(void *ctx, struct http_request *r)
 {
-	refresh(web->ctx);
-	http_metrics(r, web->daemon->metrics);
+	struct principal *p = ctx;
+
+	refresh(p);
+	http_metrics(r, p->daemon.metrics);
 }
 
 /* ---- /status ------------------------------------------------------------------------------------------------------ */
@@ -93,9 +95,9 @@ static void write_unowned(const struct principal *p, struct buf *json)
 	buf_char(json, ']');
 }
 
-static void get_status(struct web *web, struct http_request *r)
+static void get_status(void *ctx, struct http_request *r)
 {
-	struct principal *p = web->ctx;
+	struct principal *p = ctx;
 	struct buf json = { 0 };
 	struct hub_agent *a;
 	size_t at = 0;
@@ -115,14 +117,14 @@ static void get_status(struct web *web, struct http_request *r)
 		first = false;
 	}
 	buf_lit(&json, "]}");
-	web_json(r, &json);
+	http_json(r, &json);
 	buf_release(&json);
 }
 
 /* POST /release?agent=NAME: an operator lets the deletes go that the guard holds. */
-static void post_release(struct web *web, struct http_request *r)
+static void post_release(void *ctx, struct http_request *r)
 {
-	struct principal *p = web->ctx;
+	struct principal *p = ctx;
 	struct str name = r->query, key = str_cut(&name, '=');
 	struct hub_agent *a = str_is(key, "agent") ? hub_find(p->hub, name) : NULL;
 	const char *text;
@@ -143,20 +145,20 @@ static void post_release(struct web *web, struct http_request *r)
 
 /* ---- probes ------------------------------------------------------------------------------------------------------- */
 
-static void get_readyz(struct web *web, struct http_request *r)
+static void get_readyz(void *ctx, struct http_request *r)
 {
-	struct principal *p = web->ctx;
+	struct principal *p = ctx;
 
-	web_readyz(web, r, hub_is_synced(p->hub));
+	web_readyz(&p->web, r, hub_is_synced(p->hub));
 }
 
-static const struct web_page metrics_pages[] = {
+static const struct http_page metrics_pages[] = {
 	{ "GET", "/metrics", false, get_metrics },
 	{ "GET", "/status", true, get_status },
 	{ "POST", "/release", true, post_release },
 };
 
-static const struct web_page health_pages[] = {
+static const struct http_page health_pages[] = {
 	{ "GET", "/healthz", false, web_livez },
 	{ "GET", "/livez", false, web_livez },
 	{ "GET", "/readyz", false, get_readyz },
@@ -173,8 +175,10 @@ enum err web_start(struct principal *p, struct why *why)
 		.metrics_port = p->options->metrics_port,
 		.health_port = p->options->healthz_port,
 		.data_dir = p->options->data_dir,
-		.metrics = { metrics_pages, ARRAY_LEN(metrics_pages) },
-		.health = { health_pages, ARRAY_LEN(health_pages) },
+		.metrics = metrics_pages,
+		.metrics_n = ARRAY_LEN(metrics_pages),
+		.health = health_pages,
+		.health_n = ARRAY_LEN(health_pages),
 		.on_closed = on_closed,
 		.ctx = p,
 	};
