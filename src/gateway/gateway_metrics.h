@@ -28,7 +28,8 @@
 	X(body_memory,       GAUGE,     "holdfast_gateway_body_memory_bytes",              1, "Bytes of bodies held in memory by requests in flight.") \
 	X(ready,             GAUGE,     "holdfast_ready",                                  1, "1 when the gateway takes events: what /readyz says.") \
 	X(loops,             GAUGE,     "holdfast_gateway_loops",                          1, "Event loops that serve requests.") \
-	X(connections,       GAUGE,     "holdfast_gateway_connections",                    1, "Open connections over all ports, looked at once a second.")
+	X(connections,       GAUGE,     "holdfast_gateway_connections",                    1, "Open connections over all ports, looked at once a second.") \
+	X(tls_failures,      COUNTER,   "holdfast_gateway_tls_failures_total",             1, "Clients that did not get through the handshake of TLS; --log-level debug says why.")
 /* clang-format on */
 
 #define X(field, type, name, scale, help) struct metric *field;

@@ -120,6 +120,14 @@ static void on_refused(void *ctx, unsigned status)
 	gateway_count_answer(&l->worker->gateway->metrics, status);
 }
 
+static void on_tls_failed(void *ctx, const char *peer, const char *problem)
+{
+	struct listener *l = ctx;
+
+	request_log_tls_failed(l, peer, problem);
+	metric_inc(l->worker->gateway->metrics.tls_failures);
+}
+
 struct http_handler listener_handler(struct listener *l)
 {
 	return (struct http_handler){
@@ -128,6 +136,7 @@ struct http_handler listener_handler(struct listener *l)
 		.on_end = on_end,
 		.on_close = on_close,
 		.on_refused = on_refused,
+		.on_tls_failed = on_tls_failed,
 		.ctx = l,
 	};
 }

@@ -41,3 +41,9 @@ void request_log_malformed(const struct listener *l, unsigned status)
 	else
 		log_debug("gateway", "a connection beyond the limits was closed", LOG_U("port", l->port));
 }
+
+void request_log_tls_failed(const struct listener *l, const char *peer, const char *problem)
+{
+	log_debug("gateway", "a client did not get through TLS", LOG_U("port", l->port), LOG_S("client", peer),
+		  LOG_S("error", problem));
+}

@@ -25,3 +25,6 @@ void request_log_no_route(const struct listener *l, const struct http_request *r
 
 /* The server itself refused something on the listener, with `status`; 0: a connection beyond the limits. */
 void request_log_malformed(const struct listener *l, unsigned status);
+
+/* A client at the address `peer` came with something else than TLS as we speak it, or does not trust our certificate. */
+void request_log_tls_failed(const struct listener *l, const char *peer, const char *problem);

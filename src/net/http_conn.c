@@ -118,6 +118,16 @@ static void take_plain(struct http_conn *c, struct str in)
 	}
 }
 
+/* The client gets the alert that says why. */
+static void fail_handshake(struct http_conn *c)
+{
+	const struct http_handler *handler = &c->server->handler;
+
+	if (handler->on_tls_failed)
+		handler->on_tls_failed(handler->ctx, c->peer.address, tls_session_problem(c->tls));
+	http_conn_linger(c);
+}
+
 static void take_tls(struct http_conn *c, struct str in)
 {
 	struct http_server *s = c->server;
@@ -138,7 +148,7 @@ static void take_tls(struct http_conn *c, struct str in)
 	if (result == TLS_CLOSED)
 		c->peer_eof = true;
 	else if (result == TLS_FAILED && c->state == HTTP_HANDSHAKE)
-		http_conn_linger(c); /* so that the client gets the alert that says why */
+		fail_handshake(c);
 	else if (result == TLS_FAILED)
 		http_conn_close(c);
 }

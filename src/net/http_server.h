@@ -65,6 +65,8 @@ struct http_handler {
 	 * limits was closed. May be NULL.
 	 */
 	void (*on_refused)(void *ctx, unsigned status);
+	/* A client with which TLS came to nothing, and what was wrong, for people. May be NULL. */
+	void (*on_tls_failed)(void *ctx, const char *peer, const char *problem);
 	void *ctx;
 };
 

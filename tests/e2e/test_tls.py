@@ -193,6 +193,23 @@ def test_old_versions_and_weak_ciphers_are_refused(served):
     assert is_served(served)
 
 
+def test_who_does_not_get_through_is_counted(served):
+    def failures():
+        page = requests.get(served.admin + "/metrics", timeout=90).text
+        return int(re.search(r"^holdfast_gateway_tls_failures_total (\d+)$", page, re.M)[1])
+
+    assert is_served(served) and failures() == 0
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Peer(served.port, tls=ssl.create_default_context())
+    wait_until(lambda: failures() == 1, "a client that does not trust the certificate says so")
+    openssl_client(served, "-alpn", "h2")
+    wait_until(lambda: failures() == 2, "one that speaks another protocol")
+    with Peer(served.port) as p:
+        p.end()
+        assert p.ended()
+    assert failures() == 2, "one that only looks whether the port is open is none"
+
+
 def test_a_client_may_not_renegotiate(served):
     context = client(served, maximum_version=ssl.TLSVersion.TLSv1_2)
     with Peer(served.port, tls=context) as p:
