@@ -258,6 +258,8 @@ static int run_delete(const struct invocation *inv)
 {
 	const struct hooks_args *args = inv->args;
 
+	if (!args->dry_run && !args->files.n && !inv->operand_count)
+		return command_misused(inv, "the hooks of which manifests? Give -f FILE");
 	return run_task(inv, &(struct task){ .goal = args->dry_run ? HOOK_LOOK : HOOK_REMOVE, .deletes = true });
 }
 
@@ -301,7 +303,8 @@ const struct command cmd_hooks_delete = {
 	.summary = "Delete the hooks at providers",
 	.about =
 		"Deletes the hooks that the manifests want, whether or not they say deleteHookOnFinish. A gateway that "
-		"runs makes them again: stop it first. Exits with 1 when one failed.",
+		"runs makes them again: stop it first. The files must be named, there is no default. Exits with 1 when "
+		"one failed.",
 	.examples = "  holdfast hooks delete --dry-run sources.yaml\n"
 		    "      which ones\n"
 		    "  holdfast hooks delete sources.yaml\n"

@@ -27,17 +27,9 @@ static const struct option_row options[] = {
 	{ "json", 'j', OPTION_FLAG, offsetof(struct status_args, json), NULL, NULL, "One line of JSON." },
 	{ "watch", 'w', OPTION_FLAG, offsetof(struct status_args, watch), NULL, NULL,
 	  "Again every second, until Ctrl-C." },
-	DATA_DIR_OPTION(struct status_args),
+	DATA_DIR_OF_PROCESS_OPTION(struct status_args),
 	{ 0 },
 };
-
-/* Is it the data directory of a principal or an agent? */
-static bool has_ledger(const char *dir)
-{
-	char path[PATH_MAX];
-
-	return snprintf(path, sizeof(path), "%s/ledger.db", dir) < (int)sizeof(path) && access(path, F_OK) == 0;
-}
 
 /* What the next start sends to a bus that has everything up to `forwarded`. */
 static uint64_t behind(const struct store_info *info, uint64_t forwarded)
@@ -51,7 +43,7 @@ static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why
 	struct store_info info;
 	enum err err = store_info(dir, &info, why);
 
-	if (err == E_NOT_FOUND && has_ledger(dir))
+	if (err == E_NOT_FOUND && data_dir_has_ledger(dir))
 		return why_set(why, err, "neither a principal nor an agent runs on %s", dir);
 	if (err == E_NOT_FOUND)
 		return why_set(why, err, "no gateway runs on %s, and there is no store in it: give --data-dir", dir);
@@ -183,7 +175,7 @@ static int run(const struct invocation *inv)
 	char dir[PATH_MAX];
 	bool written;
 
-	if (data_dir(args->data_dir, sizeof(dir), dir, &why) != E_OK)
+	if (data_dir_of_process(args->data_dir, sizeof(dir), dir, &why) != E_OK)
 		return command_failed(inv, "%s", why.text);
 	return args->watch ? watch(inv, dir) : show(inv, dir, STR(""), &written);
 }

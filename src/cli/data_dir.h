@@ -19,8 +19,22 @@
 		"data-dir", 'D', OPTION_TEXT, offsetof(type, data_dir), "DIR", "HOLDFAST_DATA_DIR", DATA_DIR_HELP \
 	}
 
+/* The row for a command that asks the process itself. */
+#define DATA_DIR_OF_PROCESS_OPTION(type)                                                                           \
+	{                                                                                                          \
+		"data-dir", 'D', OPTION_TEXT, offsetof(type, data_dir), "DIR", "HOLDFAST_DATA_DIR",                \
+			"Data directory of the gateway, principal or agent. Default: /var/lib/holdfast for root, " \
+			"else ~/.local/state/holdfast, or principal or agent in it."                               \
+	}
+
 /* `given`, or the default. E_NOT_FOUND: neither is there a home directory. E_LIMIT: the path is too long. */
 enum err data_dir(const char *given, size_t size, char *ret_dir, struct why *why);
+
+/* The same; when the default has no store, the directory of a principal or an agent in it, if there is one. */
+enum err data_dir_of_process(const char *given, size_t size, char *ret_dir, struct why *why);
+
+/* Is it the data directory of a principal or an agent? */
+bool data_dir_has_ledger(const char *dir);
 
 /* E_NOT_FOUND: there is no store; `why` says what to do. Before what would make a file in a directory that is none of ours. */
 enum err data_dir_check(const char *dir, struct why *why);

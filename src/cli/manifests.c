@@ -1,5 +1,7 @@
 #include "cli/manifests.h"
 
+#include <unistd.h>
+
 int manifests_collect(const struct invocation *inv, const struct option_list *given, struct manifests *ret_manifests)
 {
 	struct manifests m = { 0 };
@@ -12,8 +14,11 @@ int manifests_collect(const struct invocation *inv, const struct option_list *gi
 			m.files[m.n++] = given->items[i];
 	for (size_t i = 0; i < inv->operand_count; i++)
 		m.files[m.n++] = inv->operands[i];
+	if (m.n == 0 && access(MANIFEST_DEFAULT, F_OK) != 0)
+		return command_misused(
+			inv, "no configuration: give -f FILE or set HOLDFAST_CONFIG; there is no " MANIFEST_DEFAULT);
 	if (m.n == 0)
-		return command_misused(inv, "no configuration: give -f FILE or set HOLDFAST_CONFIG");
+		m.files[m.n++] = MANIFEST_DEFAULT;
 	*ret_manifests = m;
 	return EXIT_DONE;
 }

@@ -1,16 +1,19 @@
 /*
- * manifests.h -- which configuration files a command was given: -f, operands, or HOLDFAST_CONFIG.
+ * manifests.h -- which configuration files a command was given: -f, operands, HOLDFAST_CONFIG, or the one of the machine.
  */
 #pragma once
 
 #include "cli/command.h"
+
+#define MANIFEST_DEFAULT "/etc/holdfast/config.yaml"
 
 /* The row of --file for a command whose args have `struct option_list files`. */
 #define MANIFESTS_OPTION(type)                                                                                       \
 	{                                                                                                            \
 		"file", 'f', OPTION_LIST, offsetof(type, files), "FILE", "HOLDFAST_CONFIG",                          \
 			"A file with EventSource and EventBus manifests; - is standard input. May be given several " \
-			"times, and further files may follow without -f. In the variable, ':' separates files."      \
+			"times, and further files may follow without -f. In the variable, ':' separates files. "     \
+			"Default: " MANIFEST_DEFAULT "."                                                             \
 	}
 
 struct manifests {

@@ -155,7 +155,7 @@ def test_a_group_lists_its_commands():
     (["tail", "extra"], "'extra' is too much"),
     (["tail", "--log-level", "loud"], "--log-level: 'loud' is none of debug|info|warn|error"),
     (["tail", "--log"], "ambiguous option '--log'"),
-    (["gateway"], "no configuration: give -f FILE or set HOLDFAST_CONFIG"),
+    (["gateway"], "no configuration: give -f FILE or set HOLDFAST_CONFIG; there is no /etc/holdfast/config.yaml"),
     (["check-config"], "no configuration"),
     (["store", "export"], "FILE is missing"),
     (["store", "export", "a", "b"], "'b' is too much"),
@@ -163,6 +163,7 @@ def test_a_group_lists_its_commands():
     (["dead", "drop", "1", "--all"], "give either positions or --all"),
     (["dead", "retry", "x"], "'x' is not a position"),
     (["dead", "drop", "0"], "'0' is not a position"),
+    (["hooks", "delete"], "the hooks of which manifests? Give -f FILE"),
     (["hooks", "plan", "--timeout", "0"], "--timeout: '0' is not within 1 and 86400"),
     (["replay", "--from", "1"], "no configuration"),
 ])
@@ -199,6 +200,16 @@ def test_check_config_reports_every_problem_with_its_place(tmp_path, gateway):
 
     refused = run("gateway", "-f", bad)
     assert refused.returncode != 0 and f"{bad}:8: " in refused.stderr
+
+
+def test_the_configuration_of_the_machine_is_the_default(tmp_path, gateway):
+    script = 'mount -t tmpfs none /etc; mkdir /etc/holdfast; cp "$0" /etc/holdfast/config.yaml; exec "$@"'
+    inside = ["unshare", "--mount", "sh", "-ec", script]
+    if os.geteuid() != 0 or subprocess.run([*inside, "/dev/null", "true"], capture_output=True, timeout=90).returncode:
+        pytest.skip("nothing can be mounted here")
+    words = [*inside, gateway().file, HOLDFAST, "check-config"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=90)
+    assert done.stdout.startswith("ok: 1 endpoint"), done
 
 
 def test_check_config_explains_every_key():
@@ -283,9 +294,11 @@ def test_the_default_directory_is_in_the_home_of_the_user(data):
         subprocess.run(["chmod", "-R", "a+rwX", home], check=True)
         binary = shutil.copy(HOLDFAST, home)
 
+        def command(*words, **env):
+            return subprocess.run([binary, *words], env=env, user=nobody, capture_output=True, text=True, timeout=90)
+
         def tail(**env):
-            return subprocess.run([binary, "tail", "--limit", "1", "--data"], env=env, user=nobody, capture_output=True,
-                                  text=True, timeout=90)
+            return command("tail", "--limit", "1", "--data", **env)
 
         first = '{"a": 1.50, "a":2}\n'
         assert tail(HOME=home).stdout == first
@@ -293,6 +306,13 @@ def test_the_default_directory_is_in_the_home_of_the_user(data):
         assert tail(HOME=home, XDG_STATE_HOME=f"{home}/xdg").stdout == first
         assert f"there is no store in {home}/.local/state/holdfast" in tail(HOME=home, XDG_STATE_HOME="xdg").stderr
         assert "HOME is not set" in tail().stderr
+        assert "no gateway runs" in command("status", XDG_STATE_HOME=f"{home}/xdg").stdout
+        for name in ("agent", "principal"):
+            os.makedirs(f"{home}/{name}/holdfast/{name}")
+            Path(f"{home}/{name}/holdfast/{name}/ledger.db").touch()
+            for words in (["status"], ["release", "site"]):
+                said = command(*words, XDG_STATE_HOME=f"{home}/{name}").stderr
+                assert f"agent runs on {home}/{name}/holdfast/{name}" in said, said
         if nobody:
             os.chmod(f"{home}/xdg/holdfast", 0o700)
             assert "this user may not read it: use sudo" in tail(HOLDFAST_DATA_DIR=f"{home}/xdg/holdfast").stderr
