@@ -6,8 +6,8 @@
  * Units     sizes in bytes, times in ms.
  * Owner     a request is the server's; it is valid from on_head to the return of on_close.
  * Threads   the loop's thread only.
- * Errors    what a client does wrong is answered by the server itself (400 408 413 414 417 431 501 505) with one line of text,
- *           reported to on_refused, and the connection is closed.
+ * Errors    what a client does wrong (400 408 413 414 417 431 501 505), and a head for which there is no memory (503), is answered
+ *           by the server itself with one line of text, reported to on_refused, and the connection is closed.
  * Source    RFC 9110, RFC 9112; every leniency that 9112 allows and smuggling uses is refused.
  */
 #pragma once

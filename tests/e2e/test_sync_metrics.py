@@ -1,5 +1,6 @@
 """The numbers of principal and agents: upstream's names move with what happens (docs/reference/metrics.md)."""
 
+import json
 import re
 
 import pytest
@@ -154,3 +155,21 @@ def test_upstream_names_of_the_reference_are_served_or_not_as_it_says(pair):
         for name, whose, labels, state in rows:
             if whose in (end, "both"):
                 assert (name in served) == (state == "served"), f"{end}: {name} is {state}"
+
+
+def test_a_page_is_for_its_method_and_for_who_has_its_token(pair):
+    for program in pair:
+        at = f"http://127.0.0.1:{program.metrics_port}"
+        token = {"Authorization": "Bearer " + json.loads((program.data / "admin.json").read_text())["token"]}
+        for fields in ({}, {"Authorization": "Bearer "}, {"Authorization": token["Authorization"][:-1]}, {"Authorization": token["Authorization"][7:]}):
+            refused = requests.get(at + "/status", headers=fields, timeout=90)
+            assert refused.status_code == 401 and refused.headers["WWW-Authenticate"] == "Bearer" and "admin.json" in refused.text
+        assert requests.get(at + "/status", headers=token, timeout=90).json()["ready"] is True
+        assert requests.post(at + "/release?agent=nobody", headers=token, timeout=90).status_code == 404
+        assert requests.get(at + "/release", headers=token, timeout=90).headers["Allow"] == "POST"
+        answer = requests.post(at + "/metrics", data="x", timeout=90)
+        assert answer.status_code == 405 and answer.headers["Allow"] == "GET"
+        answer = requests.head(at + "/metrics", timeout=90)
+        assert answer.status_code == 200 and int(answer.headers["Content-Length"]) > 1000 and not answer.content
+        assert [requests.get(at + path, timeout=90).status_code for path in ("/", "/metrics/", "/livez")] == [404, 404, 404]
+        assert requests.get(f"http://127.0.0.1:{program.health_port}/livez", timeout=90).text == "ok\n"
