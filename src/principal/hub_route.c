@@ -261,7 +261,8 @@ static void on_object(void *ctx, struct object *o)
 	object_unref(k->object);
 	k->object = object_ref(o);
 	if (place(h, k, before) != E_OK) {
-		known_free(h, k);
+		if (!k->bucket)
+			known_free(h, k); /* else it is still known whose it was */
 		miss(h, o);
 		return;
 	}
@@ -312,7 +313,7 @@ static void on_gone(void *ctx, struct object *last)
 
 	missed_forget(&h->missed, last);
 	if (k) {
-		(void)snprintf(name, sizeof(name), "%s", k->bucket ? k->bucket->name : "");
+		(void)snprintf(name, sizeof(name), "%s", k->bucket->name);
 		known_free(h, k);
 		note_change(h, last->kind, HUB_DELETED);
 	}

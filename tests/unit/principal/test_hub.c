@@ -772,6 +772,59 @@ static void a_change_that_had_no_memory_reaches_its_agent_all_the_same(void **st
 	assert_true(n > 20);
 }
 
+#define MOVED "{'metadata':{'name':'web','namespace':'apps','uid':'u1'},'spec':{'destination':{'name':'a2'}}}"
+
+/* Mapped by destination, a1 has the application. */
+static void begin_before_move(struct scene *sc)
+{
+	struct hub_agent *a1;
+
+	begin(sc);
+	crash(sc);
+	sc->by_destination = true;
+	restart(sc);
+	a1 = connect_agent(sc, "a1", AGENT_MANAGED);
+	connect_agent(sc, "a2", AGENT_MANAGED);
+	run(sc, 5);
+	put(sc, APP("apps", "u1", "r1"));
+	run(sc, 5);
+	answer(sc, a1, "web_u1", "web_u1_1");
+	run(sc, 5);
+}
+
+/* Both hear of it, whatever had no memory; and the former of a deletion that comes before the move was looked at. */
+static void a_move_that_had_no_memory_reaches_both_agents_all_the_same(void **state)
+{
+	CLEANUP(object_unref_freep) struct object *o = NULL;
+	json_object *tree = tree_of(MOVED);
+	long n = 0, count;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(object_from_tree(OBJECT_APPLICATION, tree, &why, &o), E_OK);
+	json_object_put(tree);
+	do {
+		for (int goes = 0; goes < 2; goes++) {
+			struct scene sc;
+
+			begin_before_move(&sc);
+			assert_int_equal(memory_store_edit(sc.g.store, o), E_OK);
+			mem_fail_at(goes ? n : ++n);
+			run(&sc, 5);
+			count = mem_count();
+			mem_fail_at(0);
+			if (goes)
+				ground_remove(&sc.g, OBJECT_APPLICATION, "apps", "web");
+			run(&sc, 7000);
+			if (!strstr(sc.said, "a1: delete web_u1_1\n") ||
+			    (!goes && !strstr(sc.said, "a2: create web_u1_2\n")))
+				fail_msg("allocation %ld, %d: %s", n, goes, sc.said);
+			end(&sc);
+		}
+	} while (n <= count);
+	assert_true(n > 20);
+}
+
 /* Each turn has no memory when it begins, and the clock stands: how many turns does the hub want before it waits? */
 static unsigned turns_without_memory(struct scene *sc)
 {
@@ -841,6 +894,7 @@ int main(void)
 		cmocka_unit_test(who_stops_waits_for_the_rows_that_are_on_their_way),
 		cmocka_unit_test(who_stops_or_is_retired_waits_for_no_agent),
 		cmocka_unit_test(a_change_that_had_no_memory_reaches_its_agent_all_the_same),
+		cmocka_unit_test(a_move_that_had_no_memory_reaches_both_agents_all_the_same),
 		cmocka_unit_test(without_memory_it_tries_again_after_a_pause),
 	};
 
