@@ -135,10 +135,22 @@ def test_every_piece_of_a_manifest_in_the_providers_guide_passes_check_config(tm
     assert {"github", "bitbucket", "stripe", "sns", "webhook"} <= kinds
 
 
+def check_elsewhere(file, directory):
+    done = subprocess.run([HOLDFAST, "check-config", "--elsewhere", file], cwd=directory, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_passes_check_config(example, tmp_path):
-    done = subprocess.run([HOLDFAST, "check-config", "--elsewhere", example], cwd=tmp_path, capture_output=True, text=True, timeout=90)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check_elsewhere(example, tmp_path)
+
+
+def test_what_the_first_steps_add_to_their_manifest_and_the_filters_guide_pass_check_config(tmp_path):
+    whole, token, bus = blocks("docs/guide/first-steps.md", "yaml")
+    more = whole.partition("    example:")[0] + token + "---\n" + bus
+    for manifest in (more, blocks("docs/guide/filters.md", "yaml")[0]):
+        (tmp_path / "manifest.yaml").write_text(manifest)
+        check_elsewhere("manifest.yaml", tmp_path)
 
 
 def documents():
