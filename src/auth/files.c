@@ -16,13 +16,6 @@ static enum err errno_err(int e)
 	return e == ENOENT ? E_NOT_FOUND : e == EEXIST ? E_EXISTS : E_IO;
 }
 
-void wipe_buf(struct buf *secret)
-{
-	if (secret->p)
-		explicit_bzero(secret->p, secret->cap);
-	buf_release(secret);
-}
-
 void wipe_text(char *secret)
 {
 	if (secret)

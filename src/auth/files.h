@@ -19,8 +19,5 @@
  */
 enum err file_write(const char *path, struct str content, mode_t mode, bool replace, struct why *why);
 
-/* Wipes the bytes before it frees them. */
-void wipe_buf(struct buf *secret);
-
-/* A terminated secret. Takes NULL. */
+/* Wipes a terminated secret before it frees it. Takes NULL. */
 void wipe_text(char *secret);

@@ -187,7 +187,7 @@ enum err auth_login_read(const struct auth_creds *creds, struct why *why, struct
 		err = take_login(buf_view(&text), creds->file, why, ret_login);
 	else if (err != E_NOMEM)
 		err = E_CONFIG;
-	wipe_buf(&text);
+	buf_wipe(&text);
 	if (err != E_OK)
 		(void)why_add(why, "--creds userpass");
 	return err;

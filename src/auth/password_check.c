@@ -17,7 +17,7 @@ static void check_free(struct password_check *c)
 {
 	if (!c)
 		return;
-	wipe_buf(&c->password);
+	buf_wipe(&c->password);
 	mem_free(c);
 }
 DEFINE_FREEP(check, struct password_check, check_free)

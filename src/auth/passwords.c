@@ -48,7 +48,7 @@ static void table_unref(struct table *t)
 	while ((e = map_next(&t->users, &at)))
 		mem_free(e->value);
 	map_release(&t->users);
-	wipe_buf(&t->text);
+	buf_wipe(&t->text);
 	mem_free(t);
 }
 

@@ -17,7 +17,7 @@ struct pki_authority {
 void pki_pair_release(struct pki_pair *pair)
 {
 	buf_release(&pair->cert);
-	wipe_buf(&pair->key);
+	buf_wipe(&pair->key);
 	pair->expires_ms = 0;
 }
 

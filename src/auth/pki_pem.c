@@ -67,7 +67,7 @@ enum err pki_read_key_file(const char *path, struct why *why, EVP_PKEY **ret_key
 
 	if (err == E_OK)
 		err = pki_read_key(buf_view(&pem), path, why, ret_key);
-	wipe_buf(&pem);
+	buf_wipe(&pem);
 	return err == E_LIMIT ? E_CONFIG : err;
 }
 

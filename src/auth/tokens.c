@@ -38,8 +38,8 @@ static void on_done(struct work *work, enum err err)
 	enum err result = err == E_OK ? i->result : err;
 
 	i->on_issued(i->ctx, result, result == E_OK ? &i->tokens : NULL);
-	wipe_buf(&i->tokens.access);
-	wipe_buf(&i->tokens.refresh);
+	buf_wipe(&i->tokens.access);
+	buf_wipe(&i->tokens.refresh);
 	mem_free(i);
 }
 

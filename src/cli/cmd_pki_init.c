@@ -107,7 +107,7 @@ static int run_init(const struct invocation *inv)
 	if (err == E_OK)
 		init_say(&t, &files, &ca);
 	pki_pair_release(&ca);
-	wipe_buf(&jwt);
+	buf_wipe(&jwt);
 	return pki_task_end(&t, err);
 }
 

@@ -187,7 +187,7 @@ static int run_issue(const struct invocation *inv)
 		err = look_at_old(&i, args->renew, &done);
 	if (err == E_OK && !done)
 		err = issue(&i);
-	wipe_buf(&i.old_key);
+	buf_wipe(&i.old_key);
 	return pki_task_end(&i.task, err);
 }
 

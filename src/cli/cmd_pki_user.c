@@ -87,7 +87,7 @@ static enum err ask_twice(struct buf *ret_password, struct why *why)
 		if (err == E_OK && !str_eq(buf_view(ret_password), buf_view(&again)))
 			err = why_set(why, E_MALFORMED, "these were two different passwords");
 	}
-	wipe_buf(&again);
+	buf_wipe(&again);
 	return err;
 }
 
@@ -107,7 +107,7 @@ static enum err make_line(const char *name, uint64_t cost, struct buf *ret_line,
 			(void)why_set(why, err, "hash the password: %s", err_text(err));
 	}
 	buf_char(ret_line, '\n');
-	wipe_buf(&password);
+	buf_wipe(&password);
 	return err;
 }
 

@@ -30,7 +30,7 @@ static void login_free(struct login *l)
 	struct principal *p = l->principal;
 
 	pb_free(l->message);
-	wipe_buf(&l->words);
+	buf_wipe(&l->words);
 	mem_free(l);
 	p->logins--;
 	principal_ended(p);
