@@ -108,7 +108,8 @@ HF_API HF_CHECKED enum hf_error hf_store_state(const struct hf_store *s, uint64_
 /*
  * Reads from position `from` on (0 is as 1), in order, at most `limit` events (0: all): `on_record` returns false to stop early. It
  * runs in the calling thread and may call anything but hf_store_read() of this handle, which is refused, and hf_store_close(). What
- * was confirmed and has gone is left out. HF_NOT_FOUND: `from` lies behind the next event's position, so it is of a newer copy.
+ * was confirmed and has gone is left out, which shows in the positions. HF_NOT_FOUND: `from` lies behind the next event's position,
+ * so it is of a newer copy.
  */
 HF_API HF_CHECKED enum hf_error hf_store_read(struct hf_store *s, uint64_t from, size_t limit,
 					      bool (*on_record)(void *ctx, const struct hf_record *record), void *ctx,

@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "cli/commands.h"
 #include "cli/manifests.h"
 #include "cli/out.h"

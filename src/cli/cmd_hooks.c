@@ -1,5 +1,4 @@
 #include <curl/curl.h>
-#include <stdio.h>
 
 #include "base/clock.h"
 #include "cli/commands.h"
@@ -214,20 +213,6 @@ static int run_engine(const struct invocation *inv, struct task *t, struct gatew
 	return code;
 }
 
-static enum err read_config(const struct manifests *manifests, struct gateway_config **ret_config)
-{
-	struct problems problems = { 0 };
-	struct buf text = { 0 };
-	enum err err = gateway_config_load(manifests->files, manifests->n, &problems, ret_config);
-
-	problems_write(&problems, &text);
-	if (text.err == E_OK && text.n)
-		(void)fwrite(text.p, 1, text.n, stderr);
-	buf_release(&text);
-	problems_release(&problems);
-	return err;
-}
-
 static int run_task(const struct invocation *inv, struct task *t)
 {
 	struct gateway_config *config = NULL;
@@ -237,7 +222,7 @@ static int run_task(const struct invocation *inv, struct task *t)
 	t->args = inv->args;
 	if (manifests_collect(inv, &t->args->files, &manifests) != EXIT_DONE)
 		return EXIT_USAGE;
-	if (read_config(&manifests, &config) != E_OK)
+	if (manifests_load(&manifests, &config) != E_OK)
 		return command_failed(inv, "the manifests have problems");
 	code = run_engine(inv, t, config);
 	gateway_config_unref(config);

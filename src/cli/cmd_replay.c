@@ -1,6 +1,5 @@
 #include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -69,19 +68,8 @@ struct replay {
 
 static int load_config(struct replay *r, const struct manifests *manifests)
 {
-	struct problems problems = { 0 };
-	struct buf text = { 0 };
-	enum err err = gateway_config_load(manifests->files, manifests->n, &problems, &r->config);
-
-	if (err != E_OK) {
-		problems_write(&problems, &text);
-		(void)fprintf(stderr, "%.*s", STR_ARG(buf_view(&text)));
-		command_failed(r->inv, "the configuration is bad; nothing was sent");
-	}
-	buf_release(&text);
-	problems_release(&problems);
-	if (err != E_OK)
-		return EXIT_FAILED;
+	if (manifests_load(manifests, &r->config) != E_OK)
+		return command_failed(r->inv, "the configuration is bad; nothing was sent");
 	if (r->config->bus.kind == BUS_EMBEDDED)
 		return command_failed(r->inv, "the bus of these manifests is the store itself, where the events are "
 					      "already: read them with 'holdfast tail', or add an EventBus manifest");

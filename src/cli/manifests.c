@@ -1,5 +1,6 @@
 #include "cli/manifests.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 int manifests_collect(const struct invocation *inv, const struct option_list *given, struct manifests *ret_manifests)
@@ -21,4 +22,17 @@ int manifests_collect(const struct invocation *inv, const struct option_list *gi
 		m.files[m.n++] = MANIFEST_DEFAULT;
 	*ret_manifests = m;
 	return EXIT_DONE;
+}
+
+enum err manifests_load(const struct manifests *manifests, struct gateway_config **ret_config)
+{
+	struct problems problems = { 0 };
+	struct buf text = { 0 };
+	enum err err = gateway_config_load(manifests->files, manifests->n, &problems, ret_config);
+
+	problems_write(&problems, &text);
+	(void)fprintf(stderr, "%.*s", STR_ARG(buf_view(&text)));
+	buf_release(&text);
+	problems_release(&problems);
+	return err;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cli/command.h"
+#include "gateway/config.h"
 
 #define MANIFEST_DEFAULT "/etc/holdfast/config.yaml"
 
@@ -23,3 +24,6 @@ struct manifests {
 
 /* EXIT_USAGE: there is none, or there are too many; said on standard error. */
 int manifests_collect(const struct invocation *inv, const struct option_list *given, struct manifests *ret_manifests);
+
+/* Reads them; what is wrong with them, and each warning, goes to standard error. */
+enum err manifests_load(const struct manifests *manifests, struct gateway_config **ret_config);

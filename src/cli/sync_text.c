@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <json-c/json.h>
-#include <stdio.h>
 
 #include "auth/agent.h"
 #include "base/mem.h"
