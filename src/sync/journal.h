@@ -2,9 +2,9 @@
  * journal.h -- transactions of the ledger, gathered over a turn and written as one.
  *
  * Shape     whoever has something to keep adds changes to the batch of the moment, and a tag to be told about; journal_flush(),
- *           once a turn, hands the batch to the ledger. Several batches may be on their way; they end in order. A batch that
- *           fails is written again, with backoff, until it succeeds: what was decided stays decided, it is only not durable
- *           yet, and nobody is told before.
+ *           once a turn, hands the batch to the ledger. One is on its way at a time, and what comes meanwhile is the next. A
+ *           batch that fails is written again, with backoff, until it succeeds: what was decided stays decided, it is only
+ *           not durable yet, and nobody is told before.
  * Owner     the journal copies what it is given. Tags are texts: their owner may be gone when they come back.
  * Errors    E_NOMEM: not added; nothing of this call is in the batch
  */
@@ -25,7 +25,7 @@ struct journal_io {
 
 struct journal;
 
-/* What is told when its changes are durable: `owner` as given, `tag` lent. */
+/* Who is told when its changes are durable; `tag` is lent. */
 struct journal_listener {
 	void (*on_durable)(struct journal_listener *l, struct str tag);
 	/* The listener's owner may free itself only when nothing of it is on the way. */
@@ -34,7 +34,7 @@ struct journal_listener {
 
 struct journal *journal_new(const struct journal_io *io);
 
-/* All batches must have ended: journal_is_idle(). Takes NULL. */
+/* No write may be at the ledger any more; who still waits to be told is not told. Takes NULL. */
 void journal_free(struct journal *j);
 
 /* Add one change; copied. */

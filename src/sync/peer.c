@@ -41,9 +41,9 @@ enum err peer_open(struct peer *p, uint64_t epoch, const struct wire_dialect *ag
 	bool grants = agreed->version >= WIRE_TWO_STEPS && agreed->window_events;
 	enum err err;
 
-	inbox_two_step(p->inbox, agreed->version >= WIRE_TWO_STEPS);
 	if ((err = outbox_connected(p->outbox, epoch)) != E_OK || (err = inbox_connected(p->inbox, epoch)) != E_OK)
 		return err;
+	inbox_two_step(p->inbox, agreed->version >= WIRE_TWO_STEPS);
 	p->epoch = epoch;
 	p->dialect = *agreed;
 	p->limit = smaller_limit(p->message_max, agreed->message_max ? agreed->message_max : p->told_max);

@@ -67,7 +67,7 @@ bool role_verb(enum wire_type type, enum identity_verb *ret_verb)
 struct identity_verdict role_decide(const struct role *r, enum identity_end end, const struct replica_case *c,
 				    json_object *local, bool foreign)
 {
-	char principal_uid[DIGEST_SIZE + OBJECT_NAME_MAX];
+	char principal_uid[OBJECT_NAME_MAX + 1];
 	struct identity_policy policy = r->config.policy;
 	struct identity_event event;
 	struct identity_local there;

@@ -242,7 +242,7 @@ static struct outbox_stats out(struct desk *d)
 
 static void a_newer_stream_counts_and_an_older_one_changes_nothing(void **state)
 {
-	const struct wire_dialect agreed = { .version = WIRE_TWO_STEPS };
+	const struct wire_dialect agreed = { .version = WIRE_TWO_STEPS }, older = { .version = WIRE_UPSTREAM };
 	struct desk d;
 
 	(void)state;
@@ -250,8 +250,11 @@ static void a_newer_stream_counts_and_an_older_one_changes_nothing(void **state)
 	assert_int_equal(peer_epoch(d.p), 1);
 	assert_true(peer_speaks_upstream(d.p));
 	assert_int_equal(peer_open(d.p, 5, &agreed), E_OK);
-	assert_int_equal(peer_open(d.p, 4, &agreed), E_CANCELLED);
+	assert_int_equal(peer_open(d.p, 4, &older), E_CANCELLED);
 	assert_false(peer_speaks_upstream(d.p));
+	d.epoch = 5;
+	hear_about(&d, WIRE_CREATE, "web_u1", "web_u1_1");
+	expect(&d, "event io.argoproj.argocd-agent.event.create, web_u1_1\n> received web_u1_1\n");
 	peer_close(d.p, 4);
 	peer_close(d.p, 0);
 	assert_int_equal(peer_epoch(d.p), 5);
