@@ -8,17 +8,16 @@ _holdfast() {
 	local program=${COMP_WORDS[0]} current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local group=("${COMP_WORDS[@]:1:COMP_CWORD-1}") words
 
-	if [ "$COMP_CWORD" -eq 1 ]; then
+	if [ "$COMP_CWORD" -eq 1 ] || { [ "$COMP_CWORD" -eq 2 ] && [ "$previous" = help ]; }; then
 		words="$("$program" --help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\).*/\1/p' | uniq)"
 	elif [[ $current == -* ]]; then
 		words="$("$program" "${group[0]}" --help 2>/dev/null | _holdfast_words --)"
 		[ "$COMP_CWORD" -le 2 ] || words+=" $("$program" "${group[0]}" "${group[1]}" --help 2>/dev/null | _holdfast_words --)"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $previous == store || $previous == dead || $previous == hooks || $previous == pki ]]; then
 		words="$("$program" "$previous" --help 2>/dev/null | sed -n "s/^  $previous \([a-z]*\).*/\1/p")"
-	elif [ "$previous" = --log-level ]; then
-		words="debug info warn error"
-	elif [ "$previous" = --log-format ]; then
-		words="auto json text"
+	elif [[ $previous == --* ]]; then # one of "ec|rsa"
+		words="$({ "$program" "${group[0]}" --help; "$program" "${group[0]}" "${group[1]}" --help; } 2>/dev/null |
+			sed -n "s/^ \{2,6\}\(-[A-Za-z], \)\{0,1\}$previous \([a-z0-9.-]*|[^ ]*\).*/\2/p" | tr '|' '\n' | sort -u)"
 	fi
 	if [ -n "${words-}" ]; then
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -138,6 +138,23 @@ def test_a_group_lists_its_commands():
     assert "which of its commands?" in done.stderr and "dead list" in done.stderr
 
 
+@pytest.mark.parametrize("line, offered", [
+    ("st", ["status", "store"]),
+    ("help st", ["status", "store"]),
+    ("store v", ["vacuum"]),
+    ("tail --f", ["--follow", "--from"]),
+    ("pki issue --key-type ", ["ec", "rsa"]),
+    ("principal --tls-min-version ", ["tls1.2", "tls1.3"]),
+    ("store check --log-format ", ["auto", "json", "text"]),
+    ("tail --data-dir ", []),
+])
+def test_the_shell_completes_commands_options_and_their_words(line, offered):
+    script = """compopt() { :; }; . "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; echo "${COMPREPLY[@]}" """
+    words = [ROOT / "docs/man/holdfast.bash", HOLDFAST, *line.split(" ")]
+    done = subprocess.run(["bash", "-c", script, *map(str, words)], check=True, capture_output=True, text=True, timeout=90)
+    assert (done.stdout.split(), done.stderr) == (offered, "")
+
+
 @pytest.mark.parametrize("words, said", [
     (["tial"], "unknown command 'tial'; did you mean 'tail'?"),
     (["checkconfig"], "unknown command 'checkconfig'; did you mean 'check-config'?"),
