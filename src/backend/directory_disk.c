@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define CHUNK 65536
 
 enum err disk_err(int number)
@@ -172,32 +174,18 @@ enum err disk_read(int dir, const char *file, uint64_t max, struct why *why, str
 	return err;
 }
 
-static enum err write_all(int fd, struct str text, struct why *why, const char *file)
-{
-	while (text.n) {
-		ssize_t n = write(fd, text.p, text.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return why_errno(why, disk_err(errno), errno, "write %s", file);
-		text = str_sub(text, (size_t)n, text.n);
-	}
-	return E_OK;
-}
-
 enum err disk_write(int dir, const char *file, struct str text, mode_t mode, struct why *why, int *ret_fd)
 {
 	int fd = openat(dir, file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0777);
-	enum err err;
+	int problem;
 
 	if (fd < 0)
 		return why_errno(why, disk_err(errno), errno, "create %s", file);
-	err = write_all(fd, text, why, file);
-	if (err != E_OK) {
+	problem = file_write_fd(fd, text);
+	if (problem) {
 		close(fd);
 		(void)unlinkat(dir, file, 0);
-		return err;
+		return why_errno(why, disk_err(problem), problem, "write %s", file);
 	}
 	/* Blocks are given now, so that one commit of the file system's journal serves all files of a batch. */
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);

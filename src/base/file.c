@@ -100,6 +100,18 @@ enum err file_read(const char *path, size_t max, struct buf *ret_content, struct
 	return err;
 }
 
+int file_write_fd(int fd, struct str bytes)
+{
+	while (bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno != EINTR)
+			return errno;
+		bytes = str_sub(bytes, n > 0 ? (size_t)n : 0, bytes.n);
+	}
+	return 0;
+}
+
 enum err file_check(const char *path, struct why *why)
 {
 	int fd = -1;

@@ -21,5 +21,8 @@ enum err file_read_fd(int fd, size_t max, struct buf *ret_content, struct why *w
 /* Both: "read PATH: " and the reason. */
 enum err file_read(const char *path, size_t max, struct buf *ret_content, struct why *why);
 
+/* All of it, at the place where the file stands. 0, or what errno said. */
+int file_write_fd(int fd, struct str bytes);
+
 /* Can it be read? Before a library is given the path, which would open anything. The reason alone. */
 enum err file_check(const char *path, struct why *why);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/rand.h"
 
@@ -25,24 +26,31 @@ static void describe(const struct admin_file *f, struct str host, uint16_t port,
 		 v6 ? "]" : "", port, f->token);
 }
 
+/* 0, or what errno said. */
+static int write_beside(const char *beside, const char *to, struct str text)
+{
+	int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), problem;
+
+	if (fd < 0)
+		return errno;
+	problem = file_write_fd(fd, text);
+	if (!problem && rename(beside, to) != 0)
+		problem = errno;
+	close(fd);
+	if (problem)
+		(void)unlink(beside);
+	return problem;
+}
+
 static enum err write_text(const char *to, struct str text, struct why *why)
 {
 	struct buf beside = { 0 };
-	const char *path;
-	enum err err = E_OK;
-	int fd;
+	int problem;
 
 	buf_addf(&beside, "%s.new", to);
-	path = buf_cstr(&beside);
-	fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
-	if (fd < 0 || write(fd, text.p, text.n) != (ssize_t)text.n || rename(path, to) != 0)
-		err = why_errno(why, E_IO, errno, "write %s", to);
-	if (fd >= 0)
-		close(fd);
-	if (fd >= 0 && err != E_OK)
-		(void)unlink(path);
+	problem = buf_cstr(&beside) ? write_beside(beside.p, to, text) : ENOMEM;
 	buf_release(&beside);
-	return err;
+	return problem ? why_errno(why, E_IO, problem, "write %s", to) : E_OK;
 }
 
 enum err admin_file_write(struct admin_file *f, const char *data_dir, struct str host, uint16_t port, struct why *why)
