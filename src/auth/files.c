@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 static enum err errno_err(int e)
@@ -21,20 +22,6 @@ void wipe_text(char *secret)
 	if (secret)
 		explicit_bzero(secret, strlen(secret));
 	mem_free(secret);
-}
-
-static bool write_all(int fd, struct str rest)
-{
-	while (rest.n) {
-		ssize_t n = write(fd, rest.p, rest.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		rest = str_sub(rest, (size_t)n, rest.n);
-	}
-	return true;
 }
 
 /* A name is safe on the disk when its directory is. */
@@ -70,8 +57,8 @@ enum err file_write(const char *path, struct str content, mode_t mode, bool repl
 	fd = mkostemp(draft, O_CLOEXEC);
 	if (fd < 0)
 		return why_errno(why, errno_err(errno), errno, "write %s", path);
-	if (write_all(fd, content) && fchmod(fd, mode) == 0 && fsync(fd) == 0 && give_name(draft, path, replace) &&
-	    sync_directory(path)) {
+	if (file_write_fd(fd, content) == 0 && fchmod(fd, mode) == 0 && fsync(fd) == 0 &&
+	    give_name(draft, path, replace) && sync_directory(path)) {
 		(void)close(fd);
 		return E_OK;
 	}
