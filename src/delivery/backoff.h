@@ -1,7 +1,7 @@
 /*
  * backoff.h -- how long to wait before trying again.
  *
- * Shape     pure: exponential, capped, full jitter (the wait is drawn between 0 and the step; randomness is an argument).
+ * Shape     pure: exponential, capped, full jitter (the wait is drawn up to the step; randomness is an argument).
  * Units     ms.
  * Source    docs/delivery.md "Sending again"; full jitter: AWS Architecture Blog, "Exponential Backoff And Jitter" (2015)
  */

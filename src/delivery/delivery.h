@@ -34,10 +34,10 @@ enum delivery_type {
 		DELIVERY_TYPE_COUNT,
 };
 
-/* The longest ordering key, resource id and event id in bytes; the longest reason kept. */
 /* Commands of a resource whose ids a receiver remembers: who sends them has no more on the way that it might say again. */
 #define DELIVERY_COMMANDS   8
 
+/* The longest ordering key, resource id and event id in bytes; the longest reason kept. */
 #define DELIVERY_TEXT_MAX   1024
 #define DELIVERY_REASON_MAX 256
 

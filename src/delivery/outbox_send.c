@@ -84,8 +84,6 @@ static bool rate_allows(struct outbox *o, uint64_t now_ms)
 {
 	uint64_t wait_ms = 0;
 
-	if (now_ms < o->rate_ready_ms)
-		return false;
 	if (rate_take(&o->rate, now_ms, &wait_ms))
 		return true;
 	o->rate_ready_ms = now_ms + wait_ms;

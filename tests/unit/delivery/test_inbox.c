@@ -212,6 +212,7 @@ static void a_repetition_is_answered_and_not_applied_again(void **state)
 	say(&c);
 	applied(&c);
 	say(&c);
+	put(&c, "a", "s1", 2); /* the same frame */
 	put(&c, "a", "s1", 3);
 	start(&c);
 	say(&c);
@@ -219,8 +220,29 @@ static void a_repetition_is_answered_and_not_applied_again(void **state)
 		   "apply a spec 1\n"
 		   "received a 1 #2\n"
 		   "applied a 1 #2\n"
+		   "applied a 1 #2\n"
 		   "applied a 1 #3\n");
-	assert_int_equal(stats(&c).repeats, 2);
+	assert_int_equal(stats(&c).repeats, 3);
+	counter_close(&c);
+}
+
+/* Both have version 1: the first was deleted and made again under its name. */
+static void the_same_version_of_a_successor_is_another_event(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	put(&c, "A", "o9", 0);
+	put(&c, "A", "s1", 0);
+	put(&c, "a", "s1", 0);
+	for (int i = 0; i < 3; i++) {
+		start(&c);
+		applied(&c);
+	}
+	expect(&c, "apply a spec 1\napply A command 9\napply A spec 1\n");
+	assert_int_equal(stats(&c).repeats, 1);
 	counter_close(&c);
 }
 
@@ -291,6 +313,9 @@ static void what_was_overtaken_on_the_way_is_dropped(void **state)
 	say(&c);
 	expect(&c, "apply a delete 2\nreceived a 2 #9\n");
 	assert_int_equal(stats(&c).outdated, 1);
+	put(&c, "a", "d2", 12); /* it was sent again */
+	assert_int_equal(put(&c, "a", "s1", 11), E_OK);
+	assert_int_equal(stats(&c).outdated, 2);
 	applied(&c);
 	assert_int_equal(inbox_connected(c.i, 2), E_OK); /* numbers start again on a new stream */
 	e = event("a", "s3", 1);
@@ -309,12 +334,15 @@ static void an_older_stream_is_fenced(void **state)
 	counter_open(&c, NULL);
 	put(&c, "b", "s1", 0);
 	assert_int_equal(inbox_connected(c.i, 1), E_CANCELLED);
+	assert_int_equal(stats(&c).older, 0);
 	assert_int_equal(inbox_connected(c.i, 3), E_OK);
+	assert_int_equal(stats(&c).older, 1);
 	assert_int_equal(inbox_put(c.i, 1, &e), E_CANCELLED);
 	start(&c); /* what it had brought is applied, and answered on the new stream */
 	applied(&c);
 	say(&c);
 	expect(&c, "apply b spec 1\napplied b 1\n");
+	assert_int_equal(stats(&c).older, 0);
 	counter_close(&c);
 }
 
@@ -397,6 +425,25 @@ static void the_window_bounds_what_is_held(void **state)
 	applied(&c);
 	assert_int_equal(put(&c, "e", "s1", 0), E_OK);
 	assert_int_equal(stats(&c).refused, 2);
+	counter_close(&c);
+}
+
+static void an_event_larger_than_the_window_comes_alone(void **state)
+{
+	CLEANUP(blob_unref_freep) struct blob *big = blob_new((struct str){ "0123456789", 10 });
+	struct inbox_options options = inbox_defaults;
+	struct delivery_event e = event("a", "s1", 0);
+	struct counter c;
+
+	(void)state;
+	options.window_bytes = 5;
+	counter_open(&c, &options);
+	e.bytes = big;
+	assert_int_equal(inbox_put(c.i, 1, &e), E_OK);
+	assert_int_equal(put(&c, "b", "s1", 0), E_LIMIT);
+	start(&c);
+	applied(&c);
+	assert_int_equal(put(&c, "b", "s1", 0), E_OK);
 	counter_close(&c);
 }
 
@@ -565,6 +612,7 @@ int main(void)
 		cmocka_unit_test(the_number_of_answers_changes_with_the_peer),
 		cmocka_unit_test(an_outcome_overtakes_the_received_that_was_not_written_yet),
 		cmocka_unit_test(a_repetition_is_answered_and_not_applied_again),
+		cmocka_unit_test(the_same_version_of_a_successor_is_another_event),
 		cmocka_unit_test(a_command_and_its_state_share_their_ids_and_are_two_events),
 		cmocka_unit_test(the_last_eight_commands_are_remembered),
 		cmocka_unit_test(after_a_delete_the_old_version_is_new_again),
@@ -574,6 +622,7 @@ int main(void)
 		cmocka_unit_test(a_reason_of_any_length_is_answered_in_bounds),
 		cmocka_unit_test(a_poison_event_holds_nobody_up),
 		cmocka_unit_test(the_window_bounds_what_is_held),
+		cmocka_unit_test(an_event_larger_than_the_window_comes_alone),
 		cmocka_unit_test(answers_that_nobody_reads_stop_the_intake),
 		cmocka_unit_test(the_memory_is_bounded_and_forgets_the_least_used),
 		cmocka_unit_test(what_was_applied_before_a_restart_is_told),

@@ -54,11 +54,12 @@ static void how_long_an_event_waited_and_was_on_its_way_is_known(void **state)
 	(void)state;
 	options.window_events = 2;
 	desk_open(&d, &options);
+	d.now = 1000;
 	desk_add(&d, "a", "s1");
 	desk_add(&d, "b", "s1");
 	desk_add(&d, "c", "s1");
 	desk_send_all(&d, 9);
-	d.now = 300;
+	d.now = 1300;
 	assert_int_equal(progress(&d).sum_ms, 600);
 	assert_int_equal(progress(&d).longest_ms, 300);
 	desk_ack(&d, "a", "s1");
@@ -66,8 +67,9 @@ static void how_long_an_event_waited_and_was_on_its_way_is_known(void **state)
 	assert_true(str_is(answered.kind, "Application"));
 	assert_int_equal(answered.waited_ms, 0);
 	assert_int_equal(answered.out_ms, 300);
-	desk_send_all(&d, 9); /* c had no room until now */
-	desk_wait(&d, 5200);  /* it went twice: it is on its way since the first time */
+	assert_int_equal(lag_quantile(outbox_lag(d.o), 1000), 500); /* the bucket of 300 ms ends there */
+	desk_send_all(&d, 9);                                       /* c had no room until now */
+	desk_wait(&d, 5200); /* it went twice: it is on its way since the first time */
 	assert_int_equal(progress(&d).sum_ms, 5500 + 5200);
 	assert_int_equal(progress(&d).longest_ms, 5500);
 	desk_ack(&d, "c", "s1");
@@ -123,6 +125,67 @@ static void the_timer_starts_when_the_bytes_have_left(void **state)
 	assert_int_equal(outbox_due(d.o, 0), UINT64_MAX);
 	outbox_sent(d.o, f.order, 700, 0);
 	assert_int_equal(outbox_due(d.o, 700), 5700);
+	desk_close(&d);
+}
+
+static void what_has_not_left_yet_has_no_timer(void **state)
+{
+	struct outbox_frame first, second;
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "s1");
+	assert_true(outbox_take(d.o, 0, &first));
+	assert_true(outbox_take(d.o, 0, &second));
+	outbox_sent(d.o, first.order, 0, 1);
+	assert_true(outbox_take(d.o, 1000000, &second));
+	assert_true(str_is(second.resource_id, "a"));
+	assert_false(outbox_take(d.o, 1000000, &second));
+	desk_close(&d);
+}
+
+/* Else all that was written at once would come again at once. */
+static void what_leaves_together_does_not_come_again_together(void **state)
+{
+	struct outbox_frame f = { 0 };
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "s1");
+	while (outbox_take(d.o, 0, &f))
+		continue;
+	outbox_sent(d.o, f.order, 0, 4000);
+	d.now = outbox_due(d.o, 0);
+	assert_true(desk_send(&d));
+	assert_false(desk_send(&d));
+	desk_close(&d);
+}
+
+static void a_crowd_of_timers_is_run_in_parts(void **state)
+{
+	char kind[] = { 'k', '0', '\0' };
+	struct outbox_frame f = { 0 };
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	for (kind[1] = '0'; kind[1] < '0' + 70; kind[1]++) {
+		struct delivery_event e = {
+			.type = DELIVERY_SPEC, .kind = str_of(kind), .resource_id = str_of(kind), .event_id = STR("1")
+		};
+
+		assert_int_equal(outbox_add(d.o, &e, 0), E_OK);
+	}
+	while (outbox_take(d.o, 0, &f))
+		continue;
+	outbox_sent(d.o, f.order, 0, 1);
+	assert_true(outbox_take(d.o, 1000000, &f));
+	assert_int_equal(desk_stats(&d).waiting, 63);
+	assert_int_equal(desk_stats(&d).in_flight, 7);
 	desk_close(&d);
 }
 
@@ -272,6 +335,47 @@ static void after_a_reconnect_what_was_in_flight_goes_again_at_once_and_first(vo
 			"[   100] b s1\n"
 			"[   100] c s1\n"
 			"[   100] e s1\n");
+	desk_close(&d);
+}
+
+/* What was taken and not written stands behind what was sent before it. */
+static void after_a_reconnect_the_order_is_that_of_sending(void **state)
+{
+	struct outbox_frame f;
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "s1");
+	desk_send(&d);
+	assert_true(outbox_take(d.o, d.now, &f));
+	desk_reconnect(&d);
+	desk_send_all(&d, 10);
+	desk_expect(&d, "[     0] a s1\n"
+			"[     0] a s1\n"
+			"[     0] b s1\n");
+	desk_close(&d);
+}
+
+static void after_a_reconnect_waits_begin_from_the_first_step(void **state)
+{
+	struct outbox_frame f;
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "s1");
+	desk_send_all(&d, 2);
+	desk_wait(&d, 600000); /* both went several times */
+	desk_answer(&d, "b", "s1", DELIVERY_REJECTED, true, "busy");
+	assert_int_equal(desk_stats(&d).in_flight, 1);
+	assert_int_equal(desk_stats(&d).held_back, 1);
+	desk_reconnect(&d);
+	while (outbox_take(d.o, d.now, &f))
+		assert_int_equal(f.attempt, 1);
+	assert_int_equal(desk_stats(&d).in_flight, 2);
 	desk_close(&d);
 }
 
@@ -472,7 +576,8 @@ static void a_sending_and_its_rejection_are_one_failure(void **state)
 	struct desk d;
 
 	(void)state;
-	options.resend_floor_ms = options.resend_base_ms; /* the first wait is exact */
+	options.resend_floor_ms = options.resend_base_ms; /* the first wait is exact, the second far from it */
+	options.resend_factor = 100;
 	desk_open(&d, &options);
 	desk_add(&d, "a", "s1");
 	assert_true(desk_send(&d));
@@ -640,7 +745,7 @@ static void what_is_malformed_is_refused(void **state)
 {
 	static char longest[DELIVERY_TEXT_MAX + 1];
 	struct delivery_event good = { .type = DELIVERY_SPEC, .resource_id = STR("a"), .event_id = STR("1") };
-	struct delivery_event bad[] = { good, good, good, good, good, good, good, good };
+	struct delivery_event bad[] = { good, good, good, good, good, good, good, good, good };
 	struct desk d;
 
 	(void)state;
@@ -653,6 +758,9 @@ static void what_is_malformed_is_refused(void **state)
 	bad[5].namespace = (struct str){ "a\0b", 3 };
 	bad[6].type = DELIVERY_TYPE_COUNT;
 	bad[7].name = STR("other"); /* its resource waits under another key */
+	bad[8].resource_id = STR("b");
+	bad[8].kind = (struct str){ longest, DELIVERY_TEXT_MAX / 2 };
+	bad[8].name = (struct str){ longest, DELIVERY_TEXT_MAX / 2 - 1 }; /* with what separates them */
 	desk_open(&d, NULL);
 	assert_int_equal(outbox_add(d.o, &good, 0), E_OK);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -789,6 +897,13 @@ static void the_oldest_age_is_that_of_the_oldest_change(void **state)
 	assert_int_equal(desk_stats(&d).oldest_ms, 200);
 	desk_ack(&d, "b", "s1");
 	assert_int_equal(desk_stats(&d).oldest_ms, UINT64_MAX);
+	d.now = 400;
+	desk_add(&d, "a", "s3");
+	d.now = 500;
+	desk_add(&d, "A", "c1");
+	d.now = 600;
+	desk_add(&d, "a", "s4"); /* goes behind the create, out of step since 400 */
+	assert_int_equal(desk_stats(&d).oldest_ms, 400);
 	desk_close(&d);
 }
 
@@ -799,6 +914,9 @@ int main(void)
 		cmocka_unit_test(how_long_an_event_waited_and_was_on_its_way_is_known),
 		cmocka_unit_test(waits_are_drawn_between_the_floor_and_the_growing_step),
 		cmocka_unit_test(the_timer_starts_when_the_bytes_have_left),
+		cmocka_unit_test(what_has_not_left_yet_has_no_timer),
+		cmocka_unit_test(what_leaves_together_does_not_come_again_together),
+		cmocka_unit_test(a_crowd_of_timers_is_run_in_parts),
 		cmocka_unit_test(received_stops_the_timer_and_the_outcome_frees),
 		cmocka_unit_test(received_before_the_bytes_are_known_to_have_left_starts_no_timer),
 		cmocka_unit_test(an_answer_counts_only_for_what_was_sent),
@@ -806,6 +924,8 @@ int main(void)
 		cmocka_unit_test(a_create_serves_for_the_spec_of_its_version),
 		cmocka_unit_test(a_late_ack_of_what_waits_to_be_sent_again_counts),
 		cmocka_unit_test(after_a_reconnect_what_was_in_flight_goes_again_at_once_and_first),
+		cmocka_unit_test(after_a_reconnect_the_order_is_that_of_sending),
+		cmocka_unit_test(after_a_reconnect_waits_begin_from_the_first_step),
 		cmocka_unit_test(a_newer_stream_fences_the_older_without_a_goodbye),
 		cmocka_unit_test(control_goes_first_and_leaves_no_residue),
 		cmocka_unit_test(the_window_holds_back_by_count_and_by_bytes),

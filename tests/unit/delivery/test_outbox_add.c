@@ -58,6 +58,7 @@ static const struct {
 	{ "d1 A:c1 A:d2", "d1 A:d2" },
 	{ "d1 A:c1 d3", "d3 A:c1" },
 	{ "s1 A:c1 s2", "A:c1 s2" },
+	{ "s1 A:c1 s1", "A:c1 s1" },
 	{ "s1 > A:c1 d2", "s1 A:c1 d2" }, /* given in the wrong order: the UID tells the receiver */
 	/* the same version again changes nothing */
 	{ "s1 s1", "s1" },
@@ -68,6 +69,7 @@ static const struct {
 	{ "c1 s2 o2 s2", "c1 s2 o2" },
 	/* what comes back gives way to the newer one behind it */
 	{ "s1 > s2 cut", "s1 s2" },
+	{ "s1 > s2 cut > s2 ok", "s1 s2" },
 	{ "s1 > o1 s2 cut", "s1 s2 o1" },
 	{ "s1 > t1 s2 cut", "s1 s2 t1" },
 	{ "s1 > c2 s3 cut", "s1 s1 c2 s3" },
