@@ -215,9 +215,15 @@ class Net:
         return a.start().ready() if start else a
 
 
+MADE = []
+
+
 @pytest.fixture(scope="session")
 def sync_pki(tmp_path_factory):
-    return make_pki(tmp_path_factory.mktemp("pki"), ("site-1", "site-2", "site-3", "site-4"))
+    """One for all: a fixture that modules import is called for each of them, whatever its scope."""
+    if not MADE:
+        MADE.append(make_pki(tmp_path_factory.mktemp("pki"), ("site-1", "site-2", "site-3", "site-4")))
+    return MADE[0]
 
 
 @pytest.fixture
