@@ -34,6 +34,13 @@ static void put(const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
+static void begin(struct secret_file *s, const char *text, uint64_t overlap_ms)
+{
+	put(text);
+	secret_file_init(s, path);
+	s->overlap_ms = overlap_ms;
+}
+
 static void the_content_without_one_newline_is_the_secret(void **state)
 {
 	struct secret_file s;
@@ -94,9 +101,7 @@ static void old_and_new_are_right_until_the_overlap_is_over(void **state)
 	struct secret_file s;
 
 	(void)state;
-	put("old");
-	secret_file_init(&s, path);
-	s.overlap_ms = 5000;
+	begin(&s, "old", /* overlap_ms= */ 5000);
 	secret_file_look(&s, 10000);
 	rotate("newer");
 	ahead_ms = -60000; /* it has changed just now, or will have */
@@ -118,9 +123,7 @@ static void the_overlap_begins_when_the_old_one_was_seen_last_at_the_earliest(vo
 	struct secret_file s;
 
 	(void)state;
-	put("old");
-	secret_file_init(&s, path);
-	s.overlap_ms = 5000;
+	begin(&s, "old", /* overlap_ms= */ 5000);
 	secret_file_look(&s, 10000);
 	secret_file_look(&s, 20000);
 	rotate("newer");
@@ -137,9 +140,7 @@ static void only_the_secret_before_is_kept(void **state)
 	struct secret_file s;
 
 	(void)state;
-	put("one");
-	secret_file_init(&s, path);
-	s.overlap_ms = 60000;
+	begin(&s, "one", /* overlap_ms= */ 60000);
 	secret_file_look(&s, 1000);
 	rotate("second");
 	secret_file_look(&s, 2000);
@@ -156,9 +157,7 @@ static void a_file_that_was_empty_in_between_still_overlaps(void **state)
 	struct secret_file s;
 
 	(void)state;
-	put("old");
-	secret_file_init(&s, path);
-	s.overlap_ms = 60000;
+	begin(&s, "old", /* overlap_ms= */ 60000);
 	secret_file_look(&s, 1000);
 	put("");
 	assert_int_equal(secret_file_check(&s, STR("old"), 2000), E_IO);
@@ -173,9 +172,7 @@ static void the_same_secret_in_a_new_file_is_no_change(void **state)
 	struct secret_file s;
 
 	(void)state;
-	put("same");
-	secret_file_init(&s, path);
-	s.overlap_ms = 60000;
+	begin(&s, "same", /* overlap_ms= */ 60000);
 	secret_file_look(&s, 1000);
 	rotate("same\n");
 	secret_file_look(&s, 2000);
@@ -189,9 +186,7 @@ static void a_new_one_goes_on_with_what_the_old_one_knows(void **state)
 	struct secret_file first, second;
 
 	(void)state;
-	put("old");
-	secret_file_init(&first, path);
-	first.overlap_ms = 60000;
+	begin(&first, "old", /* overlap_ms= */ 60000);
 	secret_file_look(&first, 1000);
 	rotate("newer");
 	secret_file_look(&first, 2000);
@@ -234,9 +229,7 @@ static void a_new_one_that_could_inherit_nothing_reads_for_itself(void **state)
 	do {
 		struct secret_file first, second;
 
-		put("old");
-		secret_file_init(&first, path);
-		first.overlap_ms = 60000;
+		begin(&first, "old", /* overlap_ms= */ 60000);
 		secret_file_look(&first, 1000);
 		rotate("newer");
 		secret_file_look(&first, 2000);
@@ -269,9 +262,7 @@ static void another_error_than_a_wrong_one_ends_the_search(void **state)
 	int calls = 0;
 
 	(void)state;
-	put("old");
-	secret_file_init(&s, path);
-	s.overlap_ms = 60000;
+	begin(&s, "old", /* overlap_ms= */ 60000);
 	secret_file_look(&s, 1000);
 	rotate("newer");
 	assert_int_equal(secret_file_match(&s, 2000, count_calls, &calls), E_NOMEM);
