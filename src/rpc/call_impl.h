@@ -153,10 +153,9 @@ enum err rpc_channel_call_start(struct rpc_conn *conn, const char *authority, co
 
 /* call_fields.c */
 
-/* What both ends read the same way: grpc-encoding, grpc-accept-encoding, metadata. False: unknown encoding. */
+/* What both ends read the same way: content-type, grpc-encoding, grpc-accept-encoding, metadata. False: unknown encoding. */
 bool rpc_call_on_common_field(struct rpc_call *call, struct rpc_metadata *metadata, struct str name, struct str value);
 
-/* call_receive.c */
 /* call_receive.c */
 
 /* Bytes of DATA. */

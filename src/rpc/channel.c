@@ -101,7 +101,7 @@ static const struct rpc_role role = {
 	.on_gone = on_gone,
 };
 
-/* "host:port", an IPv6 address in brackets; without the scheme's own port. */
+/* "host:port", an IPv6 address in brackets. */
 static char *make_authority(const struct rpc_channel_options *o)
 {
 	const char *host = o->authority ? o->authority : o->host;

@@ -24,8 +24,6 @@ void rpc_channel_on_field(struct rpc_call *call, struct str name, struct str val
 		on_http_status(call, value);
 	} else if (is_interim(call)) {
 		return;
-	} else if (str_is(name, "content-type")) {
-		call->type_ok = str_starts_nocase(value, STR("application/grpc"));
 	} else if (str_is(name, "grpc-status")) {
 		call->have_status = true;
 		call->code = rpc_code_parse(value);

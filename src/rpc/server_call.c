@@ -27,13 +27,6 @@ static void on_path(struct rpc_call *call, struct str value)
 		refuse(call, 200, RPC_UNAVAILABLE, "out of memory");
 }
 
-/* "application/grpc", alone or with "+proto" or parameters behind it. */
-static bool is_grpc(struct str type)
-{
-	return str_starts_nocase(type, STR("application/grpc")) &&
-	       (type.n == 16 || type.p[16] == '+' || type.p[16] == ';');
-}
-
 void rpc_server_on_field(struct rpc_call *call, struct str name, struct str value)
 {
 	if (call->head_done)
@@ -42,8 +35,6 @@ void rpc_server_on_field(struct rpc_call *call, struct str name, struct str valu
 		on_path(call, value);
 	else if (str_is(name, ":method"))
 		call->is_post = str_is(value, "POST");
-	else if (str_is(name, "content-type"))
-		call->type_ok = is_grpc(value);
 	else if (str_is(name, "grpc-timeout"))
 		on_timeout(call, value);
 	else if (!rpc_call_on_common_field(call, &call->metadata, name, value))

@@ -665,6 +665,14 @@ def test_interim_answers_say_nothing_to_our_client_and_cost_it_nothing(raw_peer)
     assert until_close(client) == ["1 headers x-b=c", "1 message 5 hello", "1 close OK"]
 
 
+@pytest.mark.parametrize("content", [b"text/html", b"application/grpc-web"])
+def test_our_client_takes_no_other_content_for_grpc(raw_peer, content):
+    client, raw = raw_peer()
+    raw.say(frame(HEADERS, 4, 1, literal(b":status", b"200") + literal(b"content-type", content)) +
+            frame(DATA, 0, 1, message(b"hello")) + frame(HEADERS, 5, 1, DONE))
+    assert until_close(client) == ["1 close UNKNOWN the answer is not gRPC"]
+
+
 def test_our_client_does_not_take_half_a_message_for_an_answer(raw_peer):
     client, raw = raw_peer()
     raw.say(frame(HEADERS, 4, 1, ANSWER) + frame(DATA, 0, 1, message(b"hello")[:-1]) + frame(HEADERS, 5, 1, DONE))
