@@ -266,8 +266,7 @@ def test_what_is_no_password_changes_nothing(tmp_path):
     before = (tmp_path / "users").read_bytes()
     for text in ["", "\n", "x" * 73 + "\n"]:
         assert "a password has 1 to 72 bytes" in pki(tmp_path, "user", "a", text=text, code=1)
-    assert "a password has 1 to 72 bytes, and the cost is 4 to 16" in pki(tmp_path, "user", "a", "--cost", "17", text="x",
-                                                                          code=1)
+    assert "--cost: '17' is not within 4 and 16" in pki(tmp_path, "user", "a", "--cost", "17", text="x", code=2)
     assert "'A' is no name of an agent" in pki(tmp_path, "user", "A", text="x", code=2)
     assert "No such file" in pki(tmp_path, "user", "a", "--file", "none/users", text="x", code=1)
     assert (tmp_path / "users").read_bytes() == before
