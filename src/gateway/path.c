@@ -42,7 +42,7 @@ static enum err add_variable(struct buf *b, const struct path_variable *v, struc
 	if (v->regex.p && v->regex.n == 0)
 		return why_set(why, E_CONFIG, "variable %.*s has an empty expression", STR_ARG(v->name));
 	buf_lit(b, "(?:");
-	buf_str(b, v->regex.n ? v->regex : STR("[^/]+"));
+	buf_str(b, v->regex.p ? v->regex : STR("[^/]+"));
 	buf_char(b, ')');
 	return E_OK;
 }

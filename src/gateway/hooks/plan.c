@@ -1,5 +1,7 @@
 #include "gateway/hooks/plan.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 #include "gateway/hooks/text.h"
 #include "gateway/sources/source.h"
@@ -19,13 +21,18 @@ const struct hook_kind *hook_kind_find(const char *kind)
 
 void hook_plan_fill(struct buf *b, const char *pattern, const struct str names[static 2], bool encode)
 {
+	size_t used = 0;
+
 	for (; *pattern; pattern++) {
-		if (*pattern != '*')
+		if (*pattern != '*') {
 			buf_char(b, *pattern);
-		else if (encode)
-			text_encode(b, *names++);
+			continue;
+		}
+		assert(used < 2);
+		if (encode)
+			text_encode(b, names[used++]);
 		else
-			buf_str(b, *names++);
+			buf_str(b, names[used++]);
 	}
 }
 
