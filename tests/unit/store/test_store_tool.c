@@ -53,7 +53,9 @@ static const struct {
 	{ "DELETE FROM events WHERE pos = 3", "positions 1 to 11: 10 events" },
 	{ "INSERT INTO dead VALUES(77, 'bus', 'why', 1)", "dead letter 77 of bus bus: no such event" },
 	{ "INSERT INTO buses VALUES('bus', 88)", "bus bus: position 88 is behind the last event" },
-	{ "INSERT INTO dedup VALUES(1, x'00', 1, 1)", "key of event 1: the event has none" },
+	{ "INSERT INTO dedup VALUES(1, zeroblob(16), 1, 1)", "key of event 1: no generation 1" },
+	{ "INSERT INTO dedup VALUES(1, x'00', 1, 1)", "key of event 1: a fingerprint of 1 bytes" },
+	{ "INSERT INTO dedup VALUES(1, zeroblob(16), 99, 1)", "key of event 99: it is behind the last event" },
 	{ "DELETE FROM settings WHERE name = 'dedup_secret'", "setting dedup_secret: missing" },
 };
 
