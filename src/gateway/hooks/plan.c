@@ -67,13 +67,19 @@ void hook_plan_add(struct hook_plan *p, const struct hook_provider *provider, co
 		p->err = E_NOMEM;
 }
 
+/* ... at its end. */
+static struct str without_slashes(const char *address)
+{
+	struct str s = str_of(address);
+
+	while (s.n && s.p[s.n - 1] == '/')
+		s.n--;
+	return s;
+}
+
 void hook_plan_base(struct hook_plan *p, const char *base)
 {
-	struct str s = str_of(base);
-
-	while (str_ends(s, STR("/")))
-		s.n--;
-	buf_str(&p->login.base, s);
+	buf_str(&p->login.base, without_slashes(base));
 }
 
 void hook_plan_release(struct hook_plan *p)
@@ -108,11 +114,9 @@ void hook_plan_route(const struct route_config *route, struct hook_plan *ret_pla
 
 bool hook_plan_url(const struct route_config *route, struct buf *ret_url)
 {
-	struct str url = str_of(route->url), endpoint = str_of(route->endpoint);
+	struct str endpoint = str_of(route->endpoint);
 
-	while (str_ends(url, STR("/")))
-		url.n--;
-	buf_str(ret_url, url);
+	buf_str(ret_url, without_slashes(route->url));
 	if (!str_starts(endpoint, STR("/")))
 		buf_char(ret_url, '/');
 	buf_str(ret_url, endpoint);
