@@ -37,6 +37,7 @@ struct hub_agent {
 	struct link in_ready;
 	struct heap_node due;
 	char *rows;                  /* its name in the ledger */
+	bool complete;               /* its session has been told of all there was */
 	uint64_t stale_ms;           /* a report was lost for want of memory: all is reported again then; 0: none was */
 	void *user;                  /* the owner's: its stream */
 	struct quiet quiet;          /* the owner's: lines about events that went wrong */

@@ -168,6 +168,7 @@ static void complete(struct hub_agent *agent)
 {
 	const struct hub *h = agent->hub;
 
+	agent->complete = true;
 	session_synced(agent->session, h->o.now_ms(h->o.events.ctx), h->o.wall_ns(h->o.events.ctx));
 	hub_ready(agent);
 }
@@ -325,15 +326,14 @@ static void on_gone(void *ctx, struct object *last)
 		report_repositories(h);
 }
 
-static void told(struct hub *h)
+static struct hub_agent *incomplete(const struct hub *h)
 {
 	struct hub_agent *a;
 	size_t at = 0;
 
-	h->state = HUB_SYNCED;
-	while ((a = hub_next(h, &at)))
-		complete(a);
-	h->o.events.on_synced(h->o.events.ctx);
+	while ((a = hub_next(h, &at)) && a->complete)
+		;
+	return a;
 }
 
 bool hub_is_telling(const struct hub *h)
@@ -343,6 +343,7 @@ bool hub_is_telling(const struct hub *h)
 
 void hub_tell(struct hub *h)
 {
+	struct hub_agent *a;
 	struct link *first;
 
 	if (!hub_is_telling(h))
@@ -353,8 +354,14 @@ void hub_tell(struct hub *h)
 		list_remove(first);
 		report(h, k->bucket, k->object);
 	}
-	if (list_empty(&h->untold))
-		told(h);
+	if (!list_empty(&h->untold))
+		return;
+	if ((a = incomplete(h)))
+		complete(a); /* which looks at all that it has: one in a turn */
+	if (incomplete(h))
+		return;
+	h->state = HUB_SYNCED;
+	h->o.events.on_synced(h->o.events.ctx);
 }
 
 static void on_synced(void *ctx)

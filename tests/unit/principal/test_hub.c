@@ -551,6 +551,28 @@ static void what_there_is_at_the_start_is_told_in_pieces(void **state)
 	end(&sc);
 }
 
+/* Each looks then at all that it has. */
+static void agents_are_complete_one_after_the_other(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	put(&sc, APP("a1", "u1", "r1"));
+	put(&sc, APP("a2", "u2", "r1"));
+	run(&sc, 5);
+	crash(&sc);
+	restart(&sc);
+	while (ground_step(&sc.g))
+		;
+	assert_int_equal(hub_find(sc.hub, str_of("a1"))->complete + hub_find(sc.hub, str_of("a2"))->complete, 1);
+	assert_false(hub_is_synced(sc.hub));
+	(void)hub_turn(sc.hub);
+	assert_true(hub_find(sc.hub, str_of("a1"))->complete && hub_find(sc.hub, str_of("a2"))->complete);
+	assert_true(hub_is_synced(sc.hub));
+	end(&sc);
+}
+
 /* Its first rows are durable before the last object is told. */
 static void what_is_new_at_the_start_does_not_make_up_for_what_is_gone(void **state)
 {
@@ -884,6 +906,7 @@ int main(void)
 		cmocka_unit_test(what_was_deleted_while_it_was_down_goes_to_an_agent_of_which_only_rows_are_left),
 		cmocka_unit_test(an_empty_source_wipes_nobody_until_somebody_says_so),
 		cmocka_unit_test(what_there_is_at_the_start_is_told_in_pieces),
+		cmocka_unit_test(agents_are_complete_one_after_the_other),
 		cmocka_unit_test(what_is_new_at_the_start_does_not_make_up_for_what_is_gone),
 		cmocka_unit_test(what_an_agent_knew_in_another_mode_means_nothing),
 		cmocka_unit_test(the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked),
