@@ -45,7 +45,7 @@ static uint64_t turn;
 
 static void die(const char *what, const struct why *why)
 {
-	fprintf(stderr, "bench_directory: %s: %s\n", what, why ? why->text : "failed");
+	(void)fprintf(stderr, "bench_directory: %s: %s\n", what, why ? why->text : "failed");
 	exit(1);
 }
 
@@ -67,7 +67,7 @@ static void floor_batch(int at, unsigned window, uint64_t number)
 	char name[32];
 
 	for (unsigned i = 0; i < window; i++) {
-		snprintf(temp, sizeof(temp), "t%u", i);
+		(void)snprintf(temp, sizeof(temp), "t%u", i);
 		fds[i] = openat(at, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		if (fds[i] < 0 || write(fds[i], body, BODY) != BODY)
 			die("floor", NULL);
@@ -80,8 +80,8 @@ static void floor_batch(int at, unsigned window, uint64_t number)
 		if (fdatasync(fds[i]) != 0)
 			die("floor", NULL);
 		close(fds[i]);
-		snprintf(temp, sizeof(temp), "t%u", i);
-		snprintf(name, sizeof(name), "f%llu", (unsigned long long)((number + i) % OBJECTS));
+		(void)snprintf(temp, sizeof(temp), "t%u", i);
+		(void)snprintf(name, sizeof(name), "f%llu", (unsigned long long)((number + i) % OBJECTS));
 		(void)renameat(at, temp, at, name);
 	}
 	if (fsync(at) != 0)
@@ -95,7 +95,7 @@ static double floor_of(unsigned window)
 	uint64_t start;
 	int at;
 
-	snprintf(path, sizeof(path), "%s/floor", dir);
+	(void)snprintf(path, sizeof(path), "%s/floor", dir);
 	(void)mkdir(path, 0700);
 	at = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
@@ -131,11 +131,12 @@ static void next(struct slot *s)
 			loop_stop(&loop);
 		return;
 	}
-	snprintf(json, sizeof(json),
-		 "{\"metadata\":{\"name\":\"app-%llu\",\"namespace\":\"ns-%llu\"},\"spec\":{\"turn\":%llu,\"body\":\"%"
-		 "s\"},"
-		 "\"status\":{\"turn\":%llu}}",
-		 n, n % NAMESPACES, (unsigned long long)turn, body, (unsigned long long)turn);
+	(void)snprintf(
+		json, sizeof(json),
+		"{\"metadata\":{\"name\":\"app-%llu\",\"namespace\":\"ns-%llu\"},\"spec\":{\"turn\":%llu,\"body\":\"%"
+		"s\"},"
+		"\"status\":{\"turn\":%llu}}",
+		n, n % NAMESPACES, (unsigned long long)turn, body, (unsigned long long)turn);
 	turn++;
 	if (object_new(OBJECT_APPLICATION, str_of(json), &why, &s->object) != E_OK)
 		die("object", &why);
@@ -160,7 +161,7 @@ static void run_case(unsigned window, double floor_per_s)
 	cpu = cpu_s() - cpu;
 	printf("%6u %12.0f %10.0f %10.1f %8.2f\n", window, floor_per_s, (double)done / seconds,
 	       cpu * 1e6 / (double)done, (double)done / seconds / floor_per_s);
-	fflush(stdout);
+	(void)fflush(stdout);
 }
 
 static void ignore_object(void *ctx, struct object *o)
@@ -197,14 +198,14 @@ int main(int argc, char **argv)
 	char root[256];
 
 	if (argc > 1)
-		snprintf(dir, sizeof(dir), "%s", argv[1]);
+		(void)snprintf(dir, sizeof(dir), "%s", argv[1]);
 	if (argc > 2)
 		case_ns = strtoull(argv[2], NULL, 10) * 1000000;
 	if (mkdir(dir, 0700) != 0)
 		die(dir, NULL);
 	memset(body, 'x', BODY);
 	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_TEXT);
-	snprintf(root, sizeof(root), "%s/root", dir);
+	(void)snprintf(root, sizeof(root), "%s/root", dir);
 	options.path = root;
 	if (loop_init(&loop, &why) != E_OK || ledger_open(dir, NULL, &why, &options.ledger) != E_OK ||
 	    directory_open(&loop, &options, &why, &backend) != E_OK || backend_start(backend, &watcher, &why) != E_OK)

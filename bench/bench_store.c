@@ -44,7 +44,7 @@ static uint64_t case_ns = 1000000000;
 
 static void die(const char *what, const struct why *why)
 {
-	fprintf(stderr, "bench_store: %s: %s\n", what, why ? why->text : "failed");
+	(void)fprintf(stderr, "bench_store: %s: %s\n", what, why ? why->text : "failed");
 	exit(1);
 }
 
@@ -75,7 +75,7 @@ static struct result *floor_of(size_t group)
 	uint64_t start, ns;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/floor", dir);
+	(void)snprintf(path, sizeof(path), "%s/floor", dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd < 0 || !block)
 		die(path, NULL);
@@ -112,7 +112,7 @@ static void on_stored(struct store_put *put)
 
 static void prepare(struct client *c, size_t i)
 {
-	snprintf(c->id, sizeof(c->id), "%032zx", i);
+	(void)snprintf(c->id, sizeof(c->id), "%032zx", i);
 	c->row = (struct store_row){
 		.source = STR("webhook"),
 		.name = STR("example"),
@@ -141,7 +141,7 @@ static void remove_store(void)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char path[300];
 
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		(void)unlink(path);
 	}
 }
@@ -237,7 +237,7 @@ static void print_json(void)
 
 static void make_dir(const char *under)
 {
-	snprintf(dir, sizeof(dir), "%s/bench-store-XXXXXX", under);
+	(void)snprintf(dir, sizeof(dir), "%s/bench-store-XXXXXX", under);
 	if (!mkdtemp(dir))
 		die(dir, NULL);
 }

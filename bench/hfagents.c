@@ -228,7 +228,7 @@ static void line(const struct swarm *s, bool lag)
 		       ",\"lag_max_us\":%" PRIu64,
 		       s->lag.n, hist_at(&s->lag, 50), hist_at(&s->lag, 99), s->lag.max);
 	printf("}\n");
-	fflush(stdout);
+	(void)fflush(stdout);
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -275,7 +275,7 @@ static void agent_start(struct swarm *s, unsigned number)
 	a->number = number;
 	a->again.on_due = on_again;
 	if (rpc_channel_new(&s->loop, &options, &why, &a->channel) != E_OK) {
-		fprintf(stderr, "hfagents: %s\n", why.text);
+		(void)fprintf(stderr, "hfagents: %s\n", why.text);
 		exit(1);
 	}
 	(void)loop_timer_start(&s->loop, &a->again, rand_u64() % AGAIN_MS);
@@ -283,8 +283,8 @@ static void agent_start(struct swarm *s, unsigned number)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: hfagents --port N --ca FILE [--host NAME] [--agents N] [--password TEXT]\n"
-			"agents are called a00000, a00001, ...; SIGUSR1 reports the lag, SIGTERM ends\n");
+	(void)fprintf(stderr, "usage: hfagents --port N --ca FILE [--host NAME] [--agents N] [--password TEXT]\n"
+			      "agents are called a00000, a00001, ...; SIGUSR1 reports the lag, SIGTERM ends\n");
 	exit(2);
 }
 
@@ -331,7 +331,7 @@ int main(int argc, char **argv)
 	tls.ca_path = read_options(argc, argv, &s);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (loop_init(&s.loop, &why) != E_OK || tls_client_open(&tls, &why, &s.tls) != E_OK) {
-		fprintf(stderr, "hfagents: %s\n", why.text);
+		(void)fprintf(stderr, "hfagents: %s\n", why.text);
 		return 1;
 	}
 	s.agents = mem_array(s.count, sizeof(*s.agents));
