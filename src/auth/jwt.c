@@ -7,6 +7,7 @@
 #include "auth/claims.h"
 #include "auth/jwt_keys.h"
 #include "base/base64.h"
+#include "base/uuid.h"
 
 #define ALG           "RS512"
 #define SIGNATURE_MAX (JWT_KEY_BITS_MAX / 8)
@@ -17,31 +18,17 @@ static const int64_t lives_ms[] = { JWT_ACCESS_MS, JWT_REFRESH_MS };
 
 /* ---- issue ------------------------------------------------------------------------------------------------------- */
 
-/* Version 4 (RFC 9562 5.4), with dashes. */
-static void put_uuid(struct buf *b, const unsigned char random[static JWT_ID_BYTES])
-{
-	for (size_t i = 0; i < JWT_ID_BYTES; i++) {
-		unsigned byte = random[i];
-
-		if (i == 6)
-			byte = (byte & 0x0f) | 0x40;
-		if (i == 8)
-			byte = (byte & 0x3f) | 0x80;
-		buf_addf(b, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", byte);
-	}
-}
-
 static void put_claims(struct buf *b, enum jwt_use use, const struct agent_name *agent, enum agent_mode mode,
 		       int64_t now_ms, const unsigned char random[static JWT_ID_BYTES])
 {
 	int64_t now = now_ms / 1000;
+	char id[UUID_MAX];
 
+	uuid_write(random, id);
 	buf_addf(b, "{\"iss\":\"%s\",\"sub\":\"{\\\"clientID\\\":\\\"%s\\\",\\\"mode\\\":\\\"%s\\\"}\",", JWT_ISSUER,
 		 agent->text, agent_mode_text(mode));
-	buf_addf(b, "\"aud\":[\"%s\"],\"exp\":%" PRId64 ",\"nbf\":%" PRId64 ",\"iat\":%" PRId64 ",\"jti\":\"",
-		 audiences[use], now + lives_ms[use] / 1000, now, now);
-	put_uuid(b, random);
-	buf_lit(b, "\"}");
+	buf_addf(b, "\"aud\":[\"%s\"],\"exp\":%" PRId64 ",\"nbf\":%" PRId64 ",\"iat\":%" PRId64 ",\"jti\":\"%s\"}",
+		 audiences[use], now + lives_ms[use] / 1000, now, now, id);
 }
 
 static enum err sign(EVP_PKEY *pkey, struct str text, struct buf *ret_token)

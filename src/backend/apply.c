@@ -107,30 +107,10 @@ enum err apply_merge(const struct backend_write *w, const struct object *current
 	return err;
 }
 
-void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY_UID_MAX])
-{
-	static const char hex[] = "0123456789abcdef";
-	size_t n = 0;
-
-	for (size_t i = 0; i < 16; i++) {
-		unsigned char byte = bits[i];
-
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			ret_uid[n++] = '-';
-		if (i == 6)
-			byte = (unsigned char)((byte & 0x0f) | 0x40); /* version 4, RFC 9562 5.4 */
-		if (i == 8)
-			byte = (unsigned char)((byte & 0x3f) | 0x80);
-		ret_uid[n++] = hex[byte >> 4];
-		ret_uid[n++] = hex[byte & 0xf];
-	}
-	ret_uid[n] = '\0';
-}
-
-void apply_uid(char ret_uid[static APPLY_UID_MAX])
+void apply_uid(char ret_uid[static UUID_MAX])
 {
 	unsigned char bits[16];
 
 	rand_bytes(bits, sizeof(bits));
-	apply_uid_of(bits, ret_uid);
+	uuid_write(bits, ret_uid);
 }

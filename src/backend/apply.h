@@ -7,6 +7,7 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "base/uuid.h"
 
 /* Does what is there (NULL: nothing) fit what the write expects? */
 enum err apply_check(const struct backend_write *w, const struct object *current, struct why *why);
@@ -25,8 +26,4 @@ enum err apply_merge(const struct backend_write *w, const struct object *current
 		     struct why *why, struct object **ret_object, bool *ret_changed);
 
 /* A new UID: random, with dashes. */
-#define APPLY_UID_MAX 37
-void apply_uid(char ret_uid[static APPLY_UID_MAX]);
-
-/* 128 random bits, or any, as a UID. */
-void apply_uid_of(const unsigned char bits[static 16], char ret_uid[static APPLY_UID_MAX]);
+void apply_uid(char ret_uid[static UUID_MAX]);

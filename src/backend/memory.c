@@ -128,7 +128,7 @@ static void next_ids(struct memory_store *s, const struct object *current, struc
 	if (current)
 		(void)snprintf(ret_ids->uid, sizeof(ret_ids->uid), "%s", current->uid);
 	else
-		apply_uid_of((const unsigned char *)bits, ret_ids->uid);
+		uuid_write((const unsigned char *)bits, ret_ids->uid);
 	(void)snprintf(ret_ids->version, sizeof(ret_ids->version), "%llu", (unsigned long long)s->version + 1);
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/hex.h"
+#include "base/uuid.h"
 
 static void from_kernel(void *p, size_t n)
 {
@@ -53,8 +53,7 @@ void rand_uuid_hex(char ret_hex[static 33])
 	unsigned char bytes[16];
 
 	rand_bytes(bytes, sizeof(bytes));
-	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
-	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+	uuid_mark(bytes);
 	hex_write(bytes, sizeof(bytes), ret_hex);
 	ret_hex[32] = '\0';
 }

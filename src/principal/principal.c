@@ -7,9 +7,9 @@
 #include "backend/open.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/uuid.h"
 #include "net/systemd.h"
 #include "principal/process.h"
-#include "wire/ids.h"
 
 #define DRAIN_MS    10000 /* for calls that are open when the process is told to stop */
 #define SETTING_UID "principal/uid"
@@ -26,12 +26,12 @@ static enum err know_uid(struct principal *p, struct why *why)
 {
 	enum err err = daemon_setting(&p->daemon, SETTING_UID, &p->uid, why);
 	unsigned char random[16];
-	char uuid[WIRE_UUID];
+	char uuid[UUID_MAX];
 
 	if (err != E_NOT_FOUND)
 		return err;
 	rand_bytes(random, sizeof(random));
-	wire_uuid(random, uuid);
+	uuid_write(random, uuid);
 	buf_str(&p->uid, str_of(uuid));
 	return p->uid.err != E_OK ? p->uid.err : daemon_setting_put(&p->daemon, SETTING_UID, str_of(uuid), why);
 }

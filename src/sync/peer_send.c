@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/seed.h"
+#include "base/uuid.h"
 #include "wire/ack.h"
-#include "wire/ids.h"
 
 /* Of an answer but for our source: two ids, a reason, and attributes of a fixed size. */
 #define REPLY_ROOM (2 * DELIVERY_TEXT_MAX + DELIVERY_REASON_MAX + 1024)
@@ -37,12 +37,12 @@ static enum err encode(const struct wire_event *e, struct blob **ret_message)
 enum err peer_request(struct peer *p, enum wire_type type, enum wire_target target, struct str data, uint64_t now_ms)
 {
 	unsigned char bytes[16];
-	char uuid[WIRE_UUID];
+	char uuid[UUID_MAX];
 	CLEANUP(blob_unref_freep) struct blob *message = NULL;
 	enum err err;
 
 	peer_random(p, bytes);
-	wire_uuid(bytes, uuid);
+	uuid_write(bytes, uuid);
 	struct wire_event e = { .type = type,
 				.target = target,
 				.source = str_of(p->source),
@@ -72,12 +72,12 @@ uint64_t peer_requests(const struct peer *p)
 enum err peer_ping(struct peer *p)
 {
 	unsigned char bytes[16];
-	char uuid[WIRE_UUID];
+	char uuid[UUID_MAX];
 	CLEANUP(blob_unref_freep) struct blob *message = NULL;
 	enum err err;
 
 	peer_random(p, bytes);
-	wire_uuid(bytes, uuid);
+	uuid_write(bytes, uuid);
 	struct wire_event e = { .type = WIRE_PING,
 				.target = WIRE_TO_HEARTBEAT,
 				.source = str_of(p->source),

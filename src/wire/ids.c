@@ -64,23 +64,3 @@ bool wire_event_id_parse(struct str id, struct wire_id *ret_id)
 	*ret_id = parts;
 	return true;
 }
-
-void wire_uuid(const unsigned char random[static 16], char ret_uuid[static WIRE_UUID])
-{
-	static const char digits[] = "0123456789abcdef";
-	char *to = ret_uuid;
-
-	for (size_t i = 0; i < 16; i++) {
-		unsigned char byte = random[i];
-
-		if (i == 6)
-			byte = (unsigned char)((byte & 0x0f) | 0x40); /* version 4 */
-		if (i == 8)
-			byte = (unsigned char)((byte & 0x3f) | 0x80); /* variant of RFC 9562 */
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*to++ = '-';
-		*to++ = digits[byte >> 4];
-		*to++ = digits[byte & 15];
-	}
-	*to = '\0';
-}

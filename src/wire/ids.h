@@ -12,8 +12,6 @@
 #include "base/buf.h"
 #include "wire/event.h"
 
-#define WIRE_UUID 37 /* with its terminating zero */
-
 struct wire_id {
 	struct str name;
 	struct str uid;
@@ -28,6 +26,3 @@ void wire_event_id(enum wire_type type, struct str name, struct str uid, struct 
 /* Take one apart; false: it is none. */
 bool wire_resource_id_parse(struct str id, struct wire_id *ret_id);
 bool wire_event_id_parse(struct str id, struct wire_id *ret_id);
-
-/* A version 4 UUID (RFC 9562 5.4) of these random bytes, terminated. */
-void wire_uuid(const unsigned char random[static 16], char ret_uuid[static WIRE_UUID]);

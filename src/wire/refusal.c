@@ -1,9 +1,9 @@
 #include "wire/refusal.h"
 
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "event/json_text.h"
 #include "rpc/proto.h"
-#include "wire/ids.h"
 #include "wire/members.h"
 
 #define REFUSED "holdfast does not serve this request"
@@ -75,7 +75,7 @@ static void put_resource(const struct request *r, struct buf *json)
 static enum err reply(const struct wire_event *request, struct request *r, struct str source,
 		      const unsigned char random[static 16], struct buf *ret_bytes)
 {
-	char uuid[WIRE_UUID];
+	char uuid[UUID_MAX];
 	struct buf json = { 0 };
 	struct wire_event event = {
 		.type = request->target == WIRE_TO_REDIS ? WIRE_REDIS_RESPONSE : WIRE_RESPONSE,
@@ -90,7 +90,7 @@ static enum err reply(const struct wire_event *request, struct request *r, struc
 		put_redis(r, &json);
 	else
 		put_resource(r, &json);
-	wire_uuid(random, uuid);
+	uuid_write(random, uuid);
 	event.resource_id = str_of(uuid);
 	event.data = buf_view(&json);
 	err = json.err == E_OK ? wire_event_encode(&event, ret_bytes) : json.err;

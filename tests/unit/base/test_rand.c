@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/uuid.h"
+
 #define IDS 20000
 
 static int by_value(const void *a, const void *b)
@@ -74,6 +76,19 @@ static void *first_number(void *ret_value)
 	return NULL;
 }
 
+static void a_uuid_is_version_four_of_its_random_bytes(void **state)
+{
+	static const unsigned char zero[16],
+		ones[16] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
+	char uuid[UUID_MAX];
+
+	(void)state;
+	uuid_write(zero, uuid);
+	assert_string_equal(uuid, "00000000-0000-4000-8000-000000000000");
+	uuid_write(ones, uuid);
+	assert_string_equal(uuid, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+}
+
 static void threads_do_not_share_numbers(void **state)
 {
 	pthread_t a, b;
@@ -93,6 +108,7 @@ int main(void)
 		cmocka_unit_test(ids_are_uuids_of_version_4_and_never_the_same),
 		cmocka_unit_test(every_size_is_filled_whole),
 		cmocka_unit_test(bits_are_even),
+		cmocka_unit_test(a_uuid_is_version_four_of_its_random_bytes),
 		cmocka_unit_test(threads_do_not_share_numbers),
 	};
 

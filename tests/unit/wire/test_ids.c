@@ -68,26 +68,12 @@ static void what_is_no_id_is_refused(void **state)
 		assert_false(wire_event_id_parse(str_of(events[i]), &id));
 }
 
-static void a_uuid_is_version_four_of_its_random_bytes(void **state)
-{
-	static const unsigned char zero[16],
-		ones[16] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
-	char uuid[WIRE_UUID];
-
-	(void)state;
-	wire_uuid(zero, uuid);
-	assert_string_equal(uuid, "00000000-0000-4000-8000-000000000000");
-	wire_uuid(ones, uuid);
-	assert_string_equal(uuid, "ffffffff-ffff-4fff-bfff-ffffffffffff");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_are_put_together_and_taken_apart),
 		cmocka_unit_test(a_command_is_told_from_the_spec_beside_it),
 		cmocka_unit_test(what_is_no_id_is_refused),
-		cmocka_unit_test(a_uuid_is_version_four_of_its_random_bytes),
 	};
 
 	return cmocka_run_group_tests_name("wire ids", tests, NULL, NULL);
