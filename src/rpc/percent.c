@@ -1,5 +1,7 @@
 #include "rpc/percent.h"
 
+#include "base/hex.h"
+
 static const char digits[] = "0123456789ABCDEF";
 
 void percent_write(struct str text, struct buf *ret_coded)
@@ -15,23 +17,11 @@ void percent_write(struct str text, struct buf *ret_coded)
 	}
 }
 
-/* 0..15, or -1. */
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 void percent_read(struct str coded, struct buf *ret_text)
 {
 	for (size_t i = 0; i < coded.n; i++) {
-		int high = coded.p[i] == '%' && coded.n - i > 2 ? digit(coded.p[i + 1]) : -1;
-		int low = high >= 0 ? digit(coded.p[i + 2]) : -1;
+		int high = coded.p[i] == '%' && coded.n - i > 2 ? hex_value(coded.p[i + 1]) : -1;
+		int low = high >= 0 ? hex_value(coded.p[i + 2]) : -1;
 
 		if (low < 0) {
 			buf_char(ret_text, coded.p[i]);
