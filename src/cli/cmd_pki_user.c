@@ -42,13 +42,13 @@ static bool hide(struct termios *ret_before)
 	return tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == 0;
 }
 
-/* The first line; a byte at a time, so that a second question finds the second line. */
-static enum err read_line(struct buf *ret_line, struct why *why)
+/* The first line; a byte at a time, so that a second question finds the second line. At a terminal no Ctrl-C is missed before read(). */
+static enum err read_line(bool terminal, struct buf *ret_line, struct why *why)
 {
 	char c;
-	ssize_t n;
+	ssize_t n = 0;
 
-	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
+	while ((!terminal || interrupt_wait(STDIN_FILENO, -1)) && (n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
 		if (ret_line->n <= PASSWORDS_BYTES_MAX)
 			buf_char(ret_line, c);
 	if (ret_line->n && ret_line->p[ret_line->n - 1] == '\r')
@@ -68,7 +68,7 @@ static enum err ask(const char *question, struct buf *ret_password, struct why *
 	terminal = hide(&before);
 	if (terminal)
 		(void)fprintf(stderr, "%s: ", question);
-	err = read_line(ret_password, why);
+	err = read_line(terminal, ret_password, why);
 	if (terminal) {
 		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 		(void)fprintf(stderr, "\n");
