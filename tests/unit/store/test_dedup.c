@@ -318,6 +318,23 @@ static void a_full_generation_has_a_filter_that_most_new_keys_do_not_pass(void *
 	finds_all(b, GEN_FULL + 1);
 }
 
+static void without_memory_for_a_filter_it_is_made_the_next_time(void **state)
+{
+	struct bench *b = *state;
+
+	add_to_disk(b, 1, GEN_FULL + 1);
+	bench_close(b);
+	bench_open(b);
+	mem_fail_at(1);
+	assert_int_equal(dedup_step(&b->d, 50, b->now, &b->why), E_NOMEM);
+	mem_fail_at(0);
+	bench_close(b); /* as the writer does after any error */
+	bench_open(b);
+	settle(b);
+	assert_int_equal(filters(b), 1);
+	finds_all(b, GEN_FULL + 1);
+}
+
 static void a_start_makes_the_filters_anew_and_finds_all_meanwhile(void **state)
 {
 	struct bench *b = *state;
@@ -457,6 +474,7 @@ int main(void)
 		T(generations_go_as_a_whole_and_do_not_pile_up),
 		T(a_generation_has_no_more_keys_than_are_cheap_to_write),
 		T(a_full_generation_has_a_filter_that_most_new_keys_do_not_pass),
+		T(without_memory_for_a_filter_it_is_made_the_next_time),
 		T(a_start_makes_the_filters_anew_and_finds_all_meanwhile),
 		T(the_same_key_of_another_route_is_another),
 		T(a_clock_set_back_forgets_nothing),
