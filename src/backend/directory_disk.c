@@ -164,7 +164,7 @@ static enum err open_regular(int dir, const char *file, struct why *why, int *re
 
 enum err disk_read(int dir, const char *file, uint64_t max, struct why *why, struct buf *ret_text)
 {
-	int fd;
+	int fd = -1;
 	enum err err = open_regular(dir, file, why, &fd);
 
 	if (err != E_OK)

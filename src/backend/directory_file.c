@@ -46,7 +46,7 @@ bool directory_file_name(const char *name, enum directory_part part, char ret_fi
 
 	if (n + end >= DIRECTORY_FILE_MAX)
 		return false;
-	memcpy(ret_file, name, n);
+	memcpy(ret_file, name, n + 1);
 	memcpy(ret_file + n, endings[part], end + 1);
 	return true;
 }

@@ -151,7 +151,7 @@ static json_object *with_kind(enum object_kind kind, json_object *tree)
 /* The tree as an object of this kind has it: a reference to it, or to a copy with what was missing. */
 static enum err whole_of(enum object_kind kind, json_object *tree, struct why *why, json_object **ret_whole)
 {
-	bool missing;
+	bool missing = false;
 	enum err err;
 
 	assert(kind < OBJECT_KIND_COUNT);
@@ -253,7 +253,7 @@ static enum err object_of(enum object_kind kind, const struct identity *id, stru
 static enum err from_whole(enum object_kind kind, json_object *whole, struct why *why, struct object **ret_object)
 {
 	CLEANUP(buf_release) struct buf text = { 0 };
-	struct identity id;
+	struct identity id = { 0 };
 	enum err err = read_identity(whole, why, &id);
 
 	if (err == E_OK)

@@ -44,7 +44,7 @@ static enum err text_of(struct parse *p, struct str raw, struct str *ret_text)
 
 static enum err parse_string(struct parse *p, json_object **ret_value)
 {
-	struct str text;
+	struct str text = { 0 };
 	enum err err = text_of(p, json_walk_value(&p->walk), &text);
 
 	if (err != E_OK)
@@ -56,7 +56,7 @@ static enum err parse_string(struct parse *p, json_object **ret_value)
 /* A key is a C string to json-c: put behind those of the levels above, from where its value's cannot push it away. */
 static enum err parse_key(struct parse *p)
 {
-	struct str text;
+	struct str text = { 0 };
 	enum err err = text_of(p, json_walk_key(&p->walk), &text);
 
 	if (err != E_OK)

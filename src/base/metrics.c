@@ -138,7 +138,7 @@ static struct metric *find(const struct group *g, const char *const *values, siz
 static struct metric *find_or_add(struct metrics *m, const struct metric_family *family, const char *const *values)
 {
 	struct group *g = find_or_add_group(m, family);
-	size_t n = label_count(family);
+	size_t n = values ? label_count(family) : 0;
 	struct metric *metric;
 
 	if (!g)

@@ -108,8 +108,10 @@ enum err servers_parse(const char *list, struct servers *ret_servers, struct why
 {
 	struct str rest = str_of(list);
 	struct servers s = { .list = mem_array(count_commas(rest) + 1, sizeof(struct server)) };
-	enum err err = s.list ? E_OK : why_set(why, E_NOMEM, "read the bus URLs");
+	enum err err = E_OK;
 
+	if (!s.list)
+		return why_set(why, E_NOMEM, "read the bus URLs");
 	while (!err && rest.n) {
 		struct str url = str_trim(str_cut(&rest, ','));
 
