@@ -170,20 +170,23 @@ static size_t take_chunk(struct rpc_call *call, uint8_t *p, size_t n)
 	return part;
 }
 
-/* The last DATA went; a server's end of the stream is the trailer. */
-static int end_data(nghttp2_session *h2, struct rpc_call *call, uint32_t *flags)
+enum err rpc_call_send_trailing(struct rpc_call *call)
 {
-	nghttp2_nv *nv;
-	int rc;
+	nghttp2_nv *nv = rpc_fields_nv(&call->trailing);
+	int rc = nv ? nghttp2_submit_trailer(call->conn->h2, call->stream, nv, call->trailing.n) : NGHTTP2_ERR_NOMEM;
 
+	mem_free(nv);
+	return rc == 0 ? E_OK : E_NOMEM;
+}
+
+/* The last DATA went; a server's end of the stream is the trailer. */
+static int end_data(struct rpc_call *call, uint32_t *flags)
+{
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (!call->conn->end->role->is_server)
 		return 0;
 	*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-	nv = rpc_fields_nv(&call->trailing);
-	rc = nv ? nghttp2_submit_trailer(h2, call->stream, nv, call->trailing.n) : NGHTTP2_ERR_NOMEM;
-	mem_free(nv);
-	return rc == 0 ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	return rpc_call_send_trailing(call) == E_OK ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 ssize_t rpc_call_read(nghttp2_session *h2, int32_t stream, uint8_t *p, size_t n, uint32_t *flags,
@@ -199,7 +202,7 @@ ssize_t rpc_call_read(nghttp2_session *h2, int32_t stream, uint8_t *p, size_t n,
 	while (call->first && done < n)
 		done += take_chunk(call, p + done, n - done);
 	if (!call->first && call->finished) {
-		int rc = end_data(h2, call, flags);
+		int rc = end_data(call, flags);
 
 		if (rc != 0)
 			return rc;

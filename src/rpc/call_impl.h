@@ -89,6 +89,9 @@ void rpc_call_unref(struct rpc_call *call);
 ssize_t rpc_call_read(nghttp2_session *h2, int32_t stream, uint8_t *p, size_t n, uint32_t *flags,
 		      nghttp2_data_source *source, void *ctx);
 
+/* A server's end of the stream; only when no DATA is queued, which it would overtake. E_NOMEM */
+enum err rpc_call_send_trailing(struct rpc_call *call);
+
 /* There is something for DATA again, or its end. */
 void rpc_call_wake(struct rpc_call *call);
 

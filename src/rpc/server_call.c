@@ -132,14 +132,18 @@ static enum err finish_at_once(struct rpc_call *call, unsigned http_status, enum
 	return err;
 }
 
-/* Behind what is queued. */
+/* Behind what is queued; when that is nothing, at once: as DATA's end it would wait for the window. */
 static enum err finish_behind(struct rpc_call *call, enum rpc_code code, struct str message,
 			      const struct rpc_metadata *trailing)
 {
 	rpc_fields_status(&call->trailing, code, message);
 	rpc_fields_add(&call->trailing, trailing);
-	rpc_call_wake(call);
-	return call->trailing.err;
+	if (call->first) {
+		rpc_call_wake(call);
+		return call->trailing.err;
+	}
+	rpc_end_touch(call->conn->end, call->conn);
+	return rpc_call_send_trailing(call);
 }
 
 static void finish(struct rpc_call *call, unsigned http_status, enum rpc_code code, struct str message,

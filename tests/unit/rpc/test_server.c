@@ -24,10 +24,11 @@
 
 /* POST http, a path of 7 bytes, content-type: 33 bytes (RFC 7541, no field is indexed). With a deadline of 1 ms: 50. */
 #define FIELDS_OF(path) "\x83\x86\4\7" path "\1\1x\17\20\20application/grpc"
-#define FIELDS                \
-	FIELDS_OF("/t/Hang")  \
+#define TIMED_FIELDS_OF(path) \
+	FIELDS_OF(path)       \
 	"\0\14grpc-timeout\2" \
 	"1m"
+#define FIELDS      TIMED_FIELDS_OF("/t/Hang")
 
 /* Of stream 1: the header without its end, and its end, which is empty; and all of it at once. */
 #define HEAD_BEGINS "\0\0\x32\1\0\0\0\0\1" FIELDS
@@ -41,8 +42,8 @@ static struct pair pair;
 
 struct raw {
 	int fd;
-	size_t heads, resets, pongs; /* frames that came: HEADERS, RST_STREAM, PING */
-	bool over;                   /* the server has said its last word */
+	size_t heads, datas, resets, pongs; /* frames that came: HEADERS, DATA, RST_STREAM, PING */
+	bool over;                          /* the server has said its last word */
 	size_t n;
 	unsigned char bytes[65536]; /* all that came */
 };
@@ -72,11 +73,12 @@ static void hear(void)
 
 	raw.n += n > 0 ? (size_t)n : 0;
 	raw.over |= n == 0;
-	raw.heads = raw.resets = raw.pongs = 0;
+	raw.heads = raw.datas = raw.resets = raw.pongs = 0;
 	for (size_t at = 0; at + 9 <= raw.n;) {
 		const unsigned char *p = raw.bytes + at;
 
 		raw.heads += p[3] == NGHTTP2_HEADERS;
+		raw.datas += p[3] == NGHTTP2_DATA;
 		raw.resets += p[3] == NGHTTP2_RST_STREAM;
 		raw.pongs += p[3] == NGHTTP2_PING;
 		at += 9 + ((size_t)p[0] << 16 | (size_t)p[1] << 8 | p[2]);
@@ -220,6 +222,29 @@ static void a_head_that_is_coming_while_another_call_waits_for_room_is_not_asked
 	hang_up();
 }
 
+#define TIMED_FULL_CALL "\0\0\x32\1\4\0\0\0\1" TIMED_FIELDS_OF("/t/Full") "\0\0\5\0\1\0\0\0\1\0\0\0\0\0"
+
+static bool is_told_the_end(void)
+{
+	return raw.over || raw.heads == 2;
+}
+
+/* A status is no DATA: no window holds it (RFC 9113 5.2.1). Else the stream stayed for as long as the client likes. */
+static void a_deadline_is_said_to_a_client_that_takes_no_data(void **state)
+{
+	(void)state;
+	dial(NULL);
+	say(STR(HELLO SETTINGS_SHUT TIMED_FULL_CALL));
+	turn_until(is_told_the_end);
+	say(STR(PING));
+	turn_until(is_heard);
+	assert_false(raw.over);
+	assert_int_equal(0, raw.resets);
+	assert_int_equal(0, raw.datas);
+	assert_true(pair_logged(&pair, "cancel "));
+	hang_up();
+}
+
 /* A call whose one message makes the handler pause, its end, and a reset that names no error. */
 #define PAUSED_CALL "\0\0\x21\1\4\0\0\0\1" FIELDS_OF("/t/Wait") "\0\0\5\0\1\0\0\0\1\0\0\0\0\0"
 #define RESET_OK    "\0\0\4\3\0\0\0\0\1\0\0\0\0"
@@ -276,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_begins_when_the_head_is_complete),
 		cmocka_unit_test(a_head_for_which_there_is_no_memory_does_not_end_the_connection_later),
 		cmocka_unit_test(a_head_that_is_coming_while_another_call_waits_for_room_is_not_asked_for_its_method),
+		cmocka_unit_test(a_deadline_is_said_to_a_client_that_takes_no_data),
 		cmocka_unit_test(a_paused_call_that_is_reset_is_cancelled_whatever_the_reset_says),
 		cmocka_unit_test(a_peer_has_its_moment_to_see_why_whatever_was_due_before),
 	};
