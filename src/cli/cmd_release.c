@@ -11,7 +11,7 @@ struct release_args {
 };
 
 static const struct option_row options[] = {
-	DATA_DIR_OF_PROCESS_OPTION(struct release_args),
+	DATA_DIR_OF_PROCESS_OPTION(struct release_args, "principal or agent"),
 	{ 0 },
 };
 
@@ -43,7 +43,7 @@ static int run(const struct invocation *inv)
 	if (!agent_name_ok(str_of(inv->operands[0])))
 		return command_misused(inv, "'%s' is no name of an agent: 1 to 63 lower-case letters, digits and '-'",
 				       inv->operands[0]);
-	if (data_dir_of_process(args->data_dir, sizeof(dir), dir, &why) == E_OK &&
+	if (data_dir_of_peer(args->data_dir, sizeof(dir), dir, &why) == E_OK &&
 	    ask(dir, inv->operands[0], &answer, &why) == E_OK)
 		return out_print(&answer);
 	buf_release(&answer);

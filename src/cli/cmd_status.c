@@ -27,7 +27,7 @@ static const struct option_row options[] = {
 	{ "json", 'j', OPTION_FLAG, offsetof(struct status_args, json), NULL, NULL, "One line of JSON." },
 	{ "watch", 'w', OPTION_FLAG, offsetof(struct status_args, watch), NULL, NULL,
 	  "Again every second, until Ctrl-C." },
-	DATA_DIR_OF_PROCESS_OPTION(struct status_args),
+	DATA_DIR_OF_PROCESS_OPTION(struct status_args, "gateway, principal or agent"),
 	{ 0 },
 };
 

@@ -1,12 +1,12 @@
 #include "cli/data_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "store/ledger_sql.h"
 #include "store/spool_sql.h"
 
@@ -47,26 +47,49 @@ bool data_dir_has_ledger(const char *dir)
 	return has_file(dir, LEDGER_FILE);
 }
 
-/* Takes the one of them that has a ledger. */
-static void go_below(size_t size, char *dir)
+/* `name` in `dir`, when it has a ledger. E_CONFIG: it is not the first. */
+static enum err take(const char *dir, const char *name, char found[static PATH_MAX], struct why *why)
 {
-	static const char *const names[] = { "/principal", "/agent" };
-	size_t n = strlen(dir);
+	char path[PATH_MAX];
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (snprintf(dir + n, size - n, "%s", names[i]) < (int)(size - n) && data_dir_has_ledger(dir))
-			return;
-		dir[n] = '\0';
-	}
+	if (name[0] == '.' || snprintf(path, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX || !data_dir_has_ledger(path))
+		return E_OK;
+	if (found[0])
+		return why_set(why, E_CONFIG, "%s or %s? Give --data-dir", found, path);
+	(void)snprintf(found, PATH_MAX, "%s", path);
+	return E_OK;
+}
+
+/* The only one in `dir` that has a ledger; none: empty. */
+static enum err find_peer(const char *dir, char ret_found[static PATH_MAX], struct why *why)
+{
+	DIR *names = opendir(dir);
+	const struct dirent *entry;
+	enum err err = E_OK;
+
+	ret_found[0] = '\0';
+	while (names && err == E_OK && (entry = readdir(names)))
+		err = take(dir, entry->d_name, ret_found, why);
+	if (names)
+		closedir(names);
+	return err;
+}
+
+enum err data_dir_of_peer(const char *given, size_t size, char *ret_dir, struct why *why)
+{
+	char found[PATH_MAX];
+	enum err err = data_dir(given, size, ret_dir, why);
+
+	if (err == E_OK && !given)
+		err = find_peer(ret_dir, found, why);
+	return err == E_OK && !given && found[0] ? data_dir(found, size, ret_dir, why) : err;
 }
 
 enum err data_dir_of_process(const char *given, size_t size, char *ret_dir, struct why *why)
 {
 	enum err err = data_dir(given, size, ret_dir, why);
 
-	if (err == E_OK && !given && !has_file(ret_dir, STORE_FILE))
-		go_below(size, ret_dir);
-	return err;
+	return err == E_OK && !has_file(ret_dir, STORE_FILE) ? data_dir_of_peer(given, size, ret_dir, why) : err;
 }
 
 static enum err no_store(const char *dir, struct why *why)

@@ -19,18 +19,21 @@
 		"data-dir", 'D', OPTION_TEXT, offsetof(type, data_dir), "DIR", "HOLDFAST_DATA_DIR", DATA_DIR_HELP \
 	}
 
-/* The row for a command that asks the process itself. */
-#define DATA_DIR_OF_PROCESS_OPTION(type)                                                                           \
-	{                                                                                                          \
-		"data-dir", 'D', OPTION_TEXT, offsetof(type, data_dir), "DIR", "HOLDFAST_DATA_DIR",                \
-			"Data directory of the gateway, principal or agent. Default: /var/lib/holdfast for root, " \
-			"else ~/.local/state/holdfast, or principal or agent in it."                               \
+/* The row for a command that asks a principal or agent, or whatever runs there. */
+#define DATA_DIR_OF_PROCESS_OPTION(type, whose)                                                     \
+	{                                                                                           \
+		"data-dir", 'D', OPTION_TEXT, offsetof(type, data_dir), "DIR", "HOLDFAST_DATA_DIR", \
+			"Data directory of the " whose ". Default: /var/lib/holdfast for root, "    \
+			"else ~/.local/state/holdfast, or the one of a principal or agent in it."   \
 	}
 
 /* `given`, or the default. E_NOT_FOUND: neither is there a home directory. E_LIMIT: the path is too long. */
 enum err data_dir(const char *given, size_t size, char *ret_dir, struct why *why);
 
-/* The same; when the default has no store, the directory of a principal or an agent in it, if there is one. */
+/* The same; of the default, the data directory of a principal or an agent in it, if it has one. E_CONFIG: it has several. */
+enum err data_dir_of_peer(const char *given, size_t size, char *ret_dir, struct why *why);
+
+/* The same, but a default that has a store is the gateway's. */
 enum err data_dir_of_process(const char *given, size_t size, char *ret_dir, struct why *why);
 
 /* Is it the data directory of a principal or an agent? */

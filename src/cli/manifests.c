@@ -1,5 +1,6 @@
 #include "cli/manifests.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ int manifests_collect(const struct invocation *inv, const struct option_list *gi
 			m.files[m.n++] = given->items[i];
 	for (size_t i = 0; i < inv->operand_count; i++)
 		m.files[m.n++] = inv->operands[i];
-	if (m.n == 0 && access(MANIFEST_DEFAULT, F_OK) != 0)
+	if (m.n == 0 && access(MANIFEST_DEFAULT, F_OK) != 0 && errno == ENOENT)
 		return command_misused(
 			inv, "no configuration: give -f FILE or set HOLDFAST_CONFIG; there is no " MANIFEST_DEFAULT);
 	if (m.n == 0)

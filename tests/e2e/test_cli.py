@@ -228,6 +228,11 @@ def test_the_configuration_of_the_machine_is_the_default(tmp_path, gateway):
     done = subprocess.run(words, capture_output=True, text=True, timeout=90)
     assert done.stdout.startswith("ok: 1 endpoint"), done
 
+    cp = 'cp "$0" /etc/holdfast/config.yaml'
+    loop = [str(word).replace(cp, "ln -s config.yaml /etc/holdfast/config.yaml") for word in words]  # there, and not readable
+    done = subprocess.run(loop, capture_output=True, text=True, timeout=90)
+    assert "/etc/holdfast/config.yaml: cannot be read: Too many levels of symbolic links" in done.stdout, done
+
 
 def test_check_config_explains_every_key():
     text = ok("check-config", "--explain")
@@ -324,12 +329,18 @@ def test_the_default_directory_is_in_the_home_of_the_user(data):
         assert f"there is no store in {home}/.local/state/holdfast" in tail(HOME=home, XDG_STATE_HOME="xdg").stderr
         assert "HOME is not set" in tail().stderr
         assert "no gateway runs" in command("status", XDG_STATE_HOME=f"{home}/xdg").stdout
-        for name in ("agent", "principal"):
+        for name in ("agent-berlin", "principal"):  # as the units have them
             os.makedirs(f"{home}/{name}/holdfast/{name}")
             Path(f"{home}/{name}/holdfast/{name}/ledger.db").touch()
             for words in (["status"], ["release", "site"]):
                 said = command(*words, XDG_STATE_HOME=f"{home}/{name}").stderr
                 assert f"agent runs on {home}/{name}/holdfast/{name}" in said, said
+        shutil.copytree(f"{home}/principal/holdfast/principal", f"{home}/xdg/holdfast/principal")
+        assert "no gateway runs" in command("status", XDG_STATE_HOME=f"{home}/xdg").stdout
+        assert f"agent runs on {home}/xdg/holdfast/principal" in command("release", "site", XDG_STATE_HOME=f"{home}/xdg").stderr
+        shutil.copytree(f"{home}/principal/holdfast/principal", f"{home}/xdg/holdfast/agent")
+        said = command("release", "site", XDG_STATE_HOME=f"{home}/xdg").stderr
+        assert f"{home}/xdg/holdfast/agent" in said and f"{home}/xdg/holdfast/principal" in said and "? Give --data-dir" in said, said
         if nobody:
             os.chmod(f"{home}/xdg/holdfast", 0o700)
             assert "this user may not read it: use sudo" in tail(HOLDFAST_DATA_DIR=f"{home}/xdg/holdfast").stderr
