@@ -108,8 +108,7 @@ enum err store_check(const char *dir, const struct store_progress *progress,
 	if (err != E_OK)
 		return err;
 	tool_tick(&c.db, &c.ticker);
-	err = check_all(&c,
-			why); /* each of one moment: nothing that is written meanwhile stands for longer in the log */
+	err = check_all(&c, why); /* a transaction for each: one for all would hold the log back for longer */
 	db_close(&c.db);
 	return err == E_OK ? E_OK : why_add(why, "store %s", dir);
 }
