@@ -13,7 +13,8 @@ struct site {
 	char *principal_namespace;
 	struct session *session;
 	struct missed missed;
-	bool synced;
+	bool listed; /* the backend has said all there was */
+	bool synced; /* and all of it was looked at */
 	bool ready;
 	bool turning;
 };
@@ -181,14 +182,23 @@ static void on_gone(void *ctx, struct object *last)
 	site_ready(s);
 }
 
-static void on_synced(void *ctx)
+/* What had no memory is looked at first: the rest must not be taken for gone. */
+static void complete(struct site *s)
 {
-	struct site *s = ctx;
-
+	if (s->synced || !s->listed || missed_due(&s->missed) != UINT64_MAX)
+		return;
 	s->synced = true;
 	session_synced(s->session, now_ms(s), wall_ns(s));
 	s->o.events.on_synced(s->o.events.ctx);
 	site_ready(s);
+}
+
+static void on_synced(void *ctx)
+{
+	struct site *s = ctx;
+
+	s->listed = true;
+	complete(s);
 }
 
 static void on_problem(void *ctx, const struct why *why, bool bad)
@@ -226,6 +236,7 @@ static void look_again(struct site *s, uint64_t now)
 		on_object(s, o);
 		object_unref(o);
 	}
+	complete(s);
 }
 
 uint64_t site_turn(struct site *s)

@@ -62,7 +62,7 @@ extern const struct backend_watcher hub_watcher;
 /* Tell an agent everything that concerns it. */
 void hub_report_all(struct hub_agent *agent);
 
-/* While agents are told: go on, as far as a turn goes. */
+/* While agents are told: go on, as far as a turn goes; and is there more that can be told now? */
 void hub_tell(struct hub *h);
 bool hub_is_telling(const struct hub *h);
 

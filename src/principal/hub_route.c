@@ -336,9 +336,17 @@ static struct hub_agent *incomplete(const struct hub *h)
 	return a;
 }
 
+/* Who was not told of all for want of memory must not take the rest for gone: it is tried again a little later. */
+static bool lacks_memory(const struct hub *h)
+{
+	const struct hub_agent *a = incomplete(h);
+
+	return missed_due(&h->missed) != UINT64_MAX || (a && a->stale_ms);
+}
+
 bool hub_is_telling(const struct hub *h)
 {
-	return h->state == HUB_TELLING && !h->stopping;
+	return h->state == HUB_TELLING && !h->stopping && (!list_empty(&h->untold) || !lacks_memory(h));
 }
 
 void hub_tell(struct hub *h)
@@ -354,7 +362,7 @@ void hub_tell(struct hub *h)
 		list_remove(first);
 		report(h, k->bucket, k->object);
 	}
-	if (!list_empty(&h->untold))
+	if (!list_empty(&h->untold) || lacks_memory(h))
 		return;
 	if ((a = incomplete(h)))
 		complete(a); /* which looks at all that it has: one in a turn */

@@ -640,6 +640,37 @@ static void a_change_that_had_no_memory_reaches_the_principal_all_the_same(void 
 	assert_true(n > 15);
 }
 
+/* What there was no memory for at the start was not looked at: it is not gone. */
+static void what_had_no_memory_at_the_start_is_not_taken_for_gone(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct scene sc;
+
+		begin(&sc, AGENT_AUTONOMOUS);
+		connect_principal(&sc);
+		run(&sc, 5);
+		put(&sc, OWN("n1", "u1"));
+		run(&sc, 5);
+		answer(&sc, "n1_u1", "n1_u1_1");
+		sc.said[sc.said_n = 0] = 0;
+		crash(&sc);
+		restart(&sc);
+		connect_principal(&sc);
+		mem_fail_at(++n);
+		run(&sc, 5);
+		count = mem_count();
+		mem_fail_at(0);
+		run(&sc, 7000);
+		if (!site_is_synced(sc.site) || strstr(sc.said, "delete"))
+			fail_msg("allocation %ld: %s", n, sc.said);
+		end(&sc);
+	} while (n <= count);
+	assert_true(n > 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -657,6 +688,7 @@ int main(void)
 		cmocka_unit_test(who_stops_finishes_what_is_under_way),
 		cmocka_unit_test(who_stops_begins_nothing_any_more),
 		cmocka_unit_test(a_principal_that_is_unknown_without_memory_is_known_the_next_time),
+		cmocka_unit_test(what_had_no_memory_at_the_start_is_not_taken_for_gone),
 		cmocka_unit_test(a_change_that_had_no_memory_reaches_the_principal_all_the_same),
 	};
 

@@ -893,6 +893,31 @@ static void without_memory_it_tries_again_after_a_pause(void **state)
 	assert_true(n > 3);
 }
 
+/* What there was no memory for at the start was not looked at: it is not gone. */
+static void what_had_no_memory_at_the_start_is_not_taken_for_gone(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct scene sc;
+
+		begin_confirmed(&sc, 3);
+		crash(&sc);
+		restart(&sc);
+		connect_agent(&sc, "a1", AGENT_MANAGED);
+		mem_fail_at(++n);
+		run(&sc, 5);
+		count = mem_count();
+		mem_fail_at(0);
+		run(&sc, 7000);
+		if (!hub_is_synced(sc.hub) || strstr(sc.said, "delete"))
+			fail_msg("allocation %ld: %s", n, sc.said);
+		end(&sc);
+	} while (n <= count);
+	assert_true(n > 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -916,6 +941,7 @@ int main(void)
 		cmocka_unit_test(agents_in_step_ask_for_no_turn),
 		cmocka_unit_test(who_stops_waits_for_the_rows_that_are_on_their_way),
 		cmocka_unit_test(who_stops_or_is_retired_waits_for_no_agent),
+		cmocka_unit_test(what_had_no_memory_at_the_start_is_not_taken_for_gone),
 		cmocka_unit_test(a_change_that_had_no_memory_reaches_its_agent_all_the_same),
 		cmocka_unit_test(a_move_that_had_no_memory_reaches_both_agents_all_the_same),
 		cmocka_unit_test(without_memory_it_tries_again_after_a_pause),
