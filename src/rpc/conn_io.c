@@ -153,15 +153,14 @@ bool rpc_conn_send_frames(struct rpc_conn *c)
 	return c->writes == 0;
 }
 
-/* After a write there may be room again for those that wait. */
+/*
+ * After a write there may be room again for those that wait. Their streams are open, so they stay in the list whatever their owners do;
+ * the next one may not.
+ */
 static void offer_room(struct rpc_conn *c)
 {
-	struct rpc_call *next;
-
-	for (struct rpc_call *call = c->blocked_count ? c->calls : NULL; call; call = next) {
-		next = call->next;
+	for (struct rpc_call *call = c->blocked_count ? c->calls : NULL; call; call = call->next)
 		rpc_call_offer(call);
-	}
 }
 
 static void send_turn(struct rpc_conn *c)

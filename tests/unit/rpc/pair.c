@@ -281,7 +281,9 @@ static void on_close(struct rpc_call *call, const struct rpc_status *status, con
 
 static void on_writable(struct rpc_call *call)
 {
-	(void)call;
+	if (rpc_user(call))
+		rpc_cancel(rpc_user(call));
+	rpc_set_user(call, NULL);
 	note("writable");
 }
 

@@ -43,6 +43,9 @@ void pair_await(struct pair *p, const char *word);
 
 bool pair_logged(const struct pair *p, const char *word);
 
-/* A call that writes down what it hears; E_OK or why it could not begin. */
+/*
+ * A call that writes down what it hears; E_OK or why it could not begin. Its user may be another call, which is cancelled when it hears
+ * that it is writable.
+ */
 enum err pair_call(struct pair *p, const char *path, const struct rpc_metadata *metadata, uint64_t timeout_ms,
 		   bool gzip, struct rpc_call **ret_call);

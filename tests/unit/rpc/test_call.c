@@ -214,6 +214,29 @@ static void the_queue_says_busy_at_its_mark_and_writable_later(void **state)
 	pair_end(&pair);
 }
 
+/* The other one stands behind it in the connection's list, and nothing holds it but we. */
+static void who_hears_of_room_may_cancel_another_call_that_has_ended(void **state)
+{
+	struct rpc_call *ended, *full;
+	char bytes[10000] = { 0 };
+
+	(void)state;
+	start(NULL);
+	ended = ask("/t/Echo", STR("x"));
+	rpc_pause(ended);
+	rpc_half_close(ended);
+	ask_once("/t/Echo", STR("behind"));
+	pair_await(&pair, "msg:6:behind close:OK:: ");
+	full = begin("/t/Hang");
+	rpc_set_user(full, ended);
+	while (rpc_send(full, (struct str){ bytes, sizeof(bytes) }) == E_OK)
+		;
+	pair_await(&pair, "writable ");
+	assert_null(rpc_user(full));
+	rpc_cancel(full);
+	pair_end(&pair);
+}
+
 static void a_message_over_the_limit_is_not_taken(void **state)
 {
 	struct rpc_limits limits = rpc_limits_default();
@@ -417,6 +440,7 @@ int main(void)
 		cmocka_unit_test(a_cancel_is_heard_by_the_handler_and_not_by_us),
 		cmocka_unit_test(a_cancel_before_anything_was_sent_reaches_nobody),
 		cmocka_unit_test(the_queue_says_busy_at_its_mark_and_writable_later),
+		cmocka_unit_test(who_hears_of_room_may_cancel_another_call_that_has_ended),
 		cmocka_unit_test(a_message_over_the_limit_is_not_taken),
 		cmocka_unit_test(a_paused_call_hears_nothing_until_it_is_resumed),
 		cmocka_unit_test(the_connection_ends_with_all_its_calls),
