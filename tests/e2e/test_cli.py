@@ -138,6 +138,12 @@ def test_a_group_lists_its_commands():
     assert "which of its commands?" in done.stderr and "dead list" in done.stderr
 
 
+def complete(program, line):
+    script = """compopt() { :; }; . "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; echo "${COMPREPLY[@]}" """
+    words = [ROOT / "docs/man/holdfast.bash", program, *line.split(" ")]
+    return subprocess.run(["bash", "-c", script, *map(str, words)], check=True, capture_output=True, text=True, timeout=90)
+
+
 @pytest.mark.parametrize("line, offered", [
     ("st", ["status", "store"]),
     ("help st", ["status", "store"]),
@@ -149,10 +155,17 @@ def test_a_group_lists_its_commands():
     ("tail --data-dir ", []),
 ])
 def test_the_shell_completes_commands_options_and_their_words(line, offered):
-    script = """compopt() { :; }; . "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _holdfast; echo "${COMPREPLY[@]}" """
-    words = [ROOT / "docs/man/holdfast.bash", HOLDFAST, *line.split(" ")]
-    done = subprocess.run(["bash", "-c", script, *map(str, words)], check=True, capture_output=True, text=True, timeout=90)
+    done = complete(HOLDFAST, line)
     assert (done.stdout.split(), done.stderr) == (offered, "")
+
+
+@pytest.mark.parametrize("line", ["principal --data-dir ", "principal --data-dir --l"])
+def test_completion_runs_nothing_but_help(tmp_path, line):
+    program = tmp_path / "holdfast"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    program.chmod(0o755)
+    complete(program, line)
+    assert (tmp_path / "asked").read_text() == "principal --help\n"
 
 
 @pytest.mark.parametrize("words, said", [
