@@ -5,6 +5,7 @@
 
 #include "backend/directory_texts.h"
 #include "backend/object_yaml.h"
+#include "base/hex.h"
 #include "base/mem.h"
 
 static const char *const endings[] = {
@@ -330,7 +331,6 @@ bool directory_has_status(json_object *tree)
 
 enum err directory_digest(json_object *tree, struct why *why, char ret_digest[static DIRECTORY_DIGEST_MAX])
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 	CLEANUP(buf_release) struct buf text = { 0 };
@@ -340,10 +340,7 @@ enum err directory_digest(json_object *tree, struct why *why, char ret_digest[st
 		return err;
 	if (!EVP_Digest(text.p, text.n, hash, &n, EVP_sha256(), NULL) || 2 * n >= DIRECTORY_DIGEST_MAX)
 		return why_set(why, E_INTERNAL, "SHA-256");
-	for (unsigned i = 0; i < n; i++) {
-		ret_digest[2 * i] = hex[hash[i] >> 4];
-		ret_digest[2 * i + 1] = hex[hash[i] & 0xf];
-	}
+	hex_write(hash, n, ret_digest);
 	ret_digest[2 * n] = '\0';
 	return E_OK;
 }

@@ -156,8 +156,8 @@ void directory_watch_close(struct directory *d);
 void watch_release(struct directory *d);
 
 /* directory_compare.c */
-bool compare(struct directory *d,
-	     struct directory_scan *s); /* some of what a scan found, with what is known; false: there is more */
+/* Some of what a scan found, with what is known; false: there is more. */
+bool compare(struct directory *d, struct directory_scan *s);
 struct directory_watch *watch_find(struct directory *d, int wd);
 void watch_forget(struct directory *d, int wd);
 

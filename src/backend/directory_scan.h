@@ -1,8 +1,8 @@
 /*
  * directory_scan.h -- what is there: the whole directory, a namespace of it, or one kind in a namespace.
  *
- * Shape     walks in a thread of the pool and gives a list, which may be long: the loop takes some of it in each turn. Each directory is watched before it is listed, so that nothing
- *           that changes meanwhile is missed.
+ * Shape     walks in a thread of the pool and gives a list, which may be long: the loop takes some of it in each turn. Each
+ *           directory is watched before it is listed, so that nothing that changes meanwhile is missed.
  * Owner     the scan owns its items; directory_scan_free().
  */
 #pragma once

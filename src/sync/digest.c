@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "sync/graft.h"
 #include "sync/marks.h"
@@ -225,10 +226,7 @@ static enum err to_hex(struct str text, struct digest *ret_digest)
 
 	if (EVP_Digest(text.p, text.n, sum, NULL, EVP_sha256(), NULL) != 1)
 		return E_INTERNAL;
-	for (size_t i = 0; i < (DIGEST_SIZE - 1) / 2; i++) {
-		ret_digest->text[2 * i] = "0123456789abcdef"[sum[i] >> 4];
-		ret_digest->text[2 * i + 1] = "0123456789abcdef"[sum[i] & 15];
-	}
+	hex_write(sum, (DIGEST_SIZE - 1) / 2, ret_digest->text);
 	ret_digest->text[DIGEST_SIZE - 1] = '\0';
 	return E_OK;
 }
