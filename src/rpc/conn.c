@@ -166,11 +166,11 @@ void rpc_conn_close(struct rpc_conn *c)
 	uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
-/* Does the peer learn anything by a goodbye? Not when it is gone, or takes no bytes. */
+/* Does the peer learn anything by a goodbye? Not when it is gone, or takes no bytes; one that has ended its side may still read. */
 static bool says_goodbye(const struct rpc_conn *c)
 {
-	return !c->peer_eof && c->reason != RPC_END_IO && c->reason != RPC_END_WRITE_TIME &&
-	       c->reason != RPC_END_KEEPALIVE && c->reason != RPC_END_CONNS;
+	return c->reason != RPC_END_IO && c->reason != RPC_END_WRITE_TIME && c->reason != RPC_END_KEEPALIVE &&
+	       c->reason != RPC_END_CONNS;
 }
 
 static void linger(struct rpc_conn *c)
@@ -181,7 +181,7 @@ static void linger(struct rpc_conn *c)
 		tls_session_close(c->tls);
 		(void)rpc_conn_send_frames(c);
 	}
-	if (c->writes || uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0 || shutdown(fd, SHUT_WR) < 0) {
+	if (c->writes || c->peer_eof || uv_fileno((uv_handle_t *)&c->tcp, &fd) < 0 || shutdown(fd, SHUT_WR) < 0) {
 		rpc_conn_close(c);
 		return;
 	}

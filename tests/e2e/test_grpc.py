@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -380,6 +381,18 @@ def test_both_versions_of_tls_and_no_older_one(serve, ca, version):
     assert dial(version, "-alpn", "h2") == 0
     assert dial("-tls1_1", "-alpn", "h2", "-cipher", "DEFAULT@SECLEVEL=0") != 0
     assert dial(version, "-alpn", "http/1.1") != 0
+
+
+def test_a_client_whose_tcp_has_ended_is_told_the_end_too(serve, ca):
+    """In TLS whoever ends its side says so (RFC 8446 6.1): else anybody could have cut it off."""
+    server = serve(*tls_options(ca, ca.issue("server", hosts=("localhost",))))
+    context = ssl.create_default_context(cafile=ca.cert)
+    context.set_alpn_protocols(["h2"])
+    raw = Raw(server, tls=context)
+    raw.until(lambda kind, *_: kind == SETTINGS)
+    raw.sock.suppress_ragged_eofs = False
+    socket.socket.shutdown(raw.sock, socket.SHUT_WR)
+    assert goaway_of(raw.until_end()) == 0
 
 
 # -- the end of a server -----------------------------------------------------------------------------------------------
