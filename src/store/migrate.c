@@ -1,5 +1,7 @@
 #include "store/migrate.h"
 
+#include <errno.h>
+
 /* What the file says it is. */
 struct identity {
 	int64_t version;
@@ -7,21 +9,26 @@ struct identity {
 	int64_t tables;
 };
 
-/* Of one moment, for another process may make the file just now. */
+/* In one statement: another process may make the file just now. */
 static enum err read_identity(struct db *db, struct why *why, struct identity *ret)
 {
-	enum err err = db_exec(db, "BEGIN", why), ended;
+	static const char sql[] = "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)"
+				  " FROM pragma_user_version(), pragma_application_id()";
+	sqlite3_stmt *stmt = NULL;
+	int rc;
 
-	if (err != E_OK)
-		return err;
-	err = db_i64(db, "PRAGMA user_version", why, &ret->version);
-	if (err == E_OK)
-		err = db_i64(db, "PRAGMA application_id", why, &ret->application);
-	if (err == E_OK)
-		err = db_i64(db, "SELECT count(*) FROM sqlite_schema", why, &ret->tables);
-	/* Or the connection would see this moment for ever. */
-	ended = db_exec(db, "ROLLBACK", err == E_OK ? why : NULL);
-	return err == E_OK ? ended : err;
+	errno = 0;
+	rc = sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL);
+	if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+		ret->version = sqlite3_column_int64(stmt, 0);
+		ret->application = sqlite3_column_int64(stmt, 1);
+		ret->tables = sqlite3_column_int64(stmt, 2);
+	}
+	if (rc == SQLITE_OK)
+		rc = sqlite3_finalize(stmt);
+	if (rc == SQLITE_NOTADB)
+		return why_set(why, E_CORRUPT, "the file is no SQLite database, or its beginning is damaged");
+	return db_why(db, rc, why, "look at what the file is");
 }
 
 enum err migrate_identify(struct db *db, const struct migration *m, struct why *why, int64_t *ret_version)

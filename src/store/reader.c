@@ -1,9 +1,6 @@
 #include "base/mem.h"
 #include "store/reader_impl.h"
-#include "store/schema.h"
 #include "store/tool_file.h"
-
-#define BUSY_MS 2000
 
 static const char *const texts[] = {
 #define X(name, text) [READ_##name] = text,
@@ -35,30 +32,17 @@ static enum err prepare(struct store_reader *r, struct why *why)
 	return E_OK;
 }
 
-static enum err open_file(struct store_reader *r, const char *dir, struct why *why)
-{
-	CLEANUP(buf_release) struct buf path = { 0 };
-	enum err err;
-
-	buf_addf(&path, "%s/%s", dir, STORE_FILE);
-	if (!buf_cstr(&path))
-		return why_set(why, E_NOMEM, "open");
-	err = tool_reach(path.p, why);
-	if (err == E_OK)
-		err = db_open(path.p, SQLITE_OPEN_READONLY, BUSY_MS, why, &r->db);
-	if (err == E_OK)
-		err = schema_check(&r->db, why);
-	if (err == E_OK)
-		err = prepare(r, why);
-	return err;
-}
-
 enum err store_reader_open(const char *dir, struct why *why, struct store_reader **ret_reader)
 {
 	CLEANUP(reader_freep) struct store_reader *r = mem_alloc(sizeof(*r));
-	enum err err = r ? open_file(r, dir, why) : why_set(why, E_NOMEM, "reader");
+	enum err err;
 
+	if (!r)
+		return why_set(why, E_NOMEM, "store %s: reader", dir);
+	err = tool_open(dir, SQLITE_OPEN_READONLY, why, &r->db);
 	if (err != E_OK)
+		return err;
+	if (prepare(r, why) != E_OK)
 		return why_add(why, "store %s", dir);
 	*ret_reader = TAKE(r);
 	return E_OK;

@@ -1,6 +1,8 @@
 #include "store/tool_file.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -10,7 +12,8 @@
 #define BUSY_MS  5000
 #define TICK_OPS 200000 /* of SQLite's machine: some milliseconds */
 
-enum err tool_reach(const char *path, struct why *why)
+/* Is there a database that this user may read? */
+static enum err reach(const char *path, struct why *why)
 {
 	if (access(path, R_OK) == 0)
 		return E_OK;
@@ -19,15 +22,69 @@ enum err tool_reach(const char *path, struct why *why)
 	return why_set(why, E_NOT_FOUND, "there is no store");
 }
 
-static enum err open_path(const char *path, int flags, struct why *why, struct db *ret_db)
+/* In bytes; -1: there is none. What cannot be looked at counts as large. */
+static int64_t size_beside(const char *path, const char *suffix)
 {
-	enum err err = tool_reach(path, why);
+	CLEANUP(buf_release) struct buf name = { 0 };
+	struct stat st;
+
+	buf_addf(&name, "%s%s", path, suffix);
+	if (!buf_cstr(&name))
+		return INT64_MAX;
+	if (stat(name.p, &st) == 0)
+		return st.st_size;
+	return errno == ENOENT ? -1 : INT64_MAX;
+}
+
+/*
+ * On a file system that cannot be written SQLite cannot make the -shm, and reads without one only what nobody changes. A gateway that
+ * has the store through another mount has a -shm from its start to its end. What stands in a log is part of the store.
+ */
+static bool is_left_alone(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY) && size_beside(path, "-shm") < 0 &&
+	       size_beside(path, "-wal") <= 0;
+}
+
+static enum err open_left_alone(const char *path, struct why *why, struct db *ret_db)
+{
+	CLEANUP(buf_release) struct buf uri = { 0 };
+
+	buf_addf(&uri, "file:%s", path[0] == '/' ? "//" : "");
+	for (; *path; path++)
+		buf_addf(&uri, strchr("%?#", *path) ? "%%%02X" : "%c", (unsigned char)*path);
+	buf_lit(&uri, "?immutable=1");
+	if (!buf_cstr(&uri))
+		return why_set(why, E_NOMEM, "open");
+	return db_open(uri.p, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, BUSY_MS, why, ret_db);
+}
+
+/* The file may be read; what SQLite cannot open where nothing can be made is what it needs beside that. */
+static enum err check(struct db *db, const char *dir, struct why *why)
+{
+	enum err err = schema_check(db, why);
+	int rc = sqlite3_errcode(db->handle) & 0xff;
+
+	if (err == E_OK || (rc != SQLITE_CANTOPEN && rc != SQLITE_READONLY) || access(dir, W_OK) == 0)
+		return err;
+	return why_set(why, E_FORBIDDEN,
+		       "reading takes a log beside the file, which cannot be written there: copy the directory");
+}
+
+static enum err open_path(const char *dir, const char *path, int flags, struct why *why, struct db *ret_db)
+{
+	enum err err = reach(path, why);
 
 	if (err != E_OK)
 		return err;
-	err = db_open(path, flags, BUSY_MS, why, ret_db);
+	if ((flags & SQLITE_OPEN_READONLY) && is_left_alone(path))
+		err = open_left_alone(path, why, ret_db);
+	else
+		err = db_open(path, flags, BUSY_MS, why, ret_db);
 	if (err == E_OK)
-		err = schema_check(ret_db, why);
+		err = check(ret_db, dir, why);
 	if (err != E_OK)
 		db_close(ret_db);
 	return err;
@@ -40,7 +97,7 @@ enum err tool_open(const char *dir, int flags, struct why *why, struct db *ret_d
 
 	*ret_db = (struct db){ 0 };
 	buf_addf(&path, "%s/%s", dir, STORE_FILE);
-	err = buf_cstr(&path) ? open_path(path.p, flags, why, ret_db) : why_set(why, E_NOMEM, "open");
+	err = buf_cstr(&path) ? open_path(dir, path.p, flags, why, ret_db) : why_set(why, E_NOMEM, "open");
 	return err == E_OK ? E_OK : why_add(why, "store %s", dir);
 }
 

@@ -1,5 +1,5 @@
 /*
- * tool_file.h -- a store's database as the tools open it.
+ * tool_file.h -- a store's database as the tools and the reader open it.
  *
  * Shape     the file of a directory, its schema checked, with a progress callback that may interrupt statements.
  * Owner     the caller closes with db_close(); `progress` lives as long as the database is open.
@@ -9,10 +9,10 @@
 #include "store/spool_sql.h"
 #include "store/store_tool.h"
 
-/* Is there a database that this user may read? E_NOT_FOUND, E_FORBIDDEN. */
-enum err tool_reach(const char *path, struct why *why);
-
-/* E_NOT_FOUND: there is no store in `dir`. `flags` are SQLite's. */
+/*
+ * E_NOT_FOUND: there is no store in `dir`. E_FORBIDDEN: this user may not read it, or not there. `flags` are SQLite's: with
+ * SQLITE_OPEN_READONLY also a store on read-only storage that has nothing in its log.
+ */
 enum err tool_open(const char *dir, int flags, struct why *why, struct db *ret_db);
 
 /* As the one that writes, until the descriptor is closed. E_BUSY: a gateway has the store. */

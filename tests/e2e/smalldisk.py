@@ -27,6 +27,10 @@ class SmallDisk:
     def free(self):
         self.ballast.unlink()
 
+    def protect(self):
+        """From now on it can only be read."""
+        subprocess.run(["mount", "-o", "remount,ro", self.directory], check=True)
+
     def unmount(self):
         subprocess.run(["umount", "-l", self.directory], check=True)
 

@@ -433,3 +433,45 @@ def test_a_bus_that_takes_the_events_brings_room_back(gateway, nats):
         wait_until(lambda: len(client.messages()) > len(taken), "all is forwarded")
         assert [m.body for m in client.messages()] == [*taken, "after"]
     assert metric(g, "holdfast_store_removed_total") > 0
+
+
+# ---- read-only storage ------------------------------------------------------------------------------------------------
+
+
+def read_every_way(directory, copy):
+    """What each command that reads a store says of it: its exit status, standard output and errors."""
+    words = [["tail", "--json"], ["store", "dump"], ["store", "check"], ["store", "export", copy], ["status"], ["dead", "list"]]
+    done = [holdfast(*w, "--data-dir", directory) for w in words]
+    copy.unlink(missing_ok=True)
+    return [(d.returncode, d.stdout.replace(str(directory), "DIR"), d.stderr) for d in done]
+
+
+@pytest.mark.parametrize("beside", [[], ["spool.db-wal"], ["spool.db-wal", "spool.db-shm"]])
+def test_a_store_on_read_only_storage_is_read(beside, started, small_disk, tmp_path):  # noqa: F811
+    g = started()
+    assert g.post('{"n":1}').status_code == 200
+    assert g.process.stop() == 0
+    disk = small_disk(tmp_path / "disk")
+    directory = disk.directory / "a?b#c%41"  # what a URI would take for its own
+    directory.mkdir()
+    for name in ["spool.db", *beside]:
+        shutil.copy(g.data / name, directory / name)
+    expected = read_every_way(g.data, tmp_path / "copy")
+    assert all(code == 0 for code, _, _ in expected) and '"n":1' in expected[0][1]
+    disk.protect()
+    assert read_every_way(directory, tmp_path / "copy") == expected
+
+
+def test_a_log_on_read_only_storage_is_not_left_out(started, small_disk, tmp_path):  # noqa: F811
+    g = started()
+    assert g.post("{}").status_code == 200
+    g.process.kill()
+    disk = small_disk(tmp_path / "disk")
+    for name in ("spool.db", "spool.db-wal"):
+        shutil.copy(g.data / name, disk.directory / name)
+    assert (disk.directory / "spool.db-wal").stat().st_size > 0
+    disk.protect()
+    for code, out, error in read_every_way(disk.directory, tmp_path / "copy"):
+        assert code == 1 and out == "" and "cannot be written there: copy the directory" in error
+    shutil.copytree(disk.directory, tmp_path / "writable")
+    assert holdfast("store", "check", "--data-dir", tmp_path / "writable").stdout == "ok: 1 event, positions 1 to 1\n"

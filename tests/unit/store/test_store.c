@@ -241,6 +241,7 @@ static void a_file_that_is_no_database_is_refused(void **state)
 		fputs("no database at all", file);
 	fclose(file);
 	assert_int_equal(fixture_open(f), E_CORRUPT);
+	assert_non_null(strstr(f->why.text, "the file is no SQLite database"));
 }
 
 static void a_directory_that_cannot_be_made_is_named(void **state)
