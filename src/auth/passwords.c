@@ -18,6 +18,7 @@
 
 struct user {
 	char hash[BCRYPT_LENGTH + 1];
+	unsigned cost;
 	unsigned line; /* in the file */
 };
 
@@ -26,7 +27,7 @@ struct table {
 	atomic_uint refs;
 	struct buf text; /* of the file: names point into it */
 	struct map users;
-	char dummy[BCRYPT_LENGTH + 1]; /* costs what the dearest user costs */
+	unsigned dearest; /* cost of any user */
 };
 
 struct passwords {
@@ -69,21 +70,15 @@ static enum err add_user(struct table *t, const char *path, unsigned number, con
 		return problem_nomem(problems);
 	}
 	memcpy(u->hash, line->hash.p, BCRYPT_LENGTH);
+	u->cost = line->cost;
+	t->dearest = u->cost > t->dearest ? u->cost : t->dearest;
 	u->line = number;
 	return E_OK;
-}
-
-/* Any 53 digits will do; the cost decides how long it takes. */
-static void set_dummy(struct table *t, unsigned cost)
-{
-	(void)snprintf(t->dummy, sizeof(t->dummy), "$2b$%02u$%s", cost,
-		       "7iRvyWbCTnPUKGBmzKLdWeWG1ZdSmvHYgEMTqG8cZfVLfqu0YVpZe");
 }
 
 static enum err read_lines(struct table *t, const char *path, struct problems *problems)
 {
 	struct str rest = buf_view(&t->text);
-	unsigned dearest = 0;
 	enum err err = E_OK;
 
 	for (unsigned number = 1; rest.n && err == E_OK; number++) {
@@ -98,11 +93,11 @@ static enum err read_lines(struct table *t, const char *path, struct problems *p
 			break;
 		case PASSWORD_LINE_USER:
 			err = add_user(t, path, number, &line, problems);
-			dearest = line.cost > dearest ? line.cost : dearest;
 			break;
 		}
 	}
-	set_dummy(t, dearest ? dearest : DUMMY_COST);
+	if (t->users.n == 0)
+		t->dearest = DUMMY_COST;
 	return err;
 }
 
@@ -235,6 +230,16 @@ static enum err compare(const char *hash, struct str password)
 	return err;
 }
 
+/* The work of a comparison. Any 53 digits will do; the cost decides how long it takes. */
+static enum err compare_nothing(unsigned cost, struct str password)
+{
+	char hash[BCRYPT_LENGTH + 1];
+
+	(void)snprintf(hash, sizeof(hash), "$2b$%02u$%s", cost,
+		       "7iRvyWbCTnPUKGBmzKLdWeWG1ZdSmvHYgEMTqG8cZfVLfqu0YVpZe");
+	return compare(hash, password);
+}
+
 /* bcrypt ends a password at a zero byte and looks at no more than its first bytes: neither may pass for the whole. */
 static bool is_password(struct str password)
 {
@@ -245,8 +250,11 @@ enum err passwords_check(struct passwords *p, struct str name, struct str passwo
 {
 	struct table *t = table_of(p);
 	const struct user *u = map_get(&t->users, name);
-	enum err err = compare(u ? u->hash : t->dummy, password);
+	enum err err = u ? compare(u->hash, password) : compare_nothing(t->dearest, password);
 
+	/* Up to the work for the dearest: each step doubles it, so 2^c + 2^c + 2^(c+1) + ... + 2^(d-1) = 2^d. */
+	for (unsigned cost = u ? u->cost : t->dearest; err == E_UNAUTHENTICATED && cost < t->dearest; cost++)
+		(void)compare_nothing(cost, password);
 	table_unref(t);
 	if (err == E_OK && (!u || !is_password(password)))
 		return E_UNAUTHENTICATED;

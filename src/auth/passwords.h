@@ -2,7 +2,7 @@
  * passwords.h -- names and password hashes in a file.
  *
  * Shape     a line "name:hash" for each user; lines that begin with '#' or "//" and empty lines are comments. A name is
- *           an agent's (agent.h), a hash is bcrypt's. A name that is not there costs the same time as one that is.
+ *           an agent's (agent.h), a hash is bcrypt's. Whatever is wrong costs the same time, that of the dearest hash.
  *           Credentials that were right are remembered for PASSWORDS_KEEP_MS, as a keyed hash over name, password and
  *           line of the file: an agent that comes back need not be computed again, and a change of its line forgets it.
  * Threads   any, at the same time; reload too.
