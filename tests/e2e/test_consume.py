@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -189,3 +190,20 @@ def test_a_program_of_the_guide_does_not_pass_over_events_of_an_older_copy(site,
     program()
     assert site.process.wait(timeout=60) == 1
     assert worked(site) == [] and "the last position in this store is 1" in site.file("missed").read_text()
+
+
+def test_the_program_over_http_takes_half_an_answer_for_none(site):
+    site.file("program.py").write_text(blocks("docs/guide/reading.md", "python")[1])
+    row = '{"position":1,"event":{"id":"a"}}\n'
+    with socket.create_server(("127.0.0.1", 0)) as server, site.file("work").open("wb") as work:
+        server.settimeout(60)
+        words = ["/usr/bin/python3", "program.py", f"http://127.0.0.1:{server.getsockname()[1]}", "a token", "place"]
+        site.process = subprocess.Popen(words, cwd=site.sh.directory, stdout=work, start_new_session=True)
+        for length in (2 * len(row), len(row)):
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                head = f"HTTP/1.1 200 OK\r\nHoldfast-Next-After: 1\r\nContent-Length: {length}\r\n\r\n"
+                connection.sendall((head + row).encode())
+        wait_until(lambda: place(site) == 1, "the whole answer is read")
+    assert worked(site) == [1]
