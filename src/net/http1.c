@@ -1,5 +1,7 @@
 #include "net/http1.h"
 
+#include "base/hex.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -114,15 +116,11 @@ enum http1_result http1_scan(struct http1_scan *s, struct str in, size_t head_ma
 	return bad(ret_error, 431, "431 Request Header Fields Too Large: send fewer or shorter header fields");
 }
 
-static bool is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 static bool escapes_ok(struct str path)
 {
 	for (size_t i = 0; i < path.n; i++)
-		if (path.p[i] == '%' && (i + 2 >= path.n || !is_hex(path.p[i + 1]) || !is_hex(path.p[i + 2])))
+		if (path.p[i] == '%' &&
+		    (i + 2 >= path.n || hex_value(path.p[i + 1]) < 0 || hex_value(path.p[i + 2]) < 0))
 			return false;
 	return true;
 }

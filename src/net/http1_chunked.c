@@ -1,5 +1,6 @@
 #include <assert.h>
 
+#include "base/hex.h"
 #include "net/http1.h"
 
 /*
@@ -18,23 +19,12 @@ static const char *const bad_ext = "400 Bad Request: send no chunk extensions, o
 static const char *const bad_trailer = "400 Bad Request: malformed trailer section";
 static const char *const long_trailer = "431 Request Header Fields Too Large: send fewer or shorter trailer fields";
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Each step takes one byte; it returns NULL, or what is wrong with it. */
 typedef const char *step(struct http1_chunked *c, char byte);
 
 static const char *in_size(struct http1_chunked *c, char byte)
 {
-	int digit = hex_digit(byte);
+	int digit = hex_value(byte);
 
 	if (digit >= 0) {
 		if (++c->digits > 16)
