@@ -74,17 +74,12 @@ static const struct metric_family propagation = {
 static const struct metric_row principal_rows[] = { TRAFFIC_ROWS(ROW, "principal", "holdfast_principal") };
 static const struct metric_row agent_rows[] = { TRAFFIC_ROWS(ROW, "agent", "holdfast_agent") };
 
-struct queue_row {
-	struct metric_family family;
-	size_t at;
-};
-
 #define QUEUE_ROW(field, name, type, scale, help)                                                \
 	{ { FAMILY(name, type, scale, metric_default_buckets_ms, help), .labels = { "queue" } }, \
 	  offsetof(struct traffic_queue, field) },
 
-static const struct queue_row principal_queue[] = { QUEUE_ROWS(QUEUE_ROW, "argocd_principal") };
-static const struct queue_row agent_queue[] = { QUEUE_ROWS(QUEUE_ROW, "argocd_agent") };
+static const struct metric_row principal_queue[] = { QUEUE_ROWS(QUEUE_ROW, "argocd_principal") };
+static const struct metric_row agent_queue[] = { QUEUE_ROWS(QUEUE_ROW, "argocd_agent") };
 
 const struct traffic_side *traffic_side(const struct traffic *t)
 {
@@ -97,15 +92,6 @@ const char *traffic_resource_type(enum wire_target target)
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
-
-static void queue_init(struct traffic_queue *q, struct metrics *registry, const struct queue_row *rows, size_t n,
-		       const char *name)
-{
-	const char *const values[] = { name };
-
-	for (size_t i = 0; i < n; i++)
-		*(struct metric **)((char *)q + rows[i].at) = metrics_get(registry, &rows[i].family, values);
-}
 
 /* What is looked at first is there from the start. */
 static void kinds_init(struct traffic *t)
@@ -126,12 +112,16 @@ void traffic_init(struct traffic *t, struct metrics *registry, enum traffic_end 
 	*t = (struct traffic){ .end = end, .registry = registry };
 	if (end == TRAFFIC_PRINCIPAL) {
 		metrics_get_rows(registry, principal_rows, ARRAY_LEN(principal_rows), t);
-		queue_init(&t->send, registry, principal_queue, ARRAY_LEN(principal_queue), "send");
-		queue_init(&t->recv, registry, principal_queue, ARRAY_LEN(principal_queue), "recv");
+		metrics_get_labelled(registry, principal_queue, ARRAY_LEN(principal_queue), (const char *[]){ "send" },
+				     &t->send);
+		metrics_get_labelled(registry, principal_queue, ARRAY_LEN(principal_queue), (const char *[]){ "recv" },
+				     &t->recv);
 	} else {
 		metrics_get_rows(registry, agent_rows, ARRAY_LEN(agent_rows), t);
-		queue_init(&t->send, registry, agent_queue, ARRAY_LEN(agent_queue), "default-send");
-		queue_init(&t->recv, registry, agent_queue, ARRAY_LEN(agent_queue), "default-recv");
+		metrics_get_labelled(registry, agent_queue, ARRAY_LEN(agent_queue), (const char *[]){ "default-send" },
+				     &t->send);
+		metrics_get_labelled(registry, agent_queue, ARRAY_LEN(agent_queue), (const char *[]){ "default-recv" },
+				     &t->recv);
 	}
 	kinds_init(t);
 }

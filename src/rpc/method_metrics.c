@@ -13,12 +13,7 @@
 	X(handling_ms, SIDE "_handling_seconds",   HISTOGRAM, 1e-3, "Seconds that gRPC calls took, streams included, by method.")
 /* clang-format on */
 
-struct row {
-	struct metric_family family;
-	size_t at;
-};
-
-static const struct row rows[2][4] = {
+static const struct metric_row rows[2][4] = {
 #define X(field, name_, type_, scale_, help_)     \
 	{ { .name = (name_),                      \
 	    .help = (help_),                      \
@@ -76,9 +71,7 @@ static struct method_metrics *make(struct metrics *registry, bool server, struct
 	m->labels[0] = kind_name(kind);
 	m->labels[1] = m->text;
 	m->labels[2] = m->text + service.n + 1;
-	for (size_t i = 0; i < ARRAY_LEN(rows[server]); i++)
-		*(struct metric **)((char *)m + rows[server][i].at) = metrics_get(registry, &rows[server][i].family,
-										  m->labels);
+	metrics_get_labelled(registry, rows[server], ARRAY_LEN(rows[server]), m->labels, m);
 	return m;
 }
 
