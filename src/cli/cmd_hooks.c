@@ -288,7 +288,7 @@ const struct command cmd_hooks_delete = {
 	.summary = "Delete the hooks at providers",
 	.about =
 		"Deletes the hooks that the manifests want, whether or not they say deleteHookOnFinish. A gateway that "
-		"runs makes them again: stop it first. The files must be named, there is no default. Exits with 1 when "
+		"runs makes them again: stop it first. Without --dry-run the files must be named. Exits with 1 when "
 		"one failed.",
 	.examples = "  holdfast hooks delete --dry-run sources.yaml\n"
 		    "      which ones\n"
