@@ -1,4 +1,5 @@
 #include "backend/object_yaml.h"
+#include "base/hex.h"
 #include "base/mem.h"
 
 #define INT_MAX_TEXT 80 /* digits, underscores and all */
@@ -65,17 +66,6 @@ static bool is_float(struct str s)
 	return before + after > 0 && ends_with_exponent(s, at);
 }
 
-static int digit_of(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
 /* 0x, 0b, 0o, or 0 for octal; cuts the prefix off. */
 static int base_of(struct str *s)
 {
@@ -107,9 +97,9 @@ static bool parse_int(struct str s, int64_t *ret_int)
 		s = str_sub(s, 1, s.n);
 	base = base_of(&s);
 	for (size_t i = 0; i < s.n; i++) {
-		int d = digit_of(s.p[i]);
+		int d = hex_value(s.p[i]);
 
-		if (d >= base || value > (limit - (uint64_t)d) / (uint64_t)base)
+		if (d < 0 || d >= base || value > (limit - (uint64_t)d) / (uint64_t)base)
 			return false;
 		value = value * (uint64_t)base + (uint64_t)d;
 	}

@@ -1,6 +1,7 @@
 #include "event/attr.h"
 
 #include "base/base64.h"
+#include "base/hex.h"
 
 static bool is_alpha(char c)
 {
@@ -10,11 +11,6 @@ static bool is_alpha(char c)
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 static bool is_one_of(char c, const char *set)
@@ -90,7 +86,7 @@ static bool has_uri_characters(struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if (c == '%' && !(s.n - i > 2 && is_hex(s.p[i + 1]) && is_hex(s.p[i + 2])))
+		if (c == '%' && !(s.n - i > 2 && hex_value(s.p[i + 1]) >= 0 && hex_value(s.p[i + 2]) >= 0))
 			return false;
 		if (!is_alpha(c) && !is_digit(c) && !is_one_of(c, "%-._~:/?#[]@!$&'()*+,;="))
 			return false;

@@ -1,15 +1,8 @@
 #include "sync/destination.h"
 
 #include "base/glob.h"
+#include "base/hex.h"
 #include "sync/graft.h"
-
-static int hex(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
 
 /* The byte that an escape at `at` ("%2A") stands for; -1: none begins there. */
 static int escaped(struct str s, size_t at)
@@ -18,8 +11,8 @@ static int escaped(struct str s, size_t at)
 
 	if (at + 2 >= s.n || s.p[at] != '%')
 		return -1;
-	high = hex(s.p[at + 1]);
-	low = hex(s.p[at + 2]);
+	high = hex_value(s.p[at + 1]);
+	low = hex_value(s.p[at + 2]);
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
