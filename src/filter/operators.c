@@ -139,12 +139,12 @@ static enum err compare(struct run *r, enum op op, struct value a, struct value 
 
 static bool in_range(struct value needle, struct value range)
 {
-	double n;
+	int64_t n = needle.integer;
 
-	if (!value_is_number(needle) || range.n == 0)
+	if (!value_is_number(needle) ||
+	    (needle.type == VALUE_FLOAT && (!number_to_int(needle.number, &n) || (double)n != needle.number)))
 		return false;
-	n = value_number(needle);
-	return n == floor(n) && n >= (double)range.from && n <= (double)range.from + (double)(range.n - 1);
+	return n >= range.from && (uint64_t)n - (uint64_t)range.from < range.n;
 }
 
 bool run_in(struct run *r, struct value needle, struct value hay)

@@ -40,6 +40,8 @@ static const struct row rows[] = {
 	{ "body.id in 1..10", "true" },
 	{ "body.id in [4]", "true" },
 	{ "body.f in 1..3", "false" },
+	{ "9007199254740993 in 1..9007199254740992", "false" },
+	{ "9223372036854775807 in 9223372036854775807..9223372036854775807", "true" },
 	{ "header[\"X-Github-Event\"][0] == \"push\"", "true" },
 	{ "header[\"X-Github-Event\"] == \"push\"", "false" },
 	{ "\"push\" in header[\"X-Github-Event\"]", "true" },
