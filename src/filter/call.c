@@ -11,7 +11,7 @@ static enum err wrong_type(struct call *c, size_t i, char letter)
 			   value_type_name(c->args[i].type), function_type_name(letter));
 }
 
-/* A whole number may come as a float: all numbers of an event do. */
+/* A whole number may come as a float: all numbers of an event do. Of a text all is looked at, as most functions do. */
 static enum err check(struct call *c, size_t i)
 {
 	char letter = function_type_at(c->function, i);
@@ -20,6 +20,8 @@ static enum err check(struct call *c, size_t i)
 
 	if (!function_takes(letter, *v))
 		return wrong_type(c, i, letter);
+	if (v->type == VALUE_STRING && !run_look(c->run, v->text.n))
+		return c->run->err;
 	if (letter != 'i' || v->type == VALUE_INT)
 		return E_OK;
 	if (!number_to_int(v->number, &whole))

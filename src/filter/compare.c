@@ -1,5 +1,4 @@
 /* Values side by side: equal, before, empty. */
-#include "filter/limits.h"
 #include "filter/run.h"
 
 #include <math.h>
@@ -39,10 +38,8 @@ static bool equal_numbers(struct value a, struct value b)
 
 static bool equal(struct run *r, struct value a, struct value b, unsigned depth)
 {
-	if (depth > FILTER_DEPTH_MAX) {
-		(void)run_fail(r, E_LIMIT, "a value is nested deeper than %d levels", FILTER_DEPTH_MAX);
+	if (!run_depth(r, depth))
 		return false;
-	}
 	if (value_is_number(a) && value_is_number(b))
 		return equal_numbers(a, b);
 	if (a.type != b.type)

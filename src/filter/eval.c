@@ -19,12 +19,12 @@ static bool key_is_name(struct str key, struct str name)
  * Keys with dots stand for maps in maps: "a.b" is b in a. `path` is the key of one member with dots, behind those of `into`.
  * Later members replace earlier ones.
  */
-static struct value with_member(struct run *r, struct value into, struct str path, struct value value)
+static struct value with_member(struct run *r, struct value into, struct str path, struct value value, unsigned depth)
 {
 	struct str rest = path, part = str_cut(&rest, '.');
 	bool last = part.n == path.n;
 	struct value inner = value_nil();
-	struct value_pair *pairs = run_array(r, into.n + 1, sizeof(*pairs));
+	struct value_pair *pairs = run_depth(r, depth) ? run_array(r, into.n + 1, sizeof(*pairs)) : NULL;
 
 	if (!pairs || !run_step(r, 1 + into.n))
 		return into;
@@ -32,8 +32,9 @@ static struct value with_member(struct run *r, struct value into, struct str pat
 		inner = (struct value){ .type = VALUE_MAP };
 	if (into.n)
 		memcpy(pairs, into.pairs, into.n * sizeof(*pairs));
-	pairs[into.n] = (struct value_pair){ part,
-					     last ? value : with_member(r, value_map_held(r, inner), rest, value) };
+	if (!last)
+		value = with_member(r, value_map_held(r, inner), rest, value, depth + 1);
+	pairs[into.n] = (struct value_pair){ part, value };
 	return value_map_of(r, pairs, into.n + 1);
 }
 
@@ -52,7 +53,7 @@ static void match_member(struct run *r, const struct expr_name *n, struct value 
 	if (dot == key.n || !key_is_name(str_sub(key, 0, dot), n->text) || dot + 1 == key.n)
 		return;
 	old = slot->type == VALUE_MAP && slot->form == FORM_HELD ? *slot : (struct value){ .type = VALUE_MAP };
-	*slot = with_member(r, old, str_sub(key, dot + 1, key.n), value_of_json(r, raw));
+	*slot = with_member(r, old, str_sub(key, dot + 1, key.n), value_of_json(r, raw), /* depth= */ 1);
 }
 
 /* One pass over the event's members for all names of the filter. */

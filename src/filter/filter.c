@@ -199,9 +199,9 @@ bool run_condition_value(struct run *r, const struct filter *condition, struct v
 			     .steps = r->steps,
 			     .now_ns = r->now_ns };
 
-	if (r->err != E_OK || !prepare(&inner))
+	if (r->err != E_OK)
 		return false;
-	if (run_eval(&inner, condition->root, ret) == E_OK)
+	if (prepare(&inner) && run_eval(&inner, condition->root, ret) == E_OK)
 		return true;
 	if (inner.err != E_MALFORMED)
 		(void)run_fail(r, inner.err, "the condition of the JSONPath takes too much");

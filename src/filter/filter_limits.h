@@ -9,7 +9,7 @@ X(HEIGHT_MAX,      1000,      "levels", "Height of an expression's tree: operato
 X(TREE_MAX,        4 << 20,   "bytes",  "Memory of a compiled expression.")
 X(STEPS_MAX,       1000000,   "steps",  "Work of one evaluation: a step is an operand, an element of an array, or 64 bytes that are looked at.")
 X(MEMORY_MAX,      4 << 20,   "bytes",  "Memory of one evaluation.")
-X(DEPTH_MAX,       200,       "levels", "Nesting of a value that is compared or written as JSON.")
+X(DEPTH_MAX,       200,       "levels", "Nesting of a value that is compared or written as JSON; dots in a key.")
 X(PATTERN_MAX,     1000,      "bytes",  "Length of a regular expression.")
 X(REPEAT_MAX,      RE2_REPEAT_MAX,  "times",   "Largest count in a regular expression: x{1000}.")
 X(STATES_MAX,      200,       "places", "Places of a regular expression that the text can have reached at a time.")

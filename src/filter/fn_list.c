@@ -52,10 +52,13 @@ static enum err check_keys(struct call *c, const struct sortable *s, size_t n)
 {
 	int order;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (!value_compare(s[0].key, s[i].key, &order))
 			return call_misfit(c, "%s: %s and %s have no order", c->function->name,
 					   value_type_name(s[0].key.type), value_type_name(s[i].key.type));
+		if (s[i].key.type == VALUE_STRING && !run_look(c->run, s[i].key.text.n))
+			return c->run->err;
+	}
 	return E_OK;
 }
 
@@ -172,6 +175,8 @@ enum err fn_from_pairs(struct call *c, struct value *ret)
 			pair = value_list_held(c->run, pair);
 		if (pair.type != VALUE_LIST || pair.n != 2 || pair.items[0].type != VALUE_STRING)
 			return call_misfit(c, "fromPairs(array): element %zu is no array of a string and a value", i);
+		if (!run_look(c->run, pair.items[0].text.n))
+			return c->run->err;
 		pairs[i] = (struct value_pair){ pair.items[0].text, pair.items[1] };
 	}
 	*ret = value_map_of(c->run, pairs, c->run->err == E_OK ? i : 0);

@@ -213,6 +213,8 @@ enum err fn_group_by(struct call *c, struct value *ret)
 			return r->err;
 		if (key.type != VALUE_STRING)
 			return call_misfit(c, "groupBy: a key is a string, not %s", value_type_name(key.type));
+		if (!run_look(r, key.text.n))
+			return r->err;
 		pairs[i++] = (struct value_pair){ key.text, l.scope.element };
 	}
 	run_sort(r, pairs, i, sizeof(*pairs), compare_keys, NULL);

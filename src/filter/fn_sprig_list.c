@@ -157,6 +157,8 @@ enum err fn_sprig_sort_alpha(struct call *c, struct value *ret)
 	while (one || value_seq_next(c->run, &s, &v)) {
 		struct buf b = run_buf(c->run);
 
+		if (v.type == VALUE_NIL && !one)
+			continue;
 		value_write_text(c->run, v, &b);
 		if (!list_add(c->run, &list, value_string(run_keep(c->run, &b))) || one)
 			break;

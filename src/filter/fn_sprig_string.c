@@ -10,9 +10,7 @@
 
 enum err fn_sprig_trim_all(struct call *c, struct value *ret)
 {
-	*ret = value_string(textop_trim(TEXT(1), TEXT(0)));
-	(void)run_look(c->run, TEXT(1).n);
-	return c->run->err;
+	return textop_trim(c->run, TEXT(1), TEXT(0), ret);
 }
 
 enum err fn_sprig_trim_prefix(struct call *c, struct value *ret)
@@ -29,11 +27,8 @@ enum err fn_sprig_trim_suffix(struct call *c, struct value *ret)
 
 enum err fn_sprig_contains(struct call *c, struct value *ret)
 {
-	size_t at;
-
-	*ret = value_bool(textop_find(TEXT(1), 0, TEXT(0), &at));
-	(void)run_look(c->run, TEXT(1).n);
-	return c->run->err;
+	*ret = value_bool(str_contains(TEXT(1), TEXT(0)));
+	return E_OK;
 }
 
 enum err fn_sprig_has_prefix(struct call *c, struct value *ret)

@@ -16,11 +16,10 @@ static int64_t limit_at(const struct call *c, size_t i)
 
 enum err fn_trim(struct call *c, struct value *ret)
 {
-	struct str s = c->args[0].text;
-
-	*ret = value_string(c->count > 1 ? textop_trim(s, c->args[1].text) : rune_trim(s));
-	(void)run_look(c->run, s.n);
-	return c->run->err;
+	if (c->count > 1)
+		return textop_trim(c->run, c->args[0].text, c->args[1].text, ret);
+	*ret = value_string(rune_trim(c->args[0].text));
+	return E_OK;
 }
 
 enum err fn_trim_prefix(struct call *c, struct value *ret)
@@ -72,12 +71,10 @@ enum err fn_join(struct call *c, struct value *ret)
 
 enum err fn_index_of(struct call *c, struct value *ret)
 {
-	struct str s = c->args[0].text;
 	size_t at;
 
-	*ret = value_int(textop_find(s, 0, c->args[1].text, &at) ? (int64_t)at : -1);
-	(void)run_look(c->run, s.n);
-	return c->run->err;
+	*ret = value_int(textop_find(c->args[0].text, 0, c->args[1].text, &at) ? (int64_t)at : -1);
+	return E_OK;
 }
 
 enum err fn_last_index_of(struct call *c, struct value *ret)
@@ -85,7 +82,7 @@ enum err fn_last_index_of(struct call *c, struct value *ret)
 	struct str s = c->args[0].text, part = c->args[1].text;
 
 	*ret = value_int(-1);
-	if (!run_step(c->run, 1 + s.n / 8))
+	if (!run_step(c->run, (1 + s.n / 8) * (1 + part.n / 64)))
 		return c->run->err;
 	for (size_t at = part.n <= s.n ? s.n - part.n + 1 : 0; at-- > 0;) {
 		if (!str_eq(str_sub(s, at, part.n), part))

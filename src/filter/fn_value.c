@@ -114,9 +114,8 @@ enum err fn_to_json_lines(struct call *c, struct value *ret)
 static bool read_json(struct run *r, struct str text, struct value *ret)
 {
 	struct buf b = run_buf(r);
-	enum err err = run_look(r, text.n) ? json_compact(text, /* plain= */ true, &b, NULL) : r->err;
 
-	if (err == E_MALFORMED || r->err != E_OK) {
+	if (json_compact(text, /* plain= */ true, &b, NULL) == E_MALFORMED) {
 		buf_release(&b);
 		return false;
 	}

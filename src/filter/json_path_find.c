@@ -2,7 +2,6 @@
 #include <assert.h>
 
 #include "filter/json_path.h"
-#include "filter/limits.h"
 #include "filter/list.h"
 #include "filter/number.h"
 #include "filter/path_step.h"
@@ -128,10 +127,8 @@ static void descend(struct search *s, const struct path_step *step, struct value
 {
 	struct value all;
 
-	if (depth > FILTER_DEPTH_MAX) {
-		(void)run_fail(s->run, E_LIMIT, "a value is nested deeper than %d levels", FILTER_DEPTH_MAX);
+	if (!run_depth(s->run, depth))
 		return;
-	}
 	choose(s, step, at, found);
 	if (!is_container(at))
 		return;
@@ -190,7 +187,7 @@ enum err json_path_find(struct run *r, const struct json_path *path, struct str 
 	bool found;
 
 	if (!path) {
-		enum err err = run_look(r, text.n) ? json_path_read(text, r->pool, &why, &own) : r->err;
+		enum err err = run_step(r, 100 + text.n) ? json_path_read(text, r->pool, &why, &own) : r->err;
 
 		if (err != E_OK)
 			return run_fail(r, err, "%s", why.text);

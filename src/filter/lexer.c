@@ -187,10 +187,20 @@ static enum err read_string_rune(struct lexer *l, uint32_t *ret_rune, struct why
 	return why_set(why, E_MALFORMED, "no escape of this language: write \\\\ for a backslash");
 }
 
+/* Bytes up to the quote that ends the string: what it says is never longer. */
+static size_t room_of(const struct lexer *l, char quote)
+{
+	size_t i = l->at;
+
+	while (i < l->text.n && l->text.p[i] != quote)
+		i += l->text.p[i] == '\\' ? 2 : 1;
+	return i - l->at;
+}
+
 static enum err read_string(struct lexer *l, struct token *t, struct why *why)
 {
 	char quote = byte_at(l, l->at++);
-	char *text = pool_alloc(l->pool, 3 * (l->text.n - t->at)); /* a byte that is not UTF-8 becomes three */
+	char *text = pool_alloc(l->pool, room_of(l, quote));
 	size_t n = 0;
 	uint32_t rune = 0;
 	enum err err;

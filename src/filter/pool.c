@@ -32,12 +32,11 @@ static bool add_block(struct pool *p, size_t n)
 void *pool_alloc(struct pool *p, size_t n)
 {
 	size_t room = n > SIZE_MAX - ALIGN ? SIZE_MAX : (n + ALIGN - 1) / ALIGN * ALIGN;
+	static _Alignas(ALIGN) char nothing;
 	void *given;
 
-	if (p->err != E_OK)
-		return NULL;
-	if (room == 0)
-		room = ALIGN;
+	if (p->err != E_OK || n == 0)
+		return p->err == E_OK ? &nothing : NULL;
 	if (room > p->max - p->used) {
 		p->err = E_LIMIT;
 		return NULL;

@@ -27,10 +27,10 @@ struct pool {
 /* `first`: `n` bytes that outlive the pool, or NULL and 0. */
 void pool_init(struct pool *p, void *first, size_t n, size_t max);
 
-/* `n` zeroed bytes aligned for anything, or NULL. */
+/* `n` zeroed bytes aligned for anything, or NULL. Of none: not NULL, and none are used. */
 void *pool_alloc(struct pool *p, size_t n);
 
-/* `n` times `size` zeroed bytes, or NULL. Of 0 things: not NULL. */
+/* The same for `n` times `size`. */
 void *pool_array(struct pool *p, size_t n, size_t size);
 
 void pool_release(struct pool *p);

@@ -32,6 +32,13 @@ bool run_step(struct run *r, uint64_t steps)
 	return false;
 }
 
+bool run_depth(struct run *r, unsigned depth)
+{
+	if (depth > FILTER_DEPTH_MAX)
+		(void)run_fail(r, E_LIMIT, "a value is nested deeper than %d levels", FILTER_DEPTH_MAX);
+	return r->err == E_OK;
+}
+
 static void no_memory(struct run *r)
 {
 	if (r->pool->err == E_LIMIT)

@@ -54,6 +54,9 @@ static inline bool run_look(struct run *r, size_t n)
 	return run_step(r, 1 + n / 64);
 }
 
+/* May a walk through a value go so deep? False: no, and the run has failed. */
+bool run_depth(struct run *r, unsigned depth);
+
 /* Memory of this run, or NULL, and the run has failed. */
 void *run_alloc(struct run *r, size_t n);
 void *run_array(struct run *r, size_t n, size_t size);

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "event/json_text.h"
-#include "filter/limits.h"
 #include "filter/number.h"
 #include "filter/run.h"
 #include "filter/when.h"
@@ -139,10 +138,8 @@ static void write_scalar(struct writer *w, struct value v)
 
 static void write_value(struct writer *w, struct value v)
 {
-	if (w->depth > FILTER_DEPTH_MAX) {
-		(void)run_fail(w->run, E_LIMIT, "a value is nested deeper than %d levels", FILTER_DEPTH_MAX);
+	if (!run_depth(w->run, w->depth))
 		return;
-	}
 	if (v.type == VALUE_LIST)
 		write_list(w, v);
 	else if (v.type == VALUE_MAP)

@@ -13,17 +13,20 @@ static bool has_rune(struct str chars, uint32_t rune)
 	return false;
 }
 
-struct str textop_trim(struct str s, struct str chars)
+enum err textop_trim(struct run *r, struct str s, struct str chars, struct value *ret)
 {
 	struct str rest;
 	size_t n, end = 0;
 
+	if (!run_step(r, (1 + s.n / 64) * chars.n)) /* each of one is compared with each of the other */
+		return r->err;
 	while (s.n && has_rune(chars, rune_read(s, &n)))
 		s = str_sub(s, n, s.n);
 	for (rest = s; rest.n; rest = str_sub(rest, n, rest.n))
 		if (!has_rune(chars, rune_read(rest, &n)))
 			end = s.n - rest.n + n;
-	return str_sub(s, 0, end);
+	*ret = value_string(str_sub(s, 0, end));
+	return E_OK;
 }
 
 struct str textop_trim_prefix(struct str s, struct str prefix)
@@ -86,14 +89,14 @@ enum err textop_split(struct run *r, struct str s, struct str separator, int64_t
 	struct str piece;
 	bool more = limit != 0 && (s.n > 0 || separator.n > 0);
 
-	while (more && run_look(r, s.n)) {
+	while (more) {
 		if (limit > 0 && list.n + 1 == (uint64_t)limit) {
 			piece = s;
 			more = false;
 		} else {
 			more = cut(&s, separator, keep, &piece);
 		}
-		if (!list_add(r, &list, value_string(piece)))
+		if (!run_look(r, piece.n) || !list_add(r, &list, value_string(piece)))
 			break;
 	}
 	*ret = list_value(&list);
@@ -149,9 +152,12 @@ enum err textop_join(struct run *r, struct value list, struct str separator, boo
 	struct buf b = run_buf(r);
 	struct value_seq s = value_seq(list);
 	struct value v;
+	size_t joined = 0;
 
 	while (b.err == E_OK && value_seq_next(r, &s, &v)) {
-		if (s.i > 1)
+		if (any && v.type == VALUE_NIL)
+			continue;
+		if (joined++)
 			buf_str(&b, separator);
 		if (v.type == VALUE_STRING)
 			buf_str(&b, v.text);

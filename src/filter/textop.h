@@ -1,7 +1,8 @@
 /*
  * textop.h -- what functions of strings share, whatever the order of their arguments.
  *
- * Shape     each puts its result into `ret` and returns the run's error.
+ * Shape     each puts its result into `ret` and returns the run's error. Looking once at each argument is paid for by the
+ *           call (call.c).
  * Source    Go's package strings
  */
 #pragma once
@@ -9,7 +10,8 @@
 #include "filter/run.h"
 
 /* Without the characters of `chars` at both ends. */
-struct str textop_trim(struct str s, struct str chars);
+enum err textop_trim(struct run *r, struct str s, struct str chars, struct value *ret);
+
 struct str textop_trim_prefix(struct str s, struct str prefix);
 struct str textop_trim_suffix(struct str s, struct str suffix);
 
@@ -27,5 +29,5 @@ enum err textop_replace(struct run *r, struct str s, struct str old, struct str 
 
 enum err textop_repeat(struct run *r, struct str s, int64_t n, struct value *ret);
 
-/* `any`: elements that are no strings are written as text. */
+/* `any`: elements that are no strings are written as text, and nil is left out. */
 enum err textop_join(struct run *r, struct value list, struct str separator, bool any, struct value *ret);

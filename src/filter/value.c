@@ -1,5 +1,7 @@
 #include "filter/value.h"
 
+#include <stdlib.h>
+
 #include "filter/number.h"
 #include "filter/run.h"
 #include "filter/rune.h"
@@ -50,15 +52,25 @@ struct str value_json_string(struct run *r, struct str raw)
 /* Does a raw JSON string (a key) say `text`? */
 static bool json_string_is(struct run *r, struct str raw, struct str text)
 {
-	if (raw.n == text.n + 2 && memcmp(raw.p + 1, text.p, text.n) == 0)
-		return true;
-	/* Only escapes and broken UTF-8 let different bytes say the same. */
-	if (raw.n < text.n + 2 || str_find(raw, '\\') == raw.n)
+	if (raw.n < text.n + 2) /* no escape is shorter than what it says */
 		return false;
+	if (str_find(raw, '\\') == raw.n)
+		return str_eq(str_sub(raw, 1, raw.n - 2), text);
 	return str_eq(value_json_string(r, raw), text);
 }
 
-static struct value value_of_number(struct str json)
+/* Of any length. */
+static struct value value_of_long_number(struct run *r, struct str json)
+{
+	char *text = run_alloc(r, json.n + 1);
+
+	if (!text)
+		return value_nil();
+	memcpy(text, json.p, json.n); /* the pool's bytes are zeroed: it ends */
+	return value_float(strtod(text, NULL));
+}
+
+static struct value value_of_number(struct run *r, struct str json)
 {
 	double number = 0;
 	bool negative = json.p[0] == '-';
@@ -72,8 +84,7 @@ static struct value value_of_number(struct str json)
 		if (i == json.n)
 			return value_float(negative ? -number : number);
 	}
-	(void)number_read_float(json, &number);
-	return value_float(number);
+	return number_read_float(json, &number) ? value_float(number) : value_of_long_number(r, json);
 }
 
 struct value value_of_json(struct run *r, struct str json)
@@ -93,7 +104,7 @@ struct value value_of_json(struct run *r, struct str json)
 	case 'n':
 		return value_nil();
 	default:
-		return value_of_number(json);
+		return value_of_number(r, json);
 	}
 }
 

@@ -72,6 +72,7 @@ static void names_of_the_event_are_what_upstream_makes_of_them(void **state)
 		{ "{\"a-b-c\":1}", "a_b_c == 1" },
 		{ "{\"a_b\":1}", "a_b == 1" },
 		{ "{\"a.b\":1}", "a.b == 1" },
+		{ "{\"a\":{\"b\\nc\":1}}", "a[\"b\\nc\"] == 1 && a[\"b\\\\nc\"] == nil" },
 		{ "{\"a.b\":1,\"a\":2}", "a.b == 1" },
 		{ "{\"a\":2,\"a.b\":1}", "a.b == 1" },
 		{ "{\"a.b\":1,\"a.c.d\":2,\"ab\":4,\"abb\":5}", "a.b == 1 && a.c.d == 2 && ab == 4 && abb == 5" },
@@ -187,6 +188,12 @@ static void what_takes_too_much_is_stopped(void **state)
 		"repeat(\"a\", 50000) matches \"a.{180}b\"",
 		"repeat(\"a\", 50000) matches \"a(?:[\\\\]{a]{9}){20}b\"",
 		"repeat(\"a\", 50000) matches \"a(\\\\w{3,}b{0,9}){20}b\"",
+		"let s = repeat(\"a\", 300000); trim(s, repeat(\"b\", 300000) + \"a\") == \"\"",
+		"let s = repeat(\"a\", 500000); lastIndexOf(s, s[:200000] + \"b\" + s[:100000]) == 0",
+		"let s = repeat(\"a\", 500000); all(1..1000, hasPrefix(s, s))",
+		"let s = repeat(\"a\", 500000); sort(map(1..1000, s)) == []",
+		"let s = repeat(\"a\", 500000); groupBy(map(1..1000, s), #) == {}",
+		"let s = repeat(\"a\", 500000); fromPairs(map(1..1000, [s, #])) == {}",
 	};
 
 	(void)state;
@@ -200,6 +207,47 @@ static void what_takes_too_much_is_stopped(void **state)
 		assert_non_null(strstr(why.text, "takes more than"));
 		filter_free(f);
 	}
+}
+
+static void what_is_long_but_little_work_is_not_stopped(void **state)
+{
+	struct buf text = { 0 };
+
+	(void)state;
+	buf_lit(&text, "len(split(repeat(\"a line of a text\\n\", 10000), \"\\n\")) == 10001 && \"x\" not in [");
+	repeat(&text, "\"example/of-a-repository\",", 500);
+	buf_char(&text, ']');
+	assert_int_equal(asked(buf_cstr(&text), &(struct filter_input){ .object = STR("{}") }, NULL), 1);
+	buf_release(&text);
+}
+
+/* Without memory for a condition nothing is known of the elements that are left: not that none is chosen. */
+static void a_condition_that_takes_too_much_fails_the_filter(void **state)
+{
+	struct buf object = { 0 };
+	struct why why = { 0 };
+
+	(void)state;
+	buf_lit(&object, "{\"a\":\"[");
+	repeat(&object, "0,", 80000);
+	buf_lit(&object, "1]\"}");
+	assert_int_equal(asked("len(jsonpath(a, \"$[?(let x = @; x == 1)]\")) == 1",
+			       &(struct filter_input){ .object = buf_view(&object) }, &why),
+			 -1);
+	assert_non_null(strstr(why.text, "takes too much"));
+	buf_release(&object);
+}
+
+static void numbers_of_an_event_have_any_length(void **state)
+{
+	struct buf object = { 0 };
+
+	(void)state;
+	buf_lit(&object, "{\"a\":1.");
+	repeat(&object, "0", 1000);
+	buf_lit(&object, "}");
+	assert_int_equal(asked("a == 1", &(struct filter_input){ .object = buf_view(&object) }, NULL), 1);
+	buf_release(&object);
 }
 
 /* What makes other matchers try each way in turn: here the text is read once. */
@@ -281,6 +329,13 @@ static void values_nested_deeper_than_anybody_writes_are_an_error(void **state)
 	assert_non_null(strstr(why.text, "nested deeper"));
 	assert_int_equal(asked("toJson(a) == \"\"", &in, &why), -1);
 	assert_int_equal(asked("jsonpath(\"[]\", \"$\") == []", &in, &why), 1);
+	buf_clear(&object);
+	buf_lit(&object, "{\"a");
+	repeat(&object, ".b", 80000);
+	buf_lit(&object, "\":1}");
+	in.object = buf_view(&object);
+	assert_int_equal(asked("a == 1", &in, &why), -1);
+	assert_non_null(strstr(why.text, "nested deeper"));
 	buf_release(&object);
 }
 
@@ -358,6 +413,9 @@ int main(void)
 		cmocka_unit_test(nesting_is_bounded_in_each_form),
 		cmocka_unit_test(an_expression_has_a_longest_length),
 		cmocka_unit_test(what_takes_too_much_is_stopped),
+		cmocka_unit_test(what_is_long_but_little_work_is_not_stopped),
+		cmocka_unit_test(a_condition_that_takes_too_much_fails_the_filter),
+		cmocka_unit_test(numbers_of_an_event_have_any_length),
 		cmocka_unit_test(patterns_match_in_long_texts),
 		cmocka_unit_test(patterns_take_a_time_that_grows_with_the_text_only),
 		cmocka_unit_test(values_nested_deeper_than_anybody_writes_are_an_error),
