@@ -249,6 +249,15 @@ static void take_report(struct kafka *kf, const rd_kafka_message_t *m)
 	kf_finish(kf, slot, err);
 }
 
+/* " (after 3ms in state CONNECT, 1 identical error(s) suppressed)" at the end would make each try a piece of news. */
+static struct str reason_of(rd_kafka_event_t *event)
+{
+	struct str text = str_of(rd_kafka_event_error_string(event));
+	const char *after = memmem(text.p, text.n, " (after ", 8);
+
+	return after ? str_sub(text, 0, (size_t)(after - text.p)) : text;
+}
+
 static void take_error(struct kafka *kf, rd_kafka_event_t *event)
 {
 	rd_kafka_resp_err_t code = rd_kafka_event_error(event);
@@ -258,7 +267,7 @@ static void take_error(struct kafka *kf, rd_kafka_event_t *event)
 		return;
 	}
 	kf->lost |= rd_kafka_event_error_is_fatal(event) != 0;
-	(void)why_set(&kf->said, E_UNAVAILABLE, "%s", rd_kafka_event_error_string(event));
+	(void)why_set(&kf->said, E_UNAVAILABLE, "%.*s", STR_ARG(reason_of(event)));
 }
 
 void kf_take_event(struct kafka *kf, rd_kafka_event_t *event)
