@@ -235,7 +235,7 @@ static void write_integer(struct buf *b, int64_t value)
 
 static void write_number(struct buf *b, const struct metric_family *family, int64_t value)
 {
-	if (family->scale == 0)
+	if (family->scale == 0 || family->scale == 1)
 		write_integer(b, value);
 	else
 		buf_addf(b, "%.15g\n", (double)value * family->scale);

@@ -171,6 +171,22 @@ static void a_sum_keeps_its_nanoseconds_over_months(void **state)
 	metrics_free(m);
 }
 
+static void a_counter_in_its_own_unit_is_exact(void **state)
+{
+	static const struct metric_family bytes = {
+		.name = "app_bytes_total", .help = "B.", .type = METRIC_COUNTER, .scale = 1
+	};
+	struct metrics *m = metrics_new();
+	struct buf text = { 0 };
+
+	(void)state;
+	metric_add(metrics_get(m, &bytes, NULL), INT64_MAX);
+	metrics_write(m, false, &text);
+	assert_non_null(strstr(buf_cstr(&text), "\napp_bytes_total 9223372036854775807\n"));
+	buf_release(&text);
+	metrics_free(m);
+}
+
 static void the_same_labels_are_the_same_metric(void **state)
 {
 	struct metrics *m = metrics_new();
@@ -275,6 +291,7 @@ int main(void)
 		cmocka_unit_test(a_table_fills_a_struct_of_handles),
 		cmocka_unit_test(an_empty_registry_writes_nothing),
 		cmocka_unit_test(a_sum_keeps_its_nanoseconds_over_months),
+		cmocka_unit_test(a_counter_in_its_own_unit_is_exact),
 		cmocka_unit_test(the_same_labels_are_the_same_metric),
 		cmocka_unit_test(the_shared_buckets_rise_and_fit),
 		cmocka_unit_test(counting_never_fails_for_want_of_memory),
