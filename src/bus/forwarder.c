@@ -9,34 +9,21 @@
 #include "base/thread.h"
 #include "bus/forwarder_impl.h"
 
-#define SPAN 65536
+#define SPAN                              65536
 
-static const struct metric_family waiting_family = {
-	.name = "holdfast_forwarder_waiting",
-	.help = "Stored events that the bus has not confirmed.",
-	.type = METRIC_GAUGE,
-};
-static const struct metric_family oldest_family = {
-	.name = "holdfast_forwarder_oldest_timestamp_seconds",
-	.help = "When the oldest waiting event was stored; 0: none waits.",
-	.type = METRIC_GAUGE,
-	.scale = 1e-3,
-};
-static const struct metric_family forwarded_family = {
-	.name = "holdfast_forwarder_forwarded_total",
-	.help = "Events that the bus confirmed.",
-	.type = METRIC_COUNTER,
-};
-static const struct metric_family failed_family = {
-	.name = "holdfast_forwarder_failed_total",
-	.help = "Publishes that were not confirmed and are sent again.",
-	.type = METRIC_COUNTER,
-};
-static const struct metric_family dead_family = {
-	.name = "holdfast_forwarder_dead_letters_total",
-	.help = "Events set aside because the bus can never take them.",
-	.type = METRIC_COUNTER,
-};
+/* clang-format off */
+/*    field             type     name                                          scale help */
+#define ROWS(X) \
+	X(waiting_metric,   GAUGE,   "holdfast_forwarder_waiting",                  1,    "Stored events that the bus has not confirmed.") \
+	X(oldest_metric,    GAUGE,   "holdfast_forwarder_oldest_timestamp_seconds", 1e-3, "When the oldest waiting event was stored; 0: none waits.") \
+	X(forwarded_metric, COUNTER, "holdfast_forwarder_forwarded_total",          1,    "Events that the bus confirmed.") \
+	X(failed_metric,    COUNTER, "holdfast_forwarder_failed_total",             1,    "Publishes that were not confirmed and are sent again.") \
+	X(dead_metric,      COUNTER, "holdfast_forwarder_dead_letters_total",       1,    "Events set aside because the bus can never take them.")
+/* clang-format on */
+
+#define X(field, type, name, scale, help) METRIC_ROW(struct forwarder, field, type, name, scale, help)
+static const struct metric_row rows[] = { ROWS(X) };
+#undef X
 
 /* ---- what others see ------------------------------------------------------------------------------------------------- */
 
@@ -187,11 +174,7 @@ static enum err count_in(struct forwarder *f)
 		metrics = f->own = metrics_new();
 	if (!metrics)
 		return E_NOMEM;
-	f->waiting_metric = metrics_get(metrics, &waiting_family, NULL);
-	f->oldest_metric = metrics_get(metrics, &oldest_family, NULL);
-	f->forwarded_metric = metrics_get(metrics, &forwarded_family, NULL);
-	f->failed_metric = metrics_get(metrics, &failed_family, NULL);
-	f->dead_metric = metrics_get(metrics, &dead_family, NULL);
+	metrics_get_rows(metrics, rows, ARRAY_LEN(rows), f);
 	return E_OK;
 }
 
