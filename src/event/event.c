@@ -82,11 +82,11 @@ enum err event_set(struct event *event, struct str name, struct str text, enum e
 	if (!core)
 		return set_extension(event, &(struct event_attr){ name, text, type }, why);
 	place = (struct str *)(void *)((char *)event + core->offset);
-	if (place->n)
+	if (place->p)
 		return why_set(why, E_MALFORMED, "%s: given twice", core->name);
 	if (type != EVENT_ATTR_STRING)
 		return why_set(why, E_MALFORMED, "%s: is not a string", core->name);
-	*place = text;
+	*place = text.n ? text : STR(""); /* given, if empty */
 	return E_OK;
 }
 

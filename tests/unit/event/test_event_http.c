@@ -155,6 +155,7 @@ static const struct {
 	{ "ce-specversion: 1.0\nce-source: /s\nce-type: t\n", "id: is missing or empty" },
 	{ "ce-specversion: 1.0\nce-id:\nce-source: /s\nce-type: t\n", "id: is missing or empty" },
 	{ NEEDED "CE-ID: 2\n", "id: given twice" },
+	{ NEEDED "ce-subject: \nce-subject: x\n", "subject: given twice" },
 	{ NEEDED "ce-x: 1\nCe-X: 1\n", "x: given twice" },
 	{ NEEDED "ce-specversion: 1.0\n", "specversion: given twice" },
 	{ NEEDED "content-type: a/b\nContent-Type: a/b\n", "datacontenttype: given twice" },

@@ -89,6 +89,7 @@ static const struct {
 	{ "{\"specversion\":1.0}", "event 0: specversion: is not \"1.0\"" },
 	{ "{" NEEDED ",\"specversion\":\"1.0\"}", "event 0: specversion: given twice" },
 	{ "{" NEEDED ",\"id\":\"1\"}", "event 0: id: given twice" },
+	{ "{" NEEDED ",\"subject\":\"\",\"subject\":\"x\"}", "event 0: subject: given twice" },
 	{ "{" NEEDED ",\"ext\":\"\",\"ext\":\"\"}", "event 0: ext: given twice" },
 	{ "{" NEEDED ",\"e\\u0078t\":1,\"ext\":2}", "event 0: ext: given twice" },
 	{ "{" NEEDED ",\"data\":1,\"data\":2}", "event 0: data: given twice" },
