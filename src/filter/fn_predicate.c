@@ -192,14 +192,6 @@ static struct value groups(struct run *r, struct value_pair *pairs, size_t n)
 	return (struct value){ .type = VALUE_MAP, .pairs = out, .n = count_out };
 }
 
-static int compare_keys(const void *a, const void *b, void *ctx)
-{
-	const struct value_pair *x = a, *y = b;
-
-	(void)ctx;
-	return str_cmp(x->key, y->key);
-}
-
 enum err fn_group_by(struct call *c, struct value *ret)
 {
 	struct run *r = c->run;
@@ -217,7 +209,7 @@ enum err fn_group_by(struct call *c, struct value *ret)
 			return r->err;
 		pairs[i++] = (struct value_pair){ key.text, l.scope.element };
 	}
-	run_sort(r, pairs, i, sizeof(*pairs), compare_keys, NULL);
+	value_sort_pairs(r, pairs, i);
 	*ret = groups(r, pairs, i);
 	return r->err;
 }

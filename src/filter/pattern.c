@@ -170,7 +170,7 @@ enum err pattern_new(struct str text, struct why *why, struct pattern **ret_patt
 /* Each character costs what can be reached there, at most the places of the pattern, compared pairwise. */
 static uint64_t cost_of(const struct pattern *x, size_t n)
 {
-	uint64_t places = x->length / 32;
+	uint64_t places = x->length / 16;
 
 	return 1 + (n / 4 + 1) * (1 + places * places);
 }

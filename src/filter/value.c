@@ -255,11 +255,16 @@ static int compare_pairs(const void *a, const void *b, void *ctx)
 	return str_cmp(x->key, y->key);
 }
 
+void value_sort_pairs(struct run *r, struct value_pair *pairs, size_t n)
+{
+	run_sort(r, pairs, n, sizeof(*pairs), compare_pairs, NULL);
+}
+
 struct value value_map_of(struct run *r, struct value_pair *pairs, size_t n)
 {
 	size_t kept = 0;
 
-	run_sort(r, pairs, n, sizeof(*pairs), compare_pairs, NULL);
+	value_sort_pairs(r, pairs, n);
 	for (size_t i = 0; i < n; i++) {
 		if (i + 1 < n && str_eq(pairs[i].key, pairs[i + 1].key))
 			continue;

@@ -142,6 +142,9 @@ bool value_map_get(struct run *r, struct value map, struct str key, struct value
 /* The same map with its pairs in the pool. */
 struct value value_map_held(struct run *r, struct value map);
 
+/* By key, in a stable way. `pairs` is in the pool. */
+void value_sort_pairs(struct run *r, struct value_pair *pairs, size_t n);
+
 /* A map of `n` pairs in any order; of pairs with the same key the last one counts. `pairs` is in the pool and changes. */
 struct value value_map_of(struct run *r, struct value_pair *pairs, size_t n);
 
