@@ -78,7 +78,7 @@ struct kafka {
 	bool want_solo;        /* the next producer is so */
 	_Atomic uint32_t turn; /* of the partitions, for KAFKA_ROUNDROBIN; in the producer's threads */
 	uint64_t heard_ms;
-	struct why said; /* the producer's last error */
+	struct why said; /* the producer's last error; until it is connected the first in the alphabet */
 	bool was_up;
 };
 

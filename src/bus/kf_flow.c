@@ -258,6 +258,19 @@ static struct str reason_of(rd_kafka_event_t *event)
 	return after ? str_sub(text, 0, (size_t)(after - text.p)) : text;
 }
 
+/*
+ * While there is no connection the same broker has the word, in whatever order they were tried: a reason that changes is a line in the
+ * log.
+ */
+static void note_reason(struct kafka *kf, struct str reason)
+{
+	struct why said = { 0 };
+
+	(void)why_set(&said, E_UNAVAILABLE, "%.*s", STR_ARG(reason));
+	if (atomic_load(&kf->state) == BUS_UP || kf->said.err == E_OK || strcmp(said.text, kf->said.text) < 0)
+		kf->said = said;
+}
+
 static void take_error(struct kafka *kf, rd_kafka_event_t *event)
 {
 	rd_kafka_resp_err_t code = rd_kafka_event_error(event);
@@ -267,7 +280,7 @@ static void take_error(struct kafka *kf, rd_kafka_event_t *event)
 		return;
 	}
 	kf->lost |= rd_kafka_event_error_is_fatal(event) != 0;
-	(void)why_set(&kf->said, E_UNAVAILABLE, "%.*s", STR_ARG(reason_of(event)));
+	note_reason(kf, reason_of(event));
 }
 
 void kf_take_event(struct kafka *kf, rd_kafka_event_t *event)

@@ -5,6 +5,7 @@ topic twice here; a real broker drops it while the producer lives.
 """
 
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -194,6 +195,18 @@ def test_an_outage_is_one_line_in_the_log_and_its_end_another(kafka, kafka_netwo
         assert g.says(text) == times, (text, g.process.output())
     assert g.says("not connected; trying again") <= 2, "a reason that changes is news"
     assert metric(g, "holdfast_bus_reconnects_total") == 1
+
+
+def test_several_brokers_that_are_away_are_one_line_in_the_log(on_kafka, free_port):
+    away = sorted(f"127.0.0.1:{free_port()}" for _ in range(3))
+    g = on_kafka(",".join(away)).start(env={**os.environ, "LOG_LEVEL": "debug"})
+
+    def tries(broker):
+        return sum(x["logger"] == "librdkafka" and broker in x["msg"] for x in g.log())
+
+    wait_until(lambda: min(map(tries, away)) >= 12, "several tries at each")
+    lines = [x["error"] for x in g.log() if "not connected; trying again" in x["msg"]]
+    assert len(lines) <= 2 and lines[-1].startswith(away[0]), lines
 
 
 def test_kills_of_the_gateway_in_the_outage_and_in_the_drain(kafka, kafka_network, on_kafka, senders):
