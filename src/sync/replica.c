@@ -86,6 +86,24 @@ uint64_t replica_random(struct replica *r)
 
 /* ---- slots ------------------------------------------------------------------------------------------------------ */
 
+static struct slot *slot_new(struct replica *r, const struct replica_place *place, struct str key)
+{
+	size_t namespace_n = strlen(place->namespace) + 1, name_n = strlen(place->name) + 1;
+	struct slot *s = mem_alloc(sizeof(*s) + key.n + namespace_n + name_n);
+
+	if (!s)
+		return NULL;
+	s->replica = r;
+	s->kind = place->kind;
+	s->backoff = (struct backoff){ .base_ms = 100, .factor = 2, .cap_ms = 60000 };
+	list_init(&s->waiting);
+	s->key_n = key.n;
+	memcpy(s->key, key.p, key.n);
+	s->namespace = memcpy(s->key + key.n, place->namespace, namespace_n);
+	s->name = memcpy(s->namespace + namespace_n, place->name, name_n);
+	return s;
+}
+
 struct slot *replica_slot(struct replica *r, const struct replica_place *place, bool make)
 {
 	char text[OBJECT_KEY_MAX];
@@ -94,15 +112,9 @@ struct slot *replica_slot(struct replica *r, const struct replica_place *place, 
 
 	if (s || !make)
 		return s;
-	s = mem_alloc(sizeof(*s) + key.n);
+	s = slot_new(r, place, key);
 	if (!s)
 		return NULL;
-	s->replica = r;
-	s->place = *place;
-	s->backoff = (struct backoff){ .base_ms = 100, .factor = 2, .cap_ms = 60000 };
-	list_init(&s->waiting);
-	s->key_n = key.n;
-	memcpy(s->key, key.p, key.n);
 	/* Room for its retry now, so that starting the timer cannot fail. */
 	if (heap_reserve(&r->retries, r->slots.n + 1) != E_OK ||
 	    map_put(&r->slots, (struct str){ s->key, s->key_n }, s) != E_OK) {
@@ -135,6 +147,14 @@ static struct replica_place place_of(const struct object *o)
 	struct replica_place place;
 
 	(void)replica_place_set(&place, o->kind, str_of(o->namespace), str_of(o->name));
+	return place;
+}
+
+struct replica_place replica_place_of(const struct slot *s)
+{
+	struct replica_place place;
+
+	(void)replica_place_set(&place, s->kind, str_of(s->namespace), str_of(s->name));
 	return place;
 }
 
@@ -270,7 +290,7 @@ bool replica_next(const struct replica *r, const void **cursor, struct replica_p
 		if (!s->recorded)
 			continue;
 		*cursor = (const void *)(uintptr_t)at;
-		*ret_place = s->place;
+		*ret_place = replica_place_of(s);
 		*ret_record = &s->record;
 		return true;
 	}
@@ -295,9 +315,9 @@ static bool copy_of(const struct slot *s, struct replica_copy *ret_copy)
 
 	if (!recorded && (s->job || !s->local || !rules->is_copy || !rules->is_copy(rules->ctx, s->local)))
 		return false;
-	*ret_copy = (struct replica_copy){ .place = s->place,
+	*ret_copy = (struct replica_copy){ .place = replica_place_of(s),
 					   .object = s->local ? s->local : s->record.object,
-					   .source_uid = recorded ? s->record.source_uid : s->local->source_uid,
+					   .source_uid = recorded ? s->record.object->source_uid : s->local->source_uid,
 					   .recorded = recorded };
 	if (recorded)
 		ret_copy->version = applied_version(s);

@@ -26,7 +26,6 @@
 
 /* What was applied last: kept on disk. */
 struct replica_record {
-	char source_uid[OBJECT_NAME_MAX + 1];
 	struct object *object; /* as the source wants it here, for reverting; NULL: nothing is reverted */
 	bool asked;            /* loaded, and the last that came asked for something: a command, or a refresh */
 };
@@ -62,12 +61,11 @@ struct replica_plan {
 		struct object *object;
 	} steps[REPLICA_STEPS]; /* in order; taken over */
 	size_t step_count;
-	bool early;             /* more is known soon: plan again a few times before the steps are done */
-	bool again;             /* decide once more when the steps are done */
-	bool record_removed;    /* the record goes */
-	struct object *record;  /* what to revert to from now on; NULL: as before. Taken over */
-	const char *source_uid; /* of the record; NULL: as before */
-	bool retryable;         /* of REFUSE */
+	bool early;            /* more is known soon: plan again a few times before the steps are done */
+	bool again;            /* decide once more when the steps are done */
+	bool record_removed;   /* the record goes */
+	struct object *record; /* what to revert to from now on; NULL: as before. Taken over */
+	bool retryable;        /* of REFUSE */
 	char reason[DELIVERY_REASON_MAX];
 	char complaint[DELIVERY_REASON_MAX]; /* an error event to the peer; "": none */
 	bool untold;      /* the peer knows without being told that there is nothing to tell of what is made */

@@ -46,7 +46,8 @@ struct applied {
 
 struct slot {
 	struct replica *replica;
-	struct replica_place place;
+	enum object_kind kind;
+	char *namespace, *name; /* behind key */
 	struct object *local;
 	struct replica_record record;
 	struct applied applied;
@@ -81,6 +82,7 @@ struct replica {
 
 /* replica.c */
 struct slot *replica_slot(struct replica *r, const struct replica_place *place, bool make);
+struct replica_place replica_place_of(const struct slot *s);
 
 /* Free it when nothing is left of it. */
 void replica_settle(struct slot *s);

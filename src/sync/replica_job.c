@@ -52,16 +52,17 @@ static void complain(struct job *j)
 static void tell(struct job *j, enum delivery_outcome outcome, bool retryable, const char *text)
 {
 	struct replica *r = j->slot->replica;
+	struct replica_place place = replica_place_of(j->slot);
 
 	if (!j->work) {
 		r->stats.reverted += outcome == DELIVERY_APPLIED && j->plan.step_count;
-		r->o.events.on_reverted(r->o.events.ctx, &j->slot->place,
-					outcome == DELIVERY_APPLIED ? E_OK : E_UNAVAILABLE, text);
+		r->o.events.on_reverted(r->o.events.ctx, &place, outcome == DELIVERY_APPLIED ? E_OK : E_UNAVAILABLE,
+					text);
 		return;
 	}
 	r->stats.applied += outcome == DELIVERY_APPLIED;
 	r->stats.refused += outcome != DELIVERY_APPLIED;
-	r->o.events.on_applied(r->o.events.ctx, &j->work->event, &j->slot->place, outcome, retryable, text);
+	r->o.events.on_applied(r->o.events.ctx, &j->work->event, &place, outcome, retryable, text);
 	if (j->plan.complaint[0])
 		complain(j);
 	if (j->plan.gone && outcome == DELIVERY_APPLIED)
@@ -119,10 +120,6 @@ static void take_record(struct job *j)
 		s->record.object = plan->record ? object_ref(plan->record) : NULL;
 		s->settled = s->record.object != NULL;
 	}
-	if (plan->source_uid && keep)
-		str_copy(str_of(plan->source_uid), s->record.source_uid, sizeof(s->record.source_uid));
-	if (!keep)
-		s->record.source_uid[0] = 0;
 	s->recorded = keep;
 }
 
@@ -131,7 +128,7 @@ static bool changes_record(const struct job *j)
 {
 	const struct replica_plan *plan = &j->plan;
 
-	return plan->step_count || plan->record || plan->record_removed || plan->source_uid ||
+	return plan->step_count || plan->record || plan->record_removed ||
 	       (j->work && j->work->event.type == DELIVERY_COMMAND);
 }
 
@@ -319,9 +316,10 @@ enum err replica_make_plan(struct job *j, struct why *why)
 {
 	struct slot *s = j->slot;
 	const struct replica_rules *rules = &s->replica->o.rules;
+	struct replica_place place = replica_place_of(s);
 	struct replica_case c = { .event = j->work ? &j->event : NULL,
 				  .incoming = j->incoming,
-				  .place = &s->place,
+				  .place = &place,
 				  .local = s->local,
 				  .last = s->last,
 				  .record = s->recorded ? &s->record : NULL,

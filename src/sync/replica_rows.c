@@ -87,10 +87,10 @@ enum err replica_write_row(struct slot *s)
 {
 	const struct object *object = s->record.object;
 	struct ledger_row row = { .peer = str_of(s->replica->o.name),
-				  .kind = str_of(object_kind_name(s->place.kind)),
-				  .namespace = str_of(s->place.namespace),
-				  .name = str_of(s->place.name),
-				  .uid = str_of(s->record.source_uid),
+				  .kind = str_of(object_kind_name(s->kind)),
+				  .namespace = str_of(s->namespace),
+				  .name = str_of(s->name),
+				  .uid = str_of(object ? object->source_uid : NULL),
 				  .version = str_of(s->applied.state),
 				  .desired = str_of(s->applied.subject),
 				  .status = str_of(s->applied.status),
@@ -114,9 +114,9 @@ static enum err remember(struct replica *r, const struct slot *s, const char *te
 
 	while (rest.n && err != E_NOMEM) {
 		struct str line = str_cut(&rest, '\n'), type = str_cut(&line, '\t'), resource = str_cut(&line, '\t');
-		struct delivery_event e = { .kind = str_of(object_kind_name(s->place.kind)),
-					    .namespace = str_of(s->place.namespace),
-					    .name = str_of(s->place.name),
+		struct delivery_event e = { .kind = str_of(object_kind_name(s->kind)),
+					    .namespace = str_of(s->namespace),
+					    .name = str_of(s->name),
 					    .resource_id = resource,
 					    .event_id = line };
 
@@ -134,15 +134,13 @@ enum err replica_load(struct replica *r, const struct ledger_row *row)
 	struct why why = { 0 };
 	enum err err;
 
-	if (!replica_place_set(&place, object_kind_of(row->kind), row->namespace, row->name) ||
-	    row->uid.n > OBJECT_NAME_MAX)
+	if (!replica_place_set(&place, object_kind_of(row->kind), row->namespace, row->name))
 		return E_MALFORMED;
 	s = replica_slot(r, &place, /* make= */ true);
 	if (!s)
 		return E_NOMEM;
 	s->recorded = true;
 	r->stats.records++;
-	memcpy(s->record.source_uid, row->uid.p ? row->uid.p : "", row->uid.n);
 	if (row->bytes.n && (err = object_new(place.kind, row->bytes, &why, &s->record.object)) != E_OK)
 		return err;
 	if (keep_text(&s->applied.subject, row->desired) != E_OK ||

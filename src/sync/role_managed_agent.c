@@ -99,8 +99,6 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	if (err != E_OK)
 		return why_set(why, err, "%s", v.reason);
 	err = role_plan_merged(c, &m, /* record= */ !command && !role_is_going(c), plan, why);
-	if (plan->record)
-		plan->source_uid = plan->record->source_uid;
 	plan->record_removed = !command && role_is_going(c);
 	plan->untold = c->event->bare && v.decision == IDENTITY_DO_CREATE &&
 		       source_has_told_nothing(r->source, c->place->kind, c->place->namespace, c->place->name, c->came);

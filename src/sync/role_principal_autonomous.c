@@ -99,8 +99,6 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 		return why_set(why, err, "%s", v.reason);
 	}
 	err = role_plan_merged(c, &m, /* record= */ !role_is_going(c), plan, why);
-	if (err == E_OK && plan->record)
-		plan->source_uid = plan->record->source_uid;
 	plan->record_removed = role_is_going(c);
 	plan->early = role_is_early(r, c, local);
 	return err;
