@@ -160,13 +160,9 @@ void source_release(struct source *s, uint64_t now_ms)
 
 void source_stats(const struct source *s, struct source_stats *ret_stats)
 {
-	*ret_stats = (struct source_stats){ .copies = s->copies.n, .held = s->held };
-	for (struct link *l = s->all.next; l != &s->all; l = l->next) {
-		const struct entry *e = ENTRY_OF(l, in_all);
-
-		ret_stats->objects += e->truth != NULL;
-		ret_stats->behind += source_is_behind(e);
-	}
+	*ret_stats = (struct source_stats){
+		.objects = s->objects, .copies = s->copies.n, .behind = s->behind, .held = s->held
+	};
 }
 
 static struct copy *copy_of_truth(const struct source *s, const struct object *truth)
@@ -188,16 +184,17 @@ bool source_knows_desired(const struct source *s, const struct object *truth, ui
 {
 	const struct copy *c = copy_of_truth(s, truth);
 
-	return c && came > c->desired_at && !c->offered_desired.open &&
+	return c && came > c->desired_at && !(c->offered_desired && c->offered_desired->open) &&
 	       digest_eq(&c->desired, &c->entry->state.desired);
 }
 
 bool source_awaits_answer(const struct source *s, const struct object *truth, uint64_t came)
 {
 	const struct copy *c = copy_of_truth(s, truth);
+	const struct offer *offered = c ? c->offered_desired : NULL;
 
-	return c && peer_speaks_upstream(s->o.peer) && c->offered_desired.open && came > c->offered_desired.sent_at &&
-	       digest_eq(&c->offered_desired.digest, &c->entry->state.desired);
+	return offered && peer_speaks_upstream(s->o.peer) && offered->open && came > offered->sent_at &&
+	       digest_eq(&offered->digest, &c->entry->state.desired);
 }
 
 void source_say_again(struct source *s, const struct object *truth, uint64_t now_ms)

@@ -1,20 +1,23 @@
 #include "sync/source_impl.h"
 
+#include "base/mem.h"
 #include "wire/ids.h"
 
 /* An event about this copy was confirmed: the version in its id says which. */
 static bool confirms(const struct offer *offered, struct str version)
 {
-	return !digest_is_empty(&offered->digest) && str_is(version, offered->version);
+	return offered && !digest_is_empty(&offered->digest) && str_is(version, offered->version);
 }
 
-static void confirm_part(struct source *s, struct copy *c, struct offer *offered, struct digest *confirmed,
+static void confirm_part(struct source *s, struct copy *c, struct offer **at, struct digest *confirmed,
 			 struct str version)
 {
-	if (!confirms(offered, version))
+	CLEANUP(mem_freep) struct offer *offered = NULL;
+
+	if (!confirms(*at, version))
 		return; /* an older one: what is newer waits for its own answer */
+	offered = TAKE(*at);
 	*confirmed = offered->digest;
-	offered->open = false;
 	if (confirmed == &c->desired) {
 		source_copy_version(s, c, offered->version);
 		/* A Go agent's answer and what it says of its effect leave in any order; ours says it behind the answer. */
@@ -83,7 +86,8 @@ static void refused(struct source *s, const struct peer_heard *heard, uint64_t n
 
 	if (c) {
 		c->too_large |= heard->err == E_LIMIT;
-		c->offered_desired.open &= heard->type != DELIVERY_CREATE && heard->type != DELIVERY_SPEC;
+		if (c->offered_desired && (heard->type == DELIVERY_CREATE || heard->type == DELIVERY_SPEC))
+			c->offered_desired->open = false;
 	}
 	if (c && heard->type == DELIVERY_COMMAND)
 		end_command(s, c, heard->event_id);
@@ -183,8 +187,8 @@ enum err source_compose(struct source *s, const struct outbox_frame *frame, stru
 						 &s->arena, e);
 	if (!entry->truth || strcmp(entry->truth->uid, c->uid) != 0)
 		return E_NOT_FOUND;
-	if (frame->type != DELIVERY_STATUS && c->offered_desired.sent_at == NOT_SENT)
-		c->offered_desired.sent_at = peer_came(s->o.peer);
+	if (frame->type != DELIVERY_STATUS && c->offered_desired && c->offered_desired->sent_at == NOT_SENT)
+		c->offered_desired->sent_at = peer_came(s->o.peer);
 	err = s->o.rules.compose(s->o.rules.ctx, e->type, entry->truth, &s->arena, e);
 	e->bare = e->bare && peer_has_caught_up(s->o.peer); /* else it may be about to be written (wire.md) */
 	return err;

@@ -35,8 +35,21 @@ struct entry *source_entry(struct source *s, enum object_kind kind, const char *
 	return e;
 }
 
+static void count(struct source *s, struct entry *e)
+{
+	bool behind = source_is_behind(e);
+
+	s->objects -= e->has;
+	s->behind -= e->behind;
+	e->has = e->truth != NULL;
+	e->behind = behind;
+	s->objects += e->has;
+	s->behind += e->behind;
+}
+
 void source_settle(struct source *s, struct entry *e)
 {
+	count(s, e);
 	if (e->truth || e->copies)
 		return;
 	s->held -= e->held;
@@ -118,6 +131,8 @@ void source_copy_drop(struct source *s, struct copy *c)
 		source_command_drop(c, c->commands);
 	(void)map_remove(&s->copies, str_of(c->resource_id));
 	room_set(s->o.room, &c->share, (struct room_share){ 0 });
+	mem_free(c->offered_desired);
+	mem_free(c->offered_status);
 	mem_free(c->remembered);
 	mem_free(c);
 }

@@ -28,11 +28,11 @@ struct command {
 
 #define NOT_SENT UINT64_MAX
 
-/* What was offered last of one part, and under which version. */
+/* What was offered last of one part, and under which version; freed when it is confirmed. */
 struct offer {
 	struct digest digest;
 	char version[64];
-	bool open;        /* not answered */
+	bool open;        /* the peer has not refused it */
 	uint64_t sent_at; /* events of the peer's that had come when it first left; NOT_SENT */
 };
 
@@ -49,8 +49,8 @@ struct copy {
 	char status_version[64]; /* of the object that had it; "": none was confirmed */
 	struct digest operation; /* that the newest command row was made for; "": there was none since it was empty */
 	struct digest terminate; /* likewise */
-	struct offer offered_desired;
-	struct offer offered_status;
+	struct offer *offered_desired; /* NULL: what was offered, if anything, is confirmed */
+	struct offer *offered_status;
 	struct digest their_operation; /* came from the peer: it is not sent back */
 	struct digest their_terminate;
 	uint64_t desired_at;      /* events of the peer's that had come before it can have had `desired` */
@@ -82,8 +82,10 @@ struct entry {
 	struct object *truth;   /* NULL: there is none, or not for this peer */
 	struct source_state state;
 	struct copy *copies;
-	bool gone; /* it was there and is gone: its copies may go whether or not the truth is complete */
-	bool held; /* by the guard */
+	bool gone;   /* it was there and is gone: its copies may go whether or not the truth is complete */
+	bool held;   /* by the guard */
+	bool has;    /* counted as an object */
+	bool behind; /* counted as such */
 	size_t key_n;
 	char key[];
 };
@@ -101,10 +103,12 @@ struct source {
 	uint64_t again_ms;    /* when to try what had no memory; 0: nothing had none */
 	uint64_t answered_at; /* events of the peer's that had come when it last answered a deletion or a request */
 	uint64_t refused;     /* times that something had no room or memory */
-	uint64_t held;        /* entries */
-	uint64_t comparison;  /* counts them */
-	uint64_t copied;      /* counts copies */
-	uint64_t loaded;      /* the number of the last that came from the ledger */
+	uint64_t objects;     /* entries, as the next two */
+	uint64_t behind;
+	uint64_t held;
+	uint64_t comparison; /* counts them */
+	uint64_t copied;     /* counts copies */
+	uint64_t loaded;     /* the number of the last that came from the ledger */
 	struct {
 		unsigned char sum[WIRE_CHECKSUM];
 		size_t truths; /* that the peer should have */
@@ -129,7 +133,7 @@ struct source {
 /* The entry of this key; made when it is missing. NULL: no memory, or none and not `make`. */
 struct entry *source_entry(struct source *s, enum object_kind kind, const char *namespace, const char *name, bool make);
 
-/* Free it when nothing is left of it. */
+/* After every change: count it, or free it when nothing is left of it. */
 void source_settle(struct source *s, struct entry *e);
 
 /* The entry's copy with this UID, or NULL. */

@@ -146,5 +146,6 @@ enum err source_load_command(struct source *s, const struct ledger_row *row)
 	command->kept = true;
 	command->number = number;
 	source_command_put(c, command);
+	source_settle(s, e);
 	return E_OK;
 }

@@ -42,6 +42,14 @@ static enum err forget(struct source *s, struct copy *c)
 	return E_OK;
 }
 
+/* What of it was offered last. */
+static const char *last_version(const struct copy *c)
+{
+	if (c->offered_desired)
+		return c->offered_desired->version;
+	return source_copy_is_learned(c) ? "" : c->version;
+}
+
 static enum err delete_copy(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	enum err err;
@@ -51,7 +59,7 @@ static enum err delete_copy(struct source *s, struct copy *c, uint64_t now_ms)
 	/* What we never knew of gives way to our object of that name; it is deleted when there is none. */
 	if (!s->o.deletes || (s->o.creates && !c->offered) || (c->entry->truth && source_copy_is_learned(c)))
 		return forget(s, c);
-	err = add(s, c, DELIVERY_DELETE, WIRE_DELETE, c->offered_desired.version, NULL, now_ms);
+	err = add(s, c, DELIVERY_DELETE, WIRE_DELETE, last_version(c), NULL, now_ms);
 	c->deleting = err == E_OK;
 	return err;
 }
@@ -138,20 +146,36 @@ static void version_of(const struct copy *c, bool forced, uint64_t now_ms, char 
 }
 
 static enum err offer(struct source *s, struct copy *c, enum delivery_type type, const struct digest *digest,
-		      struct offer *offered, bool *forced, uint64_t now_ms)
+		      struct offer **offered, bool *forced, uint64_t now_ms)
 {
-	struct offer next = { .digest = *digest, .open = true, .sent_at = NOT_SENT };
+	CLEANUP(mem_freep) struct offer *next = mem_alloc(sizeof(*next));
 	enum err err;
 
-	version_of(c, *forced, now_ms, next.version, sizeof(next.version));
-	err = add(s, c, type, type == DELIVERY_STATUS ? WIRE_STATUS_UPDATE : WIRE_SPEC_UPDATE, next.version,
+	if (!next)
+		return E_NOMEM;
+	*next = (struct offer){ .digest = *digest, .open = true, .sent_at = NOT_SENT };
+	version_of(c, *forced, now_ms, next->version, sizeof(next->version));
+	err = add(s, c, type, type == DELIVERY_STATUS ? WIRE_STATUS_UPDATE : WIRE_SPEC_UPDATE, next->version,
 		  c->entry->truth->json, now_ms);
-	if (err == E_OK) {
-		*offered = next;
-		*forced = false;
-		c->offered = true;
-	}
-	return err;
+	if (err != E_OK)
+		return err;
+	mem_free(*offered);
+	*offered = TAKE(next);
+	*forced = false;
+	c->offered = true;
+	return E_OK;
+}
+
+/* Was something of this part offered, and is not confirmed? */
+static bool is_offered(const struct offer *offered)
+{
+	return offered && !digest_is_empty(&offered->digest);
+}
+
+/* The peer has it, or has been offered it last. */
+static bool is_known(const struct offer *offered, const struct digest *confirmed, const struct digest *wanted)
+{
+	return digest_eq(is_offered(offered) ? &offered->digest : confirmed, wanted);
 }
 
 /* Is it this version of the object, perhaps said again (version_of())? */
@@ -187,19 +211,20 @@ static bool is_doubted(const struct source *s, const struct copy *c)
 static enum err sync_desired(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *desired = &c->entry->state.desired;
-	bool first = s->o.creates && digest_is_empty(&c->desired) && digest_is_empty(&c->offered_desired.digest);
+	bool first = s->o.creates && digest_is_empty(&c->desired) && !is_offered(c->offered_desired);
 
 	if (digest_is_empty(desired)) {
 		/* Nothing is asked of the peer any more: the same asked again is something new. */
-		if (digest_is_empty(&c->desired) && digest_is_empty(&c->offered_desired.digest))
+		if (digest_is_empty(&c->desired) && !is_offered(c->offered_desired))
 			return E_OK;
-		c->desired = c->offered_desired.digest = *desired;
+		c->desired = *desired;
+		if (c->offered_desired)
+			c->offered_desired->digest = *desired;
 		source_copy_version(s, c, "");
 		return source_write_copy(s, c, /* remove= */ false);
 	}
-	if (!c->forced &&
-	    (digest_eq(&c->offered_desired.digest, desired) ||
-	     (digest_eq(&c->desired, desired) && digest_is_empty(&c->offered_desired.digest) && !is_doubted(s, c))))
+	if (!c->forced && is_known(c->offered_desired, &c->desired, desired) &&
+	    (is_offered(c->offered_desired) || !is_doubted(s, c)))
 		return E_OK;
 	return offer(s, c, first ? DELIVERY_CREATE : DELIVERY_SPEC, desired, &c->offered_desired, &c->forced, now_ms);
 }
@@ -208,9 +233,7 @@ static enum err sync_status(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct digest *status = &c->entry->state.status;
 
-	if (digest_is_empty(status) ||
-	    (!c->forced_status && (digest_eq(&c->offered_status.digest, status) ||
-				   (digest_eq(&c->status, status) && digest_is_empty(&c->offered_status.digest)))))
+	if (digest_is_empty(status) || (!c->forced_status && is_known(c->offered_status, &c->status, status)))
 		return E_OK;
 	return offer(s, c, DELIVERY_STATUS, status, &c->offered_status, &c->forced_status, now_ms);
 }
@@ -259,8 +282,7 @@ bool source_is_confirmed(const struct copy *c)
 {
 	const struct digest *desired = &c->entry->state.desired;
 
-	return digest_eq(&c->desired, desired) &&
-	       (digest_is_empty(&c->offered_desired.digest) || digest_eq(&c->offered_desired.digest, desired));
+	return digest_eq(&c->desired, desired) && is_known(c->offered_desired, &c->desired, desired);
 }
 
 bool source_is_behind(const struct entry *e)

@@ -521,8 +521,8 @@ static void an_empty_directory_does_not_empty_the_principal(void **state)
 	source_release(session_source(site_session(sc.site)), sc.g.now);
 	site_ready(sc.site);
 	run(&sc, 5);
-	assert_non_null(strstr(sc.said, "delete n1_u1_ of site/n1\n"));
-	assert_non_null(strstr(sc.said, "delete n3_u3_ of site/n3\n"));
+	assert_non_null(strstr(sc.said, "delete n1_u1_1 of site/n1\n"));
+	assert_non_null(strstr(sc.said, "delete n3_u3_3 of site/n3\n"));
 	end(&sc);
 }
 

@@ -475,7 +475,7 @@ static void what_was_deleted_while_it_was_down_goes_to_an_agent_of_which_only_ro
 	restart(&sc);
 	run(&sc, 5);
 	connect_agent(&sc, "a1", AGENT_MANAGED);
-	expect(&sc, "a1: delete web_u1_\n");
+	expect(&sc, "a1: delete web_u1_1\n");
 	end(&sc);
 }
 
@@ -521,8 +521,8 @@ static void an_empty_source_wipes_nobody_until_somebody_says_so(void **state)
 	hub_ready(a);
 	run(&sc, 5);
 	assert_int_equal(source_of(a).held, 0);
-	assert_non_null(strstr(sc.said, "a1: delete web_u1_\n"));
-	assert_non_null(strstr(sc.said, "a1: delete n4_u4_\n"));
+	assert_non_null(strstr(sc.said, "a1: delete web_u1_1\n"));
+	assert_non_null(strstr(sc.said, "a1: delete n4_u4_4\n"));
 	end(&sc);
 }
 

@@ -589,6 +589,56 @@ static void a_row_without_memory_leaves_nothing_behind(void **state)
 	assert_true(n > 3);
 }
 
+static struct source_stats stats_of(const struct scene *sc)
+{
+	struct source_stats stats;
+
+	source_stats(sc->source, &stats);
+	return stats;
+}
+
+/* A peer that has applied it already knows it by its id. */
+static void a_delete_that_is_said_again_after_a_restart_has_the_id_that_it_had(void **state)
+{
+	const struct ledger_row row = { .kind = STR("Application"),
+					.namespace = STR("ns"),
+					.name = STR("one"),
+					.uid = STR("u1"),
+					.version = STR("7"),
+					.desired = STR("1") };
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	assert_int_equal(source_load_copy(sc.source, &row), E_OK);
+	connect_whole(&sc);
+	disk(&sc);
+	expect(&sc, "delete one_u1_7\n");
+	assert_true(stats_of(&sc).behind == 1 && stats_of(&sc).copies == 1);
+	answer(&sc, "u1", "one_u1_7");
+	assert_true(stats_of(&sc).behind == 0 && stats_of(&sc).copies == 0);
+	end(&sc);
+}
+
+static void what_is_behind_is_counted_as_it_changes(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_whole(&sc);
+	put(&sc, "u1", "1");
+	assert_true(stats_of(&sc).objects == 1 && stats_of(&sc).behind == 1);
+	disk(&sc);
+	expect(&sc, "create one_u1_1\n");
+	assert_int_equal(stats_of(&sc).behind, 1);
+	answer(&sc, "u1", "one_u1_1");
+	assert_true(stats_of(&sc).objects == 1 && stats_of(&sc).behind == 0);
+	put(&sc, "u1", "2");
+	assert_true(stats_of(&sc).objects == 1 && stats_of(&sc).behind == 1);
+	end(&sc);
+}
+
 static void an_object_made_again_comes_behind_the_delete_of_the_former(void **state)
 {
 	struct scene sc;
@@ -679,6 +729,8 @@ int main(void)
 		cmocka_unit_test(a_copy_that_the_peer_alone_knows_of_takes_its_room),
 		cmocka_unit_test(a_row_that_makes_no_sense_holds_its_object_back_for_nothing),
 		cmocka_unit_test(a_row_without_memory_leaves_nothing_behind),
+		cmocka_unit_test(a_delete_that_is_said_again_after_a_restart_has_the_id_that_it_had),
+		cmocka_unit_test(what_is_behind_is_counted_as_it_changes),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
 		cmocka_unit_test(what_had_no_room_is_not_due),
