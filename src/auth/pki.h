@@ -29,6 +29,7 @@ struct pki_request {
 	const char *name;        /* the common name; an agent's is its name (agent.h) */
 	const char *const *sans; /* "dns:NAME", "ip:ADDRESS", "uri:URI", or without the word where it is clear */
 	size_t san_count;
+	const char *renews; /* path of a certificate whose names it takes over when there are no `sans`; NULL: none */
 	unsigned days;
 	unsigned char serial[PKI_SERIAL_BYTES]; /* random */
 };

@@ -134,7 +134,20 @@ enum err pki_name_check(const struct pki_request *request, struct why *why)
 	return E_OK;
 }
 
-enum err pki_names(const struct pki_request *request, struct why *why, GENERAL_NAMES **ret_names)
+/* NULL in `ret_names`: it has none. */
+static enum err names_of(const char *path, struct why *why, GENERAL_NAMES **ret_names)
+{
+	X509 *cert;
+	enum err err = pki_read_cert(path, why, &cert);
+
+	if (err != E_OK)
+		return err;
+	*ret_names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	X509_free(cert);
+	return E_OK;
+}
+
+static enum err make_names(const struct pki_request *request, struct why *why, GENERAL_NAMES **ret_names)
 {
 	GENERAL_NAMES *names = GENERAL_NAMES_new();
 	enum err err = names ? E_OK : why_set(why, E_NOMEM, "write names");
@@ -147,6 +160,20 @@ enum err pki_names(const struct pki_request *request, struct why *why, GENERAL_N
 		GENERAL_NAMES_free(names);
 		names = NULL;
 	}
+	if (err == E_OK)
+		*ret_names = names;
+	return err;
+}
+
+enum err pki_names(const struct pki_request *request, struct why *why, GENERAL_NAMES **ret_names)
+{
+	GENERAL_NAMES *names = NULL;
+	enum err err = E_OK;
+
+	if (request->renews && request->san_count == 0)
+		err = names_of(request->renews, why, &names);
+	if (err == E_OK && !names)
+		err = make_names(request, why, &names);
 	if (err == E_OK)
 		*ret_names = names;
 	return err;

@@ -36,8 +36,8 @@ static const struct option_row issue_options[] = {
 	  "How long the certificate lasts, at most as long as its authority.", .fallback = "365", .min = 1,
 	  .max = PKI_DAYS_MAX },
 	{ "renew", 0, OPTION_NUMBER, offsetof(struct issue_args, renew), "DAYS", NULL,
-	  "Only when the certificate that is there has fewer days left than this: a new one for the same key. For a "
-	  "timer.",
+	  "Only when the certificate that is there has fewer days left than this: a new one for the same key, "
+	  "with the same names unless --san gives others. For a timer.",
 	  .min = 1, .max = PKI_DAYS_MAX },
 	{ "key-type", 0, OPTION_CHOICE, offsetof(struct issue_args, key_type), "ec|rsa", NULL, PKI_KEY_TYPE_HELP },
 	{ "force", 0, OPTION_FLAG, offsetof(struct issue_args, force), NULL, NULL,
@@ -92,6 +92,7 @@ static enum err look_at_old(struct issue *i, uint64_t days, bool *ret_done)
 		return E_OK;
 	}
 	i->renewing = true;
+	i->request.renews = i->cert.text;
 	t->force = true;
 	return file_read(i->key.text, KEY_FILE_MAX, &i->old_key, &t->why);
 }

@@ -153,6 +153,19 @@ def test_a_timer_renews_near_the_end_and_keeps_the_key(tmp_path):
     assert old.serial_number != new.serial_number
 
 
+def test_who_is_renewed_keeps_its_names_unless_others_are_given(tmp_path):
+    def names():
+        cert = x509.load_pem_x509_certificate((tmp_path / "pki/hub.crt").read_bytes())
+        return [str(name.value) for name in cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value]
+
+    pki(tmp_path, "init", "--jwt-bits", "2048")
+    pki(tmp_path, "issue", "--server", "hub", "--san", "10.0.0.5", "--san", "*.hub.example.org", "--days", "60")
+    pki(tmp_path, "issue", "--server", "hub", "--renew", "90", "--days", "60")
+    assert names() == ["hub", "10.0.0.5", "*.hub.example.org"]
+    pki(tmp_path, "issue", "--server", "hub", "--renew", "90", "--san", "10.0.0.6")
+    assert names() == ["hub", "10.0.0.6"]
+
+
 @pytest.mark.parametrize("words, code, story", [
     (["issue"], 2, "give either --server NAME or --agent NAME"),
     (["issue", "--server", "a", "--agent", "b"], 2, "give either --server NAME or --agent NAME"),
