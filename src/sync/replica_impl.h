@@ -82,6 +82,8 @@ struct replica {
 
 /* replica.c */
 struct slot *replica_slot(struct replica *r, const struct replica_place *place, bool make);
+
+/* Where it is, for others. */
 struct replica_place replica_place_of(const struct slot *s);
 
 /* Free it when nothing is left of it. */

@@ -102,8 +102,8 @@ enum err replica_write_row(struct slot *s)
 
 static enum err keep_text(char **to, struct str text)
 {
-	*to = str_dup(text);
-	return *to ? E_OK : E_NOMEM;
+	*to = text.n ? str_dup(text) : NULL;
+	return *to || !text.n ? E_OK : E_NOMEM;
 }
 
 /* "type<tab>resource id<tab>event id<newline>" each: what was applied, for the inbox. */
