@@ -188,8 +188,8 @@ static void what_takes_too_much_is_stopped(void **state)
 		"repeat(\"a\", 50000) matches \"a.{180}b\"",
 		"repeat(\"a\", 50000) matches \"a(?:[\\\\]{a]{9}){20}b\"",
 		"repeat(\"a\", 50000) matches \"a(\\\\w{3,}b{0,9}){20}b\"",
-		"repeat(\"a\", 200000) matches "
-		"\"(a|aa|aaa|aaaa|aaaaa|aaaaaa|aaaaaaa|aaaaaaaa|aaaaaaaaa|aaaaaaaaaa|aaaaaaaaaaa|b)+b\"",
+		("repeat(\"a\", 200000) matches "
+		 "\"(a|aa|aaa|aaaa|aaaaa|aaaaaa|aaaaaaa|aaaaaaaa|aaaaaaaaa|aaaaaaaaaa|aaaaaaaaaaa|b)+b\""),
 		"let s = repeat(\"a\", 300000); trim(s, repeat(\"b\", 300000) + \"a\") == \"\"",
 		"let s = repeat(\"a\", 500000); lastIndexOf(s, s[:200000] + \"b\" + s[:100000]) == 0",
 		"let s = repeat(\"a\", 500000); all(1..1000, hasPrefix(s, s))",
