@@ -68,8 +68,9 @@ struct replica_plan {
 	bool retryable;        /* of REFUSE */
 	char reason[DELIVERY_REASON_MAX];
 	char complaint[DELIVERY_REASON_MAX]; /* an error event to the peer; "": none */
-	bool untold;      /* the peer knows without being told that there is nothing to tell of what is made */
-	bool gone;        /* tell the peer that it is deleted here (facts 10, #1056) */
+	bool untold; /* the peer knows without being told that there is nothing to tell of what is made */
+	bool gone;   /* tell the peer that it is deleted here (facts 10, #1056) */
+	bool known;  /* the peer makes what is here already: what it has of it may be older than what it was told */
 	const char *note; /* what was decided, for the log; static */
 };
 
@@ -97,6 +98,8 @@ struct replica_events {
 	void (*on_reverted)(void *ctx, const struct replica_place *place, enum err err, const char *text);
 	/* The peer waits to hear that this is gone here. */
 	void (*on_gone)(void *ctx, const struct delivery_event *event);
+	/* The peer made what was here already (replica_plan.known). */
+	void (*on_known)(void *ctx, const struct replica_place *place);
 	/* Outside of the owner's turn: there are rows to flush, or replica_due() is another. */
 	void (*on_wake)(void *ctx);
 	void *ctx;

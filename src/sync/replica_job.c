@@ -67,6 +67,8 @@ static void tell(struct job *j, enum delivery_outcome outcome, bool retryable, c
 		complain(j);
 	if (j->plan.gone && outcome == DELIVERY_APPLIED)
 		r->o.events.on_gone(r->o.events.ctx, &j->work->event);
+	if (j->plan.known && outcome == DELIVERY_APPLIED)
+		r->o.events.on_known(r->o.events.ctx, &place);
 	peer_done(r->o.peer, j->work, outcome, retryable,
 		  outcome == DELIVERY_REJECTED ? str_of(text) : (struct str){ 0 });
 }

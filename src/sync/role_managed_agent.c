@@ -102,6 +102,7 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	plan->record_removed = !command && role_is_going(c);
 	plan->untold = c->event->bare && v.decision == IDENTITY_DO_CREATE &&
 		       source_has_told_nothing(r->source, c->place->kind, c->place->namespace, c->place->name, c->came);
+	plan->known = c->event->type == WIRE_CREATE && v.decision == IDENTITY_DO_UPDATE;
 	return err;
 }
 

@@ -113,6 +113,12 @@ static void on_gone(void *ctx, const struct delivery_event *event)
 	json_object_put(stub);
 }
 
+/* Its object was away, or is from an older copy, and what was said of the status meanwhile went with it. */
+static void on_known(void *ctx, const struct replica_place *place)
+{
+	session_tell_again(ctx, place);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
 static bool make_parts(struct session *s, uint64_t now_ms)
@@ -146,6 +152,7 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 							    .events = { .on_applied = on_applied,
 									.on_reverted = on_reverted,
 									.on_gone = on_gone,
+									.on_known = on_known,
 									.on_wake = wake,
 									.ctx = s },
 							    .seed = ~o->seed });

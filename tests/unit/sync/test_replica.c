@@ -74,6 +74,11 @@ static void on_gone(void *ctx, const struct delivery_event *event)
 	(void)ctx, (void)event;
 }
 
+static void on_known(void *ctx, const struct replica_place *place)
+{
+	(void)ctx, (void)place;
+}
+
 static void on_wake(void *ctx)
 {
 	struct scene *sc = ctx;
@@ -140,7 +145,7 @@ static void start(struct scene *sc)
 						 .ctx = sc };
 	struct replica_options options = { .name = "peer",
 					   .rules = role_replica(&sc->role),
-					   .events = { on_applied, on_reverted, on_gone, on_wake, sc },
+					   .events = { on_applied, on_reverted, on_gone, on_known, on_wake, sc },
 					   .seed = 5 };
 	struct why why;
 

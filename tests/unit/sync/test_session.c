@@ -608,6 +608,26 @@ static void a_status_beside_a_bare_create_is_told(void **state)
 	stage_end(&st);
 }
 
+/* Somebody brought the original back, as it was once: what was said of its status while it was away, the principal took for nothing. */
+static void a_status_is_told_again_when_the_principal_makes_what_is_here(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_at_agent(&st);
+	stage_answer(&st, COPY, "1", true);
+	stage_put(&st, AT_SITE("", "u1", ",'status':{'x':1}"));
+	stage_expect_among(&st, "status-update " COPY "_");
+	stage_answer(&st, COPY, "2", true);
+	stage_run(&st, 50);
+	buf_clear(&st.said);
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2", APP("u1", "r1", ""));
+	stage_expect(&st, "received web_u1_2\napplied web_u1_2\n");
+	stage_hear(&st, WIRE_CREATE, "web_u1", "3", APP("u1", "r1", ""));
+	stage_expect_among(&st, "status-update " COPY "_");
+	stage_end(&st);
+}
+
 static void only_a_go_principal_gets_the_spec_with_a_status(void **state)
 {
 	struct stage st;
@@ -1273,6 +1293,7 @@ int main(void)
 		cmocka_unit_test(that_there_is_no_status_is_told_while_a_request_is_not_answered),
 		cmocka_unit_test(that_there_is_no_status_is_told_while_the_copy_before_is_not_forgotten),
 		cmocka_unit_test(a_status_beside_a_bare_create_is_told),
+		cmocka_unit_test(a_status_is_told_again_when_the_principal_makes_what_is_here),
 		cmocka_unit_test(only_a_go_principal_gets_the_spec_with_a_status),
 		cmocka_unit_test(a_refresh_whose_status_overtakes_the_answer_of_a_go_agent_is_done),
 		cmocka_unit_test(what_a_go_agent_says_may_overtake_its_answer_to_a_refresh),
