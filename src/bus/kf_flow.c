@@ -252,10 +252,9 @@ static void take_report(struct kafka *kf, const rd_kafka_message_t *m)
 /* " (after 3ms in state CONNECT, 1 identical error(s) suppressed)" at the end would make each try a piece of news. */
 static struct str reason_of(rd_kafka_event_t *event)
 {
-	struct str text = str_of(rd_kafka_event_error_string(event));
-	const char *after = memmem(text.p, text.n, " (after ", 8);
+	const char *text = rd_kafka_event_error_string(event), *after = strstr(text, " (after ");
 
-	return after ? str_sub(text, 0, (size_t)(after - text.p)) : text;
+	return (struct str){ text, after ? (size_t)(after - text) : strlen(text) };
 }
 
 /*

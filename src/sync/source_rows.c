@@ -50,7 +50,7 @@ enum err source_tell(struct source *s, const struct copy *c, const char *what)
 		return E_LIMIT;
 	memcpy(tag, &c->number, sizeof(c->number));
 	memcpy(tag + sizeof(c->number), c->resource_id, id_n);
-	memcpy(tag + sizeof(c->number) + id_n, what, what_n);
+	memcpy(tag + sizeof(c->number) + id_n, what, what_n + 1);
 	return journal_tell(s->o.journal, &s->listener, (struct str){ tag, n });
 }
 
