@@ -8,6 +8,7 @@
  *           The same comes out however the body is split.
  *           Input: a line with the name of an endpoint, and "+" when it is to be signed; lines with fields; an empty line; the body.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -118,6 +119,18 @@ void exchange_refuse(struct exchange *x, enum answer answer, struct str detail)
 	(void)detail;
 	becomes(x, REFUSED);
 	was.answer = answer;
+}
+
+/* Writes the text: what is wrong with its arguments is a finding. */
+void exchange_refusef(struct exchange *x, enum answer answer, const char *format, ...)
+{
+	char text[640];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	exchange_refuse(x, answer, str_of(text));
 }
 
 void exchange_refuse_more(struct exchange *x, enum answer answer, const struct answer_more *more)
