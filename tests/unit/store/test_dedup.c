@@ -395,6 +395,46 @@ static void a_clock_that_was_far_ahead_does_not_keep_what_comes_after_it(void **
 	assert_true(finds(b, key, key));
 }
 
+/* A clock that is set back again and again: no generation is old, none may go on. */
+static void without_room_for_a_generation_the_newest_goes_on(void **state)
+{
+	struct bench *b = *state;
+	unsigned key = 0;
+
+	while (key < DEDUP_GENS_MAX + 6) {
+		add(b, ++key);
+		merge(b);
+		b->now -= WINDOW / 8;
+	}
+	assert_int_equal(b->d.gen_n, DEDUP_GENS_MAX);
+	finds_all(b, key);
+	bench_close(b);
+	bench_open(b);
+	assert_int_equal(b->d.gen_n, DEDUP_GENS_MAX);
+	finds_all(b, key);
+}
+
+/* It was made while the clock was ahead, and has its filter; when its time comes what came after it has gone. */
+static void a_generation_that_goes_on_has_no_filter(void **state)
+{
+	struct bench *b = *state;
+	int64_t now = b->now;
+
+	b->now += 10 * WINDOW;
+	add_to_disk(b, 1, GEN_FULL / 2);
+	b->now = now;
+	add_to_disk(b, GEN_FULL / 2 + 1, GEN_FULL / 2 + 1);
+	settle(b);
+	assert_int_equal(filters(b), 1);
+	b->now = now + 10 * WINDOW;
+	settle(b);
+	assert_int_equal(b->d.gen_n, 1);
+	add_to_disk(b, GEN_FULL / 2 + 2, GEN_FULL / 2 + 1 + FULL);
+	assert_int_equal(b->d.gen_n, 1);
+	for (unsigned i = GEN_FULL / 2 + 2; i <= GEN_FULL / 2 + 1 + FULL; i++)
+		assert_true(finds(b, i, i));
+}
+
 /* ---- through the store ---------------------------------------------------------------------------------------------- */
 
 static void a_sender_who_repeats_itself_gets_the_first_position(void **state)
@@ -479,6 +519,8 @@ int main(void)
 		T(the_same_key_of_another_route_is_another),
 		T(a_clock_set_back_forgets_nothing),
 		T(a_clock_that_was_far_ahead_does_not_keep_what_comes_after_it),
+		T(without_room_for_a_generation_the_newest_goes_on),
+		T(a_generation_that_goes_on_has_no_filter),
 		cmocka_unit_test(a_sender_who_repeats_itself_gets_the_first_position),
 		cmocka_unit_test(the_same_key_in_one_group_is_stored_once),
 		cmocka_unit_test(a_window_of_nothing_turns_it_off),
