@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/terminal.h"
 
 #define PATIENCE_MS 100 /* for a reader that is slow; one that does not read at all costs it once */
 
@@ -38,7 +39,7 @@ void log_setup(int fd, enum log_level level, enum log_format format)
 	out.fd = fd;
 	out.level = level;
 	out.text = format == LOG_FORMAT_TEXT || (format == LOG_FORMAT_AUTO && isatty(fd));
-	out.colour = out.text && isatty(fd) && !(no_colour && *no_colour);
+	out.colour = out.text && terminal_draws(fd) && !(no_colour && *no_colour);
 }
 
 bool log_level_parse(struct str word, enum log_level *ret_level)

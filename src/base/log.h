@@ -40,7 +40,7 @@ struct log_field {
 #define LOG_B(k, v)    ((struct log_field){ .key = (k), .type = LOG_BOOL, .u = (v) ? 1 : 0 })
 #define LOG_WHY(w)     LOG_S("error", (w)->text)
 
-/* Set once at start, before other threads. Lines go to `fd` (2 by default); colours only on a terminal without NO_COLOR. */
+/* Set once at start, before other threads. Lines go to `fd` (2 by default); colours only on a terminal that draws, without NO_COLOR. */
 void log_setup(int fd, enum log_level level, enum log_format format);
 
 /* "debug" "info" "warn" "error"; false for another word. */

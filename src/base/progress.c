@@ -5,16 +5,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/terminal.h"
 
 #define FIRST_DRAW_MS 500
 #define DRAW_MS       100
 #define LINE_MS       10000
 #define BAR_CELLS     24
+#define BAR_COLUMNS   (BAR_CELLS + 3)
+#define ERASE         "\r\033[K" /* ECMA-48: to the end of the line */
 
 void progress_start(struct progress *p, int fd, const char *label, const char *unit, uint64_t total)
 {
 	*p = (struct progress){ .fd = fd, .label = label, .unit = unit, .total = total };
-	p->terminal = isatty(fd);
+	p->terminal = terminal_draws(fd);
 	p->start_ms = clock_mono_ms();
 	p->due_ms = p->start_ms + (p->terminal ? FIRST_DRAW_MS : LINE_MS);
 }
@@ -39,6 +42,13 @@ void progress_amount(struct buf *b, const char *unit, uint64_t amount)
 		i++;
 	}
 	buf_addf(b, i ? "%.1f %s" : "%.0f %s", scaled, units[i]);
+}
+
+static void put(const struct progress *p, const struct buf *b)
+{
+	if (b->err == E_OK && write(p->fd, b->p, b->n) < 0) {
+		/* Nobody can see it; the task goes on. */
+	}
 }
 
 static unsigned cells(const struct progress *p)
@@ -81,23 +91,39 @@ static void add_numbers(struct buf *b, const struct progress *p, uint64_t now_ms
 		buf_addf(b, ", %.0f s left", (double)(p->total - p->done) / rate);
 }
 
-static void draw(struct progress *p, uint64_t now_ms)
+static void write_line(const struct progress *p, struct str numbers)
 {
 	struct buf b = { .max = 1024 };
 
-	if (p->terminal)
-		buf_lit(&b, "\r\033[K"); /* ECMA-48: erase to the end of the line */
-	buf_addf(&b, "%s:", p->label);
-	if (p->terminal && p->total)
-		add_bar(&b, p);
-	add_numbers(&b, p, now_ms);
-	if (!p->terminal)
-		buf_char(&b, '\n');
-	if (b.err == E_OK && write(p->fd, b.p, b.n) < 0) {
-		/* Nobody can see it; the task goes on. */
-	}
+	buf_addf(&b, "%s:%.*s\n", p->label, STR_ARG(numbers));
+	put(p, &b);
 	buf_release(&b);
+}
+
+/* It must fit: what the terminal breaks into two lines would stay, and be there once more with each drawing. */
+static void draw_line(const struct progress *p, struct str numbers)
+{
+	size_t columns = terminal_size(p->fd).ws_col;
+	struct buf line = { .max = 1024 }, b = { .max = 1024 };
+
+	buf_addf(&line, "%s:", p->label);
+	if (p->total && line.n + BAR_COLUMNS + numbers.n < columns)
+		add_bar(&line, p);
+	buf_str(&line, numbers);
+	buf_addf(&b, ERASE "%.*s", STR_ARG(str_sub(buf_view(&line), 0, columns ? columns - 1 : 0)));
+	put(p, &b);
+	buf_release(&line);
+	buf_release(&b);
+}
+
+static void show(struct progress *p, uint64_t now_ms)
+{
+	struct buf numbers = { .max = 512 };
+
+	add_numbers(&numbers, p, now_ms);
+	(p->terminal ? draw_line : write_line)(p, buf_view(&numbers));
 	p->drawn = p->terminal;
+	buf_release(&numbers);
 }
 
 void progress_at(struct progress *p, uint64_t done)
@@ -107,7 +133,7 @@ void progress_at(struct progress *p, uint64_t done)
 	p->done = p->total && done > p->total ? p->total : done;
 	if (now_ms < p->due_ms)
 		return;
-	draw(p, now_ms);
+	show(p, now_ms);
 	p->due_ms = now_ms + (p->terminal ? DRAW_MS : LINE_MS);
 }
 
@@ -119,10 +145,11 @@ void progress_of(struct progress *p, uint64_t done, uint64_t total)
 
 void progress_clear(struct progress *p)
 {
-	static const char erase[] = "\r\033[K";
+	struct buf b = { 0 };
 
-	if (p->drawn && write(p->fd, erase, sizeof(erase) - 1) < 0) {
-		/* As above. */
-	}
+	buf_lit(&b, ERASE);
+	if (p->drawn)
+		put(p, &b);
+	buf_release(&b);
 	p->drawn = false;
 }

@@ -1,7 +1,7 @@
 /*
  * progress.h -- how far a long task is, for the person who waits.
  *
- * Shape     on a terminal one line that is drawn over itself at most ten times a second, from the first half second on;
+ * Shape     on a terminal that draws one line as wide as it is that is drawn over itself at most ten times a second, from the first half second on;
  *           elsewhere a plain line every ten seconds. A task that is done before that shows nothing.
  * Units     `done` and `total` in whatever is counted, named by `unit` ("events"); "bytes" are shown as KiB, MiB, ...
  * Owner     a value on the caller's stack; texts are borrowed.

@@ -1,10 +1,10 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/terminal.h"
 #include "cli/commands.h"
 #include "cli/data_dir.h"
 #include "cli/gateway_client.h"
@@ -80,16 +80,6 @@ static enum err ask(const char *dir, struct buf *ret_json, struct why *why)
 	return err;
 }
 
-/* The terminal behind standard output; zeroes: there is none. */
-static struct winsize terminal(void)
-{
-	struct winsize size = { 0 };
-
-	if (isatty(STDOUT_FILENO) && (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col || !size.ws_row))
-		size = (struct winsize){ .ws_col = 80, .ws_row = 24 };
-	return size;
-}
-
 static enum err write_text(struct str json, bool raw, size_t columns, struct buf *text)
 {
 	if (!raw)
@@ -123,7 +113,7 @@ static void cut_page(const struct winsize *size, struct buf *text)
 /* The status of now behind what stands in `page`. */
 static enum err write_page(const struct status_args *args, const char *dir, struct buf *page, struct why *why)
 {
-	struct winsize size = terminal();
+	struct winsize size = terminal_size(STDOUT_FILENO);
 	struct buf json = { 0 }, text = { 0 };
 	enum err err = ask(dir, &json, why);
 
@@ -157,7 +147,7 @@ static int show(const struct invocation *inv, const char *dir, struct str before
 static int watch(const struct invocation *inv, const char *dir)
 {
 	const struct status_args *args = inv->args;
-	struct str before = isatty(STDOUT_FILENO) && !args->json ? STR(CLEAR_PAGE) : STR("");
+	struct str before = terminal_draws(STDOUT_FILENO) && !args->json ? STR(CLEAR_PAGE) : STR("");
 	bool written = true;
 
 	interrupt_catch();

@@ -124,7 +124,7 @@ static bool dump_row(void *ctx, const struct store_row *row)
 {
 	struct dump *d = ctx;
 
-	if (!d->task->out.terminal)
+	if (!d->task->out.columns)
 		progress_at(&d->task->bar, row->pos - d->first + 1);
 	return row_print(&d->task->out, ROW_JSON, row) && !interrupted();
 }

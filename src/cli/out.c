@@ -2,20 +2,16 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/terminal.h"
 #include "cli/command.h"
 
 #define FLUSH_BYTES (64 << 10)
 
 void out_open(struct out *out)
 {
-	struct winsize size;
-
-	*out = (struct out){ .fd = STDOUT_FILENO, .terminal = isatty(STDOUT_FILENO) };
-	if (out->terminal)
-		out->columns = ioctl(out->fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+	*out = (struct out){ .fd = STDOUT_FILENO, .columns = terminal_size(STDOUT_FILENO).ws_col };
 }
 
 bool out_flush(struct out *out)

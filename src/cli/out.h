@@ -15,7 +15,6 @@
 struct out {
 	struct buf text;
 	int fd;
-	bool terminal;
 	unsigned columns; /* of the terminal; 0: not one */
 	bool gone;
 	int error; /* errno of the first failed write */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -94,6 +95,48 @@ static void a_terminal_gets_a_bar_that_is_taken_away_at_the_end(void **state)
 	ends_close(e);
 }
 
+static void a_line_is_never_wider_than_the_terminal(void **state)
+{
+	struct {
+		unsigned short columns;
+		const char *shown;
+	} rows[] = {
+		{ 40, "\r\033[Kdead retry: 1000000 of 4000000 dead let" },
+		{ 12, "\r\033[Kdead retry:" },
+		{ 1, "\r\033[K" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ends e = terminal();
+		struct progress p;
+
+		assert_int_equal(
+			0, ioctl(e.from, TIOCSWINSZ, &(struct winsize){ .ws_col = rows[i].columns, .ws_row = 24 }));
+		progress_start(&p, e.to, "dead retry", "dead letters", 4000000);
+		p.due_ms = 0;
+		progress_at(&p, 1000000);
+		assert_string_equal(shown(e), rows[i].shown);
+		ends_close(e);
+	}
+}
+
+static void a_terminal_that_cannot_be_drawn_on_gets_lines(void **state)
+{
+	struct ends e = terminal();
+	struct progress p;
+
+	(void)state;
+	assert_int_equal(0, setenv("TERM", "dumb", 1));
+	progress_start(&p, e.to, "check", "events", 40);
+	p.due_ms = 0;
+	progress_at(&p, 10);
+	progress_clear(&p);
+	assert_int_equal(0, unsetenv("TERM"));
+	assert_int_equal(strncmp(shown(e), "check: 10 of 40 events, 25 %", 28), 0);
+	ends_close(e);
+}
+
 static void elsewhere_it_is_a_line_in_units_for_people(void **state)
 {
 	struct ends e = pipe_ends();
@@ -146,10 +189,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_quick_task_shows_nothing),
 		cmocka_unit_test(a_terminal_gets_a_bar_that_is_taken_away_at_the_end),
+		cmocka_unit_test(a_line_is_never_wider_than_the_terminal),
+		cmocka_unit_test(a_terminal_that_cannot_be_drawn_on_gets_lines),
 		cmocka_unit_test(elsewhere_it_is_a_line_in_units_for_people),
 		cmocka_unit_test(more_than_all_counts_as_all),
 		cmocka_unit_test(without_a_total_there_is_only_a_count),
 	};
 
+	unsetenv("TERM");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
