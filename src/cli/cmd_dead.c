@@ -188,6 +188,7 @@ static enum err change(const char *dir, enum dead_change what, const uint64_t *p
 
 static int report(const struct invocation *inv, enum dead_change what, const struct dead_counts *counts)
 {
+	const char *done = what == DEAD_DROP ? "dropped" : "taken by the bus";
 	struct buf text = { 0 };
 
 	if (counts->failed)
@@ -195,10 +196,12 @@ static int report(const struct invocation *inv, enum dead_change what, const str
 			inv, "%" PRIu64 " taken by the bus, %" PRIu64 " refused again%s: see the gateway's log",
 			counts->changed, counts->failed, counts->stopped ? ", those behind not tried" : "");
 	if (counts->changed < inv->operand_count)
-		return command_failed(inv, "%" PRIu64 " of %zu done: the others are no dead letters", counts->changed,
-				      inv->operand_count);
-	buf_addf(&text, "%" PRIu64 " dead letter%s %s\n", counts->changed, counts->changed == 1 ? "" : "s",
-		 what == DEAD_DROP ? "dropped" : "taken by the bus");
+		return command_failed(
+			inv,
+			"no dead letters: %zu of %zu positions ('holdfast dead list' shows all there are); %" PRIu64
+			" %s",
+			inv->operand_count - (size_t)counts->changed, inv->operand_count, counts->changed, done);
+	buf_addf(&text, "%" PRIu64 " dead letter%s %s\n", counts->changed, counts->changed == 1 ? "" : "s", done);
 	return out_print(&text);
 }
 

@@ -154,13 +154,16 @@ static int run_command(const struct command *command, int argc, char **argv)
 	return code;
 }
 
-/* Whoever started us may have closed them: the next file or socket would take the number, and get what is meant for people. */
+/*
+ * Whoever started us may have closed them: the next file or socket would take the number, and get what is meant for people.
+ * For reading only: who is asked for something says that it could not be written.
+ */
 static void open_standard_streams(void)
 {
 	int fd;
 
 	do
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDONLY);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		(void)close(fd);

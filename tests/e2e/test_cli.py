@@ -22,7 +22,7 @@ from natsio import Nats
 
 STOREFILL = str(Path(HOLDFAST).parents[2] / "tests/tools/storefill")
 
-COMMANDS = ["gateway", "principal", "agent", "check-config", "status", "release", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
+COMMANDS = ["gateway", "eventsource-service", "principal", "agent", "check-config", "status", "release", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
             "store dump", "store export", "store vacuum", "store rename", "hooks plan", "hooks apply", "hooks delete", "pki init", "pki issue", "pki user", "help", "version"]
 
 
@@ -101,7 +101,7 @@ def data(filler):
 def test_without_a_word_it_says_what_it_is_and_what_it_can_do():
     text = ok()
     assert text == ok("--help") == ok("help") == ok("-h")
-    listed = re.findall(r"^  ([a-z][a-z-]*(?: [a-z]+)?)  +[A-Z]", text, re.MULTILINE)
+    listed = re.findall(r"^  ([a-z][a-z-]*(?: [a-z]+)?)(?:  +[A-Z]|$)", text, re.MULTILINE)
     assert listed == COMMANDS
     assert "First steps:" in text
 
@@ -118,7 +118,7 @@ def test_help_teaches_each_command(command):
     assert text.startswith(f"Usage: holdfast {command} [OPTIONS]")
     assert "--log-level" in text and "Exit status:" in text
     assert max(map(len, text.splitlines())) <= 80
-    if command != "version":
+    if command not in ("version", "eventsource-service"):
         assert f"holdfast {command}" in text.split("Examples:")[1]
 
 
@@ -393,6 +393,14 @@ def test_nobody_needs_to_read_what_is_printed(data, command):
     done = into(writer, command, data)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", PRINTING)
+def test_a_closed_output_is_a_failure(data, command):
+    env = {**os.environ, "HOLDFAST_DATA_DIR": str(data)}
+    done = subprocess.run(f"'{HOLDFAST}' {command} >&-", shell=True, stderr=subprocess.PIPE, text=True, env=env, timeout=90)
+    assert done.returncode == 1
+    assert "write to standard output: Bad file descriptor" in done.stderr
 
 
 @pytest.mark.parametrize("command", [*PRINTING, "status --watch"])
@@ -682,7 +690,7 @@ def test_dead_drop_without_a_gateway(letters):
     assert ok("dead", "drop", "2", "-D", letters) == "1 dead letter dropped\n"
     assert len(ok("dead", "list", "-D", letters).splitlines()) == 1
     done = run("dead", "drop", "3", "1", "-D", letters)
-    assert done.returncode == 1 and "1 of 2 done: the others are no dead letters" in done.stderr
+    assert done.returncode == 1 and "no dead letters: 1 of 2 positions ('holdfast dead list' shows all there are); 1 dropped" in done.stderr
     assert ok("dead", "list", "-D", letters) == ""
     assert ok("dead", "drop", "--all", "-D", letters) == "0 dead letters dropped\n"
     assert len(ok("tail", "-D", letters).splitlines()) == 3  # the events themselves stay
