@@ -3,6 +3,7 @@
  *
  * Shape     pure: the wall clock, but for a step ahead. Such a step is believed when it has stood for AGE_BELIEVE_MS: a clock that
  *           was wrong for a while lets no event go, and no repeat pass. A step back makes everything younger, and is believed at once.
+ *           A store begins with the time of its newest event.
  * Units     ms
  */
 #pragma once

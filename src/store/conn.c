@@ -6,7 +6,7 @@
 #define WAL_FRAMES  512 /* the log begins anew: after 8 MB of pages, and a start reads no more than twice that */
 #define PROBE_BYTES (64 << 10)
 
-/* The newest position: of a row, or what retention noted when it let the newest row go. */
+/* The newest position and its time: of a row, or what retention noted when it let the newest row go. */
 static enum err load_last(struct store *s, struct why *why)
 {
 	sqlite3_stmt *stmt = db_stmt(&s->db, SQL_EVENT_LAST);
@@ -15,13 +15,16 @@ static enum err load_last(struct store *s, struct why *why)
 	enum err err;
 
 	s->last_ms = 0;
+	err = db_setting(&s->db, "removed_ms", why, &s->last_ms);
+	if (err == E_OK)
+		err = db_setting(&s->db, "removed_pos", why, &removed);
+	if (err != E_OK)
+		return err;
 	if (db_row(&s->db, SQL_EVENT_LAST)) {
 		pos = sqlite3_column_int64(stmt, 0);
 		s->last_ms = sqlite3_column_int64(stmt, 1);
 	}
 	err = db_done(&s->db, SQL_EVENT_LAST, why);
-	if (err == E_OK)
-		err = db_setting(&s->db, "removed_pos", why, &removed);
 	if (err == E_OK && (pos < 0 || removed < 0))
 		return why_set(why, E_CORRUPT, "a negative position");
 	s->removed_pos = (uint64_t)removed;
@@ -40,13 +43,20 @@ static enum err check_last(struct store *s, struct why *why)
 		       (unsigned long long)s->last_pos, (unsigned long long)acknowledged);
 }
 
+/* It is not earlier than what is stored says. Whatever the clock says beyond that is a step ahead like others. */
+static void start_age(struct store *s, int64_t now)
+{
+	if (!s->age.wall_ms) /* else it is a reopening */
+		age_init(&s->age, s->last_ms && s->last_ms < now ? s->last_ms : now, clock_mono_ms());
+}
+
 static enum err load(struct store *s, struct why *why)
 {
 	int64_t now = clock_wall_ms();
 	enum err err = load_last(s, why);
 
-	if (!s->age.wall_ms) /* else it is a reopening */
-		age_init(&s->age, now, clock_mono_ms());
+	if (err == E_OK)
+		start_age(s, now);
 	if (err == E_OK)
 		err = check_last(s, why);
 	if (err == E_OK)

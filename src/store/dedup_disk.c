@@ -205,7 +205,8 @@ static enum err estimate_keys(struct dedup *d, struct dedup_gen *gen, struct why
 	return err == E_OK ? read : err;
 }
 
-static enum err load_row(struct dedup *d, sqlite3_stmt *stmt, int64_t now_ms)
+/* Whether it is too old is asked when it is looked for: nobody knows yet whether the clock is right. */
+static enum err load_row(struct dedup *d, sqlite3_stmt *stmt)
 {
 	struct str key = db_column(stmt, 3);
 	struct dedup_entry entry = {
@@ -214,7 +215,7 @@ static enum err load_row(struct dedup *d, sqlite3_stmt *stmt, int64_t now_ms)
 	};
 	enum err err;
 
-	if (!key.n || dedup_too_old(d, entry.stored_ms, now_ms))
+	if (!key.n || !d->window_ms)
 		return E_OK;
 	err = dedup_reserve(d, 1);
 	if (err != E_OK)
@@ -225,7 +226,7 @@ static enum err load_row(struct dedup *d, sqlite3_stmt *stmt, int64_t now_ms)
 }
 
 /* Keys of the rows after `*pos`, until there are no more or `recent` is full; `*pos` becomes the last row seen. */
-static enum err load_some(struct dedup *d, uint64_t *pos, int64_t now_ms, struct why *why)
+static enum err load_some(struct dedup *d, uint64_t *pos, struct why *why)
 {
 	sqlite3_stmt *stmt = db_stmt(d->db, SQL_KEY_RECENT);
 	enum err err = E_OK;
@@ -234,7 +235,7 @@ static enum err load_some(struct dedup *d, uint64_t *pos, int64_t now_ms, struct
 	sqlite3_bind_int64(stmt, 1, (int64_t)*pos);
 	while (err == E_OK && d->recent_n < d->recent_max && db_row(d->db, SQL_KEY_RECENT)) {
 		*pos = (uint64_t)sqlite3_column_int64(stmt, 0);
-		err = load_row(d, stmt, now_ms);
+		err = load_row(d, stmt);
 	}
 	read = db_done(d->db, SQL_KEY_RECENT, why);
 	return err != E_OK ? why_set(why, err, "read recent keys") : read;
@@ -258,7 +259,7 @@ static enum err load_recent(struct dedup *d, uint64_t last, int64_t now_ms, stru
 	uint64_t pos = d->merged_pos;
 
 	for (;;) {
-		enum err err = load_some(d, &pos, now_ms, why);
+		enum err err = load_some(d, &pos, why);
 
 		if (err != E_OK || d->recent_n < d->recent_max || pos >= last)
 			return err;

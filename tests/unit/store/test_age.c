@@ -1,4 +1,4 @@
-/* A clock that is wrong for a while: what is forgotten by age stays. The store's wall clock is this test's. */
+/* A clock that is wrong for a while: what is forgotten by age stays. The store's clocks are this test's. */
 #include "fixture.h"
 
 #include "base/clock.h"
@@ -10,7 +10,8 @@
 #define HOUR_MS 3600000LL
 #define YEAR_MS (8766 * HOUR_MS)
 
-static _Atomic int64_t ahead_ms; /* the writer looks at it, too */
+static _Atomic int64_t ahead_ms; /* the writer looks at both, too */
+static _Atomic uint64_t later_ms;
 
 int64_t __real_clock_wall_ms(void);
 int64_t __wrap_clock_wall_ms(void);
@@ -18,6 +19,14 @@ int64_t __wrap_clock_wall_ms(void);
 int64_t __wrap_clock_wall_ms(void)
 {
 	return __real_clock_wall_ms() + ahead_ms;
+}
+
+uint64_t __real_clock_mono_ms(void);
+uint64_t __wrap_clock_mono_ms(void);
+
+uint64_t __wrap_clock_mono_ms(void)
+{
+	return __real_clock_mono_ms() + later_ms;
 }
 
 /* ---- the clock ------------------------------------------------------------------------------------------------------ */
@@ -55,6 +64,7 @@ static int setup(void **state)
 {
 	power_reset(1);
 	ahead_ms = 0;
+	later_ms = 0;
 	*state = fixture_new();
 	return 0;
 }
@@ -78,6 +88,11 @@ static void open_and_put(struct fixture *f, int events)
 	assert_int_equal(fixture_open(f), E_OK);
 	for (int i = 0; i < events; i++)
 		assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+}
+
+static bool none_is_left(struct fixture *f)
+{
+	return info_of(f).events == 0;
 }
 
 /* Retention looks with the next commit; what may go is gone some commits later. */
@@ -110,6 +125,76 @@ static void a_repeat_is_known_while_the_clock_is_ahead(void **state)
 	ahead_ms = YEAR_MS;
 	assert_int_equal(fixture_put_one(f, "a", "key", NULL, &duplicate), E_OK);
 	assert_true(duplicate);
+}
+
+/* As after a boot before the time is known. What was stored until then says how late it was at least. */
+static void a_clock_that_is_ahead_at_the_start_lets_nothing_go(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.forward_all = true;
+	open_and_put(f, 10);
+	fixture_close(f);
+	ahead_ms = 10 * YEAR_MS;
+	open_and_put(f, 0);
+	look(f);
+	assert_int_equal(info_of(f).first, 1);
+}
+
+static bool is_known(struct fixture *f, const char *key)
+{
+	bool duplicate = false;
+
+	assert_int_equal(fixture_put_one(f, "a", key, NULL, &duplicate), E_OK);
+	return duplicate;
+}
+
+static void a_repeat_is_known_when_the_clock_was_ahead_at_the_start(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_false(is_known(f, "key"));
+	fixture_close(f);
+	ahead_ms = YEAR_MS;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_true(is_known(f, "key"));
+	ahead_ms = 0;
+	assert_true(is_known(f, "key"));
+}
+
+static bool is_back(struct fixture *f)
+{
+	return store_state(f->store) == STORE_OK;
+}
+
+static void a_repeat_is_known_when_the_disk_failed_while_the_clock_was_ahead(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_false(is_known(f, "key"));
+	ahead_ms = YEAR_MS;
+	power_fail(POWER_SYNC, 1, 1);
+	assert_int_equal(fixture_put_one(f, "b", NULL, NULL, NULL), E_UNAVAILABLE);
+	fixture_until(f, is_back);
+	assert_true(is_known(f, "key"));
+}
+
+/* All events have gone: when, the store knows. */
+static void a_repeat_of_what_was_let_go_is_known_when_the_clock_is_ahead_at_the_start(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.forward_all = true;
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_false(is_known(f, "key"));
+	fixture_until(f, none_is_left);
+	fixture_close(f);
+	ahead_ms = YEAR_MS;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_true(is_known(f, "key"));
 }
 
 static int64_t stored_ms(struct fixture *f)
@@ -151,7 +236,8 @@ static void what_is_old_goes(void **state)
 	open_and_put(f, 10);
 	fixture_close(f);
 	ahead_ms = 0;
-	open_and_put(f, 0);
+	open_and_put(f, 1);
+	later_ms = HOUR_MS;
 	look(f);
 	wanted_first = 11;
 	fixture_until(f, first_is_wanted);
@@ -191,6 +277,10 @@ int main(void)
 		cmocka_unit_test(a_step_ahead_is_believed_when_it_has_stood_for_an_hour),
 		T(a_clock_that_is_ahead_lets_nothing_go),
 		T(a_repeat_is_known_while_the_clock_is_ahead),
+		T(a_clock_that_is_ahead_at_the_start_lets_nothing_go),
+		T(a_repeat_is_known_when_the_clock_was_ahead_at_the_start),
+		T(a_repeat_is_known_when_the_disk_failed_while_the_clock_was_ahead),
+		T(a_repeat_of_what_was_let_go_is_known_when_the_clock_is_ahead_at_the_start),
 		T(times_stay_in_order_when_the_clock_is_set_back_a_little),
 		T(what_is_old_goes),
 		T(what_was_stored_while_the_clock_was_ahead_goes_with_what_is_behind_it),
