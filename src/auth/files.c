@@ -49,9 +49,11 @@ static bool give_name(const char *draft, const char *path, bool replace)
 
 enum err file_write(const char *path, struct str content, mode_t mode, bool replace, struct why *why)
 {
-	char draft[PATH_MAX];
+	char draft[PATH_MAX], target[PATH_MAX];
 	int fd, problem;
 
+	if (replace && realpath(path, target)) /* a link stays one: it is where others look */
+		path = target;
 	if ((size_t)snprintf(draft, sizeof(draft), "%s.XXXXXX", path) >= sizeof(draft))
 		return why_set(why, E_LIMIT, "write %s: the path is too long", path);
 	fd = mkostemp(draft, O_CLOEXEC);

@@ -45,6 +45,22 @@ static void what_is_there_stays_unless_it_may_be_replaced(void **state)
 	buf_release(&text);
 }
 
+static void a_link_stays_one(void **state)
+{
+	const char *path = scratch_file("e", "old"), *link = scratch_path("f");
+	struct buf text = { 0 };
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(0, symlink("e", link));
+	assert_int_equal(E_OK, file_write(link, STR("new"), 0600, true, NULL));
+	assert_int_equal(0, lstat(link, &st));
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(E_OK, file_read(path, 10, &text, NULL));
+	assert_true(str_is(buf_view(&text), "new"));
+	buf_release(&text);
+}
+
 static void a_failed_write_leaves_nothing_behind(void **state)
 {
 	struct why why = { 0 };
@@ -64,6 +80,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(what_is_there_stays_unless_it_may_be_replaced),
+		cmocka_unit_test(a_link_stays_one),
 		cmocka_unit_test(a_failed_write_leaves_nothing_behind),
 	};
 	return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
