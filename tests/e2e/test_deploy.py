@@ -91,6 +91,14 @@ def test_a_unit_that_says_when_it_is_ready_has_the_time_to_get_there(unit):
     assert start is None or seconds(start[1]) >= 900
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_is_started_again_however_often_it_failed(unit):
+    """systemd.unit(5): five starts within ten seconds are the last ones, unless it is told otherwise."""
+    text = unit.read_text()
+    pause = re.search(r"^Restart=(?:on-failure|always)\nRestartSec=(.*)$", text, re.M)
+    assert "\nStartLimitIntervalSec=0\n" in text.partition("[Service]")[0] or 4 * seconds(pause[1]) > 10
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
     for file in (ROOT / "deploy/systemd").glob("holdfast*.*"):
