@@ -87,6 +87,20 @@ def test_the_sync_guide_does_what_it_shows(site):
     wait_until(lambda: all(agent["behind"] == 0 for agent in site.status()), "it is confirmed")
 
 
+def test_the_services_of_the_sync_guide_serve_with_the_variables_that_it_shows(site):
+    principal, agent, _ = blocks(PAGE, "ini")
+    site.run("holdfast pki init && holdfast pki issue --server localhost && holdfast pki issue --agent berlin")
+    for unit, text in (("holdfast-principal", principal), ("holdfast-agent@", agent)):
+        options = (ROOT / f"deploy/systemd/{unit}.service").read_text()
+        start = re.search(r"^ExecStart=/usr/bin/(.*)$", options, re.M)[1].replace("%i", "berlin")
+        variables = " ".join(f"'{line}'" for line in text.splitlines())
+        command = f"env {variables} ARGOCD_PRINCIPAL_LISTEN_PORT=8443 {start}"
+        site.start(command.replace("/etc/holdfast/", "").replace("/var/lib/holdfast/", "data/"))
+    site.run("mkdir -p data/source/berlin/Application && echo 'spec: {}' > data/source/berlin/Application/a.yaml")
+    wait_until(lambda: site.load("data/site-berlin/argocd/Application/a.yaml"), "the application is at the site")
+    assert re.search(r"^berlin +managed", site.run("holdfast status --data-dir data/principal"), re.M)
+
+
 def test_a_principal_and_an_agent_take_the_place_of_upstreams_as_the_guide_shows(site):
     """With the objects that kubectl gives, and the keys that upstream's ends have."""
     keys, export, principal, _, agent = blocks_in_lists(MOVE)
