@@ -26,17 +26,6 @@ const char *expr_operator(enum op op)
 	return words[i].word;
 }
 
-bool expr_is_reserved(struct str name)
-{
-	static const char *const words[] = { "true",    "false",    "nil",        "not",      "in",  "or",   "and",
-					     "matches", "contains", "startsWith", "endsWith", "let", "$env", "sprig" };
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (str_is(name, words[i]))
-			return true;
-	return false;
-}
-
 struct filter_place filter_place_of(struct str text, size_t at)
 {
 	struct filter_place place = { 1, 1 };

@@ -87,7 +87,7 @@ enum expr_kind {
 	EXPR_STRING,  /* text */
 	EXPR_NAME,    /* a member of the event: text, slot */
 	EXPR_EVENT,   /* $env, and $ in a JSONPath */
-	EXPR_LOCAL,   /* of a let: text, slot */
+	EXPR_LOCAL,   /* of a let: slot */
 	EXPR_POINTER, /* pointer */
 	EXPR_UNARY,   /* op, a */
 	EXPR_BINARY,  /* op, a, b; pattern: when b is constant */
@@ -96,7 +96,7 @@ enum expr_kind {
 	EXPR_CHAIN,   /* a; nil when an optional member inside has no object */
 	EXPR_CALL,    /* function, items; predicate is an item, too; path: of a constant JSONPath */
 	EXPR_COND,    /* a ? b : c; b NULL: a itself */
-	EXPR_LET,     /* text, slot; a: its value, b: where it holds */
+	EXPR_LET,     /* slot; a: its value, b: where it holds */
 	EXPR_ARRAY,   /* items */
 	EXPR_MAP,     /* items: key, value, key, value .. */
 };
@@ -142,9 +142,6 @@ struct filter {
 
 /* The word of an operator, the longer one where there are two: "or". */
 const char *expr_operator(enum op op);
-
-/* Words of the language, which name no member of an event. */
-bool expr_is_reserved(struct str name);
 
 /* "column 7: " or "line 2, column 7: ", in front of a message about the byte `at` of `text`. */
 struct filter_place filter_place_of(struct str text, size_t at);

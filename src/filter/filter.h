@@ -48,8 +48,5 @@ enum err filter_eval(const struct filter *f, const struct filter_input *in, stru
 /* Any value instead of a boolean, as JSON with sorted keys; for tests and tools. Errors of `ret_json` are sticky there. */
 enum err filter_value(const struct filter *f, const struct filter_input *in, struct why *why, struct buf *ret_json);
 
-/* Appends the expression again, fully in parentheses; it compiles to the same tree. */
-void filter_print(const struct filter *f, struct buf *ret_text);
-
 /* Appends the functions, operators and limits as Markdown, each from its row. */
 void filter_reference(struct buf *ret_text);

@@ -147,23 +147,50 @@ static int compare_text(const void *a, const void *b, void *ctx)
 	return str_cmp(x->text, y->text);
 }
 
+static bool add_text(struct call *c, struct value v, struct list *to)
+{
+	struct buf b = run_buf(c->run);
+
+	if (v.type == VALUE_STRING)
+		return list_add(c->run, to, v);
+	value_write_text(c->run, v, &b);
+	return list_add(c->run, to, value_string(run_keep(c->run, &b)));
+}
+
+/* The elements as text, without nil; what is no list is its only element. */
+static struct list texts_of(struct call *c, struct value v)
+{
+	struct list list = { 0 };
+	struct value_seq s;
+
+	if (v.type != VALUE_LIST) {
+		(void)add_text(c, v, &list);
+		return list;
+	}
+	s = value_seq(v);
+	while (value_seq_next(c->run, &s, &v))
+		if (v.type != VALUE_NIL && !add_text(c, v, &list))
+			break;
+	return list;
+}
+
 enum err fn_sprig_sort_alpha(struct call *c, struct value *ret)
 {
-	struct value_seq s = value_seq(c->args[0]);
-	struct list list = { 0 };
-	struct value v = c->args[0];
-	bool one = v.type != VALUE_LIST;
+	struct list list = texts_of(c, c->args[0]);
 
-	while (one || value_seq_next(c->run, &s, &v)) {
-		struct buf b = run_buf(c->run);
-
-		if (v.type == VALUE_NIL && !one)
-			continue;
-		value_write_text(c->run, v, &b);
-		if (!list_add(c->run, &list, value_string(run_keep(c->run, &b))) || one)
-			break;
-	}
-	run_sort(c->run, list.items, list.n, sizeof(v), compare_text, NULL);
+	run_sort(c->run, list.items, list.n, sizeof(*list.items), compare_text, NULL);
 	*ret = list_value(&list);
 	return c->run->err;
+}
+
+enum err fn_sprig_join(struct call *c, struct value *ret)
+{
+	struct value separator = c->args[0], list = c->args[1];
+	struct list texts = { 0 };
+
+	if (list.type != VALUE_NIL)
+		texts = texts_of(c, list);
+	c->args[0] = list_value(&texts);
+	c->args[1] = separator;
+	return fn_join(c, ret);
 }

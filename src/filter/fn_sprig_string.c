@@ -1,56 +1,40 @@
 /* Functions of sprig over strings: the string comes last. */
 #include "filter/functions_code.h"
-#include "filter/list.h"
 #include "filter/pattern.h"
 #include "filter/rune.h"
 #include "filter/semver.h"
-#include "filter/textop.h"
 
 #define TEXT(i) (c->args[i].text)
 
-enum err fn_sprig_trim_all(struct call *c, struct value *ret)
+/* The same function as without sprig, which takes its text first. */
+#define TEXT_LAST(name, of)                                         \
+	enum err fn_sprig_##name(struct call *c, struct value *ret) \
+	{                                                           \
+		last_first(c);                                      \
+		return of(c, ret);                                  \
+	}
+
+static void last_first(struct call *c)
 {
-	return textop_trim(c->run, TEXT(1), TEXT(0), ret);
+	struct value last = c->args[c->count - 1];
+
+	memmove(c->args + 1, c->args, (c->count - 1) * sizeof(*c->args));
+	c->args[0] = last;
 }
 
-enum err fn_sprig_trim_prefix(struct call *c, struct value *ret)
-{
-	*ret = value_string(textop_trim_prefix(TEXT(1), TEXT(0)));
-	return E_OK;
-}
-
-enum err fn_sprig_trim_suffix(struct call *c, struct value *ret)
-{
-	*ret = value_string(textop_trim_suffix(TEXT(1), TEXT(0)));
-	return E_OK;
-}
+TEXT_LAST(trim_all, fn_trim)
+TEXT_LAST(trim_prefix, fn_trim_prefix)
+TEXT_LAST(trim_suffix, fn_trim_suffix)
+TEXT_LAST(has_prefix, fn_has_prefix)
+TEXT_LAST(has_suffix, fn_has_suffix)
+TEXT_LAST(replace, fn_replace)
+TEXT_LAST(repeat, fn_repeat)
+TEXT_LAST(split_list, fn_split)
 
 enum err fn_sprig_contains(struct call *c, struct value *ret)
 {
 	*ret = value_bool(str_contains(TEXT(1), TEXT(0)));
 	return E_OK;
-}
-
-enum err fn_sprig_has_prefix(struct call *c, struct value *ret)
-{
-	*ret = value_bool(str_starts(TEXT(1), TEXT(0)));
-	return E_OK;
-}
-
-enum err fn_sprig_has_suffix(struct call *c, struct value *ret)
-{
-	*ret = value_bool(str_ends(TEXT(1), TEXT(0)));
-	return E_OK;
-}
-
-enum err fn_sprig_replace(struct call *c, struct value *ret)
-{
-	return textop_replace(c->run, TEXT(2), TEXT(0), TEXT(1), /* limit= */ -1, ret);
-}
-
-enum err fn_sprig_repeat(struct call *c, struct value *ret)
-{
-	return textop_repeat(c->run, TEXT(1), c->args[0].integer, ret);
 }
 
 /* From below 0: the start; to below 0 or behind the end: the end. */
@@ -192,11 +176,6 @@ enum err fn_sprig_cat(struct call *c, struct value *ret)
 	return in_a_row(c, '\0', ret);
 }
 
-enum err fn_sprig_split_list(struct call *c, struct value *ret)
-{
-	return textop_split(c->run, TEXT(1), TEXT(0), /* limit= */ -1, /* keep= */ false, ret);
-}
-
 enum err fn_sprig_split(struct call *c, struct value *ret)
 {
 	struct value pieces;
@@ -213,21 +192,6 @@ enum err fn_sprig_split(struct call *c, struct value *ret)
 	}
 	*ret = value_map_of(c->run, pairs, pairs ? pieces.n : 0);
 	return c->run->err;
-}
-
-enum err fn_sprig_join(struct call *c, struct value *ret)
-{
-	struct value list = c->args[1];
-
-	if (list.type != VALUE_LIST) {
-		struct value *one = run_alloc(c->run, sizeof(*one));
-
-		if (!one)
-			return c->run->err;
-		*one = list;
-		list = value_list(one, 1);
-	}
-	return textop_join(c->run, list, TEXT(0), /* any= */ true, ret);
 }
 
 /* ---- questions ------------------------------------------------------------------------------------------------------------------ */

@@ -83,17 +83,6 @@ static void skip_name(struct lexer *l)
 		l->at += n;
 }
 
-bool lexer_is_name(struct str s)
-{
-	struct lexer l = { .text = s };
-	size_t n;
-
-	if (s.n == 0 || !begins_name(&l, rune_read(s, &n)))
-		return false;
-	skip_name(&l);
-	return l.at == s.n;
-}
-
 static void skip_digits(struct lexer *l)
 {
 	while (rune_is_digit((unsigned char)byte_at(l, l->at)) || byte_at(l, l->at) == '_')

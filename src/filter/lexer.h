@@ -33,6 +33,3 @@ struct lexer {
 
 /* The token behind the last one. After an error `lexer->at` is where it is. */
 enum err lexer_next(struct lexer *lexer, struct token *ret_token, struct why *why);
-
-/* A name as the language has it. */
-bool lexer_is_name(struct str s);

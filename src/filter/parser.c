@@ -271,10 +271,8 @@ static struct expr *parse_let(struct parser *p)
 	body = parser_expression(p, 0);
 	p->locals = local.outer;
 	e = body ? parser_node(p, EXPR_LET, name.at, value, body, NULL) : NULL;
-	if (e) {
-		e->text = name.text;
+	if (e)
 		e->slot = local.slot;
-	}
 	return e;
 }
 

@@ -148,10 +148,8 @@ static struct expr *local_node(struct parser *p, const struct token *t)
 		if (!str_eq(l->name, t->text))
 			continue;
 		e = parser_node(p, EXPR_LOCAL, t->at, NULL, NULL, NULL);
-		if (e) {
-			e->text = t->text;
+		if (e)
 			e->slot = l->slot;
-		}
 		return e;
 	}
 	return NULL;
