@@ -85,6 +85,8 @@ static enum err open_all(struct store *s, struct why *why)
 	if (err == E_OK)
 		err = wal_rewrite(&s->db, why);
 	if (err == E_OK)
+		err = db_check_name(&s->db, why);
+	if (err == E_OK)
 		err = db_prepare_all(&s->db, why);
 	if (err == E_OK)
 		err = load(s, why);

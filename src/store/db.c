@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void db_configure(void)
 {
@@ -106,12 +107,59 @@ enum err db_prepare(struct db *db, const char *const *texts, size_t count, struc
 	return E_OK;
 }
 
+static bool has_moved(struct db *db)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
+static const char *log_name(struct db *db)
+{
+	return sqlite3_filename_wal(sqlite3_db_filename(db->handle, "main"));
+}
+
+/* SQLite knows no inode of its log. */
+static bool log_has_moved(struct db *db)
+{
+	struct stat st;
+
+	if (stat(log_name(db), &st) != 0)
+		return true;
+	if (!db->log_inode)
+		db->log_inode = st.st_ino;
+	return st.st_ino != db->log_inode;
+}
+
+enum err db_check_name(struct db *db, struct why *why)
+{
+	const char *missing = NULL;
+
+	if (has_moved(db))
+		missing = sqlite3_db_filename(db->handle, "main");
+	else if (log_has_moved(db))
+		missing = log_name(db);
+	if (!missing)
+		return E_OK;
+	return why_set(why, E_UNAVAILABLE, "%s was removed, moved or replaced while it was in use", missing);
+}
+
+/* The next opening would begin without it. */
+static void save_log(struct db *db)
+{
+	if (!db->log_inode || has_moved(db) || !log_has_moved(db))
+		return;
+	(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+	(void)sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
+}
+
 void db_close(struct db *db)
 {
 	int rc;
 
 	for (size_t i = 0; i < db->count; i++)
 		sqlite3_finalize(db->stmt[i]);
+	save_log(db);
 	rc = sqlite3_close(db->handle);
 	assert(rc == SQLITE_OK); /* BUSY only: a statement of ours still open */
 	*db = (struct db){ 0 };
@@ -126,16 +174,6 @@ enum err db_exec_as(struct db *db, const char *what, const char *sql, struct why
 enum err db_exec(struct db *db, const char *sql, struct why *why)
 {
 	return db_exec_as(db, sql, sql, why);
-}
-
-enum err db_check_name(struct db *db, struct why *why)
-{
-	int moved = 0;
-
-	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
-		return E_OK;
-	return why_set(why, E_UNAVAILABLE, "%s was removed, moved or replaced while it was in use",
-		       sqlite3_db_filename(db->handle, "main"));
 }
 
 enum err db_run(struct db *db, unsigned sql, struct why *why)

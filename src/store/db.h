@@ -12,6 +12,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -25,6 +26,7 @@ struct db {
 	const char *const *texts; /* of the statements */
 	size_t count;
 	sqlite3_stmt *stmt[DB_STATEMENTS_MAX]; /* prepared by db_prepare() */
+	uint64_t log_inode;                    /* 0 before db_check_name() */
 };
 
 /*
@@ -39,7 +41,10 @@ enum err db_open(const char *path, int flags, int busy_ms, struct why *why, stru
 /* Prepares `count` statements: the schema must be there. `texts` stays the caller's until db_close(). */
 enum err db_prepare(struct db *db, const char *const *texts, size_t count, struct why *why);
 
-/* Finalizes and closes; takes a zeroed or half-opened one. */
+/*
+ * Finalizes and closes; takes a zeroed or half-opened one. What stands in a log that db_check_name() misses goes into the database file
+ * before, as far as readers let it.
+ */
 void db_close(struct db *db);
 
 /* The error of ours for SQLite's result code. */
@@ -48,7 +53,10 @@ enum err db_err(int rc);
 /* The story of the connection's last failure, after `what` was tried. */
 enum err db_why(struct db *db, int rc, struct why *why, const char *what);
 
-/* What is written to a file without a name is gone with this process. E_UNAVAILABLE: it was removed, moved or replaced. */
+/*
+ * What is written to a file without a name is gone with this process. E_UNAVAILABLE: it was removed, moved or replaced, or its log was.
+ * For a file in WAL mode that was read; the log is that of the first call.
+ */
 enum err db_check_name(struct db *db, struct why *why);
 
 /* Statements without a result, written out; a failure's story begins with them, or with `what`. */

@@ -40,6 +40,8 @@ static enum err open_all(struct ledger *l, struct why *why)
 	if (err == E_OK)
 		err = wal_rewrite(&l->db, why);
 	if (err == E_OK)
+		err = db_check_name(&l->db, why);
+	if (err == E_OK)
 		err = ledger_sql_prepare(&l->db, why);
 	if (err == E_OK)
 		err = wal_checkpoint(&l->wal, /* truncate= */ false, why);

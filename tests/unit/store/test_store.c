@@ -310,6 +310,39 @@ static void sqlite3_shows_events_to_people(void **state)
 }
 
 /* Also what takes many groups. */
+static bool is_back(struct fixture *f)
+{
+	return store_state(f->store) == STORE_OK;
+}
+
+static void beside(const struct fixture *f, const char *name, char ret_path[static 100])
+{
+	snprintf(ret_path, 100, "%s/%s", f->dir, name);
+}
+
+/* What was answered before is in the file without a name alone. */
+static void a_log_that_is_taken_away_is_missed_and_loses_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int replaced = 0; replaced < 2; replaced++) {
+		char path[100];
+
+		open_ok(f);
+		assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+		beside(f, "spool.db-wal", path);
+		assert_int_equal(unlink(path), 0);
+		if (replaced)
+			assert_int_equal(close(creat(path, 0600)), 0);
+		assert_int_equal(fixture_put_one(f, "refused", NULL, NULL, NULL), E_UNAVAILABLE);
+		fixture_until(f, is_back);
+		assert_int_equal(fixture_put_one(f, "b", NULL, NULL, NULL), E_OK);
+		fixture_close(f);
+	}
+	open_ok(f);
+	assert_string_equal(fixture_ids(f, 0), "a refused b a refused b ");
+}
+
 static void what_waits_is_committed_by_close(void **state)
 {
 	struct fixture *f = *state;
@@ -351,6 +384,7 @@ int main(void)
 		T(a_directory_that_cannot_be_made_is_named),
 		T(listeners_hear_of_every_commit),
 		T(sqlite3_shows_events_to_people),
+		T(a_log_that_is_taken_away_is_missed_and_loses_nothing),
 		T(what_waits_is_committed_by_close),
 	};
 
