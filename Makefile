@@ -13,7 +13,7 @@ RELEASE := build/release
 deps = $(if $(filter yes,$(DEPS)),scripts/install-deps $(1),:)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo check sim bench lint format install fuzz coverage clean
+.PHONY: help build demo check sim bench lint format install uninstall fuzz coverage clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t w; do printf '  %-14s %s\n' "$$t" "$$w"; done
@@ -55,6 +55,9 @@ install: ## installs under $(DESTDIR)$(PREFIX)
 	@scripts/configure release --prefix=$(PREFIX) --libdir=lib # where pkg-config and the loader look, with and without dpkg-dev
 	@DESTDIR=$(DESTDIR) meson install -C $(RELEASE)
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
+
+uninstall: ## removes what the last install brought
+	@ninja -C $(RELEASE) uninstall
 
 fuzz: ## each fuzz target for SECONDS_EACH seconds (60)
 	@$(call deps,build test)

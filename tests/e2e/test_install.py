@@ -195,3 +195,9 @@ def test_a_library_that_is_loaded_and_let_go_leaves_nothing(stage, tmp_path):
     build(tmp_path / "app", *pkg_config(stage, "--cflags"))
     out = subprocess.run([tmp_path / "app", libdir(stage) / "libholdfast.so.0", tmp_path / "data"], check=True, capture_output=True)
     assert out.stdout == b"" and out.stderr == b""
+
+
+def test_nothing_that_was_installed_is_left(stage):
+    """The last test here: the others use what it removes."""
+    subprocess.run(["make", "uninstall"], cwd=ROOT, check=True, capture_output=True, timeout=90)
+    assert [p for p in stage.rglob("*") if not p.is_dir()] == []
