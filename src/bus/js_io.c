@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bus/js_bus.h"
+#include "bus/js_said.h"
 
 #define INTERRUPT_EVERY_MS 100
 
@@ -131,26 +132,16 @@ static void accept_all(struct jetstream *js, uint64_t now_ms)
 	}
 }
 
-/* Why the server does not answer, when it said so (permissions); else "". */
-static const char *server_said(const struct jetstream *js)
-{
-	const char *text = NULL;
-
-	if (!js->link || natsConnection_GetLastError(atomic_load(&js->link->nc), &text) == NATS_OK || !text)
-		return "";
-	return text;
-}
-
 static void expire(struct jetstream *js, uint64_t now_ms)
 {
 	struct window_slot *slot;
 
 	while ((slot = window_due(&js->window, now_ms))) {
-		const char *said = server_said(js);
+		struct str said = js->link ? js_said_by_server(atomic_load(&js->link->nc)) : (struct str){ 0 };
 
 		js_finish(js, slot,
-			  why_set(&slot->publish->why, E_TIMEOUT, "no ack in %u ms%s%.200s", slot->publish->timeout_ms,
-				  *said ? "; the server said: " : "", said));
+			  why_set(&slot->publish->why, E_TIMEOUT, "no ack in %u ms%s%.*s", slot->publish->timeout_ms,
+				  said.n ? "; the server said: " : "", STR_ARG(said)));
 	}
 }
 

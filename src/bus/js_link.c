@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "bus/js_bus.h"
 #include "bus/js_options.h"
+#include "bus/js_said.h"
 
 #define CONNECT_MAX_MS 6000 /* all of it: name, TLS, greeting; then the io thread interrupts it */
 
@@ -139,18 +140,12 @@ static struct js_link *link_new(struct jetstream *js, bool tls)
 /* `anonymous`: TLS without a certificate of ours, which a server of TLS 1.3 misses only after the handshake. */
 static enum err explain(natsStatus s, bool anonymous, struct why *why)
 {
-	natsStatus last = NATS_OK;
-	const char *text = nats_GetLastError(&last);
-	const char *place_end = text ? strstr(text, "): ") : NULL;
+	const char *text = js_said_by_library(s);
 
-	if (text && text[0] == '(' && place_end) /* "(conn.c:123): " is of no use to anybody here */
-		text = place_end + 3;
-	if (text && str_is(str_of(text), "Expected 'PONG', got ''"))
+	if (str_is(str_of(text), "Expected 'PONG', got ''"))
 		return why_set(why, E_UNAVAILABLE, "the server closed the connection at the login%s",
 			       anonymous ? "; perhaps it wants a client certificate" : "");
-	if (text && last == s && text[0])
-		return why_set(why, E_UNAVAILABLE, "%.300s", text);
-	return why_set(why, E_UNAVAILABLE, "%s", natsStatus_GetText(s));
+	return why_set(why, E_UNAVAILABLE, "%.300s", text);
 }
 
 enum err js_link_connect(struct jetstream *js, const struct server *server, struct js_link **ret_link, struct why *why)

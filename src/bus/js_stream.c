@@ -1,6 +1,7 @@
 #include "bus/js_stream.h"
 
 #include "base/mem.h"
+#include "bus/js_said.h"
 #include "bus/subject.h"
 
 #define ANSWER_MS 2000
@@ -22,15 +23,17 @@ static enum err context(natsConnection *nc, jsCtx **ret_js, struct why *why)
 	return E_OK;
 }
 
-static enum err explain(natsStatus s, jsErrCode code, const char *what, struct why *why)
+static enum err explain(natsConnection *nc, natsStatus s, jsErrCode code, const char *what, struct why *why)
 {
-	const char *text = nats_GetLastError(NULL);
+	struct str said = js_said_by_server(nc);
 
 	if (s == NATS_NO_RESPONDERS || code == JSNotEnabledErr || code == JSNotEnabledForAccountErr)
 		return why_set(why, E_UNAVAILABLE,
 			       "%s: JetStream is not enabled on the server, or not for this account", what);
 	if (code)
-		return why_set(why, E_UNAVAILABLE, "%s: %.200s (%d)", what, text ? text : "refused", (int)code);
+		return why_set(why, E_UNAVAILABLE, "%s: %.200s (%d)", what, js_said_by_library(s), (int)code);
+	if (s == NATS_TIMEOUT && said.n) /* a user without the permission gets no other answer */
+		return why_set(why, E_UNAVAILABLE, "%s: no answer; the server said: %.*s", what, STR_ARG(said));
 	return why_set(why, E_UNAVAILABLE, "%s: %s", what, natsStatus_GetText(s));
 }
 
@@ -50,7 +53,7 @@ enum err js_stream_check(natsConnection *nc, struct why *why)
 		return E_OK;
 	if (code == JSStreamNotFoundErr || (s == NATS_NOT_FOUND && !code))
 		return why_set(why, E_NOT_FOUND, "there is no stream \"%s\"", SUBJECT_STREAM);
-	return explain(s, code, "look for the stream \"" SUBJECT_STREAM "\"", why);
+	return explain(nc, s, code, "look for the stream \"" SUBJECT_STREAM "\"", why);
 }
 
 enum err js_stream_create(natsConnection *nc, const struct jetstream_config *config, struct why *why)
@@ -84,5 +87,5 @@ enum err js_stream_create(natsConnection *nc, const struct jetstream_config *con
 	s = js_AddStream(NULL, js, &stream, NULL, &code);
 	if (s == NATS_OK || code == JSStreamNameExistErr)
 		return E_OK;
-	return explain(s, code, "create the stream \"" SUBJECT_STREAM "\"", why);
+	return explain(nc, s, code, "create the stream \"" SUBJECT_STREAM "\"", why);
 }

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "bus/js_bus.h"
+#include "bus/js_said.h"
 #include "bus/js_stream.h"
 #include "bus/js_sync.h"
 #include "bus/subject.h"
@@ -282,14 +283,12 @@ static enum err attend(struct jetstream *js, struct js_link *link, struct why *w
 static void live(struct jetstream *js, struct js_link *link)
 {
 	struct why why = { 0 };
-	const char *said = NULL;
 
 	resume(js, link);
 	if (attend(js, link, &why) == E_OK)
 		return;
-	if (natsConnection_GetLastError(atomic_load(&link->nc), &said) == NATS_OK || !said)
-		said = "";
-	log_warn("bus", "connection lost; connecting again", LOG_WHY(&why), LOG_S("said", said));
+	log_warn("bus", "connection lost; connecting again", LOG_WHY(&why),
+		 LOG_STRN("said", js_said_by_server(atomic_load(&link->nc))));
 }
 
 /* The one signal that this thread takes: it ends a system call that lasts too long (js_io.c). */

@@ -6,9 +6,8 @@
 #include "base/mem.h"
 #include "bus/monitor.h"
 
-#define JSZ_SUBJECT "$SYS.REQ.SERVER.PING.JSZ"
-#define ANSWER_MS   500
-#define REPORT_MAX  (1u << 20)
+#define ANSWER_MS  500
+#define REPORT_MAX (1u << 20)
 
 static void free_tokener(struct json_tokener **t)
 {
@@ -57,7 +56,7 @@ static enum bus_sync ask_server(natsConnection *nc)
 	natsMsg *answer = NULL;
 	enum bus_sync sync;
 
-	if (natsConnection_RequestString(&answer, nc, JSZ_SUBJECT, "{}", ANSWER_MS))
+	if (natsConnection_RequestString(&answer, nc, JS_SYNC_SUBJECT, "{}", ANSWER_MS))
 		return BUS_SYNC_UNKNOWN;
 	sync = js_sync_parse((struct str){ natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer) });
 	natsMsg_Destroy(answer);

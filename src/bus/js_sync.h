@@ -13,6 +13,9 @@
 
 #include "bus/bus.h"
 
+/* Where a server is asked over the connection. */
+#define JS_SYNC_SUBJECT "$SYS.REQ.SERVER.PING.JSZ"
+
 /* Reads a JSZ report: as the monitoring port gives it, or within {"data":..} as the system account does. Pure. */
 enum bus_sync js_sync_parse(struct str json);
 

@@ -3,6 +3,7 @@
 import http.server
 import json
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -238,6 +239,48 @@ def test_tls_that_does_not_hold_is_refused_and_what_is_stored_waits(name, nats, 
     assert not g.bus_up() and g.waiting() == 1
     line = next(x for x in g.log() if "not connected" in x["msg"] or "connection lost" in x["msg"])
     assert re.search(r"TLS|SSL|ecure|ertificate", line["error"] + line.get("said", "")), line
+
+
+# ---- permissions: a server that refuses says so beside, and answers nothing ----------------------------------------------
+
+LOOK, MAKE = 'look for the stream "default": no answer; the server said: ', 'create the stream "default": no answer; the server said: '
+PERMISSIONS = {
+    "the API": ('publish: {deny: "$JS.API.>"}', LOOK + 'Permissions Violation for Publish to "$JS.API.STREAM.INFO.default"'),
+    "making streams": ('publish: {deny: "$JS.API.STREAM.CREATE.>"}', MAKE + 'Permissions Violation for Publish to "$JS.API.STREAM.CREATE.default"'),
+    "answers": ('subscribe: {deny: "_INBOX.>"}', LOOK + 'Permissions Violation for Subscription to "_INBOX.'),
+}
+
+
+@pytest.fixture
+def user_url(nats):
+    """user_url(permissions): the URL of a server for a user that has these."""
+
+    def make(permissions):
+        server = nats(f"authorization {{ users: [ {{ user: gate, password: pw, permissions: {{ {permissions} }} }} ] }}")
+        return server, f"nats://gate:pw@127.0.0.1:{server.port}"
+
+    return make
+
+
+@pytest.mark.parametrize("what", PERMISSIONS)
+def test_what_a_user_may_not_is_named_in_the_log_and_the_status(what, user_url, on_bus):
+    permissions, text = PERMISSIONS[what]
+    server, url = user_url(permissions)
+    g = on_bus(url).start()
+    assert wait_until(lambda: g.status()["bus"].get("error"), "status says why") == f"nats://127.0.0.1:{server.port}: {text}"
+    assert g.says("not connected; trying again until it is") == 1
+
+
+def test_an_answer_that_is_late_is_not_put_down_to_what_the_user_may_not_ask(user_url, on_bus):
+    """A user that may publish and use JetStream, and not ask a server how it syncs: the refusal of that explains nothing else."""
+    server, url = user_url('publish: {allow: ["default.>", "$JS.API.>"]}')
+    g = on_bus(url, ack="bus").start()
+    assert g.post_to("example", "{}").status_code == 200
+    server.send(signal.SIGSTOP)
+    assert g.post_to("example", "{}").status_code == 500
+    reasons = wait_until(lambda: [x["error"] for x in g.log() if x["msg"].startswith("the bus does not take events")], "the log says why")
+    server.send(signal.SIGCONT)
+    assert reasons == ["no ack in 500 ms"]
 
 
 # ---- several servers ----------------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def test_an_existing_stream_is_used_as_it_is(nats, on_bus):
 def test_what_the_server_refuses_of_a_stream_is_in_the_log(nats, on_bus):
     server = nats()
     g = on_bus(server.url, exotic="    streamConfig: 'replicas: 3'\n").start()
-    wait_until(lambda: g.says("replicas > 1 not supported in non-clustered mode"), "the log says why")
+    wait_until(lambda: g.says(r'create the stream \"default\": replicas > 1 not supported in non-clustered mode'), "the log says why")
     assert g.post_to("example", '{"id":"1"}').status_code == 200
     with Nats(server.port) as client:
         client.create_stream(storage="file")  # somebody else made it
