@@ -119,7 +119,7 @@ static char type_of_in(struct checker *c, const struct expr *e, char a, char b)
 {
 	if (b == 's')
 		return FAIL(c, e->at, "in does not look into strings: write `text contains part`");
-	if (!may_be(b, "lm0") || (b == 'm' && !may_be(a, "s")))
+	if (!may_be(b, "lm0") || (b == 'm' && !may_be(a, "s0")))
 		return mismatch(c, e, a, b);
 	return 'b';
 }

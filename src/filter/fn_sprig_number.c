@@ -2,11 +2,19 @@
 #include "filter/functions_code.h"
 #include "filter/number.h"
 
-/* Strings and bools count as the number they say, everything else as 0. */
+static struct str without_zeros(struct str s)
+{
+	size_t n = s.n;
+
+	while (n && s.p[n - 1] == '0')
+		n--;
+	return n && n < s.n && s.p[n - 1] == '.' ? str_sub(s, 0, n - 1) : s;
+}
+
+/* Strings and bools count as the number they say, everything else as 0. As in Go, 0x10 is 16, 010 is 8, 1.5 none and 1.0 one. */
 static int64_t whole(struct value v)
 {
 	int64_t n = 0;
-	double number;
 
 	switch ((enum value_type)v.type) {
 	case VALUE_BOOL:
@@ -17,9 +25,7 @@ static int64_t whole(struct value v)
 	case VALUE_FLOAT:
 		return number_to_int(v.number, &n) ? n : 0;
 	case VALUE_STRING:
-		if (number_read_int(v.text, &n))
-			return n;
-		return number_read_float(v.text, &number) && number_to_int(number, &n) ? n : 0;
+		return number_read_int(without_zeros(v.text), 0, &n) ? n : 0;
 	default:
 		return 0;
 	}
@@ -28,6 +34,14 @@ static int64_t whole(struct value v)
 enum err fn_sprig_int(struct call *c, struct value *ret)
 {
 	*ret = value_int(whole(c->args[0]));
+	return E_OK;
+}
+
+enum err fn_sprig_atoi(struct call *c, struct value *ret)
+{
+	int64_t n;
+
+	*ret = value_int(number_read_int(c->args[0].text, 10, &n) ? n : 0);
 	return E_OK;
 }
 

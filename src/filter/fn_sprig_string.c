@@ -80,7 +80,7 @@ enum err fn_sprig_nospace(struct call *c, struct value *ret)
 	return c->run->err;
 }
 
-static enum err map_first(struct call *c, uint32_t (*map)(uint32_t), struct value *ret)
+static enum err map_first(struct call *c, uint32_t (*map)(uint32_t), bool (*is_between)(uint32_t), struct value *ret)
 {
 	struct buf b = run_buf(c->run);
 	bool first = true;
@@ -91,20 +91,26 @@ static enum err map_first(struct call *c, uint32_t (*map)(uint32_t), struct valu
 		uint32_t rune = rune_read(s, &n);
 
 		buf_add(&b, text, rune_write(first ? map(rune) : rune, text));
-		first = rune_is_space(rune);
+		first = is_between(rune);
 	}
 	*ret = value_string(run_keep(c->run, &b));
 	return c->run->err;
 }
 
+/* As strings.Title() has it. */
+static bool is_separator(uint32_t rune)
+{
+	return rune < 0x80 ? !rune_is_letter(rune) && !rune_is_digit(rune) && rune != '_' : rune_is_space(rune);
+}
+
 enum err fn_sprig_title(struct call *c, struct value *ret)
 {
-	return map_first(c, rune_upper, ret);
+	return map_first(c, rune_upper, is_separator, ret);
 }
 
 enum err fn_sprig_untitle(struct call *c, struct value *ret)
 {
-	return map_first(c, rune_lower, ret);
+	return map_first(c, rune_lower, rune_is_space, ret);
 }
 
 /* ---- several in one ----------------------------------------------------------------------------------------------------------- */

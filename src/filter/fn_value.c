@@ -35,7 +35,7 @@ enum err fn_int(struct call *c, struct value *ret)
 	if (v.type == VALUE_INT)
 		whole = v.integer;
 	else if (!(v.type == VALUE_FLOAT && number_to_int(v.number, &whole)) &&
-		 !(v.type == VALUE_STRING && number_read_int(v.text, &whole)))
+		 !(v.type == VALUE_STRING && number_read_int(v.text, 10, &whole)))
 		return call_misfit(c, "int(v): the %s is no whole number of 64 bits", value_type_name(v.type));
 	*ret = value_int(whole);
 	return E_OK;

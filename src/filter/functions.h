@@ -145,7 +145,7 @@ X("sprig", "deepEqual",     2, 2,  "v",     'b', fn_sprig_deep_equal, "v, v",   
 /* sprig: numbers; strings and nil count as the numbers they say, or 0 */
 X("sprig", "int",           1, 1,  "v",     'i', fn_sprig_int,    "v",                               "As a whole number.")
 X("sprig", "int64",         1, 1,  "v",     'i', fn_sprig_int,    "v",                               "As a whole number.")
-X("sprig", "atoi",          1, 1,  "s",     'i', fn_sprig_int,    "str",                             "As a whole number.")
+X("sprig", "atoi",          1, 1,  "s",     'i', fn_sprig_atoi,   "str",                             "The whole number that it says, or 0.")
 X("sprig", "float64",       1, 1,  "v",     'f', fn_sprig_float,  "v",                               "As a float.")
 X("sprig", "add",           0, FUNCTION_ARGS_MAX, "v", 'i', fn_sprig_add, "n, ...",                  "All together, as whole numbers.")
 X("sprig", "add1",          1, 1,  "v",     'i', fn_sprig_add1,   "n",                               "One more.")

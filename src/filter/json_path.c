@@ -102,7 +102,7 @@ static bool read_number(struct reader *p, int64_t *ret_number)
 		p->at++;
 	while (peek(p) >= '0' && peek(p) <= '9')
 		p->at++;
-	if (number_read_int(str_sub(p->text, from, p->at - from), ret_number))
+	if (number_read_int(str_sub(p->text, from, p->at - from), 10, ret_number))
 		return true;
 	p->at = from;
 	return false;

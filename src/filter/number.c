@@ -61,7 +61,7 @@ static bool terminate(struct str s, char *to, size_t room)
 	return true;
 }
 
-bool number_read_int(struct str s, int64_t *ret_value)
+bool number_read_int(struct str s, int base, int64_t *ret_value)
 {
 	char text[32], *end;
 	long long value;
@@ -69,7 +69,7 @@ bool number_read_int(struct str s, int64_t *ret_value)
 	if (!terminate(s, text, sizeof(text)))
 		return false;
 	errno = 0;
-	value = strtoll(text, &end, 10);
+	value = strtoll(text, &end, base);
 	*ret_value = value;
 	return errno == 0 && *end == '\0' && end != text;
 }

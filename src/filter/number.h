@@ -15,8 +15,8 @@ size_t number_write(double number, char to[NUMBER_TEXT_MAX]);
 /* The same in the form that JSON has: 1000000, 1e+21. The number is finite. */
 size_t number_write_json(double number, char to[NUMBER_TEXT_MAX]);
 
-/* False: no whole number, or it does not fit. */
-bool number_read_int(struct str s, int64_t *ret_value);
+/* `base` 10, or 0: 0x10 is 16 and 010 is 8. False: no whole number, or it does not fit. */
+bool number_read_int(struct str s, int base, int64_t *ret_value);
 
 bool number_read_float(struct str s, double *ret_value);
 

@@ -168,6 +168,8 @@ static enum err in(struct run *r, struct value needle, struct value hay, struct 
 		*ret = value_bool(false);
 	else if (hay.type == VALUE_LIST)
 		*ret = value_bool(run_in(r, needle, hay));
+	else if (hay.type == VALUE_MAP && needle.type == VALUE_NIL)
+		*ret = value_bool(value_map_get(r, hay, STR(""), &ignored)); /* the zero of keys, in Go */
 	else if (hay.type == VALUE_MAP && needle.type == VALUE_STRING)
 		*ret = value_bool(value_map_get(r, hay, needle.text, &ignored));
 	else if (hay.type == VALUE_STRING)
