@@ -200,13 +200,13 @@ static const struct backend_ops directory_ops = {
 /* ---- opening -------------------------------------------------------------------------------------------------------- */
 
 /* The kernel drops the lock with the process; it lies on the directory itself. */
-static enum err open_root(struct directory *d, const char *path, struct why *why)
+static enum err open_root(struct directory *d, struct why *why)
 {
-	int problem = dir_make(path, 0777);
+	int problem = dir_make(d->path, 0777);
 
 	if (problem)
 		return why_errno(why, disk_err(problem), problem, "make directory");
-	d->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d->root = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->root < 0)
 		return why_errno(why, disk_err(errno), errno, "open directory");
 	if (flock(d->root, LOCK_EX | LOCK_NB) == 0)
@@ -243,12 +243,12 @@ static enum err open_all(struct directory *d, const struct directory_options *op
 
 	if (err != E_OK)
 		return why_set(why, err, "metrics");
-	err = open_root(d, options->path, why);
+	err = open_root(d, why);
 	if (err == E_OK)
 		err = commit_load(d, why);
 	if (err == E_OK) {
 		d->pool_started = true;
-		err = directory_pool_init(&d->pool, d->loop, d->root, parallel, why);
+		err = directory_pool_init(&d->pool, d->loop, d->root, d->path, parallel, why);
 	}
 	if (err == E_OK)
 		err = directory_watch_open(d, why);
@@ -258,7 +258,8 @@ static enum err open_all(struct directory *d, const struct directory_options *op
 enum err directory_open(struct loop *loop, const struct directory_options *options, struct why *why,
 			struct backend **ret_backend)
 {
-	struct directory *d = mem_alloc(sizeof(*d));
+	size_t n = strlen(options->path) + 1;
+	struct directory *d = mem_alloc(sizeof(*d) + n);
 	struct directory_options set = *options;
 	enum err err;
 
@@ -271,7 +272,8 @@ enum err directory_open(struct loop *loop, const struct directory_options *optio
 	d->loop = loop;
 	d->ledger = set.ledger;
 	d->file_max = set.file_max;
-	d->root = d->inotify = -1;
+	memcpy(d->path, options->path, n);
+	d->root = d->inotify = d->above = -1;
 	d->ready_last = &d->ready;
 	d->kick.run = on_kick;
 	d->refuse.run = on_refuse;

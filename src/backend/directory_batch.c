@@ -7,8 +7,10 @@
 static enum err open_dir(struct batch *b, struct directory_job *job, struct job_dir *d)
 {
 	bool create = job->write->verb == BACKEND_PUT;
-	enum err err;
+	enum err err = disk_in_place(b->root, b->path, &job->why);
 
+	if (err != E_OK)
+		return err;
 	*d = (struct job_dir){ .namespace = job->key.namespace, .kind = job->key.kind };
 	err = disk_open_dir(b->root, d->namespace, create, &job->why, &d->namespace_fd, &d->namespace_made);
 	if (err != E_OK)

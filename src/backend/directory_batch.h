@@ -24,6 +24,7 @@ struct job_dir {
 
 struct batch {
 	int root;
+	const char *path; /* of the root */
 	const char *token;
 	struct job_dir dirs[JOB_BATCH];
 	size_t dir_count;

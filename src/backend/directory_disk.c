@@ -33,6 +33,18 @@ enum err disk_err(int number)
 	}
 }
 
+enum err disk_in_place(int root, const char *path, struct why *why)
+{
+	struct stat ours;
+	struct stat there;
+
+	if (stat(path, &there) != 0)
+		return why_errno(why, E_UNAVAILABLE, errno, "%s was taken away", path);
+	if (fstat(root, &ours) == 0 && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+		return E_OK;
+	return why_set(why, E_UNAVAILABLE, "%s is another directory now: it is read after a restart", path);
+}
+
 enum err disk_open_dir(int parent, const char *name, bool create, struct why *why, int *ret_fd, bool *ret_made)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;

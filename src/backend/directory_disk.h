@@ -30,6 +30,12 @@ struct disk_files {
 
 enum err disk_err(int number);
 
+/*
+ * Does `path` still lead to the open directory `root`? E_UNAVAILABLE: it was moved away or removed, or another one is in its place.
+ * Then what is missing in it was not deleted, and nobody looks for what is written there.
+ */
+enum err disk_in_place(int root, const char *path, struct why *why);
+
 /* The directory of a name inside another; `create` makes it when missing. -1: `why`, E_NOT_FOUND when there is none. */
 enum err disk_open_dir(int parent, const char *name, bool create, struct why *why, int *ret_fd, bool *ret_made);
 

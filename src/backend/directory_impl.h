@@ -99,6 +99,7 @@ struct directory {
 	bool ledger_bad;
 
 	int inotify;
+	int above; /* watch of the directory that the root's name is in; -1: none */
 	uv_poll_t poll;
 	bool poll_open;
 	struct map watches;                             /* wd to struct directory_watch */
@@ -109,6 +110,7 @@ struct directory {
 	bool scanning;
 	bool unwatched; /* some directories cannot be watched: looked at now and then */
 	bool missed;    /* something the last scan found there was no memory for: looked at again soon */
+	bool away;      /* the root was not in its place: looked for soon */
 	struct loop_timer rescan;
 	uint32_t cookies[DIRECTORY_COOKIES]; /* of our own renames */
 	size_t cookie;
@@ -124,6 +126,7 @@ struct directory {
 #define X(field, type, name, help) struct metric *field;
 	DIRECTORY_METRICS(X)
 #undef X
+	char path[]; /* of the root */
 };
 
 /* directory_entry.c */
@@ -152,6 +155,7 @@ enum err commit_load(struct directory *d, struct why *why);
 /* directory_watch.c */
 enum err directory_watch_open(struct directory *d, struct why *why);
 void watch_start(struct directory *d);
+void watch_compare(struct directory *d); /* everything, soon */
 void directory_watch_close(struct directory *d);
 void watch_release(struct directory *d);
 

@@ -23,6 +23,7 @@ enum job_outcome {
 	JOB_SAME, /* nothing changed */
 	JOB_NEW,  /* `object` */
 	JOB_GONE, /* there is no object file */
+	JOB_AWAY, /* of a read: the root is not in its place, nothing is known */
 	JOB_BAD,  /* `why`; of a write: it was not done */
 };
 
@@ -74,11 +75,11 @@ struct directory_job {
 	struct directory_scan *scan; /* JOB_SCAN */
 };
 
-/* Read the files of an object. `root`: the directory. */
-void job_read(struct directory_job *job, int root);
+/* Read the files of an object. `root`: the directory, opened as `path`. */
+void job_read(struct directory_job *job, int root, const char *path);
 
 /* Do all writes of the list. `token` makes names of temporary files that nobody else has. */
-void job_write_batch(struct directory_job *first, int root, const char *token);
+void job_write_batch(struct directory_job *first, int root, const char *path, const char *token);
 
 /* Is it a temporary file of the process with this token? NULL: of anybody. */
 bool job_is_temp(struct str file, const char *token);

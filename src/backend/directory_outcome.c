@@ -174,6 +174,8 @@ static void read_is_bad(struct directory_job *job)
 	} else if (!settles(e)) {
 		e->confirm = false;
 		set_problem(e, job->why.err, job->why.text);
+		if (job->why.err == E_UNAVAILABLE)
+			entry_retry_later(e, DIRECTORY_RETRY_MS); /* the process has no descriptor left now */
 		if (e->object && !e->reported)
 			report_object(e); /* the last good state */
 		seen(e);
@@ -195,6 +197,19 @@ static void read_is_gone(struct directory_job *job)
 		e->confirm = false;
 		seen(e);
 	}
+	entry_end_job(job);
+}
+
+/* The last good state stays. All is looked at when the directory is back. */
+static void read_is_away(struct directory_job *job)
+{
+	struct directory_entry *e = job->owner;
+
+	e->confirm = false;
+	if (e->object && !e->reported)
+		report_object(e);
+	seen(e);
+	watch_compare(e->dir);
 	entry_end_job(job);
 }
 
@@ -237,6 +252,9 @@ static void on_read(struct directory_job *job)
 	case JOB_GONE:
 		read_is_gone(job);
 		break;
+	case JOB_AWAY:
+		read_is_away(job);
+		break;
 	case JOB_BAD:
 		read_is_bad(job);
 		break;
@@ -255,6 +273,7 @@ static void on_written(struct directory_job *job)
 	case JOB_GONE:
 		commit_start(job, job->outcome == JOB_GONE);
 		return;
+	case JOB_AWAY:
 	case JOB_BAD:
 		e->dirty = e->dirty || job->unsure || job->why.err == E_NOT_FOUND;
 		job->write->why = job->why;

@@ -71,7 +71,7 @@ static void work(struct directory_pool *p, struct directory_job *list)
 	struct directory_job *writes = cut_writes(&list);
 
 	if (writes)
-		job_write_batch(writes, p->root, p->token);
+		job_write_batch(writes, p->root, p->path, p->token);
 	post_all(p, writes);
 	while (list) {
 		struct directory_job *job = list;
@@ -80,7 +80,7 @@ static void work(struct directory_pool *p, struct directory_job *list)
 		if (is_scan(job))
 			directory_scan_run(job->scan);
 		else
-			job_read(job, p->root);
+			job_read(job, p->root, p->path);
 		loop_post(p->loop, &job->task);
 	}
 }
@@ -106,13 +106,15 @@ static void *pool_main(void *pool)
 	return NULL;
 }
 
-enum err directory_pool_init(struct directory_pool *p, struct loop *loop, int root, unsigned threads, struct why *why)
+enum err directory_pool_init(struct directory_pool *p, struct loop *loop, int root, const char *path, unsigned threads,
+			     struct why *why)
 {
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
 	p->last = &p->first;
 	p->loop = loop;
 	p->root = root;
+	p->path = path;
 	(void)snprintf(p->token, sizeof(p->token), "%016llx", (unsigned long long)rand_u64());
 	p->threads = mem_array(threads, sizeof(*p->threads));
 	if (!p->threads)

@@ -19,13 +19,15 @@ struct directory_pool {
 	bool stopping;
 	struct loop *loop;
 	int root;
+	const char *path;
 	char token[17];
 	pthread_t *threads;
 	unsigned count;
 };
 
-/* `root` is borrowed. */
-enum err directory_pool_init(struct directory_pool *p, struct loop *loop, int root, unsigned threads, struct why *why);
+/* `root`, and the `path` that led to it, are borrowed. */
+enum err directory_pool_init(struct directory_pool *p, struct loop *loop, int root, const char *path, unsigned threads,
+			     struct why *why);
 
 /* Ends what waits, then the threads. */
 void directory_pool_release(struct directory_pool *p);

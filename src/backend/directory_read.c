@@ -1,16 +1,7 @@
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backend/directory_job.h"
 #include "base/mem.h"
-
-/* Somebody took the whole directory away: nothing is known about what was in it. */
-static bool root_is_gone(int root)
-{
-	struct stat st;
-
-	return fstat(root, &st) != 0 || st.st_nlink == 0;
-}
 
 static enum err open_kind(struct directory_job *job, int root, int *ret_fd)
 {
@@ -109,7 +100,8 @@ static enum err read_files(struct directory_job *job, int dir)
 	return err == E_OK ? take_content(job, buf_view(&object), &status) : err;
 }
 
-void job_read(struct directory_job *job, int root)
+/* The root is looked at last: who took it away may go on to remove what is in it. */
+void job_read(struct directory_job *job, int root, const char *path)
 {
 	int dir = -1;
 	enum err err = open_kind(job, root, &dir);
@@ -119,7 +111,8 @@ void job_read(struct directory_job *job, int root)
 		err = read_files(job, dir);
 		close(dir);
 	}
-	if (err == E_OK)
-		return;
-	job->outcome = err == E_NOT_FOUND && !root_is_gone(root) ? JOB_GONE : JOB_BAD;
+	if (disk_in_place(root, path, NULL) != E_OK)
+		job->outcome = JOB_AWAY;
+	else if (err != E_OK)
+		job->outcome = err == E_NOT_FOUND ? JOB_GONE : JOB_BAD;
 }

@@ -137,8 +137,8 @@ static void list_dir(struct directory_scan *s, int fd, const struct scan_scope *
 	closedir(dir);
 }
 
-/* A directory below; what vanished is no problem. */
-static bool open_below(struct directory_scan *s, int dir, const char *name, const struct scan_scope *place, int *ret_fd)
+/* What vanished is no problem. What there were no descriptors for is looked at again soon. */
+static bool open_dir(struct directory_scan *s, int dir, const char *name, const struct scan_scope *place, int *ret_fd)
 {
 	struct why why = { 0 };
 	bool made;
@@ -146,6 +146,7 @@ static bool open_below(struct directory_scan *s, int dir, const char *name, cons
 
 	if (err != E_OK && err != E_NOT_FOUND)
 		add_problem(s, SCAN_FAILED, place, ".", why.text);
+	s->lacks_memory = s->lacks_memory || err == E_UNAVAILABLE;
 	return err == E_OK;
 }
 
@@ -214,7 +215,7 @@ static void scan_kind(struct directory_scan *s, int namespace, const struct scan
 	struct scan_item **from = s->last;
 	int fd;
 
-	if (!open_below(s, namespace, object_kind_name(place->kind), place, &fd))
+	if (!open_dir(s, namespace, object_kind_name(place->kind), place, &fd))
 		return;
 	list_dir(s, fd, place, on_file);
 	sort(s, from);
@@ -242,7 +243,7 @@ static void scan_namespace(struct directory_scan *s, const struct scan_scope *pl
 {
 	int fd;
 
-	if (!open_below(s, s->root, place->namespace, place, &fd))
+	if (!open_dir(s, s->root, place->namespace, place, &fd))
 		return;
 	if (place->kind == SCAN_ALL_KINDS) {
 		list_dir(s, fd, place, on_kind);
@@ -271,16 +272,14 @@ static void on_namespace(struct directory_scan *s, int dir, const struct scan_sc
 
 static void scan_root(struct directory_scan *s)
 {
-	struct stat st;
-	int fd = openat(s->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct why why = { 0 };
+	int fd;
 
-	if (fd < 0 || fstat(fd, &st) != 0 || st.st_nlink == 0) {
-		add_problem(s, SCAN_FAILED, &s->scope, ".", "the directory is gone or cannot be opened");
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	list_dir(s, fd, &s->scope, on_namespace);
+	s->away = disk_in_place(s->root, s->path, &why) != E_OK;
+	if (s->away)
+		add_problem(s, SCAN_FAILED, &s->scope, ".", why.text);
+	else if (open_dir(s, s->root, ".", &s->scope, &fd))
+		list_dir(s, fd, &s->scope, on_namespace);
 }
 
 void directory_scan_run(struct directory_scan *s)

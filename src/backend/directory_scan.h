@@ -41,6 +41,7 @@ struct scan_place {
 struct directory_scan {
 	struct scan_scope scope;
 	int root;
+	const char *path; /* of the root */
 	int inotify;
 	const char *token;
 	bool remove_temps; /* of processes that are gone */
@@ -48,6 +49,7 @@ struct directory_scan {
 	struct scan_item *failed; /* scan_fail() */
 	struct scan_place *places;
 	bool lacks_memory;
+	bool away; /* the root is not in its place */
 };
 
 bool scan_covers(const struct scan_scope *scope, const char *namespace, enum object_kind kind);

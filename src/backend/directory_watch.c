@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -38,16 +39,21 @@ static void want_scan(struct directory *d, const struct scan_scope *scope)
 	scan_next(d);
 }
 
+void watch_compare(struct directory *d)
+{
+	want_scan(d, &everything);
+}
+
 static void on_rescan(struct loop_timer *timer)
 {
-	want_scan(CONTAINER_OF(timer, struct directory, rescan), &everything);
+	watch_compare(CONTAINER_OF(timer, struct directory, rescan));
 }
 
 /* ---- scans ---------------------------------------------------------------------------------------------------------- */
 
 static void plan_rescan(struct directory *d)
 {
-	if (d->missed)
+	if (d->missed || d->away)
 		(void)loop_timer_start(d->loop, &d->rescan, DIRECTORY_RETRY_MS);
 	else if (d->unwatched && !heap_holds(&d->rescan.node))
 		(void)loop_timer_start(d->loop, &d->rescan, RESCAN_MS);
@@ -64,6 +70,7 @@ static void on_scanned(struct loop_task *task)
 		return;
 	}
 	d->scanning = false;
+	d->away = s->away || (d->away && s->scope.namespace[0]);
 	if (d->watching) {
 		plan_rescan(d);
 		scan_next(d);
@@ -85,6 +92,7 @@ static struct directory_job *scan_job(struct directory *d, const struct scan_sco
 	}
 	*s = (struct directory_scan){ .scope = *scope,
 				      .root = d->root,
+				      .path = d->path,
 				      .inotify = d->inotify,
 				      .token = d->pool.token,
 				      .remove_temps = !d->listed };
@@ -184,6 +192,14 @@ static void on_directory_event(struct directory *d, const struct directory_watch
 	want_scan(d, &scope);
 }
 
+/* The end of a path, without slashes behind it. */
+static bool is_last_part(struct str path, struct str name)
+{
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	return str_ends(path, name) && (path.n == name.n || path.p[path.n - name.n - 1] == '/');
+}
+
 static void on_event(struct directory *d, const struct inotify_event *event)
 {
 	struct directory_watch *w = watch_find(d, event->wd);
@@ -201,6 +217,8 @@ static void on_event(struct directory *d, const struct inotify_event *event)
 			on_directory_event(d, w, event->mask, name);
 		else
 			on_file_event(d, w, name);
+	} else if (!w && event->wd == d->above && is_last_part(str_of(d->path), name)) {
+		watch_compare(d); /* another directory, or none, or ours again */
 	}
 }
 
@@ -224,13 +242,26 @@ static void on_inotify(uv_poll_t *poll, int status, int events)
 
 /* ---- open and close ------------------------------------------------------------------------------------------------- */
 
+/* Without it a root that is replaced is found when something happens in the old one, or is written. */
+static void watch_above(struct directory *d)
+{
+	char *path = str_dup(str_of(d->path));
+
+	if (path)
+		d->above = inotify_add_watch(d->inotify, dirname(path),
+					     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR);
+	mem_free(path);
+}
+
 enum err directory_watch_open(struct directory *d, struct why *why)
 {
 	int rc;
 
 	d->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (d->inotify < 0)
-		return why_errno(why, E_UNAVAILABLE, errno, "inotify");
+		return why_errno(why, E_UNAVAILABLE, errno, "inotify%s",
+				 errno == EMFILE ? " (fs.inotify.max_user_instances)" : "");
+	watch_above(d);
 	rc = uv_poll_init(&d->loop->uv, &d->poll, d->inotify);
 	if (rc != 0)
 		return why_set(why, E_UNAVAILABLE, "inotify: %s", uv_strerror(rc));

@@ -134,9 +134,9 @@ static void conclude(struct directory_job *job)
 	}
 }
 
-void job_write_batch(struct directory_job *first, int root, const char *token)
+void job_write_batch(struct directory_job *first, int root, const char *path, const char *token)
 {
-	struct batch b = { .root = root, .token = token };
+	struct batch b = { .root = root, .path = path, .token = token };
 
 	for (struct directory_job *job = first; job; job = job->next)
 		job_prepare(&b, job);

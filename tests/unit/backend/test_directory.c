@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,6 +94,7 @@ static void a_scan_names_what_is_there_in_order(void **state)
 	}
 	s->scope.kind = SCAN_ALL_KINDS;
 	s->token = "";
+	s->path = f->root;
 	s->root = open(f->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s->inotify = inotify_init1(IN_CLOEXEC);
 	directory_scan_run(s);
@@ -124,7 +126,7 @@ static void what_a_scan_found_is_taken_in_pieces(void **state)
 		directory_put(f, path, "");
 	}
 	*s = (struct directory_scan){
-		.scope.kind = SCAN_ALL_KINDS, .token = "", .root = d->root, .inotify = d->inotify
+		.scope.kind = SCAN_ALL_KINDS, .token = "", .root = d->root, .path = d->path, .inotify = d->inotify
 	};
 	directory_scan_run(s);
 	d->scan++;
@@ -480,9 +482,68 @@ static void the_directory_itself_taken_away_deletes_nothing(void **state)
 	in_root(f, "n", path);
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(rmdir(f->root), 0);
-	while (!strstr(f->log.n ? buf_cstr(&f->log) : "", "! n/Application/a: "))
+	snprintf(path, sizeof(path), "! .: %s was taken away: No such file or directory\n", f->root);
+	directory_saw(f, path);
+	directory_free(f);
+}
+
+static void what_happens_to_a_directory_that_is_not_in_its_place_counts_for_nothing(void **state)
+{
+	struct directory_fixture *f = directory_new();
+	char away[256], text[256], a[256];
+
+	(void)state;
+	directory_put(f, APP "a.yaml", app(1));
+	directory_put(f, APP "b.yaml", app(1));
+	directory_start(f);
+	directory_saw(f, "+ a 1\n+ b 1\n= synced\n");
+	snprintf(away, sizeof(away), "%s/away", f->dir);
+	assert_int_equal(mkdir(away, 0777), 0);
+	assert_int_equal(renameat2(AT_FDCWD, f->root, AT_FDCWD, away, RENAME_EXCHANGE), 0);
+	snprintf(a, sizeof(a), "%s/" APP "a.yaml", away);
+	assert_int_equal(unlink(a), 0);
+	snprintf(text, sizeof(text), "! .: %s is another directory now: it is read after a restart\n", f->root);
+	directory_saw(f, text);
+	assert_int_equal(directory_write(f, BACKEND_PUT, "c", 1, ""), E_UNAVAILABLE);
+	assert_int_equal(renameat2(AT_FDCWD, f->root, AT_FDCWD, away, RENAME_EXCHANGE), 0);
+	text[0] = '~';
+	memmove(text + strlen(text), "- a\n", sizeof("- a\n"));
+	directory_saw(f, text);
+	directory_free(f);
+}
+
+/* How many descriptors may be open. Returns how many it was. */
+static rlim_t allow_open_files(rlim_t n)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	before = limit.rlim_cur;
+	limit.rlim_cur = n;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return before;
+}
+
+static void what_there_was_no_descriptor_for_is_looked_at_again(void **state)
+{
+	struct directory_fixture *f = directory_new();
+	rlim_t before;
+
+	(void)state;
+	directory_mkdir(f, "n/Application");
+	directory_put(f, ".hidden/a.yaml", app(1));
+	directory_put(f, ".m/Application/b.yaml", app(1));
+	directory_start(f);
+	directory_saw(f, "= synced\n");
+	before = allow_open_files(1);
+	rename_in(f, ".hidden/a.yaml", APP "a.yaml");
+	directory_saw(f, "! n/Application/a: open directory n: Too many open files\n");
+	rename_in(f, ".m", "m");
+	directory_saw(f, "! m/.: open directory m: Too many open files\n");
+	(void)allow_open_files(before);
+	while (!strstr(f->log.n ? buf_cstr(&f->log) : "", "+ a 1\n") || !strstr(f->log.p, "+ b 1\n"))
 		uv_run(&f->loop.uv, UV_RUN_ONCE);
-	assert_null(strstr(buf_cstr(&f->log), "- a\n"));
 	directory_free(f);
 }
 
@@ -542,6 +603,8 @@ int main(void)
 		cmocka_unit_test(two_files_of_one_object_are_a_problem),
 		cmocka_unit_test(directories_appear_and_vanish),
 		cmocka_unit_test(the_directory_itself_taken_away_deletes_nothing),
+		cmocka_unit_test(what_happens_to_a_directory_that_is_not_in_its_place_counts_for_nothing),
+		cmocka_unit_test(what_there_was_no_descriptor_for_is_looked_at_again),
 		cmocka_unit_test(a_uid_in_the_file_is_taken_at_first_sight_alone),
 		cmocka_unit_test(another_process_is_kept_out),
 	};

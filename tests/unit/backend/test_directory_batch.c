@@ -49,6 +49,7 @@ static void a_new_namespace_that_did_not_reach_the_disk_fails_the_writes_of_all_
 
 	(void)state;
 	assert_non_null(mkdtemp(root));
+	b.path = root;
 	b.root = bad_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(batch_find_dir(&b, &first) && batch_find_dir(&b, &second));
 	batch_sync_dirs(&b);
