@@ -1,6 +1,7 @@
 """examples/consume: a command for each event, in order and at least once, whoever dies when."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -122,6 +123,32 @@ def test_a_position_of_a_newer_copy_of_the_store_ends_it(site):
     site.start()
     assert site.process.wait(timeout=60) == 1
     assert site.saved() == 3 and site.seen() == []
+
+
+LOSING = r"""#!/bin/sh
+# From the second call on the event at position 1 is gone.
+[ -e called ] || { touch called; exec "$HOLDFAST" "$@"; }
+for word; do
+	shift
+	[ "$before $word" != "--from 1" ] || word=2
+	before=$word
+	set -- "$@" "$word"
+done
+exec "$HOLDFAST" "$@"
+"""
+
+
+def test_an_event_that_retention_takes_meanwhile_does_not_give_its_name_to_the_next_one(site):
+    site.post(1)
+    site.post(2)
+    shim = site.file("shim") / "holdfast"
+    shim.parent.mkdir()
+    shim.write_text(LOSING)
+    shim.chmod(0o755)
+    site.sh.env |= {"HOLDFAST": shutil.which("holdfast", path=site.sh.env["PATH"]), "PATH": f"{shim.parent}:{site.sh.env['PATH']}"}
+    site.start()
+    wait_until(lambda: site.saved() == 3, "what is there is done")
+    assert [(int(position), body) for position, *_, body in site.seen()] == [(2, '{"n":2}')]
 
 
 # ---- the programs of the guide ----------------------------------------------------------------------------------------
