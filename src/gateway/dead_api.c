@@ -297,6 +297,8 @@ static void run(struct batch *b)
 
 static void begin(struct dead_api *d, struct http_request *r, bool retry)
 {
+	static const char *const names[] = { "pos", "after", NULL };
+	struct str unknown = query_unknown(r->query, names);
 	struct batch *b = d->store ? mem_alloc(sizeof(*b)) : NULL;
 	struct why why = { 0 };
 
@@ -308,9 +310,9 @@ static void begin(struct dead_api *d, struct http_request *r, bool retry)
 	}
 	*b = (struct batch){ .call.on_closed = on_closed, .api = d, .request = r, .retry = retry };
 	b->end = &b->letters;
-	if (parse(r->query, b) != E_OK) {
+	if (unknown.n || parse(r->query, b) != E_OK) {
 		batch_free(b);
-		http_text(r, 400, STR("use pos=POSITION, or pos=all and after=POSITION\n"));
+		query_refuse(r, unknown, STR("use pos=POSITION, or pos=all and after=POSITION\n"));
 	} else if (read_letters(b, &why) != E_OK) {
 		batch_free(b);
 		log_error("gateway", "cannot read the dead letters", LOG_WHY(&why));

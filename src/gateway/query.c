@@ -1,6 +1,7 @@
 #include "gateway/query.h"
 
 #include "gateway/path.h"
+#include "net/http_page.h"
 
 struct str query_raw(struct str query, const char *name)
 {
@@ -27,4 +28,29 @@ enum err query_u64(struct str query, const char *name, uint64_t max, uint64_t df
 enum err query_text(struct str query, const char *name, struct buf *ret_text)
 {
 	return path_decode(query_raw(query, name), ret_text);
+}
+
+struct str query_unknown(struct str query, const char *const names[])
+{
+	while (query.n) {
+		struct str value = str_cut(&query, '&'), key = str_cut(&value, '=');
+		size_t i = 0;
+
+		while (names[i] && !str_is(key, names[i]))
+			i++;
+		if (key.n && !names[i])
+			return key;
+	}
+	return (struct str){ 0 };
+}
+
+void query_refuse(struct http_request *r, struct str unknown, struct str usage)
+{
+	char text[256];
+	struct buf b = { .p = text, .cap = sizeof(text), .max = sizeof(text) };
+
+	if (unknown.n)
+		buf_addf(&b, "there is no parameter %.*s: ", STR_ARG(str_sub(unknown, 0, 40)));
+	buf_str(&b, usage);
+	http_text(r, 400, buf_view(&b));
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "net/http_server.h"
 
 /* The raw value of the first `name=`; {NULL, 0} when absent. */
 struct str query_raw(struct str query, const char *name);
@@ -17,3 +18,9 @@ enum err query_u64(struct str query, const char *name, uint64_t max, uint64_t df
 
 /* The percent-decoded value, appended to `ret_text`; nothing when absent. */
 enum err query_text(struct str query, const char *name, struct buf *ret_text);
+
+/* The first parameter that is none of `names`, which NULL ends; {NULL, 0} when there is none. */
+struct str query_unknown(struct str query, const char *const names[]);
+
+/* Answers 400 with `usage`, behind the name of an unknown parameter, if there is one. */
+void query_refuse(struct http_request *r, struct str unknown, struct str usage);

@@ -130,6 +130,14 @@ def test_a_question_that_makes_no_sense_is_refused(served, query):
     assert answer.status_code == 400 and "use after=POSITION" in answer.text
 
 
+def test_a_misspelt_parameter_is_named_and_nothing_is_done(served):
+    answer = served.api.get(limt="5")
+    assert answer.status_code == 400 and answer.text.startswith("there is no parameter limt: use after=POSITION, ")
+    headers = {"Authorization": "Bearer first-token"}
+    answer = requests.post(served.admin + "/dead/drop?pos=all&aftr=3", headers=headers, timeout=90)
+    assert answer.status_code == 400 and answer.text == "there is no parameter aftr: use pos=POSITION, or pos=all and after=POSITION\n"
+
+
 def test_the_api_needs_a_token_which_may_change(served):
     post(served, "/one/a", "secret")
     url = served.admin + "/events"

@@ -74,12 +74,36 @@ static void text_is_decoded_and_a_bad_escape_refused(void **state)
 	}
 }
 
+static void the_first_unknown_parameter_is_named(void **state)
+{
+	static const char *const names[] = { "after", "limit", NULL };
+	static const struct {
+		const char *query, *unknown;
+	} rows[] = {
+		{ "", "" },
+		{ "after=1&limit=2", "" },
+		{ "&&after=1&", "" },
+		{ "limt=5", "limt" },
+		{ "after&x=1", "x" },
+		{ "limi=1&y", "limi" },
+		{ "Limit=1", "Limit" },
+		{ "=1", "" },
+		{ "limits=1", "limits" },
+		{ "%61fter=1", "%61fter" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_true(str_is(query_unknown(str_of(rows[i].query), names), rows[i].unknown));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_parameter_of_a_name_counts),
 		cmocka_unit_test(a_number_is_digits_up_to_its_limit),
 		cmocka_unit_test(text_is_decoded_and_a_bad_escape_refused),
+		cmocka_unit_test(the_first_unknown_parameter_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
