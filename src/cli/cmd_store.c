@@ -252,7 +252,10 @@ const struct command cmd_store_vacuum = {
 		 "This makes the file as small as what is in it. The gateway must be stopped. Meanwhile the directory "
 		 "needs free room for two copies of what is in the store, or for one, when SQLITE_TMPDIR names another "
 		 "one.",
-	.examples = "  systemctl stop holdfast && holdfast store vacuum && systemctl start holdfast\n",
+	.examples = "  systemctl stop holdfast.socket holdfast\n"
+		    "  holdfast store vacuum\n"
+		    "  systemctl start holdfast.socket holdfast\n"
+		    "      with the socket: a webhook would start the gateway again\n",
 	.options = options,
 	.args_size = sizeof(struct store_args),
 	.run = run_vacuum,
@@ -286,8 +289,9 @@ const struct command cmd_store_rename = {
 		 "a new name it gets all that is stored once more. This gives the note, and the dead letters of the "
 		 "bus, the "
 		 "new name. The gateway must be stopped, and must not have run with the new name before.",
-	.examples = "  systemctl stop holdfast && holdfast store rename default events\n"
-		    "      then write the new name into the manifest, and start it\n",
+	.examples = "  systemctl stop holdfast.socket holdfast\n"
+		    "  holdfast store rename default events\n"
+		    "      then write the new name into the manifest, and start both\n",
 	.options = options,
 	.args_size = sizeof(struct store_args),
 	.run = run_rename,
