@@ -309,6 +309,15 @@ void stage_hear(struct stage *st, enum wire_type type, const char *id, const cha
 	json_object_put(tree);
 }
 
+void stage_request(struct stage *st, enum wire_target target, enum wire_type type, const char *json)
+{
+	hear(st, &(struct wire_event){ .type = type,
+				       .target = target,
+				       .resource_id = (struct str)STR("q"),
+				       .event_id = (struct str)STR("q"),
+				       .data = str_of(json) });
+}
+
 void stage_ask(struct stage *st, enum wire_type type, const char *id, const char *json)
 {
 	hear(st, &(struct wire_event){ .type = type,

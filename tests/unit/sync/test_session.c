@@ -183,6 +183,26 @@ static void a_status_from_before_a_command_was_answered_does_not_clear_the_opera
 	stage_end(&st);
 }
 
+#define OPERATION(phase) ",'status':{'operationState':{'phase':'" phase "','startedAt':'t1'}}"
+
+/* People ask for the end of what runs by its phase: that is a command, too, one for each operation. */
+static void an_operation_that_is_to_end_is_terminated_once(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_with_copy(&st);
+	stage_put(&st, APP("u1", "r1", OPERATION("Running")));
+	stage_expect(&st, "");
+	stage_put(&st, APP("u1", "r1", OPERATION("Terminating")));
+	stage_expect(&st, "terminate-operation web_u1_3.terminate-operation\n");
+	stage_answer(&st, "web_u1", "3.terminate-operation", true);
+	stage_expect(&st, "");
+	stage_come_back(&st);
+	stage_expect(&st, "");
+	stage_end(&st);
+}
+
 #define TO_REFRESH                                                \
 	"{'metadata':{'name':'web','namespace':'a1','uid':'u1',"  \
 	"'annotations':{'argocd.argoproj.io/refresh':'normal'}}," \
@@ -1054,6 +1074,18 @@ static uint64_t waiting(struct stage *st)
 	return stats.waiting + stats.in_flight;
 }
 
+/* Who asks waits for an answer. */
+static void what_is_not_served_is_answered(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
+	stage_request(&st, WIRE_TO_RESOURCE, WIRE_HTTP_GET, "{\"uuid\":\"q\"}");
+	stage_expect(&st, "processed q\nresponse q\n");
+	stage_end(&st);
+}
+
 /* Each new stream wants a comparison; the one that is not over goes on, and one more follows it. */
 static void streams_that_are_cut_again_and_again_pile_up_no_questions(void **state)
 {
@@ -1278,6 +1310,7 @@ int main(void)
 		cmocka_unit_test(an_operation_that_began_at_the_agent_does_not_come_back_to_it),
 		cmocka_unit_test(an_operation_like_one_that_could_not_be_written_is_sent),
 		cmocka_unit_test(a_status_from_before_a_command_was_answered_does_not_clear_the_operation),
+		cmocka_unit_test(an_operation_that_is_to_end_is_terminated_once),
 		cmocka_unit_test(commands_keep_their_order_over_a_restart),
 		cmocka_unit_test(no_more_commands_go_than_the_agent_remembers_while_the_disk_stalls),
 		cmocka_unit_test(the_row_of_a_former_copy_is_not_that_of_the_next),
@@ -1315,6 +1348,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_takes_more_than_before_gets_what_was_too_large),
 		cmocka_unit_test(a_limit_that_a_peer_names_at_the_end_of_a_stream_holds_for_the_next),
 		cmocka_unit_test(what_was_changed_and_changed_back_over_a_crash_is_sent_again),
+		cmocka_unit_test(what_is_not_served_is_answered),
 		cmocka_unit_test(streams_that_are_cut_again_and_again_pile_up_no_questions),
 		cmocka_unit_test(lists_that_a_peer_asks_for_again_and_again_pile_up_no_answers),
 		cmocka_unit_test(who_answers_no_question_is_asked_about_everything_no_more),
