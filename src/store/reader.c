@@ -101,23 +101,24 @@ struct store_row *reader_row(struct store_reader *r, size_t i)
 }
 
 enum err reader_fill(struct store_reader *r, int which, size_t limit,
-		     void (*copy)(struct store_reader *, sqlite3_stmt *), struct why *why)
+		     enum err (*copy)(struct store_reader *, sqlite3_stmt *, struct why *), struct why *why)
 {
 	sqlite3_stmt *stmt = r->stmt[which];
 	size_t most = limit && limit < CHUNK_ROWS ? limit : CHUNK_ROWS;
+	enum err err = E_OK;
 
 	r->count = 0;
 	buf_clear(&r->bytes);
 	buf_lit(&r->bytes, " "); /* never empty: parts point somewhere */
 	while (r->count < most && r->bytes.n < CHUNK_BYTES && sqlite3_step(stmt) == SQLITE_ROW) {
-		copy(r, stmt);
-		if (r->bytes.err != E_OK)
-			break;
+		err = copy(r, stmt, why);
+		if (err == E_OK && r->bytes.err != E_OK)
+			err = why_set(why, r->bytes.err, "read");
+		if (err != E_OK) {
+			sqlite3_reset(stmt);
+			return err;
+		}
 		r->count++;
-	}
-	if (r->bytes.err != E_OK) {
-		sqlite3_reset(stmt);
-		return why_set(why, r->bytes.err, "read");
 	}
 	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
 }

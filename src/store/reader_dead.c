@@ -1,10 +1,11 @@
 #include "base/mem.h"
 #include "store/reader_impl.h"
 
-static void copy_dead(struct store_reader *r, sqlite3_stmt *stmt)
+static enum err copy_dead(struct store_reader *r, sqlite3_stmt *stmt, struct why *why)
 {
 	struct copied *c = &r->rows[r->count];
 
+	(void)why;
 	reader_copy_event(r, stmt);
 	reader_copy_part(r, c, BUS, 9, stmt);
 	buf_char(&r->bytes, '\0'); /* bus and reason are C strings */
@@ -12,6 +13,7 @@ static void copy_dead(struct store_reader *r, sqlite3_stmt *stmt)
 	buf_char(&r->bytes, '\0');
 	c->at_ms = sqlite3_column_int64(stmt, 11);
 	c->dead_pos = (uint64_t)sqlite3_column_int64(stmt, 12);
+	return E_OK;
 }
 
 static struct store_dead_row dead_at(struct store_reader *r, size_t i)

@@ -22,8 +22,9 @@
 
 /*    name     statement */
 #define READER_SQL(X)                                                                                                  \
-	X(ROWS,  "SELECT " EVENT_COLUMNS " FROM events e CROSS JOIN routes r ON r.route = e.route"                     \
-		 " WHERE e.pos BETWEEN ?1 AND ?2 AND (?3 IS NULL OR r.source = ?3) AND (?4 IS NULL OR r.name = ?4)"    \
+	X(ROWS,  "SELECT " EVENT_COLUMNS ", e.route FROM events e LEFT JOIN routes r ON r.route = e.route"             \
+		 " WHERE e.pos BETWEEN ?1 AND ?2 AND"                                                                  \
+		 " (r.route IS NULL OR ((?3 IS NULL OR r.source = ?3) AND (?4 IS NULL OR r.name = ?4)))"               \
 		 " ORDER BY e.pos")                                                                                    \
 	X(LAST,  "SELECT max(coalesce((SELECT max(pos) FROM events), 0),"                                              \
 		 " coalesce((SELECT value FROM settings WHERE name = 'removed_pos'), 0))")                             \
@@ -63,10 +64,11 @@ struct store_reader {
 };
 
 /*
- * Rows of a bound statement, by `copy`, until the chunk is full; ends the read transaction. `limit` 0: none.
+ * Rows of a bound statement, by `copy`, until the chunk is full; ends the read transaction. `limit` 0: none. After an error the rows in
+ * front of it are there.
  */
 enum err reader_fill(struct store_reader *r, int which, size_t limit,
-		     void (*copy)(struct store_reader *, sqlite3_stmt *), struct why *why);
+		     enum err (*copy)(struct store_reader *, sqlite3_stmt *, struct why *), struct why *why);
 
 /* Is there more behind the chunk? It may be. */
 bool reader_is_full(const struct store_reader *r);

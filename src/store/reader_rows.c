@@ -36,6 +36,16 @@ static uint64_t window_end(const struct store_query *query, uint64_t from, uint6
 	return to - from < window ? to : from + window - 1;
 }
 
+/* Left out it would look like one that retention let go. */
+static enum err copy_row(struct store_reader *r, sqlite3_stmt *stmt, struct why *why)
+{
+	reader_copy_event(r, stmt);
+	if (sqlite3_column_type(stmt, 2) != SQLITE_NULL)
+		return E_OK;
+	return why_set(why, E_CORRUPT, "event %lld: no route %lld", (long long)sqlite3_column_int64(stmt, 0),
+		       (long long)sqlite3_column_int64(stmt, 9));
+}
+
 static enum err read_chunk(struct store_reader *r, const struct store_query *query, uint64_t from, uint64_t to,
 			   size_t left, struct why *why)
 {
@@ -45,7 +55,7 @@ static enum err read_chunk(struct store_reader *r, const struct store_query *que
 	sqlite3_bind_int64(stmt, 2, (int64_t)to);
 	bind_filter(stmt, 3, query->source);
 	bind_filter(stmt, 4, query->name);
-	return reader_fill(r, READ_ROWS, left, reader_copy_event, why);
+	return reader_fill(r, READ_ROWS, left, copy_row, why);
 }
 
 /* The first row at or behind `*pos`, or none. */
@@ -74,6 +84,12 @@ static enum err skip_gap(struct store_reader *r, uint64_t to, struct why *why, u
 	return err;
 }
 
+/* The last row of the chunk, or the position before it. */
+static uint64_t read_up_to(const struct store_reader *r, uint64_t from)
+{
+	return r->count ? r->rows[r->count - 1].row.pos : from ? from - 1 : 0;
+}
+
 enum err store_read(struct store_reader *r, const struct store_query *query,
 		    bool (*on_row)(void *ctx, const struct store_row *row), void *ctx, struct why *why)
 {
@@ -88,13 +104,15 @@ enum err store_read(struct store_reader *r, const struct store_query *query,
 		uint64_t end = window_end(query, from, to);
 
 		err = read_chunk(r, query, from, end, left, why);
-		for (size_t i = 0; err == E_OK && i < r->count; i++)
+		for (size_t i = 0; i < r->count; i++)
 			if (!on_row(ctx, reader_row(r, i)))
 				return E_OK;
+		if (err != E_OK)
+			return why_add(why, "events behind position %llu", (unsigned long long)read_up_to(r, from));
 		if (query->limit && (left -= r->count) == 0)
 			break;
 		from = reader_is_full(r) ? r->rows[r->count - 1].row.pos + 1 : end + 1;
-		if (err == E_OK && r->count == 0 && from <= to)
+		if (r->count == 0 && from <= to)
 			err = skip_gap(r, to, why, &from);
 		if (err == E_OK && query->on_window && !query->on_window(ctx, from))
 			break;

@@ -139,7 +139,8 @@ void store_reader_close(struct store_reader *r);
 /*
  * Read rows with pos >= `from`, in order, at most `limit`; `on_row` returns false to stop early. Rows lend their memory
  * during the call only. Empty `source`/`name` match all. They may match nothing for millions of positions: `on_window` says
- * where reading goes on, after `window` of them at the latest, and returns false to leave it at that.
+ * where reading goes on, after `window` of them at the latest, and returns false to leave it at that. At damage all rows in front of it
+ * come first; the story says behind which position it is.
  */
 struct store_query {
 	uint64_t from;

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include <sqlite3.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "power_vfs.h"
@@ -260,6 +262,91 @@ static void a_time_finds_its_position(void **state)
 	store_reader_close(r);
 }
 
+/* ---- damage --------------------------------------------------------------------------------------------------------- */
+
+static enum err read_from(struct fixture *f, const struct store_query *query, struct sum *ret_sum)
+{
+	struct store_reader *r = reader(f);
+	enum err err;
+
+	f->why = (struct why){ 0 };
+	*ret_sum = (struct sum){ 0 };
+	err = store_read(r, query, add, ret_sum, &f->why);
+	store_reader_close(r);
+	return err;
+}
+
+/* Whoever forwards would go on behind it, and retention would let it go. */
+static void an_event_without_its_route_is_not_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_query all = { 0 }, some = { .source = STR("other") };
+	struct sum sum;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, 10);
+	fixture_close(f);
+	fixture_sql(f->dir, "UPDATE events SET route = 99 WHERE pos = 5");
+	assert_int_equal(read_from(f, &all, &sum), E_CORRUPT);
+	assert_int_equal(sum.last, 4);
+	assert_string_equal(f->why.text, "events behind position 4: event 5: no route 99");
+	assert_int_equal(read_from(f, &some, &sum), E_CORRUPT);
+	assert_int_equal(sum.last, 3);
+}
+
+/* A page of the events in the middle. */
+static void damage(struct fixture *f)
+{
+	char path[100];
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	FILE *file;
+	long page;
+
+	snprintf(path, sizeof(path), "%s/spool.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+					    "SELECT pageno FROM dbstat WHERE name = 'events' AND pagetype = 'leaf'"
+					    " ORDER BY path LIMIT 1 OFFSET 2",
+					    -1, &stmt, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	page = sqlite3_column_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (page - 1) * 16384, SEEK_SET), 0);
+	assert_true(fputs("broken", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void what_stands_in_front_of_a_damaged_page_is_read_and_its_end_is_said(void **state)
+{
+	struct fixture *f = *state;
+	struct store_query query = { 0 };
+	struct sum sum;
+	char place[64];
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, 5000);
+	fixture_close(f);
+	damage(f);
+	assert_int_equal(read_from(f, &query, &sum), E_CORRUPT);
+	assert_true(sum.rows > 100 && sum.rows == sum.last);
+	snprintf(place, sizeof(place), "events behind position %llu: ", (unsigned long long)sum.last);
+	assert_non_null(strstr(f->why.text, place));
+	query.from = sum.last + 1;
+	assert_int_equal(read_from(f, &query, &sum), E_CORRUPT);
+	assert_int_equal(sum.rows, 0);
+	assert_non_null(strstr(f->why.text, place));
+	query.from = 4000;
+	assert_int_equal(read_from(f, &query, &sum), E_OK);
+	assert_int_equal(sum.rows, 1001);
+}
+
+/* --------------------------------------------------------------------------------------------------------------------- */
+
 static void without_a_store_there_is_nothing_to_read(void **state)
 {
 	struct fixture *f = *state;
@@ -356,6 +443,8 @@ int main(void)
 		T(a_row_larger_than_a_chunk_is_read),
 		T(what_comes_while_reading_waits_for_the_next_read),
 		T(a_time_finds_its_position),
+		T(an_event_without_its_route_is_not_passed_over),
+		T(what_stands_in_front_of_a_damaged_page_is_read_and_its_end_is_said),
 		T(without_a_store_there_is_nothing_to_read),
 		T(a_reader_survives_the_writers_end_and_start),
 		T(producers_and_readers_do_not_disturb_each_other),
