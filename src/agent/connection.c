@@ -7,12 +7,11 @@
 #include "base/mem.h"
 #include "base/rand.h"
 
-#define REFRESH_MS       30000      /* before its end an access token is replaced (facts 2.4) */
-#define REFRESH_AGAIN_MS 1000       /* while that has not worked */
-#define OPEN_MS          20000      /* for the answer to Subscribe; the stream itself has no limit */
-#define PARKED           UINT64_MAX /* no attempt is planned */
+#define REFRESH_MS 30000      /* before its end an access token is replaced (facts 2.4) */
+#define OPEN_MS    20000      /* for the answer to Subscribe; the stream itself has no limit */
+#define PARKED     UINT64_MAX /* no attempt is planned */
 
-#define MAY(state)       (1u << CONNECTION_##state)
+#define MAY(state) (1u << CONNECTION_##state)
 
 static const unsigned allowed[CONNECTION_STATE_COUNT] = {
 	[CONNECTION_IDLE] = MAY(DIALLING),
@@ -161,23 +160,28 @@ void connection_renewed(struct connection *c)
 	int64_t life_ms = claims->expires_ms - (claims->issued_ms ? claims->issued_ms : clock_wall_ms());
 
 	c->token_ends_ms = c->agent->daemon.loop.now_ms + (life_ms > 0 ? (uint64_t)life_ms : 0);
+	backoff_reset(&c->renewal);
 	if (c->stale)
 		log_info(AGENT_LOG, "the access token is renewed again");
-	c->stale = false;
+	c->stale = c->refused = false;
 }
 
+/* 0: it is time. */
 static uint64_t refresh_in_ms(const struct connection *c)
 {
-	uint64_t now_ms = c->agent->daemon.loop.now_ms;
-	uint64_t left_ms = c->token_ends_ms > now_ms ? c->token_ends_ms - now_ms : 0;
+	uint64_t ask_ms = c->agent->daemon.loop.now_ms + REFRESH_MS;
 
-	return left_ms > REFRESH_MS + REFRESH_AGAIN_MS ? left_ms - REFRESH_MS : REFRESH_AGAIN_MS;
+	return c->token_ends_ms > ask_ms ? c->token_ends_ms - ask_ms : 0;
 }
 
+/* A clock that was set may have made the tokens of all agents worthless at once: they do not ask every second. */
 static void plan_refresh(struct connection *c)
 {
+	uint64_t in_ms = refresh_in_ms(c);
+
 	if (c->claims.expires_ms)
-		(void)loop_timer_start(&c->agent->daemon.loop, &c->refresh, refresh_in_ms(c));
+		(void)loop_timer_start(&c->agent->daemon.loop, &c->refresh,
+				       in_ms ? in_ms : backoff_next(&c->renewal, rand_u64()));
 }
 
 static void plan_heartbeat(struct connection *c)
@@ -200,8 +204,8 @@ static void on_refresh(struct loop_timer *timer)
 	struct connection *c = CONTAINER_OF(timer, struct connection, refresh);
 
 	/* The timer was set again when the last one was asked for: it may have come since. */
-	if (refresh_in_ms(c) == REFRESH_AGAIN_MS)
-		login_refresh_token(c);
+	if (refresh_in_ms(c) == 0)
+		login_renew_token(c);
 	plan_refresh(c);
 }
 
@@ -253,6 +257,7 @@ enum err connection_init(struct connection *c, struct agent *agent, struct why *
 	c->refresh.on_due = on_refresh;
 	c->heartbeat.on_due = on_heartbeat;
 	retry_init(&c->retry);
+	c->renewal = (struct backoff){ .base_ms = RETRY_BASE_MS, .factor = 2, .cap_ms = RETRY_CAP_MS };
 	err = open_tls(c, why);
 	if (err == E_OK && loop_timer_start(&agent->daemon.loop, &c->again, PARKED) != E_OK)
 		err = why_set(why, E_NOMEM, "start");

@@ -59,17 +59,6 @@ static enum err begin(struct connection *c, const char *path, const ProtobufCMes
 	return E_OK;
 }
 
-/* The same; the attempt fails when it cannot be begun. */
-static void start(struct connection *c, const char *path, const char *what, const ProtobufCMessage *message,
-		  const struct wire_dialect *dialect,
-		  void (*on_close)(struct rpc_call *, const struct rpc_status *, const struct rpc_metadata *))
-{
-	enum err err = begin(c, path, message, dialect, on_close);
-
-	if (err != E_OK)
-		connection_failed(c, RPC_OK, what, str_of(err_text(err)));
-}
-
 /* False: it failed, and so did the attempt. */
 static bool ended_well(struct rpc_call *call, const struct rpc_status *status, const char *what)
 {
@@ -105,6 +94,9 @@ static enum err take_tokens(struct connection *c, const Authapi__AuthResponse *r
 
 	if (err == E_OK && renewable)
 		err = jwt_peek(str_of(r->refreshtoken), why, &refresh);
+	if (err == E_OK && c->state == CONNECTION_OPEN &&
+	    !str_eq(agent_name(&claims.agent), agent_name(&c->claims.agent)))
+		err = why_set(why, E_CONFIG, "the token is that of '%s'", claims.agent.text);
 	if (err == E_OK && renewable)
 		err = keep(&c->refresh_token, r->refreshtoken);
 	if (err == E_OK)
@@ -165,28 +157,39 @@ static void set_credentials(const struct auth_login *login, Authapi__AuthRequest
 	r->n_credentials = 2;
 }
 
-void login_authenticate(struct connection *c)
+static enum err authenticate(struct connection *c, struct why *why,
+			     void (*on_close)(struct rpc_call *, const struct rpc_status *,
+					      const struct rpc_metadata *))
 {
 	const struct agent *a = c->agent;
 	Authapi__AuthRequest request = AUTHAPI__AUTH_REQUEST__INIT;
 	Authapi__AuthRequest__CredentialsEntry entries[2], *pointers[2];
 	struct auth_login login = { 0 };
-	struct why why = { 0 };
+	enum err err;
 
 	/* Read each time: a password may have been changed since. */
-	if (a->creds.method == AUTH_USERPASS && auth_login_read(&a->creds, &why, &login) != E_OK) {
-		connection_failed(c, RPC_UNAUTHENTICATED, "--creds", str_of(why.text));
-		return;
-	}
+	if (a->creds.method == AUTH_USERPASS && auth_login_read(&a->creds, why, &login) != E_OK)
+		return why->err;
 	request.method = (char *)auth_method_text(a->creds.method);
 	request.mode = (char *)agent_mode_text(a->mode);
 	request.version = (char *)a->options->version;
 	request.agentnamespace = (char *)a->options->namespace;
 	if (a->creds.method == AUTH_USERPASS)
 		set_credentials(&login, entries, pointers, &request);
-	mem_free(TAKE(c->access_token));
-	start(c, WIRE_AUTHENTICATE, "Authenticate", &request.base, /* dialect= */ NULL, on_authenticated);
+	err = begin(c, WIRE_AUTHENTICATE, &request.base, /* dialect= */ NULL, on_close);
 	auth_login_release(&login);
+	return err == E_OK ? E_OK : why_set(why, err, "%s", err_text(err));
+}
+
+void login_authenticate(struct connection *c)
+{
+	struct why why = { 0 };
+	enum err err;
+
+	mem_free(TAKE(c->access_token));
+	err = authenticate(c, &why, on_authenticated);
+	if (err != E_OK)
+		connection_failed(c, err == E_CONFIG ? RPC_UNAUTHENTICATED : RPC_OK, "Authenticate", str_of(why.text));
 }
 
 /* ---- Version: its text is only of interest to people; its headers say whether the principal is one of ours -------- */
@@ -206,13 +209,15 @@ void login_ask_version(struct connection *c)
 {
 	const Versionapi__VersionRequest request = VERSIONAPI__VERSION_REQUEST__INIT;
 	struct wire_dialect asked = session_offer(site_session(c->agent->site));
+	enum err err = begin(c, WIRE_VERSION, &request.base, &asked, on_version);
 
-	start(c, WIRE_VERSION, "Version", &request.base, &asked, on_version);
+	if (err != E_OK)
+		connection_failed(c, RPC_OK, "Version", str_of(err_text(err)));
 }
 
-/* ---- RefreshToken: while the stream is open ----------------------------------------------------------------------- */
+/* ---- another token while the stream is open ----------------------------------------------------------------------- */
 
-/* An open stream outlives its token: nothing is lost yet. It is tried each second, and said once. */
+/* An open stream outlives its token: nothing is lost yet. It is tried again, and said once. */
 static void not_renewed(struct connection *c, enum rpc_code code, struct str why)
 {
 	struct log_field reason = { 0 };
@@ -224,7 +229,7 @@ static void not_renewed(struct connection *c, enum rpc_code code, struct str why
 	c->stale = true;
 }
 
-static void on_refreshed(struct rpc_call *call, const struct rpc_status *status, const struct rpc_metadata *trailing)
+static void on_renewed(struct rpc_call *call, const struct rpc_status *status, const struct rpc_metadata *trailing)
 {
 	struct connection *c = rpc_user(call);
 	ProtobufCMessage *message = NULL;
@@ -233,6 +238,7 @@ static void on_refreshed(struct rpc_call *call, const struct rpc_status *status,
 
 	(void)trailing;
 	c->call = NULL;
+	c->refused = !c->refused && status->code == RPC_UNAUTHENTICATED;
 	if (status->code != RPC_OK) {
 		not_renewed(c, status->code, status->message);
 		return;
@@ -245,15 +251,23 @@ static void on_refreshed(struct rpc_call *call, const struct rpc_status *status,
 	pb_free(message);
 }
 
-void login_refresh_token(struct connection *c)
+static enum err refresh(struct connection *c, struct why *why)
 {
 	Authapi__RefreshTokenRequest request = AUTHAPI__REFRESH_TOKEN_REQUEST__INIT;
 	enum err err;
 
+	request.refreshtoken = c->refresh_token;
+	err = begin(c, WIRE_REFRESH_TOKEN, &request.base, /* dialect= */ NULL, on_renewed);
+	return err == E_OK ? E_OK : why_set(why, err, "%s", err_text(err));
+}
+
+/* A refresh token that is refused is worth nothing any more: its end has come by a clock that was set, or its key has gone. */
+void login_renew_token(struct connection *c)
+{
+	struct why why = { 0 };
+
 	if (!c->refresh_token || c->call || c->state != CONNECTION_OPEN)
 		return;
-	request.refreshtoken = c->refresh_token;
-	err = begin(c, WIRE_REFRESH_TOKEN, &request.base, /* dialect= */ NULL, on_refreshed);
-	if (err != E_OK)
-		not_renewed(c, RPC_OK, str_of(err_text(err)));
+	if ((c->refused ? authenticate(c, &why, on_renewed) : refresh(c, &why)) != E_OK)
+		not_renewed(c, RPC_OK, str_of(why.text));
 }

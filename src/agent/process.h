@@ -55,6 +55,8 @@ struct connection {
 	struct jwt_claims claims;   /* of the access token */
 	uint64_t token_ends_ms;     /* when it does */
 	bool stale;                 /* it could not be renewed, and that was said */
+	bool refused;               /* the refresh token was: log in again instead */
+	struct backoff renewal;     /* between tries to renew it */
 	struct buf answer;          /* of the unary call */
 	struct wire_dialect speaks; /* what the principal said with Version */
 	struct retry retry;
@@ -124,7 +126,7 @@ void connection_release(struct connection *c);
 /* login_calls.c: each ends in a step of connection.c, or in connection_failed(). */
 void login_authenticate(struct connection *c);
 void login_ask_version(struct connection *c);
-void login_refresh_token(struct connection *c);
+void login_renew_token(struct connection *c);
 
 /* stream.c */
 void stream_init(struct agent *a);

@@ -4,6 +4,7 @@ They speak protobuf through the modules that protoc makes of our .proto files, a
 """
 
 import json
+import math
 import queue
 import subprocess
 import sys
@@ -196,7 +197,7 @@ class PrincipalPeer:
     def __init__(self, api, port, pki, name, acks=True, version="0.1.0", lifetime_s=300, dialect=None):
         self.api, self.name, self.acks, self.version, self.lifetime_s = api, name, acks, version, lifetime_s
         self.dialect = dialect
-        self.streams, self.logins, self.refreshes, self.renews = queue.Queue(), [], [], True
+        self.streams, self.logins, self.refreshes, self.renews, self.admits = queue.Queue(), [], [], True, math.inf
         self.server = grpc.server(futures.ThreadPoolExecutor(8), options=ANY_SIZE)
         self.server.add_generic_rpc_handlers((
             grpc.method_handlers_generic_handler("authapi.Authentication", {
@@ -221,8 +222,10 @@ class PrincipalPeer:
         return jwt.encode({"iss": "argocd-agent-server", "aud": [audience], "iat": now, "nbf": now, "exp": now + self.lifetime_s,
                            "jti": "x", "sub": json.dumps({"clientID": self.name, "mode": "managed"})}, "k", "HS512")
 
-    def _authenticate(self, request, _context):
+    def _authenticate(self, request, context):
         self.logins.append(request)
+        if len(self.logins) > self.admits:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "authentication failed")
         return self.api.AuthResponse(accessToken=self._token("argocd-agent-server-access"),
                                      refreshToken=self._token("argocd-agent-server-refresh"),
                                      version=self.version, principalNamespace="argocd")

@@ -1,5 +1,7 @@
 """Peers of upstream's dialect on either side: they know no extension of ours, and everything is ACKed as they expect it."""
 
+import math
+
 import pytest
 from agentpeer import AgentPeer, PrincipalPeer, api, data_of, target_of, text_of, verb_of  # noqa: F401
 from conftest import wait_until
@@ -161,17 +163,22 @@ def test_our_agent_calls_in_upstreams_order_and_asks_what_it_should_have(site):
     assert target_of(asked) == "resourceResync" and text_of(asked, "resourceid") and text_of(asked, "eventid")
 
 
-def test_a_token_that_cannot_be_renewed_is_said_once_and_when_it_is_again(net, api):
+@pytest.mark.parametrize("by", ["refresh", "login"])
+def test_a_token_that_cannot_be_renewed_is_said_once_and_when_it_is_again(net, api, by):
     port = net.free_port()
     peer = PrincipalPeer(api, port, net.pki, SITE, lifetime_s=31)
-    peer.renews = False
+    peer.renews, peer.admits = False, 1
     agent = net.agent(SITE, port).wait_connected()
-    wait_until(lambda: len(peer.refreshes) >= 3, "it is tried again")
+    wait_until(lambda: len(peer.refreshes) >= 2 and len(peer.logins) >= 2, "it is tried again, and so is a login")
     said = agent.log("the access token was not renewed")
     assert [(line["level"], line["code"], line["error"]) for line in said] == [("warn", "UNAUTHENTICATED", "authentication failed")]
-    peer.renews = True
+    peer.lifetime_s = 300
+    if by == "refresh":
+        peer.renews = True
+    else:
+        peer.admits = math.inf
     wait_until(lambda: agent.log("the access token is renewed again"), "it is renewed")
-    assert agent.connected() and len(agent.log("the access token was not renewed")) == 1
+    assert agent.connected() and len(agent.log("connected")) == len(agent.log("the access token was not renewed")) == 1
     peer.stop()
 
 
