@@ -18,6 +18,7 @@ struct rpc_call *rpc_call_new(struct rpc_conn *conn)
 	call->reader.body.max = call->reader.max;
 	call->reader.gzip = &conn->end->gzip;
 	call->reader.budget = &conn->memory;
+	call->reader.unpack_left = &conn->unpack_left;
 	call->code = RPC_UNKNOWN;
 	rpc_conn_add(conn, call);
 	return call;
@@ -116,7 +117,8 @@ void rpc_call_disown(struct rpc_call *call)
 void rpc_call_on_stream_over(struct rpc_call *call, uint32_t error_code)
 {
 	bool is_client = !call->conn->end->role->is_server;
-	bool waits = is_client && call->owned && call->paused && error_code == NGHTTP2_NO_ERROR && call->remote_end;
+	bool waits = is_client && call->owned && (call->paused || call->unpacking) && error_code == NGHTTP2_NO_ERROR &&
+		     call->remote_end;
 
 	assert(!call->stream_over);
 	call->stream_over = true;

@@ -44,6 +44,7 @@ struct rpc_call {
 	struct str single; /* the one message of a unary call, in the reader */
 	bool have_single;
 	bool paused;
+	bool unpacking;    /* its message goes on in the next turn */
 	bool handing_out;  /* messages are being handed out, further up the stack */
 	bool remote_end;   /* END_STREAM came */
 	bool end_told;     /* and the owner knows */
@@ -166,3 +167,6 @@ void rpc_call_receive(struct rpc_call *call, struct str bytes);
 
 /* END_STREAM. */
 void rpc_call_receive_end(struct rpc_call *call);
+
+/* Go on with what waits. */
+void rpc_call_go_on(struct rpc_call *call);

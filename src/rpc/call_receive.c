@@ -71,9 +71,17 @@ static void take_message(struct rpc_call *call, struct str message)
 	call->single = message;
 }
 
+/* The message is unpacked further in the next turn. */
+static void put_off(struct rpc_call *call)
+{
+	call->unpacking = call->conn->unpacking = true;
+	rpc_end_touch(call->conn->end, call->conn);
+}
+
 /* As far as the owner takes it: the rest of `in` stays. */
 static void read_messages(struct rpc_call *call, struct str *in)
 {
+	call->unpacking = false;
 	while (takes(call)) {
 		struct str message;
 
@@ -88,6 +96,9 @@ static void read_messages(struct rpc_call *call, struct str *in)
 		case RPC_READ_MESSAGE:
 			take_message(call, message);
 			break;
+		case RPC_READ_LATER:
+			put_off(call);
+			return;
 		case RPC_READ_FAILED:
 			fail_reading(call);
 			return;
@@ -104,7 +115,7 @@ static bool has_failed(const struct rpc_call *call)
 /* All messages were handed out and the peer sends no more. */
 static void tell_end(struct rpc_call *call)
 {
-	if (!takes(call) || !call->remote_end || call->end_told || call->waiting.n)
+	if (!takes(call) || !call->remote_end || call->end_told || call->waiting.n || call->unpacking)
 		return;
 	if (rpc_reader_is_inside(&call->reader) && !has_failed(call)) {
 		rpc_call_fail(call, RPC_INTERNAL, "the stream ends inside a message");
@@ -137,7 +148,7 @@ void rpc_call_receive(struct rpc_call *call, struct str bytes)
 	rpc_call_ref(call);
 	if (!call->owned) {
 		consumed(call, bytes.n); /* nobody wants it */
-	} else if (call->paused || call->handing_out || call->waiting.n) {
+	} else if (call->paused || call->handing_out || call->unpacking || call->waiting.n) {
 		keep(call, bytes);
 	} else {
 		call->handing_out = true;
@@ -175,12 +186,17 @@ static void hand_out(struct rpc_call *call)
 	tell_end(call);
 }
 
-void rpc_call_receive_end(struct rpc_call *call)
+void rpc_call_go_on(struct rpc_call *call)
 {
 	rpc_call_ref(call);
-	call->remote_end = true;
 	hand_out(call);
 	rpc_call_unref(call);
+}
+
+void rpc_call_receive_end(struct rpc_call *call)
+{
+	call->remote_end = true;
+	rpc_call_go_on(call);
 }
 
 void rpc_pause(struct rpc_call *call)
@@ -190,8 +206,6 @@ void rpc_pause(struct rpc_call *call)
 
 void rpc_resume(struct rpc_call *call)
 {
-	rpc_call_ref(call);
 	call->paused = false;
-	hand_out(call);
-	rpc_call_unref(call);
+	rpc_call_go_on(call);
 }

@@ -39,6 +39,7 @@ void rpc_conn_init(struct rpc_conn *c, struct rpc_end *end)
 
 	*c = (struct rpc_conn){ 0 };
 	c->end = end;
+	c->unpack_left = RPC_TURN_MAX;
 	c->memory = (struct rpc_budget){ .max = end->limits.conn_memory, .parent = &end->memory };
 	c->state_ms = end->loop->now_ms;
 	c->peer.address = c->address;

@@ -22,6 +22,9 @@
 #include "rpc/call.h"
 #include "rpc/end.h"
 
+/* Bytes that are written, or unpacked, in one turn for one connection before the others have theirs. */
+#define RPC_TURN_MAX   (1 << 20)
+
 #define RPC_LINGER_MS  1000
 #define RPC_LINGER_MAX (1 << 20) /* bytes */
 
@@ -63,9 +66,10 @@ struct rpc_conn {
 	unsigned writes;   /* given to libuv and not done */
 	enum rpc_conn_state state;
 	enum rpc_end_reason reason;
-	struct why why; /* the story of its end, as far as somebody has told it */
+	struct why why;     /* the story of its end, as far as somebody has told it */
+	size_t unpack_left; /* bytes that messages may still unpack to in this turn */
+	bool unpacking;     /* a call has a message that goes on in the next */
 	bool touched;
-	bool reading;
 	bool peer_eof;
 	bool draining;   /* GOAWAY was said or heard: no new calls */
 	bool drain_told; /* with the real last stream */

@@ -4,9 +4,6 @@
 #include "rpc/call_impl.h"
 #include "rpc/h2.h"
 
-/* Bytes that are written in one turn for one connection before the others have theirs. */
-#define TURN_MAX    (1 << 20)
-
 /* Memory that is kept for the next write: frames of one, and what TLS adds. */
 #define RECORDS_MAX (4 * RPC_WRITE_SIZE)
 
@@ -163,13 +160,28 @@ static void offer_room(struct rpc_conn *c)
 		rpc_call_offer(call);
 }
 
+/* A few bytes may unpack to very many: that takes turns with all the other connections. */
+static void unpack_turn(struct rpc_conn *c)
+{
+	struct rpc_call *call = c->unpacking ? c->calls : NULL;
+
+	c->unpack_left = RPC_TURN_MAX;
+	while (call && !call->unpacking)
+		call = call->next;
+	c->unpacking = call != NULL;
+	if (!call)
+		return;
+	rpc_end_touch(c->end, c);
+	rpc_call_go_on(call);
+}
+
 static void send_turn(struct rpc_conn *c)
 {
 	size_t n = 1;
 	size_t sum = 0;
 
 	while (n && c->writes == 0 && rpc_conn_is_live(c)) {
-		if (sum >= TURN_MAX) {
+		if (sum >= RPC_TURN_MAX) {
 			rpc_end_touch(c->end, c);
 			return;
 		}
@@ -198,6 +210,8 @@ void rpc_conn_flush(struct rpc_conn *c)
 		send_turn(c);
 	if (rpc_conn_is_live(c))
 		offer_room(c);
+	if (rpc_conn_is_live(c))
+		unpack_turn(c);
 	check_over(c);
 	if (c->state == RPC_CONN_ENDING) {
 		rpc_end_forget(c->end, c);

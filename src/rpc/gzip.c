@@ -5,6 +5,11 @@
 #define GZIP_WINDOW (15 + 16) /* zlib.h: 32 KiB, with gzip's header and trailer */
 #define STEP        (16 << 10)
 
+struct gunzip {
+	z_stream inflater;
+	unsigned char spill; /* a byte beyond the ceiling goes here */
+};
+
 static void *z_alloc(void *ctx, unsigned n, unsigned size)
 {
 	(void)ctx;
@@ -79,12 +84,12 @@ static int unpack_step(z_stream *z, struct buf *out)
 }
 
 /* A full buffer is only too much when something is still to come. */
-static enum err at_the_limit(struct gzip *g)
+static enum err at_the_limit(struct gunzip *u)
 {
-	z_stream *z = &g->inflater;
+	z_stream *z = &u->inflater;
 	int rc;
 
-	z->next_out = &g->spill;
+	z->next_out = &u->spill;
 	z->avail_out = 1;
 	rc = inflate(z, Z_NO_FLUSH);
 	if (z->avail_out == 0)
@@ -92,36 +97,86 @@ static enum err at_the_limit(struct gzip *g)
 	return rc == Z_STREAM_END && z->avail_in == 0 ? E_OK : E_MALFORMED;
 }
 
-enum err gzip_unpack(struct gzip *g, struct str packed, struct buf *ret_plain)
+static enum err unpack(struct gunzip *u, size_t most, struct buf *out)
 {
-	z_stream *z = &g->inflater;
+	z_stream *z = &u->inflater;
+	size_t from = out->n;
 	int rc;
 
-	if (packed.n > INT32_MAX)
-		return E_LIMIT;
-	if (!g->inflating) {
-		*z = (z_stream){ .zalloc = z_alloc, .zfree = z_free };
-		if (inflateInit2(z, GZIP_WINDOW) != Z_OK)
-			return E_NOMEM;
-		g->inflating = true;
-	}
-	inflateReset(z);
-	start(z, packed);
 	do {
-		if (!make_room(z, ret_plain))
-			return ret_plain->err != E_OK ? ret_plain->err : at_the_limit(g);
-		rc = unpack_step(z, ret_plain);
+		if (out->n - from >= most)
+			return E_BUSY;
+		if (!make_room(z, out))
+			return out->err != E_OK ? out->err : at_the_limit(u);
+		rc = unpack_step(z, out);
 	} while (rc == Z_OK && (z->avail_in || z->avail_out == 0));
 	if (rc == Z_MEM_ERROR)
 		return E_NOMEM;
 	return rc == Z_STREAM_END && z->avail_in == 0 ? E_OK : E_MALFORMED;
 }
 
+static void gunzip_free(struct gunzip *u)
+{
+	if (!u)
+		return;
+	inflateEnd(&u->inflater);
+	mem_free(u);
+}
+
+static struct gunzip *gunzip_new(void)
+{
+	struct gunzip *u = mem_alloc(sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->inflater = (z_stream){ .zalloc = z_alloc, .zfree = z_free };
+	if (inflateInit2(&u->inflater, GZIP_WINDOW) == Z_OK)
+		return u;
+	mem_free(u);
+	return NULL;
+}
+
+static struct gunzip *begin(struct gzip *g, struct str packed)
+{
+	struct gunzip *u = g->idle ? TAKE(g->idle) : gunzip_new();
+
+	if (!u)
+		return NULL;
+	inflateReset(&u->inflater);
+	start(&u->inflater, packed);
+	return u;
+}
+
+enum err gzip_unpack(struct gzip *g, struct gunzip **unpacking, struct str packed, size_t most, struct buf *ret_plain)
+{
+	enum err err;
+
+	if (packed.n > INT32_MAX)
+		return E_LIMIT;
+	if (!*unpacking)
+		*unpacking = begin(g, packed);
+	if (!*unpacking)
+		return E_NOMEM;
+	err = unpack(*unpacking, most, ret_plain);
+	if (err != E_BUSY)
+		gzip_unpack_stop(g, unpacking);
+	return err;
+}
+
+void gzip_unpack_stop(struct gzip *g, struct gunzip **unpacking)
+{
+	struct gunzip *u = TAKE(*unpacking);
+
+	if (u && !g->idle)
+		g->idle = u;
+	else
+		gunzip_free(u);
+}
+
 void gzip_release(struct gzip *g)
 {
 	if (g->deflating)
 		deflateEnd(&g->deflater);
-	if (g->inflating)
-		inflateEnd(&g->inflater);
+	gunzip_free(g->idle);
 	*g = (struct gzip){ 0 };
 }

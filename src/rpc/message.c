@@ -65,22 +65,44 @@ static void read_body(struct rpc_reader *r, struct str *in)
 	*in = str_sub(*in, part.n, in->n);
 }
 
-static enum rpc_read unpack(struct rpc_reader *r, struct str *ret_message)
+/* What the budget has left bounds the output as the limit does; what came out in earlier turns is counted there. */
+static size_t room_for_plain(const struct rpc_reader *r)
 {
 	size_t room = r->max;
 
-	/* What the budget has left bounds the output as the limit does. */
-	for (const struct rpc_budget *b = r->budget; b; b = b->parent)
-		if (b->max && room > b->max - (b->used < b->max ? b->used : b->max))
-			room = b->max - (b->used < b->max ? b->used : b->max);
-	buf_release(&r->plain);
-	r->plain.max = room ? room : 1;
-	fail(r, gzip_unpack(r->gzip, buf_view(&r->body), &r->plain));
-	if (r->err != E_OK)
-		return RPC_READ_FAILED;
+	for (const struct rpc_budget *b = r->budget; b; b = b->parent) {
+		size_t left = b->max - (b->used < b->max ? b->used : b->max) + r->plain.cap;
+
+		if (b->max && room > left)
+			room = left;
+	}
+	return room ? room : 1;
+}
+
+static enum err unpack_some(struct rpc_reader *r)
+{
+	size_t most = r->unpack_left ? *r->unpack_left : SIZE_MAX;
+	size_t from = r->plain.n;
+	enum err err;
+
+	r->plain.max = room_for_plain(r);
+	err = gzip_unpack(r->gzip, &r->unpacking, buf_view(&r->body), most, &r->plain);
 	(void)hold(r, r->body.cap + r->plain.cap);
+	if (r->unpack_left)
+		*r->unpack_left -= r->plain.n - from < most ? r->plain.n - from : most;
+	return err;
+}
+
+static enum rpc_read unpack(struct rpc_reader *r, struct str *ret_message)
+{
+	enum err err = unpack_some(r);
+
+	if (err == E_BUSY)
+		return RPC_READ_LATER;
+	fail(r, err);
+	r->ended = true;
 	*ret_message = buf_view(&r->plain);
-	return RPC_READ_MESSAGE;
+	return err == E_OK ? RPC_READ_MESSAGE : RPC_READ_FAILED;
 }
 
 /* A plain message that lies whole in the input is lent from there: no copy, and an idle stream holds no memory. */
@@ -108,9 +130,9 @@ enum rpc_read rpc_reader_feed(struct rpc_reader *r, struct str *in, struct str *
 		return RPC_READ_FAILED;
 	if (r->prefix_n < RPC_PREFIX || r->body.n < r->length)
 		return RPC_READ_MORE;
-	r->ended = true;
 	if (r->prefix[0] == 1)
 		return unpack(r, ret_message);
+	r->ended = true;
 	*ret_message = buf_view(&r->body);
 	return RPC_READ_MESSAGE;
 }
@@ -122,6 +144,7 @@ bool rpc_reader_is_inside(const struct rpc_reader *r)
 
 void rpc_reader_release(struct rpc_reader *r)
 {
+	gzip_unpack_stop(r->gzip, &r->unpacking);
 	buf_release(&r->body);
 	buf_release(&r->plain);
 	(void)hold(r, 0);

@@ -22,6 +22,7 @@
 enum rpc_read {
 	RPC_READ_MORE,    /* all bytes are used; more are needed */
 	RPC_READ_MESSAGE, /* a message is there */
+	RPC_READ_LATER,   /* one is there and not unpacked yet: there is more to do in the next turn */
 	RPC_READ_FAILED,  /* see the error; the stream cannot go on */
 };
 
@@ -33,9 +34,11 @@ struct rpc_reader {
 	struct buf plain; /* what a packed one held */
 	size_t held;      /* of the budget */
 	size_t max;       /* of a message */
-	bool packing;     /* packed messages are allowed */
-	bool keep;        /* copy each message, so that it outlives the input */
-	bool ended;       /* a message was handed out */
+	struct gunzip *unpacking;
+	size_t *unpack_left; /* bytes that messages may still unpack to in this turn; lent; NULL: any number */
+	bool packing;        /* packed messages are allowed */
+	bool keep;           /* copy each message, so that it outlives the input */
+	bool ended;          /* a message was handed out */
 	struct gzip *gzip;
 	struct rpc_budget *budget;
 	enum err err;

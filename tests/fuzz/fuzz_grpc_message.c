@@ -2,8 +2,8 @@
  * fuzz_grpc_message.c -- the messages of a stream are the same however its bytes are split.
  *
  * Property  the messages and the error of the whole input equal those of the same input in pieces whose lengths the input itself
- *           chooses, each in a block of exactly its length; nothing handed out is longer than the limit; all memory that was
- *           counted is given back. Input: one byte that seeds the lengths, then the stream.
+ *           chooses, each in a block of exactly its length, and packed messages in turns; nothing handed out is longer than the
+ *           limit; all memory that was counted is given back. Input: one byte that seeds the lengths, then the stream.
  */
 #include <stdlib.h>
 
@@ -20,7 +20,9 @@ static struct buf messages_of(struct gzip *gzip, struct str stream, unsigned see
 	};
 	struct buf text = { 0 };
 	bool failed = false;
+	size_t left = 0;
 
+	r.unpack_left = seed ? &left : NULL;
 	r.keep = seed & 1;
 	for (size_t at = 0; at < stream.n && !failed;) {
 		struct str piece = str_sub(stream, at, seed ? 1 + (seed >> 8) % 40 : stream.n);
@@ -29,7 +31,10 @@ static struct buf messages_of(struct gzip *gzip, struct str stream, unsigned see
 		struct str message;
 		enum rpc_read read;
 
-		while ((read = rpc_reader_feed(&r, &rest, &message)) == RPC_READ_MESSAGE) {
+		while ((read = rpc_reader_feed(&r, &rest, &message)) == RPC_READ_MESSAGE || read == RPC_READ_LATER) {
+			left = 100;
+			if (read == RPC_READ_LATER)
+				continue;
 			if (message.n > MESSAGE_MAX)
 				abort();
 			buf_json(&text, message);

@@ -340,6 +340,55 @@ static void messages_are_packed_both_ways_when_the_client_begins(void **state)
 	pair_end(&pair);
 }
 
+/* 30 KB that unpack to 32 MiB, at either end: a message behind them comes first. */
+static void what_unpacks_to_very_much_holds_nobody_up(void **state)
+{
+	struct str zeros = { mem_alloc(32 << 20), 32 << 20 };
+	struct rpc_call *big, *small;
+
+	(void)state;
+	start(NULL);
+	assert_int_equal(E_OK, pair_call(&pair, "/t/Echo", NULL, 0, /* gzip= */ true, &big));
+	assert_int_equal(E_OK, rpc_send(big, zeros));
+	rpc_half_close(big);
+	small = ask("/t/Echo", STR("small"));
+	pair_await(&pair, "msg:5:small ");
+	assert_int_equal(1, pair.server_messages);
+	while (pair.server_messages == 1)
+		uv_run(&pair.loop.uv, UV_RUN_ONCE);
+	assert_int_equal(E_OK, rpc_send(small, STR("again")));
+	pair_await(&pair, "msg:5:again ");
+	assert_false(pair_logged(&pair, "msg:33554432:"));
+	pair_await(&pair, "msg:33554432: close:OK");
+	rpc_cancel(small);
+	pair_end(&pair);
+	mem_free((void *)(uintptr_t)zeros.p);
+}
+
+/* Whatever ends while it is unpacked leaves nothing behind. */
+static void a_call_may_end_while_its_message_is_unpacked(void **state)
+{
+	struct str zeros = { mem_alloc(32 << 20), 32 << 20 };
+	struct rpc_call *big;
+
+	(void)state;
+	start(NULL);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(E_OK, pair_call(&pair, "/t/Hang", NULL, 0, /* gzip= */ true, &big));
+		assert_int_equal(E_OK, rpc_send(big, zeros));
+		ask_once("/t/Unary", STR("x"));
+		pair_await(&pair, "close:OK");
+		assert_int_equal(1, pair.server_messages);
+		pair.server_messages = pair.log.n = 0;
+		if (i == 0) {
+			rpc_cancel(big);
+			pair_await(&pair, "cancel ");
+		}
+	}
+	pair_end(&pair);
+	mem_free((void *)(uintptr_t)zeros.p);
+}
+
 static void a_full_server_queue_goes_on_when_the_client_reads(void **state)
 {
 	(void)state;
@@ -447,6 +496,8 @@ int main(void)
 		cmocka_unit_test(a_client_that_ends_its_connection_may_have_another),
 		cmocka_unit_test(a_drain_ends_with_the_last_call),
 		cmocka_unit_test(messages_are_packed_both_ways_when_the_client_begins),
+		cmocka_unit_test(what_unpacks_to_very_much_holds_nobody_up),
+		cmocka_unit_test(a_call_may_end_while_its_message_is_unpacked),
 		cmocka_unit_test(a_full_server_queue_goes_on_when_the_client_reads),
 		cmocka_unit_test(what_cannot_be_sent_is_refused_at_once),
 		cmocka_unit_test(a_path_is_served_once),

@@ -146,6 +146,50 @@ static void a_packed_message_must_fit_unpacked(void **state)
 	gzip_release(&gzip);
 }
 
+/* The turn has room for a tenth of it; what has come out is counted, and given back. */
+static void a_packed_message_may_take_several_turns(void **state)
+{
+	struct gzip gzip = { 0 };
+	struct rpc_budget budget = { .max = 300000 };
+	size_t left = 0;
+	struct rpc_reader r = { .max = 200000,
+				.body.max = 200000,
+				.budget = &budget,
+				.gzip = &gzip,
+				.packing = true,
+				.unpack_left = &left };
+	struct buf packed = { 0 }, stream = { 0 };
+	unsigned char prefix[RPC_PREFIX];
+	char *zeros = mem_alloc(200000);
+	struct str in, message;
+	enum rpc_read read;
+	int turns = 0;
+
+	(void)state;
+	assert_int_equal(E_OK, gzip_pack(&gzip, (struct str){ zeros, 200000 }, &packed));
+	rpc_prefix_write(true, packed.n, prefix);
+	buf_add(&stream, prefix, sizeof(prefix));
+	buf_str(&stream, buf_view(&packed));
+	buf_lit(&stream, "\0\0\0\0\1b");
+	in = buf_view(&stream);
+	for (; (read = rpc_reader_feed(&r, &in, &message)) == RPC_READ_LATER; turns++) {
+		assert_int_equal(0, left);
+		assert_int_equal(budget.used, r.body.cap + r.plain.cap);
+		left = 20000;
+	}
+	assert_int_equal(RPC_READ_MESSAGE, read);
+	assert_int_equal(7, turns); /* steps of 16 KiB: two a turn, none in the first */
+	assert_true(str_eq((struct str){ zeros, 200000 }, message));
+	assert_int_equal(RPC_READ_MESSAGE, rpc_reader_feed(&r, &in, &message));
+	assert_true(str_is(message, "b"));
+	rpc_reader_release(&r);
+	assert_int_equal(0, budget.used);
+	gzip_release(&gzip);
+	buf_release(&stream);
+	buf_release(&packed);
+	mem_free(zeros);
+}
+
 static void what_is_announced_takes_no_memory_until_it_comes(void **state)
 {
 	struct rpc_budget budget = { .max = 10000 };
@@ -224,6 +268,7 @@ int main(void)
 		cmocka_unit_test(the_split_of_the_stream_changes_no_message),
 		cmocka_unit_test(packed_messages_stand_among_plain_ones),
 		cmocka_unit_test(a_packed_message_must_fit_unpacked),
+		cmocka_unit_test(a_packed_message_may_take_several_turns),
 		cmocka_unit_test(what_is_announced_takes_no_memory_until_it_comes),
 		cmocka_unit_test(the_budget_ends_a_message_that_is_too_much_with_others),
 		cmocka_unit_test(a_missing_allocation_fails_the_stream),
