@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "gateway/config_read.h"
+#include "gateway/hooks/plan.h"
 #include "net/tls.h"
 
 /* What the gateway goes on without is worth a warning, what it does not start without a problem. */
@@ -199,8 +200,37 @@ static void check_source_secrets(struct config_reader *r, size_t route)
 
 		n = n ? n : node_get(node_get(place->event, "holdfast"), s->key);
 		for (size_t i = 0; i < count; i++)
-			check_readable(r, place->file, n, refs[i].path, "requests cannot be checked without it");
+			check_readable(r, place->file, n, refs[i].path, "requests that need it are refused");
 	}
+}
+
+/* Is the secret one of those that check_source_secrets() looks at? */
+static bool is_source_secret(const struct route_config *route, const struct secret_ref *ref)
+{
+	size_t count;
+
+	for (const struct source_secret *s = route->ops->secrets; s && s->key; s++)
+		if (source_secret_refs(s, route->settings, &count) == ref)
+			return true;
+	return false;
+}
+
+/* As whom the hook is looked after. */
+static void check_login(struct config_reader *r, size_t i)
+{
+	const struct route_config *route = &r->config->routes[i];
+	const struct route_place *place = &r->places[i];
+	struct hook_plan p;
+
+	hook_plan_route(route, &p);
+	for (size_t k = 0; k < 2 && p.count; k++) {
+		const struct secret_ref *ref = k ? p.login.second : p.login.first;
+
+		if (ref && !is_source_secret(route, ref))
+			check_readable(r, place->file, place->event, ref->path,
+				       "the hook at the provider is not looked after without it");
+	}
+	hook_plan_release(&p);
 }
 
 void config_check_files(struct config_reader *r)
@@ -215,6 +245,7 @@ void config_check_files(struct config_reader *r)
 			       "requests are answered 500 without it");
 		check_tls(r, i);
 		check_source_secrets(r, i);
+		check_login(r, i);
 	}
 	check_bus_files(r);
 	check_token(r);

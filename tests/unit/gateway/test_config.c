@@ -810,6 +810,17 @@ static const struct {
 	  "a.yaml:8: warning: spec.webhook.e.authSecret: /argo-events/secrets/n/none cannot be read now: No such file "
 	  "or "
 	  "directory (requests are answered 500 without it)\n" },
+	{ HEAD("EventSource", "web") "  holdfast: {dataDir: d}\n"
+				     "  gitlab:\n"
+				     "    e: {webhook: {endpoint: /e, port: '1', url: 'https://e'}, events: "
+				     "[PushEvents], projects: ['1'],\n"
+				     "        gitlabBaseURL: 'https://g', accessToken: {name: n, key: a}, secretToken: "
+				     "{name: n, key: s}}\n",
+	  "a.yaml:8: warning: spec.gitlab.e: /argo-events/secrets/n/a cannot be read now: No such file or directory "
+	  "(the "
+	  "hook at the provider is not looked after without it)\n"
+	  "a.yaml:9: warning: spec.gitlab.e.secretToken: /argo-events/secrets/n/s cannot be read now: No such file or "
+	  "directory (requests that need it are refused)\n" },
 	{ SOURCE GOOD_EVENT "  type: webhook\n", /* as in an example of Argo Events */
 	  "a.yaml:9: warning: spec.type: unknown key: it is not used (types of sources served here: webhook, github, "
 	  "gitlab, bitbucket, bitbucketserver, gerrit, slack, sns, storageGrid, stripe)\n" },
