@@ -16,7 +16,7 @@ struct bus_tls_options {
 #define AT(member) offsetof(struct bus_tls_options, member)
 static const struct field tls_rows[] = {
 	{ .key = "caCertSecret", .type = FIELD_SECRET, .offset = AT(ca),
-	  .meaning = "Certificate authorities (PEM) in place of the system's." },
+	  .meaning = "Certificate authorities (PEM): for Kafka in place of the system's, for JetStream beside them." },
 	{ .key = "clientCertSecret", .type = FIELD_SECRET, .offset = AT(cert), .meaning = "Certificate of the client (PEM)." },
 	{ .key = "clientKeySecret", .type = FIELD_SECRET, .offset = AT(key), .meaning = "Its private key (PEM)." },
 	{ .key = "insecureSkipVerify", .type = FIELD_BOOL, .offset = AT(insecure),

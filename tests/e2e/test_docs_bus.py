@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import yaml
-from conftest import HOLDFAST, ROOT
+from conftest import HOLDFAST, ROOT, wait_until
 from kafkanet import kafka  # noqa: F401
 from onbus import messages_of
 from test_docs import blocks, localised, shell  # noqa: F401
@@ -20,6 +20,17 @@ def test_the_kafka_guide_does_what_it_shows(shell, kafka):  # noqa: F811
 
     (shell.directory / "hooks.yaml").write_text(localised(here(blocks(page, "yaml")[0]), shell.port, shell.admin))
     assert shell.paste(here(blocks(page, "sh")[0])).startswith('successhooks.example {"specversion":"1.0",')
+
+
+def test_the_jetstream_guide_does_what_it_shows(shell, nats):  # noqa: F811
+    page, server = "docs/guide/jetstream.md", nats()
+    manifest = localised(blocks(page, "yaml")[0], shell.port, shell.admin)
+    (shell.directory / "hooks.yaml").write_text(manifest.replace("4222", str(server.port)))
+    serve, post, look = blocks(page, "sh")[0].strip().split("\n")
+    shell.serve(serve)
+    assert shell.run(post) == "success"
+    wait_until(lambda: "waiting: 0" in shell.run(look), "the stream has it")
+    assert [m.body for m in messages_of(server)] == [{"id": 1}]
 
 
 def test_the_login_of_the_kafka_guide_passes_check_config(shell):  # noqa: F811

@@ -214,6 +214,14 @@ def test_tls_with_its_own_authority_and_a_client_certificate(host, nats, on_bus,
     assert read_over_tls(server, certificates) == ["1", "2"]
 
 
+def test_an_authority_that_is_configured_stands_beside_those_of_the_system(nats, on_bus, tls, certificates, monkeypatch):
+    """So the client library has it; the reference says so."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.crt"))
+    server = nats(tls_server(certificates, verify=True))
+    g = on_bus(server.url, exotic=tls("other-ca", client=True)).start().wait_for_bus()
+    arrives(g, "1")
+
+
 def test_a_server_that_requires_tls_gets_it_also_when_nobody_configured_it(nats, on_bus, certificates):
     server = nats(tls_server(certificates))
     g = on_bus(server.url).start().wait_for_bus()
