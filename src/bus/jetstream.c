@@ -40,10 +40,10 @@ static enum err admit(struct jetstream *js, struct bus_publish *p)
 {
 	enum err err = subject_check(p->source, p->name, &p->why);
 
+	if (!err && atomic_load(&js->state) != BUS_UP) /* the next server may have another limit */
+		err = why_set(&p->why, E_UNAVAILABLE, "the bus is not connected");
 	if (!err)
 		err = check_size(js, p, &p->why);
-	if (!err && atomic_load(&js->state) != BUS_UP)
-		err = why_set(&p->why, E_UNAVAILABLE, "the bus is not connected");
 	if (err)
 		return err;
 	uint32_t before = atomic_fetch_add(&js->in_flight, 1);

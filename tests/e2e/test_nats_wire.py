@@ -218,6 +218,11 @@ def test_an_event_larger_than_max_payload(nats, on_bus, tmp_path):
     config = tmp_path / "nats.conf"
     config.write_text(config.read_text().replace("20000", "200000"))
     server.stop()
+    wait_until(lambda: not g.bus_up(), "the bus is down")
+    away = subprocess.run([HOLDFAST, "dead", "retry", "--all", "-D", g.data], capture_output=True, text=True, timeout=60)
+    assert away.returncode == 1 and "0 taken by the bus" in away.stderr
+    again = [line["error"] for line in g.log() if line["msg"] == "a dead letter failed again"]
+    assert again == ["the bus is not connected"], "the limit of the next server is not known"
     server.restart()
     g.wait_for_bus()
     assert holdfast("dead", "drop", 4, "-D", g.data) == "1 dead letter dropped\n"
