@@ -26,6 +26,7 @@ static struct loop loop;
 static struct rpc_server *server;
 static uint16_t port;
 static int open_calls;
+static struct rpc_call *paused; /* by its message; goes on in the next turn */
 
 static void on_open(struct rpc_call *call, void *ctx)
 {
@@ -34,30 +35,46 @@ static void on_open(struct rpc_call *call, void *ctx)
 	open_calls++;
 }
 
+static void over(const struct rpc_call *call)
+{
+	open_calls--;
+	if (paused == call)
+		paused = NULL;
+}
+
+/* A letter in front says what else happens; what finds no room waits for it, as the streams of a principal do. */
 static void on_message(struct rpc_call *call, struct str message)
 {
-	enum err err = rpc_send(call, message);
+	enum err err;
 
-	if (err == E_OK)
+	if (str_starts(message, STR("v")))
+		rpc_vouch(call);
+	if (str_starts(message, STR("p")) && !paused) {
+		rpc_pause(call);
+		paused = call;
+	}
+	err = rpc_send(call, message);
+	if (err == E_BUSY)
+		rpc_pause(call);
+	if (err == E_OK || err == E_BUSY)
 		return;
-	open_calls--;
+	over(call);
 	rpc_finish(call, rpc_code_of_err(err), STR("send"), NULL);
 }
 
 static void on_half_close(struct rpc_call *call)
 {
-	open_calls--;
+	over(call);
 	rpc_finish(call, RPC_OK, (struct str){ 0 }, NULL);
 }
 
 static void on_cancel(struct rpc_call *call)
 {
-	(void)call;
-	open_calls--;
+	over(call);
 }
 
 static const struct rpc_method methods[] = {
-	{ "/a/B", RPC_BIDI, on_open, on_message, on_half_close, NULL, on_cancel },
+	{ "/a/B", RPC_BIDI, on_open, on_message, on_half_close, rpc_resume, on_cancel },
 	{ "/a/U", RPC_UNARY, on_open, on_message, on_half_close, NULL, on_cancel },
 };
 static const struct rpc_service service = { .name = "a", .methods = methods, .method_count = ARRAY_LEN(methods) };
@@ -71,7 +88,9 @@ static void start(void)
 	struct why why;
 	int fd;
 
-	o.limits.message_max = 65536;
+	o.limits.message_max = 2 << 20; /* unpacked in more than one turn */
+	o.limits.send_queue = 1024;
+	o.limits.stranger_memory = 3 << 20;
 	health = rpc_health_new();
 	services[1] = rpc_health_service(health);
 	if (rpc_reflection_new(services, 2, &reflection) != E_OK)
@@ -117,6 +136,8 @@ static bool turn(int fd)
 	ssize_t n;
 
 	uv_run(&loop.uv, UV_RUN_NOWAIT);
+	if (paused)
+		rpc_resume(TAKE(paused));
 	do
 		n = recv(fd, sink, sizeof(sink), MSG_DONTWAIT);
 	while (n > 0);
