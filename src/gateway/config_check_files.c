@@ -222,6 +222,8 @@ static void check_login(struct config_reader *r, size_t i)
 	const struct route_place *place = &r->places[i];
 	struct hook_plan p;
 
+	if (!route->endpoint || problems_fatal(r->problems)) /* what a plan is made of may be missing */
+		return;
 	hook_plan_route(route, &p);
 	for (size_t k = 0; k < 2 && p.count; k++) {
 		const struct secret_ref *ref = k ? p.login.second : p.login.first;

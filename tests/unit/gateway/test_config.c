@@ -502,6 +502,12 @@ static const struct {
 	  "a.yaml:8: spec.webhook.e: endpoint can't be empty (add `endpoint: /a/path`)\n" },
 	{ SOURCE "    e: {endpoint: '', port: '1', method: POST}\n",
 	  "a.yaml:8: spec.webhook.e.endpoint: endpoint can't be empty (add `endpoint: /a/path`)\n" },
+	{ HEAD("EventSource",
+	       "web") "  holdfast: {dataDir: d}\n"
+		      "  gitlab:\n"
+		      "    e: {webhook: {port: '1', url: 'https://e'}, events: [PushEvents], projects: ['1'],\n"
+		      "        gitlabBaseURL: 'https://g', accessToken: {name: n, key: a}}\n",
+	  "a.yaml:8: spec.gitlab.e.webhook: endpoint can't be empty (add `endpoint: /a/path`)\n" },
 	{ SOURCE "    e: {endpoint: /e, method: POST}\n",
 	  "a.yaml:8: spec.webhook.e: port can't be empty (add `port: \"12000\"`)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: http, method: POST}\n",
