@@ -367,6 +367,55 @@ static void a_rejection_carries_its_reason_and_leaves_no_memory(void **state)
 	counter_close(&c);
 }
 
+/* Whoever applies says with every outcome whether a rejection would be for good. */
+static void only_a_rejection_is_retryable(void **state)
+{
+	struct delivery_answer a;
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 0);
+	start(&c);
+	end(&c, DELIVERY_APPLIED, true, "busy");
+	assert_true(inbox_answer(c.i, &a));
+	assert_int_equal(a.outcome, DELIVERY_APPLIED);
+	assert_false(a.retryable);
+	assert_int_equal(a.reason.n, 0);
+	assert_int_equal(stats(&c).rejected_retryable, 0);
+	counter_close(&c);
+}
+
+/* The peer sends it again on its next stream; until then what stands behind it is applied. */
+static void what_was_rejected_for_now_is_new_when_it_comes_again(void **state)
+{
+	struct delivery_event e = event("a", "s1", 1);
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 5);
+	put(&c, "a", "o1", 6);
+	start(&c);
+	end(&c, DELIVERY_REJECTED, true, "busy");
+	start(&c);
+	assert_int_equal(inbox_connected(c.i, 2), E_OK);
+	assert_int_equal(inbox_put(c.i, 2, &e), E_OK);
+	start(&c);
+	applied(&c);
+	start(&c);
+	applied(&c);
+	say(&c);
+	expect(&c, "apply a spec 1\n"
+		   "apply a command 1\n"
+		   "apply a spec 1\n"
+		   "rejected a 1 #5, retryable: busy\n"
+		   "applied a 1 #6\n"
+		   "applied a 1 #1\n");
+	assert_int_equal(stats(&c).repeats, 0);
+	counter_close(&c);
+}
+
 static void a_reason_of_any_length_is_answered_in_bounds(void **state)
 {
 	char reason[2 * DELIVERY_REASON_MAX + 1];
@@ -619,6 +668,8 @@ int main(void)
 		cmocka_unit_test(what_was_overtaken_on_the_way_is_dropped),
 		cmocka_unit_test(an_older_stream_is_fenced),
 		cmocka_unit_test(a_rejection_carries_its_reason_and_leaves_no_memory),
+		cmocka_unit_test(only_a_rejection_is_retryable),
+		cmocka_unit_test(what_was_rejected_for_now_is_new_when_it_comes_again),
 		cmocka_unit_test(a_reason_of_any_length_is_answered_in_bounds),
 		cmocka_unit_test(a_poison_event_holds_nobody_up),
 		cmocka_unit_test(the_window_bounds_what_is_held),
