@@ -480,6 +480,23 @@ static void a_deletion_here_says_the_uid_that_the_principal_knows(void **state)
 	stage_end(&st);
 }
 
+/* Its people decide whether what they made becomes a copy. Those at the principal are told that it does not. */
+static void why_an_application_is_not_adopted_is_told(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_put(&st, "{'metadata':{'name':'web','namespace':'site','uid':'l1','annotations':"
+		       "{'argocd.argoproj.io/adoption-policy':'never'}},'spec':{}}");
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_expect(
+		&st,
+		"rejected web_u1_1: an application of this name is here already, and its adoption policy is never\n"
+		"error\n");
+	stage_end(&st);
+}
+
 static void drift_is_reverted_and_a_copy_that_was_deleted_is_made_again(void **state)
 {
 	struct stage st;
@@ -1318,6 +1335,7 @@ int main(void)
 		cmocka_unit_test(an_application_on_its_way_out_goes_when_the_agent_has_deleted_it),
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
+		cmocka_unit_test(why_an_application_is_not_adopted_is_told),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
 		cmocka_unit_test(a_copy_whose_record_was_lost_is_asked_for_as_a_whole),
 		cmocka_unit_test(what_is_not_here_is_asked_for_where_the_principal_has_it),
