@@ -11,7 +11,7 @@ X(conns_max,           "connections",         COUNT, 1,    1000000,         1000
 X(conns_per_addr_max,  "connectionsPerAddress", COUNT, 0,  1000000,         0,          "",     "Open connections of one client address; 0 is no limit.")
 X(head_ms,             "headerTimeout",       TIME, 100,   600000,          10000,      "ms",   "From the first byte of a request to the end of its header; more answers 408.")
 X(body_ms,             "bodyTimeout",         TIME, 100,   3600000,         30000,      "ms",   "From the end of the header to the end of the body; more answers 408.")
-X(idle_ms,             "idleTimeout",         TIME, 1000,  3600000,         120000,     "ms",   "Between two requests of a connection; then it is closed.")
+X(idle_ms,             "idleTimeout",         TIME, 1000,  3600000,         120000,     "ms",   "Between two requests of a connection; then it is closed. A proxy in front should close first: nginx does after 60s, Envoy after 1h.")
 X(write_ms,            "writeTimeout",        TIME, 100,   600000,          10000,      "ms",   "For a client to take its answer; then the connection is closed.")
 X(drain_ms,            "drainTimeout",        TIME, 0,     600000,          10000,      "ms",   "After SIGTERM, for requests in flight; then they are cut.")
 X(store_max,           "storeSize",           SIZE, 1 << 20, 1ull << 46,    10ull << 30, "bytes", "Cap on the store. At 85 % a warning, at the cap new events are refused with 503.")
