@@ -6,6 +6,7 @@
  *           Both ends use it: a receiver for its inbox, a sender, with the bytes it has encoded, for its outbox.
  * Owner     the delivery event borrows from the wire event, the blob and the arena.
  * Errors    E_MALFORMED  without resource id or event id, over-long, or an object event that names no object
+ *                        or has to be searched for a name and is too large (members.h)
  *           E_UNSUPPORTED  a control event: it is never delivered
  *           E_NOMEM
  * Source    argocd-agent facts 1.2 (subject), 2.7, 2.8; docs/delivery.md "Two keys"

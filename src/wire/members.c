@@ -8,9 +8,11 @@ enum err members_open(struct str json, struct buf *arena, struct str *ret_object
 	size_t from;
 	enum err err;
 
+	if (json.n > MEMBERS_TEXT_MAX)
+		return why_set(why, E_MALFORMED, "its data is larger than %u MiB", MEMBERS_TEXT_MAX >> 20);
 	/* The text, its strings decoded, and bytes decoded from some of those. */
-	if (json.n > SIZE_MAX / 4 || !buf_reserve(arena, json.n * 3 + 16))
-		return why_set(why, arena->err ? arena->err : E_LIMIT, "no room for its data");
+	if (!buf_reserve(arena, json.n * 3 + 16))
+		return why_set(why, arena->err, "no room for its data");
 	from = arena->n;
 	if (json.n == 0)
 		json = STR("{}");

@@ -4,14 +4,17 @@
  * Shape     the text is checked and compacted once; then its members are found by event/json_members.h. Of a name that stands twice
  *           the last counts, as in Go.
  * Owner     everything is lent from the arena, which is used for one payload and reserved at the start, so that it does not move.
- * Errors    E_MALFORMED  not JSON, no object, or a member of another type; E_NOMEM
+ * Errors    E_MALFORMED  not JSON, no object, too large, or a member of another type; E_NOMEM
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/why.h"
 
-#define MEMBERS_MAX 8
+#define MEMBERS_MAX      8
+
+/* What is larger is no object (docs/reference/wire.md); the arena of a peer stays as large as its largest payload. */
+#define MEMBERS_TEXT_MAX (4u << 20)
 
 struct member {
 	const char *name;

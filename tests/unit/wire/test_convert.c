@@ -152,6 +152,32 @@ static void what_cannot_be_delivered_is_refused(void **state)
 	}
 }
 
+/* It would be refused as an object anyway; to look for a name in 200 MiB took three times as much memory, which the peer's arena kept. */
+static void a_payload_too_large_for_an_object_is_not_searched_for_a_name(void **state)
+{
+	static const char begin[] = "{\"metadata\":{\"name\":\"app\"}}";
+	struct wire_event e = {
+		.type = WIRE_CREATE, .target = WIRE_TO_APPLICATION, .resource_id = STR("r"), .event_id = STR("r_1")
+	};
+	char *text = mem_alloc((4 << 20) + 1);
+	struct delivery_event d;
+	struct buf arena = { 0 };
+	struct why why = { 0 };
+
+	(void)state;
+	memset(text, ' ', (4 << 20) + 1);
+	memcpy(text, begin, sizeof(begin) - 1);
+	e.data = (struct str){ text, (4 << 20) + 1 };
+	assert_int_equal(wire_to_delivery(&e, NULL, &upstream, &arena, &d, &why), E_MALFORMED);
+	assert_string_equal(why.text, "its data is larger than 4 MiB");
+	assert_int_equal(arena.cap, 0);
+	e.data.n--;
+	assert_int_equal(wire_to_delivery(&e, NULL, &upstream, &arena, &d, &why), E_OK);
+	assert_true(str_is(d.name, "app"));
+	buf_release(&arena);
+	mem_free(text);
+}
+
 static void answers_and_heartbeats_are_not_delivered(void **state)
 {
 	static const enum wire_type types[] = { WIRE_PING, WIRE_PONG, WIRE_PROCESSED };
@@ -196,6 +222,7 @@ int main(void)
 		cmocka_unit_test(every_event_has_its_ordering_key),
 		cmocka_unit_test(the_order_counts_where_it_was_agreed_and_the_bytes_go_along),
 		cmocka_unit_test(what_cannot_be_delivered_is_refused),
+		cmocka_unit_test(a_payload_too_large_for_an_object_is_not_searched_for_a_name),
 		cmocka_unit_test(answers_and_heartbeats_are_not_delivered),
 		cmocka_unit_test(subjects_are_taken_apart),
 		cmocka_unit_test(without_memory_it_says_so),
