@@ -357,6 +357,24 @@ static void a_ledger_that_is_taken_away_refuses_until_it_is_back(void **state)
 	}
 }
 
+static void a_log_that_is_taken_away_is_missed_and_loses_nothing(void **state)
+{
+	struct run run = run_init();
+	char path[128];
+
+	(void)state;
+	power_reset(6);
+	assert_int_equal(ledger_fixture_open(run.f), E_OK);
+	assert_int_equal(wave(&run), E_OK);
+	snprintf(path, sizeof(path), "%s/ledger.db-wal", run.f->f->dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(wave(&run), E_UNAVAILABLE);
+	until_well(&run);
+	look(&run);
+	ledger_fixture_close(run.f);
+	run_release(&run);
+}
+
 static void a_full_disk_refuses_and_loses_nothing(void **state)
 {
 	struct run run = run_init();
@@ -388,6 +406,7 @@ int main(void)
 		cmocka_unit_test(each_allocation_of_ours_may_fail),
 		cmocka_unit_test(a_ledger_that_failed_refuses_and_comes_back),
 		cmocka_unit_test(a_ledger_that_is_taken_away_refuses_until_it_is_back),
+		cmocka_unit_test(a_log_that_is_taken_away_is_missed_and_loses_nothing),
 		cmocka_unit_test(a_full_disk_refuses_and_loses_nothing),
 	};
 
