@@ -37,6 +37,7 @@ struct forwarder {
 	size_t flying_bytes;
 	bool bus_up;
 	bool read_failed; /* said so already */
+	bool standstill;  /* likewise */
 	uint64_t read_again_ms;
 	uint64_t peeked;     /* position whose time stands in oldest_ms */
 	struct metrics *own; /* when the caller counts nothing */

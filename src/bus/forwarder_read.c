@@ -137,6 +137,20 @@ static void send_again(struct forwarder *f, struct entry *e)
 	}
 }
 
+/* Else it would seem that only this route waits. */
+static void note_standstill(struct forwarder *f)
+{
+	const struct entry *first = f->lanes.first;
+	bool stands = f->lanes.count >= f->config.span && first->lane->state != LANE_OPEN;
+
+	if (stands && !f->standstill)
+		log_warn("forwarder", "all routes wait: they are as far past an event that is not taken as they may go",
+			 LOG_S("event_source", first->lane->key),
+			 LOG_S("event_name", first->lane->key + strlen(first->lane->key) + 1),
+			 LOG_U("position", first->pos), LOG_U("past", f->config.span));
+	f->standstill = stands;
+}
+
 void forwarder_send_all(struct forwarder *f)
 {
 	struct entry *e;
@@ -145,4 +159,5 @@ void forwarder_send_all(struct forwarder *f)
 		send_again(f, e);
 	while (read_next(f))
 		;
+	note_standstill(f);
 }

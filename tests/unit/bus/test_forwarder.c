@@ -4,11 +4,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "../store/fixture.h"
 #include "../store/power_vfs.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "bus/embedded.h"
 #include "bus/forwarder.h"
 #include "bus/replay.h"
@@ -421,8 +423,22 @@ static enum err refuse_b_for_a_span(struct script_bus *b, const struct bus_publi
 	return str_is(p->name, "b") && b->taken_count < SPAN - 1 ? E_UNAVAILABLE : take(b, p);
 }
 
+static unsigned lines_of(int log, const char *text)
+{
+	char all[8192];
+	ssize_t size = pread(log, all, sizeof(all) - 1, 0);
+	unsigned n = 0;
+
+	assert_true(size >= 0);
+	all[size] = 0;
+	for (const char *at = all; (at = strstr(at, text)); at++)
+		n++;
+	return n;
+}
+
 static void what_waits_is_tried_again_when_others_went_past_it_as_far_as_they_may(void **state)
 {
+	int log = memfd_create("log", MFD_CLOEXEC);
 	struct fixture *f = open_store();
 	struct forwarder *forwarder;
 
@@ -432,12 +448,16 @@ static void what_waits_is_tried_again_when_others_went_past_it_as_far_as_they_ma
 	for (unsigned i = 1; i < 3 * SPAN; i++)
 		put(f, "a", "a", "");
 	wide = SPAN;
+	log_setup(log, LOG_WARN, LOG_FORMAT_JSON);
 	forwarder = start(f, &script.bus, 4);
 	wide = 0;
 	wait_until_forwarded(forwarder);
 	forwarder_stop(forwarder, 0);
+	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
 	assert_int_equal(script.taken_count, 3 * SPAN);
 	assert_string_equal(script.taken[SPAN - 1], "b0"); /* no further than that */
+	assert_int_equal(lines_of(log, "\"all routes wait"), 1);
+	close(log);
 	fixture_free(f);
 }
 
