@@ -1,3 +1,4 @@
+#include "sync/marks.h"
 #include "sync/role_impl.h"
 
 /* The principal gets everything, the status included, in one event. */
@@ -11,8 +12,9 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 
 static enum err prepare(const struct role *r, enum wire_type type, enum object_kind kind, json_object **tree)
 {
-	(void)r, (void)type, (void)kind, (void)tree;
-	return E_OK;
+	(void)r, (void)type, (void)kind;
+	/* Of what it was a copy once, when the agent was managed: here it is the original. */
+	return tree_mark_set(*tree, "annotations", MARK_SOURCE_UID, NULL);
 }
 
 static enum err locate(const struct role *r, const struct wire_event *e, enum object_kind kind, json_object **incoming,

@@ -92,6 +92,20 @@ def test_an_operation_asked_for_at_the_principal_reaches_the_agent(pair):
     assert "operation" not in truth.status("guestbook")
 
 
+def test_an_operation_is_terminated_from_the_principal(pair):
+    principal, agent = pair
+    truth = principal.tree(SITE)
+    running = {"phase": "Running", "startedAt": "2026-01-01T00:00:00Z"}
+    truth.put("guestbook", application("r1", name="guestbook"))
+    wait_until(lambda: agent.tree.get("guestbook"), "the copy is there")
+    agent.tree.put_status("guestbook", {"status": {"operationState": running}})
+    wait_until(lambda: (truth.status("guestbook") or {}).get("status"), "it runs")
+    truth.put_status("guestbook", {"status": {"operationState": {**running, "phase": "Terminating"}}})
+    wait_until(lambda: agent.tree.status("guestbook")["status"]["operationState"]["phase"] == "Terminating", "it is to end")
+    agent.tree.put_status("guestbook", {"status": {"operationState": {**running, "phase": "Failed"}}})
+    wait_until(lambda: truth.status("guestbook")["status"]["operationState"]["phase"] == "Failed", "it has ended")
+
+
 def test_what_a_site_without_status_has_done_is_heard_of(pair):
     """A controller that leaves no status behind: the wish is gone all the same, and so is a status that went."""
     principal, agent = pair
@@ -242,6 +256,23 @@ def test_an_autonomous_agent_reports_what_it_has(net):
     assert agent.tree.revision("guestbook") == "r1"
     agent.tree.remove("guestbook")
     wait_until(lambda: copies.get("guestbook") is None, "its deletion, too")
+
+
+def test_what_an_agent_had_is_its_own_when_it_becomes_autonomous(net):
+    principal = net.principal()
+    agent = net.agent(SITE, principal).wait_connected()
+    truth = principal.tree(SITE)
+    truth.put("guestbook", application("r1"))
+    truth.put("shop", application("r1"))
+    wait_until(lambda: agent.tree.names() == {"guestbook", "shop"}, "the copies are there")
+    agent.stop()
+    agent.process.command[agent.process.command.index("managed")] = "autonomous"
+    agent.start().ready().wait_connected()
+    wait_until(lambda: truth.source_uid("guestbook") and truth.source_uid("shop"), "the principal has the copies")
+    agent.tree.remove("shop")
+    wait_until(lambda: truth.names() == {"guestbook"}, "the deletion is there")
+    agent.tree.put("guestbook", application("r2"))
+    wait_until(lambda: truth.revision("guestbook") == "r2", "the change is there")
 
 
 def test_an_operation_reaches_an_autonomous_agent(net):

@@ -56,7 +56,7 @@ static void describe(struct stage *st, const struct wire_event *e)
 	if (wire_is_object(e) && e->data.n && tree_parse(e->data, &why, &tree) == E_OK) {
 		const char *uid = tree_mark(tree, "annotations", MARK_SOURCE_UID);
 
-		if (e->type == WIRE_DELETE && uid[0])
+		if ((e->type == WIRE_DELETE || e->type == WIRE_CREATE) && uid[0])
 			buf_addf(&st->said, ", source-uid %s", uid);
 		if (e->type == WIRE_STATUS_UPDATE && tree_get(tree, "spec", NULL))
 			buf_lit(&st->said, ", with its spec");

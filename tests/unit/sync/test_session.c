@@ -834,6 +834,18 @@ static void the_stub_of_an_autonomous_agents_deletion_is_taken(void **state)
 	stage_end(&st);
 }
 
+/* A copy of the time when it was managed: with the UID of another object the principal would ignore its deletion. */
+static void what_an_autonomous_agent_shows_is_its_own(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_TWO_STEPS);
+	stage_put(&st, AT_SITE("l1", "u1", ""));
+	stage_expect(&st, "create web_l1_1\n");
+	stage_end(&st);
+}
+
 /* As with a managed agent's status. */
 static void what_a_go_agent_says_may_overtake_its_answer_to_a_refresh(void **state)
 {
@@ -1359,6 +1371,7 @@ int main(void)
 		cmocka_unit_test(a_command_for_a_copy_that_is_being_made_again_comes_again),
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
+		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_failed_between_two_writes_is_not_taken_for_drift),
 		cmocka_unit_test(what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody),
