@@ -25,7 +25,7 @@
 
 #define HTTP_READ_SIZE  (32 << 10) /* bytes per read; also the most that one connection can pipeline ahead */
 #define HTTP_DRAIN_MAX  (64 << 10) /* bytes of an unwanted body that are read to keep the connection */
-#define HTTP_LINGER_MAX (1 << 20)  /* bytes that are read and dropped so that the client sees the last answer */
+#define HTTP_LINGER_MAX (64 << 20) /* bytes that are read and dropped so that the client sees the last answer */
 #define HTTP_LINGER_MS  2000       /* the same in time */
 #define HTTP_PIECE_MAX  4096       /* bytes of a body that are copied behind the head, to be sent in one piece */
 #define HTTP_SPARE_MAX  64         /* exchanges kept for the next requests */

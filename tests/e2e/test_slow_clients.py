@@ -305,3 +305,11 @@ def test_many_large_bodies_at_once_stay_within_the_memory(served):
         assert peak - before < 24 * 1024, (before, peak)
     wait_until(lambda: body_status(g, body)[0] == 200, "memory is free again")
     assert len(g.events()) == answers.count(200) + 1
+
+
+def test_a_body_that_is_refused_may_be_sent_to_its_end(gateway):
+    """As nginx sends it, which otherwise answers 502 in our place."""
+    g = gateway().start()
+    with Peer(g.port) as p:
+        p.send(POST + b"%d\r\n\r\n" % (16 << 20), b" " * (16 << 20))
+        assert p.answer()[0] == 413
