@@ -1,9 +1,12 @@
 #include "backend/apply.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "base/rand.h"
+#include "event/json_walk.h"
+
+/* As keys stand in a text. */
+#define STATUS    "\"status\""
+#define OPERATION "\"operation\""
 
 static enum err check_uid(const struct backend_write *w, const struct object *current, struct why *why)
 {
@@ -36,74 +39,135 @@ enum err apply_check(const struct backend_write *w, const struct object *current
 	return E_OK;
 }
 
-/* The member of `from` in place of that of `tree`. False: no memory. */
-static bool move_member(json_object *tree, json_object *from, const char *key)
-{
-	json_object *value = tree_get(from, key, NULL);
+/* ---- what is there afterwards --------------------------------------------------------------------------------------- */
 
-	json_object_object_del(tree, key);
-	if (!value)
-		return true;
-	if (tree_put(tree, key, json_object_get(value)) == 0)
-		return true;
-	json_object_put(value);
-	return false;
+static void put_key(struct buf *text, struct str key)
+{
+	if (text->n && text->p[text->n - 1] != '{')
+		buf_char(text, ',');
+	buf_str(text, key);
+	buf_char(text, ':');
 }
 
-json_object *apply_tree(enum backend_verb verb, json_object *wanted, json_object *current)
+static void put_member(struct buf *text, struct str key, struct str value)
+{
+	put_key(text, key);
+	buf_str(text, value);
+}
+
+static void put_id(struct buf *text, struct str key, const char *id)
+{
+	if (!id)
+		return;
+	put_key(text, key);
+	buf_json(text, str_of(id));
+}
+
+/* With these ids, in their places or behind the rest. */
+static void put_metadata(struct buf *text, struct json_walk *w, const char *uid, const char *version)
+{
+	json_walk_enter(w);
+	buf_char(text, '{');
+	while (json_walk_next(w)) {
+		struct str key = json_walk_key(w), value = json_walk_value(w);
+
+		if (uid && str_is(key, "\"uid\""))
+			put_id(text, key, TAKE(uid));
+		else if (version && str_is(key, "\"resourceVersion\""))
+			put_id(text, key, TAKE(version));
+		else
+			put_member(text, key, value);
+	}
+	put_id(text, (struct str)STR("\"uid\""), uid);
+	put_id(text, (struct str)STR("\"resourceVersion\""), version);
+	buf_char(text, '}');
+}
+
+/* All but what comes from the other object. */
+static void put_base(struct buf *text, struct str base, bool with_operation, const char *uid, const char *version)
+{
+	struct json_walk w = json_walk(base);
+
+	json_walk_enter(&w);
+	while (json_walk_next(&w)) {
+		struct str key = json_walk_key(&w);
+
+		if (str_is(key, "\"metadata\"")) {
+			put_key(text, key);
+			put_metadata(text, &w, uid, version);
+			continue;
+		}
+		struct str value = json_walk_value(&w);
+
+		if (!str_is(key, STATUS) && (with_operation || !str_is(key, OPERATION)))
+			put_member(text, key, value);
+	}
+}
+
+static void put_other(struct buf *text, struct str other, const char *wanted)
+{
+	struct json_walk w = json_walk(other);
+
+	json_walk_enter(&w);
+	while (json_walk_next(&w)) {
+		struct str key = json_walk_key(&w), value = json_walk_value(&w);
+
+		if (str_is(key, wanted) && !str_is(value, "null"))
+			put_member(text, key, value);
+	}
+}
+
+/* Made of two it may have more than may be: a value takes two bytes at least. */
+static enum err check_values(struct str text, struct why *why)
+{
+	json_object *tree = NULL;
+	enum err err = text.n < 2 * (size_t)OBJECT_VALUES_MAX ? E_OK : tree_parse(text, why, &tree);
+
+	json_object_put(tree);
+	return err;
+}
+
+enum err apply_text(enum backend_verb verb, const struct object *wanted, const struct object *current,
+		    const struct apply_ids *ids, struct buf *text, struct why *why)
 {
 	bool is_put = verb == BACKEND_PUT;
-	json_object *tree = tree_fork(is_put ? wanted : current), *from = is_put ? current : wanted;
+	struct str there = blob_view(current ? current->json : NULL), came = blob_view(wanted->json);
+	struct str other = is_put ? there : came;
 
-	if (tree && move_member(tree, from, "status") && (is_put || move_member(tree, from, "operation")))
-		return tree;
-	json_object_put(tree);
-	return NULL;
+	(void)buf_reserve(text, there.n + came.n + 2 * (size_t)UUID_MAX);
+	buf_char(text, '{');
+	put_base(text, is_put ? came : there, /* with_operation= */ is_put, ids->uid, ids->version);
+	put_other(text, other, STATUS);
+	if (!is_put)
+		put_other(text, other, OPERATION);
+	buf_char(text, '}');
+	return text->err == E_OK ? check_values(buf_view(text), why) : why_set(why, text->err, "object");
 }
 
-static enum err stamp(json_object *tree, enum object_kind kind, const char *uid, const char *version, struct why *why,
-		      struct object **ret_object)
+/* Is `text`, which has another version, what `current` says? */
+static bool is_same(const struct backend_write *w, const struct object *current, const struct apply_ids *ids,
+		    struct str text)
 {
-	enum err err = tree_meta_set(tree, "uid", uid);
-
-	if (err == E_OK)
-		err = tree_meta_set(tree, "resourceVersion", version);
-	if (err != E_OK)
-		return why_set(why, err, "metadata");
-	return object_share(kind, tree, why, ret_object);
-}
-
-/* Does `o` say the same as `current` but for its version? */
-static bool is_same(const struct object *o, const struct object *current)
-{
-	CLEANUP(buf_release) struct buf text = { 0 };
-	json_object *tree = NULL;
-	bool same;
+	CLEANUP(buf_release) struct buf as_it_was = { 0 };
+	struct apply_ids was = { ids->uid, current->version };
 
 	/* Where the rest differs in length there is no need to look. */
-	if (o->json->n - strlen(o->version) != current->json->n - strlen(current->version))
-		return false;
-	tree = object_tree_own(o);
-	same = tree && tree_meta_set(tree, "resourceVersion", current->version) == E_OK &&
-	       tree_write(tree, &text, NULL) == E_OK && str_eq(buf_view(&text), blob_view(current->json));
-	json_object_put(tree);
-	return same;
+	return text.n - strlen(ids->version) == current->json->n - strlen(current->version) &&
+	       apply_text(w->verb, w->object, current, &was, &as_it_was, NULL) == E_OK &&
+	       str_eq(buf_view(&as_it_was), blob_view(current->json));
 }
 
-enum err apply_merge(const struct backend_write *w, const struct object *current, const char *uid, const char *version,
+enum err apply_merge(const struct backend_write *w, const struct object *current, const struct apply_ids *ids,
 		     struct why *why, struct object **ret_object, bool *ret_changed)
 {
-	json_object *wanted = object_tree(w->object), *there = current ? object_tree(current) : NULL, *tree = NULL;
-	enum err err;
+	CLEANUP(buf_release) struct buf text = { 0 };
+	enum err err = apply_text(w->verb, w->object, current, ids, &text, why);
 
-	if (wanted && (there || !current))
-		tree = apply_tree(w->verb, wanted, there);
-	err = tree ? stamp(tree, w->object->kind, uid, version, why, ret_object) : why_set(why, E_NOMEM, "object");
 	if (err == E_OK)
-		*ret_changed = !current || !is_same(*ret_object, current);
-	json_object_put(tree);
-	json_object_put(wanted);
-	json_object_put(there);
+		err = object_with(w->verb == BACKEND_PUT ? w->object : current, ids->uid, ids->version, buf_view(&text),
+				  why, ret_object);
+	if (err == E_OK)
+		*ret_changed = !current || !is_same(w, current, ids, buf_view(&text));
 	return err;
 }
 

@@ -12,17 +12,21 @@
 /* Does what is there (NULL: nothing) fit what the write expects? */
 enum err apply_check(const struct backend_write *w, const struct object *current, struct why *why);
 
-/*
- * The content after a PUT or STATUS of `wanted` over `current` (NULL: nothing), forked from one of them (tree_fork()). NULL without
- * memory.
- */
-json_object *apply_tree(enum backend_verb verb, json_object *wanted, json_object *current);
+/* What the backend gives an object; NULL: what its text says stays. */
+struct apply_ids {
+	const char *uid;
+	const char *version;
+};
 
 /*
- * What a PUT or STATUS makes of `current` (NULL: nothing), with these ids. `*ret_changed`: it differs
- * from `current` in more than the version.
+ * The text after a PUT or STATUS of `wanted` over `current` (NULL: nothing), appended: pieces of theirs, no tree. E_LIMIT: the two
+ * together have too much.
  */
-enum err apply_merge(const struct backend_write *w, const struct object *current, const char *uid, const char *version,
+enum err apply_text(enum backend_verb verb, const struct object *wanted, const struct object *current,
+		    const struct apply_ids *ids, struct buf *text, struct why *why);
+
+/* The object of that text, which has both ids. `*ret_changed`: it differs from `current` in more than the version. */
+enum err apply_merge(const struct backend_write *w, const struct object *current, const struct apply_ids *ids,
 		     struct why *why, struct object **ret_object, bool *ret_changed);
 
 /* A new UID: random, with dashes. */

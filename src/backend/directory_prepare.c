@@ -120,13 +120,15 @@ static bool prepare_tree(struct batch *b, struct directory_job *job, json_object
 /* Trees of its own: this is not the objects' thread. */
 static bool prepare_content(struct batch *b, struct directory_job *job)
 {
-	json_object *wanted = object_tree_own(job->write->object), *arranged = NULL, *tree = NULL;
-	json_object *current = job->current ? object_tree_own(job->current) : NULL;
-	bool ok = wanted && (current || !job->current) &&
-		  (tree = apply_tree(job->write->verb, wanted, current)) != NULL &&
-		  directory_arrange(tree, &arranged) == E_OK && prepare_tree(b, job, arranged, current);
+	CLEANUP(buf_release) struct buf text = { 0 };
+	const struct apply_ids as_they_are = { 0 };
+	json_object *current = job->current ? object_tree_own(job->current) : NULL, *tree = NULL, *arranged = NULL;
+	bool ok = (current || !job->current) &&
+		  apply_text(job->write->verb, job->write->object, job->current, &as_they_are, &text, &job->why) ==
+			  E_OK &&
+		  (tree = tree_again(buf_view(&text))) != NULL && directory_arrange(tree, &arranged) == E_OK &&
+		  prepare_tree(b, job, arranged, current);
 
-	json_object_put(wanted);
 	json_object_put(current);
 	json_object_put(tree);
 	json_object_put(arranged);

@@ -142,7 +142,7 @@ static enum err put(struct memory_store *s, struct backend_write *w, struct obje
 	enum err err;
 
 	next_ids(s, current, &ids);
-	err = apply_merge(w, current, ids.uid, ids.version, &w->why, &o, ret_changed);
+	err = apply_merge(w, current, &(struct apply_ids){ ids.uid, ids.version }, &w->why, &o, ret_changed);
 	if (err == E_OK && *ret_changed)
 		err = set(s, o);
 	if (err == E_OK && *ret_changed)

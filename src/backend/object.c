@@ -285,6 +285,15 @@ enum err object_share(enum object_kind kind, json_object *tree, struct why *why,
 	return err;
 }
 
+enum err object_with(const struct object *o, const char *uid, const char *version, struct str written, struct why *why,
+		     struct object **ret_object)
+{
+	struct identity id = { str_of(o->namespace), str_of(o->name), str_of(uid), str_of(version),
+			       str_of(o->source_uid) };
+
+	return object_of(o->kind, &id, written, why, ret_object);
+}
+
 enum err object_new(enum object_kind kind, struct str json, struct why *why, struct object **ret_object)
 {
 	json_object *tree = NULL;

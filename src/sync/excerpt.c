@@ -1,6 +1,7 @@
 #include "sync/excerpt.h"
 
 #include "event/json_walk.h"
+#include "sync/marks.h"
 
 /* What it is an excerpt for, and where it goes. */
 struct excerpt {
@@ -72,4 +73,34 @@ void excerpt_reported(struct str json, const char *namespace, struct buf *out)
 	struct json_walk w = json_walk(json);
 
 	members(&(struct excerpt){ .namespace = namespace, .out = out }, &w, /* top= */ true);
+}
+
+static bool is_bare_metadata(struct json_walk *w)
+{
+	bool bare = true;
+
+	json_walk_enter(w);
+	while (json_walk_next(w)) {
+		struct str key = json_walk_key(w), value = json_walk_value(w);
+
+		bare = bare && !str_is(key, "\"labels\"") && !str_contains(value, STR(MARK_REFRESH));
+	}
+	return bare;
+}
+
+bool excerpt_is_bare(struct str json)
+{
+	struct json_walk w = json_walk(json);
+	bool bare = true;
+
+	json_walk_enter(&w);
+	while (bare && json_walk_next(&w)) {
+		struct str key = json_walk_key(&w);
+
+		if (str_is(key, "\"metadata\""))
+			bare = is_bare_metadata(&w);
+		else
+			bare = json_walk_value(&w).n && !is_told(key);
+	}
+	return bare;
 }

@@ -12,3 +12,6 @@ bool excerpt_desired(struct str json, struct buf *out);
 
 /* Append what a copy reports: of the top apiVersion, kind, metadata, status and operation, as if it lay in this namespace. */
 void excerpt_reported(struct str json, const char *namespace, struct buf *out);
+
+/* Has it no status, operation, labels or refresh? Then no tree is needed to know what a copy reports: nothing. */
+bool excerpt_is_bare(struct str json);

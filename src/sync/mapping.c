@@ -39,9 +39,14 @@ const char *mapping_unprefixed(const char *agent, const char *name)
 
 /* ---- the principal ---------------------------------------------------------------------------------------------- */
 
+static bool says_skip(json_object *labels)
+{
+	return strcmp(graft_text(graft_member(labels, LABEL_SKIP_SYNC)), "true") == 0;
+}
+
 bool mapping_skipped(json_object *tree)
 {
-	return strcmp(tree_mark(tree, "labels", LABEL_SKIP_SYNC), "true") == 0;
+	return says_skip(tree_get(tree, "metadata", "labels", NULL));
 }
 
 static bool is_allowed(const struct patterns *allowed, const char *namespace)
@@ -197,19 +202,17 @@ enum err mapping_reported_as(const struct mapping_agent *m, enum object_kind kin
 	return E_OK;
 }
 
-enum mapping_reason mapping_admits(const struct mapping_agent *m, enum object_kind kind, json_object *local)
+enum mapping_reason mapping_admits(const struct mapping_agent *m, const struct object *local, json_object *labels)
 {
-	const char *namespace = tree_meta(local, "namespace");
-
-	if (mapping_skipped(local))
+	if (says_skip(labels))
 		return MAPPING_SKIPPED;
-	if (kind != OBJECT_APPLICATION)
+	if (local->kind != OBJECT_APPLICATION)
 		return MAPPING_OK;
-	if (strcmp(namespace, m->namespace) != 0 && !is_allowed(m->allowed, namespace))
+	if (strcmp(local->namespace, m->namespace) != 0 && !is_allowed(m->allowed, local->namespace))
 		return MAPPING_NAMESPACE;
-	if (!selector_match(m->selector, tree_get(local, "metadata", "labels", NULL)))
+	if (!selector_match(m->selector, labels))
 		return MAPPING_SELECTOR;
-	if (m->ignore_unmanaged && !tree_mark(local, "annotations", MARK_SOURCE_UID)[0])
+	if (m->ignore_unmanaged && !local->source_uid[0])
 		return MAPPING_UNMANAGED;
 	return MAPPING_OK;
 }

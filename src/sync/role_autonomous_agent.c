@@ -5,7 +5,7 @@
 static enum err describe(const struct role *r, const struct object *truth, json_object *tree,
 			 struct source_state *ret_state)
 {
-	if (mapping_admits(r->config.site, truth->kind, tree) != MAPPING_OK)
+	if (mapping_admits(r->config.site, truth, tree_get(tree, "metadata", "labels", NULL)) != MAPPING_OK)
 		return E_NOT_FOUND;
 	return digest_of(tree, DIGEST_WHOLE, &ret_state->desired);
 }

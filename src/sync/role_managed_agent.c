@@ -16,7 +16,7 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 	enum err err = E_NOMEM;
 
 	if (truth->kind != OBJECT_APPLICATION || !truth->source_uid[0] ||
-	    mapping_admits(r->config.site, truth->kind, tree) != MAPPING_OK)
+	    mapping_admits(r->config.site, truth, tree_get(tree, "metadata", "labels", NULL)) != MAPPING_OK)
 		return E_NOT_FOUND;
 	ret_state->status = role_no_status;
 	if (!status && !operation && !refresh[0])
@@ -134,7 +134,7 @@ static bool is_copy(const struct role *r, const struct object *local, json_objec
 	bool anywhere = site->by_destination && local->kind == OBJECT_APPLICATION;
 
 	return (anywhere || strcmp(local->namespace, site->namespace) == 0) &&
-	       mapping_admits(site, local->kind, tree) == MAPPING_OK;
+	       mapping_admits(site, local, tree_get(tree, "metadata", "labels", NULL)) == MAPPING_OK;
 }
 
 #define REMAPPED " remapped"

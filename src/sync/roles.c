@@ -51,13 +51,14 @@ static const struct role_rules *rules_of(const struct role *r)
 static enum err describe(void *ctx, const struct object *truth, struct source_state *ret_state)
 {
 	const struct role *r = ctx;
+	bool bare = r->config.end == ROLE_MANAGED_AGENT && excerpt_is_bare(blob_view(truth->json));
 	json_object *tree;
 	enum err err;
 
 	if (!role_has_kind(r->config.end, truth->kind))
 		return E_NOT_FOUND;
-	tree = object_tree(truth);
-	if (!tree)
+	tree = bare ? NULL : object_tree(truth);
+	if (!tree && !bare)
 		return E_NOMEM;
 	err = rules_of(r)->describe(r, truth, tree, ret_state);
 	json_object_put(tree);

@@ -204,6 +204,39 @@ static void writes_are_done_and_then_reported(void **state)
 	bench_end(&b);
 }
 
+/* An application with so many values more: `head`, a list of zeros, `tail`. */
+static struct object *large(const char *head, const char *tail)
+{
+	struct buf json = { 0 };
+	struct object *o = NULL;
+
+	buf_addf(&json, "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},%s[0", head);
+	for (size_t i = 0; i < OBJECT_VALUES_MAX * 6 / 10; i++)
+		buf_lit(&json, ",0");
+	buf_addf(&json, "]%s}", tail);
+	assert_int_equal(object_new(OBJECT_APPLICATION, buf_view(&json), NULL, &o), E_OK);
+	buf_release(&json);
+	return o;
+}
+
+static void what_spec_and_status_have_together_is_limited_too(void **state)
+{
+	struct bench b = { 0 };
+	struct object *spec = large("\"spec\":", ""), *status = large("\"spec\":{},\"status\":{\"s\":", "}");
+	struct request put = request(&b, "put", BACKEND_PUT, spec),
+		       told = request(&b, "status", BACKEND_STATUS, status);
+
+	(void)state;
+	bench_open(&b);
+	backend_write(b.b, &put.w);
+	backend_write(b.b, &told.w);
+	run_until(&b, b.now);
+	saw(&b, "synced; put ok1; a is at 1; status limit; ");
+	object_unref(spec);
+	object_unref(status);
+	bench_end(&b);
+}
+
 static void put_leaves_the_status_and_status_leaves_the_rest(void **state)
 {
 	struct bench b = { 0 };
@@ -525,6 +558,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_are_done_and_then_reported),
+		cmocka_unit_test(what_spec_and_status_have_together_is_limited_too),
 		cmocka_unit_test(put_leaves_the_status_and_status_leaves_the_rest),
 		cmocka_unit_test(expectations_are_checked_when_it_is_done),
 		cmocka_unit_test(what_a_person_does_is_reported),

@@ -1,6 +1,7 @@
 #include "sync/excerpt.h"
 
 #include "base/mem.h"
+#include "sync/marks.h"
 #include "trees.h"
 
 static const struct {
@@ -50,11 +51,32 @@ static void a_report_has_no_content_and_the_namespace_that_the_peer_knows(void *
 	buf_release(&out);
 }
 
+static void a_copy_is_bare_when_it_has_nothing_to_report(void **state)
+{
+	static const struct {
+		const char *json;
+		bool bare;
+	} bares[] = {
+		{ "{}", true },
+		{ "{\"metadata\":{\"name\":\"n\",\"annotations\":{\"a\":\"b\"}},\"spec\":{\"status\":1,\"labels\":{}}}",
+		  true },
+		{ "{\"metadata\":{\"name\":\"n\"},\"status\":{}}", false },
+		{ "{\"operation\":{},\"metadata\":{\"name\":\"n\"}}", false },
+		{ "{\"metadata\":{\"labels\":{},\"name\":\"n\"},\"spec\":{}}", false },
+		{ "{\"metadata\":{\"annotations\":{\"" MARK_REFRESH "\":\"hard\"},\"name\":\"n\"}}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bares); i++)
+		assert_int_equal(excerpt_is_bare(str_of(bares[i].json)), bares[i].bare);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_for_the_peer_is_left_out),
 		cmocka_unit_test(a_report_has_no_content_and_the_namespace_that_the_peer_knows),
+		cmocka_unit_test(a_copy_is_bare_when_it_has_nothing_to_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

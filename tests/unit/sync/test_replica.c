@@ -771,6 +771,14 @@ static void insist(struct scene *sc, enum wire_type type, const char *version, c
 	hush(sc);
 }
 
+/* Looks without an allocation, which might be the one to fail. */
+static bool site_says(const struct scene *sc, const char *part)
+{
+	const struct object *o = memory_store_get(sc->g.store, OBJECT_APPLICATION, "site", "web");
+
+	return o && str_contains(blob_view(o->json), str_of(part));
+}
+
 /* Whatever fails: what the peer was told is so, and still is after a restart. */
 static void every_allocation_may_fail(void **state)
 {
@@ -785,7 +793,7 @@ static void every_allocation_may_fail(void **state)
 		mem_fail_at(sc.fault = n += STEP);
 		insist(&sc, WIRE_CREATE, "1", ORIGINAL("u1", "r1", ""));
 		insist(&sc, WIRE_SPEC_UPDATE, "2", ORIGINAL("u1", "r2", ""));
-		assert_string_equal(at_site(&sc, "spec.source.targetRevision"), "\"r2\"");
+		assert_true(site_says(&sc, "\"targetRevision\":\"r2\""));
 		insist(&sc, WIRE_DELETE, "2", ORIGINAL("u1", "r2", ""));
 		count = mem_count();
 		mem_fail_at(0);
