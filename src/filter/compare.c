@@ -91,7 +91,7 @@ bool value_ordered(struct value a, struct value b)
 	return !(a.type == VALUE_FLOAT && isnan(a.number)) && !(b.type == VALUE_FLOAT && isnan(b.number));
 }
 
-bool value_empty(struct run *r, struct value v)
+bool value_empty(struct value v)
 {
 	switch ((enum value_type)v.type) {
 	case VALUE_NIL:
@@ -106,7 +106,6 @@ bool value_empty(struct run *r, struct value v)
 	case VALUE_MAP:
 		return v.form == FORM_JSON ? v.text.n == 2 : v.n == 0;
 	default:
-		(void)r;
 		return v.integer == 0;
 	}
 }

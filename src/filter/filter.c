@@ -212,5 +212,5 @@ bool run_condition(struct run *r, const struct filter *condition, struct value r
 {
 	struct value v;
 
-	return run_condition_value(r, condition, root, element, &v) && !value_empty(r, v);
+	return run_condition_value(r, condition, root, element, &v) && !value_empty(v);
 }

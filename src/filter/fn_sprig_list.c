@@ -106,8 +106,9 @@ enum err fn_sprig_uniq(struct call *c, struct value *ret)
 
 static bool is_something(struct call *c, struct value v, const struct list *so_far)
 {
+	(void)c;
 	(void)so_far;
-	return !value_empty(c->run, v);
+	return !value_empty(v);
 }
 
 enum err fn_sprig_compact(struct call *c, struct value *ret)

@@ -3,41 +3,41 @@
 
 enum err fn_sprig_default(struct call *c, struct value *ret)
 {
-	bool given = c->count > 1 && !value_empty(c->run, c->args[1]);
+	bool given = c->count > 1 && !value_empty(c->args[1]);
 
 	*ret = c->args[given];
-	return c->run->err;
+	return E_OK;
 }
 
 enum err fn_sprig_empty(struct call *c, struct value *ret)
 {
-	*ret = value_bool(value_empty(c->run, c->args[0]));
-	return c->run->err;
+	*ret = value_bool(value_empty(c->args[0]));
+	return E_OK;
 }
 
 enum err fn_sprig_coalesce(struct call *c, struct value *ret)
 {
 	*ret = value_nil();
 	for (size_t i = 0; i < c->count && ret->type == VALUE_NIL; i++)
-		if (!value_empty(c->run, c->args[i]))
+		if (!value_empty(c->args[i]))
 			*ret = c->args[i];
-	return c->run->err;
+	return E_OK;
 }
 
 enum err fn_sprig_all(struct call *c, struct value *ret)
 {
 	*ret = value_bool(true);
 	for (size_t i = 0; i < c->count; i++)
-		ret->truth &= !value_empty(c->run, c->args[i]);
-	return c->run->err;
+		ret->truth &= !value_empty(c->args[i]);
+	return E_OK;
 }
 
 enum err fn_sprig_any(struct call *c, struct value *ret)
 {
 	*ret = value_bool(false);
 	for (size_t i = 0; i < c->count; i++)
-		ret->truth |= !value_empty(c->run, c->args[i]);
-	return c->run->err;
+		ret->truth |= !value_empty(c->args[i]);
+	return E_OK;
 }
 
 enum err fn_sprig_ternary(struct call *c, struct value *ret)

@@ -160,7 +160,7 @@ bool value_compare(struct value a, struct value b, int *ret_order);
 bool value_ordered(struct value a, struct value b);
 
 /* Is it what templates call empty: nil, false, 0, "", [], {}? */
-bool value_empty(struct run *r, struct value v);
+bool value_empty(struct value v);
 
 /* JSON as Go's encoding/json writes it: keys sorted, < > & escaped. `indent`: in lines, two spaces a level. */
 void value_write_json(struct run *r, struct value v, bool indent, struct buf *ret_json);
