@@ -152,17 +152,18 @@ static void if_new(struct digest *digest, const struct digest *before)
 enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m)
 {
 	struct source_state before = { 0 }, after = { 0 };
-	bool changes = m->writes & MERGE_STATUS;
-	enum err err = E_OK;
+	enum err err;
 
-	if (!local || !c->local)
+	if (!local || !c->local || !(m->writes & MERGE_STATUS))
 		return E_OK;
-	if (changes)
-		err = role_describe_operation(local, &before);
-	if (changes && err == E_OK)
+	err = role_describe_operation(local, &before);
+	if (err == E_OK)
 		err = role_describe_operation(m->tree, &after);
 	if (err != E_OK)
 		return err;
+	/* Of one that stays, the write that brought it may still be to be reported. */
+	if (digest_eq(&after.operation, &before.operation) && digest_eq(&after.terminate, &before.terminate))
+		return E_OK;
 	if_new(&after.operation, &before.operation);
 	if_new(&after.terminate, &before.terminate);
 	source_takes_over(r->source, c->local, &after);

@@ -27,6 +27,7 @@
 #include "story.h"
 
 #define DELIVERIES_A_RUN 4000
+#define HOUR_MS          (60 * 60 * 1000)
 #define JOBS_MAX         64
 #define SETTLE_MS        (45 * 60 * 1000) /* healing takes no longer, whatever was waiting for its time */
 
@@ -86,6 +87,19 @@ static void restore(struct end *e)
 		disk_save(e);
 }
 
+/* All ends at once, and each goes back to a time of its own. */
+static void disaster(struct sim *s)
+{
+	end_crash(&s->principal);
+	restore(&s->principal);
+	if (!end_is_up(&s->principal) && sim_once_in(s, 2))
+		people_rebuild(s);
+	for (int i = 0; i < SIM_AGENTS; i++) {
+		end_crash(&s->agents[i].end);
+		restore(&s->agents[i].end);
+	}
+}
+
 static void trouble(struct sim *s)
 {
 	struct agent *a = &s->agents[sim_below(s, SIM_AGENTS)];
@@ -105,6 +119,10 @@ static void trouble(struct sim *s)
 		struct end *e = sim_once_in(s, 2) ? &s->principal : &a->end;
 
 		e->disk.slow_ms = 1 + sim_below(s, sim_once_in(s, 3) ? 300 : 8);
+	} else if (what < 32 && s->restores && !s->calm) {
+		disaster(s);
+	} else if (what < 34) {
+		s->wall_ms += (int64_t)sim_below(s, 2 * HOUR_MS) - HOUR_MS;
 	}
 }
 
@@ -192,7 +210,7 @@ static void heal(struct sim *s)
 
 	sim_trace(s, "everything heals");
 	s->healed = true;
-	if (s->tight)
+	if (s->tight || s->narrow)
 		give_room(s);
 	people_good_restore(s);
 	settle(s);
@@ -220,6 +238,8 @@ static void begin(struct sim *s)
 	s->restores = s->seed % 4 == 3;
 	s->tight = s->seed % 5 == 3;
 	s->lazy = s->seed % 2 == 0;
+	s->poor = s->seed % 7 == 4;
+	s->narrow = s->seed % 7 == 6;
 	if (patterns_new((struct str)STR("*"), &why, &s->everywhere) != E_OK)
 		sim_broken(s, "no memory");
 	s->principal = (struct end){ .sim = s, .store = memory_store_new(1), .disk.slow_ms = 4 };

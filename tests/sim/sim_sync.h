@@ -25,6 +25,7 @@
 
 #define SIM_AGENTS          4
 #define SIM_NAMES           6      /* objects of each kind that people make for an agent */
+#define SIM_MESSAGE_MAX     2000   /* bytes */
 #define SIM_RESYNC_MS       120000 /* ends that hold copies compare this often */
 
 #define PRINCIPAL_NAMESPACE "argocd"
@@ -63,8 +64,9 @@ struct end {
 	struct agent *agent;
 	struct memory_store *store; /* outlives the process, as the disk does */
 	struct disk disk;
-	struct backend watched; /* the backend that the process sees */
-	struct backend *memory; /* behind it; NULL: the process is down */
+	struct backend watched;         /* the backend that the process sees */
+	struct backend *memory;         /* behind it; NULL: the process is down */
+	struct backend_watcher watcher; /* the process' own */
 	struct journal *journal;
 	struct hub *hub;
 	struct site *site;
@@ -114,10 +116,13 @@ struct sim {
 	bool healed; /* no more faults, no more changes */
 	bool silent; /* nothing more to say */
 	bool by_destination;
-	bool calm;     /* nobody crashes in this run */
-	bool restores; /* in this run ledgers go back in time */
-	bool tight;    /* there is too little room for what peers have, until all heals */
-	bool lazy;     /* controllers say nothing of a new application before they are asked for something */
+	bool calm;       /* nobody crashes in this run */
+	bool restores;   /* in this run ledgers go back in time */
+	bool tight;      /* there is too little room for what peers have, until all heals */
+	bool lazy;       /* controllers say nothing of a new application before they are asked for something */
+	bool poor;       /* until all heals an allocation of a process fails now and then */
+	bool narrow;     /* until all heals no message may have more than SIM_MESSAGE_MAX; some objects do not fit */
+	int64_t wall_ms; /* what the wall clocks are ahead of it */
 	struct heap happenings;
 	struct map stories;
 	struct map confirmed; /* ids of state that was confirmed, by agent and direction */
@@ -145,6 +150,17 @@ bool sim_once_in(struct sim *s, unsigned n);
 
 /* The kernel's randomness is drawn from this as well: keys of hash maps decide about orders. */
 void sim_seed_kernel(uint64_t seed);
+
+/*
+ * Memory: from sim_enter() to sim_leave() a process is at work, one of whose allocations may fail. What it calls back pauses that:
+ * the simulation's own never do.
+ */
+void sim_enter(struct sim *s);
+void sim_leave(void);
+long sim_pause(void);
+void sim_resume(const long *left);
+
+#define SIM_OWN __attribute__((cleanup(sim_resume), unused)) long left_ = sim_pause()
 
 struct happening {
 	struct heap_node node;
@@ -190,6 +206,7 @@ void end_release(struct end *e);
 /* It gets its turn soon. */
 void end_plan(struct end *e, uint64_t at_ms);
 bool end_is_up(const struct end *e);
+int64_t end_wall_ns(void *e);                                /* of an end: its wall clock */
 struct session *end_session(struct end *e, struct agent *a); /* NULL: none */
 
 /* -- sim_sync_stream.c -- */
@@ -229,6 +246,9 @@ void people_forget_undos(struct end *e);
 
 /* The principal is down: its objects of one agent are gone when it comes back. */
 void people_bad_restore(struct sim *s);
+
+/* The principal is down: its applications come back as others, of the same names. */
+void people_rebuild(struct sim *s);
 
 /* They are back, at the latest now. */
 void people_good_restore(struct sim *s);

@@ -47,6 +47,40 @@ void rand_uuid_hex(char ret_hex[static 33])
 	ret_hex[32] = 0;
 }
 
+/* ---- memory --------------------------------------------------------------------------------------------------------- */
+
+static long failing; /* the allocation from now that fails; 0: none */
+
+static void fail(long n)
+{
+	if (failing || n)
+		mem_fail_at(n);
+	failing = n;
+}
+
+void sim_enter(struct sim *s)
+{
+	fail(s->poor && !s->healed && sim_once_in(s, 20) ? 1 + (long)sim_below(s, 1 + sim_below(s, 40)) : 0);
+}
+
+void sim_leave(void)
+{
+	fail(0);
+}
+
+long sim_pause(void)
+{
+	long left = failing > mem_count() ? failing - mem_count() : 0;
+
+	fail(0);
+	return left;
+}
+
+void sim_resume(const long *left)
+{
+	fail(*left);
+}
+
 /* ---- what happens later ------------------------------------------------------------------------------------------- */
 
 /* Those of one time happen in the order in which they were asked for. */

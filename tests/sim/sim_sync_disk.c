@@ -73,8 +73,9 @@ static void commit(struct end *e, const struct ledger_change *c)
 
 static void on_told(struct sim *s, struct happening *h)
 {
-	(void)s;
+	sim_enter(s);
 	journal_done(h->end->journal, h->data);
+	sim_leave();
 	end_plan(h->end, h->end->sim->now);
 }
 
@@ -94,6 +95,7 @@ static void on_commit(struct sim *s, struct happening *h)
 static void write_batch(void *ctx, struct ledger_write *w)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	if (!e->sim->healed && sim_once_in(e->sim, 300))
 		e->disk.failures = 1 + (unsigned)sim_below(e->sim, 6);
@@ -110,6 +112,7 @@ static void on_retry(struct sim *s, struct happening *h)
 static void retry_in(void *ctx, uint32_t delay_ms)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	sim_later(e->sim, delay_ms, &(struct happening){ .run = on_retry, .end = e, .life = e->life });
 }

@@ -34,14 +34,57 @@ static struct end *end_of(struct backend *b)
 	return CONTAINER_OF(b, struct end, watched);
 }
 
+static void report(void *ctx, struct object *o)
+{
+	struct end *e = ctx;
+
+	sim_enter(e->sim);
+	e->watcher.on_object(e->watcher.ctx, o);
+	sim_leave();
+}
+
+static void report_gone(void *ctx, struct object *last)
+{
+	struct end *e = ctx;
+
+	sim_enter(e->sim);
+	e->watcher.on_gone(e->watcher.ctx, last);
+	sim_leave();
+}
+
+static void report_synced(void *ctx)
+{
+	struct end *e = ctx;
+
+	sim_enter(e->sim);
+	e->watcher.on_synced(e->watcher.ctx);
+	sim_leave();
+}
+
+static void report_problem(void *ctx, const struct why *why, bool bad)
+{
+	struct end *e = ctx;
+
+	e->watcher.on_problem(e->watcher.ctx, why, bad);
+}
+
 static enum err watched_start(struct backend *b, const struct backend_watcher *watcher, struct why *why)
 {
-	return backend_start(end_of(b)->memory, watcher, why);
+	struct end *e = end_of(b);
+	const struct backend_watcher ours = { .on_object = report,
+					      .on_gone = report_gone,
+					      .on_synced = report_synced,
+					      .on_problem = report_problem,
+					      .ctx = e };
+
+	e->watcher = *watcher;
+	return backend_start(e->memory, &ours, why);
 }
 
 static void watched_write(struct backend *b, struct backend_write *w)
 {
 	struct end *e = end_of(b);
+	SIM_OWN;
 
 	watch_write(e, w);
 	if (!e->sim->healed && sim_once_in(e->sim, 60))
@@ -63,7 +106,9 @@ static void on_turn(struct sim *s, struct happening *h)
 	if (e->turn_at != s->now)
 		return;
 	e->turn_at = UINT64_MAX;
+	sim_enter(s);
 	next_ms = e->hub ? hub_turn(e->hub) : site_turn(e->site);
+	sim_leave();
 	if (next_ms != UINT64_MAX)
 		end_plan(e, next_ms);
 }
@@ -84,14 +129,17 @@ static uint64_t now_ms(void *ctx)
 	return ((struct end *)ctx)->sim->now;
 }
 
-static int64_t wall_ns(void *ctx)
+int64_t end_wall_ns(void *e)
 {
-	return WALL_NS + (int64_t)((struct end *)ctx)->sim->now * 1000000;
+	const struct sim *s = ((struct end *)e)->sim;
+
+	return WALL_NS + ((int64_t)s->now + s->wall_ms) * 1000000;
 }
 
 static void on_wake(void *ctx)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	end_plan(e, e->sim->now);
 }
@@ -99,6 +147,7 @@ static void on_wake(void *ctx)
 static void on_problem(void *ctx, const struct why *why, bool bad)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	sim_broken(e->sim, "%s: %s (%d)", end_name(e), why->text, bad);
 }
@@ -116,6 +165,7 @@ static struct agent *agent_of(struct end *e, const struct hub_agent *known)
 static void hub_on_ready(void *ctx, struct hub_agent *known)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	stream_pump(e, agent_of(e, known));
 }
@@ -125,6 +175,7 @@ static void hub_on_applied(void *ctx, struct hub_agent *known, const struct deli
 			   const char *text)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	sim_trace(e->sim, "principal %s: %.*s: %s%s%s", known->name.text, STR_ARG(event->event_id),
 		  outcome == DELIVERY_APPLIED ? "applied: " : "rejected: ", text, retryable ? " (again)" : "");
@@ -134,6 +185,7 @@ static void hub_on_applied(void *ctx, struct hub_agent *known, const struct deli
 static void hub_on_heard(void *ctx, struct hub_agent *known, const struct peer_heard *heard)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	watch_answer(e, agent_of(e, known), heard);
 }
@@ -142,6 +194,7 @@ static void hub_on_reverted(void *ctx, struct hub_agent *known, const struct rep
 			    const char *text)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	sim_trace(e->sim, "principal %s: %s/%s: %s%s", known->name.text, place->namespace, place->name,
 		  err == E_OK ? "" : "failed: ", text);
@@ -155,6 +208,7 @@ static void hub_on_cache_info(void *ctx, struct hub_agent *known, struct str jso
 static void hub_on_synced(void *ctx)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	sim_trace(e->sim, "principal knows all objects");
 	watch_guard(e->sim);
@@ -182,6 +236,12 @@ static struct inbox_options small_inbox(struct sim *s)
 	return o;
 }
 
+/* Some runs: until somebody starts all with more, nothing large goes through. */
+static uint64_t largest_message(const struct sim *s)
+{
+	return s->narrow && !s->healed ? SIM_MESSAGE_MAX : 0;
+}
+
 static const struct guard_limits guard = { .share_max = 50, .count_min = 4 };
 
 /* Some runs: room for less than there is, until somebody starts all with more. */
@@ -204,9 +264,10 @@ static struct hub *new_hub(struct end *e)
 		.guard = guard,
 		.limits = small_room(e->sim),
 		.source = STR("principal"),
+		.message_max = largest_message(e->sim),
 		.seed = sim_random(e->sim),
 		.now_ms = now_ms,
-		.wall_ns = wall_ns,
+		.wall_ns = end_wall_ns,
 		.events = { .on_ready = hub_on_ready,
 			    .on_applied = hub_on_applied,
 			    .on_heard = hub_on_heard,
@@ -226,6 +287,7 @@ static struct hub *new_hub(struct end *e)
 static void site_on_ready(void *ctx, struct session *session)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	(void)session;
 	stream_pump(e, e->agent);
@@ -235,6 +297,7 @@ static void site_on_applied(void *ctx, const struct delivery_event *event, const
 			    enum delivery_outcome outcome, bool retryable, const char *text)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	(void)place;
 	sim_trace(e->sim, "%-9s %.*s: %s%s%s", e->agent->name, STR_ARG(event->event_id),
@@ -244,6 +307,7 @@ static void site_on_applied(void *ctx, const struct delivery_event *event, const
 static void site_on_heard(void *ctx, const struct peer_heard *heard)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	watch_answer(e, e->agent, heard);
 }
@@ -251,6 +315,7 @@ static void site_on_heard(void *ctx, const struct peer_heard *heard)
 static void site_on_reverted(void *ctx, const struct replica_place *place, enum err err, const char *text)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	sim_trace(e->sim, "%-9s %s/%s: %s%s", e->agent->name, place->namespace, place->name,
 		  err == E_OK ? "" : "failed: ", text);
@@ -264,6 +329,7 @@ static void site_on_refusal(void *ctx, enum wire_refusal refusal, struct str mes
 static void site_on_synced(void *ctx)
 {
 	struct end *e = ctx;
+	SIM_OWN;
 
 	sim_trace(e->sim, "%-9s knows all objects", e->agent->name);
 }
@@ -285,9 +351,10 @@ static struct site *new_site(struct end *e)
 		.guard = guard,
 		.limits = small_room(e->sim),
 		.source = STR("agent://agent-managed"),
+		.message_max = largest_message(e->sim),
 		.seed = sim_random(e->sim),
 		.now_ms = now_ms,
-		.wall_ns = wall_ns,
+		.wall_ns = end_wall_ns,
 		.events = { .on_ready = site_on_ready,
 			    .on_applied = site_on_applied,
 			    .on_heard = site_on_heard,

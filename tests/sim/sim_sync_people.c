@@ -197,6 +197,18 @@ static void change_spec(struct sim *s, json_object *tree)
 	set_text(ensure(ensure(tree, "spec"), "source"), "targetRevision", number_text(s, text, sizeof(text), "r"));
 }
 
+/* More than a message may have, or no longer. What is asked of it then is refused for good. */
+static void change_size(struct sim *s, json_object *tree)
+{
+	json_object *from = ensure(ensure(tree, "spec"), "source");
+	char path[SIM_MESSAGE_MAX + 1];
+
+	closed(s, tree_meta(tree, "uid"));
+	memset(path, 'p', sizeof(path) - 1);
+	path[sizeof(path) - 1] = 0;
+	set_text(from, "path", tree_get(from, "path", NULL) ? NULL : path);
+}
+
 static void change_marks(struct sim *s, json_object *tree)
 {
 	json_object *meta = ensure(tree, "metadata");
@@ -243,6 +255,8 @@ static void change_app(struct sim *s, struct agent *a)
 	} else if (what < 19 && a->mode == AGENT_MANAGED) {
 		unwanted(s, o);
 		set_text(ensure(tree, "metadata"), "deletionTimestamp", "2030-01-01T00:00:00Z");
+	} else if (what < 24 && s->narrow) {
+		change_size(s, tree);
 	} else if (what < 60) {
 		change_spec(s, tree);
 	} else if (what < 70) {
@@ -599,6 +613,32 @@ void people_bad_restore(struct sim *s)
 		(void)memory_store_remove(s->principal.store, o->kind, o->namespace, o->name);
 	}
 	sim_later(s, 3000 + sim_below(s, 20000), &(struct happening){ .run = on_restore });
+}
+
+/* Another object of this name, as it would be made from a repository. */
+static void make_again(struct end *e, const struct object *o)
+{
+	json_object *tree = object_tree_own(o), *meta = ensure(tree, "metadata");
+
+	unwanted(e->sim, o);
+	take_away(e, o);
+	set_text(meta, "uid", NULL);
+	set_text(meta, "deletionTimestamp", NULL);
+	set_text(tree, "status", NULL);
+	set_text(tree, "operation", NULL);
+	edit(e, OBJECT_APPLICATION, tree, "create again");
+}
+
+void people_rebuild(struct sim *s)
+{
+	struct object *all[APPLICATIONS_MAX];
+	size_t n = applications(s->principal.store, all);
+
+	for (size_t k = 0; k < n; k++) {
+		if (!all[k]->source_uid[0])
+			make_again(&s->principal, all[k]);
+		object_unref(all[k]);
+	}
 }
 
 /* ---- when all is quiet --------------------------------------------------------------------------------------------- */

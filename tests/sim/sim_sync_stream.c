@@ -177,7 +177,11 @@ static void on_arrival(struct sim *s, struct happening *h)
 
 	list_remove(first);
 	s->deliveries++;
-	session_receive(session, st->epoch, blob_view(m->bytes), s->now, sim_random(s));
+	uint64_t random = sim_random(s);
+
+	sim_enter(s);
+	session_receive(session, st->epoch, blob_view(m->bytes), s->now, random);
+	sim_leave();
 	blob_unref(m->bytes);
 	mem_free(m);
 	ready(to, st->agent);
@@ -200,7 +204,8 @@ static void lane_move(struct sim *s, struct stream *st, struct lane *l, uint64_t
 static void push(struct sim *s, struct stream *st, struct lane *l, struct str bytes)
 {
 	struct message *m = sim_alloc(s, sizeof(*m));
-	uint64_t at_ms = s->now + 1 + sim_below(s, sim_once_in(s, 30) ? 3000 : 20);
+	bool stalls = !s->healed && sim_once_in(s, 3000); /* for so long that all is sent again behind it */
+	uint64_t at_ms = s->now + 1 + sim_below(s, stalls ? 200000 : sim_once_in(s, 30) ? 3000 : 20);
 
 	m->bytes = blob_new(bytes);
 	if (!m->bytes)
@@ -300,6 +305,16 @@ static void lie(struct sim *s, struct stream *st, struct str message)
 	}
 }
 
+static bool take(struct end *from, struct session *session, struct buf *message, uint64_t *ret_order)
+{
+	bool any;
+
+	sim_enter(from->sim);
+	any = session_take(session, from->sim->now, end_wall_ns(from), message, ret_order);
+	sim_leave();
+	return any;
+}
+
 void stream_pump(struct end *from, struct agent *a)
 {
 	struct session *session = end_session(from, a);
@@ -310,7 +325,7 @@ void stream_pump(struct end *from, struct agent *a)
 
 	if (!session || !st || !st->alive || session_epoch(session) != st->epoch)
 		return;
-	while (session_take(session, s->now, /* wall_ns= */ (int64_t)s->now * 1000000, &message, &order)) {
+	while (take(from, session, &message, &order)) {
 		trace_message(from, a, buf_view(&message));
 		watch_message(from, a, buf_view(&message));
 		push(s, st, lane_from(st, from), buf_view(&message));
