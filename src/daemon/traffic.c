@@ -1,4 +1,3 @@
-#include "base/clock.h"
 #include "daemon/traffic_impl.h"
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
@@ -55,14 +54,9 @@ static void note_propagation(struct traffic *t, const struct delivery_event *eve
 			     int64_t begun_ns)
 {
 	struct metric *metric = t->propagation_ms[target];
-	struct wire_event e;
-	struct why why;
-	int64_t sent_ns;
 
-	if (!metric || !event->bytes || wire_event_decode(blob_view(event->bytes), &e, &why) != E_OK ||
-	    !clock_parse_rfc3339(e.sent_at, &sent_ns))
-		return;
-	metric_observe(metric, begun_ns > sent_ns ? (begun_ns - sent_ns) / 1000000 : 0);
+	if (metric && event->sent_ns)
+		metric_observe(metric, begun_ns > event->sent_ns ? (begun_ns - event->sent_ns) / 1000000 : 0);
 }
 
 static enum traffic_status status_of(enum delivery_outcome outcome, bool retryable)

@@ -53,6 +53,7 @@ struct delivery_event {
 	/* Of what came, in ms of the receiver's clock, for metrics; 0: not known. */
 	uint64_t came_ms;
 	uint64_t begun_ms; /* since when it is being dealt with */
+	int64_t sent_ns;   /* by the sender's wall clock; 0: not known */
 };
 
 /* How long what is under way has been so. */

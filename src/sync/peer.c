@@ -1,5 +1,6 @@
 #include "sync/peer_impl.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "wire/ack.h"
 #include "wire/convert.h"
@@ -150,6 +151,7 @@ static void take_event(struct peer *p, uint64_t epoch, const struct wire_event *
 	if (bytes)
 		err = wire_to_delivery(e, bytes, &p->dialect, &p->arena, &event, &ret_heard->why);
 	event.came_ms = now_ms;
+	(void)clock_parse_rfc3339(e->sent_at, &event.sent_ns);
 	if (err == E_OK)
 		err = inbox_put(p->inbox, epoch, &event);
 	if (err == E_OK || err == E_CANCELLED) {
