@@ -35,18 +35,22 @@ static void bucket_settle(struct hub *h, struct bucket *b)
 
 /*
  * Whom it concerns: the agent that owns an application, or in whose namespace it lies; everybody for the rest. Into
- * `ret_name`. Returns why an application is nobody's; an autonomous agent's copy is that agent's.
+ * `ret_name`; and why an application is nobody's: an autonomous agent's copy is that agent's. E_NOMEM.
  */
-static enum mapping_reason concerns(const struct hub *h, const struct object *o,
-				    char ret_name[static OBJECT_NAME_MAX + 1])
+static enum err concerns(const struct hub *h, const struct object *o, char ret_name[static OBJECT_NAME_MAX + 1],
+			 enum mapping_reason *ret_reason)
 {
-	json_object *tree = o->kind == OBJECT_APPLICATION ? object_tree(o) : NULL;
-	const char *owner = o->kind == OBJECT_APPLICATION ? o->namespace : "";
+	bool app = o->kind == OBJECT_APPLICATION;
+	json_object *tree = app ? object_tree(o) : NULL;
+	const char *owner = app ? o->namespace : "";
 	enum mapping_reason reason = tree ? mapping_owner(&h->o.mapping, tree, &owner) : MAPPING_OK;
 
+	if (app && !tree)
+		return E_NOMEM;
 	(void)snprintf(ret_name, OBJECT_NAME_MAX + 1, "%s", owner);
 	json_object_put(tree);
-	return o->source_uid[0] ? MAPPING_OK : reason;
+	*ret_reason = o->source_uid[0] ? MAPPING_OK : reason;
+	return E_OK;
 }
 
 static struct known_object *known_new(struct hub *h, struct object *o)
@@ -218,9 +222,12 @@ static enum err place(struct hub *h, struct known_object *k, char ret_before[sta
 {
 	char name[OBJECT_NAME_MAX + 1];
 	struct bucket *now, *before = k->bucket;
+	enum mapping_reason reason;
 
 	ret_before[0] = 0;
-	note_reason(h, k, concerns(h, k->object, name));
+	if (concerns(h, k->object, name, &reason) != E_OK)
+		return E_NOMEM;
+	note_reason(h, k, reason);
 	now = bucket_of(h, str_of(name));
 	if (!now)
 		return E_NOMEM;
