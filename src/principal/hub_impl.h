@@ -67,7 +67,7 @@ void hub_tell(struct hub *h);
 bool hub_is_telling(const struct hub *h);
 
 /* Does the AppProject of this name go to the agent? */
-bool hub_project_goes(void *hub, const char *project, const char *agent);
+enum err hub_project_goes(void *hub, const char *project, const char *agent);
 void hub_forget_objects(struct hub *h);
 
 /* Look again at what had no memory, as far as it is due. */

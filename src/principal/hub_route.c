@@ -185,7 +185,7 @@ void hub_report_all(struct hub_agent *agent)
 		complete(agent);
 }
 
-bool hub_project_goes(void *hub, const char *project, const char *agent)
+enum err hub_project_goes(void *hub, const char *project, const char *agent)
 {
 	struct hub *h = hub;
 	char text[OBJECT_KEY_MAX];
@@ -195,7 +195,9 @@ bool hub_project_goes(void *hub, const char *project, const char *agent)
 	bool goes = tree && project_reaches(tree, agent, h->o.mapping.by_destination) == MAPPING_OK;
 
 	json_object_put(tree);
-	return goes;
+	if (k && !tree)
+		return E_NOMEM;
+	return goes ? E_OK : E_NOT_FOUND;
 }
 
 /* ---- what the backend says -------------------------------------------------------------------------------------- */

@@ -35,11 +35,11 @@ static enum err describe_project(const struct role *r, json_object *tree, struct
 static enum err describe_repository(const struct role *r, json_object *tree, struct source_state *ret_state)
 {
 	char project[OBJECT_NAME_MAX + 1];
+	enum err err = E_NOT_FOUND;
 
-	if (project_of_repository(tree, project) != MAPPING_OK ||
-	    !r->config.project_goes(r->config.ctx, project, r->config.agent))
-		return E_NOT_FOUND;
-	return digest_of(tree, DIGEST_DESIRED, &ret_state->desired);
+	if (project_of_repository(tree, project) == MAPPING_OK)
+		err = r->config.project_goes(r->config.ctx, project, r->config.agent);
+	return err == E_OK ? digest_of(tree, DIGEST_DESIRED, &ret_state->desired) : err;
 }
 
 static enum err describe(const struct role *r, const struct object *truth, json_object *tree,

@@ -37,7 +37,7 @@ struct role_config {
 	struct identity_policy policy;             /* an agent's */
 	enum merge_recreate recreate;              /* an agent's */
 	/* A principal's: does the AppProject of this name go to the agent? Repositories go where their project goes. */
-	bool (*project_goes)(void *ctx, const char *project, const char *agent);
+	enum err (*project_goes)(void *ctx, const char *project, const char *agent);
 	void *ctx;
 };
 

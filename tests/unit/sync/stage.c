@@ -160,10 +160,10 @@ static void on_problem(void *ctx, const struct why *why, bool bad)
 	(void)ctx, (void)why, (void)bad;
 }
 
-static bool project_goes(void *ctx, const char *project, const char *agent)
+static enum err project_goes(void *ctx, const char *project, const char *agent)
 {
-	(void)ctx, (void)project, (void)agent;
-	return true;
+	(void)project, (void)agent;
+	return ((struct stage *)ctx)->goes;
 }
 
 struct loading {
@@ -240,7 +240,8 @@ void stage_begin(struct stage *st, enum role_end end, unsigned dialect)
 					 .principal_uid = "",
 					 .principal = &st->principal,
 					 .site = &st->site,
-					 .project_goes = project_goes };
+					 .project_goes = project_goes,
+					 .ctx = st };
 	start(st);
 	stage_connect(st);
 	stage_run(st, 10);

@@ -417,6 +417,30 @@ static void an_application_on_its_way_out_goes_when_the_agent_has_deleted_it(voi
 	stage_end(&st);
 }
 
+#define REPOSITORY(url)                                                                          \
+	"{'metadata':{'name':'r','namespace':'argocd','uid':'u3','labels':{'argocd.argoproj.io/" \
+	"secret-type':'repository'}},"                                                           \
+	"'data':{'project':'cA==','url':'" url "'}}"
+
+/* The project cannot be read for want of memory: that is no reason to take its repository away. */
+static void a_repository_whose_project_has_no_memory_stays(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	ground_put(&st.g, OBJECT_REPOSITORY, REPOSITORY("aHR0cDE="));
+	stage_expect(&st, "create r_u3_1\n");
+	stage_answer(&st, "r_u3", "1", true);
+	st.goes = E_NOMEM;
+	ground_put(&st.g, OBJECT_REPOSITORY, REPOSITORY("aHR0cDI="));
+	stage_expect(&st, "");
+	st.goes = E_OK;
+	ground_put(&st.g, OBJECT_REPOSITORY, REPOSITORY("aHR0cDI="));
+	stage_expect(&st, "spec-update r_u3_3\n");
+	stage_end(&st);
+}
+
 static void the_guard_holds_until_somebody_releases(void **state)
 {
 	struct stage st;
@@ -1345,6 +1369,7 @@ int main(void)
 		cmocka_unit_test(the_row_of_a_former_copy_is_not_that_of_the_next),
 		cmocka_unit_test(a_command_that_was_rejected_for_good_does_not_come_back_with_a_restart),
 		cmocka_unit_test(an_application_on_its_way_out_goes_when_the_agent_has_deleted_it),
+		cmocka_unit_test(a_repository_whose_project_has_no_memory_stays),
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(why_an_application_is_not_adopted_is_told),
