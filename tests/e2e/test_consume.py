@@ -62,6 +62,9 @@ class Site:
     def seen(self):
         return [line.split() for line in self.file("seen").read_text().splitlines()] if self.file("seen").exists() else []
 
+    def calls(self):
+        return len(self.file("calls").read_text().splitlines()) if self.file("calls").exists() else 0
+
     def saved(self):
         return int(self.file("position").read_text()) if self.file("position").exists() else 1
 
@@ -88,6 +91,7 @@ def test_each_event_is_given_once_and_in_order(site):
     assert [int(position) for position, *_ in seen] == [1, 2, 3, 4, 5]
     assert [body for *_, body in seen] == [f'{{"n":{number}}}' for number in range(1, 6)]
     assert {name for _, _, name, _ in seen} == {"hooks/push"} and len({id for _, id, *_ in seen}) == 5
+    assert site.file("position.data").stat().st_mode & 0o077 == 0
 
 
 def test_an_event_whose_command_failed_is_given_again(site):
@@ -127,7 +131,8 @@ def test_a_position_of_a_newer_copy_of_the_store_ends_it(site):
 
 LOSING = r"""#!/bin/sh
 # From the second call on the event at position 1 is gone.
-[ -e called ] || { touch called; exec "$HOLDFAST" "$@"; }
+echo >> calls
+[ "$(wc -l < calls)" -gt 1 ] || exec "$HOLDFAST" "$@"
 for word; do
 	shift
 	[ "$before $word" != "--from 1" ] || word=2
@@ -138,17 +143,32 @@ exec "$HOLDFAST" "$@"
 """
 
 
-def test_an_event_that_retention_takes_meanwhile_does_not_give_its_name_to_the_next_one(site):
-    site.post(1)
-    site.post(2)
+@pytest.fixture
+def losing(site):
+    """A site whose store lets go of the first event once it was read."""
     shim = site.file("shim") / "holdfast"
     shim.parent.mkdir()
     shim.write_text(LOSING)
     shim.chmod(0o755)
     site.sh.env |= {"HOLDFAST": shutil.which("holdfast", path=site.sh.env["PATH"]), "PATH": f"{shim.parent}:{site.sh.env['PATH']}"}
-    site.start()
-    wait_until(lambda: site.saved() == 3, "what is there is done")
-    assert [(int(position), body) for position, *_, body in site.seen()] == [(2, '{"n":2}')]
+    return site
+
+
+def test_an_event_that_retention_takes_meanwhile_does_not_give_its_name_to_the_next_one(losing):
+    losing.post(1)
+    losing.post(2)
+    losing.start()
+    wait_until(lambda: losing.saved() == 3, "what is there is done")
+    assert [(int(position), body) for position, *_, body in losing.seen()] == [(2, '{"n":2}')]
+
+
+def test_when_retention_takes_the_last_event_meanwhile_the_next_one_is_waited_for(losing):
+    losing.post(1)
+    losing.start()
+    wait_until(lambda: losing.calls() > 2 or losing.process.poll() is not None, "it has looked again")
+    losing.post(2)
+    wait_until(lambda: losing.saved() == 3 or losing.process.poll() is not None, "the next one is done")
+    assert [(int(position), body) for position, *_, body in losing.seen()] == [(2, '{"n":2}')]
 
 
 # ---- the programs of the guide ----------------------------------------------------------------------------------------
