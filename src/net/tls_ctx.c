@@ -46,6 +46,30 @@ static void ctx_freep(SSL_CTX **ctx)
 	SSL_CTX_free(*ctx);
 }
 
+/* Without this OpenSSL would ask on the terminal, and the loop would wait for whoever sits there. */
+static int no_password(char *to, int size, int writing, void *ret_asked)
+{
+	(void)to;
+	(void)size;
+	(void)writing;
+	if (ret_asked)
+		*(bool *)ret_asked = true;
+	return -1;
+}
+
+static enum err load_key(SSL_CTX *ctx, const char *path, struct why *why)
+{
+	bool asked = false;
+	bool ok;
+
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
+	ok = SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1;
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	if (asked)
+		return why_set(why, E_CONFIG, "key %s: it wants a password, for which nobody is asked", path);
+	return ok ? E_OK : why_tls(why, E_CONFIG, "key", path);
+}
+
 static enum err load_own(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 {
 	enum err err;
@@ -59,8 +83,9 @@ static enum err load_own(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 		return err;
 	if (SSL_CTX_use_certificate_chain_file(ctx, t->cert_path) != 1)
 		return why_tls(why, E_CONFIG, "certificate", t->cert_path);
-	if (SSL_CTX_use_PrivateKey_file(ctx, t->key_path, SSL_FILETYPE_PEM) != 1)
-		return why_tls(why, E_CONFIG, "key", t->key_path);
+	err = load_key(ctx, t->key_path, why);
+	if (err != E_OK)
+		return err;
 	if (SSL_CTX_check_private_key(ctx) != 1)
 		return why_tls(why, E_CONFIG, "key does not belong to the certificate", t->key_path);
 	return E_OK;
@@ -125,6 +150,7 @@ static enum err set_up(SSL_CTX *ctx, struct tls_ctx *t, struct why *why)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_verify(ctx, verify_mode(t), NULL);
+	SSL_CTX_set_default_passwd_cb(ctx, no_password);
 	/* An identity is looked at each time, not taken over from an earlier connection. */
 	if (!t->client && t->verify != TLS_VERIFY_NONE) {
 		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);

@@ -397,6 +397,24 @@ static void a_bad_pair_is_refused_and_the_old_one_stays(void **state)
 	write_pair("first");
 }
 
+/* A process in the foreground would wait for its terminal, at a reload too. */
+static void a_key_that_wants_a_password_is_refused(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	struct tls_server *none = NULL;
+	struct why why = { 0 };
+	FILE *f = fopen(key_path, "w");
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(1, PEM_write_PKCS8PrivateKey(f, key, EVP_aes_256_cbc(), "secret", 6, NULL, NULL));
+	assert_int_equal(0, fclose(f));
+	assert_int_equal(E_CONFIG, tls_server_new(cert_path, key_path, NULL, &why, &none));
+	assert_non_null(strstr(why.text, "key.pem: it wants a password"));
+	EVP_PKEY_free(key);
+	write_pair("first");
+}
+
 static void no_memory_is_an_error_of_the_one_who_asked(void **state)
 {
 	struct tls_server *t = NULL;
@@ -506,6 +524,7 @@ int main(void)
 		cmocka_unit_test(a_handshake_that_never_ends_is_closed),
 		cmocka_unit_test(reloading_changes_the_certificate_of_new_connections_only),
 		cmocka_unit_test(a_bad_pair_is_refused_and_the_old_one_stays),
+		cmocka_unit_test(a_key_that_wants_a_password_is_refused),
 		cmocka_unit_test(no_memory_is_an_error_of_the_one_who_asked),
 		cmocka_unit_test(no_allocation_that_fails_hurts_another_connection),
 	};
