@@ -267,6 +267,8 @@ static enum err parse(struct str query, struct batch *b)
 {
 	if (str_is(query_raw(query, "pos"), "all"))
 		return query_u64(query, "after", INT64_MAX - 1, 0, &b->after);
+	if (query_raw(query, "after").p)
+		return E_MALFORMED;
 	return query_u64(query, "pos", INT64_MAX, 0, &b->only) == E_OK && b->only ? E_OK : E_MALFORMED;
 }
 
@@ -298,7 +300,7 @@ static void run(struct batch *b)
 static void begin(struct dead_api *d, struct http_request *r, bool retry)
 {
 	static const char *const names[] = { "pos", "after", NULL };
-	struct str unknown = query_unknown(r->query, names);
+	struct str stray = query_stray(r->query, names);
 	struct batch *b = d->store ? mem_alloc(sizeof(*b)) : NULL;
 	struct why why = { 0 };
 
@@ -310,9 +312,9 @@ static void begin(struct dead_api *d, struct http_request *r, bool retry)
 	}
 	*b = (struct batch){ .call.on_closed = on_closed, .api = d, .request = r, .retry = retry };
 	b->end = &b->letters;
-	if (unknown.n || parse(r->query, b) != E_OK) {
+	if (stray.n || parse(r->query, b) != E_OK) {
 		batch_free(b);
-		query_refuse(r, unknown, STR("use pos=POSITION, or pos=all and after=POSITION\n"));
+		query_refuse(r, stray, STR("use pos=POSITION, or pos=all and after=POSITION\n"));
 	} else if (read_letters(b, &why) != E_OK) {
 		batch_free(b);
 		log_error("gateway", "cannot read the dead letters", LOG_WHY(&why));

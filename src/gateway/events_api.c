@@ -264,7 +264,7 @@ static void begin(struct events_wait *w, uint64_t wait_s)
 void events_api_get(struct events_api *e, struct http_request *r)
 {
 	static const char *const names[] = { "after", "limit", "wait", "source", "name", NULL };
-	struct str unknown = query_unknown(r->query, names);
+	struct str stray = query_stray(r->query, names);
 	struct events_wait *w;
 	uint64_t wait_s = 0;
 
@@ -276,8 +276,8 @@ void events_api_get(struct events_api *e, struct http_request *r)
 	r->user = w ? &w->call : NULL;
 	if (!w)
 		http_text(r, 503, STR("too many readers wait already; try again later\n"));
-	else if (unknown.n || parse(w, r->query, &wait_s) != E_OK)
-		query_refuse(r, unknown,
+	else if (stray.n || parse(w, r->query, &wait_s) != E_OK)
+		query_refuse(r, stray,
 			     STR("use after=POSITION, limit=1..1000, wait=0..60 (seconds), source=, name=\n"));
 	else
 		begin(w, wait_s);

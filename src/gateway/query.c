@@ -30,27 +30,30 @@ enum err query_text(struct str query, const char *name, struct buf *ret_text)
 	return path_decode(query_raw(query, name), ret_text);
 }
 
-struct str query_unknown(struct str query, const char *const names[])
+struct str query_stray(struct str query, const char *const names[])
 {
+	unsigned seen = 0; /* a bit for each of `names` */
+
 	while (query.n) {
 		struct str value = str_cut(&query, '&'), key = str_cut(&value, '=');
 		size_t i = 0;
 
 		while (names[i] && !str_is(key, names[i]))
 			i++;
-		if (key.n && !names[i])
+		if (key.n && (!names[i] || seen & 1u << i))
 			return key;
+		seen |= 1u << i;
 	}
 	return (struct str){ 0 };
 }
 
-void query_refuse(struct http_request *r, struct str unknown, struct str usage)
+void query_refuse(struct http_request *r, struct str stray, struct str usage)
 {
 	char text[256];
 	struct buf b = { .p = text, .cap = sizeof(text), .max = sizeof(text) };
 
-	if (unknown.n)
-		buf_addf(&b, "there is no parameter %.*s: ", STR_ARG(str_sub(unknown, 0, 40)));
+	if (stray.n)
+		buf_addf(&b, "there is no parameter %.*s, or more than one: ", STR_ARG(str_sub(stray, 0, 40)));
 	buf_str(&b, usage);
 	http_text(r, 400, buf_view(&b));
 }

@@ -19,8 +19,8 @@ enum err query_u64(struct str query, const char *name, uint64_t max, uint64_t df
 /* The percent-decoded value, appended to `ret_text`; nothing when absent. */
 enum err query_text(struct str query, const char *name, struct buf *ret_text);
 
-/* The first parameter that is none of `names`, which NULL ends; {NULL, 0} when there is none. */
-struct str query_unknown(struct str query, const char *const names[]);
+/* The first parameter that is none of `names` (which NULL ends, at most 31), or comes again; {NULL, 0} when all are well. */
+struct str query_stray(struct str query, const char *const names[]);
 
-/* Answers 400 with `usage`, behind the name of an unknown parameter, if there is one. */
-void query_refuse(struct http_request *r, struct str unknown, struct str usage);
+/* Answers 400 with `usage`, behind the name of a stray parameter, if there is one. */
+void query_refuse(struct http_request *r, struct str stray, struct str usage);

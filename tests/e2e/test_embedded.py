@@ -132,10 +132,15 @@ def test_a_question_that_makes_no_sense_is_refused(served, query):
 
 def test_a_misspelt_parameter_is_named_and_nothing_is_done(served):
     answer = served.api.get(limt="5")
-    assert answer.status_code == 400 and answer.text.startswith("there is no parameter limt: use after=POSITION, ")
+    assert answer.status_code == 400 and answer.text.startswith("there is no parameter limt, or more than one: use after=POSITION, ")
+
+
+@pytest.mark.parametrize("query, stray", [("pos=all&aftr=3", "aftr"), ("pos=1&pos=2", "pos"), ("pos=1&after=3", None)])
+def test_what_is_to_be_dropped_is_said_once_and_as_it_is_spelt(served, query, stray):
     headers = {"Authorization": "Bearer first-token"}
-    answer = requests.post(served.admin + "/dead/drop?pos=all&aftr=3", headers=headers, timeout=90)
-    assert answer.status_code == 400 and answer.text == "there is no parameter aftr: use pos=POSITION, or pos=all and after=POSITION\n"
+    answer = requests.post(f"{served.admin}/dead/drop?{query}", headers=headers, timeout=90)
+    assert answer.status_code == 400
+    assert answer.text == (f"there is no parameter {stray}, or more than one: " if stray else "") + "use pos=POSITION, or pos=all and after=POSITION\n"
 
 
 def test_the_api_needs_a_token_which_may_change(served):
