@@ -83,6 +83,28 @@ static void dripping_does_not_stretch_the_time_for_a_head(void **state)
 	site_end(&s);
 }
 
+/* HTTP_LINGER_MS: the client may finish what it has begun, and not stay by it. */
+static void dripping_behind_the_answer_ends_in_time(void **state)
+{
+	struct http_limits limits = site_limits();
+	struct site s;
+	int fd;
+
+	(void)state;
+	site_start(&s, &limits, NULL);
+	fd = dial(&s);
+	say(fd, STR("POST /small HTTP/1.1\r\n" H "Content-Length: 500000\r\n\r\n"));
+	expect_answer(fd, "413 Content Too Large");
+	while (site_connections(&s) > 0) {
+		struct timespec pause = { .tv_nsec = 5000000 };
+
+		nanosleep(&pause, NULL);
+		(void)send(fd, "x", 1, MSG_NOSIGNAL);
+	}
+	close(fd);
+	site_end(&s);
+}
+
 static void a_body_that_comes_too_slowly_is_408(void **state)
 {
 	struct http_limits limits = site_limits();
@@ -475,6 +497,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_head_that_comes_too_slowly_is_408),
 		cmocka_unit_test(dripping_does_not_stretch_the_time_for_a_head),
+		cmocka_unit_test(dripping_behind_the_answer_ends_in_time),
 		cmocka_unit_test(a_body_that_comes_too_slowly_is_408),
 		cmocka_unit_test(a_connection_that_idles_too_long_is_closed_in_silence),
 		cmocka_unit_test(a_handler_may_take_longer_than_any_limit),
