@@ -108,24 +108,21 @@ void hub_forget_objects(struct hub *h)
 /* ---- telling the agents ----------------------------------------------------------------------------------------- */
 
 /* Is it an agent's, and no copy of an agent's own? Not everything that lies in some namespace makes an agent of it. */
-static bool is_owned(const struct hub *h, const struct object *o)
+static bool is_owned(const struct known_object *k)
 {
-	json_object *tree = o->source_uid[0] ? NULL : object_tree(o);
-	const char *owner;
-	bool owned = tree && mapping_owner(&h->o.mapping, tree, &owner) == MAPPING_OK;
-
-	json_object_put(tree);
-	return owned;
+	return !k->object->source_uid[0] && k->reason == MAPPING_OK;
 }
 
-/* The agent of a bucket, made when an application belongs to one that was never heard of. */
-static struct hub_agent *agent_of(struct hub *h, struct str name, const struct object *o)
+/* The agent of an object, NULL when it is nobody's; made when an application belongs to one that was never heard of. E_NOMEM */
+static enum err agent_of(struct hub *h, const struct known_object *k, struct hub_agent **ret_agent)
 {
-	struct hub_agent *a = hub_find(h, name);
+	struct str name = { k->bucket->name, k->bucket->name_n };
 
-	if (a || h->stopping || !is_owned(h, o))
-		return a;
-	return hub_agent(h, name, AGENT_MODE_NONE);
+	*ret_agent = hub_find(h, name);
+	if (*ret_agent || h->stopping || !is_owned(k))
+		return E_OK;
+	*ret_agent = hub_agent(h, name, AGENT_MODE_NONE);
+	return *ret_agent ? E_OK : E_NOMEM;
 }
 
 static void report_to_all(struct hub *h, struct object *o)
@@ -137,14 +134,26 @@ static void report_to_all(struct hub *h, struct object *o)
 		hub_report(a, o);
 }
 
-static void report(struct hub *h, const struct bucket *b, struct object *o)
+static void miss(struct hub *h, struct object *o)
 {
-	struct hub_agent *a;
+	if (!missed_add(&h->missed, o, h->o.now_ms(h->o.events.ctx)))
+		h->o.events.on_problem(h->o.events.ctx,
+				       &(struct why){ .text = "changes of objects were not looked at: out of memory" },
+				       /* bad= */ true);
+	if (!h->turning)
+		h->o.events.on_wake(h->o.events.ctx);
+}
 
-	if (b->name_n == 0)
-		report_to_all(h, o);
-	else if ((a = agent_of(h, (struct str){ b->name, b->name_n }, o)))
-		hub_report(a, o);
+static void report(struct hub *h, const struct known_object *k)
+{
+	struct hub_agent *a = NULL;
+
+	if (k->bucket->name_n == 0)
+		report_to_all(h, k->object);
+	else if (agent_of(h, k, &a) != E_OK)
+		miss(h, k->object);
+	else if (a)
+		hub_report(a, k->object);
 }
 
 /* Repositories go where their project goes: when that has changed, so may they. */
@@ -181,7 +190,8 @@ void hub_report_all(struct hub_agent *agent)
 {
 	report_bucket(agent, (struct str)STR(""));
 	report_bucket(agent, str_of(agent->name.text));
-	if (agent->hub->state == HUB_SYNCED)
+	/* What there was no memory to tell of is not gone: all is told again first. */
+	if (agent->hub->state == HUB_SYNCED && !agent->stale_ms)
 		complete(agent);
 }
 
@@ -192,12 +202,15 @@ enum err hub_project_goes(void *hub, const char *project, const char *agent)
 	struct known_object *k = map_get(&h->objects,
 					 object_key(OBJECT_APPPROJECT, h->o.mapping.namespace, project, text));
 	json_object *tree = k ? object_tree(k->object) : NULL;
-	bool goes = tree && project_reaches(tree, agent, h->o.mapping.by_destination) == MAPPING_OK;
+	enum mapping_reason reason = MAPPING_NO_PROJECT;
+	enum err err = E_NOMEM;
 
+	if (tree)
+		err = project_reaches(tree, agent, h->o.mapping.by_destination, &reason);
+	else if (!k && missed_due(&h->missed) == UINT64_MAX) /* else it may be among those */
+		err = E_OK;
 	json_object_put(tree);
-	if (k && !tree)
-		return E_NOMEM;
-	return goes ? E_OK : E_NOT_FOUND;
+	return err != E_OK ? err : reason == MAPPING_OK ? E_OK : E_NOT_FOUND;
 }
 
 /* ---- what the backend says -------------------------------------------------------------------------------------- */
@@ -245,16 +258,6 @@ static enum err place(struct hub *h, struct known_object *k, char ret_before[sta
 	return E_OK;
 }
 
-static void miss(struct hub *h, struct object *o)
-{
-	if (!missed_add(&h->missed, o, h->o.now_ms(h->o.events.ctx)))
-		h->o.events.on_problem(h->o.events.ctx,
-				       &(struct why){ .text = "changes of objects were not looked at: out of memory" },
-				       /* bad= */ true);
-	if (!h->turning)
-		h->o.events.on_wake(h->o.events.ctx);
-}
-
 static void on_object(void *ctx, struct object *o)
 {
 	struct hub *h = ctx;
@@ -280,7 +283,7 @@ static void on_object(void *ctx, struct object *o)
 	list_remove(&k->in_untold);
 	if (h->state == HUB_LISTING) { /* whose repository it is, say, is known when all projects are */
 		if (k->bucket->name_n) {
-			(void)agent_of(h, (struct str){ k->bucket->name, k->bucket->name_n }, o);
+			(void)agent_of(h, k, &old); /* without memory later, when it is told */
 			list_put_last(&h->untold, &k->in_untold);
 		}
 		return;
@@ -288,7 +291,7 @@ static void on_object(void *ctx, struct object *o)
 	/* It moved from one agent to another: the old one hears first (facts 4.4). */
 	if (before[0] && (old = hub_find(h, str_of(before))))
 		hub_report(old, o);
-	report(h, k->bucket, o);
+	report(h, k);
 	if (o->kind == OBJECT_APPPROJECT)
 		report_repositories(h);
 }
@@ -369,7 +372,7 @@ void hub_tell(struct hub *h)
 		struct known_object *k = CONTAINER_OF(first, struct known_object, in_untold);
 
 		list_remove(first);
-		report(h, k->bucket, k->object);
+		report(h, k);
 	}
 	if (!list_empty(&h->untold) || lacks_memory(h))
 		return;

@@ -32,40 +32,47 @@ static enum mapping_reason destinations_reach(json_object *project, struct str a
 	return named ? MAPPING_OK : MAPPING_NOT_MATCHED;
 }
 
-/* A glob, or an expression between slashes. One that is wrong matches nothing. */
-static bool namespace_matches(struct str pattern, struct str agent)
+/* A glob, or an expression between slashes. One that is wrong matches nothing. E_NOMEM */
+static enum err namespace_matches(struct str pattern, struct str agent, bool *ret_match)
 {
 	CLEANUP(regex_freep) struct regex *regex = NULL;
-	bool match = false;
+	enum err err = E_OK;
 
+	*ret_match = false;
 	if (pattern.n < 2 || pattern.p[0] != '/' || pattern.p[pattern.n - 1] != '/')
-		return glob_matches(pattern, agent);
-	return regex_new(str_sub(pattern, 1, pattern.n - 2), NULL, &regex) == E_OK &&
-	       regex_match(regex, agent, &match, NULL) == E_OK && match;
+		*ret_match = glob_matches(pattern, agent);
+	else if ((err = regex_new(str_sub(pattern, 1, pattern.n - 2), NULL, &regex)) == E_OK)
+		err = regex_match(regex, agent, ret_match, NULL);
+	return err == E_NOMEM ? err : E_OK;
 }
 
-static bool source_namespaces_reach(json_object *project, struct str agent)
+static enum err source_namespaces_reach(json_object *project, struct str agent, bool *ret_reach)
 {
 	json_object *namespaces = tree_get(project, "spec", "sourceNamespaces", NULL);
+	enum err err = E_OK;
 
-	for (size_t i = 0; i < length(namespaces); i++)
-		if (namespace_matches(str_of(graft_text(json_object_array_get_idx(namespaces, i))), agent))
-			return true;
-	return false;
+	*ret_reach = false;
+	for (size_t i = 0; i < length(namespaces) && err == E_OK && !*ret_reach; i++)
+		err = namespace_matches(str_of(graft_text(json_object_array_get_idx(namespaces, i))), agent, ret_reach);
+	return err;
 }
 
-enum mapping_reason project_reaches(json_object *project, const char *agent, bool by_destination)
+enum err project_reaches(json_object *project, const char *agent, bool by_destination, enum mapping_reason *ret_reason)
 {
-	enum mapping_reason reason;
+	bool reach = true;
+	enum err err = E_OK;
 
 	if (mapping_skipped(project))
-		return MAPPING_SKIPPED;
-	if (tree_mark(project, "annotations", MARK_SOURCE_UID)[0])
-		return MAPPING_REPLICA;
-	reason = destinations_reach(project, str_of(agent));
-	if (reason == MAPPING_OK && !by_destination && !source_namespaces_reach(project, str_of(agent)))
-		return MAPPING_NOT_MATCHED;
-	return reason;
+		*ret_reason = MAPPING_SKIPPED;
+	else if (tree_mark(project, "annotations", MARK_SOURCE_UID)[0])
+		*ret_reason = MAPPING_REPLICA;
+	else
+		*ret_reason = destinations_reach(project, str_of(agent));
+	if (*ret_reason == MAPPING_OK && !by_destination)
+		err = source_namespaces_reach(project, str_of(agent), &reach);
+	if (!reach)
+		*ret_reason = MAPPING_NOT_MATCHED;
+	return err;
 }
 
 /* ---- copies ----------------------------------------------------------------------------------------------------- */
@@ -244,34 +251,39 @@ static bool is_repository(json_object *secret)
 	return strcmp(type, "repository") == 0 || strcmp(type, "repo-creds") == 0;
 }
 
-/* The decoded member `project` of a secret, checked to be a name. False: there is none. */
-static bool secret_project(json_object *secret, char *ret_name)
+/* The decoded member `project` of a secret, checked to be a name. E_NOT_FOUND: there is none. E_NOMEM */
+static enum err secret_project(json_object *secret, char *ret_name)
 {
 	struct str plain = str_of(graft_text(tree_get(secret, "stringData", "project", NULL)));
 	struct str coded = str_of(graft_text(tree_get(secret, "data", "project", NULL)));
 	struct buf text = { .max = OBJECT_NAME_MAX + 1 };
-	bool ok;
+	enum err err;
 
 	if (plain.n)
 		buf_str(&text, plain);
 	else
 		(void)base64_read(coded, &text);
-	ok = text.err == E_OK && object_name_ok(buf_view(&text));
-	if (ok) {
+	err = text.err == E_OK && object_name_ok(buf_view(&text)) ? E_OK : text.err == E_NOMEM ? E_NOMEM : E_NOT_FOUND;
+	if (err == E_OK) {
 		memcpy(ret_name, text.p, text.n);
 		ret_name[text.n] = '\0';
 	}
 	buf_release(&text);
-	return ok;
+	return err;
 }
 
-enum mapping_reason project_of_repository(json_object *secret, char *ret_name)
+enum err project_of_repository(json_object *secret, char *ret_name, enum mapping_reason *ret_reason)
 {
+	enum err err = E_NOT_FOUND;
+
+	*ret_reason = MAPPING_NO_PROJECT;
 	if (!is_repository(secret))
-		return MAPPING_NO_SYNC_KIND;
-	if (mapping_skipped(secret))
-		return MAPPING_SKIPPED;
-	if (tree_mark(secret, "annotations", MARK_SOURCE_UID)[0])
-		return MAPPING_REPLICA;
-	return secret_project(secret, ret_name) ? MAPPING_OK : MAPPING_NO_PROJECT;
+		*ret_reason = MAPPING_NO_SYNC_KIND;
+	else if (mapping_skipped(secret))
+		*ret_reason = MAPPING_SKIPPED;
+	else if (tree_mark(secret, "annotations", MARK_SOURCE_UID)[0])
+		*ret_reason = MAPPING_REPLICA;
+	else if ((err = secret_project(secret, ret_name)) == E_OK)
+		*ret_reason = MAPPING_OK;
+	return err == E_NOMEM ? err : E_OK;
 }

@@ -14,9 +14,9 @@
  * Does this project of the principal go to the managed agent? MAPPING_OK, or why not: it carries the skip label, is itself a
  * copy (has a source-uid), names the agent in no destination, or denies it ("!pattern"). A destination names the agent by a
  * glob on its name, or without a name by the server "*" or a server URL whose parameter agentName is a glob. Mapped by
- * namespace, spec.sourceNamespaces must match the agent as well.
+ * namespace, spec.sourceNamespaces must match the agent as well. E_NOMEM: that cannot be said now.
  */
-enum mapping_reason project_reaches(json_object *project, const char *agent, bool by_destination);
+enum err project_reaches(json_object *project, const char *agent, bool by_destination, enum mapping_reason *ret_reason);
 
 /*
  * The copy for that agent: only the destinations that name it, each now in-cluster; without sourceNamespaces (unless mapped by
@@ -38,6 +38,6 @@ bool project_is_copy_of(json_object *project, const char *agent);
 
 /*
  * The project a repository or credential template of the principal belongs to, into `ret_name` (OBJECT_NAME_MAX + 1 bytes):
- * it goes where its project goes. MAPPING_OK, or why it goes nowhere.
+ * it goes where its project goes. MAPPING_OK, or why it goes nowhere. E_NOMEM: that cannot be said now.
  */
-enum mapping_reason project_of_repository(json_object *secret, char *ret_name);
+enum err project_of_repository(json_object *secret, char *ret_name, enum mapping_reason *ret_reason);

@@ -21,10 +21,11 @@ static enum err describe_project(const struct role *r, json_object *tree, struct
 {
 	json_object *copy = NULL;
 	bool by_destination = r->config.principal->by_destination;
-	enum err err;
+	enum mapping_reason reason;
+	enum err err = project_reaches(tree, r->config.agent, by_destination, &reason);
 
-	if (project_reaches(tree, r->config.agent, by_destination) != MAPPING_OK)
-		return E_NOT_FOUND;
+	if (err != E_OK || reason != MAPPING_OK)
+		return err == E_OK ? E_NOT_FOUND : err;
 	err = project_for_agent(tree, r->config.agent, by_destination, &copy);
 	if (err == E_OK)
 		err = digest_of(copy, DIGEST_DESIRED, &ret_state->desired);
@@ -35,10 +36,12 @@ static enum err describe_project(const struct role *r, json_object *tree, struct
 static enum err describe_repository(const struct role *r, json_object *tree, struct source_state *ret_state)
 {
 	char project[OBJECT_NAME_MAX + 1];
-	enum err err = E_NOT_FOUND;
+	enum mapping_reason reason;
+	enum err err = project_of_repository(tree, project, &reason);
 
-	if (project_of_repository(tree, project) == MAPPING_OK)
-		err = r->config.project_goes(r->config.ctx, project, r->config.agent);
+	if (err != E_OK || reason != MAPPING_OK)
+		return err == E_OK ? E_NOT_FOUND : err;
+	err = r->config.project_goes(r->config.ctx, project, r->config.agent);
 	return err == E_OK ? digest_of(tree, DIGEST_DESIRED, &ret_state->desired) : err;
 }
 

@@ -33,12 +33,20 @@ static struct mapping_principal mapping_of(const struct sim *s)
 
 /* ---- managed ------------------------------------------------------------------------------------------------------- */
 
+static bool reaches(const struct sim *s, json_object *project, const struct agent *a)
+{
+	enum mapping_reason reason;
+
+	return project_reaches(project, a->name, s->by_destination, &reason) == E_OK && reason == MAPPING_OK;
+}
+
 /* What the agent should have of this object, the destination aside; NULL: nothing. */
 static json_object *wanted_of(struct sim *s, const struct agent *a, const struct object *o)
 {
 	struct mapping_principal m = mapping_of(s);
 	json_object *tree = object_tree_own(o), *copy = NULL;
 	char project[OBJECT_NAME_MAX + 1];
+	enum mapping_reason reason;
 	const char *owner;
 	bool goes;
 
@@ -50,16 +58,15 @@ static json_object *wanted_of(struct sim *s, const struct agent *a, const struct
 		without_destination(tree);
 		return tree;
 	case OBJECT_APPPROJECT:
-		goes = project_reaches(tree, a->name, s->by_destination) == MAPPING_OK &&
-		       strcmp(o->namespace, PRINCIPAL_NAMESPACE) == 0;
+		goes = reaches(s, tree, a) && strcmp(o->namespace, PRINCIPAL_NAMESPACE) == 0;
 		if (goes)
 			(void)project_for_agent(tree, a->name, s->by_destination, &copy);
 		break;
 	case OBJECT_REPOSITORY:
-		goes = project_of_repository(tree, project) == MAPPING_OK;
+		goes = project_of_repository(tree, project, &reason) == E_OK && reason == MAPPING_OK;
 		o = goes ? memory_store_get(s->principal.store, OBJECT_APPPROJECT, PRINCIPAL_NAMESPACE, project) : NULL;
 		copy = o ? object_tree(o) : NULL;
-		goes = copy && project_reaches(copy, a->name, s->by_destination) == MAPPING_OK;
+		goes = copy && reaches(s, copy, a);
 		json_object_put(copy);
 		copy = NULL;
 		if (goes)

@@ -5,6 +5,7 @@
 #include "principal/hub_impl.h"
 #include "trees.h"
 #include "wire/convert.h"
+#include "wire/resync.h"
 
 #define APP(namespace, uid, revision)                                                                                  \
 	"{'metadata':{'name':'web','namespace':'" namespace "','uid':'" uid "'},'spec':{'destination':{'name':'a1'},'" \
@@ -918,6 +919,93 @@ static void what_had_no_memory_at_the_start_is_not_taken_for_gone(void **state)
 	assert_true(n > 10);
 }
 
+#define REPOSITORY                                                                              \
+	"{'metadata':{'name':'repo','namespace':'argocd','uid':'u3','labels':{'argocd.argoproj" \
+	".io/secret-type':'repository'}},'data':{'project':'dGVhbQ=='}}"
+#define PROJECT_BY_EXPRESSION                                                                     \
+	"{'metadata':{'name':'team','namespace':'argocd','uid':'u2'},'spec':{'sourceNamespaces':" \
+	"['/^a[0-9]$/'],'destinations':[{'name':'a1','namespace':'*'}]}}"
+
+/* A project, and a repository that goes where it goes. */
+static void neither_is_taken_from_an_agent_for_want_of_memory(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct hub_agent *a;
+		struct scene sc;
+
+		begin(&sc);
+		a = connect_agent(&sc, "a1", AGENT_MANAGED);
+		run(&sc, 5);
+		ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT_BY_EXPRESSION);
+		ground_put(&sc.g, OBJECT_REPOSITORY, REPOSITORY);
+		expect(&sc, "a1: create team_u2_1\na1: create repo_u3_2\n");
+		answer(&sc, a, "team_u2", "team_u2_1");
+		answer(&sc, a, "repo_u3", "repo_u3_2");
+		crash(&sc);
+		restart(&sc);
+		connect_agent(&sc, "a1", AGENT_MANAGED);
+		mem_fail_at(++n);
+		run(&sc, 5);
+		count = mem_count();
+		mem_fail_at(0);
+		run(&sc, 7000);
+		if (!hub_is_synced(sc.hub) || strstr(sc.said, "delete"))
+			fail_msg("allocation %ld: %s", n, sc.said);
+		end(&sc);
+	} while (n <= count);
+	assert_true(n > 10);
+}
+
+/* "I have this, is it right?" */
+static void ask_about_web(struct scene *sc, struct hub_agent *a)
+{
+	static const struct wire_resync question = { .kind = STR("Application"), .name = STR("web"), .uid = STR("u1") };
+	struct buf json = { 0 };
+
+	wire_resync_write(WIRE_REQUEST_UPDATE, &question, &json);
+	hear(sc, a,
+	     &(struct wire_event){ .type = WIRE_REQUEST_UPDATE,
+				   .target = WIRE_TO_RESYNC,
+				   .resource_id = STR("q"),
+				   .event_id = STR("q"),
+				   .data = buf_view(&json) });
+	buf_release(&json);
+	run(sc, 5);
+}
+
+/* It has a copy, and the principal a new ledger: what there was no memory to tell its session of is not gone. */
+static void what_an_agent_brings_is_not_taken_from_it_for_want_of_memory(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct hub_agent *a;
+		struct scene sc;
+
+		begin(&sc);
+		run(&sc, 5);
+		put(&sc, APP("a1", "u1", "r1"));
+		run(&sc, 5);
+		assert_non_null(hub_find(sc.hub, str_of("a1")));
+		mem_fail_at(++n);
+		(void)hub_agent(sc.hub, str_of("a1"), AGENT_AUTONOMOUS);
+		(void)hub_agent(sc.hub, str_of("a1"), AGENT_MANAGED); /* made anew */
+		count = mem_count();
+		mem_fail_at(0);
+		a = connect_agent(&sc, "a1", AGENT_MANAGED);
+		ask_about_web(&sc, a);
+		run(&sc, 7000);
+		if (strstr(sc.said, "delete") || !strstr(sc.said, "a1: create web_u1_1\n"))
+			fail_msg("allocation %ld: %s", n, sc.said);
+		end(&sc);
+	} while (n <= count);
+	assert_true(n > 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -942,6 +1030,8 @@ int main(void)
 		cmocka_unit_test(who_stops_waits_for_the_rows_that_are_on_their_way),
 		cmocka_unit_test(who_stops_or_is_retired_waits_for_no_agent),
 		cmocka_unit_test(what_had_no_memory_at_the_start_is_not_taken_for_gone),
+		cmocka_unit_test(neither_is_taken_from_an_agent_for_want_of_memory),
+		cmocka_unit_test(what_an_agent_brings_is_not_taken_from_it_for_want_of_memory),
 		cmocka_unit_test(a_change_that_had_no_memory_reaches_its_agent_all_the_same),
 		cmocka_unit_test(a_move_that_had_no_memory_reaches_both_agents_all_the_same),
 		cmocka_unit_test(without_memory_it_tries_again_after_a_pause),

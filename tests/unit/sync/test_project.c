@@ -61,13 +61,21 @@ static const struct row {
 	{ "{'metadata':{'name':'p'}}", true, MAPPING_NOT_MATCHED },
 };
 
+static enum mapping_reason reason_of(json_object *project, bool by_destination)
+{
+	enum mapping_reason reason;
+
+	assert_int_equal(project_reaches(project, "site-1", by_destination, &reason), E_OK);
+	return reason;
+}
+
 static void a_project_goes_where_its_destinations_say(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		json_object *project = tree_of(rows[i].project);
 
-		if (project_reaches(project, "site-1", rows[i].by_destination) != rows[i].reason)
+		if (reason_of(project, rows[i].by_destination) != rows[i].reason)
 			fail_msg("row %zu: %s", i, rows[i].project);
 		json_object_put(project);
 	}
@@ -82,10 +90,10 @@ static void a_server_with_a_glob_that_is_too_long_names_nobody(void **state)
 	memset(server + strlen(server), '*', 513);
 	destination = json_object_array_get_idx(tree_get(project, "spec", "destinations", NULL), 0);
 	json_object_object_add(destination, "server", json_object_new_string(server));
-	assert_int_equal(project_reaches(project, "site-1", true), MAPPING_NOT_MATCHED);
+	assert_int_equal(reason_of(project, true), MAPPING_NOT_MATCHED);
 	server[strlen(server) - 1] = '\0';
 	json_object_object_add(destination, "server", json_object_new_string(server));
-	assert_int_equal(project_reaches(project, "site-1", true), MAPPING_OK);
+	assert_int_equal(reason_of(project, true), MAPPING_OK);
 	json_object_put(project);
 }
 
@@ -230,12 +238,44 @@ static void a_repository_goes_where_its_project_goes(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
 		json_object *secret = tree_of(secrets[i].secret);
 		char name[OBJECT_NAME_MAX + 1] = "";
+		enum mapping_reason reason;
 
-		if (project_of_repository(secret, name) != secrets[i].reason)
+		assert_int_equal(project_of_repository(secret, name, &reason), E_OK);
+		if (reason != secrets[i].reason)
 			fail_msg("row %zu", i);
 		assert_string_equal(name, secrets[i].reason == MAPPING_OK ? "prod" : "");
 		json_object_put(secret);
 	}
+}
+
+/* For want of memory nothing is taken from an agent: that it goes nowhere is said only of what was read. */
+static void without_memory_nobody_says_where_it_goes(void **state)
+{
+	json_object *project = tree_of(SPEC("{'name':'site-1'}", "'a','/^site-[0-9]+$/'"));
+	json_object *secret = tree_of("{'metadata':{'labels':{'argocd.argoproj.io/secret-type':'repository'}},"
+				      "'data':{'project':'cHJvZA=='}}");
+	char name[OBJECT_NAME_MAX + 1] = "";
+	long n = 0, count;
+
+	(void)state;
+	do {
+		enum mapping_reason reaches = MAPPING_NOT_MATCHED, follows = MAPPING_NO_PROJECT;
+		enum err err;
+
+		mem_fail_at(++n);
+		err = project_reaches(project, "site-1", false, &reaches);
+		if (err != E_NOMEM)
+			assert_int_equal(reaches, MAPPING_OK);
+		count = mem_count();
+		mem_fail_at(n);
+		err = project_of_repository(secret, name, &follows);
+		if (err != E_NOMEM)
+			assert_int_equal(follows, MAPPING_OK);
+		mem_fail_at(0);
+	} while (n <= count); /* the last pass had no fault */
+	assert_true(n > 3);
+	json_object_put(project);
+	json_object_put(secret);
 }
 
 int main(void)
@@ -248,6 +288,7 @@ int main(void)
 		cmocka_unit_test(a_project_without_anything_in_it_is_copied_as_well),
 		cmocka_unit_test(two_agents_whose_prefixed_names_meet_do_not_get_each_others_copy),
 		cmocka_unit_test(a_repository_goes_where_its_project_goes),
+		cmocka_unit_test(without_memory_nobody_says_where_it_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
