@@ -87,8 +87,7 @@ void rpc_conn_start(struct rpc_conn *c)
 		rpc_conn_move(c, RPC_CONN_TLS);
 	else
 		rpc_conn_begin_h2(c);
-	if (rpc_conn_is_live(c))
-		rpc_conn_read(c);
+	rpc_conn_read(c); /* also one that has ended already: its peer's end is heard while it lingers */
 	rpc_end_touch(c->end, c);
 }
 
