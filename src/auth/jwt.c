@@ -195,14 +195,15 @@ static enum err read_verified(const struct parts *p, enum jwt_use use, int64_t n
 {
 	struct buf json = { 0 }, arena = { 0 };
 	struct claims c;
-	enum err err = open_part(p->payload, &json);
+	enum err err = open_part(p->payload, &json), filled;
 
 	if (err == E_OK)
 		err = claims_read(buf_view(&json), &arena, &c);
+	filled = err == E_OK ? fill(&c, ret_claims) : err;
 	if (err == E_OK)
 		err = check_claims(&c, use, now_ms, why);
 	if (err == E_OK)
-		err = fill(&c, ret_claims);
+		err = filled;
 	if (err == E_OK && ret_claims->mode == AGENT_MODE_NONE)
 		err = E_MALFORMED;
 	if (err == E_MALFORMED)
@@ -217,19 +218,17 @@ static enum err read_verified(const struct parts *p, enum jwt_use use, int64_t n
 enum err jwt_verify(struct jwt_keys *keys, struct str token, enum jwt_use use, int64_t now_ms, struct why *why,
 		    struct jwt_claims *ret_claims)
 {
-	struct jwt_claims claims;
 	struct parts parts;
 	enum err err;
 
+	*ret_claims = (struct jwt_claims){ 0 };
 	if (!split(token, &parts))
 		return why_set(why, E_UNAUTHENTICATED, token.n ? "token: not of three parts, or too long" : "no token");
 	err = check_signature(keys, &parts, now_ms, why);
 	if (err == E_OK)
 		err = check_alg(&parts, why);
 	if (err == E_OK)
-		err = read_verified(&parts, use, now_ms, why, &claims);
-	if (err == E_OK)
-		*ret_claims = claims;
+		err = read_verified(&parts, use, now_ms, why, ret_claims);
 	return err;
 }
 

@@ -57,7 +57,10 @@ enum err jwt_keys_reload(struct jwt_keys *keys, int64_t now_ms, struct why *why)
 enum err jwt_issue(struct jwt_keys *keys, enum jwt_use use, const struct agent_name *agent, enum agent_mode mode,
 		   int64_t now_ms, const unsigned char random[static JWT_ID_BYTES], struct buf *ret_token);
 
-/* Is it ours, for this use, and of this time? Nothing of it is believed before the signature is. */
+/*
+ * Is it ours, for this use, and of this time? Nothing of it is believed before the signature is. On an error `ret_claims` still says whose
+ * token it is, for the log, when it is one that we signed; else it is zeroed.
+ */
 enum err jwt_verify(struct jwt_keys *keys, struct str token, enum jwt_use use, int64_t now_ms, struct why *why,
 		    struct jwt_claims *ret_claims);
 

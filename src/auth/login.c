@@ -200,11 +200,10 @@ static void by_token(const struct login_rules *rules, struct jwt_keys *keys, str
 
 	*a = (struct login_answer){ .step = LOGIN_REFUSED };
 	err = jwt_verify(keys, token, use, now_ms, &a->why, claims);
-	if (err == E_OK) {
-		a->agent = claims->agent;
-		a->mode = claims->mode;
+	a->agent = claims->agent;
+	a->mode = claims->mode;
+	if (err == E_OK)
 		err = check_name(rules, &a->agent, peer, &a->why);
-	}
 	if (err == E_OK)
 		err = still_known(rules, &a->agent, peer, &a->why);
 	if (err != E_OK) {

@@ -302,6 +302,7 @@ static void a_token_opens_only_its_own_door(void **state)
 	assert_string_equal("no token", a.why.text);
 	login_call(&rules, keys, buf_view(&access), &peer, NOW + 2 * JWT_ACCESS_MS, &a);
 	assert_int_equal(RPC_UNAUTHENTICATED, a.code);
+	assert_string_equal("agent-1", a.agent.text); /* we signed it: the log says whose it was */
 	buf_release(&access);
 	buf_release(&refresh);
 }
