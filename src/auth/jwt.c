@@ -195,17 +195,16 @@ static enum err read_verified(const struct parts *p, enum jwt_use use, int64_t n
 {
 	struct buf json = { 0 }, arena = { 0 };
 	struct claims c;
-	enum err err = open_part(p->payload, &json), filled;
+	enum err err = open_part(p->payload, &json);
 
 	if (err == E_OK)
 		err = claims_read(buf_view(&json), &arena, &c);
-	filled = err == E_OK ? fill(&c, ret_claims) : err;
 	if (err == E_OK)
-		err = check_claims(&c, use, now_ms, why);
-	if (err == E_OK)
-		err = filled;
+		err = fill(&c, ret_claims);
 	if (err == E_OK && ret_claims->mode == AGENT_MODE_NONE)
 		err = E_MALFORMED;
+	if (err == E_OK)
+		err = check_claims(&c, use, now_ms, why);
 	if (err == E_MALFORMED)
 		err = why_set(why, E_UNAUTHENTICATED, "token: its claims are not those of an agent");
 	if (err == E_NOMEM)
