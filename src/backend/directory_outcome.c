@@ -35,13 +35,18 @@ static void tell_problem(struct directory_entry *e, bool bad, enum err err, cons
 /* Once for each thing that is wrong, and once when it is right again. `text` NULL: it is right. */
 static void set_problem(struct directory_entry *e, enum err err, const char *text)
 {
-	char *old = e->problem;
+	char *old = e->problem, *now;
 
 	if (old && text && strcmp(old, text) == 0)
 		return;
 	if (!old && !text)
 		return;
-	e->problem = text ? str_dup(str_of(text)) : NULL;
+	now = text ? str_dup(str_of(text)) : NULL;
+	if (text && !now) { /* that it is over would not be said */
+		entry_retry_later(e, DIRECTORY_RETRY_MS);
+		return;
+	}
+	e->problem = now;
 	metric_add(e->dir->problems_found, (e->problem ? 1 : 0) - (old ? 1 : 0));
 	tell_problem(e, text, text ? err : E_OK, text ? text : old);
 	mem_free(old);
@@ -169,7 +174,8 @@ static void read_is_bad(struct directory_job *job)
 	struct directory_entry *e = job->owner;
 
 	e->files = job->files;
-	if (job->why.err == E_NOMEM) {
+	if (job->why.err == E_NOMEM) { /* at the start it is still not known what there is */
+		set_problem(e, E_NOMEM, "out of memory");
 		entry_retry_later(e, DIRECTORY_RETRY_MS);
 	} else if (!settles(e)) {
 		e->confirm = false;
