@@ -125,8 +125,10 @@ struct sim {
 	int64_t wall_ms; /* what the wall clocks are ahead of it */
 	struct heap happenings;
 	struct map stories;
-	struct map confirmed; /* ids of state that was confirmed, by agent and direction */
-	struct map held;      /* UIDs at the principal that the guard holds */
+	struct map confirmed;        /* ids of state that was confirmed, by agent and direction */
+	struct map held;             /* UIDs at the principal that the guard holds */
+	struct object *seen_gone[8]; /* while the principal lists what there is */
+	size_t seen_gone_n;
 	struct patterns *everywhere;
 	struct end principal;
 	struct agent agents[SIM_AGENTS];
@@ -273,6 +275,9 @@ void watch_applied(struct agent *a, const struct replica_place *place, enum deli
 /* The hub knows everything: whose deletes must be held? */
 void watch_guard(struct sim *s);
 void watch_guard_released(struct sim *s);
+
+/* The principal lists what there is, and sees this go. */
+void watch_seen_gone(struct sim *s, const struct object *o);
 
 /* The principal has an object of this name again. */
 void watch_edit(struct sim *s, const struct object *o);

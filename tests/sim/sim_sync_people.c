@@ -110,6 +110,8 @@ static void take_away(struct end *e, const struct object *o)
 
 	sim_trace(e->sim, "%-9s somebody: delete %s/%s", end_name(e), kept->namespace, kept->name);
 	(void)memory_store_remove(e->store, kept->kind, kept->namespace, kept->name);
+	if (!e->agent && end_is_up(e) && !hub_is_synced(e->hub))
+		watch_seen_gone(e->sim, kept);
 	object_unref(kept);
 }
 

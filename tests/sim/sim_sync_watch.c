@@ -342,6 +342,31 @@ static bool must_hold(struct sim *s, const struct agent *a)
 	return true;
 }
 
+/* The principal saw it go before it knew all: that is for the guard no more than any other deletion. */
+void watch_seen_gone(struct sim *s, const struct object *o)
+{
+	if (s->seen_gone_n < ARRAY_LEN(s->seen_gone))
+		s->seen_gone[s->seen_gone_n++] = object_ref((struct object *)o);
+}
+
+static void forget_seen_gone(struct sim *s)
+{
+	while (s->seen_gone_n)
+		object_unref(s->seen_gone[--s->seen_gone_n]);
+}
+
+static bool was_seen_gone(const struct sim *s, const struct held *held)
+{
+	for (size_t i = 0; i < s->seen_gone_n; i++) {
+		const struct object *o = s->seen_gone[i];
+
+		if (o->kind == held->kind && strcmp(o->namespace, held->namespace) == 0 &&
+		    strcmp(o->name, held->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void expect_held(struct sim *s, const struct agent *a)
 {
 	const struct map_entry *entry;
@@ -350,7 +375,7 @@ static void expect_held(struct sim *s, const struct agent *a)
 	bool there;
 
 	while ((entry = map_next(&s->principal.disk.rows, &at)))
-		if (read_row(s, a, entry->value, &held, &there) && !there)
+		if (read_row(s, a, entry->value, &held, &there) && !there && !was_seen_gone(s, &held))
 			hold(s, a, entry->value, &held);
 }
 
@@ -360,6 +385,7 @@ void watch_guard(struct sim *s)
 	for (int i = 0; i < SIM_AGENTS && !s->healed; i++)
 		if (s->agents[i].mode == AGENT_MANAGED && must_hold(s, &s->agents[i]))
 			expect_held(s, &s->agents[i]);
+	forget_seen_gone(s);
 }
 
 /* ---- operations -------------------------------------------------------------------------------------------------------- */
@@ -401,4 +427,5 @@ void watch_release(struct sim *s)
 	}
 	map_release(&s->confirmed);
 	watch_guard_released(s);
+	forget_seen_gone(s);
 }
