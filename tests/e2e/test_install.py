@@ -49,11 +49,14 @@ int main(int argc, char **argv)
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    """A tree as `make install DESTDIR=... PREFIX=/usr` leaves it."""
+    """A tree as `make install DESTDIR=... PREFIX=/usr` leaves it. `make uninstall` still removes what was installed before the tests."""
+    log = ROOT / "build/release/meson-logs/install-log.txt"
+    before = log.read_bytes() if log.exists() else b""
     tree = tmp_path_factory.mktemp("stage")
     subprocess.run(["make", "install", "DEPS=no", f"DESTDIR={tree}", "PREFIX=/usr"], cwd=ROOT, check=True,
                    capture_output=True, timeout=300)
-    return tree
+    yield tree
+    log.write_bytes(before)
 
 
 def pkg_config(stage, *options):
