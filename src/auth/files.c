@@ -47,6 +47,16 @@ static bool give_name(const char *draft, const char *path, bool replace)
 	return link(draft, path) == 0 && unlink(draft) == 0;
 }
 
+/* Whoever could read what was there goes on reading it: a service whose files root looks after. Only root can give a file away. */
+static void keep_owner(const char *path, int fd)
+{
+	struct stat before;
+
+	if (stat(path, &before) == 0 && fchown(fd, before.st_uid, before.st_gid) < 0) {
+		/* It is the caller's, as what is new. */
+	}
+}
+
 enum err file_write(const char *path, struct str content, mode_t mode, bool replace, struct why *why)
 {
 	char draft[PATH_MAX], target[PATH_MAX];
@@ -59,6 +69,8 @@ enum err file_write(const char *path, struct str content, mode_t mode, bool repl
 	fd = mkostemp(draft, O_CLOEXEC);
 	if (fd < 0)
 		return why_errno(why, errno_err(errno), errno, "write %s", path);
+	if (replace)
+		keep_owner(path, fd);
 	if (file_write_fd(fd, content) == 0 && fchmod(fd, mode) == 0 && fsync(fd) == 0 &&
 	    give_name(draft, path, replace) && sync_directory(path)) {
 		(void)close(fd);

@@ -15,7 +15,7 @@
 
 /*
  * Whole or not at all, also when the power fails: written beside it, flushed, and given its name. `replace`: instead of
- * what is there, or of what a link there leads to.
+ * what is there, or of what a link there leads to; its owner stays, as far as the caller may say so.
  */
 enum err file_write(const char *path, struct str content, mode_t mode, bool replace, struct why *why);
 

@@ -61,6 +61,22 @@ static void a_link_stays_one(void **state)
 	buf_release(&text);
 }
 
+static void what_is_replaced_keeps_its_owner(void **state)
+{
+	const char *path = scratch_file("g", "old");
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(0, chown(path, 1, 2));
+	assert_int_equal(E_OK, file_write(path, STR("new"), 0640, true, NULL));
+	assert_int_equal(0, stat(path, &st));
+	assert_int_equal(1, st.st_uid);
+	assert_int_equal(2, st.st_gid);
+	assert_int_equal(0640, st.st_mode & 0777);
+}
+
 static void a_failed_write_leaves_nothing_behind(void **state)
 {
 	struct why why = { 0 };
@@ -81,6 +97,7 @@ int main(void)
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(what_is_there_stays_unless_it_may_be_replaced),
 		cmocka_unit_test(a_link_stays_one),
+		cmocka_unit_test(what_is_replaced_keeps_its_owner),
 		cmocka_unit_test(a_failed_write_leaves_nothing_behind),
 	};
 	return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
