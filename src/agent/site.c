@@ -165,11 +165,8 @@ static void on_object(void *ctx, struct object *o)
 	struct site *s = ctx;
 
 	missed_forget(&s->missed, o);
-	if (session_object(s->session, o, now_ms(s), wall_ns(s)) == E_NOMEM && !missed_add(&s->missed, o, now_ms(s)))
-		s->o.events.on_problem(
-			s->o.events.ctx,
-			&(struct why){ .text = "a change of an object was not looked at: out of memory" },
-			/* bad= */ true);
+	if (session_object(s->session, o, now_ms(s), wall_ns(s)) == E_NOMEM)
+		missed_add(&s->missed, o, now_ms(s));
 	site_ready(s);
 }
 

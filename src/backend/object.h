@@ -54,6 +54,7 @@ struct object {
 	struct blob *json;      /* all of it */
 	json_object *tree;      /* of recent.h, as is the slot; NULL: none is kept */
 	unsigned short slot;
+	struct object *missed_next; /* of missed.h */
 };
 
 /* Name of a kind: "Application". Never NULL. */

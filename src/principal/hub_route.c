@@ -136,10 +136,7 @@ static void report_to_all(struct hub *h, struct object *o)
 
 static void miss(struct hub *h, struct object *o)
 {
-	if (!missed_add(&h->missed, o, h->o.now_ms(h->o.events.ctx)))
-		h->o.events.on_problem(h->o.events.ctx,
-				       &(struct why){ .text = "changes of objects were not looked at: out of memory" },
-				       /* bad= */ true);
+	missed_add(&h->missed, o, h->o.now_ms(h->o.events.ctx));
 	if (!h->turning)
 		h->o.events.on_wake(h->o.events.ctx);
 }

@@ -1,7 +1,7 @@
 /*
  * missed.h -- objects of the backend whose report had no memory: they are looked at again a second later.
  *
- * Shape     a few places of its own, so that keeping takes no memory. What is reported meanwhile is newer: missed_forget().
+ * Shape     a chain through the objects, so that keeping takes no memory. What is reported meanwhile is newer: missed_forget().
  * Units     ms of the caller's monotonic clock.
  * Owner     keeps a reference to each object. A zeroed struct is empty.
  */
@@ -9,16 +9,12 @@
 
 #include "backend/object.h"
 
-#define MISSED_MAX 64
-
 struct missed {
-	struct object *objects[MISSED_MAX];
-	size_t n;
+	struct object *first;
 	uint64_t due_ms; /* of all; when there are any */
 };
 
-/* False: no place; it is looked at when it changes the next time. */
-bool missed_add(struct missed *m, struct object *o, uint64_t now_ms);
+void missed_add(struct missed *m, struct object *o, uint64_t now_ms);
 
 /* The object of this kind and name was reported again, or is gone. */
 void missed_forget(struct missed *m, const struct object *o);

@@ -919,6 +919,34 @@ static void what_had_no_memory_at_the_start_is_not_taken_for_gone(void **state)
 	assert_true(n > 10);
 }
 
+/* Not one of many: each is looked at again. */
+static void nothing_that_had_no_memory_at_the_start_is_taken_for_gone(void **state)
+{
+	struct object *all[100];
+	struct scene sc;
+	size_t n = 0, at = 0;
+
+	(void)state;
+	begin_confirmed(&sc, 80);
+	crash(&sc);
+	while ((all[n] = memory_store_next(sc.g.store, &at)))
+		object_ref(all[n++]);
+	take_all(&sc);
+	restart(&sc);
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	for (size_t i = 0; i < n; i++) {
+		mem_fail_at(1);
+		hub_watcher.on_object(sc.hub, all[i]);
+		mem_fail_at(0);
+		object_unref(all[i]);
+	}
+	run(&sc, 7000);
+	assert_string_equal(sc.said, "");
+	assert_true(hub_is_synced(sc.hub));
+	assert_int_equal(hub_objects(sc.hub), n);
+	end(&sc);
+}
+
 #define REPOSITORY                                                                              \
 	"{'metadata':{'name':'repo','namespace':'argocd','uid':'u3','labels':{'argocd.argoproj" \
 	".io/secret-type':'repository'}},'data':{'project':'dGVhbQ=='}}"
@@ -1030,6 +1058,7 @@ int main(void)
 		cmocka_unit_test(who_stops_waits_for_the_rows_that_are_on_their_way),
 		cmocka_unit_test(who_stops_or_is_retired_waits_for_no_agent),
 		cmocka_unit_test(what_had_no_memory_at_the_start_is_not_taken_for_gone),
+		cmocka_unit_test(nothing_that_had_no_memory_at_the_start_is_taken_for_gone),
 		cmocka_unit_test(neither_is_taken_from_an_agent_for_want_of_memory),
 		cmocka_unit_test(what_an_agent_brings_is_not_taken_from_it_for_want_of_memory),
 		cmocka_unit_test(a_change_that_had_no_memory_reaches_its_agent_all_the_same),
