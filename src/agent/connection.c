@@ -75,6 +75,15 @@ static void let_go(struct connection *c, uint64_t wait_ms)
 		set_again(c, c->up ? PARKED : wait_ms);
 }
 
+void connection_hurry(struct connection *c)
+{
+	if (c->state != CONNECTION_IDLE || !c->wait_ms || c->closing)
+		return; /* under way, or not begun */
+	c->wait_ms = 0;
+	if (!c->up)
+		set_again(c, 0);
+}
+
 void connection_failed(struct connection *c, enum rpc_code code, const char *what, struct str why)
 {
 	uint64_t now_ms = c->agent->daemon.loop.now_ms, wait_ms;

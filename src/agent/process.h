@@ -108,6 +108,9 @@ enum err connection_init(struct connection *c, struct agent *agent, struct why *
 /* The first attempt, at once; further ones follow by themselves. */
 void connection_start(struct connection *c);
 
+/* Why it failed may be over, for something was reloaded: the attempt that it waits for is made now. */
+void connection_hurry(struct connection *c);
+
 /* What was begun failed, or the stream ended: again after a while. `code` RPC_OK: not refused, the connection was lost. */
 void connection_failed(struct connection *c, enum rpc_code code, const char *what, struct str why);
 

@@ -195,9 +195,9 @@ const struct command cmd_agent = {
 	.about = "Managed: creates, changes and deletes what the principal says, undoes what others do to it, and "
 		 "reports its status. Autonomous: reports what is here, and lets the principal start operations. What "
 		 "the principal has not confirmed is kept, over restarts and while it is away. SIGTERM and SIGINT "
-		 "finish what is in progress; SIGHUP reads certificates again. Options and variables are those of "
-		 "argocd-agent's agent; those that have no meaning here are named in the log, or refused with what to "
-		 "do instead.",
+		 "finish what is in progress; SIGHUP reads certificates again, and connects at once where an agent "
+		 "waits to. Options and variables are those of argocd-agent's agent; those that have no meaning here "
+		 "are named in the log, or refused with what to do instead.",
 	.examples = "  holdfast agent --agent-mode managed --backend directory:/srv/apps \\\n"
 		    "    --server-address hub.example.org --server-port 8443 --creds mtls:any \\\n"
 		    "    --root-ca-path pki/ca.crt \\\n"

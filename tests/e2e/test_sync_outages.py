@@ -164,6 +164,17 @@ def test_an_outage_is_a_line_for_each_way_to_fail_and_not_for_each_attempt(net):
     assert agent.log("connected")[-1]["failed_before"] >= 4
 
 
+def test_a_reload_is_an_attempt_of_an_agent_that_waits(net):
+    agent = net.agent(SITE, net.free_port(), "--insecure-plaintext", "--creds", "header:", creds="")
+
+    def failures():
+        return agent.metrics()["holdfast_agent_connection_failures_total"]
+
+    wait_until(lambda: failures() >= 1, "nobody is there")
+    # Without the reloads the waits before twenty attempts add up to many minutes.
+    wait_until(lambda: agent.process.send(signal.SIGHUP) or failures() >= 20, "each reload is an attempt")
+
+
 # ---- processes that stop ---------------------------------------------------------------------------------------------
 
 
