@@ -28,8 +28,9 @@ static const struct option_row options[] = {
 	  'f' },
 	{ "from", 0, OPTION_TEXT, offsetof(struct tail_args, from), POSITION_WORDS, NULL,
 	  "Where to begin: a position, a time (2024-05-01T12:00:00Z), how long ago (90s, 15m, 2h, 3d), the start or "
-	  "the "
-	  "end. Default: start." },
+	  "the end. Default: start. Where the clock was set back meanwhile, a time may be a place too early or too "
+	  "late: "
+	  "a position never is." },
 	{ "limit", 'n', OPTION_NUMBER, offsetof(struct tail_args, limit), "N", NULL,
 	  "Stop after N events. Default: no limit.", .min = 1, .max = UINT64_MAX },
 	{ "source", 's', OPTION_TEXT, offsetof(struct tail_args, source), "SOURCE", NULL,
