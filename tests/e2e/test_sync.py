@@ -275,6 +275,23 @@ def test_what_an_agent_had_is_its_own_when_it_becomes_autonomous(net):
     wait_until(lambda: truth.revision("guestbook") == "r2", "the change is there")
 
 
+def test_what_an_agent_had_is_the_principals_when_it_becomes_managed(net):
+    """The guide: with the project of the site, and without the annotation of a copy, it is an original like any other."""
+    principal = net.principal()
+    agent = net.agent(SITE, principal, mode="autonomous").wait_connected()
+    truth = principal.tree(SITE)
+    agent.tree.put("guestbook", application("r1"))
+    wait_until(lambda: truth.names() == {"guestbook"}, "the copy is there")
+    agent.stop()
+    agent.process.command[agent.process.command.index("autonomous")] = "managed"
+    agent.start().ready().wait_connected()
+    wait_until(lambda: agent.tree.get("guestbook")["spec"]["project"] == f"{SITE}-default", "it is the principal's")
+    truth.put("guestbook", application("r2"))
+    wait_until(lambda: agent.tree.get("guestbook")["spec"]["project"] == "default", "it is as the principal has it")
+    truth.remove("guestbook")
+    wait_until(lambda: agent.tree.get("guestbook") is None, "its deletion, too")
+
+
 def test_an_operation_reaches_an_autonomous_agent(net):
     principal = net.principal()
     agent = net.agent(SITE, principal, mode="autonomous").wait_connected()
