@@ -8,8 +8,10 @@
 
 #include "base/mem.h"
 
-#define ACCEPT_TURN 64 /* connections in a turn of the loop: those that are open want theirs, too */
-#define PAUSE_MS    100 /* when there is no descriptor or memory for one more: the listener would be ready all the while */
+#define ACCEPT_TURN  64 /* connections in a turn of the loop: those that are open want theirs, too */
+#define PAUSE_MS     100 /* when there is no descriptor or memory for one more: the listener would be ready all the while */
+
+#define IPV6_NETWORK 8 /* bytes */
 
 static void on_readable(uv_poll_t *poll, int status, int events);
 
@@ -20,23 +22,33 @@ static void on_pause_over(struct loop_timer *timer)
 	uv_poll_start(&a->poll, UV_READABLE, on_readable);
 }
 
-static struct acceptor_peer peer_at(const struct sockaddr_storage *from)
+static struct acceptor_peer peer_at_ipv4(const unsigned char *address)
+{
+	struct acceptor_peer peer = { .key = { [10] = 0xff, [11] = 0xff } };
+
+	memcpy(peer.key + 12, address, 4);
+	inet_ntop(AF_INET, address, peer.address, sizeof(peer.address));
+	return peer;
+}
+
+static struct acceptor_peer peer_at_ipv6(const struct in6_addr *address)
 {
 	struct acceptor_peer peer = { 0 };
 
-	if (from->ss_family == AF_INET) {
-		memset(peer.key + 10, 0xff, 2);
-		memcpy(peer.key + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
-	} else if (from->ss_family == AF_INET6) {
-		memcpy(peer.key, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
-	} else {
-		return peer;
-	}
-	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)peer.key))
-		inet_ntop(AF_INET, peer.key + 12, peer.address, sizeof(peer.address));
-	else
-		inet_ntop(AF_INET6, peer.key, peer.address, sizeof(peer.address));
+	memcpy(peer.key, address, IPV6_NETWORK);
+	inet_ntop(AF_INET6, address, peer.address, sizeof(peer.address));
 	return peer;
+}
+
+struct acceptor_peer acceptor_peer_at(const struct sockaddr_storage *from)
+{
+	const struct in6_addr *ipv6 = &((const struct sockaddr_in6 *)from)->sin6_addr;
+
+	if (from->ss_family == AF_INET)
+		return peer_at_ipv4((const unsigned char *)&((const struct sockaddr_in *)from)->sin_addr);
+	if (from->ss_family != AF_INET6)
+		return (struct acceptor_peer){ 0 };
+	return IN6_IS_ADDR_V4MAPPED(ipv6) ? peer_at_ipv4(ipv6->s6_addr + 12) : peer_at_ipv6(ipv6);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -52,7 +64,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		int fd = accept4(a->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			const struct acceptor_peer peer = peer_at(&from);
+			const struct acceptor_peer peer = acceptor_peer_at(&from);
 
 			a->on_connection(a, fd, &peer);
 			continue;

@@ -14,9 +14,12 @@
 
 #include "net/loop.h"
 
-/* Who is at the other end; all zeros: it has no address (a Unix socket). */
+/*
+ * Who is at the other end; all zeros: it has no address (a Unix socket). Who counts as one client has the same key: an IPv4
+ * address, mapped into IPv6, or a network of 64 bits of IPv6, which is the least that one site is given (RFC 6177, 2).
+ */
 struct acceptor_peer {
-	unsigned char key[16];          /* IPv6, or IPv4 mapped into it */
+	unsigned char key[16];
 	char address[INET6_ADDRSTRLEN]; /* as text, without the port */
 };
 
@@ -31,6 +34,9 @@ struct acceptor {
 	struct loop_timer pause; /* no descriptor was left: when to look again */
 	bool stopped;
 };
+
+/* The peer that accept(2) or getpeername(2) tells of. */
+struct acceptor_peer acceptor_peer_at(const struct sockaddr_storage *from);
 
 /*
  * Accepts on `fd`, a listening socket. The callbacks are set before. On an error `fd` is closed, and nothing is to be stopped.

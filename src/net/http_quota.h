@@ -20,7 +20,7 @@ struct http_quota {
 
 /* One client address with connections. */
 struct http_addr {
-	unsigned char key[16]; /* IPv6, or IPv4 mapped into it; zeros: a Unix socket */
+	unsigned char key[16]; /* struct acceptor_peer's */
 	size_t conns;
 };
 

@@ -161,6 +161,32 @@ static void an_ipv4_client_is_the_same_on_a_socket_of_either_family(void **state
 	assert_local(""); /* ::ffff:127.0.0.1 */
 }
 
+static struct acceptor_peer peer_at(const char *address)
+{
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6 };
+	struct sockaddr_storage storage = { 0 };
+
+	assert_int_equal(1, inet_pton(AF_INET6, address, &from.sin6_addr));
+	memcpy(&storage, &from, sizeof(from));
+	return acceptor_peer_at(&storage);
+}
+
+/* Whoever has one of its addresses has all of them. */
+static void a_network_of_ipv6_is_one_client(void **state)
+{
+	struct acceptor_peer one = peer_at("2001:db8:1:2::3"), other = peer_at("2001:db8:1:2:ffff::4"),
+			     elsewhere = peer_at("2001:db8:1:3::3");
+
+	(void)state;
+	assert_string_equal("2001:db8:1:2::3", one.address);
+	assert_memory_equal(one.key, other.key, sizeof(one.key));
+	assert_memory_not_equal(one.key, elsewhere.key, sizeof(one.key));
+	one = peer_at("::ffff:192.0.2.1");
+	other = peer_at("::ffff:192.0.2.2");
+	assert_string_equal("192.0.2.1", one.address);
+	assert_memory_not_equal(one.key, other.key, sizeof(one.key));
+}
+
 static void a_client_of_a_unix_socket_has_no_address(void **state)
 {
 	const struct sockaddr at = { .sa_family = AF_UNIX }; /* the kernel gives it a name */
@@ -290,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_does_not_block_and_goes_to_no_child),
 		cmocka_unit_test(an_ipv4_client_is_the_same_on_a_socket_of_either_family),
+		cmocka_unit_test(a_network_of_ipv6_is_one_client),
 		cmocka_unit_test(a_client_of_a_unix_socket_has_no_address),
 		cmocka_unit_test(without_a_descriptor_the_loop_goes_on_and_looks_again),
 		cmocka_unit_test(a_stop_in_the_pause_is_a_stop),
