@@ -20,6 +20,9 @@
 /* Bytes of all attributes of an event; ours have less than two KiB. They go back with each answer, which may have to wait. */
 #define WIRE_ATTRIBUTES_MAX (16 << 10)
 
+/* Fields of a message: more than so many attributes can be. 200 MiB may be a hundred million empty ones, packed in a thousandth of that. */
+#define WIRE_FIELDS_MAX     WIRE_ATTRIBUTES_MAX
+
 /* How the delivery treats a type. */
 enum wire_role {
 	WIRE_PAYLOAD, /* is delivered: held until it is answered */

@@ -8,6 +8,7 @@ struct decode {
 	struct why *why;
 	enum err err;
 	size_t attributes; /* bytes of them */
+	size_t fields;
 };
 
 static void bad(struct decode *d, const char *what, struct str which)
@@ -220,12 +221,20 @@ static void read_field(struct decode *d, const struct proto_field *f)
 	}
 }
 
+static bool next_field(struct decode *d, struct proto *m, struct proto_field *ret_field)
+{
+	if (d->fields++ < WIRE_FIELDS_MAX)
+		return proto_next(m, ret_field);
+	bad(d, "it has too many fields", (struct str){ 0 });
+	return false;
+}
+
 static void read_cloud_event(struct decode *d, struct str message)
 {
 	struct proto m = proto(message);
 	struct proto_field f;
 
-	while (d->attributes <= WIRE_ATTRIBUTES_MAX && proto_next(&m, &f))
+	while (d->attributes <= WIRE_ATTRIBUTES_MAX && next_field(d, &m, &f))
 		read_field(d, &f);
 	if (m.broken)
 		bad(d, "the CloudEvent is cut off or no protobuf", (struct str){ 0 });
@@ -236,7 +245,7 @@ static void read_event(struct decode *d, struct str message)
 	struct proto m = proto(message);
 	struct proto_field f = { 0 };
 
-	while (proto_next(&m, &f)) {
+	while (next_field(d, &m, &f)) {
 		if (f.number != EVENT_EVENT)
 			continue;
 		if (f.type == PROTO_BYTES)

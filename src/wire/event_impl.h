@@ -87,6 +87,7 @@ struct extension_walk {
 	struct proto message;
 	struct proto event;
 	size_t attributes; /* bytes of them, up to here */
+	size_t fields;     /* of the message, up to here */
 };
 void extensions(struct str bytes, struct extension_walk *ret_walk);
 bool extension_next(struct extension_walk *w, struct str *ret_field);

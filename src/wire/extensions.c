@@ -13,12 +13,17 @@ static bool goes_back(struct str key)
 	return !str_starts(key, STR(WIRE_OUR_PREFIX));
 }
 
+static bool next_field(struct extension_walk *w, struct proto *m, struct proto_field *ret_field)
+{
+	return w->fields++ < WIRE_FIELDS_MAX && proto_next(m, ret_field);
+}
+
 /* The next CloudEvent of the message: there may be several, which mean one. */
 static bool next_event(struct extension_walk *w)
 {
-	struct proto_field f;
+	struct proto_field f = { 0 };
 
-	while (proto_next(&w->message, &f)) {
+	while (next_field(w, &w->message, &f)) {
 		if (f.number == EVENT_EVENT && f.type == PROTO_BYTES) {
 			w->event = proto(f.bytes);
 			return true;
@@ -51,7 +56,7 @@ bool extension_next(struct extension_walk *w, struct str *ret_field)
 	struct proto_field f;
 
 	do {
-		while (proto_next(&w->event, &f)) {
+		while (next_field(w, &w->event, &f)) {
 			w->attributes += f.number == CE_ATTRIBUTE ? f.entire.n : 0;
 			if (w->attributes > WIRE_ATTRIBUTES_MAX)
 				return false;

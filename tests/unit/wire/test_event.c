@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "rpc/proto.h"
 
 /* Made by python3-protobuf of proto/: a spec-update with every attribute and one nobody knows. */
 static const char python_event[] = "0ad40212156167656e743a2f2f6167656e742d6d616e616765641a03312e30222a696f2e6172676f707"
@@ -265,6 +266,43 @@ static void a_name_that_fills_the_log_is_refused_and_answered(void **state)
 	buf_release(&bytes);
 }
 
+/* An event "r", "r_1" with so many empty fields behind it, in the CloudEvent or around it. */
+static enum err decode_with_fields(size_t n, bool inside, struct why *why)
+{
+	struct wire_event e = full_event(), back;
+	struct buf event = { 0 }, bytes = { 0 };
+	struct proto_field f;
+	struct proto m;
+	enum err err;
+
+	assert_int_equal(wire_event_encode(&e, &event), E_OK);
+	m = proto(buf_view(&event));
+	assert_true(proto_next(&m, &f));
+	buf_str(&bytes, inside ? f.bytes : f.entire);
+	for (size_t i = 0; i < n; i++)
+		buf_lit(&bytes, "\x7a\0");
+	buf_clear(&event);
+	proto_add_bytes(&event, /* number= */ 1, buf_view(&bytes));
+	err = wire_event_decode(buf_view(inside ? &event : &bytes), &back, why);
+	assert_true(str_eq(back.resource_id, e.resource_id) && str_eq(back.event_id, e.event_id));
+	buf_release(&event);
+	buf_release(&bytes);
+	return err;
+}
+
+/* 200 MiB of them held up everybody for as long as they took. */
+static void a_message_of_very_many_fields_is_not_read_to_its_end(void **state)
+{
+	(void)state;
+	for (int inside = 0; inside < 2; inside++) {
+		struct why why = { 0 };
+
+		assert_int_equal(decode_with_fields(WIRE_FIELDS_MAX - 100, inside, &why), E_OK);
+		assert_int_equal(decode_with_fields(WIRE_FIELDS_MAX, inside, &why), E_MALFORMED);
+		assert_string_equal(why.text, "it has too many fields");
+	}
+}
+
 /* Messages in hex around: version 1.0, dataschema, resourceid "r", eventid "e". */
 #define IDS      "2a110a0a7265736f75726365696412031a01722a0e0a076576656e74696412031a0165"
 #define SCHEMA   "2a1b0a0a64617461736368656d61120d2a0b6170706c69636174696f6e"
@@ -474,6 +512,7 @@ int main(void)
 		cmocka_unit_test(the_schema_is_a_uri_the_rest_are_strings_and_data_is_there_even_when_empty),
 		cmocka_unit_test(an_unknown_type_or_target_is_kept_and_no_failure),
 		cmocka_unit_test(a_name_that_fills_the_log_is_refused_and_answered),
+		cmocka_unit_test(a_message_of_very_many_fields_is_not_read_to_its_end),
 		cmocka_unit_test(what_is_malformed_is_refused_and_its_ids_are_known),
 		cmocka_unit_test(nothing_and_noise_are_malformed),
 		cmocka_unit_test(no_truncation_is_taken_for_the_whole),
