@@ -70,6 +70,15 @@ static void what_was_forwarded_goes_by_size_oldest_first(void **state)
 	fixture_until(f, first_is_wanted);
 	info = info_of(f);
 	assert_true(info.events >= 20 && info.events == info.last - info.first + 1);
+	/* And so it goes on: what has gone counts no more. */
+	for (int i = 0; i < 300; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	wanted_first = 340;
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK);
+	fixture_until(f, first_is_wanted);
+	info = info_of(f);
+	assert_true(info.events >= 20 && info.events <= 100);
 }
 
 static void what_no_bus_has_taken_stays(void **state)
