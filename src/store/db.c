@@ -119,13 +119,13 @@ static const char *log_name(struct db *db)
 	return sqlite3_filename_wal(sqlite3_db_filename(db->handle, "main"));
 }
 
-/* SQLite knows no inode of its log. */
+/* SQLite knows no inode of its log. A copy that nobody has written to has none. */
 static bool log_has_moved(struct db *db)
 {
 	struct stat st;
 
 	if (stat(log_name(db), &st) != 0)
-		return true;
+		return db->log_inode != 0;
 	if (!db->log_inode)
 		db->log_inode = st.st_ino;
 	return st.st_ino != db->log_inode;
@@ -144,10 +144,10 @@ enum err db_check_name(struct db *db, struct why *why)
 	return why_set(why, E_UNAVAILABLE, "%s was removed, moved or replaced while it was in use", missing);
 }
 
-/* The next opening would begin without it. */
+/* The next opening would begin without it. A reader's may be an old one, where something else stands. */
 static void save_log(struct db *db)
 {
-	if (!db->log_inode || has_moved(db) || !log_has_moved(db))
+	if (!db->log_inode || sqlite3_db_readonly(db->handle, "main") || has_moved(db) || !log_has_moved(db))
 		return;
 	(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 	(void)sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);

@@ -26,7 +26,7 @@ struct db {
 	const char *const *texts; /* of the statements */
 	size_t count;
 	sqlite3_stmt *stmt[DB_STATEMENTS_MAX]; /* prepared by db_prepare() */
-	uint64_t log_inode;                    /* 0 before db_check_name() */
+	uint64_t log_inode;                    /* 0 before db_check_name(), and where there is no log */
 };
 
 /*
@@ -54,8 +54,8 @@ enum err db_err(int rc);
 enum err db_why(struct db *db, int rc, struct why *why, const char *what);
 
 /*
- * What is written to a file without a name is gone with this process. E_UNAVAILABLE: it was removed, moved or replaced, or its log was.
- * For a file in WAL mode that was read; the log is that of the first call.
+ * What is written to a file without a name is gone with this process, and what is read there is no longer so. E_UNAVAILABLE: it was
+ * removed, moved or replaced, or its log was. For a file that was read; the log is that of the first call.
  */
 enum err db_check_name(struct db *db, struct why *why);
 

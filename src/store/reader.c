@@ -14,21 +14,27 @@ void store_reader_close(struct store_reader *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < READ_COUNT; i++)
-		sqlite3_finalize(r->stmt[i]);
 	db_close(&r->db);
+	buf_release(&r->dir);
 	buf_release(&r->bytes);
 	mem_free(r);
 }
 
-static enum err prepare(struct store_reader *r, struct why *why)
+static enum err open_db(const char *dir, struct why *why, struct db *ret_db)
 {
-	for (size_t i = 0; i < READ_COUNT; i++) {
-		int rc = sqlite3_prepare_v3(r->db.handle, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &r->stmt[i], NULL);
+	struct db db;
+	enum err err = tool_open(dir, SQLITE_OPEN_READONLY, why, &db);
 
-		if (rc != SQLITE_OK)
-			return db_why(&r->db, rc, why, texts[i]);
+	if (err != E_OK)
+		return err;
+	err = db_prepare(&db, texts, READ_COUNT, why);
+	if (err == E_OK)
+		err = db_check_name(&db, why);
+	if (err != E_OK) {
+		db_close(&db);
+		return why_add(why, "store %s", dir);
 	}
+	*ret_db = db;
 	return E_OK;
 }
 
@@ -37,15 +43,42 @@ enum err store_reader_open(const char *dir, struct why *why, struct store_reader
 	CLEANUP(reader_freep) struct store_reader *r = mem_alloc(sizeof(*r));
 	enum err err;
 
-	if (!r)
+	if (r)
+		buf_addf(&r->dir, "%s", dir);
+	if (!r || !buf_cstr(&r->dir))
 		return why_set(why, E_NOMEM, "store %s: reader", dir);
-	err = tool_open(dir, SQLITE_OPEN_READONLY, why, &r->db);
+	err = open_db(dir, why, &r->db);
+	if (err == E_OK)
+		*ret_reader = TAKE(r);
+	return err;
+}
+
+enum err reader_begin(struct store_reader *r, struct why *why)
+{
+	struct db db;
+	enum err err;
+
+	if (!r->moved)
+		return E_OK;
+	err = open_db(r->dir.p, why, &db);
 	if (err != E_OK)
 		return err;
-	if (prepare(r, why) != E_OK)
-		return why_add(why, "store %s", dir);
-	*ret_reader = TAKE(r);
+	db_close(&r->db);
+	r->db = db;
+	r->moved = false;
 	return E_OK;
+}
+
+enum err reader_done(struct store_reader *r, sqlite3_stmt *stmt, struct why *why)
+{
+	struct why moved = { 0 };
+	enum err err = db_why(&r->db, sqlite3_reset(stmt), why, "read");
+
+	if (db_check_name(&r->db, &moved) == E_OK)
+		return err;
+	r->moved = true;
+	*why = moved;
+	return moved.err;
 }
 
 /* ---- chunks --------------------------------------------------------------------------------------------------------- */
@@ -103,24 +136,24 @@ struct store_row *reader_row(struct store_reader *r, size_t i)
 enum err reader_fill(struct store_reader *r, int which, size_t limit,
 		     enum err (*copy)(struct store_reader *, sqlite3_stmt *, struct why *), struct why *why)
 {
-	sqlite3_stmt *stmt = r->stmt[which];
+	sqlite3_stmt *stmt = db_stmt(&r->db, (unsigned)which);
 	size_t most = limit && limit < CHUNK_ROWS ? limit : CHUNK_ROWS;
 	enum err err = E_OK;
+	enum err ended;
 
 	r->count = 0;
 	buf_clear(&r->bytes);
 	buf_lit(&r->bytes, " "); /* never empty: parts point somewhere */
-	while (r->count < most && r->bytes.n < CHUNK_BYTES && sqlite3_step(stmt) == SQLITE_ROW) {
+	while (err == E_OK && r->count < most && r->bytes.n < CHUNK_BYTES && sqlite3_step(stmt) == SQLITE_ROW) {
 		err = copy(r, stmt, why);
 		if (err == E_OK && r->bytes.err != E_OK)
 			err = why_set(why, r->bytes.err, "read");
-		if (err != E_OK) {
-			sqlite3_reset(stmt);
-			return err;
-		}
-		r->count++;
+		r->count += err == E_OK;
 	}
-	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
+	ended = reader_done(r, stmt, why);
+	if (r->moved)
+		r->count = 0;
+	return ended != E_OK ? ended : err;
 }
 
 bool reader_is_full(const struct store_reader *r)

@@ -34,12 +34,14 @@ static struct store_dead_row dead_at(struct store_reader *r, size_t i)
 enum err store_read_dead(struct store_reader *r, uint64_t from,
 			 bool (*on_row)(void *ctx, const struct store_dead_row *row), void *ctx, struct why *why)
 {
-	sqlite3_stmt *stmt = r->stmt[READ_DEAD];
 	CLEANUP(buf_release) struct buf bus = { 0 };
 	uint64_t pos = from;
+	enum err err = reader_begin(r, why);
 
+	if (err != E_OK)
+		return err;
 	do {
-		enum err err;
+		sqlite3_stmt *stmt = db_stmt(&r->db, READ_DEAD);
 
 		sqlite3_bind_int64(stmt, 1, (int64_t)pos);
 		sqlite3_bind_text(stmt, 2, bus.n ? bus.p : "", (int)bus.n, SQLITE_STATIC);

@@ -56,16 +56,26 @@ struct copied {
 };
 
 struct store_reader {
+	struct buf dir;
 	struct db db;
-	sqlite3_stmt *stmt[READ_COUNT];
+	bool moved; /* the file or its log has another name, or none */
 	struct buf bytes;
 	struct copied rows[CHUNK_ROWS];
 	size_t count;
 };
 
+/* Opens anew what has its name now, after a use found that the file has moved. Every use begins with it. */
+enum err reader_begin(struct store_reader *r, struct why *why);
+
+/*
+ * Ends the statement and its read transaction. E_UNAVAILABLE: what was read counts for nothing. The writer has begun a new log, while this
+ * reader has the old one, where something else stands.
+ */
+enum err reader_done(struct store_reader *r, sqlite3_stmt *stmt, struct why *why);
+
 /*
  * Rows of a bound statement, by `copy`, until the chunk is full; ends the read transaction. `limit` 0: none. After an error the rows in
- * front of it are there.
+ * front of it are there, but none when the file has moved.
  */
 enum err reader_fill(struct store_reader *r, int which, size_t limit,
 		     enum err (*copy)(struct store_reader *, sqlite3_stmt *, struct why *), struct why *why);

@@ -4,11 +4,14 @@
 
 static enum err last(struct store_reader *r, struct why *why, uint64_t *ret_last)
 {
-	sqlite3_stmt *stmt = r->stmt[READ_LAST];
+	enum err err = reader_begin(r, why);
+	sqlite3_stmt *stmt = db_stmt(&r->db, READ_LAST);
 
+	if (err != E_OK)
+		return err;
 	if (sqlite3_step(stmt) == SQLITE_ROW)
 		*ret_last = (uint64_t)sqlite3_column_int64(stmt, 0);
-	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
+	return reader_done(r, stmt, why);
 }
 
 enum err store_end(struct store_reader *r, uint64_t *ret_pos, struct why *why)
@@ -49,7 +52,7 @@ static enum err copy_row(struct store_reader *r, sqlite3_stmt *stmt, struct why 
 static enum err read_chunk(struct store_reader *r, const struct store_query *query, uint64_t from, uint64_t to,
 			   size_t left, struct why *why)
 {
-	sqlite3_stmt *stmt = r->stmt[READ_ROWS];
+	sqlite3_stmt *stmt = db_stmt(&r->db, READ_ROWS);
 
 	sqlite3_bind_int64(stmt, 1, (int64_t)from);
 	sqlite3_bind_int64(stmt, 2, (int64_t)to);
@@ -61,7 +64,7 @@ static enum err read_chunk(struct store_reader *r, const struct store_query *que
 /* The first row at or behind `*pos`, or none. */
 static enum err row_from(struct store_reader *r, struct why *why, uint64_t *pos, int64_t *ret_ms, bool *ret_found)
 {
-	sqlite3_stmt *stmt = r->stmt[READ_FROM];
+	sqlite3_stmt *stmt = db_stmt(&r->db, READ_FROM);
 
 	sqlite3_bind_int64(stmt, 1, (int64_t)*pos);
 	*ret_found = sqlite3_step(stmt) == SQLITE_ROW;
@@ -69,7 +72,7 @@ static enum err row_from(struct store_reader *r, struct why *why, uint64_t *pos,
 		*pos = (uint64_t)sqlite3_column_int64(stmt, 0);
 		*ret_ms = sqlite3_column_int64(stmt, 1);
 	}
-	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
+	return reader_done(r, stmt, why);
 }
 
 /* From an empty window to the next row: retention may have let billions of positions go. */
@@ -123,19 +126,19 @@ enum err store_read(struct store_reader *r, const struct store_query *query,
 /* Retention let everything up to `*ret_pos` go, but what is set aside; the last of it was stored by `*ret_ms`. */
 static enum err removed(struct store_reader *r, struct why *why, uint64_t *ret_pos, int64_t *ret_ms)
 {
-	sqlite3_stmt *stmt = r->stmt[READ_GONE];
+	sqlite3_stmt *stmt = db_stmt(&r->db, READ_GONE);
 
 	if (sqlite3_step(stmt) == SQLITE_ROW) {
 		*ret_pos = (uint64_t)sqlite3_column_int64(stmt, 0);
 		*ret_ms = sqlite3_column_int64(stmt, 1);
 	}
-	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
+	return reader_done(r, stmt, why);
 }
 
 /* Is there an event at each position? Looks no further than the first that is missing. */
 static enum err is_whole(struct store_reader *r, uint64_t from, uint64_t to, struct why *why, bool *ret_whole)
 {
-	sqlite3_stmt *stmt = r->stmt[READ_THERE];
+	sqlite3_stmt *stmt = db_stmt(&r->db, READ_THERE);
 	uint64_t next = from;
 
 	sqlite3_bind_int64(stmt, 1, (int64_t)from);
@@ -143,7 +146,7 @@ static enum err is_whole(struct store_reader *r, uint64_t from, uint64_t to, str
 	while (sqlite3_step(stmt) == SQLITE_ROW && (uint64_t)sqlite3_column_int64(stmt, 0) == next)
 		next++;
 	*ret_whole = next > to;
-	return db_why(&r->db, sqlite3_reset(stmt), why, "read");
+	return reader_done(r, stmt, why);
 }
 
 enum err store_gone(struct store_reader *r, uint64_t from, uint64_t to, uint64_t *ret_pos, struct why *why)
@@ -151,8 +154,10 @@ enum err store_gone(struct store_reader *r, uint64_t from, uint64_t to, uint64_t
 	uint64_t end = 0;
 	bool whole = true;
 	int64_t ms = 0;
-	enum err err = removed(r, why, &end, &ms);
+	enum err err = reader_begin(r, why);
 
+	if (err == E_OK)
+		err = removed(r, why, &end, &ms);
 	if (to < end)
 		end = to;
 	if (err == E_OK && from && from <= end)

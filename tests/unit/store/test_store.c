@@ -309,7 +309,6 @@ static void sqlite3_shows_events_to_people(void **state)
 	sqlite3_close(db);
 }
 
-/* Also what takes many groups. */
 static bool is_back(struct fixture *f)
 {
 	return store_state(f->store) == STORE_OK;
@@ -343,6 +342,60 @@ static void a_log_that_is_taken_away_is_missed_and_loses_nothing(void **state)
 	assert_string_equal(fixture_ids(f, 0), "a refused b a refused b ");
 }
 
+static bool count_row(void *ctx, const struct store_row *row)
+{
+	(void)row;
+	++*(size_t *)ctx;
+	return true;
+}
+
+static void take_log_away(struct fixture *f)
+{
+	char path[100];
+
+	beside(f, "spool.db-wal", path);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void put_a_copy_in_its_place(struct fixture *f)
+{
+	char command[300];
+
+	snprintf(command, sizeof(command), "cp -a %s %s.2 && rm -r %s && mv %s.2 %s", f->dir, f->dir, f->dir, f->dir,
+		 f->dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* A reader has the old log, and what the index says of the new one does not stand there. Nothing that it reads there may count. */
+static void a_reader_goes_on_in_the_new_log_or_file(void **state)
+{
+	static void (*const take_away[])(struct fixture *) = { take_log_away, put_a_copy_in_its_place };
+	static const struct store_query all;
+	struct fixture *f = *state;
+
+	open_ok(f);
+	for (size_t i = 0; i < ARRAY_LEN(take_away); i++) {
+		struct store_reader *r;
+		size_t rows = 0;
+		uint64_t end;
+
+		assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+		assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_OK);
+		take_away[i](f);
+		assert_int_equal(fixture_put_one(f, "refused", NULL, NULL, NULL), E_UNAVAILABLE);
+		fixture_until(f, is_back);
+		assert_int_equal(fixture_put_one(f, "b", NULL, NULL, NULL), E_OK);
+		assert_int_equal(store_read(r, &all, count_row, &rows, &f->why), E_UNAVAILABLE);
+		assert_int_equal(rows, 0);
+		assert_int_equal(store_end(r, &end, &f->why), E_OK);
+		assert_int_equal(end, store_last(f->store) + 1);
+		assert_int_equal(store_read(r, &all, count_row, &rows, &f->why), E_OK);
+		assert_int_equal(rows, store_last(f->store));
+		store_reader_close(r);
+	}
+}
+
+/* Also what takes many groups. */
 static void what_waits_is_committed_by_close(void **state)
 {
 	struct fixture *f = *state;
@@ -385,6 +438,7 @@ int main(void)
 		T(listeners_hear_of_every_commit),
 		T(sqlite3_shows_events_to_people),
 		T(a_log_that_is_taken_away_is_missed_and_loses_nothing),
+		T(a_reader_goes_on_in_the_new_log_or_file),
 		T(what_waits_is_committed_by_close),
 	};
 
