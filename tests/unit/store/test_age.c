@@ -43,9 +43,16 @@ static const struct {
 	{ 8000 + HOUR_MS - 1, 20 * YEAR_MS, 10 * YEAR_MS + 66999 + HOUR_MS - 1 }, /* time goes by all the same */
 	{ 8000 + HOUR_MS, 10 * YEAR_MS + 67000 + HOUR_MS, 10 * YEAR_MS + 67000 + HOUR_MS }, /* it was an error */
 	{ 9000 + HOUR_MS, 10 * YEAR_MS + HOUR_MS * 3, 10 * YEAR_MS + 68000 + HOUR_MS },     /* another one */
-	{ 9000 + HOUR_MS * 2, 11 * YEAR_MS, 11 * YEAR_MS }, /* stands for an hour: was none */
-	{ 9001 + HOUR_MS * 2, 3 * YEAR_MS, 3 * YEAR_MS },   /* back */
-	{ 9002 + HOUR_MS * 2, 3 * YEAR_MS + 1, 3 * YEAR_MS + 1 },
+	{ 9000 + HOUR_MS * 2, 10 * YEAR_MS + HOUR_MS * 4,
+	  10 * YEAR_MS + HOUR_MS * 4 }, /* stands for an hour: was none */
+	{ 9000 + HOUR_MS * 2, 10 * YEAR_MS + HOUR_MS * 9, 10 * YEAR_MS + HOUR_MS * 4 }, /* ahead, */
+	{ 8999 + HOUR_MS * 3, 20 * YEAR_MS, 10 * YEAR_MS + HOUR_MS * 5 - 1 }, /* and once more: that has not stood, */
+	{ 9000 + HOUR_MS * 3, 20 * YEAR_MS, 10 * YEAR_MS + HOUR_MS * 5 },
+	{ 8998 + HOUR_MS * 4, 11 * YEAR_MS, 10 * YEAR_MS + HOUR_MS * 6 - 2 }, /* nor when it goes back a part of it, */
+	{ 8999 + HOUR_MS * 4, 11 * YEAR_MS, 10 * YEAR_MS + HOUR_MS * 6 - 1 },
+	{ 8998 + HOUR_MS * 5, 11 * YEAR_MS + HOUR_MS, 11 * YEAR_MS + HOUR_MS }, /* until that has */
+	{ 9001 + HOUR_MS * 5, 3 * YEAR_MS, 3 * YEAR_MS },                       /* back */
+	{ 9002 + HOUR_MS * 5, 3 * YEAR_MS + 1, 3 * YEAR_MS + 1 },
 };
 
 static void a_step_ahead_is_believed_when_it_has_stood_for_an_hour(void **state)
