@@ -8,7 +8,7 @@ X(loops,               "loops",               COUNT, 0,    256,             0,  
 X(body_memory,         "bodyMemory",          SIZE, 1 << 20, 1ull << 40,    64 << 20,   "bytes", "Bodies held in memory by all requests together; beyond it 503 with Retry-After.")
 X(head_max,            "headerSize",          SIZE, 1024,  1 << 20,         16 << 10,   "bytes", "Request line and header fields; more answers 431.")
 X(conns_max,           "connections",         COUNT, 1,    1000000,         10000,      "",     "Open connections over all ports; a further one is closed at once.")
-X(conns_per_addr_max,  "connectionsPerAddress", COUNT, 0,  1000000,         0,          "",     "Open connections of one client address; 0 is no limit.")
+X(conns_per_addr_max,  "connectionsPerAddress", COUNT, 0,  1000000,         0,          "",     "Open connections of one client address, of IPv6 one network of 64 bits; 0 is no limit.")
 X(head_ms,             "headerTimeout",       TIME, 100,   600000,          10000,      "ms",   "From the first byte of a request to the end of its header; more answers 408.")
 X(body_ms,             "bodyTimeout",         TIME, 100,   3600000,         30000,      "ms",   "From the end of the header to the end of the body; more answers 408.")
 X(idle_ms,             "idleTimeout",         TIME, 1000,  3600000,         120000,     "ms",   "Between two requests of a connection; then it is closed. A proxy in front should close first: nginx does after 60s, Envoy after 1h.")
