@@ -9,8 +9,6 @@
 #include "base/thread.h"
 #include "bus/forwarder_impl.h"
 
-#define SPAN                              65536
-
 /* clang-format off */
 /*    field             type     name                                          scale help */
 #define ROWS(X) \
@@ -37,10 +35,10 @@ static bool on_peeked(void *ctx, const struct store_row *row)
 static int64_t oldest_ms(struct forwarder *f, uint64_t forwarded)
 {
 	struct store_query query = { .from = forwarded + 1, .limit = 1 };
-	int64_t oldest = 0;
+	int64_t oldest = lanes_oldest_ms(&f->lanes);
 
-	if (f->lanes.first)
-		return f->lanes.first->stored_ms;
+	if (oldest)
+		return oldest;
 	if (forwarded >= store_last(f->store))
 		return 0;
 	if (f->peeked == forwarded + 1)
@@ -53,24 +51,25 @@ static int64_t oldest_ms(struct forwarder *f, uint64_t forwarded)
 static void report(struct forwarder *f)
 {
 	uint64_t forwarded = lanes_position(&f->lanes);
+	uint64_t settled = f->lanes.read_pos - lanes_undone(&f->lanes);
 	uint64_t last = store_last(f->store);
 
-	if (forwarded != atomic_load(&f->forwarded)) {
-		atomic_store(&f->forwarded, forwarded);
+	if (forwarded != f->forwarded)
 		store_set_forwarded(f->store, f->bus_name, forwarded);
-	}
+	f->forwarded = forwarded;
 	atomic_store(&f->oldest_ms, oldest_ms(f, forwarded));
+	atomic_store(&f->settled, settled);
 	metric_set(f->oldest_metric, atomic_load(&f->oldest_ms));
-	metric_set(f->waiting_metric, last > forwarded ? (int64_t)(last - forwarded) : 0);
+	metric_set(f->waiting_metric, last > settled ? (int64_t)(last - settled) : 0);
 }
 
 uint64_t forwarder_waiting(const struct forwarder *f, int64_t *ret_oldest_ms)
 {
-	uint64_t forwarded = atomic_load(&f->forwarded);
+	uint64_t settled = atomic_load(&f->settled);
 	uint64_t last = store_last(f->store);
 
-	*ret_oldest_ms = last > forwarded ? atomic_load(&f->oldest_ms) : 0;
-	return last > forwarded ? last - forwarded : 0;
+	*ret_oldest_ms = last > settled ? atomic_load(&f->oldest_ms) : 0;
+	return last > settled ? last - settled : 0;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------------ */
@@ -88,7 +87,7 @@ static bool stopping(const struct forwarder *f)
 {
 	uint64_t stop = atomic_load(&f->stop_ms);
 
-	return stop && (clock_mono_ms() >= stop || lanes_position(&f->lanes) >= store_last(f->store));
+	return stop && (clock_mono_ms() >= stop || atomic_load(&f->settled) >= store_last(f->store));
 }
 
 static void earlier(uint64_t *when, uint64_t other)
@@ -103,11 +102,10 @@ static uint32_t sleep_ms(const struct forwarder *f)
 	uint64_t until = UINT64_MAX;
 
 	earlier(&until, atomic_load(&f->stop_ms));
-	if (f->bus_up) {
-		if (forwarder_has_room(f) && lanes_next_ms(&f->lanes) < until)
-			until = lanes_next_ms(&f->lanes);
+	if (f->bus_up && f->read_again_ms > now)
 		earlier(&until, f->read_again_ms);
-	}
+	else if (f->bus_up && forwarder_has_room(f) && (f->more || lanes_next_ms(&f->lanes) < until))
+		until = f->more ? now : lanes_next_ms(&f->lanes);
 	if (until == UINT64_MAX)
 		return WAKE_FOREVER;
 	return until <= now ? 0 : until - now < 60000 ? (uint32_t)(until - now) : 60000;
@@ -191,7 +189,8 @@ static enum err prepare(struct forwarder *f, struct why *why)
 	if (!err)
 		err = store_forwarded(f->store, f->bus_name, &forwarded, why);
 	lanes_init(&f->lanes, forwarded);
-	atomic_store(&f->forwarded, forwarded);
+	f->forwarded = forwarded;
+	atomic_store(&f->settled, forwarded);
 	if (!err && forwarded == 0 && store_last(f->store))
 		log_info("forwarder", "this bus has taken nothing yet: it gets all that is stored",
 			 LOG_S("bus", f->bus_name), LOG_U("last_position", store_last(f->store)));
@@ -209,8 +208,6 @@ enum err forwarder_start(const struct forwarder_config *config, struct store *st
 	f->config = *config;
 	if (!f->config.random)
 		f->config.random = rand_u64;
-	if (!f->config.span)
-		f->config.span = SPAN;
 	f->store = store;
 	f->bus = bus;
 	f->listener.on_commit = on_commit;

@@ -7,8 +7,8 @@
  * Order     per route, also under re-sends (lanes.h). A re-send has the id of the first try, so the bus stores it once as long
  *           as its de-duplication window is open. After a crash at most what is behind the position is sent again: as
  *           long as nothing is in trouble, the window.
- * Cost      nothing looks at what waits: reading begins at the position. A route in trouble is passed by; other routes
- *           go on past it for 65536 events.
+ * Cost      nothing looks at what waits: reading begins at the position. A route in trouble is passed by, however much of it
+ *           waits, and read again on its own when it is taken again; others take turns with it.
  * Owner     store and bus are borrowed and outlive it.
  * Threads   start and stop from one thread; the rest runs in its own.
  */
@@ -25,7 +25,6 @@ struct forwarder_config {
 	uint32_t window;      /* events in flight */
 	size_t window_bytes;
 	uint32_t timeout_ms;      /* per publish */
-	uint32_t span;            /* how far others go on past an event that the bus does not take; 0: 65536 events */
 	uint64_t (*random)(void); /* of the backoff's jitter; NULL: rand_u64() */
 	struct metrics *metrics;
 };

@@ -28,7 +28,7 @@ struct forwarder {
 	struct mpsc returned;       /* flights that came back */
 	_Atomic unsigned returning; /* threads that give one back just now */
 	_Atomic uint64_t stop_ms;   /* 0: go on; else stop then, or earlier when nothing waits */
-	_Atomic uint64_t forwarded; /* position */
+	_Atomic uint64_t settled;   /* the last position less what waits of it and before */
 	_Atomic int64_t oldest_ms;  /* wall clock; 0: not known or none */
 
 	/* its own thread */
@@ -37,8 +37,10 @@ struct forwarder {
 	size_t flying_bytes;
 	bool bus_up;
 	bool read_failed; /* said so already */
-	bool standstill;  /* likewise */
+	bool read_first;  /* before what is sent again: they take turns */
+	bool more;        /* to be read at once */
 	uint64_t read_again_ms;
+	uint64_t forwarded;  /* position, as the store was told */
 	uint64_t peeked;     /* position whose time stands in oldest_ms */
 	struct metrics *own; /* when the caller counts nothing */
 	struct metric *waiting_metric;

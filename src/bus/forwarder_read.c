@@ -6,6 +6,7 @@
 #include "bus/forwarder_impl.h"
 
 #define BATCH         256
+#define SLICE         4096 /* positions that are searched for one route's events, before others have their turn */
 #define READ_AGAIN_MS 1000
 
 bool forwarder_has_room(const struct forwarder *f)
@@ -13,10 +14,9 @@ bool forwarder_has_room(const struct forwarder *f)
 	return f->lanes.flying < f->config.window && (f->flying_bytes < f->config.window_bytes || f->lanes.flying == 0);
 }
 
-/* Entries are kept, done or not, until everything before them is done. */
 static bool may_read(const struct forwarder *f)
 {
-	return forwarder_has_room(f) && f->lanes.count < f->config.span;
+	return forwarder_has_room(f) && lanes_may_append(&f->lanes);
 }
 
 static void read_trouble(struct forwarder *f, const struct why *why)
@@ -50,6 +50,13 @@ bool forwarder_read(struct forwarder *f, const struct store_query *query,
 	return true;
 }
 
+/* Reading stops, and is tried again. */
+static bool lacks_memory(struct forwarder *f)
+{
+	f->read_again_ms = clock_mono_ms() + READ_AGAIN_MS;
+	return false;
+}
+
 struct reading {
 	struct forwarder *f;
 	bool stopped; /* before the end of what is there */
@@ -71,11 +78,9 @@ static bool on_next_row(void *ctx, const struct store_row *row)
 
 	note_gap(f, row->pos);
 	r->stopped = lanes_append(&f->lanes, row->pos, row->stored_ms, row->source, row->name, &e) != E_OK;
-	if (r->stopped) {
-		f->read_again_ms = clock_mono_ms() + READ_AGAIN_MS;
-		return false;
-	}
-	if (e->flying)
+	if (r->stopped)
+		return lacks_memory(f);
+	if (e && e->flying)
 		forwarder_send(f, e, row);
 	r->stopped = !may_read(f) || f->bus->ops->state(f->bus) != BUS_UP;
 	return !r->stopped;
@@ -84,7 +89,7 @@ static bool on_next_row(void *ctx, const struct store_row *row)
 /* Past rows that are no longer there. */
 static void skip_to(struct forwarder *f, uint64_t pos)
 {
-	if (f->lanes.first || pos <= f->lanes.read_pos)
+	if (pos <= f->lanes.read_pos)
 		return;
 	note_gap(f, pos + 1);
 	f->lanes.read_pos = pos;
@@ -104,7 +109,7 @@ static bool read_next(struct forwarder *f)
 		return false;
 	if (!r.stopped && f->lanes.read_pos == before)
 		skip_to(f, last);
-	return !r.stopped && f->lanes.read_pos > before;
+	return !r.stopped && f->lanes.read_pos > before && f->lanes.read_pos < last;
 }
 
 struct loading {
@@ -137,27 +142,66 @@ static void send_again(struct forwarder *f, struct entry *e)
 	}
 }
 
-/* Else it would seem that only this route waits. */
-static void note_standstill(struct forwarder *f)
-{
-	const struct entry *first = f->lanes.first;
-	bool stands = f->lanes.count >= f->config.span && first->lane->state != LANE_OPEN;
+struct filling {
+	struct forwarder *f;
+	struct lane *lane;
+	uint64_t read_pos;
+};
 
-	if (stands && !f->standstill)
-		log_warn("forwarder", "all routes wait: they are as far past an event that is not taken as they may go",
-			 LOG_S("event_source", first->lane->key),
-			 LOG_S("event_name", first->lane->key + strlen(first->lane->key) + 1),
-			 LOG_U("position", first->pos), LOG_U("past", f->config.span));
-	f->standstill = stands;
+static bool on_passed_row(void *ctx, const struct store_row *row)
+{
+	struct filling *fill = ctx;
+
+	if (lanes_fill(&fill->f->lanes, fill->lane, row->pos, row->stored_ms)) {
+		fill->read_pos = row->pos - 1;
+		return lacks_memory(fill->f);
+	}
+	fill->read_pos = row->pos;
+	return true;
+}
+
+static bool on_slice(void *ctx, uint64_t next)
+{
+	((struct filling *)ctx)->read_pos = next - 1;
+	return false;
+}
+
+/* What was passed by of a route that is taken again. */
+static void fill_lane(struct forwarder *f, struct lane *lane)
+{
+	struct filling fill = { .f = f, .lane = lane, .read_pos = f->lanes.read_pos };
+	struct store_query query = {
+		.from = lane->read_pos + 1,
+		.to = f->lanes.read_pos,
+		.limit = BATCH,
+		.source = str_of(lane_source(lane)),
+		.name = str_of(lane_name(lane)),
+		.window = SLICE,
+		.on_window = on_slice,
+	};
+
+	if (forwarder_read(f, &query, on_passed_row, &fill))
+		lanes_filled(&f->lanes, lane, fill.read_pos);
+}
+
+static void send_waiting(struct forwarder *f)
+{
+	struct entry *e;
+	struct lane *lane;
+
+	while (forwarder_has_room(f) && (e = lanes_resend(&f->lanes, clock_mono_ms())))
+		send_again(f, e);
+	lane = forwarder_has_room(f) ? lanes_to_fill(&f->lanes) : NULL;
+	if (lane)
+		fill_lane(f, lane);
 }
 
 void forwarder_send_all(struct forwarder *f)
 {
-	struct entry *e;
-
-	while (forwarder_has_room(f) && (e = lanes_resend(&f->lanes, clock_mono_ms())))
-		send_again(f, e);
-	while (read_next(f))
-		;
-	note_standstill(f);
+	f->read_first = !f->read_first;
+	if (!f->read_first)
+		send_waiting(f);
+	f->more = read_next(f);
+	if (f->read_first)
+		send_waiting(f);
 }

@@ -48,8 +48,8 @@ void forwarder_failed(struct forwarder *f, struct entry *e, const struct why *wh
 	metric_inc(f->failed_metric);
 	/* While the bus is down, that is the news, and the bus tells it. */
 	if (first && f->bus->ops->state(f->bus) == BUS_UP)
-		log_warn("forwarder", "a route's events are not taken; they wait", LOG_S("event_source", lane->key),
-			 LOG_S("event_name", lane->key + strlen(lane->key) + 1), LOG_WHY(why));
+		log_warn("forwarder", "a route's events are not taken; they wait",
+			 LOG_S("event_source", lane_source(lane)), LOG_S("event_name", lane_name(lane)), LOG_WHY(why));
 }
 
 static void flight_free(struct flight *flight)
@@ -106,8 +106,8 @@ void forwarder_taken(struct forwarder *f, struct entry *e)
 	struct lane *lane = e->lane;
 
 	if (lanes_done(&f->lanes, e))
-		log_info("forwarder", "a route's events are taken again", LOG_S("event_source", lane->key),
-			 LOG_S("event_name", lane->key + strlen(lane->key) + 1));
+		log_info("forwarder", "a route's events are taken again", LOG_S("event_source", lane_source(lane)),
+			 LOG_S("event_name", lane_name(lane)));
 }
 
 static void back_from_bus(struct forwarder *f, struct flight *flight)

@@ -8,13 +8,16 @@
 #define RETRY_FACTOR  2
 #define RETRY_CAP_MS  30000
 #define LANES_KEPT    256
+#define LANE_KEEPS    1024  /* events that wait in a lane, */
+#define KEEPS         65536 /* and all events */
+#define FEW           8     /* lanes that may read on their own when the bus takes nothing at all */
 
 #define MAY(state)    (1u << LANE_##state)
 
 static const unsigned allowed[] = {
 	[LANE_OPEN] = MAY(HELD),
 	[LANE_HELD] = MAY(PROBING),
-	[LANE_PROBING] = MAY(HELD) | MAY(DRAINING) | MAY(OPEN),
+	[LANE_PROBING] = MAY(HELD) | MAY(DRAINING),
 	[LANE_DRAINING] = MAY(HELD) | MAY(OPEN),
 };
 
@@ -25,6 +28,12 @@ void lanes_init(struct lanes *l, uint64_t forwarded)
 
 static void lane_free(struct lane *lane)
 {
+	while (lane->first) {
+		struct entry *next = lane->first->next;
+
+		mem_free(lane->first);
+		lane->first = next;
+	}
 	mem_free(lane->key);
 	mem_free(lane);
 }
@@ -34,39 +43,58 @@ void lanes_release(struct lanes *l)
 	const struct map_entry *m;
 	size_t at = 0;
 
-	while (l->first) {
-		struct entry *next = l->first->next;
-
-		mem_free(l->first);
-		l->first = next;
-	}
 	while ((m = map_next(&l->map, &at)))
 		lane_free(m->value);
 	map_release(&l->map);
+	heap_release(&l->busy);
 	*l = (struct lanes){ 0 };
 }
 
 /* ---- lanes ----------------------------------------------------------------------------------------------------------- */
 
+/* Its place among those that have something in flight, after a change. */
+static void note_first(struct lanes *l, struct lane *lane)
+{
+	if (lane->state != LANE_OPEN || !lane->first)
+		heap_remove(&l->busy, &lane->busy);
+	else if (heap_holds(&lane->busy))
+		heap_move(&l->busy, &lane->busy, lane->first->pos);
+	else
+		(void)heap_put(&l->busy, &lane->busy, lane->first->pos); /* there is room for every lane */
+}
+
+static void into_trouble(struct lanes *l, struct lane *lane)
+{
+	lane->next = NULL;
+	lane->prev = l->trouble_last;
+	*(lane->prev ? &lane->prev->next : &l->trouble) = lane;
+	l->trouble_last = lane;
+	l->trouble_n++;
+}
+
+static void out_of_trouble(struct lanes *l, struct lane *lane)
+{
+	*(lane->prev ? &lane->prev->next : &l->trouble) = lane->next;
+	*(lane->next ? &lane->next->prev : &l->trouble_last) = lane->prev;
+	l->trouble_n--;
+}
+
 static void move(struct lanes *l, struct lane *lane, enum lane_state to)
 {
 	assert(allowed[lane->state] & 1u << to);
-	if (lane->state == LANE_OPEN) {
-		lane->prev = NULL;
-		lane->next = l->trouble;
-		if (lane->next)
-			lane->next->prev = lane;
-		l->trouble = lane;
-	}
-	if (to == LANE_OPEN) {
-		if (lane->prev)
-			lane->prev->next = lane->next;
-		else
-			l->trouble = lane->next;
-		if (lane->next)
-			lane->next->prev = lane->prev;
-	}
+	if (lane->state == LANE_OPEN)
+		into_trouble(l, lane);
+	if (to == LANE_OPEN)
+		out_of_trouble(l, lane);
 	lane->state = to;
+	note_first(l, lane);
+}
+
+/* All that it had to send again is on its way. */
+static void open_if_empty(struct lanes *l, struct lane *lane)
+{
+	if (lane->state == LANE_DRAINING && !lane->waiting && !lane->passed)
+		move(l, lane, LANE_OPEN);
 }
 
 static struct lane *lane_new(struct str key)
@@ -115,6 +143,8 @@ static struct lane *lane_of(struct lanes *l, struct str source, struct str name)
 	if (lane)
 		return lane;
 	forget_an_idle_one(l);
+	if (heap_reserve(&l->busy, l->map.n + 1))
+		return NULL;
 	lane = lane_new(buf_view(&key));
 	if (lane && map_put(&l->map, (struct str){ lane->key, lane->key_n }, lane)) {
 		lane_free(lane);
@@ -123,33 +153,36 @@ static struct lane *lane_of(struct lanes *l, struct str source, struct str name)
 	return lane;
 }
 
-/* Into its place by position; what comes back comes mostly in order. */
-static void wait_in_lane(struct lane *lane, struct entry *e)
+/* ---- entries --------------------------------------------------------------------------------------------------------- */
+
+static struct entry *add_last(struct lanes *l, struct lane *lane, uint64_t pos, int64_t stored_ms)
 {
-	struct entry **place = &lane->waiting;
+	struct entry *e = mem_alloc(sizeof(*e));
 
-	if (lane->waiting_last && lane->waiting_last->pos < e->pos)
-		place = &lane->waiting_last->lane_next;
-	while (*place && (*place)->pos < e->pos)
-		place = &(*place)->lane_next;
-	e->lane_next = *place;
-	*place = e;
-	if (!e->lane_next)
-		lane->waiting_last = e;
-}
-
-static struct entry *take_waiting(struct lane *lane)
-{
-	struct entry *e = lane->waiting;
-
-	lane->waiting = e->lane_next;
-	if (!lane->waiting)
-		lane->waiting_last = NULL;
-	e->lane_next = NULL;
+	if (!e)
+		return NULL;
+	*e = (struct entry){ .pos = pos, .stored_ms = stored_ms, .lane = lane, .prev = lane->last };
+	if (lane->last)
+		lane->last->next = e;
+	else
+		lane->first = e;
+	lane->last = e;
+	lane->entries++;
+	l->count++;
 	return e;
 }
 
-/* ---- entries --------------------------------------------------------------------------------------------------------- */
+static void drop(struct lanes *l, struct entry *e)
+{
+	struct lane *lane = e->lane;
+
+	*(e->prev ? &e->prev->next : &lane->first) = e->next;
+	*(e->next ? &e->next->prev : &lane->last) = e->prev;
+	lane->entries--;
+	l->count--;
+	note_first(l, lane);
+	mem_free(e);
+}
 
 static void take_off(struct lanes *l, struct entry *e)
 {
@@ -160,39 +193,127 @@ static void take_off(struct lanes *l, struct entry *e)
 
 static void land(struct lanes *l, struct entry *e)
 {
-	assert(e->flying && !e->done);
+	assert(e->flying);
 	e->flying = false;
 	e->lane->flying--;
 	l->flying--;
 }
 
+static void wait_in_lane(struct entry *e)
+{
+	if (!e->lane->waiting || e->pos < e->lane->waiting->pos)
+		e->lane->waiting = e;
+}
+
+/* When a lane sends again, all behind its first that waits does so, too. */
+static struct entry *take_waiting(struct lanes *l, struct lane *lane)
+{
+	struct entry *e = lane->waiting;
+
+	lane->waiting = e->next;
+	assert(!e->next || !e->next->flying);
+	take_off(l, e);
+	return e;
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------------- */
+
+/* Nobody is known that could be passed by the others. */
+static bool all_in_trouble(const struct lanes *l)
+{
+	return l->trouble_n > FEW && l->trouble_n == l->map.n;
+}
+
+bool lanes_may_append(const struct lanes *l)
+{
+	return l->count < KEEPS || !all_in_trouble(l);
+}
+
+static bool keeps(const struct lanes *l, const struct lane *lane)
+{
+	if (lane->state == LANE_OPEN)
+		return true;
+	return !lane->passed && l->count < KEEPS && (lane->entries < LANE_KEEPS || all_in_trouble(l));
+}
+
+static void pass_by(struct lanes *l, struct lane *lane, uint64_t pos)
+{
+	if (!lane->passed)
+		lane->read_pos = pos - 1;
+	lane->passed++;
+	l->passed++;
+}
+
 enum err lanes_append(struct lanes *l, uint64_t pos, int64_t stored_ms, struct str source, struct str name,
 		      struct entry **ret_entry)
 {
-	struct entry *e = mem_alloc(sizeof(*e));
-	struct lane *lane = e ? lane_of(l, source, name) : NULL;
+	struct lane *lane = lane_of(l, source, name);
+	struct entry *e = NULL;
 
 	assert(pos > l->read_pos);
-	if (!lane) {
-		mem_free(e);
+	if (!lane)
 		return E_NOMEM;
+	if (!keeps(l, lane)) {
+		pass_by(l, lane, pos);
+	} else {
+		e = add_last(l, lane, pos, stored_ms);
+		if (!e)
+			return E_NOMEM;
+		if (lane->state == LANE_OPEN)
+			take_off(l, e);
+		else
+			wait_in_lane(e);
+		note_first(l, lane);
 	}
-	*e = (struct entry){ .pos = pos, .stored_ms = stored_ms, .lane = lane };
-	if (l->last)
-		l->last->next = e;
-	else
-		l->first = e;
-	l->last = e;
-	l->count++;
 	l->read_pos = pos;
-	lane->entries++;
-	if (lane->state == LANE_OPEN)
-		take_off(l, e);
-	else
-		wait_in_lane(lane, e);
 	*ret_entry = e;
 	return E_OK;
 }
+
+static bool is_to_fill(const struct lane *lane)
+{
+	return lane->passed && !lane->waiting && lane->state == LANE_DRAINING;
+}
+
+struct lane *lanes_to_fill(const struct lanes *l)
+{
+	struct lane *lane = l->trouble;
+
+	while (lane && !is_to_fill(lane))
+		lane = lane->next;
+	return lane;
+}
+
+static void found(struct lanes *l, struct lane *lane, uint64_t n)
+{
+	lane->passed -= n;
+	l->passed -= n;
+}
+
+enum err lanes_fill(struct lanes *l, struct lane *lane, uint64_t pos, int64_t stored_ms)
+{
+	struct entry *e = add_last(l, lane, pos, stored_ms);
+
+	assert(pos > lane->read_pos && pos <= l->read_pos && lane->passed);
+	if (!e)
+		return E_NOMEM;
+	wait_in_lane(e);
+	lane->read_pos = pos;
+	found(l, lane, 1);
+	return E_OK;
+}
+
+void lanes_filled(struct lanes *l, struct lane *lane, uint64_t read_pos)
+{
+	lane->read_pos = read_pos;
+	if (read_pos >= l->read_pos)
+		found(l, lane, lane->passed); /* they are no longer there */
+	out_of_trouble(l, lane);
+	into_trouble(l, lane);
+	open_if_empty(l, lane);
+}
+
+/* ---- sending --------------------------------------------------------------------------------------------------------- */
 
 static bool may_send(const struct lane *lane, uint64_t now_ms)
 {
@@ -208,29 +329,15 @@ struct entry *lanes_resend(struct lanes *l, uint64_t now_ms)
 	for (struct lane *lane = l->trouble; lane; lane = lane->next) {
 		if (!may_send(lane, now_ms))
 			continue;
-		struct entry *e = take_waiting(lane);
+		struct entry *e = take_waiting(l, lane);
 
-		take_off(l, e);
 		if (lane->state == LANE_HELD)
 			move(l, lane, LANE_PROBING);
-		else if (!lane->waiting)
-			move(l, lane, LANE_OPEN);
+		else
+			open_if_empty(l, lane);
 		return e;
 	}
 	return NULL;
-}
-
-static void drop_done(struct lanes *l)
-{
-	while (l->first && l->first->done) {
-		struct entry *next = l->first->next;
-
-		mem_free(l->first);
-		l->first = next;
-		l->count--;
-	}
-	if (!l->first)
-		l->last = NULL;
 }
 
 bool lanes_done(struct lanes *l, struct entry *e)
@@ -239,13 +346,12 @@ bool lanes_done(struct lanes *l, struct entry *e)
 	bool recovered = lane->state == LANE_PROBING;
 
 	land(l, e);
-	e->done = true;
-	lane->entries--;
+	drop(l, e);
 	if (recovered) {
 		backoff_reset(&lane->backoff);
-		move(l, lane, lane->waiting ? LANE_DRAINING : LANE_OPEN);
+		move(l, lane, LANE_DRAINING);
+		open_if_empty(l, lane);
 	}
-	drop_done(l);
 	return recovered;
 }
 
@@ -255,7 +361,7 @@ bool lanes_failed(struct lanes *l, struct entry *e, uint64_t now_ms, uint64_t ra
 	bool was_open = lane->state == LANE_OPEN;
 
 	land(l, e);
-	wait_in_lane(lane, e);
+	wait_in_lane(e);
 	if (lane->state != LANE_HELD) {
 		lane->held_until_ms = now_ms + backoff_next(&lane->backoff, random);
 		move(l, lane, LANE_HELD);
@@ -271,9 +377,43 @@ void lanes_retry_all(struct lanes *l, uint64_t now_ms)
 	}
 }
 
+/* Everything of it up to here is done. */
+static uint64_t lane_position(const struct lane *lane)
+{
+	if (lane->first)
+		return lane->first->pos - 1;
+	return lane->passed ? lane->read_pos : UINT64_MAX;
+}
+
+/* The one with the oldest event that is not done. */
+static const struct lane *slowest(const struct lanes *l)
+{
+	const struct heap_node *busy = heap_first(&l->busy);
+	const struct lane *slow = busy ? CONTAINER_OF(busy, struct lane, busy) : l->trouble;
+
+	for (const struct lane *lane = l->trouble; lane; lane = lane->next)
+		if (lane_position(lane) < lane_position(slow))
+			slow = lane;
+	return slow;
+}
+
 uint64_t lanes_position(const struct lanes *l)
 {
-	return l->first ? l->first->pos - 1 : l->read_pos;
+	const struct lane *slow = slowest(l);
+
+	return slow ? lane_position(slow) : l->read_pos;
+}
+
+int64_t lanes_oldest_ms(const struct lanes *l)
+{
+	const struct lane *slow = slowest(l);
+
+	return slow && slow->first ? slow->first->stored_ms : 0;
+}
+
+uint64_t lanes_undone(const struct lanes *l)
+{
+	return l->count + l->passed;
 }
 
 uint64_t lanes_next_ms(const struct lanes *l)
@@ -281,7 +421,7 @@ uint64_t lanes_next_ms(const struct lanes *l)
 	uint64_t next = UINT64_MAX;
 
 	for (const struct lane *lane = l->trouble; lane; lane = lane->next) {
-		if (lane->state == LANE_DRAINING && lane->waiting)
+		if (lane->state == LANE_DRAINING && (lane->waiting || lane->passed))
 			return 0;
 		if (lane->state == LANE_HELD && lane->flying == 0 && lane->held_until_ms < next)
 			next = lane->held_until_ms;

@@ -9,15 +9,19 @@
  *                                 ^                                       |  failed          |  failed
  *                                 +---------------------------------------+------------------+
  *
+ *           A lane that is not open keeps 1024 events; those behind them are passed by, and read again when it has
+ *           come to them.
+ *
  *           So an event can only overtake an earlier one of its route when the bus itself refuses the earlier and takes the
  *           later of two that were in flight together. Pure: time and randomness are arguments.
  * Units     ms of the caller's clock; positions of the store.
- * Owner     owns its entries; an entry lives until everything up to it is done.
- * Cost      O(1) for each event; a step for each held lane when something is to be sent again.
+ * Owner     owns its entries; an entry lives until it is done.
+ * Cost      O(log lanes) for each event; a step for each held lane when something is to be sent again.
  */
 #pragma once
 
 #include "base/buf.h"
+#include "base/heap.h"
 #include "base/map.h"
 #include "delivery/backoff.h"
 
@@ -25,50 +29,80 @@ enum lane_state { LANE_OPEN, LANE_HELD, LANE_PROBING, LANE_DRAINING };
 
 struct lane;
 
-/* One event from its reading until everything before it is done too. */
+/* One event from its reading until the bus has it. */
 struct entry {
 	uint64_t pos;
 	int64_t stored_ms;
 	bool flying; /* with the bus, or about to be given to it */
-	bool done;
 	struct lane *lane;
-	struct entry *next;      /* in order of position */
-	struct entry *lane_next; /* among those that wait in the lane */
+	struct entry *next; /* in the lane, in order of position */
+	struct entry *prev;
 };
 
 struct lane {
 	char *key; /* "source\0name" */
 	size_t key_n;
 	enum lane_state state;
-	size_t entries; /* not done */
+	struct entry *first; /* not done */
+	struct entry *last;
+	struct entry *waiting; /* the first that is not flying */
+	size_t entries;
 	size_t flying;
-	struct entry *waiting; /* in order of position */
-	struct entry *waiting_last;
+	uint64_t passed;   /* events that were passed by, */
+	uint64_t read_pos; /* all of them behind this position; none: 0 */
 	struct backoff backoff;
 	uint64_t held_until_ms;
 	struct lane *next; /* among those that are not open */
 	struct lane *prev;
+	struct heap_node busy;
 };
 
 struct lanes {
 	struct map map;
-	struct entry *first;
-	struct entry *last;
-	size_t count; /* entries, done or not */
+	struct heap busy;     /* lanes that are open, by the first that they have in flight */
+	struct lane *trouble; /* lanes that are not open, in the order of their turns */
+	struct lane *trouble_last;
+	size_t trouble_n;
+	size_t count; /* entries */
 	size_t flying;
-	uint64_t read_pos;    /* everything up to here has been appended */
-	struct lane *trouble; /* lanes that are not open */
+	uint64_t passed;   /* of all lanes */
+	uint64_t read_pos; /* everything up to here has been appended */
 };
 
 void lanes_init(struct lanes *l, uint64_t forwarded);
 void lanes_release(struct lanes *l);
 
+static inline const char *lane_source(const struct lane *lane)
+{
+	return lane->key;
+}
+
+static inline const char *lane_name(const struct lane *lane)
+{
+	return lane->key + strlen(lane->key) + 1;
+}
+
 /*
- * The next event, read at `pos`. It is flying when it is to be sent now; otherwise it waits for its turn in its lane.
- * E_NOMEM: nothing was added.
+ * May reading go on? While all of many lanes are in trouble (a stream that is gone) it stops, with 65536 events kept: going
+ * on would find nothing to send, and each lane would have to read it all again.
+ */
+bool lanes_may_append(const struct lanes *l);
+
+/*
+ * The next event, read at `pos`. It is flying when it is to be sent now; otherwise it waits for its turn in its lane; NULL
+ * when it was passed by. E_NOMEM: nothing was added.
  */
 enum err lanes_append(struct lanes *l, uint64_t pos, int64_t stored_ms, struct str source, struct str name,
 		      struct entry **ret_entry);
+
+/* A lane that has come to what it passed by: read its events behind its read_pos, and no further than that of all. Or NULL. */
+struct lane *lanes_to_fill(const struct lanes *l);
+
+/* The next of them. E_NOMEM: nothing was added. */
+enum err lanes_fill(struct lanes *l, struct lane *lane, uint64_t pos, int64_t stored_ms);
+
+/* It was read up to here; now it is the others' turn. */
+void lanes_filled(struct lanes *l, struct lane *lane, uint64_t read_pos);
 
 /* The next event to send again, now flying; NULL: none may go now. */
 struct entry *lanes_resend(struct lanes *l, uint64_t now_ms);
@@ -85,5 +119,11 @@ void lanes_retry_all(struct lanes *l, uint64_t now_ms);
 /* Everything up to here is done. */
 uint64_t lanes_position(const struct lanes *l);
 
-/* When lanes_resend() has something at the earliest; UINT64_MAX: not before something comes back. */
+/* When the event right behind it was stored; 0: not known, or there is none. */
+int64_t lanes_oldest_ms(const struct lanes *l);
+
+/* How many that were appended are not done. */
+uint64_t lanes_undone(const struct lanes *l);
+
+/* When lanes_resend() or lanes_to_fill() has something, at the earliest; UINT64_MAX: not before something comes back. */
 uint64_t lanes_next_ms(const struct lanes *l);

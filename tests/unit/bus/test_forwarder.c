@@ -4,13 +4,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "../store/fixture.h"
 #include "../store/power_vfs.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "bus/embedded.h"
 #include "bus/forwarder.h"
 #include "bus/replay.h"
@@ -118,7 +116,6 @@ static void put(struct fixture *f, const char *name, const char *id, const char 
 }
 
 static uint64_t (*dice)(void); /* of the forwarders that start next; NULL: their own */
-static uint32_t wide;          /* the same: their span; 0: their own */
 
 static struct forwarder *start_within(struct fixture *f, struct bus *bus, uint32_t window, size_t window_bytes)
 {
@@ -128,7 +125,6 @@ static struct forwarder *start_within(struct fixture *f, struct bus *bus, uint32
 		.window = window,
 		.window_bytes = window_bytes,
 		.timeout_ms = 1000,
-		.span = wide,
 		.random = dice,
 	};
 	struct forwarder *forwarder = NULL;
@@ -415,49 +411,83 @@ static void a_route_in_trouble_keeps_its_order_and_holds_nobody_up(void **state)
 	fixture_free(f);
 }
 
-#define SPAN 8
+#define OTHERS 200000
+#define HELD   3000
 
-/* Until the others have gone past it as far as they may. */
-static enum err refuse_b_for_a_span(struct script_bus *b, const struct bus_publish *p)
+static _Atomic bool b_may;
+static _Atomic uint64_t next_id[2]; /* of a and b */
+static _Atomic bool in_order;
+
+static enum err take_in_order(struct script_bus *b, const struct bus_publish *p)
 {
-	return str_is(p->name, "b") && b->taken_count < SPAN - 1 ? E_UNAVAILABLE : take(b, p);
+	size_t route = str_is(p->name, "b");
+	char id[24];
+
+	(void)b;
+	if (route && !atomic_load(&b_may))
+		return E_UNAVAILABLE;
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)atomic_fetch_add(&next_id[route], 1));
+	if (!str_eq(p->msg_id, str_of(id)))
+		atomic_store(&in_order, false);
+	return E_OK;
 }
 
-static unsigned lines_of(int log, const char *text)
+/* `others` of a, and among them `held` of b. */
+static void put_two(struct fixture *f, size_t others, size_t held)
 {
-	char all[8192];
-	ssize_t size = pread(log, all, sizeof(all) - 1, 0);
-	unsigned n = 0;
+	size_t n = others + held;
+	struct store_row *rows = mem_array(n, sizeof(*rows));
+	char(*ids)[24] = mem_array(n, sizeof(*ids));
+	size_t next[2] = { 0 };
 
-	assert_true(size >= 0);
-	all[size] = 0;
-	for (const char *at = all; (at = strstr(at, text)); at++)
-		n++;
-	return n;
+	for (size_t i = 0; i < n; i++) {
+		size_t route = i * held / n != (i + 1) * held / n;
+
+		snprintf(ids[i], sizeof(ids[i]), "%zu", next[route]++);
+		rows[i] = fixture_row(ids[i], "", "{}");
+		rows[i].name = route ? STR("b") : STR("a");
+	}
+	assert_int_equal(fixture_put(f, rows, n, NULL), E_OK);
+	mem_free(ids);
+	mem_free(rows);
 }
 
-static void what_waits_is_tried_again_when_others_went_past_it_as_far_as_they_may(void **state)
+static uint64_t at_once(void)
 {
-	int log = memfd_create("log", MFD_CLOEXEC);
+	return 0;
+}
+
+static void wait_until_waiting(struct forwarder *f, uint64_t n)
+{
+	uint64_t until = clock_mono_ms() + 2 * DEADLINE_MS;
+	int64_t oldest;
+
+	while (forwarder_waiting(f, &oldest) != n) {
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+}
+
+static void a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end(void **state)
+{
 	struct fixture *f = open_store();
 	struct forwarder *forwarder;
 
 	(void)state;
-	script_init(&script, refuse_b_for_a_span);
-	put(f, "b", "b0", "");
-	for (unsigned i = 1; i < 3 * SPAN; i++)
-		put(f, "a", "a", "");
-	wide = SPAN;
-	log_setup(log, LOG_WARN, LOG_FORMAT_JSON);
-	forwarder = start(f, &script.bus, 4);
-	wide = 0;
+	script_init(&script, take_in_order);
+	atomic_store(&in_order, true);
+	put_two(f, OTHERS, HELD);
+	dice = at_once;
+	forwarder = start(f, &script.bus, 64);
+	dice = NULL;
+	wait_until_waiting(forwarder, HELD);
+	assert_int_equal(atomic_load(&next_id[0]), OTHERS);
+	assert_int_equal(atomic_load(&next_id[1]), 0);
+	atomic_store(&b_may, true);
 	wait_until_forwarded(forwarder);
 	forwarder_stop(forwarder, 0);
-	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
-	assert_int_equal(script.taken_count, 3 * SPAN);
-	assert_string_equal(script.taken[SPAN - 1], "b0"); /* no further than that */
-	assert_int_equal(lines_of(log, "\"all routes wait"), 1);
-	close(log);
+	assert_int_equal(atomic_load(&next_id[1]), HELD);
+	assert_true(atomic_load(&in_order));
 	fixture_free(f);
 }
 
@@ -856,7 +886,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_longer_stored_when_it_is_tried_again_holds_nothing_up),
 		cmocka_unit_test(a_store_that_cannot_be_read_is_looked_at_now_and_then_and_read_when_it_can),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
-		cmocka_unit_test(what_waits_is_tried_again_when_others_went_past_it_as_far_as_they_may),
+		cmocka_unit_test(a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
 		cmocka_unit_test_teardown(a_dead_letter_that_cannot_be_stored_is_not_given_up, lift_limit),
 		cmocka_unit_test(what_is_in_flight_is_bounded_in_bytes_too),

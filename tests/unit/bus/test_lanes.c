@@ -148,6 +148,233 @@ static void without_memory_nothing_is_added(void **state)
 	lanes_release(&l);
 }
 
+/* Gives back whether it was kept. */
+static bool append_many(struct lanes *l, uint64_t from, uint64_t to, const char *name)
+{
+	struct entry *e = NULL;
+
+	for (uint64_t pos = from; pos <= to; pos++)
+		e = append(l, pos, name);
+	return e != NULL;
+}
+
+static void what_waits_behind_many_is_passed_by_and_read_again(void **state)
+{
+	struct lanes l;
+	struct lane *a;
+	struct entry *e = NULL;
+
+	(void)state;
+	lanes_init(&l, 0);
+	lanes_failed(&l, append(&l, 1, "a"), 0, 0);
+	assert_true(append_many(&l, 2, 1024, "a"));
+	assert_false(append_many(&l, 1025, 2000, "a"));
+	assert_true(append(&l, 2001, "b")->flying);
+	assert_int_equal(l.count, 1025);
+	assert_int_equal(lanes_undone(&l), 2001);
+	assert_int_equal(resend(&l, 10, &e), 1);
+	assert_true(lanes_done(&l, e));
+	assert_null(lanes_to_fill(&l));
+	for (uint64_t pos = 2; pos <= 1024; pos++) {
+		assert_int_equal(resend(&l, 10, &e), pos);
+		lanes_done(&l, e);
+	}
+	assert_int_equal(lanes_position(&l), 1024);
+	assert_int_equal(lanes_next_ms(&l), 0);
+	a = lanes_to_fill(&l);
+	assert_string_equal(lane_name(a), "a");
+	assert_int_equal(a->read_pos, 1024);
+	assert_null(append(&l, 2002, "a")); /* what comes meanwhile comes behind them */
+	for (uint64_t pos = 1025; pos <= 2000; pos++)
+		assert_int_equal(lanes_fill(&l, a, pos, 0), E_OK);
+	lanes_filled(&l, a, 2000);
+	assert_int_equal(resend(&l, 10, &e), 1025);
+	while (resend(&l, 10, &e))
+		;
+	lanes_filled(&l, a, 2002); /* it is no longer there */
+	assert_null(lanes_to_fill(&l));
+	assert_true(append(&l, 2003, "a")->flying);
+	assert_int_equal(lanes_undone(&l), 978);
+	lanes_release(&l);
+}
+
+static void while_all_of_many_are_in_trouble_reading_stops_with_what_is_kept(void **state)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i" };
+	struct lanes l;
+	uint64_t pos = 0;
+
+	(void)state;
+	lanes_init(&l, 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		lanes_failed(&l, append(&l, ++pos, names[i]), 0, 0);
+	while (lanes_may_append(&l))
+		assert_non_null(append(&l, ++pos, "a"));
+	assert_int_equal(pos, 65536);
+	assert_int_equal(l.passed, 0);
+	lanes_release(&l);
+}
+
+/* ---- any order of things -------------------------------------------------------------------------------------------- */
+
+#define EVENTS 30000
+#define ROUTES 6
+#define WINDOW 64
+
+/* A store, a bus and the one between them. */
+struct play {
+	struct lanes l;
+	uint64_t seed;
+	unsigned char route[EVENTS + 1];
+	bool done[EVENTS + 1];
+	uint64_t first; /* everything before is done */
+	uint64_t done_n;
+	bool refuses[ROUTES];
+	size_t refused[ROUTES]; /* in flight, and will not be taken */
+	uint64_t taken[ROUTES]; /* the last */
+	struct {
+		struct entry *e;
+		bool taken;
+	} flights[WINDOW];
+	size_t flight_n;
+};
+
+static uint64_t dice(struct play *p, uint64_t sides)
+{
+	p->seed = p->seed * 6364136223846793005u + 1442695040888963407u;
+	return (p->seed >> 33) % sides;
+}
+
+/* The bus takes or refuses in the order of sending; what it says of it comes in any order. */
+static void send(struct play *p, struct entry *e)
+{
+	unsigned route = p->route[e->pos];
+	bool taken = !p->refuses[route];
+
+	assert_true(p->flight_n < WINDOW);
+	p->flights[p->flight_n].e = e;
+	p->flights[p->flight_n++].taken = taken;
+	if (!taken) {
+		p->refused[route]++;
+		return;
+	}
+	assert_true(e->pos > p->taken[route]);
+	for (uint64_t pos = p->taken[route] + 1; pos < e->pos; pos++)
+		assert_true(p->route[pos] != route);
+	p->taken[route] = e->pos;
+}
+
+static void come_back(struct play *p)
+{
+	size_t i = p->flight_n ? dice(p, p->flight_n) : 0;
+
+	if (!p->flight_n)
+		return;
+	struct entry *e = p->flights[i].e;
+	bool taken = p->flights[i].taken;
+
+	p->flights[i] = p->flights[--p->flight_n];
+	if (taken) {
+		p->done[e->pos] = true;
+		p->done_n++;
+		lanes_done(&p->l, e);
+		return;
+	}
+	p->refused[p->route[e->pos]]--;
+	lanes_failed(&p->l, e, 0, 0);
+}
+
+static void read_on(struct play *p)
+{
+	static const char *const names[ROUTES] = { "a", "b", "c", "d", "e", "f" };
+
+	for (uint64_t n = dice(p, 64); n && p->flight_n < WINDOW && p->l.read_pos < EVENTS; n--) {
+		struct entry *e = append(&p->l, p->l.read_pos + 1, names[p->route[p->l.read_pos + 1]]);
+
+		if (e && e->flying)
+			send(p, e);
+	}
+}
+
+static void send_again(struct play *p)
+{
+	struct entry *e;
+
+	for (uint64_t n = dice(p, 64); n && p->flight_n < WINDOW && (e = lanes_resend(&p->l, UINT64_MAX)); n--)
+		send(p, e);
+}
+
+static void fill(struct play *p)
+{
+	struct lane *lane = lanes_to_fill(&p->l);
+	uint64_t pos, end;
+
+	if (!lane)
+		return;
+	pos = lane->read_pos;
+	end = pos + 1 + dice(p, 3000);
+	while (pos < end && pos < p->l.read_pos)
+		if (p->route[++pos] == (unsigned char)(lane_name(lane)[0] - 'a'))
+			assert_int_equal(lanes_fill(&p->l, lane, pos, 0), E_OK);
+	lanes_filled(&p->l, lane, pos);
+}
+
+/* What was refused comes back before the bus takes the route again: else it takes what is behind it first. */
+static void change_mind(struct play *p, bool well)
+{
+	unsigned route = (unsigned)dice(p, ROUTES);
+
+	if (dice(p, 400) && !well)
+		return;
+	if (!p->refuses[route])
+		p->refuses[route] = !well;
+	else if (!p->refused[route])
+		p->refuses[route] = false;
+}
+
+static void check(struct play *p)
+{
+	while (p->first <= p->l.read_pos && p->done[p->first])
+		p->first++;
+	assert_int_equal(lanes_undone(&p->l), p->l.read_pos - p->done_n);
+	assert_int_equal(lanes_position(&p->l), p->first - 1);
+	assert_int_equal(p->l.flying, p->flight_n);
+}
+
+static uint64_t play(uint64_t seed)
+{
+	struct play *p = mem_alloc(sizeof(*p));
+	uint64_t passed = 0;
+
+	*p = (struct play){ .seed = seed, .first = 1 };
+	lanes_init(&p->l, 0);
+	for (size_t i = 1; i <= EVENTS; i++)
+		p->route[i] = (unsigned char)(dice(p, 8) ? dice(p, 2) : dice(p, ROUTES));
+	while (p->done_n < EVENTS) {
+		void (*const steps[])(struct play *) = { read_on, send_again, fill, come_back, come_back, come_back };
+
+		steps[dice(p, ARRAY_LEN(steps))](p);
+		change_mind(p, /* well= */ p->l.read_pos == EVENTS);
+		check(p);
+		passed = p->l.passed > passed ? p->l.passed : passed;
+	}
+	assert_null(p->l.trouble);
+	assert_int_equal(p->l.count, 0);
+	lanes_release(&p->l);
+	mem_free(p);
+	return passed;
+}
+
+static void each_event_is_taken_once_and_in_order_per_route_whatever_happens(void **state)
+{
+	uint64_t passed = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++)
+		passed += play(seed);
+	assert_true(passed > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +383,9 @@ int main(void)
 		cmocka_unit_test(waits_grow_to_a_cap_and_start_again_when_the_bus_returns),
 		cmocka_unit_test(routes_that_went_away_are_forgotten),
 		cmocka_unit_test(without_memory_nothing_is_added),
+		cmocka_unit_test(what_waits_behind_many_is_passed_by_and_read_again),
+		cmocka_unit_test(while_all_of_many_are_in_trouble_reading_stops_with_what_is_kept),
+		cmocka_unit_test(each_event_is_taken_once_and_in_order_per_route_whatever_happens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
