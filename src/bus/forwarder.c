@@ -48,16 +48,53 @@ static int64_t oldest_ms(struct forwarder *f, uint64_t forwarded)
 	return oldest;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What a lane has behind the position counts as waiting in front of it, too: where the limit lies would have to be looked for. */
+static size_t held_lanes(const struct lanes *l, uint64_t forwarded, struct store_held ret_held[static LANES_HELD_MAX])
+{
+	size_t n = 0;
+
+	if (l->trouble_n > LANES_HELD_MAX)
+		return 0;
+	for (const struct lane *lane = l->trouble; lane; lane = lane->next)
+		if (lane_position(lane) < forwarded)
+			ret_held[n++] = (struct store_held){
+				.source = str_of(lane_source(lane)),
+				.name = str_of(lane_name(lane)),
+				.forwarded = lane_position(lane),
+				.waiting = min_u64(lane->entries + lane->passed, forwarded - lane_position(lane)),
+			};
+	return n;
+}
+
+static void tell_store(struct forwarder *f)
+{
+	struct store_held held[LANES_HELD_MAX];
+	uint64_t forwarded = lanes_position_of_open(&f->lanes);
+
+	if (forwarded == f->forwarded && !f->lanes.trouble && !f->held)
+		return;
+	f->forwarded = forwarded;
+	f->held = held_lanes(&f->lanes, forwarded, held);
+	store_set_forwarded_but(f->store, f->bus_name, forwarded, held, f->held);
+}
+
+static uint64_t settled_pos(const struct lanes *l)
+{
+	return l->read_pos - min_u64(lanes_undone(l), l->read_pos);
+}
+
 static void report(struct forwarder *f)
 {
-	uint64_t forwarded = lanes_position(&f->lanes);
-	uint64_t settled = f->lanes.read_pos - lanes_undone(&f->lanes);
+	uint64_t settled = settled_pos(&f->lanes);
 	uint64_t last = store_last(f->store);
 
-	if (forwarded != f->forwarded)
-		store_set_forwarded(f->store, f->bus_name, forwarded);
-	f->forwarded = forwarded;
-	atomic_store(&f->oldest_ms, oldest_ms(f, forwarded));
+	tell_store(f);
+	atomic_store(&f->oldest_ms, oldest_ms(f, lanes_position(&f->lanes)));
 	atomic_store(&f->settled, settled);
 	metric_set(f->oldest_metric, atomic_load(&f->oldest_ms));
 	metric_set(f->waiting_metric, last > settled ? (int64_t)(last - settled) : 0);
@@ -104,8 +141,8 @@ static uint32_t sleep_ms(const struct forwarder *f)
 	earlier(&until, atomic_load(&f->stop_ms));
 	if (f->bus_up && f->read_again_ms > now)
 		earlier(&until, f->read_again_ms);
-	else if (f->bus_up && forwarder_has_room(f) && (f->more || lanes_next_ms(&f->lanes) < until))
-		until = f->more ? now : lanes_next_ms(&f->lanes);
+	else if (f->bus_up && forwarder_has_room(f))
+		until = min_u64(until, f->more ? now : lanes_next_ms(&f->lanes));
 	if (until == UINT64_MAX)
 		return WAKE_FOREVER;
 	return until <= now ? 0 : until - now < 60000 ? (uint32_t)(until - now) : 60000;
@@ -176,9 +213,46 @@ static enum err count_in(struct forwarder *f)
 	return E_OK;
 }
 
-static enum err prepare(struct forwarder *f, struct why *why)
+static enum err hold(void *ctx, const struct store_held *held)
+{
+	struct lanes *l = ctx;
+
+	return lanes_hold(l, held->source, held->name, held->forwarded, held->waiting);
+}
+
+/* Of what held routes wait for, retention may have let some go while another bus was in use. */
+static enum err look_for_gap(struct forwarder *f, struct why *why)
+{
+	uint64_t from = lanes_position(&f->lanes) + 1;
+	uint64_t gone = 0;
+	enum err err = E_OK;
+
+	if (f->lanes.trouble)
+		err = store_gone(f->reader, from, f->lanes.read_pos, &gone, why);
+	if (err == E_OK && gone)
+		forwarder_note_gap(f, from, gone + 1);
+	return err;
+}
+
+static enum err begin(struct forwarder *f, struct why *why)
 {
 	uint64_t forwarded = 0;
+	enum err err = store_forwarded(f->store, f->bus_name, &forwarded, why);
+
+	lanes_init(&f->lanes, forwarded);
+	if (err == E_OK && store_each_held(f->store, f->bus_name, hold, &f->lanes))
+		err = why_set(why, E_NOMEM, "start the forwarder");
+	f->forwarded = forwarded;
+	f->held = f->lanes.trouble_n;
+	atomic_store(&f->settled, settled_pos(&f->lanes));
+	if (err == E_OK && forwarded == 0 && store_last(f->store))
+		log_info("forwarder", "this bus has taken nothing yet: it gets all that is stored",
+			 LOG_S("bus", f->bus_name), LOG_U("last_position", store_last(f->store)));
+	return err;
+}
+
+static enum err prepare(struct forwarder *f, struct why *why)
+{
 	enum err err;
 
 	f->dir = str_dup(str_of(f->config.dir));
@@ -186,15 +260,9 @@ static enum err prepare(struct forwarder *f, struct why *why)
 	if (!f->dir || !f->bus_name || count_in(f))
 		return why_set(why, E_NOMEM, "start the forwarder");
 	err = store_reader_open(f->dir, why, &f->reader);
-	if (!err)
-		err = store_forwarded(f->store, f->bus_name, &forwarded, why);
-	lanes_init(&f->lanes, forwarded);
-	f->forwarded = forwarded;
-	atomic_store(&f->settled, forwarded);
-	if (!err && forwarded == 0 && store_last(f->store))
-		log_info("forwarder", "this bus has taken nothing yet: it gets all that is stored",
-			 LOG_S("bus", f->bus_name), LOG_U("last_position", store_last(f->store)));
-	return err;
+	if (err == E_OK)
+		err = begin(f, why);
+	return err == E_OK ? look_for_gap(f, why) : err;
 }
 
 enum err forwarder_start(const struct forwarder_config *config, struct store *store, struct bus *bus, struct why *why,

@@ -5,8 +5,8 @@
  *           as acks come in, sends again with exponential backoff (100 ms x 2 up to 30 s, full jitter; at once when the bus
  *           comes back), sets aside as dead letters what the bus can never take.
  * Order     per route, also under re-sends (lanes.h). A re-send has the id of the first try, so the bus stores it once as long
- *           as its de-duplication window is open. After a crash at most what is behind the position is sent again: as
- *           long as nothing is in trouble, the window.
+ *           as its de-duplication window is open. After a crash at most what was behind the position is sent again: the
+ *           window. Routes in trouble have positions of their own, up to 64 of them; beyond that the position stays in front of all.
  * Cost      nothing looks at what waits: reading begins at the position. A route in trouble is passed by, however much of it
  *           waits, and read again on its own when it is taken again; others take turns with it.
  * Owner     store and bus are borrowed and outlive it.
@@ -39,7 +39,10 @@ enum err forwarder_start(const struct forwarder_config *config, struct store *st
  */
 uint64_t forwarder_stop(struct forwarder *f, uint32_t flush_ms);
 
-/* What still waits and since when (wall ms; 0: nothing), for status and readiness. Any thread. */
+/*
+ * What still waits, at routes in trouble and behind what was read, and since when (wall ms; 0: nothing), for status and readiness. A
+ * route that was in trouble when the process before was killed may count some too many or too few, until all of it was read. Any thread.
+ */
 uint64_t forwarder_waiting(const struct forwarder *f, int64_t *ret_oldest_ms);
 
 /* Wake up: the bus's state changed (from its on_state). Any thread. */

@@ -28,7 +28,7 @@ struct forwarder {
 	struct mpsc returned;       /* flights that came back */
 	_Atomic unsigned returning; /* threads that give one back just now */
 	_Atomic uint64_t stop_ms;   /* 0: go on; else stop then, or earlier when nothing waits */
-	_Atomic uint64_t settled;   /* the last position less what waits of it and before */
+	_Atomic uint64_t settled;   /* the last position read, less the events that wait up to there */
 	_Atomic int64_t oldest_ms;  /* wall clock; 0: not known or none */
 
 	/* its own thread */
@@ -40,7 +40,8 @@ struct forwarder {
 	bool read_first;  /* before what is sent again: they take turns */
 	bool more;        /* to be read at once */
 	uint64_t read_again_ms;
-	uint64_t forwarded;  /* position, as the store was told */
+	uint64_t forwarded;  /* position, as the store was told, */
+	size_t held;         /* and how many routes it does not hold for */
 	uint64_t peeked;     /* position whose time stands in oldest_ms */
 	struct metrics *own; /* when the caller counts nothing */
 	struct metric *waiting_metric;
@@ -72,6 +73,9 @@ bool forwarder_has_room(const struct forwarder *f);
 /* As store_read(); false: the store cannot be read now, which was logged. */
 bool forwarder_read(struct forwarder *f, const struct store_query *query,
 		    bool (*on_row)(void *ctx, const struct store_row *row), void *ctx);
+
+/* Say that the events `from` to `next` - 1, if any, are gone: retention waits for a bus that is in use, and they went while it was not. */
+void forwarder_note_gap(const struct forwarder *f, uint64_t from, uint64_t next);
 
 /* Everything that may go now. */
 void forwarder_send_all(struct forwarder *f);

@@ -62,12 +62,11 @@ struct reading {
 	bool stopped; /* before the end of what is there */
 };
 
-/* Retention waits for a bus that is in use: these went while it was not. */
-static void note_gap(const struct forwarder *f, uint64_t next)
+void forwarder_note_gap(const struct forwarder *f, uint64_t from, uint64_t next)
 {
-	if (next > f->lanes.read_pos + 1)
+	if (next > from)
 		log_warn("forwarder", "this bus never took events that retention let go while another was in use",
-			 LOG_S("bus", f->bus_name), LOG_U("from", f->lanes.read_pos + 1), LOG_U("to", next - 1));
+			 LOG_S("bus", f->bus_name), LOG_U("from", from), LOG_U("to", next - 1));
 }
 
 static bool on_next_row(void *ctx, const struct store_row *row)
@@ -76,7 +75,7 @@ static bool on_next_row(void *ctx, const struct store_row *row)
 	struct forwarder *f = r->f;
 	struct entry *e = NULL;
 
-	note_gap(f, row->pos);
+	forwarder_note_gap(f, f->lanes.read_pos + 1, row->pos);
 	r->stopped = lanes_append(&f->lanes, row->pos, row->stored_ms, row->source, row->name, &e) != E_OK;
 	if (r->stopped)
 		return lacks_memory(f);
@@ -91,7 +90,7 @@ static void skip_to(struct forwarder *f, uint64_t pos)
 {
 	if (pos <= f->lanes.read_pos)
 		return;
-	note_gap(f, pos + 1);
+	forwarder_note_gap(f, f->lanes.read_pos + 1, pos + 1);
 	f->lanes.read_pos = pos;
 }
 

@@ -15,10 +15,9 @@
 #define MAY(state)    (1u << LANE_##state)
 
 static const unsigned allowed[] = {
-	[LANE_OPEN] = MAY(HELD),
-	[LANE_HELD] = MAY(PROBING),
-	[LANE_PROBING] = MAY(HELD) | MAY(DRAINING),
-	[LANE_DRAINING] = MAY(HELD) | MAY(OPEN),
+	[LANE_OPEN] = MAY(HELD) | MAY(DRAINING),    [LANE_HELD] = MAY(PROBING),
+	[LANE_PROBING] = MAY(HELD) | MAY(DRAINING), [LANE_DRAINING] = MAY(HELD) | MAY(LANDING),
+	[LANE_LANDING] = MAY(HELD) | MAY(OPEN),
 };
 
 void lanes_init(struct lanes *l, uint64_t forwarded)
@@ -90,11 +89,20 @@ static void move(struct lanes *l, struct lane *lane, enum lane_state to)
 	note_first(l, lane);
 }
 
-/* All that it had to send again is on its way. */
-static void open_if_empty(struct lanes *l, struct lane *lane)
+/* It counts as in trouble until all that it sent again came back: others went past that. */
+static void open_if_landed(struct lanes *l, struct lane *lane)
 {
-	if (lane->state == LANE_DRAINING && !lane->waiting && !lane->passed)
+	if (lane->state == LANE_LANDING && (!lane->first || lane->first->pos > lane->sent_pos))
 		move(l, lane, LANE_OPEN);
+}
+
+static void land_if_empty(struct lanes *l, struct lane *lane)
+{
+	if (lane->waiting || lane->behind)
+		return;
+	lane->sent_pos = l->read_pos;
+	move(l, lane, LANE_LANDING);
+	open_if_landed(l, lane);
 }
 
 static struct lane *lane_new(struct str key)
@@ -229,17 +237,37 @@ bool lanes_may_append(const struct lanes *l)
 	return l->count < KEEPS || !all_in_trouble(l);
 }
 
+static bool sends_at_once(const struct lane *lane)
+{
+	return lane->state == LANE_OPEN || lane->state == LANE_LANDING;
+}
+
 static bool keeps(const struct lanes *l, const struct lane *lane)
 {
-	if (lane->state == LANE_OPEN)
+	if (sends_at_once(lane))
 		return true;
-	return !lane->passed && l->count < KEEPS && (lane->entries < LANE_KEEPS || all_in_trouble(l));
+	return !lane->behind && l->count < KEEPS && (lane->entries < LANE_KEEPS || all_in_trouble(l));
+}
+
+enum err lanes_hold(struct lanes *l, struct str source, struct str name, uint64_t forwarded, uint64_t waiting)
+{
+	struct lane *lane = lane_of(l, source, name);
+
+	if (!lane)
+		return E_NOMEM;
+	move(l, lane, LANE_DRAINING);
+	lane->behind = true;
+	lane->read_pos = forwarded;
+	lane->passed = waiting ? waiting : 1;
+	l->passed += lane->passed;
+	return E_OK;
 }
 
 static void pass_by(struct lanes *l, struct lane *lane, uint64_t pos)
 {
-	if (!lane->passed)
+	if (!lane->behind)
 		lane->read_pos = pos - 1;
+	lane->behind = true;
 	lane->passed++;
 	l->passed++;
 }
@@ -259,7 +287,7 @@ enum err lanes_append(struct lanes *l, uint64_t pos, int64_t stored_ms, struct s
 		e = add_last(l, lane, pos, stored_ms);
 		if (!e)
 			return E_NOMEM;
-		if (lane->state == LANE_OPEN)
+		if (sends_at_once(lane))
 			take_off(l, e);
 		else
 			wait_in_lane(e);
@@ -272,7 +300,7 @@ enum err lanes_append(struct lanes *l, uint64_t pos, int64_t stored_ms, struct s
 
 static bool is_to_fill(const struct lane *lane)
 {
-	return lane->passed && !lane->waiting && lane->state == LANE_DRAINING;
+	return lane->behind && !lane->waiting && lane->state == LANE_DRAINING;
 }
 
 struct lane *lanes_to_fill(const struct lanes *l)
@@ -294,23 +322,25 @@ enum err lanes_fill(struct lanes *l, struct lane *lane, uint64_t pos, int64_t st
 {
 	struct entry *e = add_last(l, lane, pos, stored_ms);
 
-	assert(pos > lane->read_pos && pos <= l->read_pos && lane->passed);
+	assert(pos > lane->read_pos && pos <= l->read_pos && lane->behind);
 	if (!e)
 		return E_NOMEM;
 	wait_in_lane(e);
 	lane->read_pos = pos;
-	found(l, lane, 1);
+	found(l, lane, lane->passed > 1); /* it counts as waiting until it has looked everywhere */
 	return E_OK;
 }
 
 void lanes_filled(struct lanes *l, struct lane *lane, uint64_t read_pos)
 {
 	lane->read_pos = read_pos;
-	if (read_pos >= l->read_pos)
-		found(l, lane, lane->passed); /* they are no longer there */
+	if (read_pos >= l->read_pos) {
+		found(l, lane, lane->passed);
+		lane->behind = false;
+	}
 	out_of_trouble(l, lane);
 	into_trouble(l, lane);
-	open_if_empty(l, lane);
+	land_if_empty(l, lane);
 }
 
 /* ---- sending --------------------------------------------------------------------------------------------------------- */
@@ -334,7 +364,7 @@ struct entry *lanes_resend(struct lanes *l, uint64_t now_ms)
 		if (lane->state == LANE_HELD)
 			move(l, lane, LANE_PROBING);
 		else
-			open_if_empty(l, lane);
+			land_if_empty(l, lane);
 		return e;
 	}
 	return NULL;
@@ -350,15 +380,16 @@ bool lanes_done(struct lanes *l, struct entry *e)
 	if (recovered) {
 		backoff_reset(&lane->backoff);
 		move(l, lane, LANE_DRAINING);
-		open_if_empty(l, lane);
+		land_if_empty(l, lane);
 	}
+	open_if_landed(l, lane);
 	return recovered;
 }
 
 bool lanes_failed(struct lanes *l, struct entry *e, uint64_t now_ms, uint64_t random)
 {
 	struct lane *lane = e->lane;
-	bool was_open = lane->state == LANE_OPEN;
+	bool was_well = lane->state != LANE_HELD && lane->state != LANE_PROBING;
 
 	land(l, e);
 	wait_in_lane(e);
@@ -366,7 +397,7 @@ bool lanes_failed(struct lanes *l, struct entry *e, uint64_t now_ms, uint64_t ra
 		lane->held_until_ms = now_ms + backoff_next(&lane->backoff, random);
 		move(l, lane, LANE_HELD);
 	}
-	return was_open;
+	return was_well;
 }
 
 void lanes_retry_all(struct lanes *l, uint64_t now_ms)
@@ -377,12 +408,11 @@ void lanes_retry_all(struct lanes *l, uint64_t now_ms)
 	}
 }
 
-/* Everything of it up to here is done. */
-static uint64_t lane_position(const struct lane *lane)
+uint64_t lane_position(const struct lane *lane)
 {
 	if (lane->first)
 		return lane->first->pos - 1;
-	return lane->passed ? lane->read_pos : UINT64_MAX;
+	return lane->behind ? lane->read_pos : UINT64_MAX;
 }
 
 /* The one with the oldest event that is not done. */
@@ -404,6 +434,15 @@ uint64_t lanes_position(const struct lanes *l)
 	return slow ? lane_position(slow) : l->read_pos;
 }
 
+uint64_t lanes_position_of_open(const struct lanes *l)
+{
+	const struct heap_node *busy = heap_first(&l->busy);
+
+	if (l->trouble_n > LANES_HELD_MAX)
+		return lanes_position(l);
+	return busy ? busy->key - 1 : l->read_pos;
+}
+
 int64_t lanes_oldest_ms(const struct lanes *l)
 {
 	const struct lane *slow = slowest(l);
@@ -421,7 +460,7 @@ uint64_t lanes_next_ms(const struct lanes *l)
 	uint64_t next = UINT64_MAX;
 
 	for (const struct lane *lane = l->trouble; lane; lane = lane->next) {
-		if (lane->state == LANE_DRAINING && (lane->waiting || lane->passed))
+		if (lane->state == LANE_DRAINING && (lane->waiting || lane->behind))
 			return 0;
 		if (lane->state == LANE_HELD && lane->flying == 0 && lane->held_until_ms < next)
 			next = lane->held_until_ms;

@@ -5,9 +5,11 @@
  *           their order. After a failure the lane is held: it lets what is in flight come back, waits, sends its oldest
  *           event alone, and when that is taken the rest behind it in order. Other lanes do not notice.
  *
- *               OPEN --failed--> HELD --time is up, nothing in flight--> PROBING --taken--> DRAINING --empty--> OPEN
- *                                 ^                                       |  failed          |  failed
- *                                 +---------------------------------------+------------------+
+ *               OPEN --failed--> HELD --time is up, nothing in flight--> PROBING --taken--> DRAINING
+ *                ^                ^                                       |  failed          |  |
+ *                |                +---------------------------------------+------------------+  | all is on its way
+ *                |                |  failed                                                     v
+ *                +-- it came back --------------------------------------------------------- LANDING
  *
  *           A lane that is not open keeps 1024 events; those behind them are passed by, and read again when it has
  *           come to them.
@@ -25,7 +27,9 @@
 #include "base/map.h"
 #include "delivery/backoff.h"
 
-enum lane_state { LANE_OPEN, LANE_HELD, LANE_PROBING, LANE_DRAINING };
+enum lane_state { LANE_OPEN, LANE_HELD, LANE_PROBING, LANE_DRAINING, LANE_LANDING };
+
+#define LANES_HELD_MAX 64 /* beside a position */
 
 struct lane;
 
@@ -48,8 +52,10 @@ struct lane {
 	struct entry *waiting; /* the first that is not flying */
 	size_t entries;
 	size_t flying;
-	uint64_t passed;   /* events that were passed by, */
-	uint64_t read_pos; /* all of them behind this position; none: 0 */
+	bool behind;       /* events were passed by, */
+	uint64_t passed;   /* so many, about, */
+	uint64_t read_pos; /* and all of them behind this position */
+	uint64_t sent_pos; /* LANDING: everything up to here was sent, and comes back */
 	struct backoff backoff;
 	uint64_t held_until_ms;
 	struct lane *next; /* among those that are not open */
@@ -83,6 +89,12 @@ static inline const char *lane_name(const struct lane *lane)
 }
 
 /*
+ * A route that the position does not hold for: of it everything up to `forwarded` is done, and about `waiting` events behind that
+ * are not. Before the first event; its lane is DRAINING. E_NOMEM: nothing was added.
+ */
+enum err lanes_hold(struct lanes *l, struct str source, struct str name, uint64_t forwarded, uint64_t waiting);
+
+/*
  * May reading go on? While all of many lanes are in trouble (a stream that is gone) it stops, with 65536 events kept: going
  * on would find nothing to send, and each lane would have to read it all again.
  */
@@ -110,16 +122,20 @@ struct entry *lanes_resend(struct lanes *l, uint64_t now_ms);
 /* The bus has it, or it was set aside. The entry is gone. True: its lane had been in trouble and is well again. */
 bool lanes_done(struct lanes *l, struct entry *e);
 
-/* Not taken: it waits in its lane. True: the lane was open until now. */
+/* Not taken: it waits in its lane. True: the lane was well until now. */
 bool lanes_failed(struct lanes *l, struct entry *e, uint64_t now_ms, uint64_t random);
 
 /* The bus is back: every held lane may try at once. */
 void lanes_retry_all(struct lanes *l, uint64_t now_ms);
 
-/* Everything up to here is done. */
+/* Everything up to here is done, in all lanes and in this one. */
 uint64_t lanes_position(const struct lanes *l);
+uint64_t lane_position(const struct lane *lane);
 
-/* When the event right behind it was stored; 0: not known, or there is none. */
+/* The same but for the lanes in trouble, unless these are more than LANES_HELD_MAX. */
+uint64_t lanes_position_of_open(const struct lanes *l);
+
+/* When the event right behind the position of all was stored; 0: not known, or there is none. */
 int64_t lanes_oldest_ms(const struct lanes *l);
 
 /* How many that were appended are not done. */

@@ -31,10 +31,12 @@ static const struct option_row options[] = {
 	{ 0 },
 };
 
-/* What the next start sends to a bus that has everything up to `forwarded`. */
-static uint64_t behind(const struct store_info *info, uint64_t forwarded)
+/* What the next start sends to this bus. */
+static uint64_t waiting(const struct store_info *info, size_t bus)
 {
-	return info->last > forwarded ? info->last - forwarded : 0;
+	uint64_t forwarded = info->buses[bus].forwarded;
+
+	return info->buses[bus].held + (info->last > forwarded ? info->last - forwarded : 0);
 }
 
 /* Without a gateway the file itself is asked. */
@@ -60,7 +62,7 @@ static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why
 		buf_str(ret_json, i ? STR(",{\"name\":") : STR("{\"name\":"));
 		buf_json(ret_json, str_of(info.buses[i].name));
 		buf_addf(ret_json, ",\"forwarded\":%" PRIu64 ",\"waiting\":%" PRIu64 "}", info.buses[i].forwarded,
-			 behind(&info, info.buses[i].forwarded));
+			 waiting(&info, i));
 	}
 	buf_lit(ret_json, "]}");
 	return ret_json->err;

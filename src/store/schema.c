@@ -25,6 +25,10 @@ static const char *const steps[] = {
 	"CREATE VIEW readable AS"
 	" SELECT pos, strftime('%Y-%m-%dT%H:%M:%fZ', stored_ms / 1000.0, 'unixepoch') AS stored,"
 	" source, name, id, meta, data FROM events JOIN routes USING(route);",
+	/* 2: what buses.forwarded does not hold for. */
+	"CREATE TABLE held("
+	" bus TEXT NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL, forwarded INTEGER NOT NULL,"
+	" waiting INTEGER NOT NULL, PRIMARY KEY(bus, source, name)) STRICT, WITHOUT ROWID;",
 };
 /* clang-format on */
 

@@ -9,7 +9,7 @@
 
 #include "store/spool_sql.h"
 
-#define SCHEMA_VERSION        1
+#define SCHEMA_VERSION        2
 #define SCHEMA_PAGE_BYTES     16384
 #define SCHEMA_APPLICATION_ID 0x686f6c64 /* "hold" */
 

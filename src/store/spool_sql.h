@@ -28,6 +28,9 @@
 	X(BUS_ALL,          "SELECT bus, forwarded FROM buses")                                                        \
 	X(BUS_SET,          "INSERT INTO buses(bus, forwarded) VALUES(?1, ?2)"                                         \
 			    " ON CONFLICT(bus) DO UPDATE SET forwarded = excluded.forwarded")                          \
+	X(HELD_OF,          "SELECT source, name, forwarded, waiting FROM held WHERE bus = ?1")                        \
+	X(HELD_CLEAR,       "DELETE FROM held WHERE bus = ?1")                                                         \
+	X(HELD_ADD,         "INSERT INTO held(bus, source, name, forwarded, waiting) VALUES(?1, ?2, ?3, ?4, ?5)")      \
 	X(DEAD_ADD,         "INSERT INTO dead(pos, bus, reason, at_ms) VALUES(?1, ?2, ?3, ?4)")                        \
 	X(DEAD_REMOVE,      "DELETE FROM dead WHERE pos = ?1 AND bus = ?2")                                            \
 	X(DEAD_COUNT,       "SELECT count(*) FROM dead")                                                               \

@@ -192,3 +192,15 @@ void store_set_forwarded(struct store *s, const char *bus, uint64_t pos)
 	if (positions_set(&s->positions, bus, pos))
 		wake_signal(&s->wake);
 }
+
+void store_set_forwarded_but(struct store *s, const char *bus, uint64_t pos, const struct store_held *held, size_t n)
+{
+	if (positions_set_but(&s->positions, bus, pos, held, n))
+		wake_signal(&s->wake);
+}
+
+enum err store_each_held(struct store *s, const char *bus,
+			 enum err (*on_held)(void *ctx, const struct store_held *held), void *ctx)
+{
+	return positions_each_held(&s->positions, bus, on_held, ctx);
+}

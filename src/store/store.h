@@ -110,11 +110,27 @@ void store_listen(struct store *s, struct store_listener *listener);
 void store_unlisten(struct store *s, struct store_listener *listener);
 
 /*
- * Forwarding: per bus a position up to which every event was taken or set aside. Lazily durable: joins the next group,
- * at the latest after 1 s or at close. After a crash an older position may be found, never a newer one.
+ * Forwarding: per bus a position up to which every event was taken or set aside, but for those of a few routes. Lazily
+ * durable: joins the next group, at the latest after 1 s or at close. After a crash an older state may be found, never a
+ * newer one. store_set_forwarded() only goes forward.
  */
 enum err store_forwarded(struct store *s, const char *bus, uint64_t *ret_pos, struct why *why);
 void store_set_forwarded(struct store *s, const char *bus, uint64_t pos);
+
+/* A route that the position does not hold for. */
+struct store_held {
+	struct str source;
+	struct str name;
+	uint64_t forwarded; /* its own position, before that of the bus */
+	uint64_t waiting;   /* its events between the two that were not taken; may count some behind, too */
+};
+
+/* Both at once, whichever way; `bus` was asked for with store_forwarded(). Without memory nothing changes. */
+void store_set_forwarded_but(struct store *s, const char *bus, uint64_t pos, const struct store_held *held, size_t n);
+
+/* All of them; `on_held` must not call the store. The first error that it returns ends it. */
+enum err store_each_held(struct store *s, const char *bus,
+			 enum err (*on_held)(void *ctx, const struct store_held *held), void *ctx);
 
 /* Dead letters: set aside with a reason, durable when on_done comes (writer thread). */
 struct store_dead_put {

@@ -30,6 +30,7 @@ struct store_info {
 	struct {
 		char name[64];
 		uint64_t forwarded;
+		uint64_t held; /* events before that position that wait at routes it does not hold for */
 	} buses[STORE_INFO_BUSES];
 };
 

@@ -32,6 +32,10 @@ static const char *const checks[] = {
 	" WHERE forwarded > max(coalesce((SELECT max(pos) FROM events), 0),"
 	" coalesce((SELECT value FROM settings WHERE name = 'removed_pos'), 0))",
 
+	"SELECT 'bus ' || bus || ': route ' || source || '/' || name || ' is held at position ' || held.forwarded ||"
+	" ', not before that of the bus' FROM held LEFT JOIN buses USING(bus)"
+	" WHERE held.forwarded >= coalesce(buses.forwarded, 0) LIMIT " PROBLEMS_MAX,
+
 	"SELECT 'key of event ' || pos || ': no generation ' || gen FROM dedup"
 	" WHERE gen NOT IN (SELECT gen FROM dedup_gens) LIMIT " PROBLEMS_MAX,
 

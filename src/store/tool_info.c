@@ -17,7 +17,11 @@
 static enum err read_buses(struct db *db, struct store_info *info, struct why *why)
 {
 	sqlite3_stmt *stmt;
-	int rc = sqlite3_prepare_v2(db->handle, "SELECT bus, forwarded FROM buses ORDER BY bus", -1, &stmt, NULL);
+	int rc = sqlite3_prepare_v2(db->handle,
+				    "SELECT bus, forwarded,"
+				    " coalesce((SELECT sum(waiting) FROM held WHERE held.bus = buses.bus), 0)"
+				    " FROM buses ORDER BY bus",
+				    -1, &stmt, NULL);
 
 	if (rc != SQLITE_OK)
 		return db_why(db, rc, why, "buses");
@@ -25,7 +29,8 @@ static enum err read_buses(struct db *db, struct store_info *info, struct why *w
 		const char *name = (const char *)sqlite3_column_text(stmt, 0);
 
 		sqlite3_snprintf(sizeof(info->buses[0].name), info->buses[info->bus_count].name, "%s", name);
-		info->buses[info->bus_count++].forwarded = (uint64_t)sqlite3_column_int64(stmt, 1);
+		info->buses[info->bus_count].forwarded = (uint64_t)sqlite3_column_int64(stmt, 1);
+		info->buses[info->bus_count++].held = (uint64_t)sqlite3_column_int64(stmt, 2);
 	}
 	return db_why(db, sqlite3_finalize(stmt), why, "buses");
 }

@@ -31,6 +31,8 @@ static enum err rename_in(struct db *db, const char *from, const char *to, struc
 	if (err == E_OK && !changed)
 		err = why_set(why, E_NOT_FOUND, "bus %s has taken nothing", from);
 	if (err == E_OK)
+		err = run(db, "UPDATE held SET bus = ?2 WHERE bus = ?1", from, to, why, &changed);
+	if (err == E_OK)
 		err = run(db, "UPDATE dead SET bus = ?2 WHERE bus = ?1", from, to, why, &changed);
 	return err == E_OK ? db_exec(db, "COMMIT", why) : err;
 }

@@ -1,13 +1,16 @@
 """Who may talk to whom: passwords and tokens that rotate, TLS, several servers; and whether a server syncs before it acks."""
 
+import contextlib
 import http.server
 import json
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -16,7 +19,7 @@ from fakenats import FakeNats
 from load import metric
 from natsio import Nats
 from natsjwt import Operator, credentials
-from onbus import messages_of, network, on_bus  # noqa: F401
+from onbus import assert_as_stored, assert_once, messages_of, network, on_bus  # noqa: F401
 
 ACCESS = "    accessSecret: {name: bus, key: auth}\n"
 
@@ -289,6 +292,57 @@ def test_an_answer_that_is_late_is_not_put_down_to_what_the_user_may_not_ask(use
     reasons = wait_until(lambda: [x["error"] for x in g.log() if x["msg"].startswith("the bus does not take events")], "the log says why")
     server.send(signal.SIGCONT)
     assert reasons == ["no ack in 500 ms"]
+
+
+HELD = 1500  # more than a held route keeps in memory
+
+
+def post_many(g, event, ids):
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda i: g.post_to(event, json.dumps({"id": i})).status_code, ids)
+        assert set(answers) == {200}
+
+
+def forwarded(g):
+    """What the store's file says: (position of the bus, events before it that wait at held routes)."""
+    with contextlib.closing(sqlite3.connect(f"file:{g.data}/spool.db?mode=ro", uri=True)) as db:
+        return db.execute("SELECT (SELECT sum(forwarded) FROM buses), (SELECT sum(waiting) FROM held)").fetchone()
+
+
+def test_a_route_that_a_user_may_not_publish_waits_alone_also_over_a_stop_and_a_kill(user_url, on_bus, tmp_path):
+    """The others are not sent again, though the stream knows an id no longer than 100 ms; of a kill only what was in flight is."""
+    server, url = user_url('publish: {deny: "default.hooks.refused"}')
+    g = on_bus(url, exotic="    streamConfig: 'duplicates: 100ms'\n", events=("free", "refused")).start().wait_for_bus()
+    for i in range(0, HELD, 500):
+        post_many(g, "refused", [f"refused {n}" for n in range(i, i + 500)])
+        post_many(g, "free", [f"free {n}" for n in range(i, i + 500)])
+    wait_until(lambda: g.waiting() == HELD, "the others are forwarded")
+    g.process.stop()
+    assert forwarded(g) == (2 * HELD, HELD)
+    asked = subprocess.run([HOLDFAST, "status", "--json", "--data-dir", g.data], capture_output=True, text=True, timeout=90)
+    assert json.loads(asked.stdout)["buses"] == [{"name": "default", "forwarded": 2 * HELD, "waiting": HELD}]
+
+    g.start().wait_for_bus()
+    post_many(g, "free", ["again"])
+    wait_until(lambda: forwarded(g) == (2 * HELD + 1, HELD), "the position is stored")
+    assert g.waiting() == HELD
+    post_many(g, "free", [f"last {n}" for n in range(200)])
+    g.process.kill()
+    g.start().wait_for_bus()
+    wait_until(lambda: g.waiting() == HELD, "the others are forwarded")
+    wait_until(lambda: g.says("a route's events are not taken; they wait") == 3, "the log says it once for each start")
+
+    file = tmp_path / "nats.conf"
+    file.write_text(file.read_text().replace("deny", "allow: \">\", deny").replace("hooks.refused", "hooks.nobody"))
+    server.send(signal.SIGHUP)
+    g.drain()
+    with Nats(server.port, user="gate", **{"pass": "pw"}) as client:
+        messages = client.messages()
+    assert_as_stored(g, messages, ["refused"])
+    assert_once([m for m in messages if not m.body["id"].startswith("last")])
+    assert {m.event["id"] for m in messages if m.body["id"].startswith("last")} == {i for i, n in g.stored("free") if n.startswith("last")}
+    g.process.stop()
+    assert forwarded(g) == (2 * HELD + 201, None)
 
 
 # ---- several servers ----------------------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "../store/fixture.h"
 #include "../store/power_vfs.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "bus/embedded.h"
 #include "bus/forwarder.h"
 #include "bus/replay.h"
@@ -314,7 +316,12 @@ static void what_is_refused_waits_its_time_while_others_are_taken(void **state)
 	assert_int_equal(script.taken_count, 1);
 	assert_string_equal(script.taken[0], "2");
 	assert_int_equal(store_forwarded(f->store, "test", &forwarded, NULL), E_OK);
-	assert_int_equal(forwarded, 0);
+	assert_int_equal(forwarded, 2);
+	forwarder = start(f, &script.bus, 4);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 2);
+	assert_string_equal(script.taken[1], "1");
 	fixture_free(f);
 }
 
@@ -488,6 +495,44 @@ static void a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_
 	forwarder_stop(forwarder, 0);
 	assert_int_equal(atomic_load(&next_id[1]), HELD);
 	assert_true(atomic_load(&in_order));
+	fixture_free(f);
+}
+
+static bool log_has(int log, const char *text)
+{
+	char all[4096] = "";
+
+	assert_true(pread(log, all, sizeof(all) - 1, 0) >= 0);
+	return strstr(all, text);
+}
+
+static void what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent(void **state)
+{
+	const struct store_held held = { STR("webhook"), STR("b"), 0, 3 };
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t pos;
+
+	(void)state;
+	script_init(&script, take);
+	put(f, "b", "1", "");
+	put(f, "b", "2", "");
+	put(f, "a", "3", "");
+	put(f, "b", "4", "");
+	assert_int_equal(store_forwarded(f->store, "test", &pos, NULL), E_OK);
+	store_set_forwarded_but(f->store, "test", 4, &held, 1);
+	fixture_sql(f->dir, "DELETE FROM events WHERE pos = 1; INSERT INTO settings VALUES('removed_pos', 1)");
+	log_setup(log, LOG_WARN, LOG_FORMAT_JSON);
+	forwarder = start(f, &script.bus, 4);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
+	assert_true(log_has(log, "let go while another was in use\",\"bus\":\"test\",\"from\":1,\"to\":1"));
+	assert_int_equal(script.taken_count, 2);
+	assert_string_equal(script.taken[0], "2");
+	assert_string_equal(script.taken[1], "4");
+	close(log);
 	fixture_free(f);
 }
 
@@ -887,6 +932,7 @@ int main(void)
 		cmocka_unit_test(a_store_that_cannot_be_read_is_looked_at_now_and_then_and_read_when_it_can),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end),
+		cmocka_unit_test(what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
 		cmocka_unit_test_teardown(a_dead_letter_that_cannot_be_stored_is_not_given_up, lift_limit),
 		cmocka_unit_test(what_is_in_flight_is_bounded_in_bytes_too),

@@ -116,6 +116,29 @@ static void the_slowest_bus_decides(void **state)
 	assert_int_equal(info_of(f).first, 8);
 }
 
+/* The position of the bus does not hold for it. */
+static void what_a_held_route_waits_for_is_kept(void **state)
+{
+	const struct store_held held[] = { { STR("s"), STR("a"), 11, 1 }, { STR("s"), STR("b"), 7, 2 } };
+	struct fixture *f = *state;
+	uint64_t pos;
+
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	store_set_forwarded_but(f->store, "bus", 20, held, 2);
+	wanted_first = 8;
+	fixture_until(f, first_is_wanted);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(info_of(f).first, 8);
+	store_set_forwarded_but(f->store, "bus", 20, held, 1);
+	wanted_first = 12;
+	fixture_until(f, first_is_wanted);
+}
+
 static bool some_have_gone(struct fixture *f)
 {
 	struct store_info info = info_of(f);
@@ -548,6 +571,66 @@ static void positions_are_kept_and_only_rise(void **state)
 	assert_int_equal(pos, 2);
 }
 
+static enum err on_held(void *ctx, const struct store_held *held)
+{
+	char *text = ctx;
+	size_t at = strlen(text);
+
+	snprintf(text + at, 200 - at, "%.*s/%.*s %llu %llu; ", STR_ARG(held->source), STR_ARG(held->name),
+		 (unsigned long long)held->forwarded, (unsigned long long)held->waiting);
+	return E_OK;
+}
+
+static void expect_held(struct fixture *f, uint64_t want_pos, const char *want)
+{
+	char text[200] = "";
+	uint64_t pos;
+
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	assert_int_equal(pos, want_pos);
+	assert_int_equal(store_each_held(f->store, "bus", on_held, text), E_OK);
+	assert_string_equal(text, want);
+}
+
+static void exceptions_are_kept_with_their_position_and_go_with_it(void **state)
+{
+	struct store_held held[] = { { STR("s"), STR("a"), 1, 2 }, { STR("s"), STR("b"), 2, 1 } };
+	struct fixture *f = *state;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+	store_set_forwarded(f->store, "other", 4);
+	expect_held(f, 0, "");
+	store_set_forwarded_but(f->store, "bus", 4, held, 2);
+	expect_held(f, 4, "s/a 1 2; s/b 2 1; ");
+	held[0].waiting = 1;
+	store_set_forwarded_but(f->store, "bus", 4, held, 2);
+	expect_held(f, 4, "s/a 1 1; s/b 2 1; ");
+	store_set_forwarded_but(f->store, "bus", 5, held + 1, 1);
+	expect_held(f, 5, "s/b 2 1; ");
+	assert_int_equal(info_of(f).buses[0].held, 1);
+	assert_int_equal(info_of(f).buses[1].held, 0);
+	store_set_forwarded_but(f->store, "bus", 1, NULL, 0); /* too many of them: back to before the first */
+	expect_held(f, 1, "");
+}
+
+static void without_memory_for_an_exception_the_position_stays(void **state)
+{
+	const struct store_held held[] = { { STR("s"), STR("a"), 1, 2 }, { STR("s"), STR("b"), 2, 1 } };
+	struct fixture *f = *state;
+	uint64_t pos;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	mem_fail_at(2);
+	store_set_forwarded_but(f->store, "bus", 4, held, 2);
+	mem_fail_at(0);
+	expect_held(f, 0, "");
+}
+
 static bool position_is_on_disk(struct fixture *f)
 {
 	return info_of(f).bus_count == 1;
@@ -614,6 +697,7 @@ int main(void)
 		T(what_was_forwarded_goes_by_size_oldest_first),
 		T(what_no_bus_has_taken_stays),
 		T(the_slowest_bus_decides),
+		T(what_a_held_route_waits_for_is_kept),
 		T(dead_letters_keep_their_events),
 		T(what_cannot_be_let_go_stays_until_it_can),
 		T(large_events_go_a_few_at_a_time),
@@ -629,6 +713,8 @@ int main(void)
 		T(a_full_store_refuses_new_events_and_keeps_the_old),
 		T(the_state_does_not_flutter),
 		T(positions_are_kept_and_only_rise),
+		T(exceptions_are_kept_with_their_position_and_go_with_it),
+		T(without_memory_for_an_exception_the_position_stays),
 		T(a_position_reaches_the_disk_without_another_event),
 		T(dead_letters_are_listed_with_their_events),
 	};

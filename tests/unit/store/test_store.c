@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "base/mem.h"
+#include "store/store_tool.h"
 
 #define LARGE (200u << 10) /* some of these are a group */
 
@@ -218,6 +219,27 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
 	assert_int_equal(fixture_open(f), E_UNSUPPORTED);
 	assert_non_null(strstr(f->why.text, "schema 999 is newer"));
 	assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_UNSUPPORTED);
+}
+
+static void a_store_of_the_first_schema_is_migrated_with_all_that_it_holds(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *r;
+	uint64_t pos = 0;
+
+	open_ok(f);
+	assert_int_equal(fixture_put_one(f, "a", "key", NULL, NULL), E_OK);
+	store_set_forwarded(f->store, "bus", 1);
+	fixture_close(f);
+	fixture_sql(f->dir, "DROP TABLE held; PRAGMA user_version = 1");
+	assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_UNSUPPORTED);
+	assert_non_null(strstr(f->why.text, "schema 1 is older than 2"));
+	open_ok(f);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	assert_int_equal(pos, 1);
+	assert_string_equal(fixture_ids(f, 1), "a ");
+	fixture_close(f);
+	assert_int_equal(store_check(f->dir, NULL, NULL, NULL, &f->why), E_OK);
 }
 
 static void another_programs_database_is_refused(void **state)
@@ -432,6 +454,7 @@ int main(void)
 		T(a_second_writer_is_told_who_has_it),
 		T(files_are_for_the_owner_alone),
 		T(a_newer_schema_is_refused_and_left_alone),
+		T(a_store_of_the_first_schema_is_migrated_with_all_that_it_holds),
 		T(another_programs_database_is_refused),
 		T(a_file_that_is_no_database_is_refused),
 		T(a_directory_that_cannot_be_made_is_named),

@@ -53,6 +53,7 @@ static const struct {
 	{ "DELETE FROM events WHERE pos = 3", "positions 1 to 11: 10 events" },
 	{ "INSERT INTO dead VALUES(77, 'bus', 'why', 1)", "dead letter 77 of bus bus: no such event" },
 	{ "INSERT INTO buses VALUES('bus', 88)", "bus bus: position 88 is behind the last event" },
+	{ "INSERT INTO held VALUES('bus', 'hooks', 'a', 3, 1)", "bus bus: route hooks/a is held at position 3" },
 	{ "INSERT INTO dedup VALUES(1, zeroblob(16), 1, 1)", "key of event 1: no generation 1" },
 	{ "INSERT INTO dedup VALUES(1, x'00', 1, 1)", "key of event 1: a fingerprint of 1 bytes" },
 	{ "INSERT INTO dedup VALUES(1, zeroblob(16), 99, 1)", "key of event 99: it is behind the last event" },
@@ -207,13 +208,22 @@ static void a_row_prints_as_one_line(void **state)
 					     "{\"specversion\":\"1.0\",\"data\":{\"x\":1}}}");
 }
 
+static enum err on_held(void *ctx, const struct store_held *held)
+{
+	assert_true(str_is(held->name, "refused"));
+	*(uint64_t *)ctx = held->forwarded;
+	return E_OK;
+}
+
 static void a_renamed_bus_goes_on_where_it_was(void **state)
 {
+	const struct store_held held = { STR("s"), STR("refused"), 2, 3 };
 	struct fixture *f = *state;
 	struct store_info info;
 	uint64_t pos = 0;
 
-	store_set_forwarded(f->store, "old", 7);
+	assert_int_equal(store_forwarded(f->store, "old", &pos, &f->why), E_OK);
+	store_set_forwarded_but(f->store, "old", 7, &held, 1);
 	store_set_forwarded(f->store, "other", 3);
 	assert_int_equal(fixture_dead(f, 5, "old", "too large"), E_OK);
 	assert_int_equal(store_rename_bus(f->dir, "old", "new", &f->why), E_BUSY);
@@ -225,10 +235,13 @@ static void a_renamed_bus_goes_on_where_it_was(void **state)
 	assert_int_equal(info.bus_count, 2);
 	assert_string_equal(info.buses[0].name, "new");
 	assert_int_equal(info.buses[0].forwarded, 7);
+	assert_int_equal(info.buses[0].held, 3);
 	assert_int_equal(store_check(f->dir, NULL, NULL, NULL, &f->why), E_OK);
 	assert_int_equal(fixture_open(f), E_OK);
 	assert_int_equal(store_forwarded(f->store, "new", &pos, &f->why), E_OK);
 	assert_int_equal(pos, 7);
+	assert_int_equal(store_each_held(f->store, "new", on_held, &pos), E_OK);
+	assert_int_equal(pos, 2);
 	assert_int_equal(fixture_dead_remove(f, 5, "new"), E_OK);
 	assert_int_equal(store_info(f->dir, &info, &f->why), E_OK);
 	assert_int_equal(info.dead, 0);
