@@ -237,6 +237,54 @@ static void the_position_goes_past_a_few_lanes_in_trouble_and_not_past_many(void
 	lanes_release(&l);
 }
 
+static void the_position_does_not_go_back_for_a_lane_that_is_well_again(void **state)
+{
+	struct lanes l;
+	struct entry *e = NULL;
+
+	(void)state;
+	lanes_init(&l, 0);
+	lanes_failed(&l, append(&l, 1, "a"), 0, 0);
+	assert_false(append(&l, 2, "a")->flying);
+	lanes_done(&l, append(&l, 3, "b"));
+	assert_int_equal(resend(&l, 10, &e), 1);
+	lanes_done(&l, e);
+	assert_int_equal(resend(&l, 10, &e), 2);
+	assert_int_equal(lanes_position_of_open(&l), 3);
+	assert_int_equal(lane_position(l.trouble), 1);
+	struct entry *next = append(&l, 4, "a");
+
+	assert_true(next->flying);
+	lanes_done(&l, e);
+	assert_null(l.trouble);
+	assert_int_equal(lanes_position_of_open(&l), 3);
+	lanes_done(&l, next);
+	assert_int_equal(lanes_position_of_open(&l), 4);
+	lanes_release(&l);
+}
+
+static void lanes_that_passed_by_events_take_turns(void **state)
+{
+	struct lanes l;
+
+	(void)state;
+	lanes_init(&l, 100);
+	assert_int_equal(lanes_hold(&l, STR("s"), STR("a"), 0, 5), E_OK);
+	assert_int_equal(lanes_hold(&l, STR("s"), STR("b"), 0, 5), E_OK);
+	for (uint64_t pos = 10; pos <= 50; pos += 10) {
+		assert_string_equal(lane_name(lanes_to_fill(&l)), "a");
+		lanes_filled(&l, lanes_to_fill(&l), pos);
+		assert_string_equal(lane_name(lanes_to_fill(&l)), "b");
+		lanes_filled(&l, lanes_to_fill(&l), pos);
+	}
+	assert_int_equal(lanes_undone(&l), 10);
+	lanes_filled(&l, lanes_to_fill(&l), 100);
+	lanes_filled(&l, lanes_to_fill(&l), 100);
+	assert_null(l.trouble);
+	assert_int_equal(lanes_undone(&l), 0);
+	lanes_release(&l);
+}
+
 /* ---- any order of things -------------------------------------------------------------------------------------------- */
 
 #define EVENTS 30000
@@ -475,6 +523,8 @@ int main(void)
 		cmocka_unit_test(what_waits_behind_many_is_passed_by_and_read_again),
 		cmocka_unit_test(while_all_of_many_are_in_trouble_reading_stops_with_what_is_kept),
 		cmocka_unit_test(the_position_goes_past_a_few_lanes_in_trouble_and_not_past_many),
+		cmocka_unit_test(the_position_does_not_go_back_for_a_lane_that_is_well_again),
+		cmocka_unit_test(lanes_that_passed_by_events_take_turns),
 		cmocka_unit_test(each_event_is_taken_once_and_in_order_per_route_whatever_happens),
 	};
 
