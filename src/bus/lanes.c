@@ -56,10 +56,10 @@ static void note_first(struct lanes *l, struct lane *lane)
 {
 	if (lane->state != LANE_OPEN || !lane->first)
 		heap_remove(&l->busy, &lane->busy);
-	else if (heap_holds(&lane->busy))
-		heap_move(&l->busy, &lane->busy, lane->first->pos);
-	else
+	else if (!heap_holds(&lane->busy))
 		(void)heap_put(&l->busy, &lane->busy, lane->first->pos); /* there is room for every lane */
+	else if (lane->busy.key != lane->first->pos)
+		heap_move(&l->busy, &lane->busy, lane->first->pos);
 }
 
 static void into_trouble(struct lanes *l, struct lane *lane)
