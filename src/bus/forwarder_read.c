@@ -94,12 +94,13 @@ static void skip_to(struct forwarder *f, uint64_t pos)
 	f->lanes.read_pos = pos;
 }
 
-/* True: there may be more to read at once. */
+/* True: there may be more to read at once. No more is read than may fly: a lane that drains would fall behind what is read. */
 static bool read_next(struct forwarder *f)
 {
 	uint64_t last = store_last(f->store);
 	uint64_t before = f->lanes.read_pos;
-	struct store_query query = { .from = before + 1, .limit = BATCH };
+	size_t room = f->config.window - f->lanes.flying;
+	struct store_query query = { .from = before + 1, .limit = room < BATCH ? room : BATCH };
 	struct reading r = { .f = f };
 
 	if (before >= last || !may_read(f))

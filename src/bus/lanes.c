@@ -8,8 +8,9 @@
 #define RETRY_FACTOR  2
 #define RETRY_CAP_MS  30000
 #define LANES_KEPT    256
-#define LANE_KEEPS    1024  /* events that wait in a lane, */
+#define LANE_KEEPS    1024  /* events that wait in a lane that is stuck, */
 #define KEEPS         65536 /* and all events */
+#define STUCK         8     /* failures one after the other */
 #define FEW           8     /* lanes that may read on their own when the bus takes nothing at all */
 
 #define MAY(state)    (1u << LANE_##state)
@@ -78,9 +79,16 @@ static void out_of_trouble(struct lanes *l, struct lane *lane)
 	l->trouble_n--;
 }
 
+static bool sends_at_once(enum lane_state state)
+{
+	return state == LANE_OPEN || state == LANE_LANDING;
+}
+
 static void move(struct lanes *l, struct lane *lane, enum lane_state to)
 {
 	assert(allowed[lane->state] & 1u << to);
+	l->silent_n += sends_at_once(lane->state);
+	l->silent_n -= sends_at_once(to);
 	if (lane->state == LANE_OPEN)
 		into_trouble(l, lane);
 	if (to == LANE_OPEN)
@@ -227,26 +235,35 @@ static struct entry *take_waiting(struct lanes *l, struct lane *lane)
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
 
 /* Nobody is known that could be passed by the others. */
-static bool all_in_trouble(const struct lanes *l)
+static bool nobody_sends(const struct lanes *l)
 {
-	return l->trouble_n > FEW && l->trouble_n == l->map.n;
+	return l->silent_n == l->map.n;
+}
+
+static bool is_stuck(const struct lane *lane)
+{
+	return lane->backoff.attempts >= STUCK;
+}
+
+static bool are_few_and_stuck(const struct lanes *l)
+{
+	const struct lane *lane = l->trouble;
+
+	while (lane && is_stuck(lane))
+		lane = lane->next;
+	return !lane && l->trouble_n <= FEW;
 }
 
 bool lanes_may_append(const struct lanes *l)
 {
-	return l->count < KEEPS || !all_in_trouble(l);
-}
-
-static bool sends_at_once(const struct lane *lane)
-{
-	return lane->state == LANE_OPEN || lane->state == LANE_LANDING;
+	return l->count < KEEPS || !nobody_sends(l) || are_few_and_stuck(l);
 }
 
 static bool keeps(const struct lanes *l, const struct lane *lane)
 {
-	if (sends_at_once(lane))
+	if (sends_at_once(lane->state))
 		return true;
-	return !lane->behind && l->count < KEEPS && (lane->entries < LANE_KEEPS || all_in_trouble(l));
+	return !lane->behind && l->count < KEEPS && (lane->entries < LANE_KEEPS || !is_stuck(lane) || nobody_sends(l));
 }
 
 enum err lanes_hold(struct lanes *l, struct str source, struct str name, uint64_t forwarded, uint64_t waiting)
@@ -287,7 +304,7 @@ enum err lanes_append(struct lanes *l, uint64_t pos, int64_t stored_ms, struct s
 		e = add_last(l, lane, pos, stored_ms);
 		if (!e)
 			return E_NOMEM;
-		if (sends_at_once(lane))
+		if (sends_at_once(lane->state))
 			take_off(l, e);
 		else
 			wait_in_lane(e);

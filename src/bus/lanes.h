@@ -11,8 +11,8 @@
  *                |                |  failed                                                     v
  *                +-- it came back --------------------------------------------------------- LANDING
  *
- *           A lane that is not open keeps 1024 events; those behind them are passed by, and read again when it has
- *           come to them.
+ *           A lane that is stuck, which failed eight times one after the other, keeps 1024 events; those behind them are
+ *           passed by, and read again when it has come to them. All lanes together keep 65536.
  *
  *           So an event can only overtake an earlier one of its route when the bus itself refuses the earlier and takes the
  *           later of two that were in flight together. Pure: time and randomness are arguments.
@@ -69,7 +69,8 @@ struct lanes {
 	struct lane *trouble; /* lanes that are not open, in the order of their turns */
 	struct lane *trouble_last;
 	size_t trouble_n;
-	size_t count; /* entries */
+	size_t silent_n; /* of them: those that send nothing new */
+	size_t count;    /* entries */
 	size_t flying;
 	uint64_t passed;   /* of all lanes */
 	uint64_t read_pos; /* everything up to here has been appended */
@@ -95,8 +96,8 @@ static inline const char *lane_name(const struct lane *lane)
 enum err lanes_hold(struct lanes *l, struct str source, struct str name, uint64_t forwarded, uint64_t waiting);
 
 /*
- * May reading go on? While all of many lanes are in trouble (a stream that is gone) it stops, with 65536 events kept: going
- * on would find nothing to send, and each lane would have to read it all again.
+ * May reading go on? While no lane sends it stops, with 65536 events kept: going on would find nothing to send, and what it
+ * passes by has to be read again. Unless few lanes are known and all are stuck: there may be another one behind.
  */
 bool lanes_may_append(const struct lanes *l);
 

@@ -158,6 +158,18 @@ static bool append_many(struct lanes *l, uint64_t from, uint64_t to, const char 
 	return e != NULL;
 }
 
+/* Its next event is refused eight times. */
+static void get_stuck(struct lanes *l, uint64_t pos, const char *name)
+{
+	struct entry *e = append(l, pos, name);
+
+	lanes_failed(l, e, 0, 0);
+	for (unsigned i = 1; i < 8; i++) {
+		assert_int_equal(resend(l, i, &e), pos);
+		lanes_failed(l, e, i, 0);
+	}
+}
+
 static void what_waits_behind_many_is_passed_by_and_read_again(void **state)
 {
 	struct lanes l;
@@ -166,36 +178,73 @@ static void what_waits_behind_many_is_passed_by_and_read_again(void **state)
 
 	(void)state;
 	lanes_init(&l, 0);
-	lanes_failed(&l, append(&l, 1, "a"), 0, 0);
-	assert_true(append_many(&l, 2, 1024, "a"));
-	assert_false(append_many(&l, 1025, 2000, "a"));
-	assert_true(append(&l, 2001, "b")->flying);
+	get_stuck(&l, 1, "a");
+	struct entry *b = append(&l, 2, "b");
+
+	assert_true(b->flying);
+	assert_true(append_many(&l, 3, 1025, "a"));
+	assert_false(append_many(&l, 1026, 2001, "a"));
 	assert_int_equal(l.count, 1025);
 	assert_int_equal(lanes_undone(&l), 2001);
+	lanes_done(&l, b);
 	assert_int_equal(resend(&l, 10, &e), 1);
 	assert_true(lanes_done(&l, e));
 	assert_null(lanes_to_fill(&l));
-	for (uint64_t pos = 2; pos <= 1024; pos++) {
+	for (uint64_t pos = 3; pos <= 1025; pos++) {
 		assert_int_equal(resend(&l, 10, &e), pos);
 		lanes_done(&l, e);
 	}
-	assert_int_equal(lanes_position(&l), 1024);
+	assert_int_equal(lanes_position(&l), 1025);
 	assert_int_equal(lanes_next_ms(&l), 0);
 	a = lanes_to_fill(&l);
 	assert_string_equal(lane_name(a), "a");
-	assert_int_equal(a->read_pos, 1024);
+	assert_int_equal(a->read_pos, 1025);
 	assert_null(append(&l, 2002, "a")); /* what comes meanwhile comes behind them */
-	for (uint64_t pos = 1025; pos <= 2000; pos++)
+	for (uint64_t pos = 1026; pos <= 2001; pos++)
 		assert_int_equal(lanes_fill(&l, a, pos, 0), E_OK);
-	lanes_filled(&l, a, 2000);
-	assert_int_equal(resend(&l, 10, &e), 1025);
+	lanes_filled(&l, a, 2001);
+	assert_int_equal(resend(&l, 10, &e), 1026);
 	while (resend(&l, 10, &e))
 		;
 	assert_ptr_equal(lanes_to_fill(&l), a);
 	lanes_filled(&l, a, 2002); /* it is no longer there */
 	assert_null(lanes_to_fill(&l));
 	assert_true(append(&l, 2003, "a")->flying);
-	assert_int_equal(lanes_undone(&l), 978);
+	assert_int_equal(lanes_undone(&l), 977);
+	lanes_release(&l);
+}
+
+static void what_fails_for_a_moment_passes_by_nothing(void **state)
+{
+	struct lanes l;
+	uint64_t pos = 1;
+
+	(void)state;
+	lanes_init(&l, 0);
+	lanes_failed(&l, append(&l, pos, "a"), 0, 0);
+	while (lanes_may_append(&l))
+		assert_non_null(append(&l, ++pos, "a"));
+	assert_int_equal(pos, 65536);
+	assert_non_null(append(&l, ++pos, "b")); /* which sends: so there is more to find */
+	assert_true(lanes_may_append(&l));
+	assert_null(append(&l, ++pos, "a"));
+	lanes_release(&l);
+}
+
+static void behind_few_that_are_stuck_there_may_be_others(void **state)
+{
+	struct lanes l;
+	uint64_t pos;
+
+	(void)state;
+	lanes_init(&l, 0);
+	get_stuck(&l, 1, "a");
+	for (pos = 2; pos <= 70000; pos++) {
+		assert_true(lanes_may_append(&l));
+		append(&l, pos, "a");
+	}
+	assert_int_equal(l.count, 65536);
+	assert_true(append(&l, pos, "b")->flying);
 	lanes_release(&l);
 }
 
@@ -521,6 +570,8 @@ int main(void)
 		cmocka_unit_test(routes_that_went_away_are_forgotten),
 		cmocka_unit_test(without_memory_nothing_is_added),
 		cmocka_unit_test(what_waits_behind_many_is_passed_by_and_read_again),
+		cmocka_unit_test(what_fails_for_a_moment_passes_by_nothing),
+		cmocka_unit_test(behind_few_that_are_stuck_there_may_be_others),
 		cmocka_unit_test(while_all_of_many_are_in_trouble_reading_stops_with_what_is_kept),
 		cmocka_unit_test(the_position_goes_past_a_few_lanes_in_trouble_and_not_past_many),
 		cmocka_unit_test(the_position_does_not_go_back_for_a_lane_that_is_well_again),
