@@ -114,7 +114,7 @@ enum err tree_parse(struct str json, struct why *why, json_object **ret_tree);
 
 /*
  * A copy whose members may be set and removed, and so may those of its metadata: these two levels are its own, what lies deeper is
- * shared. NULL without memory.
+ * shared (tree_mark_set() knows). NULL without memory.
  */
 json_object *tree_fork(json_object *tree);
 
@@ -147,4 +147,5 @@ enum err tree_meta_set(json_object *tree, const char *key, const char *value); /
 
 /* An annotation or label; "" when there is none. `map`: "annotations" or "labels". */
 const char *tree_mark(json_object *tree, const char *map, const char *key);
+/* E_NOMEM; E_MALFORMED: what should hold it is not an object. Of a fork, what it was forked of stays as it is. */
 enum err tree_mark_set(json_object *tree, const char *map, const char *key, const char *value); /* NULL: remove */

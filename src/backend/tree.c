@@ -304,16 +304,37 @@ const char *tree_mark(json_object *tree, const char *map, const char *key)
 	return text_or_empty(tree_member(tree_member(tree_member(tree, "metadata"), map), key));
 }
 
-/* Without the last mark its map goes too. */
-static void remove_mark(json_object *metadata, const char *map, const char *key)
+/* The map of marks as the tree's own, made when there is none: a fork shares it with others. */
+static enum err own_marks(json_object *metadata, const char *map, json_object **ret_marks)
 {
 	json_object *marks = tree_member(metadata, map);
 
-	if (!json_object_is_type(marks, json_type_object))
-		return;
+	if (marks && !json_object_is_type(marks, json_type_object))
+		return E_MALFORMED;
+	marks = marks ? level_of(marks) : json_object_new_object();
+	if (!marks || tree_put(metadata, map, marks) != 0) {
+		json_object_put(marks);
+		return E_NOMEM;
+	}
+	*ret_marks = marks;
+	return E_OK;
+}
+
+/* Without the last mark its map goes too. */
+static enum err remove_mark(json_object *metadata, const char *map, const char *key)
+{
+	json_object *marks = tree_member(metadata, map);
+	enum err err;
+
+	if (!json_object_is_type(marks, json_type_object) || !json_object_object_get_ex(marks, key, NULL))
+		return E_OK;
+	err = own_marks(metadata, map, &marks);
+	if (err != E_OK)
+		return err;
 	json_object_object_del(marks, key);
 	if (json_object_object_length(marks) == 0)
 		json_object_object_del(metadata, map);
+	return E_OK;
 }
 
 enum err tree_mark_set(json_object *tree, const char *map, const char *key, const char *value)
@@ -324,12 +345,10 @@ enum err tree_mark_set(json_object *tree, const char *map, const char *key, cons
 
 	if (!json_object_is_type(tree, json_type_object))
 		return E_MALFORMED;
-	if (!value) {
-		remove_mark(tree_member(tree, "metadata"), map, key);
-		return E_OK;
-	}
+	if (!value)
+		return remove_mark(tree_member(tree, "metadata"), map, key);
 	err = object_in(tree, "metadata", &metadata);
 	if (err == E_OK)
-		err = object_in(metadata, map, &marks);
+		err = own_marks(metadata, map, &marks);
 	return err == E_OK ? set_text(marks, key, value) : err;
 }

@@ -161,6 +161,13 @@ static void a_tree_is_shared_and_its_fork_is_not(void **state)
 	assert_string_equal(tree_meta(tree, "uid"), "");
 	assert_non_null(tree_get(tree, "spec", NULL));
 	assert_ptr_equal(tree_get(tree, "metadata", "labels", NULL), tree_get(fork, "metadata", "labels", NULL));
+	assert_int_equal(tree_mark_set(fork, "labels", "m", "2"), E_OK);
+	assert_string_equal(tree_mark(tree, "labels", "m"), "");
+	json_object_put(fork);
+	fork = tree_fork(tree);
+	assert_int_equal(tree_mark_set(fork, "labels", "l", NULL), E_OK);
+	assert_string_equal(tree_mark(fork, "labels", "l"), "");
+	assert_string_equal(tree_mark(tree, "labels", "l"), "1");
 	json_object_put(fork);
 	json_object_put(again);
 	json_object_put(tree);
