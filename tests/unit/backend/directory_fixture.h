@@ -37,7 +37,7 @@ struct directory_fixture {
 	struct object *last; /* reported last */
 	unsigned done;       /* writes */
 	bool closed;
-	const char *want; /* the condition */
+	const char *want, *want_too; /* the condition */
 	unsigned want_done;
 };
 
@@ -58,6 +58,9 @@ void directory_stop(struct directory_fixture *f);
 
 /* Until the log is exactly `want`; it is cleared then. */
 void directory_saw(struct directory_fixture *f, const char *want);
+
+/* The same for these two, one before the other or behind it. */
+void directory_saw_both(struct directory_fixture *f, const char *one, const char *other);
 
 /* Files below the root, as a person makes them. `text` NULL: removed. Directories are made. */
 void directory_put(struct directory_fixture *f, const char *path, const char *text);
