@@ -28,6 +28,8 @@ static enum err read_identity(struct db *db, struct why *why, struct identity *r
 		rc = sqlite3_finalize(stmt);
 	if (rc == SQLITE_NOTADB)
 		return why_set(why, E_CORRUPT, "the file is no SQLite database, or its beginning is damaged");
+	if (rc == SQLITE_READONLY_ROLLBACK) /* only a file that is being made has a journal */
+		return why_set(why, E_UNAVAILABLE, "it was cut off while it was made: the next start makes it whole");
 	return db_why(db, rc, why, "look at what the file is");
 }
 
@@ -61,18 +63,19 @@ static enum err run_step(struct db *db, const struct migration *m, int64_t versi
 	return err;
 }
 
-static enum err step(struct db *db, const struct migration *m, int64_t version, struct why *why)
+static enum err run_steps(struct db *db, const struct migration *m, int64_t version, struct why *why)
 {
 	enum err err = db_exec(db, "BEGIN IMMEDIATE", why);
 
 	if (err != E_OK)
 		return err;
-	err = run_step(db, m, version, why);
+	while (err == E_OK && version < m->version)
+		err = run_step(db, m, version++, why);
 	if (err == E_OK)
 		err = db_exec(db, "COMMIT", why);
 	if (err != E_OK) {
 		(void)db_exec(db, "ROLLBACK", NULL); /* the story is the first failure's */
-		why_add(why, "migrate to schema %lld", (long long)version + 1);
+		why_add(why, "migrate to schema %lld", (long long)version);
 	}
 	return err;
 }
@@ -123,7 +126,7 @@ enum err migrate(struct db *db, const struct migration *m, struct why *why)
 		err = set_up(db, m, why);
 	if (err == E_OK)
 		err = check_wal(db, why);
-	while (err == E_OK && version < m->version)
-		err = step(db, m, version++, why);
+	if (err == E_OK && version < m->version)
+		err = run_steps(db, m, version, why);
 	return err;
 }

@@ -236,11 +236,36 @@ static void keys_survive_power_cuts_after_their_events_were_let_go(void **state)
 	cut(/* retains= */ true);
 }
 
+/* Cut after each change in turn: who reads then finds none, is told to wait for the next start, or finds one of the newest schema. */
+static void a_store_that_is_being_made_is_whole_or_none(void **state)
+{
+	enum err made = E_IO, err;
+
+	(void)state;
+	for (uint64_t n = 1; made != E_OK; n++) {
+		struct fixture *f = fixture_new();
+		struct store_reader *r = NULL;
+
+		power_reset(n);
+		power_cut_after(n);
+		made = fixture_open(f);
+		fixture_close(f);
+		power_restore();
+		err = store_reader_open(f->dir, &f->why, &r);
+		if (err != E_OK && err != E_NOT_FOUND && err != E_UNAVAILABLE)
+			fail_msg("after %llu changes: %s", (unsigned long long)n, f->why.text);
+		store_reader_close(r);
+		fixture_free(f);
+	}
+	assert_int_equal(err, E_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_acknowledged_survives_power_cuts),
 		cmocka_unit_test(keys_survive_power_cuts_after_their_events_were_let_go),
+		cmocka_unit_test(a_store_that_is_being_made_is_whole_or_none),
 	};
 
 	fixture_quiet();
