@@ -504,9 +504,10 @@ static void what_happens_to_a_directory_that_is_not_in_its_place_counts_for_noth
 
 	(void)state;
 	directory_put(f, APP "a.yaml", app(1));
-	directory_put(f, APP "b.yaml", app(1));
 	directory_start(f);
-	directory_saw(f, "+ a 1\n+ b 1\n= synced\n");
+	directory_saw(f, "+ a 1\n= synced\n");
+	directory_put(f, APP "b.yaml", app(1));
+	directory_saw(f, "+ b 1\n");
 	snprintf(away, sizeof(away), "%s/away", f->dir);
 	assert_int_equal(mkdir(away, 0777), 0);
 	assert_int_equal(renameat2(AT_FDCWD, f->root, AT_FDCWD, away, RENAME_EXCHANGE), 0);
