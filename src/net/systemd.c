@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
+
+#define PATIENCE_S 1 /* for a manager that is busy: it reads, or it does not */
 
 /* "@name" is a socket in the abstract namespace: its address begins with a zero byte and has no end mark. */
 static bool address_of(struct str path, struct sockaddr_un *ret_at, socklen_t *ret_n)
@@ -23,9 +26,10 @@ static bool address_of(struct str path, struct sockaddr_un *ret_at, socklen_t *r
 	return true;
 }
 
-/* Lines "NAME=value" joined by '\n', as sd_notify(3). */
-static bool notify(const char *lines)
+/* Lines "NAME=value" joined by '\n', as sd_notify(3). A manager that stands still must not make us stand still with it. */
+static bool notify(const char *lines, int flags)
 {
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	struct str path = str_of(getenv("NOTIFY_SOCKET"));
 	struct str text = str_of(lines);
 	struct sockaddr_un at;
@@ -40,7 +44,8 @@ static bool notify(const char *lines)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return false;
-	sent = sendto(fd, text.p, text.n, MSG_NOSIGNAL, (const struct sockaddr *)&at, n);
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	sent = sendto(fd, text.p, text.n, flags | MSG_NOSIGNAL, (const struct sockaddr *)&at, n);
 	close(fd);
 	return sent >= 0;
 }
@@ -56,7 +61,7 @@ static bool notify_status(const char *prefix, const char *status)
 	for (char *p = lines + strlen(prefix); *p; p++)
 		if (*p == '\n' || *p == '\r')
 			*p = ' ';
-	return notify(lines);
+	return notify(lines, /* flags= */ 0);
 }
 
 bool systemd_ready(const char *status)
@@ -75,17 +80,17 @@ bool systemd_reloading(void)
 
 	(void)snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		       (unsigned long long)(clock_mono_ns() / 1000));
-	return notify(lines);
+	return notify(lines, /* flags= */ 0);
 }
 
 bool systemd_stopping(void)
 {
-	return notify("STOPPING=1");
+	return notify("STOPPING=1", /* flags= */ 0);
 }
 
 bool systemd_watchdog(void)
 {
-	return notify("WATCHDOG=1");
+	return notify("WATCHDOG=1", MSG_DONTWAIT); /* where many wait to be read, one more says nothing new */
 }
 
 uint64_t systemd_watchdog_ms(void)

@@ -125,6 +125,24 @@ static void nobody_to_tell_is_no_error_but_a_bad_address_is(void **state)
 	unsetenv("NOTIFY_SOCKET");
 }
 
+static void a_manager_that_does_not_read_holds_nobody_up(void **state)
+{
+	char path[64];
+	char text[64];
+	int fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "@holdfast-full-%d", (int)getpid());
+	fd = manager(path);
+	while (systemd_watchdog())
+		;
+	assert_false(systemd_stopping());
+	heard(fd, text, sizeof(text));
+	assert_string_equal("WATCHDOG=1", text);
+	assert_true(systemd_stopping());
+	close(fd);
+}
+
 static void the_watchdog_is_fed_twice_as_often_as_asked(void **state)
 {
 	char own[16];
@@ -155,6 +173,7 @@ int main(void)
 		cmocka_unit_test(a_long_status_is_cut),
 		cmocka_unit_test(a_socket_in_the_file_system_works_too),
 		cmocka_unit_test(nobody_to_tell_is_no_error_but_a_bad_address_is),
+		cmocka_unit_test(a_manager_that_does_not_read_holds_nobody_up),
 		cmocka_unit_test(the_watchdog_is_fed_twice_as_often_as_asked),
 	};
 
