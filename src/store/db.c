@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/mem.h"
+
 void db_configure(void)
 {
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -70,11 +72,37 @@ enum err db_why(struct db *db, int rc, struct why *why, const char *what)
 	return why_set(why, err, "%s: %s", what, sqlite3_errstr(rc));
 }
 
+int64_t db_file_bytes(const char *path, const char *suffix)
+{
+	CLEANUP(buf_release) struct buf name = { 0 };
+	struct stat st;
+
+	buf_addf(&name, "%s%s", path, suffix);
+	if (!buf_cstr(&name))
+		return INT64_MAX;
+	if (stat(name.p, &st) == 0)
+		return st.st_size;
+	return errno == ENOENT ? -1 : INT64_MAX;
+}
+
+enum err db_check_log(const char *path, struct why *why)
+{
+	int64_t bytes = db_file_bytes(path, "");
+
+	if (bytes > 0 || db_file_bytes(path, "-wal") <= 0)
+		return E_OK;
+	return why_set(why, E_CORRUPT, "%s is %s, but its log is not: it was truncated, replaced or removed", path,
+		       bytes ? "missing" : "empty");
+}
+
 enum err db_open(const char *path, int flags, int busy_ms, struct why *why, struct db *ret_db)
 {
 	struct db db = { 0 };
+	enum err err = db_check_log(path, why);
 	int rc;
 
+	if (err != E_OK)
+		return err;
 	errno = 0;
 	rc = sqlite3_open_v2(path, &db.handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc == SQLITE_OK)
@@ -84,8 +112,7 @@ enum err db_open(const char *path, int flags, int busy_ms, struct why *why, stru
 	if (rc == SQLITE_OK) /* after a failed sync nothing may be copied behind our back */
 		rc = sqlite3_db_config(db.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (rc != SQLITE_OK) {
-		enum err err = db_why(&db, rc, why, "open");
-
+		err = db_why(&db, rc, why, "open");
 		db_close(&db);
 		return err;
 	}
@@ -131,6 +158,19 @@ static bool log_has_moved(struct db *db)
 	return st.st_ino != db->log_inode;
 }
 
+/* A checkpoint only makes it longer. Of a reader's file a vacuum may take what was free. */
+static bool is_truncated(struct db *db)
+{
+	struct stat st;
+
+	if (sqlite3_db_readonly(db->handle, "main") || stat(sqlite3_db_filename(db->handle, "main"), &st) != 0)
+		return false;
+	if (st.st_size < db->bytes)
+		return true;
+	db->bytes = st.st_size;
+	return false;
+}
+
 enum err db_check_name(struct db *db, struct why *why)
 {
 	const char *missing = NULL;
@@ -139,9 +179,12 @@ enum err db_check_name(struct db *db, struct why *why)
 		missing = sqlite3_db_filename(db->handle, "main");
 	else if (log_has_moved(db))
 		missing = log_name(db);
-	if (!missing)
-		return E_OK;
-	return why_set(why, E_UNAVAILABLE, "%s was removed, moved or replaced while it was in use", missing);
+	if (missing)
+		return why_set(why, E_UNAVAILABLE, "%s was removed, moved or replaced while it was in use", missing);
+	if (is_truncated(db))
+		return why_set(why, E_UNAVAILABLE, "%s was truncated while it was in use",
+			       sqlite3_db_filename(db->handle, "main"));
+	return E_OK;
 }
 
 /* The next opening would begin without it. A reader's may be an old one, where something else stands. */

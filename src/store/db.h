@@ -27,6 +27,7 @@ struct db {
 	size_t count;
 	sqlite3_stmt *stmt[DB_STATEMENTS_MAX]; /* prepared by db_prepare() */
 	uint64_t log_inode;                    /* 0 before db_check_name(), and where there is no log */
+	int64_t bytes;                         /* of the file, at the last db_check_name() */
 };
 
 /*
@@ -35,7 +36,16 @@ struct db {
  */
 void db_configure(void);
 
-/* Opens `path` with SQLite's `flags`. No busy handler waits longer than `busy_ms`. Closing never checkpoints by itself. */
+/* Of the database file, or with a suffix ("-wal") of what stands beside it. -1: there is none; what cannot be looked at counts as large. */
+int64_t db_file_bytes(const char *path, const char *suffix);
+
+/*
+ * SQLite deletes the log of a file that is missing or empty, and what was committed with it. No such file ever had one: E_CORRUPT, somebody
+ * has truncated, replaced or removed it.
+ */
+enum err db_check_log(const char *path, struct why *why);
+
+/* After db_check_log(). Opens `path` with SQLite's `flags`. No busy handler waits longer than `busy_ms`. Closing never checkpoints by itself. */
 enum err db_open(const char *path, int flags, int busy_ms, struct why *why, struct db *ret_db);
 
 /* Prepares `count` statements: the schema must be there. `texts` stays the caller's until db_close(). */
@@ -55,7 +65,8 @@ enum err db_why(struct db *db, int rc, struct why *why, const char *what);
 
 /*
  * What is written to a file without a name is gone with this process, and what is read there is no longer so. E_UNAVAILABLE: it was
- * removed, moved or replaced, or its log was. For a file that was read; the log is that of the first call.
+ * removed, moved or replaced, or its log was; or it is shorter than a writer left it. For a file that was read; the log is that of the
+ * first call.
  */
 enum err db_check_name(struct db *db, struct why *why);
 

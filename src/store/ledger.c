@@ -118,6 +118,8 @@ static enum err take_directory(struct ledger *l, struct why *why)
 	if (err == E_OK)
 		err = lock_take(l->dir_fd, LOCK_LEDGER, why, &l->lock_fd);
 	if (err == E_OK)
+		err = db_check_log(l->path, why);
+	if (err == E_OK)
 		err = lock_create_file(l->dir_fd, LEDGER_FILE, why);
 	return err;
 }

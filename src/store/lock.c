@@ -10,6 +10,8 @@
 #include "base/dir.h"
 #include "base/str.h"
 
+#define TEXT_MAX 64
+
 static enum err errno_err(int number)
 {
 	switch (number) {
@@ -42,35 +44,45 @@ enum err lock_dir_open(const char *dir, bool create, struct why *why, int *ret_d
 	return E_OK;
 }
 
-/* What the file says about its owner; 0 when it says nothing (yet). */
-static uint64_t owner_of(int fd)
-{
-	char text[32];
-	ssize_t n = pread(fd, text, sizeof(text), 0);
-	struct str line = { text, n > 0 ? (size_t)n : 0 };
-	uint64_t pid = 0;
+/* A number in each line; 0 where there is none (yet). */
+struct noted {
+	uint64_t owner, number;
+};
 
-	(void)str_to_u64(str_cut(&line, '\n'), UINT32_MAX, &pid);
-	return pid;
+static struct noted read_noted(int fd)
+{
+	char text[TEXT_MAX];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+	struct str rest = { text, n > 0 ? (size_t)n : 0 };
+	struct noted noted = { 0 };
+
+	(void)str_to_u64(str_cut(&rest, '\n'), UINT32_MAX, &noted.owner);
+	(void)str_to_u64(str_cut(&rest, '\n'), UINT64_MAX, &noted.number);
+	return noted;
 }
 
 static enum err in_use(int fd, struct why *why)
 {
-	uint64_t pid = owner_of(fd);
+	uint64_t pid = read_noted(fd).owner;
 
 	if (!pid)
 		return why_set(why, E_BUSY, "in use by another process");
 	return why_set(why, E_BUSY, "in use by process %llu", (unsigned long long)pid);
 }
 
-/* For people only: a failure to write it changes nothing, so a full disk can still be opened. */
-static void write_owner(int fd)
+uint64_t lock_noted(int fd)
 {
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	return read_noted(fd).number;
+}
 
-	if (ftruncate(fd, 0) == 0)
-		(void)!pwrite(fd, text, (size_t)n, 0);
+/* A failure to write it changes nothing, so a full disk can still be opened. */
+void lock_note(int fd, uint64_t number)
+{
+	char text[TEXT_MAX];
+	int n = snprintf(text, sizeof(text), "%ld\n%llu\n", (long)getpid(), (unsigned long long)number);
+
+	if (pwrite(fd, text, (size_t)n, 0) == n && ftruncate(fd, n) == 0)
+		(void)fdatasync(fd);
 }
 
 enum err lock_take(int dir_fd, const char *name, struct why *why, int *ret_fd)
@@ -81,7 +93,7 @@ enum err lock_take(int dir_fd, const char *name, struct why *why, int *ret_fd)
 	if (fd < 0)
 		return why_errno(why, errno_err(errno), errno, "open %s", name);
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		write_owner(fd);
+		lock_note(fd, lock_noted(fd));
 		*ret_fd = fd;
 		return E_OK;
 	}

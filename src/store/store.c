@@ -67,15 +67,40 @@ static enum err init(struct store *s, const struct store_config *config)
 	return store_metrics_init(&s->metrics, config->metrics);
 }
 
+/* Whoever removes the file, and its log, wants a new one; whoever leaves an empty one has lost what was in it. */
+static enum err make_file(struct store *s, struct why *why)
+{
+	int64_t bytes = db_file_bytes(s->path, "");
+
+	if (bytes == 0 && s->noted_pos)
+		return why_set(why, E_CORRUPT,
+			       "%s is empty, but had events up to position %llu: it was truncated or replaced", s->path,
+			       (unsigned long long)s->noted_pos);
+	if (bytes < 0)
+		lock_note(s->lock_fd, 0);
+	return lock_create_file(s->dir_fd, STORE_FILE, why);
+}
+
 static enum err take_directory(struct store *s, struct why *why)
 {
 	enum err err = lock_dir_open(s->dir, /* create= */ true, why, &s->dir_fd);
 
 	if (err == E_OK)
 		err = lock_take(s->dir_fd, LOCK_SPOOL, why, &s->lock_fd);
-	if (err == E_OK)
-		err = lock_create_file(s->dir_fd, STORE_FILE, why);
-	return err;
+	if (err != E_OK)
+		return err;
+	s->noted_pos = lock_noted(s->lock_fd);
+	err = db_check_log(s->path, why);
+	return err == E_OK ? make_file(s, why) : err;
+}
+
+/* Nobody has to be asked before an older copy is used, but it is said: positions are given a second time. */
+static void note_last(struct store *s)
+{
+	if (s->last_pos < s->noted_pos)
+		log_warn("store", "the store is older than it was: it was replaced, or the disk lost events",
+			 LOG_S("dir", s->dir), LOG_U("last_position", s->last_pos), LOG_U("it_was", s->noted_pos));
+	lock_note(s->lock_fd, s->last_pos);
 }
 
 static enum err start(struct store *s, struct why *why)
@@ -98,6 +123,8 @@ enum err store_open(const struct store_config *config, struct why *why, struct s
 	if (err == E_OK)
 		err = conn_open(s, why);
 	if (err == E_OK)
+		note_last(s);
+	if (err == E_OK)
 		err = start(s, why);
 	if (err != E_OK)
 		return why_add(why, "store %s", config->dir);
@@ -118,6 +145,7 @@ void store_close(struct store *s)
 	if (s->db.handle)
 		(void)wal_checkpoint(&s->wal, /* truncate= */ true,
 				     NULL); /* for a quick start; what fails is in the log */
+	lock_note(s->lock_fd, store_last(s));
 	release(s);
 }
 

@@ -28,6 +28,7 @@ struct store {
 	char *path; /* of the database */
 	int dir_fd;
 	int lock_fd;
+	uint64_t noted_pos; /* the last one of the store that stood there before */
 	bool forward_all;
 	size_t dedup_memory;
 

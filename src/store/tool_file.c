@@ -1,7 +1,6 @@
 #include "store/tool_file.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -22,20 +21,6 @@ static enum err reach(const char *path, struct why *why)
 	return why_set(why, E_NOT_FOUND, "there is no store");
 }
 
-/* In bytes; -1: there is none. What cannot be looked at counts as large. */
-static int64_t size_beside(const char *path, const char *suffix)
-{
-	CLEANUP(buf_release) struct buf name = { 0 };
-	struct stat st;
-
-	buf_addf(&name, "%s%s", path, suffix);
-	if (!buf_cstr(&name))
-		return INT64_MAX;
-	if (stat(name.p, &st) == 0)
-		return st.st_size;
-	return errno == ENOENT ? -1 : INT64_MAX;
-}
-
 /*
  * On a file system that cannot be written SQLite cannot make the -shm, and reads without one only what nobody changes. A gateway that
  * has the store through another mount has a -shm from its start to its end. What stands in a log is part of the store.
@@ -44,8 +29,8 @@ static bool is_left_alone(const char *path)
 {
 	struct statvfs fs;
 
-	return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY) && size_beside(path, "-shm") < 0 &&
-	       size_beside(path, "-wal") <= 0;
+	return statvfs(path, &fs) == 0 && (fs.f_flag & ST_RDONLY) && db_file_bytes(path, "-shm") < 0 &&
+	       db_file_bytes(path, "-wal") <= 0;
 }
 
 static enum err open_left_alone(const char *path, struct why *why, struct db *ret_db)

@@ -240,6 +240,27 @@ def test_a_store_that_is_taken_away_is_missed_and_promises_nothing(gateway, tmp_
     assert bodies[0] == 1 and bodies[-1] == 2 and len(g.events()) <= 3, "at most one that was refused was stored all the same"
 
 
+def test_a_store_that_was_emptied_is_not_begun_anew_and_an_older_one_is_said(gateway, tmp_path):
+    g = gateway().start()
+    assert g.post("1").status_code == 200
+    copy = tmp_path / "copy.db"
+    subprocess.run([HOLDFAST, "store", "export", "--data-dir", g.data, copy], check=True)
+    assert g.post("2").status_code == 200
+    os.truncate(g.data / "spool.db", 0)
+    assert_refused(g)
+    wait_until(lambda: g.says("spool.db was truncated while it was in use"), "it is said")
+    assert g.process.stop() == 0
+    process = g.spawn("emptied", [HOLDFAST, "gateway", "-f", g.file])
+    assert process.wait() == 1 and "spool.db is empty, but its log is not" in process.output()
+
+    (g.data / "spool.db-wal").unlink()
+    shutil.copy(copy, g.data / "spool.db")
+    g.start()
+    older, = (line for line in g.log() if line["msg"].startswith("the store is older than it was"))
+    assert (older["last_position"], older["it_was"]) == (1, 2)
+    assert g.post("3").headers["Holdfast-Position"] == "2"
+
+
 def test_a_gateway_starts_on_a_full_disk(gateway, small_disk):
     """It can store nothing, but it says so, and what is stored can be read and forwarded."""
     g = gateway()

@@ -110,6 +110,26 @@ static void one_process_has_it_until_it_lets_go(void **state)
 	close(fd);
 }
 
+static void a_number_outlives_who_kept_it(void **state)
+{
+	struct why why = { 0 };
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(lock_take(dir_fd, "a.lock", &why, &fd), E_OK);
+	assert_int_equal(lock_noted(fd), 0);
+	lock_note(fd, UINT64_MAX);
+	close(fd);
+	assert_int_equal(other_process_takes(&why), 0);
+	assert_int_equal(lock_take(dir_fd, "a.lock", &why, &fd), E_OK);
+	assert_int_equal(lock_noted(fd), UINT64_MAX);
+	lock_note(fd, 7); /* a shorter one leaves nothing of the longer */
+	assert_int_equal(lock_noted(fd), 7);
+	assert_true(fstat(fd, &st) == 0 && st.st_size < 20);
+	close(fd);
+}
+
 static void a_directory_that_is_not_there_is_said(void **state)
 {
 	struct why why = { 0 };
@@ -128,6 +148,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_new_file_is_known_to_the_disk_by_its_name, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(a_name_that_the_disk_may_forget_is_an_error, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(one_process_has_it_until_it_lets_go, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_number_outlives_who_kept_it, make_dir, remove_dir),
 		cmocka_unit_test(a_directory_that_is_not_there_is_said),
 	};
 

@@ -417,6 +417,94 @@ static void a_reader_goes_on_in_the_new_log_or_file(void **state)
 	}
 }
 
+static void truncated(const struct fixture *f)
+{
+	char path[100];
+
+	beside(f, "spool.db", path);
+	assert_int_equal(truncate(path, 0), 0);
+}
+
+static void removed(const struct fixture *f)
+{
+	char path[100];
+
+	beside(f, "spool.db", path);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void replaced_by_nothing(const struct fixture *f)
+{
+	char path[100];
+
+	removed(f);
+	beside(f, "spool.db", path);
+	assert_int_equal(close(creat(path, 0600)), 0);
+}
+
+/* Each opening by SQLite, a reader's too, would delete the log. */
+static void nobody_takes_it_for_new(struct fixture *f, const char *what)
+{
+	CLEANUP(buf_release) struct buf text = { 0 };
+	struct store_reader *r = NULL;
+	char path[100];
+
+	buf_addf(&text, "spool.db is %s, but its log is not: it was truncated, replaced or removed", what);
+	assert_int_not_equal(store_reader_open(f->dir, &f->why, &r), E_OK);
+	assert_int_equal(store_check(f->dir, NULL, NULL, NULL, &f->why),
+			 strcmp(what, "missing") == 0 ? E_NOT_FOUND : E_CORRUPT);
+	assert_int_equal(fixture_open(f), E_CORRUPT);
+	assert_non_null(strstr(f->why.text, buf_cstr(&text)));
+	beside(f, "spool.db-wal", path);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+static void a_store_without_its_file_is_missed_and_nobody_begins_a_new_one(void **state)
+{
+	static const struct {
+		void (*take)(const struct fixture *f);
+		const char *leaves;
+	} ways[] = { { truncated, "empty" }, { replaced_by_nothing, "empty" }, { removed, "missing" } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		struct fixture *f = fixture_new();
+
+		open_ok(f);
+		assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+		ways[i].take(f);
+		assert_int_equal(fixture_put_one(f, "refused", NULL, NULL, NULL), E_UNAVAILABLE);
+		assert_int_equal(fixture_put_one(f, "refused", NULL, NULL, NULL), E_UNAVAILABLE);
+		fixture_close(f);
+		nobody_takes_it_for_new(f, ways[i].leaves);
+		fixture_free(f);
+	}
+}
+
+/* An orderly end leaves no log: what is known is the position. Who removes the file wants a new store. */
+static void an_empty_file_is_new_only_when_nothing_was_stored(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 2; i++) {
+		open_ok(f);
+		fixture_close(f);
+		truncated(f);
+	}
+	open_ok(f);
+	assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+	fixture_close(f);
+	truncated(f);
+	assert_int_equal(fixture_open(f), E_CORRUPT);
+	assert_non_null(strstr(f->why.text, "spool.db is empty, but had events up to position 1: it was "));
+	removed(f);
+	open_ok(f);
+	assert_int_equal(store_last(f->store), 0);
+	fixture_close(f);
+	truncated(f);
+	open_ok(f);
+}
+
 /* Also what takes many groups. */
 static void what_waits_is_committed_by_close(void **state)
 {
@@ -461,6 +549,8 @@ int main(void)
 		T(listeners_hear_of_every_commit),
 		T(sqlite3_shows_events_to_people),
 		T(a_log_that_is_taken_away_is_missed_and_loses_nothing),
+		T(a_store_without_its_file_is_missed_and_nobody_begins_a_new_one),
+		T(an_empty_file_is_new_only_when_nothing_was_stored),
 		T(a_reader_goes_on_in_the_new_log_or_file),
 		T(what_waits_is_committed_by_close),
 	};
