@@ -8,11 +8,11 @@
 
 #define LEAVE_MS 10000
 #define TURN_MS  3600000
-#define AGAIN_MS 1000 /* after there was no memory for a configuration */
+#define AGAIN_MS 1000
 
 void hooks_init(struct hooks *h, struct metrics *metrics)
 {
-	*h = (struct hooks){ .metrics = metrics };
+	*h = (struct hooks){ .metrics = metrics, .again_ms = AGAIN_MS };
 	pthread_mutex_init(&h->lock, NULL);
 }
 
@@ -82,7 +82,7 @@ static struct engine *change(struct hooks *h, struct engine *before, struct gate
 	if (engine_new(config, &options, h->multi, &e) != E_OK) {
 		log_error("hooks", "no memory for the hooks of the new configuration; trying again");
 		put_back(h, config);
-		turn(h, before, AGAIN_MS);
+		turn(h, before, h->again_ms);
 		return before;
 	}
 	if (before)

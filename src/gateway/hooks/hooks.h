@@ -21,6 +21,7 @@ struct hooks {
 	bool started;
 	void *multi; /* CURLM */
 	struct metrics *metrics;
+	int again_ms;                /* after there was no memory for a configuration; a test is less patient */
 	struct gateway_config *next; /* to be taken over; a reference */
 	bool stopping;
 	uint64_t stop_ms; /* when it must be over, monotonic */

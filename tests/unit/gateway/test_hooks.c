@@ -53,6 +53,7 @@ static long pass(long n, struct gateway_config *config, struct metrics *metrics,
 	long count;
 
 	hooks_init(&h, metrics);
+	h.again_ms = 1;
 	mem_fail_at(n);
 	hooks_apply(&h, config);
 	wait_for_the_hook(metrics, space);
