@@ -3,8 +3,9 @@
 #include "base/mem.h"
 #include "sync/missed.h"
 
-/* What the principal is called in the ledger: an agent has one. */
-#define ROWS "principal"
+/* What the principal is called in the ledger: an agent has one, in each of its modes another. */
+#define ROWS            "principal"
+#define ROWS_AUTONOMOUS ROWS "~autonomous"
 
 struct site {
 	struct site_options o;
@@ -75,6 +76,11 @@ static int64_t wall_ns(const struct site *s)
 	return s->o.wall_ns(s->o.events.ctx);
 }
 
+static const char *rows_of(enum agent_mode mode)
+{
+	return mode == AGENT_AUTONOMOUS ? ROWS_AUTONOMOUS : ROWS;
+}
+
 struct site *site_new(const struct site_options *options)
 {
 	struct site *s = mem_alloc(sizeof(*s));
@@ -92,7 +98,7 @@ struct site *site_new(const struct site_options *options)
 				  .site = &s->mapping,
 				  .policy = options->policy,
 				  .recreate = options->recreate },
-			.rows = ROWS,
+			.rows = rows_of(options->mode),
 			.backend = options->backend,
 			.journal = options->journal,
 			.outbox = options->outbox,
@@ -131,7 +137,11 @@ enum err site_load(struct site *s, enum ledger_table table, const struct ledger_
 {
 	bool ours = table == LEDGER_COPY || table == LEDGER_COMMAND || table == LEDGER_REPLICA;
 
-	return ours && str_is(row->peer, ROWS) ? session_load(s->session, table, row) : E_OK;
+	if (!ours || !(str_is(row->peer, ROWS) || str_is(row->peer, ROWS_AUTONOMOUS)))
+		return E_OK;
+	/* What was a copy in an earlier mode is nobody's to put back, when that mode comes again neither. */
+	return str_is(row->peer, rows_of(s->o.mode)) ? session_load(s->session, table, row)
+						     : journal_add(s->o.journal, table, /* remove= */ true, row);
 }
 
 enum err site_let_in(struct site *s, const struct agent_name *name, struct str principal_namespace)

@@ -96,12 +96,22 @@ static void take_due(struct hub *h, uint64_t now_ms)
 	}
 }
 
+/* When it has come back in that mode meanwhile, rows of the same names are its own. */
+static void end_retired(struct hub *h, struct hub_agent *a)
+{
+	const struct hub_agent *now = hub_find(h, str_of(a->name.text));
+
+	if (!now || now->mode != a->mode)
+		session_forget(a->session);
+	hub_agent_free(a);
+}
+
 static void free_retired(struct hub *h)
 {
 	for (struct link *l = h->stopped.next, *next; l != &h->stopped; l = next) {
 		next = l->next;
 		if (session_is_idle(AGENT_OF(l, in_ready)->session))
-			hub_agent_free(AGENT_OF(l, in_ready));
+			end_retired(h, AGENT_OF(l, in_ready));
 	}
 }
 

@@ -198,6 +198,7 @@ enum err hub_load(struct hub *h, enum ledger_table table, const struct ledger_ro
 		return E_MALFORMED;
 	if (!a && !(a = agent_new(h, name, mode)))
 		return E_NOMEM;
-	/* Of what it was in an earlier mode nothing is true any more. */
-	return a->mode == mode ? session_load(a->session, table, row) : E_OK;
+	/* Of what it was in an earlier mode nothing is true any more, nor will it be when that comes back. */
+	return a->mode == mode ? session_load(a->session, table, row)
+			       : journal_add(h->o.journal, table, /* remove= */ true, row);
 }

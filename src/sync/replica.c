@@ -79,6 +79,20 @@ void replica_free(struct replica *r)
 	mem_free(r);
 }
 
+void replica_forget(struct replica *r)
+{
+	const struct map_entry *e;
+	size_t at = 0;
+
+	while ((e = map_next(&r->slots, &at))) {
+		struct slot *s = e->value;
+		if (!s->recorded && !s->unsaved)
+			continue;
+		s->recorded = false;
+		(void)replica_write_row(s);
+	}
+}
+
 uint64_t replica_random(struct replica *r)
 {
 	return seed_next(&r->seed);

@@ -204,6 +204,12 @@ void session_free(struct session *s)
 	mem_free(s);
 }
 
+void session_forget(struct session *s)
+{
+	source_forget(s->source);
+	replica_forget(s->replica);
+}
+
 enum err session_load(struct session *s, enum ledger_table table, const struct ledger_row *row)
 {
 	switch (table) {

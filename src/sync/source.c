@@ -33,6 +33,13 @@ void source_free(struct source *s)
 	mem_free(s);
 }
 
+void source_forget(struct source *s)
+{
+	for (struct link *l = s->all.next; l != &s->all; l = l->next)
+		for (const struct copy *c = ENTRY_OF(l, in_all)->copies; c; c = c->next)
+			(void)source_remove_rows(s, c);
+}
+
 bool source_is_idle(const struct source *s)
 {
 	return s->listener.pending == 0;

@@ -86,6 +86,9 @@ struct source *source_new(const struct source_options *options);
 
 /* May only be called when source_is_idle(), or when the journal is gone. Takes NULL. */
 void source_free(struct source *s);
+
+/* The ledger forgets all that it keeps of this peer; what there is no memory for stays. */
+void source_forget(struct source *s);
 bool source_is_idle(const struct source *s);
 
 /* From the ledger, before anything else: a copy, a command. E_MALFORMED: not a row of ours. */

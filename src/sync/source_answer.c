@@ -41,9 +41,7 @@ static void end_command(struct source *s, struct copy *c, struct str event_id)
 
 static void confirm_delete(struct source *s, struct copy *c)
 {
-	for (struct command *command = c->commands; command; command = command->next)
-		(void)source_write_command(s, c, command, /* remove= */ true);
-	(void)source_write_copy(s, c, /* remove= */ true);
+	(void)source_remove_rows(s, c); /* without memory it is deleted once more after a restart */
 	source_copy_drop(s, c);
 }
 

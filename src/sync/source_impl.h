@@ -172,6 +172,9 @@ enum err source_bury_commands(struct source *s, struct copy *c);
 enum err source_write_copy(struct source *s, const struct copy *c, bool remove);
 enum err source_write_command(struct source *s, const struct copy *c, const struct command *command, bool remove);
 
+/* Remove the copy's row, and those of its commands. */
+enum err source_remove_rows(struct source *s, const struct copy *c);
+
 /* Be told, in source_on_durable(), when that is durable. */
 enum err source_tell(struct source *s, const struct copy *c, const char *what);
 

@@ -40,6 +40,15 @@ enum err source_write_command(struct source *s, const struct copy *c, const stru
 	return journal_add(s->o.journal, LEDGER_COMMAND, remove, &row);
 }
 
+enum err source_remove_rows(struct source *s, const struct copy *c)
+{
+	enum err err = source_write_copy(s, c, /* remove= */ true);
+
+	for (const struct command *command = c->commands; command && err == E_OK; command = command->next)
+		err = source_write_command(s, c, command, /* remove= */ true);
+	return err;
+}
+
 /* The copy's number, its resource id, 0, `what`. */
 enum err source_tell(struct source *s, const struct copy *c, const char *what)
 {

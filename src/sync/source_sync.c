@@ -33,13 +33,11 @@ static enum err add(struct source *s, const struct copy *c, enum delivery_type t
 /* The peer has not seen it (it does see copies of its own), or is not told: it is enough to forget it. */
 static enum err forget(struct source *s, struct copy *c)
 {
-	if (source_write_copy(s, c, /* remove= */ true) != E_OK)
-		return E_NOMEM;
-	for (struct command *command = c->commands; command; command = command->next)
-		if (source_write_command(s, c, command, /* remove= */ true) != E_OK)
-			return E_NOMEM;
-	source_copy_drop(s, c);
-	return E_OK;
+	enum err err = source_remove_rows(s, c);
+
+	if (err == E_OK)
+		source_copy_drop(s, c);
+	return err;
 }
 
 /* What of it was offered last. */

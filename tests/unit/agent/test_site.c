@@ -313,6 +313,32 @@ static void begin_with_copy(struct scene *sc)
 
 /* ---- a managed agent --------------------------------------------------------------------------------------------------- */
 
+/* Its own since then: it is neither put back nor made again, also before the principal has said anything. */
+static void what_was_a_copy_before_it_was_autonomous_is_not_put_back(void **state)
+{
+	static const enum agent_mode modes[] = { AGENT_AUTONOMOUS, AGENT_MANAGED };
+	struct scene sc;
+
+	(void)state;
+	for (int removed = 0; removed < 2; removed++) {
+		begin_with_copy(&sc);
+		for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+			crash(&sc);
+			sc.mode = modes[i];
+			restart(&sc);
+			run(&sc, 5);
+			if (i == 0 && removed)
+				ground_remove(&sc.g, OBJECT_APPLICATION, "site", "web");
+			else if (i == 0)
+				put(&sc, COPY("u1", "r2"));
+			run(&sc, 5);
+		}
+		assert_string_equal(at_site(&sc, "spec.source.targetRevision"), removed ? "" : "\"r2\"");
+		assert_string_equal(sc.said, "");
+		end(&sc);
+	}
+}
+
 /* A missing object means nothing as long as the backend has not said what there is: an adoption would look like a creation. */
 static void what_comes_before_the_backend_is_known_waits(void **state)
 {
@@ -674,6 +700,7 @@ static void what_had_no_memory_at_the_start_is_not_taken_for_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_a_copy_before_it_was_autonomous_is_not_put_back),
 		cmocka_unit_test(what_comes_before_the_backend_is_known_waits),
 		cmocka_unit_test(an_application_of_the_principals_own_namespace_lies_in_ours),
 		cmocka_unit_test(another_uid_takes_the_copy_over_and_a_late_delete_of_the_former_leaves_it),

@@ -615,6 +615,56 @@ static void what_an_agent_knew_in_another_mode_means_nothing(void **state)
 	end(&sc);
 }
 
+/* A row of an earlier time as a managed agent would have it executed by the next. */
+static void what_was_asked_of_an_agent_ends_with_its_mode(void **state)
+{
+	static const char with_operation[] =
+		"{'metadata':{'name':'web','namespace':'a1','uid':'u1'},'spec':{'source':{}},"
+		"'operation':{'number':1}}";
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	put(&sc, with_operation);
+	run(&sc, 5);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_COMMAND), 1);
+	connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
+	run(&sc, 5);
+	put(&sc, APP("a1", "u1", "r2"));
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	run(&sc, 5);
+	crash(&sc);
+	restart(&sc);
+	run(&sc, 5);
+	sc.said[sc.said_n = 0] = 0;
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	expect(&sc, "a1: create web_u1_2\n");
+	answer(&sc, hub_find(sc.hub, str_of("a1")), "web_u1", "web_u1_2");
+	expect(&sc, "");
+	end(&sc);
+}
+
+/* The principal died while something was still under way in the mode before. */
+static void rows_of_an_earlier_mode_go_at_the_start(void **state)
+{
+	const struct ledger_row mode = { .name = STR("agent/a1"), .bytes = STR("autonomous") };
+	struct scene sc;
+	struct why why;
+
+	(void)state;
+	begin_confirmed(&sc, 0);
+	crash(&sc);
+	assert_true(ground_row_count(&sc.g, LEDGER_COPY) > 0);
+	ground_open(&sc.g);
+	sc.hub = new_hub(&sc);
+	assert_int_equal(hub_load(sc.hub, LEDGER_SETTING, &mode), E_OK);
+	ground_rows(&sc.g, LEDGER_COPY, load_row, &(struct loading){ .hub = sc.hub, .table = LEDGER_COPY });
+	assert_int_equal(hub_start(sc.hub, &why), E_OK);
+	run(&sc, 5);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_COPY), 0);
+	end(&sc);
+}
+
 static const struct wire_event status_of_web = {
 	.type = WIRE_STATUS_UPDATE,
 	.target = WIRE_TO_APPLICATION,
@@ -1052,6 +1102,8 @@ int main(void)
 		cmocka_unit_test(what_there_is_at_the_start_is_told_in_pieces),
 		cmocka_unit_test(agents_are_complete_one_after_the_other),
 		cmocka_unit_test(what_is_new_at_the_start_does_not_make_up_for_what_is_gone),
+		cmocka_unit_test(what_was_asked_of_an_agent_ends_with_its_mode),
+		cmocka_unit_test(rows_of_an_earlier_mode_go_at_the_start),
 		cmocka_unit_test(what_an_agent_knew_in_another_mode_means_nothing),
 		cmocka_unit_test(the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked),
 		cmocka_unit_test(a_status_of_a_former_object_of_the_name_changes_nothing),
