@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#define PATIENCE_S 1 /* for a manager that is busy: it reads, or it does not */
+#define PATIENCE_S 5 /* for a manager that is busy; one that does not read at all costs it with each change of state */
 
 /* "@name" is a socket in the abstract namespace: its address begins with a zero byte and has no end mark. */
 static bool address_of(struct str path, struct sockaddr_un *ret_at, socklen_t *ret_n)

@@ -4,7 +4,7 @@
  * Shape     one datagram per message to $NOTIFY_SOCKET; nothing happens when it is not set.
  * Units     times in ms.
  * Threads   any; the environment is only read.
- * Errors    false: the message did not leave, which takes a second at most. Nobody's work should fail for it, and the manager
+ * Errors    false: the message did not leave, which takes five seconds at most. Nobody's work should fail for it, and the manager
  *           notices by itself.
  * Source    sd_notify(3), systemd.service(5) Type=notify-reload, WatchdogSec=; docs/why/systemd.md
  */

@@ -9,11 +9,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t n);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t n);
+
+/* The patience is seen, and not waited for. */
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t n)
+{
+	const struct timeval *patience = value, none = { .tv_usec = 1 };
+
+	assert_int_equal(SO_SNDTIMEO, name);
+	assert_int_equal(5, patience->tv_sec);
+	return __real_setsockopt(fd, level, name, &none, n);
+}
 
 /* The service manager's end: a socket at `path`, which is announced. "@" is the abstract namespace. */
 static int manager(const char *path)
