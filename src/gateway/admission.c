@@ -10,15 +10,6 @@ struct refusal {
 	uint32_t retry_after_s;
 };
 
-static struct refusal gate_draining(struct exchange *x)
-{
-	const struct source_ops *ops = x->route->config->ops;
-
-	if (!atomic_load_explicit(&x->worker->gateway->draining, memory_order_relaxed))
-		return (struct refusal){ ANSWER_SUCCESS };
-	return (struct refusal){ ops->draining ? ops->draining : ANSWER_DRAINING };
-}
-
 static struct refusal check_token(struct exchange *x, struct str token)
 {
 	switch (secret_file_check(&x->route->auth, token, x->worker->loop.now_ms)) {
@@ -120,7 +111,7 @@ static struct refusal gate_outlet(struct exchange *x)
 bool exchange_admit(struct exchange *x)
 {
 	static struct refusal (*const gates[])(struct exchange *) = {
-		gate_draining, gate_auth, gate_rate, gate_size, gate_outlet, gate_memory,
+		gate_auth, gate_rate, gate_size, gate_outlet, gate_memory,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(gates); i++) {

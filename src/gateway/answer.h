@@ -33,8 +33,6 @@
 	X(RATE,           429, "too many requests; slow down and try again after the time in Retry-After",        429, "too many requests",              1) \
 	X(OVERLOAD,       503, "too many requests are in flight; try again after the time in Retry-After",        503, "overloaded",                     1) \
 	X(FULL,           503, "no room to store events; try again after the time in Retry-After",                500, "failed to record event",        30) \
-	X(DRAINING,       503, "the server is going down; try again after the time in Retry-After",               400, "endpoint is inactive",           2) \
-	X(INACTIVE,       503, "the server is going down; try again after the time in Retry-After",               400, "inactive endpoint",              2) \
 	X(UNAVAILABLE,    503, "events cannot be stored at the moment; try again after the time in Retry-After",  500, "failed to record event",         5) \
 	X(TIMEOUT,        503, "the event was not stored in time; try again after the time in Retry-After",       500, "failed to record event",         1) \
 	X(BUS_FAILED,     500, "failed to record event",                                                          500, "failed to record event",         0)

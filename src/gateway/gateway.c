@@ -71,7 +71,6 @@ static void drain(struct process *p)
 	if (p->stopping)
 		return;
 	p->stopping = true;
-	atomic_store(&p->gateway.draining, true);
 	log_info("gateway", "stopping: no new connections, finishing what is in flight");
 	systemd_stopping();
 	p->drain.on_due = on_drain;

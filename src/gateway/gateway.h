@@ -31,9 +31,8 @@ struct gateway {
 	struct gateway_metrics metrics;
 	struct store *store; /* NULL: no data directory, every route acknowledges by the bus */
 	struct bus *bus;
-	struct forwarder *forwarder; /* NULL: nothing to forward */
-	_Atomic uint64_t body_max;   /* budget of metrics.body_memory */
-	atomic_bool draining;
+	struct forwarder *forwarder;      /* NULL: nothing to forward */
+	_Atomic uint64_t body_max;        /* budget of metrics.body_memory */
 	struct http_quota connections;    /* of all workers and ports */
 	struct work_pool *errands;        /* what has to be asked of the world before a request can be answered */
 	struct certificates certificates; /* that providers sign with */

@@ -13,7 +13,7 @@ X(head_ms,             "headerTimeout",       TIME, 100,   600000,          1000
 X(body_ms,             "bodyTimeout",         TIME, 100,   3600000,         30000,      "ms",   "From the end of the header to the end of the body; more answers 408.")
 X(idle_ms,             "idleTimeout",         TIME, 1000,  3600000,         120000,     "ms",   "Between two requests of a connection; then it is closed. A proxy in front should close first: nginx does after 60s, Envoy after 1h.")
 X(write_ms,            "writeTimeout",        TIME, 100,   600000,          10000,      "ms",   "For a client to take its answer; then the connection is closed.")
-X(drain_ms,            "drainTimeout",        TIME, 0,     600000,          10000,      "ms",   "After SIGTERM, for requests in flight; then they are cut.")
+X(drain_ms,            "drainTimeout",        TIME, 0,     600000,          10000,      "ms",   "After SIGTERM, for requests in flight, a fifth of it for the first one of a connection to begin; then they are cut.")
 X(store_max,           "storeSize",           SIZE, 1 << 20, 1ull << 46,    10ull << 30, "bytes", "Cap on the store. At 85 % a warning, at the cap new events are refused with 503.")
 X(retain_age_ms,       "retainAge",           TIME, 0,     315360000000ull, 0,          "ms",   "Events the bus has taken are kept this long. 0 is 72h; on the embedded bus, which is read from here, for ever.")
 X(retain_bytes,        "retainSize",          SIZE, 0,     1ull << 46,      0,          "bytes", "Events the bus has taken are kept up to this size, oldest go first. 0 is half of storeSize; on the embedded bus no limit.")

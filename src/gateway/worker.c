@@ -21,6 +21,7 @@ static struct http_limits limits_of(struct worker *w, const struct gateway_limit
 		.body_ms = (uint32_t)l->body_ms,
 		.idle_ms = (uint32_t)l->idle_ms,
 		.write_ms = (uint32_t)l->write_ms,
+		.first_ms = (uint32_t)(l->drain_ms / 5), /* and time is left to take it */
 	};
 }
 

@@ -177,6 +177,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	http_conn_settle(c);
 }
 
+static bool is_new(const struct http_conn *c)
+{
+	return !c->asked && (c->state == HTTP_HANDSHAKE || c->state == HTTP_IDLE);
+}
+
 /* How long the state may last; UINT64_MAX: for as long as the handler wants. */
 static uint64_t time_for(const struct http_conn *c)
 {
@@ -184,6 +189,8 @@ static uint64_t time_for(const struct http_conn *c)
 
 	if (c->writes)
 		return limits->write_ms;
+	if (c->server->stopping && is_new(c))
+		return limits->first_ms;
 	switch (c->state) {
 	case HTTP_HANDSHAKE:
 	case HTTP_HEAD:
@@ -242,12 +249,12 @@ static void settle_reading(struct http_conn *c)
 		http_conn_close(c);
 }
 
+/* In a stop the first request of a connection is waited for: it is on its way, and its sender may not try a second time. */
 static bool is_over(const struct http_conn *c)
 {
 	if (c->writes || c->state == HTTP_HANDLING)
 		return false;
-	return c->peer_eof ||
-	       (c->server->stopping && c->in.n == 0 && (c->state == HTTP_IDLE || c->state == HTTP_HANDSHAKE));
+	return c->peer_eof || (c->server->stopping && c->asked && c->in.n == 0 && c->state == HTTP_IDLE);
 }
 
 void http_conn_settle(struct http_conn *c)
@@ -262,6 +269,12 @@ void http_conn_settle(struct http_conn *c)
 		settle_deadline(c);
 	if (c->state != HTTP_CLOSING)
 		settle_reading(c);
+}
+
+void http_conn_stop(struct http_conn *c)
+{
+	c->timed = c->timed && !is_new(c);
+	http_conn_settle(c);
 }
 
 void http_conn_resume(struct http_conn *c)

@@ -78,7 +78,8 @@ struct http_conn {
 	bool timed; /* the deadline fits the state */
 	bool timed_write;
 	bool reading;
-	bool busy; /* its requests are being looked at, further up the stack */
+	bool busy;  /* its requests are being looked at, further up the stack */
+	bool asked; /* the head of a request has come */
 	bool peer_eof;
 	bool shut; /* our side of the connection was ended */
 	struct acceptor_peer peer;
@@ -117,6 +118,9 @@ void http_conn_move(struct http_conn *c, enum http_state state);
 
 /* After anything that may have changed the state: deadline, reading, and the end when it is reached. */
 void http_conn_settle(struct http_conn *c);
+
+/* The server stops: the next answer is the last one, and who has had one ends. */
+void http_conn_stop(struct http_conn *c);
 
 /* Go on with what was kept in `in`, then settle. */
 void http_conn_resume(struct http_conn *c);

@@ -121,6 +121,7 @@ static void begin(struct http_conn *c, bool body_is_here)
 	struct http_exchange *x = c->exchange;
 
 	http_conn_move(c, HTTP_BODY);
+	c->asked = true;
 	s->handler.on_head(s->handler.ctx, &x->r);
 	if (!goes_on(c))
 		return;

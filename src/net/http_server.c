@@ -163,7 +163,7 @@ void http_server_stop(struct http_server *s, bool now, void (*on_stopped)(void *
 		if (now)
 			http_conn_close(c);
 		else if (!c->busy)
-			http_conn_settle(c);
+			http_conn_stop(c);
 	}
 }
 

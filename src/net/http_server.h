@@ -79,6 +79,7 @@ struct http_limits {
 	uint32_t body_ms;          /* from the end of the head to the end of the body; then 408 */
 	uint32_t idle_ms;          /* between requests; then closed */
 	uint32_t write_ms;         /* for the client to take the answer; then closed */
+	uint32_t first_ms; /* while the server stops, for the first request of a connection to begin; then closed */
 };
 
 struct http_server;
@@ -97,7 +98,8 @@ void http_server_set_limits(struct http_server *s, const struct http_limits *lim
 void http_server_set_tls(struct http_server *s, struct tls_server *tls);
 
 /*
- * Stop: no new connections at once; idle ones are closed; each other one after its answer (with Connection: close).
+ * Stop: no new connections at once; those between two requests are closed, each other one after its answer (with Connection: close).
+ * One on which nobody has asked yet has `first_ms` to begin.
  * `on_stopped` comes when all are gone and the server is freed, never before this returns. With `now` nothing is waited
  * for; a second call may turn a stop that waits into one that does not.
  */

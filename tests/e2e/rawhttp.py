@@ -7,6 +7,15 @@ import time
 LIMIT_S = 60
 
 
+def refuses(port):
+    """Does nobody listen there?"""
+    try:
+        socket.create_connection(("127.0.0.1", port), 60).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 class Peer:
     """One connection. Bytes go out as they are given (no delay); answers are read by their Content-Length."""
 

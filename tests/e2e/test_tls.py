@@ -11,8 +11,9 @@ import time
 import pytest
 import requests
 from conftest import HOLDFAST, wait_until
+from load import metric
 from pki import Authority
-from rawhttp import Peer, chunk, chunked, request
+from rawhttp import Peer, chunk, chunked, refuses, request
 
 GOOD = b'{"n": "good"}'
 
@@ -28,7 +29,7 @@ spec:
     dataDir: {data}
     secretsDir: {secrets}
     deadline: 60s
-    limits: {{headerTimeout: {patience}}}
+    limits: {{headerTimeout: {patience}, drainTimeout: 10m}}
     admin: {{address: "127.0.0.1:{admin}"}}
 """
 
@@ -181,6 +182,20 @@ def openssl_client(g, *options):
     out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{g.port}", *options], input="", capture_output=True, text=True,
                          timeout=90)
     return out.stdout + out.stderr
+
+
+def test_a_stop_finishes_handshakes_and_takes_the_request_behind_them(served):
+    """A delivery of GitHub, which does not try again: a new connection, some round trips before its first byte."""
+    with Peer(served.port) as begun, Peer(served.port, tls=client(served)) as shaken:
+        wait_until(lambda: metric(served, "holdfast_gateway_connections") == 2, "both are accepted")
+        served.process.send(signal.SIGTERM)
+        wait_until(lambda: refuses(served.port), "no new connections")
+        begun.socket = client(served).wrap_socket(begun.socket, server_hostname="localhost")
+        for p in (begun, shaken):
+            p.send(request(body=GOOD))
+            assert p.answer()[0] == 200
+    assert served.process.wait() == 0
+    assert bodies(served) == [{"n": "good"}] * 2
 
 
 def test_old_versions_and_weak_ciphers_are_refused(served):

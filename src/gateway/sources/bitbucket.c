@@ -103,7 +103,6 @@ const struct source_ops source_bitbucket = {
 	.not_json = "invalid event",
 	.deadline_ms = 8000, /* Bitbucket waits 10 s */
 	.too_large = ANSWER_TOO_LARGE_READ,
-	.draining = ANSWER_INACTIVE,
 	.check = check,
 	.on_head = on_head,
 	.on_body = on_body,

@@ -132,7 +132,6 @@ const struct source_ops source_bitbucketserver = {
 	.not_json = "invalid event",
 	.deadline_ms = 8000, /* Bitbucket waits 10 s or longer */
 	.too_large = ANSWER_TOO_LARGE_READ,
-	.draining = ANSWER_INACTIVE,
 	.check = check,
 	.on_head = on_head,
 	.on_body = exchange_collect,

@@ -60,7 +60,6 @@ const struct source_ops source_gerrit = {
 	.not_json = "invalid event",
 	.deadline_ms = 4000, /* the plugin waits 5 s */
 	.too_large = ANSWER_TOO_LARGE_READ,
-	.draining = ANSWER_INACTIVE,
 	.check = check,
 	.on_head = provider_open,
 	.on_body = provider_chunk,

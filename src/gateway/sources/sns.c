@@ -161,7 +161,6 @@ const struct source_ops source_sns = {
 	.head_key = "header",
 	.deadline_ms = 12000,
 	.too_large = ANSWER_TOO_LARGE_READ,
-	.draining = ANSWER_INACTIVE,
 	.check = check,
 	.on_head = provider_open,
 	.on_body = provider_chunk,

@@ -54,9 +54,8 @@ struct source_ops {
 
 	uint32_t deadline_ms; /* 80 % of what the provider waits for an answer; 0: the gateway's own default */
 
-	/* Which answers say these, where upstream has different words for them. 0: TOO_LARGE, DRAINING. */
+	/* Which answer says this, where upstream has different words for it. 0: TOO_LARGE. */
 	enum answer too_large;
-	enum answer draining;
 
 	/* What rows cannot say: reports through `m`. The route is complete otherwise. NULL: nothing to check. */
 	void (*check)(const struct fields_ctx *m, const struct node *event, const struct route_config *route);

@@ -260,7 +260,6 @@ const struct source_ops source_storagegrid = {
 	.settings_size = sizeof(struct storagegrid_settings),
 	.check = check,
 	.too_large = ANSWER_TOO_LARGE_400,
-	.draining = ANSWER_INACTIVE,
 	.on_head = on_head,
 	.on_body = exchange_collect,
 	.on_end = on_end,

@@ -71,8 +71,6 @@ static const struct {
 	{ ANSWER_RATE, 429, 429, "Retry-After: 1\r\n" },
 	{ ANSWER_OVERLOAD, 503, 503, "Retry-After: 1\r\n" },
 	{ ANSWER_FULL, 503, 500, "Retry-After: 30\r\n" },
-	{ ANSWER_DRAINING, 503, 400, "Retry-After: 2\r\n" },
-	{ ANSWER_INACTIVE, 503, 400, "Retry-After: 2\r\n" },
 	{ ANSWER_UNAVAILABLE, 503, 500, "Retry-After: 5\r\n" },
 	{ ANSWER_TIMEOUT, 503, 500, "Retry-After: 1\r\n" },
 	{ ANSWER_BUS_FAILED, 500, 500, NULL },

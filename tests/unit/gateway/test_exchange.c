@@ -278,11 +278,6 @@ static void reload(void)
 		d.worker.table = before;
 }
 
-static void drain(void)
-{
-	atomic_store(&d.gateway.draining, true);
-}
-
 static void store_fails(void)
 {
 	d.state = STORE_FAILED;
@@ -404,7 +399,7 @@ static void what_was_stored_is_answered_with_success_and_nothing_else_is(void **
 /* Each thing that can happen, at each step: one answer at most, none of them a success that is none, and nothing is left. */
 static void whatever_happens_whenever_it_does_a_request_ends(void **state)
 {
-	static void (*const happens[])(void) = { client_leaves, time_is_over, reload, drain, store_fails };
+	static void (*const happens[])(void) = { client_leaves, time_is_over, reload, store_fails };
 
 	(void)state;
 	for (size_t k = 0; k < ARRAY_LEN(requests); k++)
@@ -457,7 +452,7 @@ static void an_answer_comes_at_the_deadline_and_not_before(void **state)
 
 static void a_request_that_waits_for_an_errand_ends_however_that_does(void **state)
 {
-	static void (*const happens[])(void) = { nothing, client_leaves, time_is_over, reload, drain };
+	static void (*const happens[])(void) = { nothing, client_leaves, time_is_over, reload };
 	static const enum err errs[] = { E_OK, E_CANCELLED };
 
 	(void)state;

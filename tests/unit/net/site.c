@@ -156,7 +156,8 @@ struct http_limits site_limits(void)
 				     .head_ms = 10 * PATIENCE_S * 1000,
 				     .body_ms = 10 * PATIENCE_S * 1000,
 				     .idle_ms = 10 * PATIENCE_S * 1000,
-				     .write_ms = 10 * PATIENCE_S * 1000 };
+				     .write_ms = 10 * PATIENCE_S * 1000,
+				     .first_ms = 10 * PATIENCE_S * 1000 };
 }
 
 static void start_on(struct site *s, struct str host, const struct http_limits *limits, struct tls_server *tls)

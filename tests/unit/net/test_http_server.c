@@ -313,12 +313,14 @@ static void stopping_finishes_what_is_in_flight(void **state)
 	struct http_limits limits = site_limits();
 	struct site s;
 	char *heard;
+	int fresh;
 	int idle;
 	int held;
 	int half;
 
 	(void)state;
 	site_start(&s, &limits, NULL);
+	fresh = dial(&s);
 	idle = dial(&s);
 	held = dial(&s);
 	half = dial(&s);
@@ -330,6 +332,12 @@ static void stopping_finishes_what_is_in_flight(void **state)
 	site_wait(&s, &s.holding, 1);
 	site_stop(&s, /* now= */ false);
 	assert_true(hears_end(idle));
+	say(fresh, GET("/")); /* it has connected: perhaps it does so once only */
+	heard = hear_all(fresh);
+	assert_non_null(strstr(heard, "200 OK"));
+	assert_non_null(strstr(heard, "\r\nConnection: close\r\n"));
+	mem_free(heard);
+	close(fresh);
 	assert_int_equal(0, atomic_load(&s.stopped));
 	say(half, STR("llo"));
 	heard = hear_all(half);
@@ -342,6 +350,28 @@ static void stopping_finishes_what_is_in_flight(void **state)
 	close(held);
 	close(half);
 	close(idle);
+	site_wait(&s, &s.stopped, 1);
+	site_end(&s);
+}
+
+static void stopping_does_not_wait_for_who_says_nothing(void **state)
+{
+	struct http_limits limits = site_limits();
+	struct site s;
+	int asked;
+	int silent;
+
+	(void)state;
+	limits.first_ms = 50;
+	site_start(&s, &limits, NULL);
+	silent = dial(&s);
+	asked = dial(&s);
+	say(asked, GET("/"));
+	expect_answer(asked, "200 OK");
+	site_stop(&s, /* now= */ false);
+	assert_true(hears_end(silent));
+	close(silent);
+	close(asked);
 	site_wait(&s, &s.stopped, 1);
 	site_end(&s);
 }
@@ -507,6 +537,7 @@ int main(void)
 		cmocka_unit_test(one_address_cannot_take_all_connections),
 		cmocka_unit_test(one_address_is_the_same_on_the_sockets_of_either_family),
 		cmocka_unit_test(stopping_finishes_what_is_in_flight),
+		cmocka_unit_test(stopping_does_not_wait_for_who_says_nothing),
 		cmocka_unit_test(stopping_now_waits_for_nothing),
 		cmocka_unit_test(a_stopped_server_takes_no_connection),
 		cmocka_unit_test(running_out_of_memory_hurts_only_the_connection_it_hits),
