@@ -173,9 +173,10 @@ void session_compare(struct session *s)
 		return;
 	s->asked_at = s->now_ms;
 	/* Upstream keeps nothing over a restart: it is asked about each object once (facts 2.9). */
-	if (peer_speaks_upstream(s->peer) && !s->compared)
+	if (peer_speaks_upstream(s->peer) && !s->compared) {
 		err = ask_about_all(s);
-	s->compared = true;
+		s->compared = err == E_OK;
+	}
 	if (err == E_OK)
 		(void)ask_for_list(s); /* without memory or room: the next time */
 }

@@ -1283,6 +1283,30 @@ static void every_allocation_may_fail(void **state)
 	assert_true(n > 100);
 }
 
+/* A Go principal that knows nothing of a copy names it never, so that nobody else would bring it up. */
+static void what_was_not_asked_for_want_of_memory_is_asked_the_next_time(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct stage st;
+
+		stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
+		stage_put(&st, AT_SITE("x", "u1", ""));
+		stage_restart(&st);
+		mem_fail_at(++n);
+		stage_connect(&st);
+		count = mem_count();
+		mem_fail_at(0);
+		stage_run(&st, 50);
+		st.g.now += SESSION_DEFAULTS.resync_ms;
+		stage_expect_among(&st, "request-update site/web\n");
+		stage_end(&st);
+	} while (n <= count);
+	assert_true(n > 10);
+}
+
 static void a_session_that_cannot_be_made_whole_is_none(void **state)
 {
 	const struct mapping_principal principal = { .namespace = "argocd" };
@@ -1410,6 +1434,7 @@ int main(void)
 		cmocka_unit_test(who_answers_no_question_is_asked_about_everything_no_more),
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(what_was_not_asked_for_want_of_memory_is_asked_the_next_time),
 		cmocka_unit_test(a_session_that_cannot_be_made_whole_is_none),
 		cmocka_unit_test(what_could_not_be_offered_for_want_of_memory_is_due_by_itself),
 	};
