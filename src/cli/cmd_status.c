@@ -68,8 +68,7 @@ static enum err ask_store(const char *dir, struct buf *ret_json, struct why *why
 	return ret_json->err;
 }
 
-/* A gateway that was killed leaves its admin.json behind: nobody listens there. */
-static enum err ask(const char *dir, struct buf *ret_json, struct why *why)
+static enum err ask_process(const char *dir, struct buf *ret_json, struct why *why)
 {
 	struct gateway_client client;
 	enum err err = gateway_client_init(&client, dir, why);
@@ -77,6 +76,18 @@ static enum err ask(const char *dir, struct buf *ret_json, struct why *why)
 	if (err == E_OK)
 		err = gateway_client_call(&client, "GET", "/status", why, ret_json);
 	gateway_client_release(&client);
+	return err;
+}
+
+/* A gateway that was killed leaves its admin.json behind: nobody listens there. */
+static enum err ask(const char *dir, struct buf *ret_json, struct why *why)
+{
+	enum err err = ask_process(dir, ret_json, why);
+
+	if (err == E_IO || err == E_FORBIDDEN) { /* it ended before it answered, and another one may have begun */
+		buf_clear(ret_json);
+		err = ask_process(dir, ret_json, why);
+	}
 	if (err == E_NOT_FOUND || err == E_UNAVAILABLE)
 		err = ask_store(dir, ret_json, why);
 	return err;

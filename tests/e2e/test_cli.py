@@ -7,6 +7,7 @@ import pty
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -789,6 +790,21 @@ def test_status_without_a_gateway_reads_the_store(letters, tmp_path):
     assert json.loads(ok("status", "--json", "-D", letters))["store"]["events"] == 3
     done = run("status", "-D", tmp_path / "nothing")
     assert done.returncode == 1 and "there is no store in it" in done.stderr
+
+
+def test_a_gateway_that_ends_before_it_answers_runs_no_longer(letters):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (letters / "admin.json").write_text(json.dumps({"address": "http://127.0.0.1:%d" % server.getsockname()[1], "token": "t"}))
+
+        def end():
+            connection = server.accept()[0]
+            server.close()
+            connection.close()
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        assert "no gateway runs" in ok("status", "-D", letters)
+        thread.join()
 
 
 def test_a_gateway_that_does_not_like_the_token_is_said(gateway):
