@@ -138,12 +138,11 @@ static enum err dump(struct task *t, struct dump *d)
 
 	if (err != E_OK)
 		return err;
-	err = store_info(t->dir, &info, &t->why);
-	if (err == E_OK) {
+	if (store_info(t->dir, &info, NULL) == E_OK) { /* for the bar only: other tables may be damaged */
 		d->first = info.first;
 		t->bar.total = info.last - info.first + 1;
-		err = store_read(reader, &all, dump_row, d, &t->why);
 	}
+	err = store_read(reader, &all, dump_row, d, &t->why);
 	store_reader_close(reader);
 	return err;
 }

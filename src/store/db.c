@@ -28,6 +28,8 @@ enum err db_err(int rc)
 		return E_BUSY;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH:
 		return E_CORRUPT;
 	case SQLITE_CANTOPEN:
 		return E_NOT_FOUND;
@@ -45,6 +47,12 @@ static bool means_full(int number)
 	return number == ENOSPC || number == EDQUOT || number == EFBIG;
 }
 
+/* Our statements keep to what was read before. */
+static bool contradicts(int rc)
+{
+	return rc == SQLITE_CONSTRAINT || rc == SQLITE_MISMATCH;
+}
+
 /* The kernel's words where it had some: SQLite's own do not tell a missing file from a missing right. */
 static enum err why_system(struct db *db, struct why *why, const char *what, enum err err)
 {
@@ -56,6 +64,8 @@ static enum err why_system(struct db *db, struct why *why, const char *what, enu
 		err = E_FULL;
 	if (err == E_NOT_FOUND && (number == EACCES || number == EPERM))
 		err = E_FORBIDDEN;
+	if (contradicts(sqlite3_errcode(db->handle) & 0xff))
+		return why_set(why, err, "%s: what is stored contradicts itself: %s", what, sqlite3_errmsg(db->handle));
 	if (number && (err == E_IO || err == E_NOT_FOUND || err == E_FULL || err == E_FORBIDDEN))
 		return why_errno(why, err, number, "%s: %s", what, sqlite3_errmsg(db->handle));
 	return why_set(why, err, "%s: %s", what, sqlite3_errmsg(db->handle));

@@ -197,11 +197,15 @@ enum err positions_load(struct positions *p, struct db *db, uint64_t last, struc
 
 	pthread_mutex_lock(&p->lock);
 	while (err == E_OK && db_row(db, SQL_BUS_ALL)) {
+		bool is_whole = sqlite3_column_type(stmt, 0) == SQLITE_TEXT;
 		const char *bus = (const char *)sqlite3_column_text(stmt, 0);
 		uint64_t pos = (uint64_t)sqlite3_column_int64(stmt, 1);
 
-		err = bus ? load_one(p, db, bus, pos < last ? pos : last, why)
-			  : why_set(why, E_NOMEM, "read positions");
+		if (bus)
+			err = load_one(p, db, bus, pos < last ? pos : last, why);
+		else
+			err = is_whole ? why_set(why, E_NOMEM, "read positions")
+				       : why_set(why, E_CORRUPT, "table buses: a row without a name");
 	}
 	pthread_mutex_unlock(&p->lock);
 	end = db_done(db, SQL_BUS_ALL, err == E_OK ? why : NULL);

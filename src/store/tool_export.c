@@ -39,14 +39,15 @@ static enum err copy(struct db *from, struct db *to, const struct store_progress
 static enum err copy_to(struct db *from, const char *to, const struct store_progress *progress, struct why *why)
 {
 	struct db copy_db;
-	int64_t one = 0;
+	int64_t tables = 0;
 	enum err err = db_open(to, SQLITE_OPEN_READWRITE, 0, why, &copy_db);
 
 	if (err != E_OK)
 		return err;
 	err = db_exec(from, "BEGIN", why);
 	if (err == E_OK)
-		err = db_i64(from, "SELECT count(*) FROM buses", why, &one); /* the transaction begins to read */
+		err = db_i64(from, "SELECT count(*) FROM sqlite_schema", why,
+			     &tables); /* the transaction begins to read */
 	if (err == E_OK)
 		err = copy(from, &copy_db, progress, why);
 	db_close(&copy_db);

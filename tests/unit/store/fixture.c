@@ -75,7 +75,11 @@ static void on_stored(struct store_put *put)
 void waiting_start(struct waiting *w, struct store *s, struct store_row *rows, size_t count, bool *duplicates)
 {
 	*w = (struct waiting){
-		.put = { .rows = rows, .count = count, .duplicates = duplicates, .on_stored = on_stored },
+		.put = { .rows = rows,
+			 .count = count,
+			 .duplicates = duplicates,
+			 .why = &w->why,
+			 .on_stored = on_stored },
 	};
 	sem_init(&w->done, 0, 0);
 	store_put(s, &w->put);

@@ -36,6 +36,7 @@ void fixture_close(struct fixture *f);
 /* A request that can be waited for. */
 struct waiting {
 	struct store_put put;
+	struct why why;
 	sem_t done;
 };
 

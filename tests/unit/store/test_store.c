@@ -505,6 +505,47 @@ static void an_empty_file_is_new_only_when_nothing_was_stored(void **state)
 	open_ok(f);
 }
 
+/* In front of the text stand the types of the row's columns: the name becomes NULL, and its text that of the position. */
+static void take_name_of_bus(struct fixture *f, const char *bus)
+{
+	char path[100], *bytes = mem_alloc(LARGE), *name;
+	size_t n;
+	FILE *file;
+
+	beside(f, "spool.db", path);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	n = fread(bytes, 1, LARGE, file);
+	name = memmem(bytes, n, bus, strlen(bus));
+	assert_non_null(name);
+	assert_int_equal(fseek(file, name - bytes - 2, SEEK_SET), 0);
+	assert_int_equal(fputc(0, file), 0);
+	assert_true(fputc(13 + 2 * (int)strlen(bus), file) > 0);
+	assert_int_equal(fclose(file), 0);
+	mem_free(bytes);
+}
+
+static void what_contradicts_itself_is_said_as_damage(void **state)
+{
+	struct fixture *f = *state;
+	struct store_row row = fixture_row("a", NULL, "{}");
+	struct waiting w;
+
+	open_ok(f);
+	assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+	fixture_sql(f->dir,
+		    "INSERT INTO events SELECT pos + 1, stored_ms, route, id, key, kind, meta, data FROM events");
+	waiting_start(&w, f->store, &row, 1, NULL);
+	assert_int_equal(waiting_end(&w), E_UNAVAILABLE);
+	assert_non_null(strstr(w.why.text, "what is stored contradicts itself: UNIQUE constraint failed: events.pos"));
+	fixture_until(f, is_back);
+	store_set_forwarded(f->store, "the-only-bus", 1);
+	fixture_close(f);
+	take_name_of_bus(f, "the-only-bus");
+	assert_int_equal(fixture_open(f), E_CORRUPT);
+	assert_non_null(strstr(f->why.text, "table buses: a row without a name"));
+}
+
 /* Also what takes many groups. */
 static void what_waits_is_committed_by_close(void **state)
 {
@@ -550,6 +591,7 @@ int main(void)
 		T(sqlite3_shows_events_to_people),
 		T(a_log_that_is_taken_away_is_missed_and_loses_nothing),
 		T(a_store_without_its_file_is_missed_and_nobody_begins_a_new_one),
+		T(what_contradicts_itself_is_said_as_damage),
 		T(an_empty_file_is_new_only_when_nothing_was_stored),
 		T(a_reader_goes_on_in_the_new_log_or_file),
 		T(what_waits_is_committed_by_close),
