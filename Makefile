@@ -11,6 +11,8 @@ MESSAGES ?= 10000000
 
 RELEASE := build/release
 deps = $(if $(filter yes,$(DEPS)),scripts/install-deps $(1),:)
+# With sudo: the next make, without it, writes there as well.
+give_back = [ "$$(id -u)" -ne 0 ] || chown -R --reference=. build
 
 .DEFAULT_GOAL := build
 .PHONY: help build demo check sim bench lint format install uninstall fuzz coverage clean
@@ -54,10 +56,12 @@ install: ## installs under $(DESTDIR)$(PREFIX)
 	@$(call deps,build)
 	@scripts/configure release --prefix=$(PREFIX) --libdir=lib # where pkg-config and the loader look, with and without dpkg-dev
 	@DESTDIR=$(DESTDIR) meson install -C $(RELEASE)
+	@$(give_back)
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 uninstall: ## removes what the last install brought
 	@ninja -C $(RELEASE) uninstall
+	@$(give_back)
 
 fuzz: ## each fuzz target for SECONDS_EACH seconds (60)
 	@$(call deps,build test)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -198,6 +199,21 @@ def test_a_library_that_is_loaded_and_let_go_leaves_nothing(stage, tmp_path):
     build(tmp_path / "app", *pkg_config(stage, "--cflags"))
     out = subprocess.run([tmp_path / "app", libdir(stage) / "libholdfast.so.0", tmp_path / "data"], check=True, capture_output=True)
     assert out.stdout == b"" and out.stderr == b""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root")
+def test_what_root_builds_for_an_install_stays_the_owners_of_the_tree(tmp_path):
+    """`sudo make install` in a user's tree: else the user's next make ends with "Error writing to build log"."""
+    (tmp_path / "scripts").mkdir()
+    for words, path in [("mkdir -p build/release", "scripts/configure"), ("touch build/release/.ninja_log", "meson")]:
+        (tmp_path / path).write_text(f"#!/bin/sh\n{words}\n")
+        (tmp_path / path).chmod(0o755)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.chown(tmp_path, 54321, 54322)
+    subprocess.run(["make", "install", "DEPS=no", f"DESTDIR={tmp_path}"], cwd=tmp_path, check=True, timeout=90,
+                   env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    for path in ("build", "build/release/.ninja_log"):
+        assert ((tmp_path / path).stat().st_uid, (tmp_path / path).stat().st_gid) == (54321, 54322)
 
 
 def test_nothing_that_was_installed_is_left(stage):
