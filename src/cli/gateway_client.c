@@ -23,8 +23,11 @@ static enum err read_file(const char *path, char *ret_text, struct why *why)
 
 	if (fd < 0 && errno == ENOENT)
 		return why_set(why, E_NOT_FOUND, "no holdfast runs there: %s is missing", path);
+	if (fd < 0 && errno == EACCES)
+		return why_set(why, E_FORBIDDEN, "read %s: this user may not: use sudo, or the user of the service",
+			       path);
 	if (fd < 0)
-		return why_errno(why, errno == EACCES ? E_FORBIDDEN : E_IO, errno, "read %s", path);
+		return why_errno(why, E_IO, errno, "read %s", path);
 	n = read(fd, ret_text, FILE_MAX_BYTES - 1);
 	(void)close(fd);
 	if (n < 0)

@@ -873,6 +873,30 @@ def test_replay_sends_a_range_and_says_how_much(data, jetstream, gateway):
     assert ok(*words, "--from", "1", "--to", "1h") == "nothing to send: the range is empty\n"
 
 
+def test_what_a_damaged_store_holds_is_sent_as_the_guide_says(filler, jetstream):
+    server, bus = jetstream
+    f = filler()
+    f.tell("fill 2000 300")
+    f.close()
+    with contextlib.closing(sqlite3.connect(f.dir / "spool.db")) as db:
+        page, = db.execute("SELECT pageno FROM dbstat WHERE name = 'events' AND pagetype = 'leaf' ORDER BY path LIMIT 1 OFFSET 9").fetchone()
+    with (f.dir / "spool.db").open("r+b") as file:
+        file.seek((page - 1) * 16384)
+        file.write(b"broken")
+    words = ["replay", "-f", bus, "-D", f.dir, "--log-level", "error"]
+    failed = run(*words, "--from", "1")
+    n = int(re.search(r"events behind position (\d+): ", failed.stderr)[1])
+    assert failed.returncode == 1 and f"{n} sent" in failed.stderr
+    guide = (ROOT / "docs/guide/operation.md").read_text()
+    steps = re.search(r"```sh\n(from=.*?)```", guide, re.DOTALL)[1]
+    steps = steps.replace("N + 1", f"{n} + 1").replace("sudo holdfast", str(HOLDFAST)).replace("/var/lib/holdfast.old", str(f.dir))
+    found = int(subprocess.run(["sh", "-c", steps + "echo $from"], check=True, capture_output=True, text=True).stdout.split()[-1])
+    assert n < found < n + 100
+    assert f"sent {2001 - found} of positions {found} to 2000" in ok(*words, "--from", str(found))
+    with Nats(server.port) as client:
+        assert len(client.messages()) == n + 2001 - found
+
+
 @pytest.mark.parametrize("first, last", [("3", "2"), ("start", "start"), ("2h", "start"), ("1h", "2h"), ("1h", "1h"), ("1", "0")])
 def test_a_range_that_can_hold_nothing_is_a_usage_error(jetstream, first, last):
     done = run("replay", "-f", jetstream[1], "--from", first, "--to", last)
