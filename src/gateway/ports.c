@@ -93,25 +93,6 @@ static bool is_open(const struct ports *p, uint16_t port)
 	return false;
 }
 
-static bool was_ours(const struct ports *p, uint16_t port)
-{
-	return p->ours[port / 8] & 1u << port % 8;
-}
-
-/*
- * The workers share a port, and the kernel would let a second gateway of the same user share it too: it would get half of
- * the requests. A socket that does not share shows whether somebody else is there.
- */
-static enum err check_free(uint16_t port, struct why *why)
-{
-	int fd;
-	enum err err = listen_open(STR(""), port, /* share= */ false, why, &fd);
-
-	if (err == E_OK)
-		close(fd);
-	return err;
-}
-
 static int inherited_fd(const struct ports *p, uint16_t port)
 {
 	for (size_t i = 0; i < p->inherited_count; i++)
@@ -120,10 +101,27 @@ static int inherited_fd(const struct ports *p, uint16_t port)
 	return -1;
 }
 
-static enum err open_socket(const struct ports *p, uint16_t port, struct why *why, int *ret_fd)
+/*
+ * The workers share a port, and the kernel would let a second gateway of the same user share it too: it would get half of
+ * the requests. So the first socket takes it alone. Only one of ours may be there still, which has not been closed yet.
+ */
+static enum err open_first(uint16_t port, struct why *why, int *ret_fd)
+{
+	enum err err = listen_open(STR(""), port, /* share= */ false, why, ret_fd);
+
+	if (err != E_OK)
+		err = listen_open(STR(""), port, listen_is_ours(port), why, ret_fd);
+	if (err == E_OK)
+		listen_share(*ret_fd);
+	return err;
+}
+
+static enum err open_socket(const struct ports *p, uint16_t port, bool first, struct why *why, int *ret_fd)
 {
 	int from = inherited_fd(p, port), fd;
 
+	if (from < 0 && first)
+		return open_first(port, why, ret_fd);
 	if (from < 0)
 		return listen_open(STR(""), port, /* share= */ true, why, ret_fd);
 	fd = fcntl(from, F_DUPFD_CLOEXEC, 3);
@@ -174,13 +172,11 @@ static enum err prepare_port(struct ports *p, const struct route_port *port, str
 			return why->err;
 		tls = p->tls;
 	}
-	if (!open && !was_ours(p, port->port) && inherited_fd(p, port->port) < 0 && check_free(port->port, why) != E_OK)
-		return why->err;
 	for (size_t w = 0; w < workers; w++) {
 		struct worker_port *to = &updates[w]->ports[updates[w]->port_count];
 
 		*to = (struct worker_port){ .port = port->port, .fd = -1, .tls = port->tls ? tls->server : NULL };
-		if (!open && open_socket(p, port->port, why, &to->fd) != E_OK)
+		if (!open && open_socket(p, port->port, /* first= */ w == 0, why, &to->fd) != E_OK)
 			return why->err;
 		updates[w]->port_count++;
 	}
@@ -239,12 +235,8 @@ void ports_commit(struct ports *p, const struct route_table *table)
 	mem_free(p->open);
 	p->open = TAKE(p->next);
 	p->open_count = table->port_count;
-	for (size_t i = 0; i < table->port_count; i++) {
-		uint16_t port = table->ports[i].port;
-
-		p->open[i] = port;
-		p->ours[port / 8] |= (unsigned char)(1u << port % 8);
-	}
+	for (size_t i = 0; i < table->port_count; i++)
+		p->open[i] = table->ports[i].port;
 	/* The newest of a port stands first in the list; what stands behind it serves only old connections. */
 	for (struct port_tls *t = p->tls; t; t = t->next) {
 		const struct route_port *port = route_table_port(table, t->port);

@@ -27,8 +27,7 @@ struct ports {
 	struct port_tls *tls;
 	uint16_t *open; /* the ports the workers listen on */
 	size_t open_count;
-	uint16_t *next;                /* the same of what is prepared */
-	unsigned char ours[65536 / 8]; /* a bit for each port that was ever open: its sockets may still be closing */
+	uint16_t *next; /* the same of what is prepared */
 	struct listen_inherited inherited[PORTS_INHERITED_MAX];
 	size_t inherited_count;
 };

@@ -1,7 +1,9 @@
 #include "net/listen.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -122,6 +124,14 @@ enum err listen_open(struct str host, uint16_t port, bool share, struct why *why
 	return open_host(name, port, share, why, ret_fd);
 }
 
+void listen_share(int fd)
+{
+	const int on = 1;
+
+	/* Without it the next one is refused. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
 uint16_t listen_port(int fd)
 {
 	struct sockaddr_storage at = { 0 };
@@ -134,6 +144,34 @@ uint16_t listen_port(int fd)
 	if (at.ss_family == AF_INET6)
 		return ntohs(((const struct sockaddr_in6 *)&at)->sin6_port);
 	return 0;
+}
+
+static int option_of(int fd, int name)
+{
+	int value = 0;
+	socklen_t n = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &n) == 0 ? value : 0;
+}
+
+static bool is_listening(int fd)
+{
+	return option_of(fd, SO_ACCEPTCONN) && option_of(fd, SO_TYPE) == SOCK_STREAM;
+}
+
+bool listen_is_ours(uint16_t port)
+{
+	DIR *fds = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	bool found = false;
+	uint64_t fd;
+
+	while (fds && !found && (entry = readdir(fds)))
+		found = str_to_u64(str_of(entry->d_name), INT_MAX, &fd) && is_listening((int)fd) &&
+			listen_port((int)fd) == port;
+	if (fds)
+		(void)closedir(fds);
+	return found;
 }
 
 /* How many descriptors were passed to this very process; 0: none, or to another one. */
@@ -151,12 +189,7 @@ static size_t inherited_count(void)
 
 static enum err take_inherited(int fd, struct str name, struct why *why, struct listen_inherited *ret_fd)
 {
-	int listening = 0;
-	int type = 0;
-	socklen_t n = sizeof(int);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &n) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) < 0 || !listening || type != SOCK_STREAM)
+	if (!is_listening(fd))
 		return why_set(why, E_CONFIG, "descriptor %d from systemd is no listening stream socket", fd);
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return why_errno(why, E_CONFIG, errno, "descriptor %d from systemd", fd);

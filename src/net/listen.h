@@ -17,11 +17,17 @@
 #define LISTEN_NAME_MAX 256
 
 /*
- * Bind and listen. `host` empty: all addresses, IPv6 and IPv4 in one socket. `port` 0: any free one. With `share` several
- * sockets may listen on the same port (SO_REUSEPORT) and the kernel spreads connections over them: all of them must
- * be asked for that way.
+ * Bind and listen. `host` empty: all addresses, IPv6 and IPv4 in one socket. `port` 0: any free one. With `share` others of
+ * this user may listen on the same port (SO_REUSEPORT), and the kernel spreads connections over them: all of them must be asked
+ * for that way, or be shared since.
  */
 enum err listen_open(struct str host, uint16_t port, bool share, struct why *why, int *ret_fd);
+
+/* Sockets that share may join this one from now on. It has the port alone until then, so nobody else has it. */
+void listen_share(int fd);
+
+/* Does a socket of this process listen on `port`? */
+bool listen_is_ours(uint16_t port);
 
 /* The port `fd` is bound to; 0: not a bound IP socket. */
 uint16_t listen_port(int fd);

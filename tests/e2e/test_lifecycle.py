@@ -337,6 +337,20 @@ def test_two_gateways_never_share_a_port(served, gateway):
     assert all(status_of(served, "/hook") == 200 for _ in range(8))
 
 
+def test_a_port_that_was_given_up_is_not_shared_with_who_has_it_now(served, gateway, free_port):
+    g, port = served, free_port()
+    assert reload(g, with_route(g, "more", port)) == (1, 0)
+    assert reload(g, g.first) == (2, 0)
+    wait_until(lambda: refuses(port), "the port is closed")
+    other = gateway(name="other")
+    other.file.write_text(other.file.read_text().replace(f'"{other.port}"', f'"{port}"'))
+    other.start()
+    assert reload(g, with_route(g, "more", port)) == (2, 1)
+    assert all(status_of(g, "/hook", port) == 200 for _ in range(8)), "all reach the other"
+    assert other.process.stop() == 0
+    assert reload(g, with_route(g, "more", port)) == (3, 1)
+
+
 def test_another_certificate_file_resets_nobody_who_connects_meanwhile(gateway, tmp_path):
     for name in ("one", "two"):
         secret = tmp_path / "secrets" / name

@@ -95,6 +95,26 @@ static void a_port_is_shared_only_when_all_ask_for_it(void **state)
 	close(fds[1]);
 }
 
+static void who_has_a_port_alone_may_share_it_later(void **state)
+{
+	struct why why;
+	uint16_t port;
+	int first;
+	int second;
+	int none;
+
+	(void)state;
+	assert_int_equal(E_OK, listen_open(STR("127.0.0.1"), 0, false, &why, &first));
+	port = listen_port(first);
+	listen_share(first);
+	assert_int_equal(E_OK, listen_open(STR("127.0.0.1"), port, true, &why, &second));
+	assert_int_equal(E_UNAVAILABLE, listen_open(STR("127.0.0.1"), port, false, &why, &none));
+	close(first);
+	assert_true(listen_is_ours(port));
+	close(second);
+	assert_false(listen_is_ours(port));
+}
+
 static void what_cannot_be_listened_on_is_named(void **state)
 {
 	struct why why = { 0 };
@@ -227,6 +247,7 @@ int main(void)
 		cmocka_unit_test(no_host_means_both_families),
 		cmocka_unit_test(a_host_is_one_address),
 		cmocka_unit_test(a_port_is_shared_only_when_all_ask_for_it),
+		cmocka_unit_test(who_has_a_port_alone_may_share_it_later),
 		cmocka_unit_test(what_cannot_be_listened_on_is_named),
 		cmocka_unit_test(no_descriptor_is_taken_that_was_not_passed_to_us),
 		cmocka_unit_test(sockets_from_systemd_are_taken_with_their_names),
