@@ -41,6 +41,7 @@ struct js_link {
 	_Atomic bool want_write;  /* the library holds bytes to send */
 	_Atomic bool detached;    /* the library gave the connection up */
 	_Atomic bool ready;       /* supervisor: may be published to */
+	struct trouble said;      /* io: what the server said against us */
 	_Atomic uint64_t busy_ms; /* io: since when it is inside the library; 0: it is not */
 	bool polling_out;         /* io: epoll also waits for room to write */
 	bool is_up;               /* under js->lock: the io thread has seen `ready` */

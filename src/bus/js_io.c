@@ -94,8 +94,10 @@ static void use_link(struct jetstream *js, bool readable)
 	struct js_link *link = js->link;
 
 	atomic_store(&link->busy_ms, clock_mono_ms());
-	if (readable)
+	if (readable) {
 		natsConnection_ProcessReadEvent(atomic_load(&link->nc));
+		js_said_by_server(atomic_load(&link->nc), &link->said);
+	}
 	js_take_acks(js);
 	follow(js);
 	do {
@@ -137,11 +139,13 @@ static void expire(struct jetstream *js, uint64_t now_ms)
 	struct window_slot *slot;
 
 	while ((slot = window_due(&js->window, now_ms))) {
-		struct str said = js->link ? js_said_by_server(atomic_load(&js->link->nc)) : (struct str){ 0 };
+		CLEANUP(buf_release) struct buf said = { 0 };
 
+		if (js->link)
+			trouble_write(&js->link->said, &said);
 		js_finish(js, slot,
 			  why_set(&slot->publish->why, E_TIMEOUT, "no ack in %u ms%s%.*s", slot->publish->timeout_ms,
-				  said.n ? "; the server said: " : "", STR_ARG(said)));
+				  said.n ? "; the server said: " : "", STR_ARG(buf_view(&said))));
 	}
 }
 

@@ -69,6 +69,7 @@ static void link_free(struct js_link *link)
 	natsConnection_Destroy(nc);
 	if (link->fd >= 0)
 		(void)close(link->fd);
+	trouble_release(&link->said);
 	mem_free(link->inbox);
 	mem_free(link);
 }
@@ -134,6 +135,7 @@ static struct js_link *link_new(struct jetstream *js, bool tls)
 	link->js = js;
 	link->fd = -1;
 	link->tls = tls;
+	trouble_init(&link->said);
 	return link;
 }
 
@@ -160,7 +162,7 @@ enum err js_link_connect(struct jetstream *js, const struct server *server, stru
 		return err;
 	link = link_new(js, js_options_tls(&js->config, server));
 	if (!link || natsOptions_SetEventLoop(o, link, on_attach, on_read, on_write, on_detach)) {
-		mem_free(link);
+		link_free(link);
 		return why_set(why, E_NOMEM, "connect");
 	}
 	s = connect_within(js, &nc, o);

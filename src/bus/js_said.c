@@ -24,12 +24,14 @@ static struct str without_inbox(struct str text)
 	return at ? str_sub(text, 0, (size_t)(at - text.p) + inbox.n) : text;
 }
 
-struct str js_said_by_server(natsConnection *nc)
+void js_said_by_server(natsConnection *nc, struct trouble *said)
 {
 	const char *text = NULL;
+	struct why why = { 0 };
 
 	/* That a user may not ask how the server syncs is usual, and no reason for anything else. */
 	if (natsConnection_GetLastError(nc, &text) == NATS_OK || !text || strstr(text, JS_SYNC_SUBJECT))
-		return (struct str){ 0 };
-	return without_inbox(str_of(text));
+		return;
+	(void)why_set(&why, E_UNAVAILABLE, "%.*s", STR_ARG(without_inbox(str_of(text))));
+	(void)trouble_set(said, &why);
 }

@@ -23,21 +23,23 @@ static enum err context(natsConnection *nc, jsCtx **ret_js, struct why *why)
 	return E_OK;
 }
 
-static enum err explain(natsConnection *nc, natsStatus s, jsErrCode code, const char *what, struct why *why)
+static enum err explain(struct trouble *said, natsStatus s, jsErrCode code, const char *what, struct why *why)
 {
-	struct str said = js_said_by_server(nc);
+	CLEANUP(buf_release) struct buf text = { 0 };
 
+	trouble_write(said, &text);
 	if (s == NATS_NO_RESPONDERS || code == JSNotEnabledErr || code == JSNotEnabledForAccountErr)
 		return why_set(why, E_UNAVAILABLE,
 			       "%s: JetStream is not enabled on the server, or not for this account", what);
 	if (code)
 		return why_set(why, E_UNAVAILABLE, "%s: %.200s (%d)", what, js_said_by_library(s), (int)code);
-	if (s == NATS_TIMEOUT && said.n) /* a user without the permission gets no other answer */
-		return why_set(why, E_UNAVAILABLE, "%s: no answer; the server said: %.*s", what, STR_ARG(said));
+	if (s == NATS_TIMEOUT && text.n) /* a user without the permission gets no other answer */
+		return why_set(why, E_UNAVAILABLE, "%s: no answer; the server said: %.*s", what,
+			       STR_ARG(buf_view(&text)));
 	return why_set(why, E_UNAVAILABLE, "%s: %s", what, natsStatus_GetText(s));
 }
 
-enum err js_stream_check(natsConnection *nc, struct why *why)
+enum err js_stream_check(natsConnection *nc, struct trouble *said, struct why *why)
 {
 	CLEANUP(free_context) jsCtx *js = NULL;
 	jsStreamInfo *info = NULL;
@@ -53,10 +55,11 @@ enum err js_stream_check(natsConnection *nc, struct why *why)
 		return E_OK;
 	if (code == JSStreamNotFoundErr || (s == NATS_NOT_FOUND && !code))
 		return why_set(why, E_NOT_FOUND, "there is no stream \"%s\"", SUBJECT_STREAM);
-	return explain(nc, s, code, "look for the stream \"" SUBJECT_STREAM "\"", why);
+	return explain(said, s, code, "look for the stream \"" SUBJECT_STREAM "\"", why);
 }
 
-enum err js_stream_create(natsConnection *nc, const struct jetstream_config *config, struct why *why)
+enum err js_stream_create(natsConnection *nc, const struct jetstream_config *config, struct trouble *said,
+			  struct why *why)
 {
 	CLEANUP(free_context) jsCtx *js = NULL;
 	const char *subjects[] = { SUBJECT_ALL };
@@ -87,5 +90,5 @@ enum err js_stream_create(natsConnection *nc, const struct jetstream_config *con
 	s = js_AddStream(NULL, js, &stream, NULL, &code);
 	if (s == NATS_OK || code == JSStreamNameExistErr)
 		return E_OK;
-	return explain(nc, s, code, "create the stream \"" SUBJECT_STREAM "\"", why);
+	return explain(said, s, code, "create the stream \"" SUBJECT_STREAM "\"", why);
 }

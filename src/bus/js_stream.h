@@ -11,8 +11,11 @@
 #include <nats/nats.h>
 
 #include "bus/jetstream.h"
+#include "bus/trouble.h"
 
-enum err js_stream_check(natsConnection *nc, struct why *why);
+/* `said`: what the server says against us meanwhile. */
+enum err js_stream_check(natsConnection *nc, struct trouble *said, struct why *why);
 
 /* Somebody else's creating it meanwhile is success. */
-enum err js_stream_create(natsConnection *nc, const struct jetstream_config *config, struct why *why);
+enum err js_stream_create(natsConnection *nc, const struct jetstream_config *config, struct trouble *said,
+			  struct why *why);

@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "bus/js_bus.h"
-#include "bus/js_said.h"
 #include "bus/js_stream.h"
 #include "bus/js_sync.h"
 #include "bus/subject.h"
@@ -65,11 +64,11 @@ void js_supervisor_recheck(struct jetstream *js)
 static enum err ensure_stream(struct jetstream *js, struct js_link *link, struct why *why)
 {
 	natsConnection *nc = atomic_load(&link->nc);
-	enum err err = js_stream_check(nc, why);
+	enum err err = js_stream_check(nc, &link->said, why);
 
 	if (err != E_NOT_FOUND)
 		return err;
-	err = js_stream_create(nc, &js->config, why);
+	err = js_stream_create(nc, &js->config, &link->said, why);
 	if (!err)
 		log_info("bus", "stream created", LOG_S("stream", SUBJECT_STREAM), LOG_S("subjects", SUBJECT_ALL));
 	return err;
@@ -191,7 +190,7 @@ static void resume(struct jetstream *js, struct js_link *link)
  */
 static enum err check_stream(struct jetstream *js, struct js_link *link, struct why *why)
 {
-	enum err err = js_stream_check(atomic_load(&link->nc), why);
+	enum err err = js_stream_check(atomic_load(&link->nc), &link->said, why);
 
 	if (err != E_NOT_FOUND)
 		return E_OK;
@@ -282,13 +281,14 @@ static enum err attend(struct jetstream *js, struct js_link *link, struct why *w
 
 static void live(struct jetstream *js, struct js_link *link)
 {
+	CLEANUP(buf_release) struct buf said = { 0 };
 	struct why why = { 0 };
 
 	resume(js, link);
 	if (attend(js, link, &why) == E_OK)
 		return;
-	log_warn("bus", "connection lost; connecting again", LOG_WHY(&why),
-		 LOG_STRN("said", js_said_by_server(atomic_load(&link->nc))));
+	trouble_write(&link->said, &said);
+	log_warn("bus", "connection lost; connecting again", LOG_WHY(&why), LOG_STRN("said", buf_view(&said)));
 }
 
 /* The one signal that this thread takes: it ends a system call that lasts too long (js_io.c). */
