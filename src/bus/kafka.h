@@ -5,7 +5,8 @@
  *           report or by its timeout. Nothing is kept back while the brokers are away: publishes are refused, and a new
  *           producer is made for ever, with backoff and jitter; files are read anew each time. One log line per state change.
  * Order     per key, which is the route, as long as the partitioner keeps a key in one partition. After an event of a route was
- *           not taken, the route is refused until what was behind it has come back: no later event overtakes it.
+ *           not taken, the route is refused until what was behind it has come back. One that the broker refuses for good may be
+ *           overtaken by what the producer had before the refusal was heard: it numbers anew, and sends that at once.
  * Errors    E_LIMIT       over message_max, or refused by the broker as too large when it came alone
  *           E_MALFORMED   refused by the broker as no record it can keep, when it came alone
  *           E_UNAVAILABLE not connected, in_flight reached, the route is held, or any other refusal
