@@ -63,8 +63,10 @@ static bool write_file(struct batch *b, struct directory_job *job, int which, en
 	directory_file_name(job->key.name, part, f->name);
 	(void)snprintf(f->temp, sizeof(f->temp), TEMP_PREFIX "%s-%lu" TEMP_SUFFIX, b->token,
 		       atomic_fetch_add(&counter, 1));
-	if (disk_write(job->dir->fd, f->temp, buf_view(text), mode_of(job, old), &job->why, &f->fd) != E_OK)
+	if (disk_write(job->dir->fd, f->temp, buf_view(text), mode_of(job, old), &job->why, &f->fd) != E_OK) {
+		why_add(&job->why, "write %s/%s/%s", job->key.namespace, object_kind_name(job->key.kind), f->name);
 		return job_fail(job);
+	}
 	f->wanted = true;
 	return true;
 }

@@ -383,6 +383,22 @@ static rlim_t limit_files(rlim_t bytes)
 	return old;
 }
 
+static void a_write_that_fails_names_the_file(void **state)
+{
+	struct directory_fixture *f = started();
+	struct directory_request r;
+	rlim_t old;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	old = limit_files(16);
+	directory_begin(f, &r, BACKEND_PUT, directory_object("a", 1, ""), NULL, NULL);
+	assert_int_not_equal(directory_end(&r), E_OK);
+	(void)limit_files(old);
+	assert_non_null(strstr(r.w.why.text, "write n/Application/a.yaml: "));
+	directory_free(f);
+}
+
 static bool has(struct directory_fixture *f, const char *text)
 {
 	return f->log.n && strstr(buf_cstr(&f->log), text);
@@ -475,6 +491,7 @@ int main(void)
 		cmocka_unit_test(what_a_person_takes_away_takes_its_status_with_it),
 		cmocka_unit_test(writes_may_come_before_the_start),
 		cmocka_unit_test(what_cannot_be_written_is_refused_with_its_reason),
+		cmocka_unit_test(a_write_that_fails_names_the_file),
 		cmocka_unit_test(a_full_ledger_fails_the_write_and_catches_up),
 		cmocka_unit_test(closing_ends_what_is_under_way),
 		cmocka_unit_test(each_allocation_may_fail),
