@@ -42,7 +42,7 @@ struct js_link {
 	_Atomic bool detached;    /* the library gave the connection up */
 	_Atomic bool ready;       /* supervisor: may be published to */
 	struct trouble said;      /* io: what the server said against us */
-	_Atomic uint64_t busy_ms; /* io: since when it is inside the library; 0: it is not */
+	_Atomic uint64_t busy_ms; /* io: since when the library reads or writes; 0: it does not */
 	bool polling_out;         /* io: epoll also waits for room to write */
 	bool is_up;               /* under js->lock: the io thread has seen `ready` */
 	bool gone;                /* under js->lock: the io thread is done with it */

@@ -78,14 +78,21 @@ static void poll_for_room(struct jetstream *js, bool on)
 		js->link->polling_out = on;
 }
 
+/* A read or a write of the library: only this can be stuck. What is done with answers takes its time on a busy machine. */
+static void process(struct js_link *link, void (*event)(natsConnection *nc))
+{
+	atomic_store(&link->busy_ms, clock_mono_ms());
+	event(atomic_load(&link->nc));
+	atomic_store(&link->busy_ms, 0);
+}
+
 static void flush(struct jetstream *js)
 {
 	struct js_link *link = js->link;
-	natsConnection *nc = atomic_load(&link->nc);
 
 	/* Without bytes to write the library would take the 0 of send(2) for a closed connection. */
-	if (atomic_load(&link->want_write) && natsConnection_Buffered(nc) > 0)
-		natsConnection_ProcessWriteEvent(nc);
+	if (atomic_load(&link->want_write) && natsConnection_Buffered(atomic_load(&link->nc)) > 0)
+		process(link, natsConnection_ProcessWriteEvent);
 	poll_for_room(js, atomic_load(&link->want_write));
 }
 
@@ -93,9 +100,8 @@ static void use_link(struct jetstream *js, bool readable)
 {
 	struct js_link *link = js->link;
 
-	atomic_store(&link->busy_ms, clock_mono_ms());
 	if (readable) {
-		natsConnection_ProcessReadEvent(atomic_load(&link->nc));
+		process(link, natsConnection_ProcessReadEvent);
 		js_said_by_server(atomic_load(&link->nc), &link->said);
 	}
 	js_take_acks(js);
@@ -105,7 +111,6 @@ static void use_link(struct jetstream *js, bool readable)
 			js_send_unsent(js);
 		flush(js);
 	} while (js->window.unsent.first && js_is_up(js) && !atomic_load(&link->want_write));
-	atomic_store(&link->busy_ms, 0);
 	if (atomic_load(&link->detached))
 		lose(js);
 }

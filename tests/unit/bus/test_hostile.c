@@ -2,6 +2,8 @@
 #include "peer.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -484,6 +486,46 @@ static void a_server_that_stops_reading_in_tls_times_publishes_out(void **state)
 	nats_free(nats);
 }
 
+struct long_answer {
+	struct bus_publish publish;
+	sem_t done;
+};
+
+static void take_long(struct bus_publish *p)
+{
+	poll(NULL, 0, 2500); /* longer than the library may be stuck in TLS */
+	sem_post(&CONTAINER_OF(p, struct long_answer, publish)->done);
+}
+
+/* On a busy machine it may take its time: that is none of the server. */
+static void what_is_done_with_an_answer_costs_no_connection(void **state)
+{
+	struct nats *nats = tls_server(false);
+	struct peer peer;
+	struct long_answer a = { .publish = { .source = STR("a"),
+					      .name = STR("b"),
+					      .msg_id = STR("1"),
+					      .payload = STR("{}"),
+					      .timeout_ms = DEADLINE_MS,
+					      .on_done = take_long } };
+
+	(void)state;
+	sem_init(&a.done, 0, 0);
+	peer_init(&peer, nats->url);
+	peer.config.tls = (struct tls_client_config){ .configured = true, .insecure_skip_verify = true };
+	assert_int_equal(peer_open(&peer), E_OK);
+	assert_true(peer_wait(&peer, BUS_UP, DEADLINE_MS));
+	peer.bus->ops->publish(peer.bus, &a.publish);
+	while (sem_wait(&a.done) != 0)
+		;
+	assert_int_equal(a.publish.err, E_OK);
+	assert_int_equal(publish_one(peer.bus, "a", "b", "2", 10, DEADLINE_MS, NULL, NULL), E_OK);
+	assert_int_equal(peer.ups, 1);
+	peer_release(&peer);
+	nats_free(nats);
+	sem_destroy(&a.done);
+}
+
 /* ---- the sync policy ------------------------------------------------------------------------------------------------- */
 
 /* False: it listens no more. */
@@ -596,6 +638,7 @@ int main(void)
 		cmocka_unit_test(tls_is_never_given_up_when_it_is_configured),
 		cmocka_unit_test(tls_connects_to_whom_it_should_and_to_nobody_else),
 		cmocka_unit_test(a_server_that_stops_reading_in_tls_times_publishes_out),
+		cmocka_unit_test(what_is_done_with_an_answer_costs_no_connection),
 		cmocka_unit_test(pages_of_the_monitoring_port_are_read_or_refused),
 		cmocka_unit_test(strict_accepts_a_server_that_says_it_syncs),
 	};
