@@ -1,5 +1,6 @@
 #include "net/systemd.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,9 @@ static bool notify(const char *lines, int flags)
 	if (fd < 0)
 		return false;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	sent = sendto(fd, text.p, text.n, flags | MSG_NOSIGNAL, (const struct sockaddr *)&at, n);
+	do
+		sent = sendto(fd, text.p, text.n, flags | MSG_NOSIGNAL, (const struct sockaddr *)&at, n);
+	while (sent < 0 && errno == EINTR);
 	close(fd);
 	return sent >= 0;
 }

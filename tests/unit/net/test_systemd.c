@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -27,6 +28,21 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	assert_int_equal(SO_SNDTIMEO, name);
 	assert_int_equal(5, patience->tv_sec);
 	return __real_setsockopt(fd, level, name, &none, n);
+}
+
+static bool interrupt;
+
+ssize_t __real_sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *at, socklen_t n);
+ssize_t __wrap_sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *at, socklen_t n);
+
+/* With a patience a signal ends the wait, also one whose handler wants it to go on (signal(7)). */
+ssize_t __wrap_sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *at, socklen_t n)
+{
+	if (!interrupt)
+		return __real_sendto(fd, bytes, size, flags, at, n);
+	interrupt = false;
+	errno = EINTR;
+	return -1;
 }
 
 /* The service manager's end: a socket at `path`, which is announced. "@" is the abstract namespace. */
@@ -157,6 +173,23 @@ static void a_manager_that_does_not_read_holds_nobody_up(void **state)
 	close(fd);
 }
 
+static void a_signal_takes_no_message_away(void **state)
+{
+	char path[64];
+	char text[64];
+	int fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "@holdfast-signal-%d", (int)getpid());
+	fd = manager(path);
+	interrupt = true;
+	assert_true(systemd_stopping());
+	assert_false(interrupt);
+	heard(fd, text, sizeof(text));
+	assert_string_equal("STOPPING=1", text);
+	close(fd);
+}
+
 static void the_watchdog_is_fed_twice_as_often_as_asked(void **state)
 {
 	char own[16];
@@ -188,6 +221,7 @@ int main(void)
 		cmocka_unit_test(a_socket_in_the_file_system_works_too),
 		cmocka_unit_test(nobody_to_tell_is_no_error_but_a_bad_address_is),
 		cmocka_unit_test(a_manager_that_does_not_read_holds_nobody_up),
+		cmocka_unit_test(a_signal_takes_no_message_away),
 		cmocka_unit_test(the_watchdog_is_fed_twice_as_often_as_asked),
 	};
 
