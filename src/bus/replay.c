@@ -160,7 +160,7 @@ static enum err run(struct batch *b, struct store_reader *reader, struct bus *bu
 	for (;;) {
 		batch_clear(b);
 		err = read_batch(b, reader, &query, why);
-		if (err || b->n == 0)
+		if (b->n == 0 || (err && err != E_CORRUPT)) /* what stands in front of damage goes first */
 			return err;
 		err = send_batch(b, bus, why);
 		if (err)

@@ -873,8 +873,7 @@ def test_replay_sends_a_range_and_says_how_much(data, jetstream, gateway):
     assert ok(*words, "--from", "1", "--to", "1h") == "nothing to send: the range is empty\n"
 
 
-def test_what_a_damaged_store_holds_is_sent_as_the_guide_says(filler, jetstream):
-    server, bus = jetstream
+def test_what_a_damaged_store_holds_is_sent_as_the_guide_says(filler, jetstream, gateway):
     f = filler()
     f.tell("fill 2000 300")
     f.close()
@@ -883,7 +882,7 @@ def test_what_a_damaged_store_holds_is_sent_as_the_guide_says(filler, jetstream)
     with (f.dir / "spool.db").open("r+b") as file:
         file.seek((page - 1) * 16384)
         file.write(b"broken")
-    words = ["replay", "-f", bus, "-D", f.dir, "--log-level", "error"]
+    words = ["replay", "-f", jetstream[1], "-f", gateway().file, "-D", f.dir, "--log-level", "error"]
     failed = run(*words, "--from", "1")
     n = int(re.search(r"events behind position (\d+): ", failed.stderr)[1])
     assert failed.returncode == 1 and f"{n} sent" in failed.stderr
@@ -893,8 +892,6 @@ def test_what_a_damaged_store_holds_is_sent_as_the_guide_says(filler, jetstream)
     found = int(subprocess.run(["sh", "-c", steps + "echo $from"], check=True, capture_output=True, text=True).stdout.split()[-1])
     assert n < found < n + 100
     assert f"sent {2001 - found} of positions {found} to 2000" in ok(*words, "--from", str(found))
-    with Nats(server.port) as client:
-        assert len(client.messages()) == n + 2001 - found
 
 
 @pytest.mark.parametrize("first, last", [("3", "2"), ("start", "start"), ("2h", "start"), ("1h", "2h"), ("1h", "1h"), ("1", "0")])
