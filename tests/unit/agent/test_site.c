@@ -313,6 +313,33 @@ static void begin_with_copy(struct scene *sc)
 
 /* ---- a managed agent --------------------------------------------------------------------------------------------------- */
 
+/* The principal's copy is of what is here, whatever that was a copy of: a list that says another UID would differ for ever. */
+static void what_was_a_copy_is_compared_by_its_own_uid(void **state)
+{
+	struct wire_listed has = { .kind = STR("Application"),
+				   .name = STR("web"),
+				   .uid = STR("09000000-0000-4000-8001-000000000000"),
+				   .version = STR("1") };
+	unsigned char sum[WIRE_CHECKSUM];
+	bool any, differs;
+	struct scene sc;
+
+	(void)state;
+	begin_with_copy(&sc);
+	crash(&sc);
+	sc.mode = AGENT_AUTONOMOUS;
+	restart(&sc);
+	connect_principal(&sc);
+	expect(&sc, "create " COPY_ID("1") "_1 of site/web\n");
+	answer(&sc, COPY_ID("1"), COPY_ID("1") "_1");
+	assert_int_equal(wire_list_checksum(&has, 1, &any, sum), E_OK);
+	assert_int_equal(source_compare_list(session_source(site_session(sc.site)),
+					     (struct str){ (const char *)sum, sizeof(sum) }, /* copies= */ 1, &differs),
+			 E_OK);
+	assert_false(differs);
+	end(&sc);
+}
+
 /* Its own since then: it is neither put back nor made again, also before the principal has said anything. */
 static void what_was_a_copy_before_it_was_autonomous_is_not_put_back(void **state)
 {
@@ -700,6 +727,7 @@ static void what_had_no_memory_at_the_start_is_not_taken_for_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_a_copy_is_compared_by_its_own_uid),
 		cmocka_unit_test(what_was_a_copy_before_it_was_autonomous_is_not_put_back),
 		cmocka_unit_test(what_comes_before_the_backend_is_known_waits),
 		cmocka_unit_test(an_application_of_the_principals_own_namespace_lies_in_ours),
