@@ -2,10 +2,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "base/mem.h"
 
 void db_configure(void)
 {
@@ -84,13 +84,12 @@ enum err db_why(struct db *db, int rc, struct why *why, const char *what)
 
 int64_t db_file_bytes(const char *path, const char *suffix)
 {
-	CLEANUP(buf_release) struct buf name = { 0 };
+	char name[PATH_MAX]; /* no longer one can be opened */
 	struct stat st;
 
-	buf_addf(&name, "%s%s", path, suffix);
-	if (!buf_cstr(&name))
+	if (snprintf(name, sizeof(name), "%s%s", path, suffix) >= (int)sizeof(name))
 		return INT64_MAX;
-	if (stat(name.p, &st) == 0)
+	if (stat(name, &st) == 0)
 		return st.st_size;
 	return errno == ENOENT ? -1 : INT64_MAX;
 }
