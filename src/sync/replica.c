@@ -311,8 +311,7 @@ bool replica_next(const struct replica *r, const void **cursor, struct replica_p
 	return false;
 }
 
-/* Of the create or spec that was applied last. */
-static struct str applied_version(const struct slot *s)
+struct str replica_applied_version(const struct slot *s)
 {
 	struct str rest = str_of(s->applied.state), line = str_cut(&rest, '\n');
 	struct wire_id id;
@@ -334,7 +333,7 @@ static bool copy_of(const struct slot *s, struct replica_copy *ret_copy)
 					   .source_uid = recorded ? s->record.object->source_uid : s->local->source_uid,
 					   .recorded = recorded };
 	if (recorded)
-		ret_copy->version = applied_version(s);
+		ret_copy->version = replica_applied_version(s);
 	return true;
 }
 

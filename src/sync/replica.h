@@ -49,6 +49,7 @@ struct replica_case {
 	const struct object *last;           /* of drift: as it was before it went; NULL: unknown */
 	const struct replica_record *record; /* NULL: nothing of the peer's was applied here */
 	uint64_t came;                       /* of the event: how many had come with it (inbox_work.number) */
+	bool again;                          /* the event is of the version that was applied last */
 };
 
 #define REPLICA_STEPS 3

@@ -86,6 +86,9 @@ struct slot *replica_slot(struct replica *r, const struct replica_place *place, 
 /* Where it is, for others. */
 struct replica_place replica_place_of(const struct slot *s);
 
+/* Of the create or spec that was applied last. */
+struct str replica_applied_version(const struct slot *s);
+
 /* Free it when nothing is left of it. */
 void replica_settle(struct slot *s);
 uint64_t replica_random(struct replica *r);

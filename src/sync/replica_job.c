@@ -1,6 +1,7 @@
 #include "sync/replica_impl.h"
 
 #include "base/mem.h"
+#include "wire/ids.h"
 #include "wire/resync.h"
 
 #define STALE_MS     1000 /* somebody was faster and the backend has not said so yet */
@@ -314,6 +315,14 @@ static void job_step(struct job *j)
 
 /* ---- the plan --------------------------------------------------------------------------------------------------- */
 
+static bool is_again(const struct job *j)
+{
+	struct wire_id id;
+
+	return j->work && j->slot->recorded && wire_event_id_parse(j->event.event_id, &id) && id.version.n &&
+	       str_eq(id.version, replica_applied_version(j->slot));
+}
+
 enum err replica_make_plan(struct job *j, struct why *why)
 {
 	struct slot *s = j->slot;
@@ -325,7 +334,8 @@ enum err replica_make_plan(struct job *j, struct why *why)
 				  .local = s->local,
 				  .last = s->last,
 				  .record = s->recorded ? &s->record : NULL,
-				  .came = j->work ? j->work->number : 0 };
+				  .came = j->work ? j->work->number : 0,
+				  .again = is_again(j) };
 
 	plan_release(&j->plan);
 	j->step = 0;

@@ -59,6 +59,16 @@ static enum err locate(const struct role *r, const struct wire_event *e, enum ob
 	return err;
 }
 
+/*
+ * A Go agent answers a comparison with a project that lacks the destinations which do not match its own name, "in-cluster" among
+ * them. What it told by itself, with the same version, has them all.
+ */
+static bool is_pruned(const struct role *r, const struct replica_case *c)
+{
+	return !r->remembers && c->again && c->record->object && c->place->kind == OBJECT_APPPROJECT &&
+	       c->event->type == WIRE_SPEC_UPDATE;
+}
+
 static enum err merge(struct role *r, const struct replica_case *c, const struct identity_verdict *v,
 		      json_object *local, struct merged *ret_merged)
 {
@@ -87,6 +97,10 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	enum err err;
 
 	plan->note = v.reason;
+	if (v.decision == IDENTITY_DO_UPDATE && is_pruned(r, c)) {
+		plan->note = "of this version it is here already";
+		return E_OK;
+	}
 	if (v.decision == IDENTITY_DO_DELETE)
 		return role_plan_delete(c, local, plan, why);
 	if (role_plan_simple(c, &v, local, plan, &err, why))

@@ -98,6 +98,31 @@ def test_what_is_not_acked_comes_again_at_once_on_the_next_stream(hub):
     wait_until(lambda: principal.agent(SITE)["behind"] == 0, "it is confirmed")
 
 
+def test_a_project_keeps_the_destinations_that_the_answer_to_a_comparison_leaves_out(net, api):
+    """An autonomous agent of upstream's leaves out what does not match its name, "in-cluster" too; it told of the whole with the same version."""
+    principal = net.principal()
+    peer = AgentPeer(api, principal.port, net.pki, SITE, mode="autonomous")
+    stream = peer.open()
+    project = {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+               "metadata": {"name": "shop", "namespace": "argocd", "uid": "u-1", "resourceVersion": "7"},
+               "spec": {"description": "d1", "destinations": [{"name": "in-cluster", "namespace": "*", "server": "*"}]}}
+
+    def tell(verb):
+        said = api.about(verb, project, "appproject")
+        stream.send(said)
+        stream.wait_ack(said)
+        return principal.tree("argocd").get(f"{SITE}-shop", "AppProject")["spec"]
+
+    whole = tell("create")["destinations"]
+    assert whole == [{"name": SITE, "namespace": "*", "server": "*"}]
+    project["spec"]["destinations"] = []
+    assert tell("spec-update")["destinations"] == whole
+    project["metadata"]["resourceVersion"] = "8"
+    project["spec"]["description"] = "d2"
+    assert tell("spec-update") == {"description": "d2", "destinations": [], "sourceNamespaces": [SITE]}
+    peer.close()
+
+
 def test_an_event_that_cannot_be_read_does_not_end_the_stream(hub):
     principal, make = hub
     stream = make().open()

@@ -870,6 +870,24 @@ static void what_an_autonomous_agent_shows_is_its_own(void **state)
 	stage_end(&st);
 }
 
+/* Its update would be dropped: there is nothing to update. */
+static void what_a_go_principal_does_not_have_any_more_is_a_create(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_UPSTREAM);
+	stage_put(&st, AT_SITE("l1", "", ""));
+	stage_expect(&st, "create web_l1_1\n");
+	stage_answer(&st, "web_l1", "1", true);
+	stage_come_back(&st);
+	buf_clear(&st.said);
+	stage_ask(&st, WIRE_REQUEST_UPDATE, "q1",
+		  "{\"kind\":\"Application\",\"namespace\":\"a1\",\"name\":\"web\",\"uid\":\"\",\"checksum\":null}");
+	stage_expect_among(&st, "create web_l1_1\n");
+	stage_end(&st);
+}
+
 /* As with a managed agent's status. */
 static void what_a_go_agent_says_may_overtake_its_answer_to_a_refresh(void **state)
 {
@@ -1420,6 +1438,7 @@ int main(void)
 		cmocka_unit_test(a_command_for_a_copy_that_is_being_made_again_comes_again),
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
+		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_failed_between_two_writes_is_not_taken_for_drift),
