@@ -321,41 +321,50 @@ struct str replica_applied_version(const struct slot *s)
 	return wire_event_id_parse(line, &id) ? id.version : (struct str){ 0 };
 }
 
-static bool copy_of(const struct slot *s, struct replica_copy *ret_copy)
+static enum err says_so(const struct slot *s)
 {
 	const struct replica_rules *rules = &s->replica->o.rules;
-	bool recorded = s->recorded && s->record.object;
+	bool is = false;
+	enum err err = E_OK;
 
-	if (!recorded && (s->job || !s->local || !rules->is_copy || !rules->is_copy(rules->ctx, s->local)))
-		return false;
+	if (!s->job && s->local && rules->is_copy)
+		err = rules->is_copy(rules->ctx, s->local, &is);
+	return err == E_OK && !is ? E_NOT_FOUND : err;
+}
+
+static enum err copy_of(const struct slot *s, struct replica_copy *ret_copy)
+{
+	bool recorded = s->recorded && s->record.object;
+	enum err err = recorded ? E_OK : says_so(s);
+
+	if (err != E_OK)
+		return err;
 	*ret_copy = (struct replica_copy){ .place = replica_place_of(s),
 					   .object = s->local ? s->local : s->record.object,
 					   .source_uid = recorded ? s->record.object->source_uid : s->local->source_uid,
 					   .recorded = recorded };
 	if (recorded)
 		ret_copy->version = replica_applied_version(s);
-	return true;
+	return E_OK;
 }
 
-bool replica_copy(const struct replica *r, const struct replica_place *place, struct replica_copy *ret_copy)
+enum err replica_copy(const struct replica *r, const struct replica_place *place, struct replica_copy *ret_copy)
 {
 	const struct slot *s = replica_slot((struct replica *)r, place, /* make= */ false);
 
-	return s && copy_of(s, ret_copy);
+	return s ? copy_of(s, ret_copy) : E_NOT_FOUND;
 }
 
-bool replica_next_copy(const struct replica *r, const void **cursor, struct replica_copy *ret_copy)
+enum err replica_next_copy(const struct replica *r, const void **cursor, struct replica_copy *ret_copy)
 {
 	size_t at = (size_t)(uintptr_t)*cursor;
 	const struct map_entry *e;
+	enum err err = E_NOT_FOUND;
 
-	while ((e = map_next(&r->slots, &at))) {
-		if (!copy_of(e->value, ret_copy))
-			continue;
-		*cursor = (const void *)(uintptr_t)at;
-		return true;
-	}
-	return false;
+	while (err == E_NOT_FOUND && (e = map_next(&r->slots, &at)))
+		err = copy_of(e->value, ret_copy);
+	*cursor = (const void *)(uintptr_t)at;
+	return err;
 }
 
 void replica_run(struct replica *r, uint64_t now_ms)

@@ -86,7 +86,7 @@ struct replica_rules {
 	/* What was planned for `local` (NULL: there is nothing) is not there now: it failed, or is planned again later. */
 	void (*not_written)(void *ctx, const struct object *local);
 	/* Does an object without a record say of itself that it is a copy of the peer's? No: it is nobody's business. NULL: none is. */
-	bool (*is_copy)(void *ctx, const struct object *local);
+	enum err (*is_copy)(void *ctx, const struct object *local, bool *ret_is);
 	void *ctx;
 };
 
@@ -161,9 +161,9 @@ struct replica_copy {
 	bool recorded;      /* false: its record was lost, and `object` may be anything that somebody made of it */
 };
 
-/* The copy here; false: there is none. And walk them all: as replica_next(). */
-bool replica_copy(const struct replica *r, const struct replica_place *place, struct replica_copy *ret_copy);
-bool replica_next_copy(const struct replica *r, const void **cursor, struct replica_copy *ret_copy);
+/* The copy here. And walk them all: as replica_next(). E_NOT_FOUND: there is none, or no more. E_NOMEM: nobody can tell. */
+enum err replica_copy(const struct replica *r, const struct replica_place *place, struct replica_copy *ret_copy);
+enum err replica_next_copy(const struct replica *r, const void **cursor, struct replica_copy *ret_copy);
 
 /* Retries that are due; and when the next one is (UINT64_MAX: none). */
 void replica_run(struct replica *r, uint64_t now_ms);

@@ -308,14 +308,20 @@ static void not_written(void *ctx, const struct object *local)
 		source_takes_over(r->source, local, &nothing);
 }
 
-static bool is_copy(void *ctx, const struct object *local)
+static enum err is_copy(void *ctx, const struct object *local, bool *ret_is)
 {
 	const struct role *r = ctx;
-	json_object *tree = local->source_uid[0] ? object_tree(local) : NULL;
-	bool is = tree && role_has_kind(r->config.end, local->kind) && rules_of(r)->is_copy(r, local, tree);
+	json_object *tree;
 
+	*ret_is = false;
+	if (!local->source_uid[0] || !role_has_kind(r->config.end, local->kind))
+		return E_OK;
+	tree = object_tree(local);
+	if (!tree)
+		return E_NOMEM;
+	*ret_is = rules_of(r)->is_copy(r, local, tree);
 	json_object_put(tree);
-	return is;
+	return E_OK;
 }
 
 struct replica_rules role_replica(struct role *r)

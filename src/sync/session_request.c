@@ -72,11 +72,14 @@ static enum err ask_about_all(struct session *s)
 {
 	struct replica_copy c;
 	const void *cursor = NULL;
-	enum err err = E_OK;
+	enum err err;
 
-	while (err == E_OK && replica_next_copy(s->replica, &cursor, &c))
-		err = ask_about(s, &c);
-	return err;
+	do {
+		err = replica_next_copy(s->replica, &cursor, &c);
+		if (err == E_OK)
+			err = ask_about(s, &c);
+	} while (err == E_OK);
+	return err == E_NOT_FOUND ? E_OK : err;
 }
 
 /* The checksum of all that we have of the peer, as the peer names it. */
@@ -87,6 +90,7 @@ static enum err list_checksum(struct session *s, size_t *ret_n, unsigned char re
 	bool has;
 	const void *cursor = NULL;
 	size_t n = 0;
+	enum err err;
 
 	replica_stats(s->replica, &stats);
 	CLEANUP(mem_freep) struct wire_listed *list = mem_array(stats.slots + 1, sizeof(*list));
@@ -94,7 +98,7 @@ static enum err list_checksum(struct session *s, size_t *ret_n, unsigned char re
 
 	if (!list || !names)
 		return E_NOMEM;
-	while (n < stats.slots && replica_next_copy(s->replica, &cursor, &c)) {
+	while ((err = replica_next_copy(s->replica, &cursor, &c)) == E_OK) {
 		struct str namespace, name;
 
 		role_said_as(&s->role, &c.place, NULL, &namespace, &name);
@@ -107,7 +111,7 @@ static enum err list_checksum(struct session *s, size_t *ret_n, unsigned char re
 		n++;
 	}
 	*ret_n = n;
-	return wire_list_checksum(list, n, &has, ret_sum);
+	return err != E_NOT_FOUND ? err : wire_list_checksum(list, n, &has, ret_sum);
 }
 
 static enum err ask_for_list(struct session *s)
@@ -244,33 +248,37 @@ static enum err answer_synced(struct session *s, const struct wire_resync *r, st
 {
 	struct replica_place place;
 	struct replica_copy c;
+	enum err err;
 
 	if (is_source_of_truth(s))
 		return wrong_end(why);
 	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, &place))
 		return why_set(why, E_MALFORMED, "no such kind or name");
-	return replica_copy(s->replica, &place, &c) ? ask_about(s, &c) : ask_for(s, r);
+	err = replica_copy(s->replica, &place, &c);
+	if (err == E_NOT_FOUND)
+		return ask_for(s, r);
+	return err == E_OK ? ask_about(s, &c) : err;
 }
 
 /* Somebody has forgotten something: perhaps the status of a copy, too. */
-static void tell_all_again(struct session *s)
+static enum err tell_all_again(struct session *s)
 {
 	struct replica_copy c;
 	const void *cursor = NULL;
+	enum err err;
 
-	while (replica_next_copy(s->replica, &cursor, &c))
+	while ((err = replica_next_copy(s->replica, &cursor, &c)) == E_OK)
 		session_tell_again(s, &c.place);
+	return err == E_NOT_FOUND ? E_OK : err;
 }
 
 static enum err answer_resync(struct session *s, struct why *why)
 {
 	enum err err = is_source_of_truth(s) ? wrong_end(why) : may_ask(s, why);
 
-	if (err != E_OK)
-		return err;
-	if (s->o.role.end == ROLE_MANAGED_AGENT)
-		tell_all_again(s);
-	return ask_about_all(s);
+	if (err == E_OK && s->o.role.end == ROLE_MANAGED_AGENT)
+		err = tell_all_again(s);
+	return err == E_OK ? ask_about_all(s) : err;
 }
 
 static enum err take_cache_info(struct session *s, const struct wire_event *e)
