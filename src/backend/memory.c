@@ -189,7 +189,7 @@ enum err memory_store_edit(struct memory_store *s, struct object *o)
 	if (err == E_OK)
 		err = tree_meta_set(tree, "resourceVersion", ids.version);
 	if (err == E_OK)
-		err = object_share(o->kind, tree, NULL, &stamped);
+		err = object_from_tree(o->kind, tree, NULL, &stamped);
 	json_object_put(tree);
 	json_object_put(given);
 	if (err == E_OK)

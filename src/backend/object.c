@@ -272,19 +272,6 @@ enum err object_from_tree(enum object_kind kind, json_object *tree, struct why *
 	return err;
 }
 
-enum err object_share(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object)
-{
-	json_object *whole = NULL;
-	enum err err = whole_of(kind, tree, why, &whole);
-
-	if (err == E_OK)
-		err = from_whole(kind, whole, why, ret_object);
-	if (err == E_OK)
-		recent_keep(*ret_object, whole);
-	json_object_put(whole);
-	return err;
-}
-
 enum err object_with(const struct object *o, const char *uid, const char *version, struct str written, struct why *why,
 		     struct object **ret_object)
 {

@@ -77,9 +77,6 @@ void object_unref(struct object *o); /* takes NULL */
 
 DEFINE_FREEP(object_unref, struct object, object_unref)
 
-/* The same, and the tree is kept as the object's: from now on nobody changes it, nor what it is made of. Takes its own reference. */
-enum err object_share(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object);
-
 /* One that is called as `o` is, with these ids, of a text made of what tree_write() wrote: it is not looked at again. */
 enum err object_with(const struct object *o, const char *uid, const char *version, struct str written, struct why *why,
 		     struct object **ret_object);

@@ -24,7 +24,7 @@ struct job {
 	struct slot *slot;
 	struct inbox_work *work;
 	struct wire_event event;
-	json_object *incoming;
+	json_object *incoming; /* until there is a plan */
 	struct replica_plan plan;
 	size_t step;
 	unsigned tries;

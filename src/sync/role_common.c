@@ -120,7 +120,7 @@ bool role_plan_simple(const struct replica_case *c, const struct identity_verdic
 		return true;
 	case IDENTITY_DO_DELETE:
 	case IDENTITY_DO_RECREATE:
-		*ret_err = object_share(c->place->kind, local, why, &o);
+		*ret_err = object_from_tree(c->place->kind, local, why, &o);
 		if (*ret_err == E_OK)
 			add_step(plan, BACKEND_DELETE, o);
 		plan->again = v->decision == IDENTITY_DO_RECREATE;
@@ -177,7 +177,7 @@ enum err role_plan_merged(const struct replica_case *c, struct merged *m, bool r
 	enum err err = E_OK;
 
 	if (m->writes || record)
-		err = object_share(c->place->kind, m->tree, why, &o);
+		err = object_from_tree(c->place->kind, m->tree, why, &o);
 	if (err == E_OK && (m->writes & MERGE_PUT))
 		add_step(plan, BACKEND_PUT, o);
 	if (err == E_OK && (m->writes & MERGE_STATUS))
@@ -199,7 +199,7 @@ enum err role_plan_delete(const struct replica_case *c, json_object *local, stru
 	if (err == E_OK)
 		err = role_plan_merged(c, &m, /* record= */ false, plan, why);
 	if (err == E_OK)
-		err = object_share(c->place->kind, local, why, &o);
+		err = object_from_tree(c->place->kind, local, why, &o);
 	if (err != E_OK)
 		return err;
 	add_step(plan, BACKEND_DELETE, o);

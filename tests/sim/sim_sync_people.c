@@ -90,7 +90,7 @@ static void edit(struct end *e, enum object_kind kind, json_object *tree, const 
 	struct object *o = NULL, *before;
 	struct why why;
 
-	if (object_share(kind, tree, &why, &o) != E_OK)
+	if (object_from_tree(kind, tree, &why, &o) != E_OK)
 		sim_broken(e->sim, "%s", why.text);
 	sim_trace(e->sim, "%-9s somebody: %s %s/%s", end_name(e), what, o->namespace, o->name);
 	before = memory_store_get(e->store, kind, o->namespace, o->name);

@@ -174,21 +174,6 @@ static void a_tree_is_shared_and_its_fork_is_not(void **state)
 	object_unref(o);
 }
 
-static void an_object_keeps_the_tree_it_was_made_of(void **state)
-{
-	json_object *tree = NULL, *kept;
-	struct object *o = NULL;
-
-	(void)state;
-	assert_int_equal(object_parse(OBJECT_APPLICATION, STR("{\"metadata\":{\"name\":\"a\"}}"), NULL, &tree), E_OK);
-	assert_int_equal(object_share(OBJECT_APPLICATION, tree, NULL, &o), E_OK);
-	kept = object_tree(o);
-	assert_ptr_equal(kept, tree);
-	json_object_put(kept);
-	json_object_put(tree);
-	object_unref(o);
-}
-
 static void trees_of_what_was_used_long_ago_go(void **state)
 {
 	static struct object *objects[RECENT_OBJECTS + 1];
@@ -327,7 +312,6 @@ int main(void)
 		cmocka_unit_test(names_are_rfc_1123_subdomains),
 		cmocka_unit_test(a_tree_of_ones_own_may_be_changed),
 		cmocka_unit_test(a_tree_is_shared_and_its_fork_is_not),
-		cmocka_unit_test(an_object_keeps_the_tree_it_was_made_of),
 		cmocka_unit_test(trees_of_what_was_used_long_ago_go),
 		cmocka_unit_test(what_is_large_keeps_its_tree_until_the_next),
 		cmocka_unit_test(what_comes_is_parsed_as_an_object_would_be),
