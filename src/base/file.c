@@ -33,7 +33,9 @@ static enum err check_kind(int fd, struct why *why)
 		return fail(why, errno);
 	if (S_ISDIR(st.st_mode))
 		return fail(why, EISDIR);
-	if (!S_ISREG(st.st_mode) && !is_nameless_pipe(fd))
+	if (S_ISREG(st.st_mode)) /* its reads must not wait either: /proc/kmsg is one */
+		return E_OK;
+	if (!is_nameless_pipe(fd))
 		return why_set(why, E_IO, "not a regular file");
 	return fcntl(fd, F_SETFL, 0) == 0 ? E_OK : fail(why, errno);
 }

@@ -2,7 +2,8 @@
  * file.h -- the files that somebody names: manifests, keys, certificates, secrets, lists.
  *
  * Shape     a regular file (links may lead to it), or the nameless pipe of a shell's <(...). Whatever else stands under the
- *           name may never end, or begin, and is neither waited for nor read.
+ *           name may never end, or begin, and is neither waited for nor read. No read of a regular
+ *           file waits, either: EAGAIN, where the kernel makes it up and has nothing yet.
  * Errors    E_NOT_FOUND  there is none
  *           E_LIMIT      larger than allowed
  *           E_IO, E_NOMEM

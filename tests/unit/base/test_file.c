@@ -103,6 +103,17 @@ static void a_pipe_with_a_name_is_refused_at_once(void **state)
 	assert_string_equal("not a regular file", why.text);
 }
 
+/* Where the kernel makes up a regular file, as /proc/kmsg, only a read that does not wait ends. */
+static void no_read_of_a_regular_file_waits(void **state)
+{
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(E_OK, file_open(file_of("one", "file"), NULL, &fd));
+	assert_int_not_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	close(fd);
+}
+
 /* holdfast check-config <(helm template ...) */
 static void a_pipe_of_a_shell_is_read_to_its_end(void **state)
 {
@@ -147,6 +158,7 @@ int main(void)
 		cmocka_unit_test(links_are_followed),
 		cmocka_unit_test(what_cannot_be_read_is_said_and_adds_nothing),
 		cmocka_unit_test(a_pipe_with_a_name_is_refused_at_once),
+		cmocka_unit_test(no_read_of_a_regular_file_waits),
 		cmocka_unit_test(a_pipe_of_a_shell_is_read_to_its_end),
 	};
 
