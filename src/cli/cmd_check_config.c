@@ -12,7 +12,8 @@ struct check_args {
 static const struct option_row options[] = {
 	MANIFESTS_OPTION(struct check_args),
 	{ "elsewhere", 0, OPTION_FLAG, offsetof(struct check_args, elsewhere), NULL, NULL,
-	  "The gateway runs on another machine: do not look for its secrets and its data directory here." },
+	  "The gateway runs on another machine: do not look for its secrets and its data directory here. Manifests of "
+	  "an Argo Events controller then need no EventBus, but get a warning." },
 	{ "explain", 'e', OPTION_FLAG, offsetof(struct check_args, explain), NULL, NULL,
 	  "Print every key that a manifest may have, with type, default and meaning, and check nothing." },
 	{ 0 },
@@ -50,7 +51,7 @@ static int check(const struct manifests *manifests, bool elsewhere)
 	struct gateway_config *config = NULL;
 	struct buf text = { 0 };
 	const struct config_input input = {
-		.files = manifests->files, .file_count = manifests->n, .no_bus = true, .elsewhere = elsewhere
+		.files = manifests->files, .file_count = manifests->n, .no_bus = elsewhere, .elsewhere = elsewhere
 	};
 	enum err err = gateway_config_read(&input, &problems, &config);
 	int code;
@@ -88,10 +89,7 @@ const struct command cmd_check_config = {
 	.summary = "Report everything that is wrong with manifests",
 	.about = "Reads the files as the gateway would and prints each problem as FILE:LINE: PATH: text (what to do). "
 		 "Exits with 1 when the gateway would refuse to start; warnings alone do not. Secrets are looked "
-		 "for, too: those without which it does not start, and, with a warning, those it would go on without. "
-		 "Manifests of an Argo "
-		 "Events "
-		 "controller may be checked without their EventBus, with a warning.",
+		 "for, too: those without which it does not start, and, with a warning, those it would go on without.",
 	.examples = "  holdfast check-config sources.yaml bus.yaml\n"
 		    "      all files of one gateway together: endpoints may clash between files\n"
 		    "  helm template my-chart | holdfast check-config --elsewhere -\n"

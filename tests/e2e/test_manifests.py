@@ -45,6 +45,21 @@ def test_a_manifest_is_checked_without_its_bus_with_a_warning(name):
     assert done.returncode == 0 and "warning: there is no EventBus among the files" in done.stdout, done.stdout
 
 
+@pytest.mark.parametrize("more, problem", [
+    ("", "the embedded bus keeps events in a dataDir, and none is given"),
+    ("eventBusName: prod, ", "there is no EventBus prod among the files"),
+])
+def test_without_a_place_for_events_check_config_says_what_the_gateway_does(tmp_path, more, problem):
+    file = tmp_path / "web.yaml"
+    file.write_text("apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: web}\n"
+                    f'spec: {{{more}webhook: {{e: {{endpoint: /e, port: "12000", method: POST}}}}}}\n')
+    for words in (["check-config", file], ["gateway", "-f", file]):
+        done = subprocess.run([HOLDFAST, *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and problem in done.stdout + done.stderr, done
+    done = check(file)
+    assert done.returncode == 0 and "warning: there is no EventBus among the files" in done.stdout, done
+
+
 @pytest.mark.parametrize("bus", BUSES)
 def test_a_manifest_of_a_bus_passes(bus):
     done = check(MANIFESTS / "webhook.yaml", MANIFESTS / bus)
