@@ -243,8 +243,8 @@ def gateway(tmp_path, spawn, free_port):
 
 
 class Manager:
-    """What systemd would hear of a service that gets NOTIFY_SOCKET=.path. As systemd it reads at once: a socket holds ten messages,
-    and who sends one more waits."""
+    """What systemd would hear of a service that gets NOTIFY_SOCKET=.path. It reads at once: a socket holds few messages
+    (net.unix.max_dgram_qlen), a watchdog's ping that does not fit is dropped, and for any other a service waits some seconds."""
 
     def __init__(self, path):
         self.path, self.heard = path, queue.Queue()
