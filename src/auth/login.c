@@ -186,6 +186,8 @@ void login_end(const struct login_rules *rules, const struct login_request *requ
 		(void)why_set(&answer->why, err, "no such user, or a wrong password");
 	else if (err == E_BUSY)
 		(void)why_set(&answer->why, err, "too many passwords wait for their check");
+	else if (err == E_CANCELLED)
+		(void)why_set(&answer->why, err, "this principal stops: come again");
 	else if (err != E_OK)
 		(void)why_set(&answer->why, err, "check the password: %s", err_text(err));
 	go_on(rules, request, err, answer);

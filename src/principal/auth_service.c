@@ -27,13 +27,9 @@ struct login {
 
 static void login_free(struct login *l)
 {
-	struct principal *p = l->principal;
-
 	pb_free(l->message);
 	buf_wipe(&l->words);
 	mem_free(l);
-	p->logins--;
-	principal_ended(p);
 }
 
 static void refuse(struct login *l, enum rpc_code code, const char *text)
@@ -151,6 +147,14 @@ static void check_next(struct principal *p)
 	}
 }
 
+void logins_end(struct principal *p)
+{
+	struct turns_waiter *w;
+
+	while ((w = turns_take(&p->waiting)))
+		checked(CONTAINER_OF(w, struct login, waiter), E_CANCELLED);
+}
+
 /* A message may be a hundred times as large once it is read, and many wait: what is still needed is copied. */
 static bool keep_words(struct login *l)
 {
@@ -177,6 +181,10 @@ static void check_password(struct login *l)
 
 	if (passwords_recall(p->passwords, l->request.client_id, l->request.client_secret, p->daemon.loop.now_ms)) {
 		checked(l, E_OK);
+		return;
+	}
+	if (p->stopping) {
+		checked(l, E_CANCELLED);
 		return;
 	}
 	if (!keep_words(l) || turns_put(&p->waiting, rpc_peer(l->call)->address, &l->waiter, &dropped) != E_OK)
@@ -275,7 +283,6 @@ static void on_open(struct rpc_call *call, void *ctx)
 	}
 	l->principal = ctx;
 	l->call = call;
-	l->principal->logins++;
 	rpc_set_user(call, l);
 }
 

@@ -109,7 +109,7 @@ static void on_backend_closed(void *ctx)
 /* Sockets first, then sessions, then what they wrote to. */
 void principal_ended(struct principal *p)
 {
-	if (!p->stopping || p->server || p->streams || p->logins || web_is_open(&p->web) || !p->backend_open)
+	if (!p->stopping || p->server || p->streams || web_is_open(&p->web) || !p->backend_open)
 		return;
 	if (!hub_is_idle(p->hub) || !journal_is_idle(p->daemon.journal) || p->closing)
 		return;
@@ -150,6 +150,7 @@ static void on_terminate(struct daemon *daemon)
 	systemd_stopping();
 	principal_tell_health(p);
 	streams_end(p);
+	logins_end(p);
 	hub_stop(p->hub);
 	rpc_server_stop(p->server, /* now= */ false, on_server_stopped, p);
 	web_close(&p->web);

@@ -67,7 +67,6 @@ struct principal {
 	uint64_t next_epoch;
 	size_t streams;
 	struct push *pushes;
-	size_t logins; /* under way */
 	bool backend_open;
 	bool stopping;
 	bool closing; /* the last step of it */
@@ -85,6 +84,9 @@ extern const size_t auth_method_count;
 
 /* Who asks, as far as the connection and the metadata say it. */
 struct login_peer principal_peer(const struct principal *p, const struct rpc_call *call);
+
+/* It stops: whoever waits for a check of its password is told to come again. Nobody waits for what workers have. */
+void logins_end(struct principal *p);
 
 /* event_service.c */
 extern const struct rpc_method event_methods[];

@@ -71,6 +71,20 @@ def test_who_tries_passwords_waits_behind_itself(net, api):
     assert principal.process.stop(limit_s=45) == 0, "who goes away waits no more, and nobody waits for those: all would take a minute"
 
 
+def test_a_stop_does_not_wait_for_passwords_that_wait_for_their_check(net, api):
+    """They would take half a minute, and hold it until they are cut off."""
+    principal = with_passwords(net, SITE, cost=13)
+    peer = AgentPeer(api, principal.port, net.pki)
+    wrong = api.AuthRequest(method="userpass", credentials={"clientid": SITE, "clientsecret": "wrong"}, mode="managed", version="0.1.0")
+    ask = peer.channel.unary_unary(AUTHENTICATE, request_serializer=lambda m: m.SerializeToString(),
+                                   response_deserializer=api.AuthResponse.FromString)
+    logins = [ask.future(wrong, timeout=90) for _ in range(90)]
+    peer.ask_version()  # behind them on the same connection
+    principal.stop()
+    later = [one for one in logins if one.details() == "not able to check this now, try again later"]
+    assert len(later) > 60 and {one.code() for one in later} == {grpc.StatusCode.UNAVAILABLE}
+
+
 def test_a_crowd_of_connections_takes_neither_files_nor_places_from_agents(net, api):
     principal = with_passwords(net, SITE, start=False)
     principal.process.command = ["prlimit", "--nofile=100:300", *principal.process.command]
