@@ -25,14 +25,14 @@ void lag_note(struct lag *l, uint64_t ms)
 		halve(l);
 }
 
-/* Its share of the way from the bound below to its own. */
+/* Its share of the way from the bound below to its own, rounded up: 0 would mean that nothing was measured. */
 static uint64_t within(const struct lag *l, unsigned i, uint64_t rank)
 {
 	uint64_t below = i ? (uint64_t)lag_bounds[i - 1] : 0;
 
 	if (i == LAG_BOUNDS)
 		return below;
-	return below + ((uint64_t)lag_bounds[i] - below) * rank / l->counts[i];
+	return below + (((uint64_t)lag_bounds[i] - below) * rank + l->counts[i] - 1) / l->counts[i];
 }
 
 uint64_t lag_quantile(const struct lag *l, unsigned permille)

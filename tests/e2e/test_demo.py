@@ -157,6 +157,14 @@ def test_the_report_notices_a_site_that_differs(sites, capsys, failure, broken):
     assert re.findall(r"^  BROKEN  (.*)$", capsys.readouterr().out, re.M) == broken
 
 
+def test_the_report_shows_no_lag_where_nothing_was_measured(sites, capsys, monkeypatch):
+    """All of a site was in step before the principal's last start."""
+    numbers = sites.numbers() | {"lagos": {"resent": 0, "lag_p50_ms": 0, "lag_p99_ms": 0}}
+    monkeypatch.setattr(sites, "numbers", lambda: numbers)
+    sites.report(1.0)
+    assert re.findall(r"^  (?:berlin|lagos) .*?(1 / 2 ms|no change)$", capsys.readouterr().out, re.M) == ["1 / 2 ms", "no change"]
+
+
 @pytest.mark.parametrize("name, said", [("demo", r"the gateway does not start; its log: (\S+)"),
                                         ("demo-sync", r"demo: \S+ pki init .*failed()")])
 def test_a_program_that_cannot_start_is_said(tmp_path, name, said):
