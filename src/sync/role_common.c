@@ -149,7 +149,8 @@ static void if_new(struct digest *digest, const struct digest *before)
 		*digest = (struct digest){ "" };
 }
 
-enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m)
+enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m,
+			 struct replica_plan *plan)
 {
 	struct source_state before = { 0 }, after = { 0 };
 	enum err err;
@@ -166,7 +167,8 @@ enum err role_takes_over(struct role *r, const struct replica_case *c, json_obje
 		return E_OK;
 	if_new(&after.operation, &before.operation);
 	if_new(&after.terminate, &before.terminate);
-	source_takes_over(r->source, c->local, &after);
+	if (!source_takes_over(r->source, c->local, &after))
+		plan->early = true;
 	return E_OK;
 }
 

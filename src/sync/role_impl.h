@@ -69,8 +69,9 @@ bool role_is_early(const struct role *r, const struct replica_case *c, json_obje
 /* Is it being deleted at its source? Then it is not put back here any more. */
 bool role_is_going(const struct replica_case *c);
 
-/* An operation of `m`, which is to be written over `local`, comes from the peer: it must not go back. */
-enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m);
+/* An operation of `m`, which is to be written over `local`, comes from the peer: it must not go back. Early: as long as nobody could know. */
+enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m,
+			 struct replica_plan *plan);
 
 /* Add the writes of `m` to the plan, and release it. With `record`: what is written is what is reverted to. */
 enum err role_plan_merged(const struct replica_case *c, struct merged *m, bool record, struct replica_plan *plan,

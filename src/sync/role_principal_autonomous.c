@@ -107,14 +107,14 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 		return err;
 	err = merge(r, c, &v, local, &m);
 	if (err == E_OK)
-		err = role_takes_over(r, c, local, &m);
+		err = role_takes_over(r, c, local, &m, plan);
 	if (err != E_OK) {
 		merged_release(&m);
 		return why_set(why, err, "%s", v.reason);
 	}
 	err = role_plan_merged(c, &m, /* record= */ !role_is_going(c), plan, why);
 	plan->record_removed = role_is_going(c);
-	plan->early = role_is_early(r, c, local);
+	plan->early |= role_is_early(r, c, local);
 	return err;
 }
 

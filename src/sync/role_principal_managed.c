@@ -175,8 +175,8 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	k = known(r, c);
 	err = merge_status(local, c->incoming, &k, &m);
 	if (err == E_OK)
-		err = role_takes_over(r, c, local, &m);
-	plan->early = role_is_early(r, c, local);
+		err = role_takes_over(r, c, local, &m, plan);
+	plan->early |= role_is_early(r, c, local);
 	if (err == E_OK)
 		return role_plan_merged(c, &m, /* record= */ false, plan, why);
 	merged_release(&m);

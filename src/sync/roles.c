@@ -305,7 +305,7 @@ static void not_written(void *ctx, const struct object *local)
 	const struct source_state nothing = { 0 };
 
 	if (local && r->source)
-		source_takes_over(r->source, local, &nothing);
+		(void)source_takes_over(r->source, local, &nothing);
 }
 
 static enum err is_copy(void *ctx, const struct object *local, bool *ret_is)

@@ -221,12 +221,13 @@ bool source_has_told_nothing(const struct source *s, enum object_kind kind, cons
 	       !source_entry((struct source *)s, kind, namespace, name, /* make= */ false);
 }
 
-void source_takes_over(struct source *s, const struct object *truth, const struct source_state *state)
+bool source_takes_over(struct source *s, const struct object *truth, const struct source_state *state)
 {
 	struct copy *c = copy_of_truth(s, truth);
 
 	if (!c)
-		return;
+		return digest_is_empty(&state->operation) && digest_is_empty(&state->terminate);
 	c->their_operation = state->operation;
 	c->their_terminate = state->terminate;
+	return true;
 }

@@ -174,9 +174,10 @@ bool source_has_told_nothing(const struct source *s, enum object_kind kind, cons
 
 /*
  * The object is going to be written with an operation (or its termination) that came from the peer: it is not sent back.
- * Of `state` these two count; "" takes back what was said before.
+ * Of `state` these two count; "" takes back what was said before. False: the object is not known yet, as it was reported a moment
+ * ago, or there was no memory to keep it; once it is, the operation would count as somebody's order.
  */
-void source_takes_over(struct source *s, const struct object *truth, const struct source_state *state);
+bool source_takes_over(struct source *s, const struct object *truth, const struct source_state *state);
 
 struct source_stats {
 	uint64_t objects; /* that the peer should have */

@@ -83,6 +83,18 @@ static bool take(struct stage *st)
 	return took;
 }
 
+static void on_object(void *ctx, struct object *o);
+
+static void look_again(struct stage *st)
+{
+	struct object *o;
+
+	while ((o = missed_take(&st->missed, st->g.now))) {
+		on_object(st, o);
+		object_unref(o);
+	}
+}
+
 void stage_run(struct stage *st, uint64_t ms)
 {
 	uint64_t until = st->g.now + ms;
@@ -90,6 +102,7 @@ void stage_run(struct stage *st, uint64_t ms)
 	for (int turns = 0;; turns++) {
 		bool any = ground_step(&st->g);
 
+		look_again(st);
 		session_work(st->session, st->g.now, /* wall_ns= */ 0);
 		any |= take(st);
 		if (any && turns < TURNS)
@@ -129,13 +142,16 @@ static void on_object(void *ctx, struct object *o)
 {
 	struct stage *st = ctx;
 
-	(void)session_object(st->session, o, st->g.now, 0);
+	missed_forget(&st->missed, o);
+	if (session_object(st->session, o, st->g.now, 0) == E_NOMEM)
+		missed_add(&st->missed, o, st->g.now);
 }
 
 static void on_gone(void *ctx, struct object *last)
 {
 	struct stage *st = ctx;
 
+	missed_forget(&st->missed, last);
 	session_object_gone(st->session, last, st->g.now, 0);
 }
 
@@ -214,6 +230,7 @@ static void stop(struct stage *st)
 {
 	ground_crash(&st->g);
 	session_free(st->session);
+	missed_release(&st->missed);
 }
 
 void stage_connect(struct stage *st)

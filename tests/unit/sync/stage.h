@@ -8,6 +8,7 @@
 #pragma once
 
 #include "ground.h"
+#include "sync/missed.h"
 #include "sync/session.h"
 
 struct stage {
@@ -17,6 +18,7 @@ struct stage {
 	struct mapping_agent site;
 	struct patterns *everywhere;
 	struct session *session;
+	struct missed missed; /* what it had no memory for */
 	uint64_t epoch;
 	uint64_t connected_at;
 	unsigned dialect;

@@ -1301,6 +1301,32 @@ static void every_allocation_may_fail(void **state)
 	assert_true(n > 100);
 }
 
+/* A copy that could not be kept in mind when it was made is kept a second later; what comes until then waits. */
+static void an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct stage st;
+
+		stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+		mem_fail_at(++n);
+		stage_hear(&st, WIRE_CREATE, "web_l1", "1", AT_SITE("l1", "", ""));
+		stage_run(&st, 0);
+		count = mem_count();
+		mem_fail_at(0);
+		stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2", AT_SITE("l1", "", ",'operation':{'number':7}"));
+		stage_run(&st, 20000);
+		if (strstr(buf_cstr(&st.said), "applied web_l1_1\n"))
+			assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+		if (strstr(buf_cstr(&st.said), "set-operation"))
+			fail_msg("allocation %ld: it was sent back", n);
+		stage_end(&st);
+	} while (n <= count);
+	assert_true(n > 30);
+}
+
 /* A Go principal that knows nothing of a copy names it never, so that nobody else would bring it up. */
 static void what_was_not_asked_for_want_of_memory_is_asked_the_next_time(void **state)
 {
@@ -1453,6 +1479,7 @@ int main(void)
 		cmocka_unit_test(who_answers_no_question_is_asked_about_everything_no_more),
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either),
 		cmocka_unit_test(what_was_not_asked_for_want_of_memory_is_asked_the_next_time),
 		cmocka_unit_test(a_session_that_cannot_be_made_whole_is_none),
 		cmocka_unit_test(what_could_not_be_offered_for_want_of_memory_is_due_by_itself),
