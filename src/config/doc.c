@@ -128,7 +128,9 @@ static enum err on_open(struct reader *r, enum node_kind kind, const yaml_event_
 	enum err err;
 
 	if (is_key_place(r))
-		return refuse(r, &event->start_mark, "write a plain word before the colon", "a key is a map or a list");
+		return refuse(r, &event->start_mark,
+			      "write a plain word before the colon; fill in the {{ }} of a template before",
+			      "a key is a map or a list");
 	if (++r->depth > DOC_DEPTH_MAX)
 		return refuse(r, &event->start_mark, NULL, "nested deeper than 64 levels");
 	n = node_new(r, kind, event);
@@ -156,7 +158,8 @@ static enum err on_event(struct reader *r, const yaml_event_t *event)
 			r, &event->start_mark, "write the value out",
 			"anchors and aliases (& and *) are not allowed; put a text that begins with one in quotes");
 	if (yaml_event_has_tag(event))
-		return refuse(r, &event->start_mark, "remove it", "tags (!) are not allowed");
+		return refuse(r, &event->start_mark, "remove it, or put a text that begins with ! in quotes",
+			      "tags (!) are not allowed");
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		return on_scalar(r, event);

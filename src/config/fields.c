@@ -110,16 +110,34 @@ static const char *nearest(const struct fields_part *parts, size_t count, struct
 	return best;
 }
 
-/* "did you mean `x`?", else all keys there are. */
+/* The table below that has the key; NULL: none. */
+static const char *table_with(const struct fields_part *parts, size_t count, struct str key)
+{
+	for (size_t p = 0; p < count; p++) {
+		for (size_t i = 0; i < parts[p].table->count; i++) {
+			const struct field *row = &parts[p].table->rows[i];
+
+			if (row->type != FIELD_TABLES && row->table &&
+			    is_known(&(struct fields_part){ .table = row->table }, 1, key))
+				return row->key;
+		}
+	}
+	return NULL;
+}
+
+/* "write it below `x`", "did you mean `x`?", else all keys there are. */
 static void write_fix(const struct fields_part *parts, size_t count, struct str key, struct buf *ret_fix)
 {
-	const char *best = nearest(parts, count, key);
+	const char *below = table_with(parts, count, key);
+	const char *best = below ? NULL : nearest(parts, count, key);
 	const char *before = "known here: ";
 
-	if (best) {
+	if (below)
+		buf_addf(ret_fix, "write it below `%s`", below);
+	if (best)
 		buf_addf(ret_fix, "did you mean `%s`?", best);
+	if (below || best)
 		return;
-	}
 	for (size_t p = 0; p < count; p++) {
 		for (size_t i = 0; i < parts[p].table->count; i++) {
 			buf_addf(ret_fix, "%s%s", before, parts[p].table->rows[i].key);

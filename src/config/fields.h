@@ -80,7 +80,7 @@ struct field {
 	const char *unit;
 	const char *meaning;
 	const char *const *words;        /* WORD: ended by NULL */
-	const struct field_table *table; /* TABLE, TABLES */
+	const struct field_table *table; /* TABLE, TABLES; NODE: what it should hold, for messages */
 	size_t item_size;                /* TABLES */
 	const char *missing;             /* the key is required: what is said when it is absent or empty */
 	const char *fix;                 /* with `missing` */

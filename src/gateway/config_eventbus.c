@@ -188,7 +188,11 @@ static size_t named_bus(struct config_reader *r, const struct manifest *m)
 	const struct node *n = node_get(m->spec, "eventBusName");
 	const char *name = "default";
 
-	if (!node_is_null(n) && n->kind == NODE_SCALAR)
+	if (n && n->kind != NODE_SCALAR) {
+		problem_at(r->problems, m->file, n, "write the name of one EventBus", "is not a text");
+		return SIZE_MAX;
+	}
+	if (!node_is_null(n))
 		name = n->text.p;
 	else if (r->buses.count <= 1)
 		return 0;

@@ -63,7 +63,8 @@ static bool is_event(struct config_reader *r, const struct manifest *m, const st
 	if (event->key.n == 0)
 		problem_at(r->problems, m->file, event, "give the event a name", "the event has no name");
 	else if (event->kind != NODE_MAP && !node_is_null(event))
-		problem_at(r->problems, m->file, event, "write `key: value` lines below it", "is not a map");
+		problem_at(r->problems, m->file, event, "write an event's name, and its keys below it",
+			   "is not the map of an event");
 	else
 		return true;
 	return false;

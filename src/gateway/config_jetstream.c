@@ -2,6 +2,7 @@
  * config_jetstream.c -- spec.jetstreamExotic and spec.jetstream of an EventBus (facts argo-events 4.1, 4.5).
  */
 #include "base/mem.h"
+#include "bus/servers.h"
 #include "gateway/config_read.h"
 
 struct exotic_options {
@@ -40,20 +41,16 @@ static const struct field native_rows[] = {
 const struct field_table config_exotic_table = { .rows = exotic_rows, .count = ARRAY_LEN(exotic_rows) };
 static const struct field_table native_table = { .rows = native_rows, .count = ARRAY_LEN(native_rows) };
 
-static bool url_ok(struct str urls)
+static bool check_url(const struct fields_ctx *ctx, const struct node *n, const char *url)
 {
-	static const char *const schemes[] = { "nats://", "tls://" };
+	struct servers servers = { 0 };
+	struct why why = { 0 };
+	enum err err = servers_parse(url, &servers, &why);
 
-	while (urls.n) {
-		struct str url = str_trim(str_cut(&urls, ','));
-		bool known = !str_contains(url, STR("://"));
-
-		for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-			known |= str_starts_nocase(url, str_of(schemes[i])) && url.n > strlen(schemes[i]);
-		if (!known || !url.n || str_find(url, ' ') != url.n)
-			return false;
-	}
-	return true;
+	if (err == E_CONFIG)
+		problem_at(ctx->problems, ctx->file, n, "write nats://host:4222 or tls://host:4222", "%s", why.text);
+	servers_release(&servers);
+	return err != E_NOMEM;
 }
 
 bool config_read_exotic(const struct fields_ctx *ctx, const struct manifest *m, const struct node *n,
@@ -63,9 +60,8 @@ bool config_read_exotic(const struct fields_ctx *ctx, const struct manifest *m, 
 	enum err err = fields_read(ctx, &config_exotic_table, n, m->root, &o);
 	bool ok = err != E_NOMEM;
 
-	if (o.url && !url_ok(str_of(o.url)))
-		problem_at(ctx->problems, ctx->file, node_get(n, "url"), "write nats://host:4222 or tls://host:4222",
-			   "\"%.80s\" is not a list of NATS servers", config_shown_url(o.url));
+	if (ok && o.url)
+		ok = check_url(ctx, node_get(n, "url"), o.url);
 	if (ok)
 		ok = config_read_stream(ctx, node_get(n, "streamConfig"), js);
 	if (ok && o.tls)

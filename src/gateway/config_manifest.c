@@ -23,7 +23,7 @@ static const char *metadata_text(const struct config_reader *r, const struct man
 		return "";
 	if (n->kind == NODE_SCALAR)
 		return n->text.p;
-	problem_at(r->problems, m->file, n, NULL, "is not a text");
+	problem_at(r->problems, m->file, n, "write a single value", "is not a text");
 	return "";
 }
 
@@ -62,7 +62,7 @@ static void read_head(const struct config_reader *r, struct manifest *m)
 	m->spec = node_get(m->root, "spec");
 	if (m->spec && m->spec->kind != NODE_MAP) {
 		if (!node_is_null(m->spec))
-			problem_at(r->problems, m->file, m->spec, NULL, "is not a map");
+			problem_at(r->problems, m->file, m->spec, "write `key: value` lines below it", "is not a map");
 		m->spec = NULL;
 	}
 	m->holdfast = node_get(m->spec, "holdfast");

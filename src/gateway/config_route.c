@@ -44,7 +44,7 @@ struct event_keys {
 static const struct field event_rows[] = {
 	{ .key = "filter", .type = FIELD_NODE, .offset = AT(filter) },
 	{ .key = "holdfast", .type = FIELD_NODE, .offset = AT(holdfast) },
-	{ .key = "webhook", .type = FIELD_NODE, .offset = AT(webhook) },
+	{ .key = "webhook", .type = FIELD_NODE, .offset = AT(webhook), .table = &config_context_table },
 	{ .key = "metadata", .type = FIELD_MAP, .offset = AT(metadata) },
 };
 /* clang-format on */

@@ -118,10 +118,36 @@ static void what_cannot_be_read_is_told_with_its_line(void **state)
 				    "with one in quotes (write the value out)\n" },
 		{ STR("a: 1\nb: *x\n"), "a.yaml:2: anchors and aliases (& and *) are not allowed; put a text that "
 					"begins with one in quotes (write the value out)\n" },
-		{ STR("a: !!int 1\n"), "a.yaml:1: tags (!) are not allowed (remove it)\n" },
-		{ STR("a: !x {}\n"), "a.yaml:1: tags (!) are not allowed (remove it)\n" },
+		{ STR("a: !!int 1\n"),
+		  "a.yaml:1: tags (!) are not allowed (remove it, or put a text that begins with ! in quotes)\n" },
+		{ STR("a: !x {}\n"),
+		  "a.yaml:1: tags (!) are not allowed (remove it, or put a text that begins with ! in quotes)\n" },
 		{ STR("a: \"x\\0y\"\n"), "a.yaml:1: a text holds a NUL character (remove it)\n" },
-		{ STR("? [a]\n: 1\n"), "a.yaml:1: a key is a map or a list (write a plain word before the colon)\n" },
+		{ STR("? [a]\n: 1\n"), "a.yaml:1: a key is a map or a list (write a plain word before the colon; fill "
+				       "in the {{ }} of a template before)\n" },
+		{ STR("a: {{ .x }}\n"), "a.yaml:1: a key is a map or a list (write a plain word before the colon; fill "
+					"in the {{ }} of a template before)\n" },
+		{ STR("  a: 1\nb: 2\n"), "a.yaml:2: not valid YAML: did not find expected <document start> (begin the "
+					 "keys of one level in the same column)\n" },
+		{ STR("a: - b\n"), "a.yaml:1: not valid YAML: block sequence entries are not allowed in this context "
+				   "(begin a list in the next line, or write [a, b])\n" },
+		{ STR("a: |x\n"), "a.yaml:1: not valid YAML: did not find expected comment or line break while "
+				  "scanning a block scalar (begin the text in the line below | or >)\n" },
+		{ STR("a: \"\\d\"\n"),
+		  "a.yaml:1: not valid YAML: found unknown escape character while parsing a quoted scalar (write \\\\ "
+		  "for a backslash between \", or put the text between ')\n" },
+		{ STR("a: @b\n"), "a.yaml:1: not valid YAML: found character that cannot start any token while "
+				  "scanning for the next token (put a text that begins with @, ` or % in quotes)\n" },
+		{ STR("a: *\n"), "a.yaml:1: not valid YAML: did not find expected alphabetic or numeric character "
+				 "while scanning an alias (put a text that begins with & or * in quotes)\n" },
+		{ STR("a: &\n"), "a.yaml:1: not valid YAML: did not find expected alphabetic or numeric character "
+				 "while scanning an anchor (put a text that begins with & or * in quotes)\n" },
+		{ STR("a: !x!y b\n"), "a.yaml:1: not valid YAML: found undefined tag handle while parsing a node (put "
+				      "a text that begins with ! in quotes)\n" },
+		{ STR("%x\na: 1\n"), "a.yaml:1: not valid YAML: found unknown directive name while scanning a "
+				     "directive (remove the line, or put a text that begins with % in quotes)\n" },
+		{ STR("a: [\n"), "a.yaml:2: not valid YAML: did not find expected node content while parsing a flow "
+				 "node (close each [ and { with its ] or })\n" },
 	};
 
 	(void)state;

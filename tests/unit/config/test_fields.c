@@ -176,7 +176,8 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 	} cases[] = {
 		{ "needed: ''\n", "a.yaml:1: needed: needed can't be empty (add it)\n" },
 		{ "text: x\n", "a.yaml:1: needed can't be empty (add it)\n" },
-		{ "needed: x\ntext: [a]\n", "a.yaml:2: text: a list is not a text\n" },
+		{ "needed: x\ntext: [a]\n", "a.yaml:2: text: a list is not a text (write a single value, or a text of "
+					    "several lines behind `|`)\n" },
 		{ "needed: x\nflag: yes\n",
 		  "a.yaml:2: flag: \"yes\" is not true or false (write true or false, without quotes)\n" },
 		{ "needed: x\nflag: 'true'\n",
@@ -194,7 +195,8 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 		{ "needed: x\nport: 0\n",
 		  "a.yaml:2: port: failed to parse server port 0. err: not a port number (write "
 		  "a number from 1 to 65535)\n" },
-		{ "needed: x\nport: {}\n", "a.yaml:2: port: a map is not a port\n" },
+		{ "needed: x\nport: {}\n", "a.yaml:2: port: a map is not a port (write a single value, or a text of "
+					   "several lines behind `|`)\n" },
 		{ "needed: x\nword: blue\n", "a.yaml:2: word: \"blue\" is not one of red, green\n" },
 		{ "needed: x\nsecret: s\n",
 		  "a.yaml:2: secret: \"s\" is not a secret `{name, key}` (write {name: ..., key: ...})\n" },
@@ -222,6 +224,7 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 		  "a.yaml:2: map.a: is not a text (write a text, in quotes when in doubt)\n" },
 		{ "needed: x\ninner: {deep: 10}\n", "a.yaml:2: inner.deep: \"10\" is not a number from 0 to 9\n" },
 		{ "needed: x\ninner: {dep: 1}\n", "a.yaml:2: inner.dep: unknown key (did you mean `deep`?)\n" },
+		{ "needed: x\ndeep: 1\n", "a.yaml:2: deep: unknown key (write it below `inner`)\n" },
 		{ "needed: x\ninner:\n  other: 1\n", "a.yaml:3: inner.other: unknown key (known here: deep)\n" },
 		{ "needed: x\ninner: [1]\n",
 		  "a.yaml:2: inner: a list is not a map (write `key: value` lines below it)\n" },

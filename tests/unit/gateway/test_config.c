@@ -576,7 +576,8 @@ static const struct {
 	{ SOURCE "    e: {endpoint: /e, port: '7777', method: POST}\n",
 	  "a.yaml:8: spec.webhook.e.port: port 7777 is the admin port (take another port, or move "
 	  "spec.holdfast.admin.address)\n" },
-	{ SOURCE "    e: 5\n", "a.yaml:8: spec.webhook.e: is not a map (write `key: value` lines below it)\n" },
+	{ SOURCE "    e: 5\n",
+	  "a.yaml:8: spec.webhook.e: is not the map of an event (write an event's name, and its keys below it)\n" },
 	{ SOURCE "    '': {endpoint: /e, port: '1', method: POST}\n",
 	  "a.yaml:8: spec.webhook.: the event has no name (give the event a name)\n" },
 	/* what does not fit together */
@@ -616,7 +617,8 @@ static const struct {
 	  "(write the path itself, or begin it with ./)\n" },
 	/* the EventSource */
 	{ "", "a.yaml: there is no EventSource: nothing would be received (give a file with `kind: EventSource`)\n" },
-	{ "a: [\n", "a.yaml:2: not valid YAML: did not find expected node content while parsing a flow node\n" },
+	{ "a: [\n", "a.yaml:2: not valid YAML: did not find expected node content while parsing a flow node (close "
+		    "each [ and { with its ] or })\n" },
 	{ "[a]\n", "a.yaml:1: not a manifest: it has no kind (write a manifest with `kind: EventSource` or `kind: "
 		   "EventBus`)\n" },
 	{ "kind: EventSource\nmetadata: {name: x}\nspec: {holdfast: {dataDir: d}, webhook: {e: {endpoint: /e, port: 1, "
@@ -626,7 +628,7 @@ static const struct {
 	  "spec: {holdfast: {dataDir: d}, webhook: {e: {endpoint: /e, port: 1, method: POST}}}\n",
 	  "a.yaml:1: apiVersion: apiVersion is not argoproj.io/v1alpha1 (write apiVersion: argoproj.io/v1alpha1)\n"
 	  "a.yaml:1: metadata.name can't be empty (add metadata: {name: ...})\n"
-	  "a.yaml:3: metadata.name: is not a text\n"
+	  "a.yaml:3: metadata.name: is not a text (write a single value)\n"
 	  "a.yaml:4: specs: unknown key (known here: apiVersion, kind, metadata, spec, status)\n" },
 	{ HEAD("EventSource", "web") "  holdfast: {dataDir: d}\n",
 	  "a.yaml:1: the EventSource has no events (add an event under spec.webhook)\n" },
@@ -646,6 +648,12 @@ static const struct {
 	{ SOURCE GOOD_EVENT "  eventBusName: prod\n",
 	  "a.yaml:9: spec.eventBusName: there is no EventBus prod among the files (give its manifest too, or name one "
 	  "that is given)\n" },
+	{ SOURCE GOOD_EVENT "  eventBusName: [prod]\n",
+	  "a.yaml:9: spec.eventBusName: is not a text (write the name of one EventBus)\n" },
+	{ SOURCE "    port: 1\n",
+	  "a.yaml:8: spec.webhook.port: is not the map of an event (write an event's name, and its keys below it)\n" },
+	{ HEAD("EventSource", "web") "  holdfast: {dataDir: d, storeSize: 1G}\n  webhook:\n" GOOD_EVENT,
+	  "a.yaml:6: spec.holdfast.storeSize: unknown key (write it below `limits`)\n" },
 	{ HEAD("EventSource", "web") "  holdfast:\n"
 				     "    dataDir: d\n"
 				     "    secretDir: s\n"
@@ -725,7 +733,12 @@ static const struct {
 	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  jetstreamExotic: {}\n",
 	  "a.yaml:15: spec.jetstreamExotic: url can't be empty (add `url: nats://host:4222`)\n" },
 	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  jetstreamExotic: {url: 'nats://a,http://b'}\n",
-	  "a.yaml:15: spec.jetstreamExotic.url: \"nats://a,http://b\" is not a list of NATS servers (write "
+	  "a.yaml:15: spec.jetstreamExotic.url: bus URL \"http://b:4222\": use nats:// or tls:// (write "
+	  "nats://host:4222 or tls://host:4222)\n" },
+	{ SOURCE GOOD_EVENT
+	  "---\n" HEAD("EventBus", "default") "  jetstreamExotic: {url: 'nats://me:secret@a:99999'}\n",
+	  "a.yaml:15: spec.jetstreamExotic.url: bus URL \"nats://a:99999\": the port is not a number from 1 to 65535 "
+	  "(write "
 	  "nats://host:4222 or tls://host:4222)\n" },
 	{ SOURCE GOOD_EVENT "---\n" HEAD("EventBus", "default") "  jetstreamExotic: {url: h, tls: {}}\n",
 	  "a.yaml:15: spec.jetstreamExotic.tls: tls says neither enabled, nor insecureSkipVerify, nor a secret (add "
