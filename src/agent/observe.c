@@ -26,6 +26,8 @@ void note_connected(struct agent *a, const struct wire_dialect *dialect)
 	log_info(AGENT_LOG, "connected", LOG_S("agent", a->connection.claims.agent.text),
 		 LOG_S("mode", agent_mode_text(a->mode)), LOG_U("dialect", dialect->version),
 		 LOG_U("failed_before", failed));
+	if (session_maps_otherwise(site_session(a->site)))
+		log_warn(AGENT_LOG, SESSION_MAPS_OTHERWISE, LOG_S("agent", a->connection.claims.agent.text));
 }
 
 /* A failure unlike those before it is worth a warning; what goes on failing is a line of debug each. */

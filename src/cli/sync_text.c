@@ -6,6 +6,7 @@
 #include "auth/agent.h"
 #include "base/mem.h"
 #include "cli/rows.h"
+#include "sync/session.h"
 
 #define NAME_COLUMNS   (AGENT_NAME_MAX + 4) /* row_printable() keeps four for what it escapes */
 #define REASON_COLUMNS 200
@@ -167,6 +168,12 @@ static void add_held(json_object *peer, struct buf *b)
 	buf_char(b, '\n');
 }
 
+static void add_mapping(json_object *peer, struct buf *b)
+{
+	if (json_object_get_boolean(member(peer, "maps_otherwise")))
+		buf_lit(b, "  " SESSION_MAPS_OTHERWISE "\n");
+}
+
 static void add_quarantined(json_object *peer, struct buf *b)
 {
 	json_object *list = member(peer, "quarantined");
@@ -206,7 +213,8 @@ static size_t widest(json_object *peers)
 /* Who needs a person comes first, then who is away. */
 static int urgency(json_object *peer)
 {
-	if (number_of(peer, "held") || number_of(peer, "quarantined_count"))
+	if (number_of(peer, "held") || number_of(peer, "quarantined_count") ||
+	    json_object_get_boolean(member(peer, "maps_otherwise")))
 		return 0;
 	return json_object_get_boolean(member(peer, "connected")) ? 2 : 1;
 }
@@ -233,6 +241,7 @@ static void add_peers(json_object *peers, size_t columns, int64_t now_ms, struct
 		json_object *peer = json_object_array_get_idx(peers, i);
 
 		add_line(peer, &l, b);
+		add_mapping(peer, b);
 		add_held(peer, b);
 		add_quarantined(peer, b);
 	}

@@ -57,11 +57,13 @@ void observe_connected(struct principal *p, const struct stream *s, const struct
 	principal_metrics_connected(&p->metrics, traffic_of(p, s->agent)->name);
 	metric_set(p->metrics.connected, (int64_t)p->streams);
 	/* Two that share a name end each other's streams: the address tells them apart. */
-	if (quiet_ask(&s->agent->coming, daemon_now_ms(&p->daemon), &unsaid))
-		log_info(PRINCIPAL_LOG, "an agent is connected", LOG_S("agent", s->agent->name.text),
-			 LOG_S("address", rpc_peer(s->pump.call)->address),
-			 LOG_S("mode", agent_mode_text(s->agent->mode)), LOG_U("dialect", dialect->version),
-			 LOG_U("not_logged", unsaid));
+	if (!quiet_ask(&s->agent->coming, daemon_now_ms(&p->daemon), &unsaid))
+		return;
+	log_info(PRINCIPAL_LOG, "an agent is connected", LOG_S("agent", s->agent->name.text),
+		 LOG_S("address", rpc_peer(s->pump.call)->address), LOG_S("mode", agent_mode_text(s->agent->mode)),
+		 LOG_U("dialect", dialect->version), LOG_U("not_logged", unsaid));
+	if (session_maps_otherwise(s->agent->session))
+		log_warn(PRINCIPAL_LOG, SESSION_MAPS_OTHERWISE, LOG_S("agent", s->agent->name.text));
 }
 
 void observe_disconnected(struct principal *p, const struct stream *s, const struct rpc_ending *ending)

@@ -271,9 +271,33 @@ void session_synced(struct session *s, uint64_t now_ms, int64_t wall_ns)
 
 /* ---- streams ---------------------------------------------------------------------------------------------------- */
 
+/* What is an autonomous agent's lies by namespace, whatever the options say. */
+static enum wire_mapping mapping_of(const struct role_config *role)
+{
+	bool by_destination;
+
+	if (role->end == ROLE_MANAGED_AGENT)
+		by_destination = role->site->by_destination;
+	else if (role->end == ROLE_PRINCIPAL_OF_MANAGED)
+		by_destination = role->principal->by_destination;
+	else
+		return WIRE_MAPPING_UNSAID;
+	return by_destination ? WIRE_MAPPING_DESTINATION : WIRE_MAPPING_NAMESPACE;
+}
+
 struct wire_dialect session_offer(const struct session *s)
 {
-	return peer_offer(s->peer);
+	struct wire_dialect offer = peer_offer(s->peer);
+
+	offer.mapping = mapping_of(&s->o.role);
+	return offer;
+}
+
+bool session_maps_otherwise(const struct session *s)
+{
+	enum wire_mapping ours = mapping_of(&s->o.role);
+
+	return ours != WIRE_MAPPING_UNSAID && s->peer_maps != WIRE_MAPPING_UNSAID && s->peer_maps != ours;
 }
 
 enum err session_open(struct session *s, uint64_t epoch, const struct wire_dialect *agreed, uint64_t now_ms)
@@ -285,6 +309,7 @@ enum err session_open(struct session *s, uint64_t epoch, const struct wire_diale
 		return err;
 	s->now_ms = now_ms;
 	s->role.remembers = agreed->version != WIRE_UPSTREAM;
+	s->peer_maps = agreed->mapping;
 	max = peer_message_max(s->peer);
 	if (before && (max == 0 || max > before))
 		source_larger(s->source, now_ms);

@@ -94,6 +94,13 @@ struct wire_dialect session_offer(const struct session *s);
 enum err session_open(struct session *s, uint64_t epoch, const struct wire_dialect *agreed, uint64_t now_ms);
 void session_close(struct session *s, uint64_t epoch);
 
+/* Did the peer say that it maps applications in another way? Then a namespace means something else there. */
+bool session_maps_otherwise(const struct session *s);
+
+/* For people, of such a peer. */
+#define SESSION_MAPS_OTHERWISE \
+	"--destination-based-mapping is given at one end only: applications do not get where they should"
+
 /* The peer ended a stream because it takes no message of more bytes; see peer_told_max(). */
 void session_told_max(struct session *s, uint64_t message_max);
 uint64_t session_epoch(const struct session *s);

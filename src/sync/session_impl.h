@@ -16,6 +16,7 @@ struct session {
 	struct room room;
 	struct source *source;
 	struct replica *replica;
+	enum wire_mapping peer_maps; /* as it said when the last stream began */
 	uint64_t now_ms;
 	uint64_t resync_at; /* UINT64_MAX: not connected, or the peer asks */
 	uint64_t asked_at;  /* when the last comparison began, or was answered with a list; 0: none was */

@@ -3,6 +3,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+static const char *const mappings[WIRE_MAPPING_COUNT] = {
+	[WIRE_MAPPING_NAMESPACE] = "namespace",
+	[WIRE_MAPPING_DESTINATION] = "destination",
+};
+
 static void add(struct rpc_metadata *metadata, struct str key, const char *text)
 {
 	rpc_metadata_add(metadata, key, str_of(text));
@@ -24,6 +29,8 @@ void wire_dialect_write(const struct wire_dialect *ours, struct rpc_metadata *me
 		(void)snprintf(text, sizeof(text), "%" PRIu64, ours->message_max);
 		add(metadata, (struct str)STR(WIRE_MESSAGE_MAX_KEY), text);
 	}
+	if (ours->mapping != WIRE_MAPPING_UNSAID)
+		add(metadata, (struct str)STR(WIRE_MAPPING_KEY), mappings[ours->mapping]);
 }
 
 /* Both numbers, or none. */
@@ -48,6 +55,13 @@ static void read_message_max(struct str text, struct wire_dialect *d)
 		d->message_max = n;
 }
 
+static void read_mapping(struct str text, struct wire_dialect *d)
+{
+	for (enum wire_mapping mapping = WIRE_MAPPING_NAMESPACE; mapping < WIRE_MAPPING_COUNT; mapping++)
+		if (str_is(text, mappings[mapping]))
+			d->mapping = mapping;
+}
+
 /* What the metadata says, whatever we speak. */
 static struct wire_dialect read_all(const struct rpc_metadata *m)
 {
@@ -61,6 +75,7 @@ static struct wire_dialect read_all(const struct rpc_metadata *m)
 		return d;
 	read_window(rpc_metadata_get(m, STR(WIRE_WINDOW_KEY)), &d);
 	read_message_max(rpc_metadata_get(m, STR(WIRE_MESSAGE_MAX_KEY)), &d);
+	read_mapping(rpc_metadata_get(m, STR(WIRE_MAPPING_KEY)), &d);
 	return d;
 }
 

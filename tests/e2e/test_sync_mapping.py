@@ -1,7 +1,10 @@
 """Whom an application belongs to: by namespace, by destination, by label; with real processes."""
 
+import pytest
 from conftest import wait_until
-from synced import Tree, application, net, sync_pki  # noqa: F401  (fixtures)
+from synced import Tree, application, net, run, sync_pki  # noqa: F401  (fixtures)
+
+MAPPED = "--destination-based-mapping"
 
 
 def to(agent, name, **metadata):
@@ -15,9 +18,8 @@ def unowned(principal):
 
 
 def test_by_destination_an_application_moves_with_it_and_keeps_its_namespace(net):
-    mapped = "--destination-based-mapping"
-    principal = net.principal(mapped)
-    first, second = (net.agent(name, principal, mapped, "--allowed-namespaces", allowed).wait_connected()
+    principal = net.principal(MAPPED)
+    first, second = (net.agent(name, principal, MAPPED, "--allowed-namespaces", allowed).wait_connected()
                      for name, allowed in (("site-1", "team"), ("site-2", "t*")))
     truth = Tree(principal.source, "team")
     truth.put("one", to("site-1", "one"))
@@ -31,9 +33,22 @@ def test_by_destination_an_application_moves_with_it_and_keeps_its_namespace(net
     wait_until(lambda: not first.tree.names(namespace="team") and second.tree.names(namespace="team") == {"one", "two"}, "it has moved")
 
 
+@pytest.mark.parametrize("mode, differs", [("managed", True), ("autonomous", False)])
+@pytest.mark.parametrize("here, there", [((MAPPED,), ()), ((), (MAPPED,))])
+def test_a_mapping_that_only_one_end_has_is_said_by_both(net, mode, differs, here, there):
+    """An autonomous agent's applications lie by namespace in any case."""
+    principal = net.principal(*here)
+    agent = net.agent("site-1", principal, *there, mode=mode).wait_connected()
+    principal.wait_connected("site-1")
+    assert agent.status()["principal"]["maps_otherwise"] is principal.agent("site-1")["maps_otherwise"] is differs
+    for end in (agent, principal):
+        assert ("--destination-based-mapping is given at one end only" in end.log_text()) is differs
+        assert ("one end only" in run("status", "--data-dir", end.data)) is differs
+
+
 def test_by_destination_an_agent_takes_only_what_its_namespaces_allow(net):
-    principal = net.principal("--destination-based-mapping")
-    agent = net.agent("site-1", principal, "--destination-based-mapping", "--allowed-namespaces", "/^shop-[0-9]$/").wait_connected()
+    principal = net.principal(MAPPED)
+    agent = net.agent("site-1", principal, MAPPED, "--allowed-namespaces", "/^shop-[0-9]$/").wait_connected()
     Tree(principal.source, "secret").put("a", to("site-1", "a"))
     Tree(principal.source, "shop-1").put("b", to("site-1", "b"))
     Tree(principal.source, "argocd").put("c", to("site-1", "c"))

@@ -83,6 +83,23 @@ static void who_needs_somebody_comes_first_then_who_is_away_and_no_name_is_cut(v
 	buf_release(&text);
 }
 
+static void a_peer_that_maps_otherwise_is_told(void **state)
+{
+	static const char json[] = "{\"principal\":{},\"agents\":[{\"name\":\"a\",\"connected\":true},"
+				   "{\"name\":\"b\",\"connected\":true,\"maps_otherwise\":true}]}";
+	static const char *const order[] = { "\nb ", "\n  --destination-based-mapping is given at one end only",
+					     "\na " };
+	struct buf text = { 0 };
+	const char *at;
+
+	(void)state;
+	assert_int_equal(sync_text(str_of(json), 0, 0, &text), E_OK);
+	at = buf_cstr(&text);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		assert_non_null(at = strstr(at, order[i]));
+	buf_release(&text);
+}
+
 static void applications_of_nobody_are_told_with_their_reasons(void **state)
 {
 	static const char json[] = "{\"ready\":true,\"principal\":{\"objects\":4,\"unowned\":[{\"count\":3,\"reason\":"
@@ -154,6 +171,7 @@ int main(void)
 		cmocka_unit_test(a_principal_shows_a_line_for_each_agent_and_what_needs_attention),
 		cmocka_unit_test(on_a_narrow_terminal_what_matters_most_is_shown),
 		cmocka_unit_test(who_needs_somebody_comes_first_then_who_is_away_and_no_name_is_cut),
+		cmocka_unit_test(a_peer_that_maps_otherwise_is_told),
 		cmocka_unit_test(applications_of_nobody_are_told_with_their_reasons),
 		cmocka_unit_test(what_is_wrong_at_this_end_is_told),
 		cmocka_unit_test(an_agent_shows_its_principal),

@@ -64,24 +64,26 @@ static void both_ends_find_the_dialect_that_both_speak(void **state)
 
 static void what_is_written_is_read(void **state)
 {
-	const struct wire_dialect ours = { WIRE_TWO_STEPS, 12, 3456, 7890 };
+	const struct wire_dialect ours = { WIRE_TWO_STEPS, 12, 3456, 7890, WIRE_MAPPING_DESTINATION };
 	struct rpc_metadata m = { 0 };
 	struct wire_dialect d;
 
 	(void)state;
 	wire_dialect_write(&ours, &m);
-	assert_int_equal(m.n, 3);
+	assert_int_equal(m.n, 4);
 	d = wire_dialect_accept(&m);
 	assert_int_equal(d.version, WIRE_TWO_STEPS);
 	assert_int_equal(d.window_events, 12);
 	assert_int_equal(d.window_bytes, 3456);
 	assert_int_equal(d.message_max, 7890);
+	assert_int_equal(d.mapping, WIRE_MAPPING_DESTINATION);
 	rpc_metadata_release(&m);
 }
 
 static void upstreams_dialect_is_not_spoken_of(void **state)
 {
-	const struct wire_dialect upstream = { WIRE_UPSTREAM, 12, 3456, 7890 }, silent = { WIRE_TWO_STEPS, 0, 1, 0 };
+	const struct wire_dialect upstream = { WIRE_UPSTREAM, 12, 3456, 7890, WIRE_MAPPING_NAMESPACE },
+				  silent = { WIRE_TWO_STEPS, 0, 1, 0, WIRE_MAPPING_UNSAID };
 	struct rpc_metadata m = { 0 };
 
 	(void)state;
@@ -103,6 +105,16 @@ static void a_client_that_did_not_ask_agrees_to_nothing(void **state)
 	assert_int_equal(d.window_events, 0);
 	d = wire_dialect_agreed(NULL, &asked);
 	assert_int_equal(d.version, WIRE_UPSTREAM);
+	rpc_metadata_release(&m);
+}
+
+static void another_way_to_map_is_none(void **state)
+{
+	struct rpc_metadata m = metadata("1", NULL);
+
+	(void)state;
+	rpc_metadata_add(&m, STR(WIRE_MAPPING_KEY), (struct str)STR("label"));
+	assert_int_equal(wire_dialect_accept(&m).mapping, WIRE_MAPPING_UNSAID);
 	rpc_metadata_release(&m);
 }
 
@@ -177,6 +189,7 @@ int main(void)
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(upstreams_dialect_is_not_spoken_of),
 		cmocka_unit_test(a_client_that_did_not_ask_agrees_to_nothing),
+		cmocka_unit_test(another_way_to_map_is_none),
 		cmocka_unit_test(a_limit_is_a_number_of_our_dialect),
 		cmocka_unit_test(a_limit_is_found_in_what_other_libraries_say),
 	};
