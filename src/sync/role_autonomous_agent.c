@@ -21,9 +21,10 @@ static enum err locate(const struct role *r, const struct wire_event *e, enum ob
 		       struct replica_place *ret_place, struct why *why)
 {
 	struct str name = str_of(tree_meta(*incoming, "name"));
+	struct str uid = str_of(tree_mark(*incoming, "annotations", MARK_SOURCE_UID));
 
 	(void)e;
-	if (!role_place_of(r, kind, str_of(tree_meta(*incoming, "namespace")), name, ret_place))
+	if (!role_place_of(r, kind, str_of(tree_meta(*incoming, "namespace")), name, uid, ret_place))
 		return why_set(why, E_MALFORMED, "%s '%.*s' cannot lie here", object_kind_name(kind), STR_ARG(name));
 	return E_OK;
 }

@@ -2,18 +2,26 @@
 
 #include <stdio.h>
 
-static bool place_at_agent(const struct role *r, enum object_kind kind, struct str said, const char *name,
-			   struct replica_place *ret_place)
+static bool place_at_managed(const struct role *r, enum object_kind kind, const char *said, const char *name,
+			     struct replica_place *ret_place)
 {
-	bool autonomous = r->config.end == ROLE_AUTONOMOUS_AGENT;
-	const char *own = autonomous && kind == OBJECT_APPPROJECT ? mapping_unprefixed(r->config.agent, name) : NULL;
-	struct mapping_place place = { .namespace = r->config.site->namespace };
-	char incoming[OBJECT_NAME_MAX + 1];
+	struct mapping_place place;
 
-	(void)snprintf(incoming, sizeof(incoming), "%.*s", STR_ARG(said));
-	if (!autonomous && mapping_place(r->config.site, kind, incoming, &place, &(struct why){ 0 }) != E_OK)
-		return false;
-	return replica_place_set(ret_place, kind, str_of(place.namespace), str_of(own ? own : name));
+	return mapping_place(r->config.site, kind, said, &place, &(struct why){ 0 }) == E_OK &&
+	       replica_place_set(ret_place, kind, str_of(place.namespace), str_of(name));
+}
+
+/* The principal has all of an agent in one namespace; here an application may lie in any that is looked at. */
+static bool place_at_autonomous(const struct role *r, enum object_kind kind, const char *said, const char *name,
+				struct str uid, struct replica_place *ret_place)
+{
+	const char *own = kind == OBJECT_APPPROJECT ? mapping_unprefixed(r->config.agent, name) : NULL;
+	const char *where = NULL;
+
+	if (r->source && kind == OBJECT_APPLICATION)
+		where = source_namespace_of(r->source, kind, said, name, uid);
+	return replica_place_set(ret_place, kind, str_of(where ? where : r->config.site->namespace),
+				 str_of(own ? own : name));
 }
 
 static bool place_of_managed(const struct role *r, enum object_kind kind, struct str said, struct str name,
@@ -39,24 +47,26 @@ static bool place_of_autonomous(const struct role *r, enum object_kind kind, con
 	       replica_place_set(ret_place, kind, str_of(r->config.principal->namespace), str_of(project));
 }
 
-bool role_place_of(const struct role *r, enum object_kind kind, struct str said, struct str name,
+bool role_place_of(const struct role *r, enum object_kind kind, struct str said, struct str name, struct str uid,
 		   struct replica_place *ret_place)
 {
-	char terminated[OBJECT_NAME_MAX + 1];
+	char terminated[OBJECT_NAME_MAX + 1], incoming[OBJECT_NAME_MAX + 1];
 
 	if (!role_has_kind(r->config.end, kind) || name.n == 0 || name.n > OBJECT_NAME_MAX || said.n > OBJECT_NAME_MAX)
 		return false;
 	(void)snprintf(terminated, sizeof(terminated), "%.*s", STR_ARG(name));
+	(void)snprintf(incoming, sizeof(incoming), "%.*s", STR_ARG(said));
 	switch (r->config.end) {
 	case ROLE_PRINCIPAL_OF_MANAGED:
 		return place_of_managed(r, kind, said, name, ret_place);
 	case ROLE_PRINCIPAL_OF_AUTONOMOUS:
 		return place_of_autonomous(r, kind, terminated, ret_place);
-	case ROLE_MANAGED_AGENT:
 	case ROLE_AUTONOMOUS_AGENT:
+		return place_at_autonomous(r, kind, incoming, terminated, uid, ret_place);
+	case ROLE_MANAGED_AGENT:
 		break;
 	}
-	return place_at_agent(r, kind, said, terminated, ret_place);
+	return place_at_managed(r, kind, incoming, terminated, ret_place);
 }
 
 void role_said_as(const struct role *r, const struct replica_place *place, json_object *local,

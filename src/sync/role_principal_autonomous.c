@@ -51,7 +51,7 @@ static enum err locate(const struct role *r, const struct wire_event *e, enum ob
 	struct str namespace = str_of(tree_meta(*incoming, "namespace")), name = str_of(tree_meta(*incoming, "name"));
 	enum err err;
 
-	if (!role_place_of(r, kind, namespace, name, ret_place))
+	if (!role_place_of(r, kind, namespace, name, (struct str){ 0 }, ret_place))
 		return why_set(why, E_MALFORMED, "%s '%.*s' has no place here", object_kind_name(kind), STR_ARG(name));
 	if (e->type == WIRE_DELETE)
 		return E_OK;

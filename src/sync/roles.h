@@ -61,8 +61,11 @@ struct replica_rules role_replica(struct role *r);
 /* May this end have objects of this kind for its peer? */
 bool role_has_kind(enum role_end end, enum object_kind kind);
 
-/* A name as the peer says it, into the place that it has here; and the reverse for what we say. False: nowhere. */
-bool role_place_of(const struct role *r, enum object_kind kind, struct str namespace, struct str name,
+/*
+ * A name as the peer says it, into the place that it has here; and the reverse for what we say. `uid`: of the original, as far as the
+ * peer names it. False: nowhere.
+ */
+bool role_place_of(const struct role *r, enum object_kind kind, struct str namespace, struct str name, struct str uid,
 		   struct replica_place *ret_place);
 void role_said_as(const struct role *r, const struct replica_place *place, json_object *local,
 		  struct str *ret_namespace, struct str *ret_name);

@@ -7,15 +7,17 @@
 /* A repetition: the answer may have been lost, and what followed it came first. */
 static void repeated(struct session *s, struct str message)
 {
-	struct str in, name;
+	const struct replica_rules rules = role_replica(&s->role);
+	json_object *incoming = NULL;
 	struct replica_place place;
 	struct wire_event e;
 	struct why why;
 
 	if (wire_event_decode(message, &e, &why) == E_OK && wire_is_object(&e) &&
-	    session_asks(s, wire_delivered_as(e.type), message) && wire_subject_parse(e.subject, &in, &name) &&
-	    role_place_of(&s->role, object_kind_of(wire_kind_of(e.target)), in, name, &place))
+	    session_asks(s, wire_delivered_as(e.type), message) &&
+	    rules.locate(rules.ctx, &e, &place, &incoming, &why) == E_OK)
 		session_tell_again(s, &place);
+	json_object_put(incoming);
 }
 
 static void tell_heard(const struct session *s, const struct peer_heard *heard)

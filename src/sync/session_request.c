@@ -238,7 +238,7 @@ static enum err answer_update(struct session *s, const struct wire_resync *r, st
 
 	if (!is_source_of_truth(s))
 		return wrong_end(why);
-	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, &place))
+	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, r->uid, &place))
 		return why_set(why, E_MALFORMED, "no such kind or name");
 	err = source_compare(s->source, place.kind, place.namespace, place.name, r->uid, r->checksum, s->now_ms);
 	return err == E_LIMIT ? why_set(why, err, ROOM_REFUSED) : err;
@@ -252,7 +252,7 @@ static enum err answer_synced(struct session *s, const struct wire_resync *r, st
 
 	if (is_source_of_truth(s))
 		return wrong_end(why);
-	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, &place))
+	if (!role_place_of(&s->role, object_kind_of(r->kind), r->namespace, r->name, r->uid, &place))
 		return why_set(why, E_MALFORMED, "no such kind or name");
 	err = replica_copy(s->replica, &place, &c);
 	if (err == E_NOT_FOUND)

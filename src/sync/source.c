@@ -172,6 +172,21 @@ void source_stats(const struct source *s, struct source_stats *ret_stats)
 	};
 }
 
+const char *source_namespace_of(const struct source *s, enum object_kind kind, const char *said, const char *name,
+				struct str uid)
+{
+	char id[2 * OBJECT_NAME_MAX + 2];
+	const struct copy *c;
+
+	if (uid.n == 0)
+		return source_entry((struct source *)s, kind, said, name, /* make= */ false) ? said : NULL;
+	if (uid.n > OBJECT_NAME_MAX)
+		return NULL;
+	(void)snprintf(id, sizeof(id), "%s_%.*s", name, STR_ARG(uid));
+	c = map_get(&s->copies, str_of(id));
+	return c && c->entry->kind == kind ? c->entry->namespace : NULL;
+}
+
 static struct copy *copy_of_truth(const struct source *s, const struct object *truth)
 {
 	const struct entry *e = source_entry((struct source *)s, truth->kind, truth->namespace, truth->name,

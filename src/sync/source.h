@@ -88,6 +88,10 @@ struct source *source_new(const struct source_options *options);
 /* May only be called when source_is_idle(), or when the journal is gone. Takes NULL. */
 void source_free(struct source *s);
 
+/* The namespace of the object that the peer knows by this UID; without one, `said`, if one of this name is there; NULL: there is none. */
+const char *source_namespace_of(const struct source *s, enum object_kind kind, const char *said, const char *name,
+				struct str uid);
+
 /* The ledger forgets all that it keeps of this peer; what there is no memory for stays. */
 void source_forget(struct source *s);
 bool source_is_idle(const struct source *s);

@@ -14,6 +14,11 @@
 	"{'metadata':{'name':'web','namespace':'site','annotations':{'argocd.argoproj.io/source-uid':'" source \
 	"'}},'spec':{'destination':{'name':'in-cluster'},'source':{'targetRevision':'" revision "'}}}"
 
+#define SHOWN(uid, source)                                          \
+	"{'metadata':{'name':'web','namespace':'a1','uid':'" uid    \
+	"','annotations':{'argocd.argoproj.io/source-uid':'" source \
+	"'}},'spec':{'source':{}},'operation':{'sync':{'revision':'v2'}}}"
+
 /* ---- a site on its ground; the test is its principal ------------------------------------------------------------------- */
 
 struct scene {
@@ -579,6 +584,35 @@ static void an_empty_directory_does_not_empty_the_principal(void **state)
 	end(&sc);
 }
 
+/* The principal has all of them in one namespace: what it asks of one comes with the UID of the original. */
+static void an_application_of_another_namespace_is_commanded_and_compared_too(void **state)
+{
+	const struct wire_event lacks = {
+		.type = WIRE_REQUEST_UPDATE,
+		.target = WIRE_TO_RESYNC,
+		.event_id = STR("1"),
+		.resource_id = STR("1"),
+		.data = STR("{\"kind\":\"Application\",\"namespace\":\"team\",\"name\":\"web\"}"),
+	};
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_AUTONOMOUS);
+	connect_principal(&sc);
+	put(&sc, ORIGINAL("team", "u1", "r1"));
+	expect(&sc, "create web_u1_1 of team/web\n");
+	answer(&sc, "web_u1", "web_u1_1");
+	hear(&sc, WIRE_SET_OPERATION, "web_p1", "web_p1_5.operation", SHOWN("p1", "u1"));
+	expect(&sc, "applied web_p1_5.operation\nspec-update web_u1_2-3f2 of team/web\n");
+	assert_string_equal(ground_at(&sc.g, OBJECT_APPLICATION, "team", "web", "operation.sync"),
+			    "{\"revision\":\"v2\"}");
+	answer(&sc, "web_u1", "web_u1_2-3f2");
+	connect_principal(&sc);
+	receive(&sc, &lacks);
+	expect(&sc, "applied 1\nspec-update web_u1_2-3fc of team/web\n");
+	end(&sc);
+}
+
 static void nothing_leaves_while_the_ledger_fails(void **state)
 {
 	struct scene sc;
@@ -738,6 +772,7 @@ int main(void)
 		cmocka_unit_test(what_was_told_is_not_told_again_after_a_restart),
 		cmocka_unit_test(the_rows_of_another_peer_are_nobodys),
 		cmocka_unit_test(an_empty_directory_does_not_empty_the_principal),
+		cmocka_unit_test(an_application_of_another_namespace_is_commanded_and_compared_too),
 		cmocka_unit_test(nothing_leaves_while_the_ledger_fails),
 		cmocka_unit_test(who_is_ready_already_wakes_nobody_again),
 		cmocka_unit_test(who_stops_finishes_what_is_under_way),

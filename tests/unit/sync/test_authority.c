@@ -328,7 +328,8 @@ static void a_name_has_one_place_and_that_is_its_agents(void **state)
 		struct role r;
 
 		begin_role(&r, rows[i].end, &principal, &site);
-		if (role_place_of(&r, rows[i].kind, str_of(rows[i].said), str_of(rows[i].name), &place))
+		if (role_place_of(&r, rows[i].kind, str_of(rows[i].said), str_of(rows[i].name), (struct str){ 0 },
+				  &place))
 			(void)snprintf(text, sizeof(text), "%s/%s", place.namespace, place.name);
 		if (strcmp(text, rows[i].place ? rows[i].place : "nowhere") != 0)
 			fail_msg("row %zu: %s", i, text);
@@ -349,19 +350,19 @@ static void what_is_too_long_has_no_place(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		begin_role(&r, ends[i], &principal, &site);
 		assert_true(role_place_of(&r, OBJECT_APPLICATION, str_of("argocd"), long_text(text, OBJECT_NAME_MAX),
-					  &place));
+					  (struct str){ 0 }, &place));
 		assert_int_equal(strlen(place.name), OBJECT_NAME_MAX);
 		assert_false(role_place_of(&r, OBJECT_APPLICATION, str_of("argocd"),
-					   long_text(text, OBJECT_NAME_MAX + 1), &place));
+					   long_text(text, OBJECT_NAME_MAX + 1), (struct str){ 0 }, &place));
 		assert_false(role_place_of(&r, OBJECT_APPLICATION, long_text(text, OBJECT_NAME_MAX + 1), str_of("web"),
-					   &place));
+					   (struct str){ 0 }, &place));
 	}
 	/* With the agent's prefix it is too long. */
 	begin_role(&r, ROLE_PRINCIPAL_OF_AUTONOMOUS, &principal, &site);
-	assert_true(
-		role_place_of(&r, OBJECT_APPPROJECT, str_of("argocd"), long_text(text, OBJECT_NAME_MAX - 3), &place));
-	assert_false(
-		role_place_of(&r, OBJECT_APPPROJECT, str_of("argocd"), long_text(text, OBJECT_NAME_MAX - 2), &place));
+	assert_true(role_place_of(&r, OBJECT_APPPROJECT, str_of("argocd"), long_text(text, OBJECT_NAME_MAX - 3),
+				  (struct str){ 0 }, &place));
+	assert_false(role_place_of(&r, OBJECT_APPPROJECT, str_of("argocd"), long_text(text, OBJECT_NAME_MAX - 2),
+				   (struct str){ 0 }, &place));
 }
 
 int main(void)
