@@ -239,7 +239,7 @@ static void look_again(struct site *s, uint64_t now)
 {
 	struct object *o;
 
-	while ((o = missed_take(&s->missed, now))) {
+	for (size_t n = missed_begin(&s->missed, now); n && (o = missed_take(&s->missed)); n--) {
 		on_object(s, o);
 		object_unref(o);
 	}

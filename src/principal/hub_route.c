@@ -297,7 +297,7 @@ void hub_look_again(struct hub *h, uint64_t now_ms)
 {
 	struct object *o;
 
-	while ((o = missed_take(&h->missed, now_ms))) {
+	for (size_t n = missed_begin(&h->missed, now_ms); n && (o = missed_take(&h->missed)); n--) {
 		on_object(h, o);
 		object_unref(o);
 	}
