@@ -51,14 +51,10 @@ struct acceptor_peer acceptor_peer_at(const struct sockaddr_storage *from)
 	return IN6_IS_ADDR_V4MAPPED(ipv6) ? peer_at_ipv4(ipv6->s6_addr + 12) : peer_at_ipv6(ipv6);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+/* At most `max` connections. 0, or the errno with which it ended before. */
+static int take(struct acceptor *a, int max)
 {
-	struct acceptor *a = poll->data;
-
-	(void)status;
-	(void)events;
-	loop_tick(a->loop);
-	for (int i = 0; i < ACCEPT_TURN && !a->stopped; i++) {
+	for (int i = 0; i < max && !a->stopped; i++) {
 		struct sockaddr_storage from = { 0 };
 		socklen_t n = sizeof(from);
 		int fd = accept4(a->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -67,16 +63,24 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 			const struct acceptor_peer peer = acceptor_peer_at(&from);
 
 			a->on_connection(a, fd, &peer);
-			continue;
+		} else if (errno != ECONNABORTED && errno != EINTR) {
+			return errno;
 		}
-		if (errno == EAGAIN)
-			return;
-		if (errno == ECONNABORTED || errno == EINTR)
-			continue;
-		if (loop_timer_start(a->loop, &a->pause, PAUSE_MS) == E_OK)
-			uv_poll_stop(poll);
-		return;
 	}
+	return 0;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct acceptor *a = poll->data;
+	int error;
+
+	(void)status;
+	(void)events;
+	loop_tick(a->loop);
+	error = take(a, ACCEPT_TURN);
+	if (error && error != EAGAIN && loop_timer_start(a->loop, &a->pause, PAUSE_MS) == E_OK)
+		uv_poll_stop(poll);
 }
 
 enum err acceptor_start(struct acceptor *a, struct loop *loop, int fd, struct why *why)
@@ -102,8 +106,12 @@ static void on_poll_closed(uv_handle_t *handle)
 {
 	struct acceptor *a = handle->data;
 
-	close(a->fd);
 	a->on_closed(a);
+}
+
+void acceptor_take_waiting(struct acceptor *a)
+{
+	(void)take(a, SOMAXCONN);
 }
 
 void acceptor_stop(struct acceptor *a)
@@ -113,4 +121,5 @@ void acceptor_stop(struct acceptor *a)
 	a->stopped = true;
 	loop_timer_stop(a->loop, &a->pause);
 	uv_close((uv_handle_t *)&a->poll, on_poll_closed);
+	close(a->fd);
 }

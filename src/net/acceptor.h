@@ -44,5 +44,8 @@ struct acceptor_peer acceptor_peer_at(const struct sockaddr_storage *from);
  */
 enum err acceptor_start(struct acceptor *a, struct loop *loop, int fd, struct why *why);
 
+/* Those that have connected by now, as many as a socket keeps: the kernel resets what waits when a socket is closed. */
+void acceptor_take_waiting(struct acceptor *a);
+
 /* No more connections at once; on_closed comes in a later turn. A second call does nothing. */
 void acceptor_stop(struct acceptor *a);

@@ -156,6 +156,8 @@ void http_server_stop(struct http_server *s, bool now, void (*on_stopped)(void *
 
 	s->on_stopped = on_stopped;
 	s->on_stopped_ctx = ctx;
+	if (!now && !s->stopping)
+		acceptor_take_waiting(&s->acceptor);
 	s->stopping = true;
 	acceptor_stop(&s->acceptor);
 	for (struct http_conn *c = s->conns; c; c = next) {

@@ -98,8 +98,8 @@ void http_server_set_limits(struct http_server *s, const struct http_limits *lim
 void http_server_set_tls(struct http_server *s, struct tls_server *tls);
 
 /*
- * Stop: no new connections at once; those between two requests are closed, each other one after its answer (with Connection: close).
- * One on which nobody has asked yet has `first_ms` to begin.
+ * Stop: no new connections but those that wait to be accepted; those between two requests are closed, each other one after its
+ * answer (with Connection: close). One on which nobody has asked yet has `first_ms` to begin.
  * `on_stopped` comes when all are gone and the server is freed, never before this returns. With `now` nothing is waited
  * for; a second call may turn a stop that waits into one that does not.
  */

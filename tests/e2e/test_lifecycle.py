@@ -128,6 +128,20 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(gateway):
     assert len(g.events()) == 11
 
 
+def test_at_sigterm_who_waits_to_be_accepted_is_heard(gateway):
+    g = gateway().start()
+    g.process.send(signal.SIGSTOP)
+    crowd = [Peer(g.port) for _ in range(400)]  # several turns of a loop
+    for p in crowd:
+        p.send(*post())
+    g.process.send(signal.SIGTERM)
+    g.process.send(signal.SIGCONT)
+    assert {p.answer()[0] for p in crowd} == {200}
+    assert g.process.wait() == 0
+    for p in crowd:
+        p.close()
+
+
 def test_who_has_connected_and_says_nothing_does_not_hold_up_the_end(gateway):
     g = gateway().start()
     with Peer(g.port) as silent:

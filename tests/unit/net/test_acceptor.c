@@ -295,6 +295,22 @@ static void a_crowd_is_taken_in_several_turns(void **state)
 	place_end(&p);
 }
 
+static void who_has_connected_before_a_stop_can_be_taken(void **state)
+{
+	struct place p;
+	int fds[150];
+
+	(void)state;
+	place_start(&p);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		fds[i] = dial(&p);
+	acceptor_take_waiting(&p.acceptor);
+	assert_int_equal(ARRAY_LEN(fds), p.count);
+	place_end(&p);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+}
+
 static void a_descriptor_that_cannot_be_watched_is_closed(void **state)
 {
 	struct acceptor a = { .on_connection = on_connection, .on_closed = on_closed };
@@ -322,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_stop_in_the_pause_is_a_stop),
 		cmocka_unit_test(after_a_stop_in_the_callback_nothing_more_comes),
 		cmocka_unit_test(a_crowd_is_taken_in_several_turns),
+		cmocka_unit_test(who_has_connected_before_a_stop_can_be_taken),
 		cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_closed),
 	};
 
