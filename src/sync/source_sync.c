@@ -40,16 +40,20 @@ static enum err forget(struct source *s, struct copy *c)
 	return err;
 }
 
-/* What of it was offered last. */
-static const char *last_version(const struct copy *c)
+/* What of it was offered last. What the peer alone knows of can be put back there: the next deletion is another one. */
+static void last_version(const struct copy *c, uint64_t now_ms, char *ret_version, size_t n)
 {
 	if (c->offered_desired)
-		return c->offered_desired->version;
-	return source_copy_is_learned(c) ? "" : c->version;
+		str_copy(str_of(c->offered_desired->version), ret_version, n);
+	else if (source_copy_is_learned(c))
+		(void)snprintf(ret_version, n, "-%llx", (unsigned long long)now_ms);
+	else
+		str_copy(str_of(c->version), ret_version, n);
 }
 
 static enum err delete_copy(struct source *s, struct copy *c, uint64_t now_ms)
 {
+	char version[sizeof(c->version)];
 	enum err err;
 
 	if (!c->kept || c->deleting)
@@ -57,7 +61,8 @@ static enum err delete_copy(struct source *s, struct copy *c, uint64_t now_ms)
 	/* What we never knew of gives way to our object of that name; it is deleted when there is none. */
 	if (!s->o.deletes || (s->o.creates && !c->offered) || (c->entry->truth && source_copy_is_learned(c)))
 		return forget(s, c);
-	err = add(s, c, DELIVERY_DELETE, WIRE_DELETE, last_version(c), NULL, now_ms);
+	last_version(c, now_ms, version, sizeof(version));
+	err = add(s, c, DELIVERY_DELETE, WIRE_DELETE, version, NULL, now_ms);
 	c->deleting = err == E_OK;
 	return err;
 }

@@ -21,6 +21,7 @@ struct scene {
 	uint64_t now;
 	uint64_t epoch;
 	struct buf said;
+	char last_id[64]; /* of the event that left last */
 };
 
 static void write_batch(void *ctx, struct ledger_write *w)
@@ -169,9 +170,10 @@ static enum err compose_frame(void *ctx, const struct outbox_frame *frame, struc
 /* Behind '-' stands the time at which it was sent again. */
 static void say_id(struct scene *sc, struct str event_id)
 {
-	struct str id = str_cut(&event_id, '-');
+	struct str rest = event_id, id = str_cut(&rest, '-');
 
-	buf_addf(&sc->said, " %.*s%s", STR_ARG(id), event_id.n ? " again" : "");
+	str_copy(event_id, sc->last_id, sizeof(sc->last_id));
+	buf_addf(&sc->said, " %.*s%s", STR_ARG(id), rest.n ? " again" : "");
 }
 
 /* What leaves now. Requests have random ids and are told by their type alone. */
@@ -356,15 +358,22 @@ static void a_list_tells_which_version_the_peer_has(void **state)
 	end(&sc);
 }
 
-static void a_copy_that_nobody_knows_is_deleted(void **state)
+/* Somebody at the peer has put it back. With the id of the last time it would be a repetition there, and never deleted. */
+static void a_copy_that_nobody_knows_is_deleted_each_time_anew(void **state)
 {
+	char first_id[64];
 	struct scene sc;
 
 	(void)state;
 	begin(&sc);
 	connect_whole(&sc);
 	compare(&sc, "u0", '1');
-	expect(&sc, "delete one_u0_\n");
+	expect(&sc, "delete one_u0_ again\n");
+	str_copy(str_of(sc.last_id), first_id, sizeof(first_id));
+	answer(&sc, "u0", sc.last_id);
+	compare(&sc, "u0", '1');
+	expect(&sc, "delete one_u0_ again\n");
+	assert_string_not_equal(sc.last_id, first_id);
 	end(&sc);
 }
 
@@ -416,9 +425,9 @@ static void what_else_the_peer_has_of_a_held_name_is_deleted_with_it(void **stat
 	assert_int_equal(source_held(sc.source, &text), 1);
 	source_release(sc.source, ++sc.now);
 	disk(&sc);
-	expect(&sc, "delete one_u0_\n");
-	answer(&sc, "u0", "one_u0_");
-	expect(&sc, "delete one_u1_\n");
+	expect(&sc, "delete one_u0_ again\n");
+	answer(&sc, "u0", sc.last_id);
+	expect(&sc, "delete one_u1_ again\n");
 	end(&sc);
 }
 
@@ -470,14 +479,14 @@ static void a_release_is_good_for_as_many_as_were_held_and_no_more(void **state)
 	expect(&sc, "");
 	source_release(sc.source, ++sc.now);
 	disk(&sc);
-	expect(&sc, "delete one_u0_\n");
-	answer(&sc, "u0", "one_u0_");
+	expect(&sc, "delete one_u0_ again\n");
+	answer(&sc, "u0", sc.last_id);
 	/* The next comparison: one is no more than was released. */
 	connect_peer(&sc);
 	compare(&sc, "u5", '1');
-	expect(&sc, "delete one_u5_\n");
+	expect(&sc, "delete one_u5_ again\n");
 	assert_int_equal(source_held(sc.source, &text), 0);
-	answer(&sc, "u5", "one_u5_");
+	answer(&sc, "u5", sc.last_id);
 	compare(&sc, "u6", '1');
 	expect(&sc, "");
 	assert_int_equal(source_held(sc.source, &text), 1);
@@ -506,11 +515,11 @@ static void copies_that_nobody_knows_wait_until_there_is_room(void **state)
 	assert_int_equal(claim(&sc, "u0"), E_OK);
 	assert_int_equal(claim(&sc, "u0"), E_OK); /* known by now */
 	assert_int_equal(claim(&sc, "u2"), E_LIMIT);
-	expect(&sc, "delete one_u0_\n");
-	answer(&sc, "u0", "one_u0_");
+	expect(&sc, "delete one_u0_ again\n");
+	answer(&sc, "u0", sc.last_id);
 	assert_int_equal(claim(&sc, "u2"), E_OK);
-	expect(&sc, "delete one_u2_\n");
-	answer(&sc, "u2", "one_u2_");
+	expect(&sc, "delete one_u2_ again\n");
+	answer(&sc, "u2", sc.last_id);
 	assert_true(sc.room.objects == 0 && sc.room.refused == 1 && !sc.room.full);
 	end(&sc);
 }
@@ -718,7 +727,7 @@ int main(void)
 		cmocka_unit_test(a_question_from_before_the_answer_sends_nothing_again),
 		cmocka_unit_test(a_list_tells_which_version_the_peer_has),
 		cmocka_unit_test(a_list_is_computed_once_until_something_changes),
-		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted),
+		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted_each_time_anew),
 		cmocka_unit_test(a_copy_of_our_name_under_another_uid_is_not_deleted),
 		cmocka_unit_test(a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name),
 		cmocka_unit_test(what_else_the_peer_has_of_a_held_name_is_deleted_with_it),
