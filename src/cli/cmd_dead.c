@@ -192,15 +192,15 @@ static int report(const struct invocation *inv, enum dead_change what, const str
 	struct buf text = { 0 };
 
 	if (counts->failed)
-		return command_failed(
-			inv, "%" PRIu64 " taken by the bus, %" PRIu64 " refused again%s: see the gateway's log",
-			counts->changed, counts->failed, counts->stopped ? ", those behind not tried" : "");
-	if (counts->changed < inv->operand_count)
+		return command_failed(inv, "%" PRIu64 " %s, %" PRIu64 " %s%s: see the gateway's log", counts->changed,
+				      done, counts->failed, what == DEAD_DROP ? "failed" : "refused again",
+				      counts->stopped ? ", those behind not tried" : "");
+	if (counts->strangers)
 		return command_failed(
 			inv,
 			"no dead letters: %zu of %zu positions ('holdfast dead list' shows all there are); %" PRIu64
 			" %s",
-			inv->operand_count - (size_t)counts->changed, inv->operand_count, counts->changed, done);
+			counts->strangers, inv->operand_count, counts->changed, done);
 	buf_addf(&text, "%" PRIu64 " dead letter%s %s\n", counts->changed, counts->changed == 1 ? "" : "s", done);
 	return out_print(&text);
 }

@@ -95,8 +95,11 @@ enum err dead_change_gateway(const struct gateway_client *client, enum dead_chan
 	uint64_t next;
 
 	for (size_t i = 0; i < count && err == E_OK; i++) {
+		uint64_t before = counts.changed + counts.failed;
+
 		(void)snprintf(query, sizeof(query), "pos=%" PRIu64, positions[i]);
 		err = call(client, what, query, why, &counts, &next);
+		counts.strangers += counts.changed + counts.failed == before;
 		if (err == E_OK)
 			err = go_on(progress, &counts, why);
 	}
@@ -117,6 +120,7 @@ struct letters {
 	uint64_t only; /* 0: all */
 	struct letter *items;
 	size_t n, cap;
+	size_t strangers;
 	bool no_memory;
 };
 
@@ -140,7 +144,7 @@ static bool on_dead(void *ctx, const struct store_dead_row *row)
 	if (l->only && l->only != row->pos)
 		return false;
 	bus = l->n < l->cap || grow(l) ? str_dup(str_of(row->bus)) : NULL;
-	l->no_memory = !bus;
+	l->no_memory |= !bus;
 	if (bus)
 		l->items[l->n++] = (struct letter){ row->pos, bus };
 	return bus != NULL;
@@ -164,8 +168,11 @@ static enum err letters_read(struct letters *l, const char *dir, const uint64_t 
 	if (!count)
 		err = store_read_dead(reader, 0, on_dead, l, why);
 	for (size_t i = 0; i < count && err == E_OK; i++) {
+		size_t before = l->n;
+
 		l->only = positions[i];
 		err = store_read_dead(reader, l->only, on_dead, l, why);
+		l->strangers += l->n == before;
 	}
 	store_reader_close(reader);
 	return l->no_memory ? why_set(why, E_NOMEM, "read dead letters: %s", err_text(E_NOMEM)) : err;
@@ -229,7 +236,7 @@ enum err dead_drop_offline(const char *dir, const uint64_t *positions, size_t co
 	if (err == E_OK && l.n)
 		err = remove_all(dir, &l, why);
 	if (err == E_OK)
-		*ret_counts = (struct dead_counts){ .changed = l.n };
+		*ret_counts = (struct dead_counts){ .changed = l.n, .strangers = l.strangers };
 	letters_release(&l);
 	return err;
 }

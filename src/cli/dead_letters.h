@@ -4,7 +4,7 @@
  * Shape     the process that writes the store does it: the running gateway, asked over HTTP. Without one, dropping is
  *           done here; sending again is not, because only a gateway is connected to the bus.
  * Errors    E_CANCELLED  on_page said so
- *           as gateway_client.h and store.h; what is no dead letter is no error, it is not counted
+ *           as gateway_client.h and store.h; what is no dead letter is no error
  */
 #pragma once
 
@@ -14,9 +14,10 @@
 enum dead_change { DEAD_RETRY, DEAD_DROP };
 
 struct dead_counts {
-	uint64_t changed;
-	uint64_t failed; /* the bus refused them again */
-	bool stopped;    /* it takes none now: those behind were not tried */
+	uint64_t changed; /* one position may have several, of as many buses */
+	uint64_t failed;  /* the bus refused them again, or the store cannot be written */
+	size_t strangers; /* positions that were named and have none */
+	bool stopped;     /* it takes none now: those behind were not tried */
 };
 
 /* Called after each letter that was named, or each portion of all; false ends with E_CANCELLED. */

@@ -699,6 +699,32 @@ def test_dead_drop_without_a_gateway(letters):
     assert len(ok("tail", "-D", letters).splitlines()) == 3  # the events themselves stay
 
 
+def test_a_position_with_dead_letters_of_two_buses_stands_for_no_other(gateway, filler):
+    f = filler("gateway-data")
+    for n in (1, 2):
+        f.put()
+        f.tell(f"dead {n} old too large")
+        f.tell(f"dead {n} nats too large")
+    f.close()
+    said = "no dead letters: 1 of 2 positions ('holdfast dead list' shows all there are); 2 dropped"
+    assert said in run("dead", "drop", "1", "3", "-D", f.dir).stderr
+    g = gateway().start()
+    assert said in run("dead", "drop", "2", "3", "-D", g.data).stderr
+
+
+def test_a_drop_that_the_store_fails_is_said(gateway, filler):
+    f = filler("gateway-data")
+    f.put()
+    f.tell("dead 1 embedded why not")
+    f.close()
+    g = gateway().start()
+    spool = g.data / "spool.db"
+    shutil.copy(spool, g.data / "copy")
+    os.rename(g.data / "copy", spool)  # the writer sees it with its next group
+    done = run("dead", "drop", "1", "-D", g.data)
+    assert done.returncode == 1 and "0 dropped, 1 failed: see the gateway's log" in done.stderr, done
+
+
 def test_dead_drop_without_a_gateway_forgets_no_id_of_a_longer_window(letters):
     five_days_ago = int((time.time() - 5 * 86400) * 1000)
     with contextlib.closing(sqlite3.connect(letters / "spool.db")) as db, db:
