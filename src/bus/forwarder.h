@@ -8,7 +8,7 @@
  *           as its de-duplication window is open. After a crash at most what was behind the position is sent again: the
  *           window. Routes in trouble have positions of their own, up to 64 of them; beyond that the position stays in front of all.
  * Cost      nothing looks at what waits: reading begins at the position. A route in trouble is passed by, however much of it
- *           waits, and read again on its own when it is taken again; others take turns with it.
+ *           waits, and read again when it is taken again, together with the others that are; what is new takes turns with them.
  * Owner     store and bus are borrowed and outlive it.
  * Threads   start and stop from one thread; the rest runs in its own.
  */

@@ -3,7 +3,7 @@
  *
  * Shape     forwarder.c       start, stop, the thread's turn and what others see
  *           forwarder_send.c  flights: out to the bus and back, dead letters
- *           forwarder_read.c  rows of the store, the next ones and those to send again
+ *           forwarder_read.c  rows of the store: the next ones, those to send again and those to read again
  */
 #pragma once
 
@@ -67,7 +67,7 @@ void forwarder_take_returned(struct forwarder *f);
 
 /* ---- forwarder_read.c ------------------------------------------------------------------------------------------------ */
 
-/* May one more fly? What waits in a lane may, however many others went past it. */
+/* May one more fly? */
 bool forwarder_has_room(const struct forwarder *f);
 
 /* As store_read(); false: the store cannot be read now, which was logged. */

@@ -1,12 +1,12 @@
 /*
- * forwarder_read.c -- rows of the store for the forwarder: the next ones, and those to send again.
+ * forwarder_read.c -- rows of the store for the forwarder: the next ones, those to send again and those to read again.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/forwarder_impl.h"
 
 #define BATCH         256
-#define SLICE         4096 /* positions that are searched for one route's events, before others have their turn */
+#define SLICE         4096 /* positions that are read again before others have their turn */
 #define READ_AGAIN_MS 1000
 
 bool forwarder_has_room(const struct forwarder *f)
@@ -14,9 +14,12 @@ bool forwarder_has_room(const struct forwarder *f)
 	return f->lanes.flying < f->config.window && (f->flying_bytes < f->config.window_bytes || f->lanes.flying == 0);
 }
 
-static bool may_read(const struct forwarder *f)
+/* Rows that are read at a time: no more than may fly, as those that may not have to be read again. */
+static size_t rows_at_a_time(const struct forwarder *f)
 {
-	return forwarder_has_room(f) && lanes_may_append(&f->lanes);
+	size_t free = f->config.window - f->lanes.flying;
+
+	return free < BATCH ? free : BATCH;
 }
 
 static void read_trouble(struct forwarder *f, const struct why *why)
@@ -79,9 +82,9 @@ static bool on_next_row(void *ctx, const struct store_row *row)
 	r->stopped = lanes_append(&f->lanes, row->pos, row->stored_ms, row->source, row->name, &e) != E_OK;
 	if (r->stopped)
 		return lacks_memory(f);
-	if (e && e->flying)
+	if (e)
 		forwarder_send(f, e, row);
-	r->stopped = !may_read(f) || f->bus->ops->state(f->bus) != BUS_UP;
+	r->stopped = !forwarder_has_room(f) || f->bus->ops->state(f->bus) != BUS_UP;
 	return !r->stopped;
 }
 
@@ -94,16 +97,15 @@ static void skip_to(struct forwarder *f, uint64_t pos)
 	f->lanes.read_pos = pos;
 }
 
-/* True: there may be more to read at once. No more is read than may fly: a lane that drains would fall behind what is read. */
+/* True: there may be more to read at once. */
 static bool read_next(struct forwarder *f)
 {
 	uint64_t last = store_last(f->store);
 	uint64_t before = f->lanes.read_pos;
-	size_t room = f->config.window - f->lanes.flying;
-	struct store_query query = { .from = before + 1, .limit = room < BATCH ? room : BATCH };
+	struct store_query query = { .from = before + 1, .limit = rows_at_a_time(f) };
 	struct reading r = { .f = f };
 
-	if (before >= last || !may_read(f))
+	if (before >= last || !forwarder_has_room(f))
 		return false;
 	if (!forwarder_read(f, &query, on_next_row, &r))
 		return false;
@@ -142,46 +144,51 @@ static void send_again(struct forwarder *f, struct entry *e)
 	}
 }
 
-struct filling {
+struct again {
 	struct forwarder *f;
-	struct lane *lane;
-	uint64_t read_pos;
+	uint64_t behind;   /* where it began, */
+	uint64_t read_pos; /* and came to */
 };
 
-static bool on_passed_row(void *ctx, const struct store_row *row)
+static bool on_row_again(void *ctx, const struct store_row *row)
 {
-	struct filling *fill = ctx;
+	struct again *a = ctx;
+	struct forwarder *f = a->f;
+	struct entry *e = NULL;
 
-	if (lanes_fill(&fill->f->lanes, fill->lane, row->pos, row->stored_ms)) {
-		fill->read_pos = row->pos - 1;
-		return lacks_memory(fill->f);
-	}
-	fill->read_pos = row->pos;
-	return true;
+	a->read_pos = row->pos - 1;
+	if (lanes_append_again(&f->lanes, a->behind, row->pos, row->stored_ms, row->source, row->name, &e))
+		return lacks_memory(f);
+	a->read_pos = row->pos;
+	if (e)
+		forwarder_send(f, e, row);
+	return forwarder_has_room(f) && f->bus->ops->state(f->bus) == BUS_UP;
 }
 
 static bool on_slice(void *ctx, uint64_t next)
 {
-	((struct filling *)ctx)->read_pos = next - 1;
+	((struct again *)ctx)->read_pos = next - 1;
 	return false;
 }
 
-/* What was passed by of a route that is taken again. */
-static void fill_lane(struct forwarder *f, struct lane *lane)
+/* What this lane was passed by, and with it those that are near. */
+static void read_again(struct forwarder *f, struct lane *lane)
 {
-	struct filling fill = { .f = f, .lane = lane, .read_pos = f->lanes.read_pos };
+	struct again again = { .f = f, .behind = lane->read_pos, .read_pos = f->lanes.read_pos };
 	struct store_query query = {
 		.from = lane->read_pos + 1,
 		.to = f->lanes.read_pos,
-		.limit = BATCH,
-		.source = str_of(lane_source(lane)),
-		.name = str_of(lane_name(lane)),
+		.limit = rows_at_a_time(f),
 		.window = SLICE,
 		.on_window = on_slice,
 	};
 
-	if (forwarder_read(f, &query, on_passed_row, &fill))
-		lanes_filled(&f->lanes, lane, fill.read_pos);
+	if (!lanes_share(&f->lanes, lane, SLICE)) {
+		query.source = str_of(lane_source(lane));
+		query.name = str_of(lane_name(lane));
+	}
+	if (forwarder_read(f, &query, on_row_again, &again))
+		lanes_have_read_again(&f->lanes, lane, again.behind, again.read_pos);
 }
 
 static void send_waiting(struct forwarder *f)
@@ -191,9 +198,9 @@ static void send_waiting(struct forwarder *f)
 
 	while (forwarder_has_room(f) && (e = lanes_resend(&f->lanes, clock_mono_ms())))
 		send_again(f, e);
-	lane = forwarder_has_room(f) ? lanes_to_fill(&f->lanes) : NULL;
+	lane = forwarder_has_room(f) ? lanes_to_read_again(&f->lanes) : NULL;
 	if (lane)
-		fill_lane(f, lane);
+		read_again(f, lane);
 }
 
 void forwarder_send_all(struct forwarder *f)

@@ -294,7 +294,7 @@ def test_an_answer_that_is_late_is_not_put_down_to_what_the_user_may_not_ask(use
     assert reasons == ["no ack in 500 ms"]
 
 
-HELD = 1500  # more than a held route keeps in memory
+HELD = 1500  # more than may be in flight
 
 
 def post_many(g, event, ids):

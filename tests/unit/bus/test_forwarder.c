@@ -537,6 +537,179 @@ static void what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_se
 	fixture_free(f);
 }
 
+/* What is new and what is read again share the way to the bus. */
+static void a_route_that_is_taken_again_and_the_others_take_turns(void **state)
+{
+	const struct store_held held = { STR("webhook"), STR("b"), 0, 50 };
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t pos;
+
+	(void)state;
+	script_init(&script, take);
+	for (unsigned i = 0; i < 100; i++)
+		put(f, i < 50 ? "b" : "a", i < 50 ? "b" : "a", "");
+	assert_int_equal(store_forwarded(f->store, "test", &pos, NULL), E_OK);
+	store_set_forwarded_but(f->store, "test", 50, &held, 1);
+	forwarder = start(f, &script.bus, /* window= */ 1);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 100);
+	for (size_t i = 1; i < 100; i++)
+		assert_string_not_equal(script.taken[i], script.taken[i - 1]);
+	fixture_free(f);
+}
+
+/* ---- any mood, any number of starts ---- */
+
+#define MOODY_EVENTS 6000
+#define MOODY_ROUTES 100
+#define MOODY_STARTS 12
+
+static struct {
+	uint64_t seed;
+	unsigned routes;
+	bool ends;                      /* all is taken from now on */
+	bool refuses[MOODY_ROUTES];     /* its mood */
+	bool has_refused[MOODY_ROUTES]; /* the next; until it takes that, it takes none */
+	unsigned next[MOODY_ROUTES];    /* of the events of a route, from 0 */
+	unsigned stored[MOODY_ROUTES];
+	unsigned left_out;
+	unsigned again;
+	unsigned dead;
+} moody;
+
+static uint64_t moody_seed; /* for whoever sees it fail */
+
+static unsigned moody_dice(unsigned sides)
+{
+	moody.seed = moody.seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)((moody.seed >> 33) % sides);
+}
+
+static void change_mood(void)
+{
+	bool refuses = !moody.ends && moody_dice(2);
+
+	if (moody_dice(20) == 0 || moody.ends)
+		moody.refuses[moody_dice(moody.routes)] = refuses;
+	if (moody_dice(2000) == 0)
+		memset(moody.refuses, refuses, sizeof(moody.refuses));
+}
+
+static enum err answer_by_mood(struct script_bus *b, const struct bus_publish *p)
+{
+	char id[24];
+	char *end;
+
+	(void)b;
+	snprintf(id, sizeof(id), "%.*s", STR_ARG(p->msg_id));
+	unsigned route = (unsigned)strtoul(id, &end, 10);
+	unsigned n = (unsigned)strtoul(end + 1, NULL, 10);
+
+	change_mood();
+	if (n < moody.next[route]) {
+		moody.again++;
+		return E_OK;
+	}
+	moody.left_out += n > moody.next[route] && !moody.has_refused[route];
+	if (n > moody.next[route] || moody.refuses[route]) {
+		moody.has_refused[route] = true;
+		return E_UNAVAILABLE;
+	}
+	moody.has_refused[route] = false;
+	moody.next[route]++;
+	moody.dead += n % 64 == 63;
+	return n % 64 == 63 ? E_LIMIT : E_OK;
+}
+
+static void put_for_the_moody(struct fixture *f)
+{
+	struct store_row *rows = mem_array(MOODY_EVENTS, sizeof(*rows));
+	char(*texts)[2][24] = mem_array(MOODY_EVENTS, sizeof(*texts));
+
+	for (size_t i = 0; i < MOODY_EVENTS; i++) {
+		unsigned route = moody_dice(moody_dice(4) ? moody.routes : 2);
+
+		snprintf(texts[i][0], sizeof(texts[i][0]), "%u-%u", route, moody.stored[route]++);
+		snprintf(texts[i][1], sizeof(texts[i][1]), "%u", route);
+		rows[i] = fixture_row(texts[i][0], "", "{}");
+		rows[i].name = str_of(texts[i][1]);
+	}
+	assert_int_equal(fixture_put(f, rows, MOODY_EVENTS, NULL), E_OK);
+	mem_free(texts);
+	mem_free(rows);
+}
+
+static bool count_dead(void *ctx, const struct store_dead_row *row)
+{
+	(void)row;
+	++*(unsigned *)ctx;
+	return true;
+}
+
+static void check_the_moody(struct fixture *f)
+{
+	struct store_reader *r = NULL;
+	unsigned dead = 0;
+
+	assert_int_equal(moody.left_out, 0);
+	assert_memory_equal(moody.next, moody.stored, sizeof(moody.next));
+	assert_int_equal(store_reader_open(f->dir, NULL, &r), E_OK);
+	assert_int_equal(store_read_dead(r, 0, count_dead, &dead, NULL), E_OK);
+	store_reader_close(r);
+	assert_int_equal(dead, moody.dead);
+}
+
+static void run_the_moody(uint64_t seed, unsigned routes)
+{
+	struct fixture *f = open_store();
+
+	memset(&moody, 0, sizeof(moody));
+	moody.seed = seed;
+	moody.routes = routes;
+	script_init(&script, answer_by_mood);
+	put_for_the_moody(f);
+	for (unsigned i = 0; i <= MOODY_STARTS; i++) {
+		size_t calls = atomic_load(&script.calls) + moody_dice(2 * MOODY_EVENTS / MOODY_STARTS);
+		struct forwarder *forwarder;
+
+		moody.ends = i == MOODY_STARTS;
+		forwarder = start(f, &script.bus, 1 + moody_dice(i % 2 ? 8 : 256));
+		if (moody.ends)
+			wait_until_forwarded(forwarder);
+		else
+			wait_for(&script.calls, calls);
+		forwarder_stop(forwarder, 0);
+		fixture_close(f);
+		assert_int_equal(fixture_open(f), E_OK);
+	}
+	check_the_moody(f);
+	fixture_free(f);
+}
+
+static int name_the_moody_seed(void **state)
+{
+	(void)state;
+	dice = NULL;
+	if (moody_seed)
+		print_error("the seed was %llu\n", (unsigned long long)moody_seed);
+	return 0;
+}
+
+static void whatever_the_bus_refuses_and_however_often_it_starts_all_comes_once_and_in_order(void **state)
+{
+	(void)state;
+	dice = at_once;
+	for (moody_seed = 1; moody_seed <= 3; moody_seed++) {
+		run_the_moody(moody_seed, 20);
+		assert_int_equal(moody.again, 0);
+		run_the_moody(moody_seed,
+			      MOODY_ROUTES); /* more than have positions of their own, when all are refused */
+	}
+	moody_seed = 0;
+}
+
 static enum err refuse_b(struct script_bus *b, const struct bus_publish *p)
 {
 	return str_is(p->name, "b") ? E_LIMIT : take(b, p);
@@ -934,6 +1107,10 @@ int main(void)
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end),
 		cmocka_unit_test(what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent),
+		cmocka_unit_test(a_route_that_is_taken_again_and_the_others_take_turns),
+		cmocka_unit_test_teardown(
+			whatever_the_bus_refuses_and_however_often_it_starts_all_comes_once_and_in_order,
+			name_the_moody_seed),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
 		cmocka_unit_test_teardown(a_dead_letter_that_cannot_be_stored_is_not_given_up, lift_limit),
 		cmocka_unit_test(what_is_in_flight_is_bounded_in_bytes_too),
