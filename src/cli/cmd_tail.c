@@ -102,9 +102,11 @@ static bool on_window(void *ctx, uint64_t next)
 /* Prints what is there. */
 static enum err print(struct tail *t, struct why *why)
 {
-	enum err err = say_gone(t, why);
+	enum err err = position_check_ahead(t->query.from, t->reader, why); /* another store may have the name by now */
 	struct store_query query = t->query;
 
+	if (err == E_OK)
+		err = say_gone(t, why);
 	if (err == E_OK)
 		err = store_read(t->reader, &query, on_row, t, why);
 	if (!out_flush(&t->out) || (t->limited && t->query.limit == 0))
@@ -118,8 +120,6 @@ static enum err open_reader(struct tail *t, const char *dir, struct why *why)
 
 	if (err == E_OK)
 		err = position_find(&t->from, t->reader, why, &t->query.from);
-	if (err == E_OK)
-		err = position_check_ahead(t->query.from, t->reader, why);
 	if (err != E_OK)
 		store_reader_close(TAKE(t->reader));
 	return err;

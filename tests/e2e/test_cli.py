@@ -538,6 +538,22 @@ def test_a_slow_reader_is_told_what_went_while_it_slept(filler):
     assert said.decode().count("events up to position 2500 that were asked for are no longer in the store") == 1
 
 
+def test_follow_says_that_an_older_copy_has_taken_the_place_of_the_store(filler, follow, tmp_path):
+    f = filler()
+    f.put()
+    f.close()
+    shutil.copy(f.dir / "spool.db", tmp_path / "copy")
+    f = filler()
+    f.put(id="second")
+    tail = follow(f.dir)
+    wait_until(lambda: tail.positions() == [1, 2], "both events")
+    f.close()
+    os.rename(tmp_path / "copy", f.dir / "spool.db")
+    filler()  # what it stores lies before the place where tail reads
+    assert tail.child.wait(60) == 1
+    assert "--from 3 lies ahead: the last position in this store is 1" in tail.child.stderr.read()
+
+
 def test_follow_says_that_the_store_was_removed(filler, follow):
     f = filler()
     f.put()
