@@ -89,7 +89,7 @@ static void look_again(struct stage *st)
 {
 	struct object *o;
 
-	while ((o = missed_take(&st->missed, st->g.now))) {
+	for (size_t n = missed_begin(&st->missed, st->g.now); n && (o = missed_take(&st->missed)); n--) {
 		on_object(st, o);
 		object_unref(o);
 	}
