@@ -77,6 +77,7 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 				     .now = role_now(r) };
 	struct merge_known known = { .operation = "", .desired = true };
 	bool another;
+	enum err err;
 
 	if (c->local) {
 		known.operation = source_known_operation(r->source, c->local, c->came);
@@ -84,7 +85,11 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 	}
 	/* What was asked of the copy of another object ends with that. */
 	another = c->local && c->local->source_uid[0] && strcmp(c->local->source_uid, v->source_uid) != 0;
-	return merge_from_autonomous(c->place->kind, local, c->incoming, &stamp, another ? NULL : &known, ret_merged);
+	err = merge_from_autonomous(c->place->kind, local, c->incoming, &stamp, another ? NULL : &known, ret_merged);
+	/* What is taken over is not known as the agent's yet: its operation would count as ours. As at a create it comes later. */
+	if (err == E_OK && c->local && !c->local->source_uid[0])
+		json_object_object_del(ret_merged->tree, "operation");
+	return err;
 }
 
 static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,

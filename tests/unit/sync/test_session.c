@@ -1327,6 +1327,22 @@ static void an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_eit
 	assert_true(n > 30);
 }
 
+/* Nobody knew until then that it is the agent's. */
+static void an_operation_of_what_is_taken_over_does_not_come_back_either(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1", AT_SITE("l1", "", ",'operation':{'number':7}"));
+	stage_expect(&st, "received web_l1_1\napplied web_l1_1\n");
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2", AT_SITE("l1", "", ",'operation':{'number':7}"));
+	stage_expect(&st, "received web_l1_2\napplied web_l1_2\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+	stage_end(&st);
+}
+
 /* A Go principal that knows nothing of a copy names it never, so that nobody else would bring it up. */
 static void what_was_not_asked_for_want_of_memory_is_asked_the_next_time(void **state)
 {
@@ -1480,6 +1496,7 @@ int main(void)
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either),
+		cmocka_unit_test(an_operation_of_what_is_taken_over_does_not_come_back_either),
 		cmocka_unit_test(what_was_not_asked_for_want_of_memory_is_asked_the_next_time),
 		cmocka_unit_test(a_session_that_cannot_be_made_whole_is_none),
 		cmocka_unit_test(what_could_not_be_offered_for_want_of_memory_is_due_by_itself),
