@@ -209,14 +209,16 @@ static struct jetstream *jetstream_new(void)
 	return js;
 }
 
-static enum err check_files(const struct jetstream *js, struct why *why)
+enum err jetstream_check(const struct jetstream_config *config, struct why *why)
 {
-	enum err err = E_OK;
+	struct servers servers = { 0 };
+	enum err err = servers_parse(config->url, &servers, why);
 
-	for (size_t i = 0; !err && i < js->servers.n; i++)
-		err = js_options_check(&js->config, &js->servers.list[i], why);
-	if (!err && js->config.monitor_url)
-		err = monitor_check(js->config.monitor_url, why);
+	for (size_t i = 0; !err && i < servers.n; i++)
+		err = js_options_check(config, &servers.list[i], why);
+	if (!err && config->monitor_url)
+		err = monitor_check(config->monitor_url, why);
+	servers_release(&servers);
 	return err;
 }
 
@@ -226,9 +228,9 @@ static enum err read_config(struct jetstream *js, const struct jetstream_config 
 
 	if (err)
 		return why_set(why, err, "open the bus");
-	err = servers_parse(js->config.url, &js->servers, why);
+	err = jetstream_check(&js->config, why);
 	if (!err)
-		err = check_files(js, why);
+		err = servers_parse(js->config.url, &js->servers, why);
 	servers_shuffle(&js->servers, rand_u64);
 	return err;
 }

@@ -9,7 +9,7 @@
  * Errors    E_LIMIT       over max_payload (INFO), or error 10054 or 10097 of the stream
  *           E_MALFORMED   a name with '.', '*', '>', white space or control characters; names over 2048 bytes
  *           E_UNAVAILABLE not connected, connection lost, in_flight reached, or any other refusal of the server
- *           E_TIMEOUT     no ack within timeout_ms
+ *           E_TIMEOUT     no ack within timeout_ms; of a publish that may wait, only when the server has read it
  * Source    facts argo-events 4.1 (subject, Nats-Msg-Id, stream), 4.0 (auth file); NATS ADR-1 (JetStream API)
  */
 #pragma once
@@ -43,3 +43,6 @@ struct jetstream_config {
 enum err jetstream_open(const struct jetstream_config *config, struct metrics *metrics,
 			void (*on_state)(void *ctx, enum bus_state state), void *ctx, struct why *why,
 			struct bus **ret_bus);
+
+/* Whether jetstream_open() would take it: E_CONFIG, or E_NOMEM. No server is asked. */
+enum err jetstream_check(const struct jetstream_config *config, struct why *why);

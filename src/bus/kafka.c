@@ -85,6 +85,16 @@ static void config_release(struct kafka_config *c)
 		mem_free(*text);
 }
 
+static void set_defaults(struct kafka_config *c)
+{
+	if (c->in_flight == 0)
+		c->in_flight = IN_FLIGHT_DEFAULT;
+	if (c->in_flight > IN_FLIGHT_MAX)
+		c->in_flight = IN_FLIGHT_MAX;
+	if (c->message_max == 0)
+		c->message_max = KAFKA_MESSAGE_MAX_DEFAULT;
+}
+
 static enum err config_copy(const struct kafka_config *from, struct kafka_config *to)
 {
 	char **text;
@@ -97,12 +107,7 @@ static enum err config_copy(const struct kafka_config *from, struct kafka_config
 		*text = borrowed ? str_dup(str_of(borrowed)) : NULL;
 		ok &= !borrowed || *text;
 	}
-	if (to->in_flight == 0)
-		to->in_flight = IN_FLIGHT_DEFAULT;
-	if (to->in_flight > IN_FLIGHT_MAX)
-		to->in_flight = IN_FLIGHT_MAX;
-	if (to->message_max == 0)
-		to->message_max = KAFKA_MESSAGE_MAX_DEFAULT;
+	set_defaults(to);
 	return ok ? E_OK : E_NOMEM;
 }
 
@@ -209,6 +214,14 @@ enum err kafka_open(const struct kafka_config *config, struct metrics *metrics,
 		return err;
 	*ret_bus = &TAKE(kf)->bus;
 	return E_OK;
+}
+
+enum err kafka_check(const struct kafka_config *config, struct why *why)
+{
+	struct kafka_config whole = *config;
+
+	set_defaults(&whole);
+	return kf_options_check(&whole, why);
 }
 
 /* ---- the list --------------------------------------------------------------------------------------------------------- */

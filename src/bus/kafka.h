@@ -50,5 +50,8 @@ enum err kafka_open(const struct kafka_config *config, struct metrics *metrics,
 		    void (*on_state)(void *ctx, enum bus_state state), void *ctx, struct why *why,
 		    struct bus **ret_bus);
 
+/* Whether kafka_open() would take it: E_CONFIG, or E_NOMEM. No broker is waited for. */
+enum err kafka_check(const struct kafka_config *config, struct why *why);
+
 /* Is it a list of host:port, with or without the port? */
 bool kafka_url_ok(struct str list);

@@ -26,6 +26,18 @@ enum err bus_open(const struct bus_config *config, struct metrics *metrics,
 	}
 }
 
+enum err bus_check(const struct bus_config *config, struct why *why)
+{
+	switch (config->kind) {
+	case BUS_JETSTREAM:
+		return jetstream_check(&config->jetstream, why);
+	case BUS_KAFKA:
+		return kafka_check(&config->kafka, why);
+	default:
+		return E_OK;
+	}
+}
+
 void bus_write_place(const struct bus_config *config, struct buf *ret_text)
 {
 	struct servers servers = { 0 };

@@ -9,5 +9,8 @@
 enum err bus_open(const struct bus_config *config, struct metrics *metrics,
 		  void (*on_state)(void *ctx, enum bus_state state), void *ctx, struct why *why, struct bus **ret_bus);
 
+/* Whether bus_open() would take its settings and what stands in their files. Nobody is connected to. */
+enum err bus_check(const struct bus_config *config, struct why *why);
+
 /* Appends where its servers are, without a password that may stand in a URL; nothing for the embedded bus. */
 void bus_write_place(const struct bus_config *config, struct buf *ret_text);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "gateway/bus_open.h"
 #include "gateway/config_read.h"
 #include "gateway/hooks/plan.h"
 #include "net/tls.h"
@@ -85,6 +86,24 @@ static void check_tls(struct config_reader *r, size_t i)
 	tls_server_free(tls);
 }
 
+/* What stands in the files, where all can be read. A gateway that runs has used them, or will say itself that it cannot. */
+static void check_bus_settings(struct config_reader *r, const struct manifest *m)
+{
+	struct why why = { 0 };
+
+	if (problems_fatal(r->problems) || r->input->running)
+		return;
+	switch (bus_check(&r->config->bus, &why)) {
+	case E_OK:
+		break;
+	case E_NOMEM:
+		problem_nomem(r->problems);
+		break;
+	default:
+		problem_at(r->problems, m->file, m->spec, "the gateway does not start with it", "%s", why.text);
+	}
+}
+
 /* Those of the other kind of bus are not there. */
 static void check_bus_files(struct config_reader *r)
 {
@@ -101,6 +120,8 @@ static void check_bus_files(struct config_reader *r)
 			m = &r->buses.items[i];
 	for (size_t i = 0; m && i < ARRAY_LEN(paths); i++)
 		check_needed(r, m->file, paths[i] == js->credentials_path ? m->holdfast : m->spec, paths[i]);
+	if (m)
+		check_bus_settings(r, m);
 }
 
 static void check_token(struct config_reader *r)

@@ -60,6 +60,28 @@ def test_without_a_place_for_events_check_config_says_what_the_gateway_does(tmp_
     assert done.returncode == 0 and "warning: there is no EventBus among the files" in done.stdout, done
 
 
+@pytest.mark.parametrize("bus, problem", [
+    ("jetstreamExotic: {url: h, accessSecret: {name: s, key: k}}", "s/k: needs username: and password:, or token:"),
+    ("jetstreamExotic: {url: h, tls: {caCertSecret: {name: s, key: k}}}", "s/k: no CA certificates in PEM form"),
+    ("kafka: {url: h, tls: {caCertSecret: {name: s, key: k}}}", "ssl.ca.location failed"),
+    ("kafka: {url: h, sasl: {mechanism: SCRAM-SHA-256, userSecret: {name: s, key: empty}, passwordSecret: {name: s, key: k}}}",
+     "s/empty: is empty"),
+])
+def test_what_stands_in_the_secrets_of_a_bus_is_checked_as_the_gateway_does(tmp_path, bus, problem):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "k").write_text("neither a login nor a certificate")
+    (tmp_path / "s" / "empty").touch()
+    file = tmp_path / "bus.yaml"
+    file.write_text("apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: web}\n"
+                    f"spec: {{holdfast: {{secretsDir: {tmp_path}}}, "
+                    'webhook: {e: {endpoint: /e, port: "12000", method: POST}}}\n---\n'
+                    f"apiVersion: argoproj.io/v1alpha1\nkind: EventBus\nmetadata: {{name: default}}\nspec: {{{bus}}}\n")
+    for words in (["check-config", file], ["gateway", "-f", file]):
+        done = subprocess.run([HOLDFAST, *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and f"{file}:" in done.stdout + done.stderr and problem in done.stdout + done.stderr, done
+    assert check(file).returncode == 0
+
+
 @pytest.mark.parametrize("bus", BUSES)
 def test_a_manifest_of_a_bus_passes(bus):
     done = check(MANIFESTS / "webhook.yaml", MANIFESTS / bus)
