@@ -7,7 +7,7 @@
  * Threads   publish() from any thread. on_done in a thread of the bus, or in the caller's before publish() returns (what
  *           is refused at once); on_state in a thread of the bus. Both must only hand over; neither may close the bus.
  * Errors    E_UNAVAILABLE  not connected, or the connection went away before the ack: worth sending again
- *           E_TIMEOUT      no ack in time: worth sending again, with the same msg_id
+ *           E_TIMEOUT      no ack in time (`may_wait`): worth sending again, with the same msg_id
  *           E_LIMIT        larger than the bus takes, E_MALFORMED  a subject it cannot have: never worth sending again
  */
 #pragma once
@@ -26,6 +26,11 @@ struct bus_publish {
 	struct str msg_id;  /* for the bus's own de-duplication */
 	struct str payload; /* CloudEvent JSON, upstream form */
 	uint32_t timeout_ms;
+	/*
+	 * JetStream asks, in a thread of its own, after timeout_ms and then now and then, while nothing shows that the server has read it:
+	 * may it wait on? NULL: no. So it is not sent again while it is on its way over a slow link.
+	 */
+	bool (*may_wait)(const struct bus_publish *p);
 	enum err err;   /* the outcome, set before on_done */
 	bool duplicate; /* the bus had this msg_id already */
 	struct why why; /* the reason, when err is not E_OK */

@@ -40,6 +40,14 @@ static void on_dead(struct store_dead_put *dead)
 	give_back(CONTAINER_OF(dead, struct flight, dead));
 }
 
+/* In a thread of the bus. Only the end has no time for a slow link: what was on its way is sent again by the next start. */
+static bool may_wait(const struct bus_publish *p)
+{
+	uint64_t stop = atomic_load(&CONTAINER_OF(p, const struct flight, out.publish)->f->stop_ms);
+
+	return !stop || clock_mono_ms() < stop;
+}
+
 void forwarder_failed(struct forwarder *f, struct entry *e, const struct why *why)
 {
 	struct lane *lane = e->lane;
@@ -73,6 +81,7 @@ void forwarder_send(struct forwarder *f, struct entry *e, const struct store_row
 	flight->f = f;
 	flight->entry = e;
 	flight->out.publish.timeout_ms = f->config.timeout_ms;
+	flight->out.publish.may_wait = may_wait;
 	flight->out.publish.on_done = on_published;
 	f->flying_bytes += flight->out.block.n;
 	f->bus->ops->publish(f->bus, &flight->out.publish);

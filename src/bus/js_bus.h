@@ -42,10 +42,14 @@ struct js_link {
 	_Atomic bool detached;    /* the library gave the connection up */
 	_Atomic bool ready;       /* supervisor: may be published to */
 	struct trouble said;      /* io: what the server said against us */
+	_Atomic uint64_t sent;    /* io: number of the last publish that the library took */
+	uint64_t answered;        /* io: the highest number that the server answered */
+	_Atomic uint64_t ponged;  /* supervisor: what was sent up to here, the server has read */
 	_Atomic uint64_t busy_ms; /* io: since when the library reads or writes; 0: it does not */
-	bool polling_out;         /* io: epoll also waits for room to write */
-	bool is_up;               /* under js->lock: the io thread has seen `ready` */
-	bool gone;                /* under js->lock: the io thread is done with it */
+	_Atomic uint64_t oldest_ms; /* io: when the oldest publish without an answer was sent; 0: there is none */
+	bool polling_out;           /* io: epoll also waits for room to write */
+	bool is_up;                 /* under js->lock: the io thread has seen `ready` */
+	bool gone;                  /* under js->lock: the io thread is done with it */
 };
 
 #define JS_GRAVES 64
@@ -87,6 +91,7 @@ struct jetstream {
 	pthread_cond_t changed; /* with lock: stop, recheck, link->is_up, link->gone */
 	bool stop;
 	bool recheck; /* a publish found no stream */
+	bool ping;    /* a publish waits long for its ack */
 	bool was_up;
 	int logged_sync; /* -1: none yet */
 };
@@ -95,6 +100,17 @@ struct jetstream {
 enum err js_link_connect(struct jetstream *js, const struct server *server, struct js_link **ret_link, struct why *why);
 /* Waits for the io thread to let go of it, then frees it. Takes NULL. */
 void js_link_close(struct js_link *link);
+
+/* Bytes since it was made, as the kernel counts them: what the peer's took, what came. */
+struct js_traffic {
+	uint64_t taken;
+	uint64_t came;
+};
+
+struct js_traffic js_link_traffic(const struct js_link *link);
+
+/* What the peer will have taken when all that is published by now is there. */
+uint64_t js_link_standing(const struct js_link *link);
 
 /* js_io.c */
 void *js_io_run(void *arg);
@@ -112,5 +128,7 @@ static inline bool js_is_up(const struct jetstream *js)
 
 /* js_supervisor.c */
 void *js_supervisor_run(void *arg);
-/* Tell the supervisor that a publish found no stream. */
+/* Tell the supervisor that a publish found no stream, */
 void js_supervisor_recheck(struct jetstream *js);
+/* and that one waits long for its ack. */
+void js_supervisor_ping(struct jetstream *js);

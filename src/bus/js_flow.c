@@ -7,8 +7,8 @@
 #include "bus/puback.h"
 #include "bus/subject.h"
 
-/* Bytes that the library may hold unsent; the rest waits with its owner. */
-#define UNSENT_MAX      (1 << 20)
+/* With so many unsent bytes the library gets no more; the rest waits with its owner. */
+#define UNSENT_MAX      (64 << 10)
 #define GRAVE_BYTES_MAX (256u << 10)
 
 void js_finish(struct jetstream *js, struct window_slot *slot, enum err err)
@@ -103,16 +103,20 @@ static void send_one(struct jetstream *js, struct window_slot *slot)
 	}
 	s = natsConnection_PublishMsg(atomic_load(&js->link->nc), msg);
 	bury(js, msg);
-	if (s)
+	if (s) {
 		js_finish(js, slot, send_failed(s, &slot->publish->why));
-	else
-		window_mark_sent(&js->window, slot, clock_mono_ns());
+		return;
+	}
+	window_mark_sent(&js->window, slot, clock_mono_ns());
+	atomic_store(&js->link->sent, slot->number);
 }
 
 void js_send_unsent(struct jetstream *js)
 {
-	while (js->window.unsent.first && natsConnection_Buffered(atomic_load(&js->link->nc)) < UNSENT_MAX)
-		send_one(js, js->window.unsent.first);
+	struct window_slot *slot;
+
+	while ((slot = window_next(&js->window)) && natsConnection_Buffered(atomic_load(&js->link->nc)) < UNSENT_MAX)
+		send_one(js, slot);
 }
 
 /* ---- acks ------------------------------------------------------------------------------------------------------------ */
@@ -133,6 +137,8 @@ static void take_ack(struct jetstream *js, natsMsg *msg)
 
 	if (!slot)
 		return;
+	if (slot->number > js->link->answered)
+		js->link->answered = slot->number;
 	err = puback_parse(json, &ack, &slot->publish->why);
 	slot->publish->duplicate = ack.duplicate;
 	if (ack.stream_gone)

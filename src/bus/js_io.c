@@ -86,10 +86,18 @@ static void process(struct js_link *link, void (*event)(natsConnection *nc))
 	atomic_store(&link->busy_ms, 0);
 }
 
+static void note_oldest(struct jetstream *js)
+{
+	const struct window_slot *oldest = js->window.sent.first;
+
+	atomic_store(&js->link->oldest_ms, oldest ? oldest->sent_ns / 1000000 : 0);
+}
+
 static void flush(struct jetstream *js)
 {
 	struct js_link *link = js->link;
 
+	note_oldest(js);
 	/* Without bytes to write the library would take the 0 of send(2) for a closed connection. */
 	if (atomic_load(&link->want_write) && natsConnection_Buffered(atomic_load(&link->nc)) > 0)
 		process(link, natsConnection_ProcessWriteEvent);
@@ -106,11 +114,9 @@ static void use_link(struct jetstream *js, bool readable)
 	}
 	js_take_acks(js);
 	follow(js);
-	do {
-		if (js_is_up(js))
-			js_send_unsent(js);
-		flush(js);
-	} while (js->window.unsent.first && js_is_up(js) && !atomic_load(&link->want_write));
+	if (js_is_up(js))
+		js_send_unsent(js);
+	flush(js);
 	if (atomic_load(&link->detached))
 		lose(js);
 }
@@ -139,19 +145,48 @@ static void accept_all(struct jetstream *js, uint64_t now_ms)
 	}
 }
 
+/* The server has read it: it answers in order, and answered what was sent later, be it a ping. */
+static bool is_read(const struct js_link *link, const struct window_slot *slot)
+{
+	return slot->sent && (slot->number < link->answered || slot->number <= atomic_load(&link->ponged));
+}
+
+/* On a slow link it takes its time; whether the server is there at all is for the supervisor to find out. */
+static bool waits_on(const struct js_link *link, const struct window_slot *slot)
+{
+	const struct bus_publish *p = slot->publish;
+
+	return link && p->may_wait && !is_read(link, slot) && p->may_wait(p);
+}
+
+static void give_up(struct jetstream *js, struct window_slot *slot)
+{
+	CLEANUP(buf_release) struct buf said = { 0 };
+
+	if (js->link)
+		trouble_write(&js->link->said, &said);
+	js_finish(js, slot,
+		  why_set(&slot->publish->why, E_TIMEOUT, "no ack in %u ms%s%.*s", slot->publish->timeout_ms,
+			  said.n ? "; the server said: " : "", STR_ARG(buf_view(&said))));
+}
+
 static void expire(struct jetstream *js, uint64_t now_ms)
 {
 	struct window_slot *slot;
+	bool doubtful = false;
 
 	while ((slot = window_due(&js->window, now_ms))) {
-		CLEANUP(buf_release) struct buf said = { 0 };
-
-		if (js->link)
-			trouble_write(&js->link->said, &said);
-		js_finish(js, slot,
-			  why_set(&slot->publish->why, E_TIMEOUT, "no ack in %u ms%s%.*s", slot->publish->timeout_ms,
-				  said.n ? "; the server said: " : "", STR_ARG(buf_view(&said))));
+		if (waits_on(js->link, slot)) {
+			window_postpone(&js->window, slot, now_ms + 1 + slot->publish->timeout_ms / 2);
+			doubtful = true;
+		} else {
+			give_up(js, slot);
+		}
 	}
+	if (js->link)
+		note_oldest(js);
+	if (doubtful)
+		js_supervisor_ping(js);
 }
 
 /*
@@ -182,10 +217,16 @@ static int sleep_ms(struct jetstream *js, uint64_t now_ms)
 	return next <= now_ms ? 0 : next - now_ms < INT_MAX ? (int)(next - now_ms) : INT_MAX;
 }
 
+/* In TLS each flush may take long: what came meanwhile has its turn before the next. */
+static bool can_send(struct jetstream *js)
+{
+	return window_next(&js->window) && js_is_up(js) && !atomic_load(&js->link->want_write);
+}
+
 static bool is_idle(struct jetstream *js)
 {
 	return !atomic_load(&js->inbox.head) && !atomic_load(&js->incoming) && !atomic_load(&js->stop_io) &&
-	       !(js->link && (atomic_load(&js->link->want_write) != js->link->polling_out ||
+	       !(js->link && (can_send(js) || atomic_load(&js->link->want_write) != js->link->polling_out ||
 			      atomic_load(&js->link->ready) != js_is_up(js) || atomic_load(&js->link->detached)));
 }
 

@@ -1,6 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,7 +14,20 @@
 #include "bus/js_options.h"
 #include "bus/js_said.h"
 
+/* Unsent bytes in the kernel, so that a slow link holds little; and how long its peer may take none before it ends the connection. */
+#define NOTSENT_MAX    (64 << 10)
+#define PEER_SILENT_MS 30000
 #define CONNECT_MAX_MS 6000 /* all of it: name, TLS, greeting; then the io thread interrupts it */
+
+/* The supervisor finds a dead link first, but for one that dies in a write in TLS, where the library keeps its lock meanwhile. */
+static void set_socket(int fd)
+{
+	unsigned notsent = NOTSENT_MAX;
+	unsigned silent = PEER_SILENT_MS;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent, sizeof(silent));
+}
 
 /* Called by the library at the end of a connect, with its lock held: hands the socket to the io thread. */
 static natsStatus on_attach(void **user, void *loop, natsConnection *nc, natsSock socket)
@@ -27,6 +44,7 @@ static natsStatus on_attach(void **user, void *loop, natsConnection *nc, natsSoc
 		link->fd = -1;
 		return NATS_SYS_ERROR; /* the library frees the connection */
 	}
+	set_socket(link->fd);
 	atomic_store(&link->nc, nc);
 	atomic_store(&link->js->incoming, link); /* the last step: it is the io thread's then */
 	bell_ring(&link->js->bell);
@@ -107,6 +125,24 @@ static enum err subscribe(struct js_link *link, struct why *why)
 	if (natsConnection_SubscribeSync(&link->sub, atomic_load(&link->nc), wildcard.p))
 		return why_set(why, E_UNAVAILABLE, "subscribe to the acks");
 	return E_OK;
+}
+
+struct js_traffic js_link_traffic(const struct js_link *link)
+{
+	struct tcp_info info = { 0 };
+	socklen_t n = sizeof(info);
+
+	(void)getsockopt(link->fd, IPPROTO_TCP, TCP_INFO, &info, &n);
+	return (struct js_traffic){ info.tcpi_bytes_acked, info.tcpi_bytes_received };
+}
+
+uint64_t js_link_standing(const struct js_link *link)
+{
+	int buffered = natsConnection_Buffered(atomic_load(&link->nc));
+	int queued = 0;
+
+	(void)ioctl(link->fd, SIOCOUTQ, &queued);
+	return js_link_traffic(link).taken + (uint64_t)queued + (uint64_t)(buffered > 0 ? buffered : 0);
 }
 
 static void free_options(natsOptions **o)

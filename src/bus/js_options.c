@@ -7,7 +7,6 @@
 #include "config/doc.h"
 
 #define CONNECT_TIMEOUT_MS 2000
-#define WRITE_TIMEOUT_MS   2000
 
 static void free_doc(struct doc_file **f)
 {
@@ -98,13 +97,15 @@ static enum err set_tls(natsOptions *o, const struct jetstream_config *config, c
 	return set_certificates(o, &config->tls, why);
 }
 
-/* Reconnecting is ours: files are read anew, and nothing is kept back while the server is away. */
+/*
+ * Reconnecting is ours: files are read anew, and nothing is kept back while the server is away. A write has no deadline of the
+ * library: that it lasts says nothing about a slow link (watch() in js_supervisor.c).
+ */
 static enum err set_basics(natsOptions *o, const struct server *server)
 {
 	bool bad = natsOptions_SetURL(o, server->url) || natsOptions_SetName(o, "holdfast") ||
 		   natsOptions_SetAllowReconnect(o, false) || natsOptions_SetTimeout(o, CONNECT_TIMEOUT_MS) ||
-		   natsOptions_SetWriteDeadline(o, WRITE_TIMEOUT_MS) || natsOptions_SetSendAsap(o, true) ||
-		   natsOptions_SetPingInterval(o, 0);
+		   natsOptions_SetSendAsap(o, true) || natsOptions_SetPingInterval(o, 0);
 
 	return bad ? E_CONFIG : E_OK;
 }

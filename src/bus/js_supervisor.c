@@ -16,10 +16,10 @@
 #include "delivery/backoff.h"
 
 #define PING_EVERY_MS    10000
-#define PING_MS          3000
+#define PING_MS          1000
+#define SILENT_MS        2900 /* while a ping waits for its answer, or the library in TLS */
 #define RECHECK_EVERY_MS 1000
 #define WATCH_EVERY_MS   500
-#define STUCK_MS         1500
 #define LONG_LIVED_MS    5000
 #define GONE_MS          1000 /* until a server has removed the files of a stream that is gone */
 
@@ -55,6 +55,14 @@ void js_supervisor_recheck(struct jetstream *js)
 {
 	pthread_mutex_lock(&js->lock);
 	js->recheck = true;
+	pthread_cond_broadcast(&js->changed);
+	pthread_mutex_unlock(&js->lock);
+}
+
+void js_supervisor_ping(struct jetstream *js)
+{
+	pthread_mutex_lock(&js->lock);
+	js->ping = true;
 	pthread_cond_broadcast(&js->changed);
 	pthread_mutex_unlock(&js->lock);
 }
@@ -205,34 +213,83 @@ static enum err check_stream(struct jetstream *js, struct js_link *link, struct 
 	return err;
 }
 
-static enum err ping(struct js_link *link, struct why *why)
-{
-	natsStatus s = natsConnection_FlushTimeout(atomic_load(&link->nc), PING_MS);
-
-	return s == NATS_TIMEOUT ? why_set(why, E_TIMEOUT, "the server does not answer pings") : E_OK;
-}
-
-/*
- * In TLS the library waits inside a read for the rest of a record, without a deadline. Looked at often where TLS is asked
- * for, else with the pings.
- */
-static enum err watch(const struct js_link *link, struct why *why)
-{
-	uint64_t busy = atomic_load(&link->busy_ms);
-
-	if (!busy || clock_mono_ms() < busy + STUCK_MS)
-		return E_OK;
-	return why_set(why, E_TIMEOUT, "the server stopped in the middle of a TLS record");
-}
-
 struct duties {
 	uint64_t ping_ms;    /* when the next one is due */
 	uint64_t recheck_ms; /* not before */
+	uint64_t owed_ms;    /* since when we wait for an answer to a ping; 0: we do not */
+	uint64_t owed;       /* bytes that the peer has taken when that ping leaves; 0: it was not sent yet */
+	uint64_t came;       /* bytes, as look() saw them last, */
+	uint64_t moved;      /* with those that the peer took, */
+	uint64_t moved_ms;   /* and when they changed */
 };
+
+/*
+ * What comes, and what the peer's side takes. But what stands behind a ping without an answer also the kernel of a frozen one takes; any
+ * answer says that it is not.
+ */
+static void look(const struct js_link *link, struct duties *d)
+{
+	struct js_traffic t = js_link_traffic(link);
+	uint64_t moved;
+
+	if (t.came != d->came)
+		d->owed = 0;
+	d->came = t.came;
+	moved = t.came + (d->owed && t.taken > d->owed ? d->owed : t.taken);
+	if (moved == d->moved)
+		return;
+	d->moved = moved;
+	d->moved_ms = clock_mono_ms();
+}
+
+/* What was slow for a while has as long again: a proxy, or a network, may hold some of what was taken. */
+static bool is_silent(const struct js_link *link, const struct duties *d, uint64_t since_ms)
+{
+	uint64_t oldest_ms = atomic_load(&link->oldest_ms);
+	uint64_t began_ms = oldest_ms && oldest_ms < since_ms ? oldest_ms : since_ms;
+	uint64_t silent_ms = clock_mono_ms() - (d->moved_ms > since_ms ? d->moved_ms : since_ms);
+
+	return silent_ms >= SILENT_MS && (d->moved_ms <= began_ms || silent_ms >= d->moved_ms - began_ms);
+}
+
+/* A ping stands in line behind what is published, so that on a slow link its answer takes its time. */
+static enum err ping(struct js_link *link, struct duties *d, struct why *why)
+{
+	natsConnection *nc = atomic_load(&link->nc);
+	uint64_t sent = atomic_load(&link->sent);
+	natsStatus s;
+
+	if (!d->owed)
+		d->owed = js_link_standing(link);
+	s = natsConnection_FlushTimeout(nc, PING_MS);
+	look(link, d);
+	if (s == NATS_OK) {
+		atomic_store(&link->ponged, sent);
+		d->owed = d->owed_ms = 0;
+	}
+	if (s != NATS_TIMEOUT)
+		return E_OK;
+	d->ping_ms = 0;
+	return is_silent(link, d, d->owed_ms) ? why_set(why, E_TIMEOUT, "the server does not answer pings") : E_OK;
+}
+
+/*
+ * In TLS the library waits inside a read for the rest of a record, and inside a write until all is out, without a deadline. Looked at
+ * often where TLS is asked for, else with the pings.
+ */
+static enum err watch(const struct js_link *link, struct duties *d, struct why *why)
+{
+	uint64_t busy = atomic_load(&link->busy_ms);
+
+	look(link, d);
+	return busy && is_silent(link, d, busy)
+		       ? why_set(why, E_TIMEOUT, "the server stopped in the middle of a TLS record")
+		       : E_OK;
+}
 
 static uint64_t next_duty(const struct jetstream *js, const struct js_link *link, const struct duties *d)
 {
-	uint64_t next = d->ping_ms;
+	uint64_t next = js->ping ? 0 : d->ping_ms;
 
 	if (link->tls && clock_mono_ms() + WATCH_EVERY_MS < next)
 		next = clock_mono_ms() + WATCH_EVERY_MS;
@@ -242,17 +299,21 @@ static uint64_t next_duty(const struct jetstream *js, const struct js_link *link
 static enum err do_duties(struct jetstream *js, struct js_link *link, struct duties *d, bool recheck, struct why *why)
 {
 	uint64_t now = clock_mono_ms();
-	enum err err = watch(link, why);
+	enum err err = watch(link, d, why);
 
 	if (!err && recheck) {
 		d->recheck_ms = now + RECHECK_EVERY_MS;
 		err = check_stream(js, link, why);
 	}
-	if (!err && now >= d->ping_ms) {
-		d->ping_ms = now + PING_EVERY_MS;
-		err = ping(link, why);
-	}
-	return err;
+	if (err || now < d->ping_ms)
+		return err;
+	if (!d->owed_ms)
+		d->owed_ms = now;
+	d->ping_ms = now + PING_EVERY_MS;
+	if (!atomic_load(&link->busy_ms))
+		return ping(link, d, why);
+	d->ping_ms = now + WATCH_EVERY_MS; /* a write in TLS keeps the library's lock */
+	return E_OK;
 }
 
 /* Until the link is gone, or we give it up. */
@@ -267,6 +328,9 @@ static enum err attend(struct jetstream *js, struct js_link *link, struct why *w
 
 		if (recheck)
 			js->recheck = false;
+		if (js->ping)
+			d.ping_ms = 0;
+		js->ping = false;
 		pthread_mutex_unlock(&js->lock);
 		err = do_duties(js, link, &d, recheck, why);
 		pthread_mutex_lock(&js->lock);

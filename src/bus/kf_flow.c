@@ -175,7 +175,7 @@ void kf_send_unsent(struct kafka *kf)
 {
 	struct window_slot *slot;
 
-	while ((slot = kf->window.unsent.first)) {
+	while ((slot = window_next(&kf->window))) {
 		const struct kf_route *route = slot->publish->impl;
 
 		if (route->held)

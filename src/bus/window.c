@@ -51,6 +51,11 @@ static void list_remove(struct window_list *list, struct window_slot *slot)
 	slot->prev = slot->next = NULL;
 }
 
+static struct window_list *list_of(struct window *w, const struct window_slot *slot)
+{
+	return slot->sent ? &w->sent : &w->unsent[slot->publish->may_wait != NULL];
+}
+
 enum err window_add(struct window *w, struct bus_publish *p, uint64_t now_ms)
 {
 	struct window_slot *slot = w->free;
@@ -66,17 +71,24 @@ enum err window_add(struct window *w, struct bus_publish *p, uint64_t now_ms)
 	slot->publish = p;
 	slot->sent = false;
 	slot->use++;
-	list_add(&w->unsent, slot);
+	list_add(list_of(w, slot), slot);
 	return E_OK;
 }
 
 void window_mark_sent(struct window *w, struct window_slot *slot, uint64_t now_ns)
 {
 	assert(slot->publish && !slot->sent);
-	list_remove(&w->unsent, slot);
-	list_add(&w->sent, slot);
+	list_remove(list_of(w, slot), slot);
 	slot->sent = true;
+	list_add(list_of(w, slot), slot);
 	slot->sent_ns = now_ns;
+	slot->number = ++w->sent_n;
+	w->turn = !slot->publish->may_wait;
+}
+
+void window_postpone(struct window *w, struct window_slot *slot, uint64_t until_ms)
+{
+	heap_move(&w->deadlines, &slot->deadline, until_ms);
 }
 
 struct bus_publish *window_take(struct window *w, struct window_slot *slot)
@@ -84,7 +96,7 @@ struct bus_publish *window_take(struct window *w, struct window_slot *slot)
 	struct bus_publish *p = slot->publish;
 
 	assert(p);
-	list_remove(slot->sent ? &w->sent : &w->unsent, slot);
+	list_remove(list_of(w, slot), slot);
 	heap_remove(&w->deadlines, &slot->deadline);
 	slot->publish = NULL;
 	slot->next = w->free;

@@ -9,7 +9,7 @@ import requests
 from conftest import HOLDFAST, Gateway, wait_until
 from load import metric
 from natsio import Nats
-from netcut import Proxy
+from netcut import OUT, Proxy
 
 DEADLINE_S = 0.5
 SLACK_S = 25.0  # a busy machine; who forgets the deadline is never answered while the outage lasts
@@ -162,3 +162,15 @@ def assert_as_stored(g, messages, routes):
         stored = g.stored(route)
         assert len(stream) == len(stored)
         assert stream == stored, next((i, a, b) for i, (a, b) in enumerate(zip(stream, stored, strict=True)) if a != b)
+
+
+def assert_carried_once(g, link):
+    """What waits for a slow `link` leaves on one connection, and none of it twice; who waits for the bus (route b) need not wait for all of it."""
+    before = link.passed[OUT]
+    for i in range(8):
+        assert g.post_to("a", json.dumps({"id": f"a{i}", "pad": "x" * 600_000})).status_code == 200
+    assert g.post_to("b", '{"id":"b"}').status_code == 200
+    assert g.waiting() >= 4
+    g.drain()
+    assert metric(g, "holdfast_bus_reconnects_total") == metric(g, "holdfast_forwarder_failed_total") == 0
+    assert link.passed[OUT] - before < 1.1 * 8 * 800_000

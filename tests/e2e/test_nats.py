@@ -14,7 +14,7 @@ from conftest import HOLDFAST, NATS_SERVER, wait_until
 from load import metric
 from natsio import Nats
 from netcut import BACK, NETWORK_OUTAGES, black_hole, cut
-from onbus import SLACK_S, assert_answers, assert_as_stored, assert_in_stream, assert_once, messages_of, network, on_bus  # noqa: F401
+from onbus import SLACK_S, assert_answers, assert_as_stored, assert_carried_once, assert_in_stream, assert_once, messages_of, network, on_bus  # noqa: F401
 from senders import senders  # noqa: F401
 
 
@@ -267,6 +267,15 @@ def test_a_drain_leaves_room_for_requests_that_wait_for_the_bus(nats, network, o
     while g.waiting() > 200:
         answers.append(g.post_to("b", '{"id":"b%d"}' % len(answers)).status_code)
     assert len(answers) >= 3 and set(answers) == {200}, f"{answers}: who waits for the end of the drain is answered once"
+
+
+def test_a_link_that_is_slow_and_alive_carries_each_event_once(nats, network, on_bus):
+    server = nats()
+    link = network(server)
+    g = on_bus(link.url, events={"a": "spool", "b": "bus"}, deadline_s=60).start().wait_for_bus()
+    link.slow(400_000)
+    assert_carried_once(g, link)
+    assert_as_stored(g, messages_of(server), ["a"])
 
 
 # ---- a network that goes away without a word: a link that is taken down -------------------------------------------------

@@ -19,7 +19,7 @@ from fakenats import FakeNats
 from load import metric
 from natsio import Nats
 from natsjwt import Operator, credentials
-from onbus import assert_as_stored, assert_once, messages_of, network, on_bus  # noqa: F401
+from onbus import assert_as_stored, assert_carried_once, assert_once, messages_of, network, on_bus  # noqa: F401
 
 ACCESS = "    accessSecret: {name: bus, key: auth}\n"
 
@@ -215,6 +215,15 @@ def test_tls_with_its_own_authority_and_a_client_certificate(host, nats, on_bus,
     g.wait_for_bus()
     arrives(g, "2")
     assert read_over_tls(server, certificates) == ["1", "2"]
+
+
+def test_a_write_in_tls_may_take_its_time(nats, network, on_bus, tls, certificates):
+    server = nats(tls_server(certificates))
+    link = network(server)
+    g = on_bus(link.url, exotic=tls("ca"), events={"a": "spool", "b": "bus"}, deadline_s=60).start().wait_for_bus()
+    link.slow(400_000)
+    assert_carried_once(g, link)
+    assert sorted(read_over_tls(server, certificates)) == [*(f"a{i}" for i in range(8)), "b"]
 
 
 def test_an_authority_that_is_configured_stands_beside_those_of_the_system(nats, on_bus, tls, certificates, monkeypatch):

@@ -241,6 +241,53 @@ static void a_stopped_server_times_each_publish_out(void **state)
 	rig_close(&r);
 }
 
+static bool wait_on(const struct bus_publish *p)
+{
+	return p != NULL;
+}
+
+/* Nobody knows how far they came: they are not sent again on this connection, and the server that does not answer is given up. */
+static void what_may_wait_waits_as_long_as_the_connection(void **state)
+{
+	struct rig r;
+	struct volley v;
+
+	(void)state;
+	rig_open(&r, NULL);
+	nats_freeze(r.nats);
+	volley_init(&v, 50, "id", 100, 300);
+	for (size_t i = 0; i < v.n; i++)
+		v.shots[i].publish.may_wait = wait_on;
+	volley_fire(&v, r.peer.bus);
+	volley_wait(&v, 50);
+	assert_int_equal(volley_count(&v, E_UNAVAILABLE), 50);
+	volley_release(&v);
+	rig_close(&r);
+}
+
+static bool wait_no_more(const struct bus_publish *p)
+{
+	return p == NULL;
+}
+
+static void who_may_wait_no_more_is_timed_out(void **state)
+{
+	struct rig r;
+	struct volley v;
+
+	(void)state;
+	rig_open(&r, NULL);
+	nats_freeze(r.nats);
+	volley_init(&v, 50, "id", 100, 300);
+	for (size_t i = 0; i < v.n; i++)
+		v.shots[i].publish.may_wait = wait_no_more;
+	volley_fire(&v, r.peer.bus);
+	volley_wait(&v, 50);
+	assert_int_equal(volley_count(&v, E_TIMEOUT), 50);
+	volley_release(&v);
+	rig_close(&r);
+}
+
 static void a_killed_server_answers_all_at_once_and_is_found_again(void **state)
 {
 	struct rig r;
@@ -427,6 +474,34 @@ static void a_publish_that_the_server_forbids_says_so(void **state)
 	rig_close(&r);
 }
 
+/* It may wait as long as the server might not have come to it; a ping that is answered says that it has. */
+static void what_the_server_has_read_and_does_not_answer_is_timed_out(void **state)
+{
+	struct rig r = { .nats = nats_new("authorization { users: [ { user: u, password: p, permissions: "
+					  "{ publish: { deny: \"default.no.*\" } } } ] }") };
+	uint64_t until = clock_mono_ms() + DEADLINE_MS;
+	char url[64];
+	struct volley v;
+	enum err err;
+
+	(void)state;
+	snprintf(url, sizeof(url), "nats://u:p@127.0.0.1:%u", r.nats->port);
+	peer_init(&r.peer, url);
+	assert_int_equal(peer_open(&r.peer), E_OK);
+	do {
+		assert_true(clock_mono_ms() < until && peer_wait(&r.peer, BUS_UP, DEADLINE_MS));
+		volley_init(&v, 1, "id", 100, 300);
+		v.shots[0].publish.source = STR("no");
+		v.shots[0].publish.may_wait = wait_on;
+		volley_fire(&v, r.peer.bus);
+		volley_wait(&v, 1);
+		err = v.shots[0].err;
+		volley_release(&v);
+	} while (err == E_UNAVAILABLE); /* a busy machine may have lost the connection */
+	assert_int_equal(err, E_TIMEOUT);
+	rig_close(&r);
+}
+
 static void no_allocation_failure_loses_an_answer(void **state)
 {
 	struct rig r;
@@ -468,6 +543,8 @@ int main(void)
 		cmocka_unit_test(what_no_server_takes_is_refused_before_it_is_sent),
 		cmocka_unit_test(no_more_than_the_limit_are_in_flight),
 		cmocka_unit_test(a_stopped_server_times_each_publish_out),
+		cmocka_unit_test(what_may_wait_waits_as_long_as_the_connection),
+		cmocka_unit_test(who_may_wait_no_more_is_timed_out),
 		cmocka_unit_test(a_killed_server_answers_all_at_once_and_is_found_again),
 		cmocka_unit_test(a_lost_stream_is_made_again),
 		cmocka_unit_test(closing_answers_what_is_in_flight),
@@ -477,6 +554,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_work_is_refused_at_open),
 		cmocka_unit_test(strict_refuses_a_server_that_does_not_say_when_it_syncs),
 		cmocka_unit_test(a_publish_that_the_server_forbids_says_so),
+		cmocka_unit_test(what_the_server_has_read_and_does_not_answer_is_timed_out),
 		cmocka_unit_test(no_allocation_failure_loses_an_answer),
 	};
 

@@ -10,7 +10,7 @@
 static struct window_slot *send(struct window *w, struct bus_publish *p, uint64_t now_ms)
 {
 	assert_int_equal(window_add(w, p, now_ms), E_OK);
-	struct window_slot *slot = w->unsent.last;
+	struct window_slot *slot = window_next(w);
 
 	window_mark_sent(w, slot, now_ms * 1000000);
 	return slot;
@@ -85,11 +85,37 @@ static void what_went_out_comes_first_and_in_order(void **state)
 	assert_int_equal(window_init(&w, 4), E_OK);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(window_add(&w, &p[i], 0), E_OK);
-	window_mark_sent(&w, w.unsent.first, 0);
-	window_mark_sent(&w, w.unsent.first, 0);
+	window_mark_sent(&w, window_next(&w), 0);
+	window_mark_sent(&w, window_next(&w), 0);
 	for (size_t i = 0; i < 4; i++)
 		assert_ptr_equal(window_take(&w, window_first(&w)), &p[i]);
 	assert_null(window_first(&w));
+	window_release(&w);
+}
+
+static bool wait_on(const struct bus_publish *p)
+{
+	return p != NULL;
+}
+
+/* Many of those that may wait stand before one that may not. */
+static void those_that_may_wait_take_turns_with_the_others(void **state)
+{
+	struct bus_publish p[5] = { { .may_wait = wait_on }, { .may_wait = wait_on }, { .may_wait = wait_on } };
+	static const unsigned order[] = { 3, 0, 4, 1, 2 };
+	struct window w;
+
+	(void)state;
+	assert_int_equal(window_init(&w, 5), E_OK);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(window_add(&w, &p[i], 0), E_OK);
+	for (size_t i = 0; i < 5; i++)
+		window_mark_sent(&w, window_next(&w), 0);
+	assert_null(window_next(&w));
+	for (size_t i = 0; i < 5; i++) {
+		assert_int_equal(window_first(&w)->number, i + 1);
+		assert_ptr_equal(window_take(&w, window_first(&w)), &p[order[i]]);
+	}
 	window_release(&w);
 }
 
@@ -118,6 +144,7 @@ int main(void)
 		cmocka_unit_test(tokens_of_strangers_find_nothing),
 		cmocka_unit_test(each_publish_is_due_after_its_own_time),
 		cmocka_unit_test(what_went_out_comes_first_and_in_order),
+		cmocka_unit_test(those_that_may_wait_take_turns_with_the_others),
 		cmocka_unit_test(without_memory_nothing_is_added),
 	};
 
