@@ -11,13 +11,13 @@
 #include "delivery/backoff.h"
 
 #define BATCH       64
-#define BATCH_BYTES (8u << 20)
+#define BATCH_BYTES (1u << 20) /* a slow link must carry them within give_up_ms */
 #define RUN_MAX     64
 
 struct item {
 	struct outgoing out;
 	uint64_t pos;
-	sem_t *back;
+	struct batch *batch;
 	bool done;
 };
 
@@ -30,13 +30,19 @@ struct batch {
 	size_t n;
 	size_t bytes;
 	sem_t back;
+	uint64_t until_ms; /* of this batch */
 	enum err err;
 	char suffix[RUN_MAX + 2];
 };
 
 static void on_done(struct bus_publish *p)
 {
-	(void)sem_post(CONTAINER_OF(p, struct item, out.publish)->back);
+	(void)sem_post(&CONTAINER_OF(p, struct item, out.publish)->batch->back);
+}
+
+static bool may_wait(const struct bus_publish *p)
+{
+	return clock_mono_ms() < CONTAINER_OF(p, const struct item, out.publish)->batch->until_ms;
 }
 
 static bool on_row(void *ctx, const struct store_row *row)
@@ -48,9 +54,10 @@ static bool on_row(void *ctx, const struct store_row *row)
 	if (b->err)
 		return false;
 	item->out.publish.timeout_ms = b->config->timeout_ms;
+	item->out.publish.may_wait = may_wait;
 	item->out.publish.on_done = on_done;
 	item->pos = row->pos;
-	item->back = &b->back;
+	item->batch = b;
 	item->done = false;
 	b->bytes += item->out.block.n;
 	return ++b->n < BATCH && b->bytes < BATCH_BYTES;
@@ -127,11 +134,11 @@ static void pause_ms(uint64_t ms)
 static enum err send_batch(struct batch *b, struct bus *bus, struct why *why)
 {
 	struct backoff backoff = { .base_ms = 20, .factor = 2, .cap_ms = 1000 };
-	uint64_t until = clock_mono_ms() + b->config->give_up_ms;
 	struct why last = { 0 };
 
+	b->until_ms = clock_mono_ms() + b->config->give_up_ms;
 	while (!send_open(b, bus, &last)) {
-		if (clock_mono_ms() >= until)
+		if (clock_mono_ms() >= b->until_ms)
 			return why_set(why, last.err, "replay: %s", last.text);
 		if (report(b))
 			return E_CANCELLED;
