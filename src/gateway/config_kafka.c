@@ -133,13 +133,19 @@ static char *default_topic(const struct manifest *m)
 	return topic;
 }
 
+/* What of a bad URL may be repeated: one with a user in it may hold a password. */
+static const char *shown_url(const char *url)
+{
+	return strchr(url, '@') ? "..." : url;
+}
+
 static void check_texts(const struct fields_ctx *ctx, const struct node *n, const struct kafka_config *kafka)
 {
 	const struct node *topic = node_get(n, "topic");
 
 	if (kafka->url && !kafka_url_ok(str_of(kafka->url)))
 		problem_at(ctx->problems, ctx->file, node_get(n, "url"), "write host:9092, with commas between several",
-			   "\"%.80s\" is not a list of brokers", config_shown_url(kafka->url));
+			   "\"%.80s\" is not a list of brokers", shown_url(kafka->url));
 	if (!topic_ok(kafka->topic))
 		problem_at(ctx->problems, ctx->file, topic ? topic : n, "take letters, digits, . _ and -, at most 249",
 			   "\"%.60s\" is no name of a topic", kafka->topic);

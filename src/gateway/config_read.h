@@ -135,12 +135,6 @@ bool config_read_stream(const struct fields_ctx *ctx, const struct node *text, s
 bool config_read_tls(const struct fields_ctx *ctx, const struct node *n, struct tls_client_config *tls);
 void config_tls_release(struct tls_client_config *tls);
 
-/* What of a bad URL may be repeated: one with a user in it may hold a password. */
-static inline const char *config_shown_url(const char *url)
-{
-	return strchr(url, '@') ? "..." : url;
-}
-
 /* config_jetstream.c: spec.jetstreamExotic, and spec.jetstream, a bus that the controller runs. */
 bool config_read_exotic(const struct fields_ctx *ctx, const struct manifest *m, const struct node *n,
 			struct jetstream_config *js);

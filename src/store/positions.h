@@ -3,7 +3,7 @@
  *
  * Shape     a short list, changed in memory at any time and written with the next group: lazily durable. Beside the position of
  *           a bus stand the routes that it does not hold for, all in one transaction.
- * Threads   any; a mutex inside, held for a few instructions, or one statement per changed bus.
+ * Threads   any; a mutex inside, held for a few instructions, or the statements of the changed buses: one per exception and two.
  */
 #pragma once
 
