@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include "base/mem.h"
 #include "gateway/config_read.h"
 
@@ -125,11 +127,26 @@ static bool keep_file(struct config_reader *r, enum err err, struct doc_file *fi
 	return true;
 }
 
+/* Standard input, and the pipe of a shell. */
+static bool is_read_once(const char *path)
+{
+	struct stat st;
+
+	return str_is(str_of(path), "-") || (stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
+}
+
 static bool read_file(struct config_reader *r, const char *path)
 {
 	struct doc_file *file = NULL;
-	enum err err = doc_read(path, r->problems, &file);
+	enum err err;
 
+	if (r->input->running &&
+	    is_read_once(path)) { /* its events would be gone, or the loop would wait for a terminal */
+		problem_in(r->problems, path, 0, "start the gateway again, or give it files",
+			   "was read to its end at the start");
+		return true;
+	}
+	err = doc_read(path, r->problems, &file);
 	return keep_file(r, err, file);
 }
 

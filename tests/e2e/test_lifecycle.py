@@ -262,6 +262,23 @@ spec:
 """
 
 
+def test_what_can_be_read_only_once_refuses_the_reload(gateway, tmp_path):
+    """As its events would be gone with it."""
+    g = gateway()
+    text = g.file.read_text()
+    script = 'exec "$0" gateway -f "$1" -f - -f <(cat "$3") < "$2"'
+    more = [tmp_path / "second.yaml", tmp_path / "third.yaml"]
+    for n, file in enumerate(more):
+        file.write_text(f"apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {{name: more-{n}}}\n"
+                        f'spec: {{webhook: {{more-{n}: {{endpoint: /more-{n}, port: "{g.port}", method: POST}}}}}}\n')
+    g.process = g.spawn("bash", ["bash", "-c", script, HOLDFAST, g.file, *more])
+    wait_until(lambda: requests.get(g.admin + "/readyz", timeout=90).status_code == 200, "ready")
+    assert reload(g, text) == (0, 1)
+    assert g.process.output().count("was read to its end at the start") == 2
+    for n in (0, 1):
+        assert requests.post(f"http://127.0.0.1:{g.port}/more-{n}", json={}, timeout=90).status_code == 200
+
+
 def test_a_bus_that_came_with_a_reload_acknowledges_nothing_before_it_is_there(served):
     g = served
     assert reload(g, g.first + "    ack: bus\n" + BUS) == (0, 1)
