@@ -9,106 +9,6 @@
 #include "base/thread.h"
 #include "bus/forwarder_impl.h"
 
-/* clang-format off */
-/*    field             type     name                                          scale help */
-#define ROWS(X) \
-	X(waiting_metric,   GAUGE,   "holdfast_forwarder_waiting",                  1,    "Stored events that the bus has not confirmed.") \
-	X(oldest_metric,    GAUGE,   "holdfast_forwarder_oldest_timestamp_seconds", 1e-3, "When the oldest waiting event was stored; 0: none waits.") \
-	X(forwarded_metric, COUNTER, "holdfast_forwarder_forwarded_total",          1,    "Events that the bus confirmed.") \
-	X(failed_metric,    COUNTER, "holdfast_forwarder_failed_total",             1,    "Publishes that were not confirmed and are sent again.") \
-	X(dead_metric,      COUNTER, "holdfast_forwarder_dead_letters_total",       1,    "Events set aside because the bus can never take them.")
-/* clang-format on */
-
-#define X(field, type, name, scale, help) METRIC_ROW(struct forwarder, field, type, name, scale, help)
-static const struct metric_row rows[] = { ROWS(X) };
-#undef X
-
-/* ---- what others see ------------------------------------------------------------------------------------------------- */
-
-static bool on_peeked(void *ctx, const struct store_row *row)
-{
-	*(int64_t *)ctx = row->stored_ms;
-	return false;
-}
-
-/* Since when the first one waits, also while nothing is read because the bus is down: one row for each position. */
-static int64_t oldest_ms(struct forwarder *f, uint64_t forwarded)
-{
-	struct store_query query = { .from = forwarded + 1, .limit = 1 };
-	int64_t oldest = lanes_oldest_ms(&f->lanes);
-
-	if (oldest)
-		return oldest;
-	if (forwarded >= store_last(f->store))
-		return 0;
-	if (f->peeked == forwarded + 1)
-		return atomic_load(&f->oldest_ms);
-	if (forwarder_read(f, &query, on_peeked, &oldest))
-		f->peeked = forwarded + 1;
-	return oldest;
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* What a lane has behind the position counts as waiting in front of it, too: where the limit lies would have to be looked for. */
-static size_t held_lanes(const struct lanes *l, uint64_t forwarded, struct store_held ret_held[static LANES_HELD_MAX])
-{
-	size_t n = 0;
-
-	if (l->trouble_n > LANES_HELD_MAX)
-		return 0;
-	for (const struct lane *lane = l->trouble; lane; lane = lane->next)
-		if (lane_position(lane) < forwarded)
-			ret_held[n++] = (struct store_held){
-				.source = str_of(lane_source(lane)),
-				.name = str_of(lane_name(lane)),
-				.forwarded = lane_position(lane),
-				.waiting = min_u64(lane->entries + lane->passed, forwarded - lane_position(lane)),
-			};
-	return n;
-}
-
-static void tell_store(struct forwarder *f)
-{
-	struct store_held held[LANES_HELD_MAX];
-	uint64_t forwarded = lanes_position_of_open(&f->lanes);
-
-	if (forwarded == f->forwarded && !f->lanes.trouble && !f->held)
-		return;
-	f->forwarded = forwarded;
-	f->held = held_lanes(&f->lanes, forwarded, held);
-	store_set_forwarded_but(f->store, f->bus_name, forwarded, held, f->held);
-}
-
-static uint64_t settled_pos(const struct lanes *l)
-{
-	return l->read_pos - min_u64(lanes_undone(l), l->read_pos);
-}
-
-static void report(struct forwarder *f)
-{
-	uint64_t settled = settled_pos(&f->lanes);
-	uint64_t last = store_last(f->store);
-
-	tell_store(f);
-	atomic_store(&f->oldest_ms, oldest_ms(f, lanes_position(&f->lanes)));
-	atomic_store(&f->settled, settled);
-	metric_set(f->oldest_metric, atomic_load(&f->oldest_ms));
-	metric_set(f->waiting_metric, last > settled ? (int64_t)(last - settled) : 0);
-}
-
-uint64_t forwarder_waiting(const struct forwarder *f, int64_t *ret_oldest_ms)
-{
-	uint64_t settled = atomic_load(&f->settled);
-	uint64_t last = store_last(f->store);
-
-	*ret_oldest_ms = last > settled ? atomic_load(&f->oldest_ms) : 0;
-	return last > settled ? last - settled : 0;
-}
-
 /* ---- the thread ------------------------------------------------------------------------------------------------------ */
 
 static void look_at_bus(struct forwarder *f)
@@ -127,22 +27,26 @@ static bool stopping(const struct forwarder *f)
 	return stop && (clock_mono_ms() >= stop || atomic_load(&f->settled) >= store_last(f->store));
 }
 
-static void earlier(uint64_t *when, uint64_t other)
+/* When there is something to read or to send; UINT64_MAX: not before somebody wakes us. */
+static uint64_t next_ms(const struct forwarder *f, uint64_t now)
 {
-	if (other && other < *when)
-		*when = other;
+	if (!f->bus_up)
+		return UINT64_MAX;
+	if (f->read_again_ms > now)
+		return f->read_again_ms;
+	if (!forwarder_has_room(f))
+		return UINT64_MAX;
+	return f->more ? now : lanes_next_ms(&f->lanes);
 }
 
 static uint32_t sleep_ms(const struct forwarder *f)
 {
 	uint64_t now = clock_mono_ms();
-	uint64_t until = UINT64_MAX;
+	uint64_t stop = atomic_load(&f->stop_ms);
+	uint64_t until = next_ms(f, now);
 
-	earlier(&until, atomic_load(&f->stop_ms));
-	if (f->bus_up && f->read_again_ms > now)
-		earlier(&until, f->read_again_ms);
-	else if (f->bus_up && forwarder_has_room(f))
-		until = min_u64(until, f->more ? now : lanes_next_ms(&f->lanes));
+	if (stop && stop < until)
+		until = stop;
 	if (until == UINT64_MAX)
 		return WAKE_FOREVER;
 	return until <= now ? 0 : until - now < 60000 ? (uint32_t)(until - now) : 60000;
@@ -158,7 +62,7 @@ static void land_all(struct forwarder *f)
 	}
 	while (atomic_load(&f->returning))
 		sched_yield();
-	report(f);
+	forwarder_report(f);
 }
 
 static void *run(void *arg)
@@ -170,7 +74,7 @@ static void *run(void *arg)
 		look_at_bus(f);
 		if (f->bus_up)
 			forwarder_send_all(f);
-		report(f);
+		forwarder_report(f);
 		if (stopping(f))
 			break;
 		wake_wait(&f->wake, sleep_ms(f));
@@ -200,18 +104,6 @@ static void forwarder_free(struct forwarder *f)
 }
 
 DEFINE_FREEP(forwarder_free, struct forwarder, forwarder_free)
-
-static enum err count_in(struct forwarder *f)
-{
-	struct metrics *metrics = f->config.metrics;
-
-	if (!metrics)
-		metrics = f->own = metrics_new();
-	if (!metrics)
-		return E_NOMEM;
-	metrics_get_rows(metrics, rows, ARRAY_LEN(rows), f);
-	return E_OK;
-}
 
 /* A damaged store may have some behind the position, where all is read anyway. */
 static enum err hold(void *ctx, const struct store_held *held)
@@ -247,7 +139,7 @@ static enum err begin(struct forwarder *f, struct why *why)
 		err = why_set(why, E_NOMEM, "start the forwarder");
 	f->forwarded = forwarded;
 	f->held = f->lanes.trouble_n;
-	atomic_store(&f->settled, settled_pos(&f->lanes));
+	atomic_store(&f->settled, forwarder_settled(f));
 	if (err == E_OK && forwarded == 0 && store_last(f->store))
 		log_info("forwarder", "this bus has taken nothing yet: it gets all that is stored",
 			 LOG_S("bus", f->bus_name), LOG_U("last_position", store_last(f->store)));
@@ -260,7 +152,7 @@ static enum err prepare(struct forwarder *f, struct why *why)
 
 	f->dir = str_dup(str_of(f->config.dir));
 	f->bus_name = str_dup(str_of(f->config.bus_name));
-	if (!f->dir || !f->bus_name || count_in(f))
+	if (!f->dir || !f->bus_name || forwarder_count_in(f))
 		return why_set(why, E_NOMEM, "start the forwarder");
 	err = store_reader_open(f->dir, why, &f->reader);
 	if (err == E_OK)

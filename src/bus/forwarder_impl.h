@@ -1,9 +1,10 @@
 /*
- * forwarder_impl.h -- the inside of the forwarder: what its three files share.
+ * forwarder_impl.h -- the inside of the forwarder: what its four files share.
  *
- * Shape     forwarder.c       start, stop, the thread's turn and what others see
- *           forwarder_send.c  flights: out to the bus and back, dead letters
- *           forwarder_read.c  rows of the store: the next ones, those to send again and those to read again
+ * Shape     forwarder.c         start, stop and the thread's turn
+ *           forwarder_report.c  what the store, the metrics and others are told
+ *           forwarder_send.c    flights: out to the bus and back, dead letters
+ *           forwarder_read.c    rows of the store: the next ones, those to send again and those to read again
  */
 #pragma once
 
@@ -28,7 +29,7 @@ struct forwarder {
 	struct mpsc returned;       /* flights that came back */
 	_Atomic unsigned returning; /* threads that give one back just now */
 	_Atomic uint64_t stop_ms;   /* 0: go on; else stop then, or earlier when nothing waits */
-	_Atomic uint64_t settled;   /* the last position read, less the events that wait up to there */
+	_Atomic uint64_t settled;   /* see forwarder_settled() */
 	_Atomic int64_t oldest_ms;  /* wall clock; 0: not known or none */
 
 	/* its own thread */
@@ -50,6 +51,17 @@ struct forwarder {
 	struct metric *failed_metric;
 	struct metric *dead_metric;
 };
+
+/* ---- forwarder_report.c ---------------------------------------------------------------------------------------------- */
+
+/* Find its metrics. */
+enum err forwarder_count_in(struct forwarder *f);
+
+/* The last position read, less the events that wait up to there. */
+uint64_t forwarder_settled(const struct forwarder *f);
+
+/* The turn is over: say where it stands. */
+void forwarder_report(struct forwarder *f);
 
 /* ---- forwarder_send.c ------------------------------------------------------------------------------------------------ */
 

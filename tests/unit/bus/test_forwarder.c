@@ -663,6 +663,18 @@ static void check_the_moody(struct fixture *f)
 	assert_int_equal(dead, moody.dead);
 }
 
+/* Or until all is taken. */
+static void wait_for_calls(struct forwarder *f, size_t calls)
+{
+	uint64_t until = clock_mono_ms() + 2 * DEADLINE_MS;
+	int64_t oldest;
+
+	while (atomic_load(&script.calls) < calls && forwarder_waiting(f, &oldest)) {
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+}
+
 static void run_the_moody(uint64_t seed, unsigned routes)
 {
 	struct fixture *f = open_store();
@@ -681,7 +693,7 @@ static void run_the_moody(uint64_t seed, unsigned routes)
 		if (moody.ends)
 			wait_until_forwarded(forwarder);
 		else
-			wait_for(&script.calls, calls);
+			wait_for_calls(forwarder, calls);
 		forwarder_stop(forwarder, 0);
 		fixture_close(f);
 		assert_int_equal(fixture_open(f), E_OK);
@@ -1044,6 +1056,43 @@ static bool on_progress(void *ctx, const struct replay_progress *progress)
 	return progress->last_pos < 1000;
 }
 
+static enum err take_what_may_wait(struct script_bus *b, const struct bus_publish *p)
+{
+	assert_true(p->may_wait(p));
+	return take(b, p);
+}
+
+static bool end_after_a_batch(void *ctx, const struct replay_progress *progress)
+{
+	return !on_progress(ctx, progress);
+}
+
+/* It has give_up_ms for all of it, and what is on its way meanwhile is not sent again. */
+static void a_batch_of_a_replay_is_small_enough_for_a_slow_link(void **state)
+{
+	static char data[100000];
+	struct fixture *f = open_store();
+	struct store_reader *reader = NULL;
+	struct replay_config config = { .range = { .from = 1 }, .timeout_ms = 1, .give_up_ms = DEADLINE_MS };
+	struct replay_progress progress;
+	struct replay_progress first = { 0 };
+
+	(void)state;
+	snprintf(data, sizeof(data), "\"%0*d\"", (int)sizeof(data) - 4, 0);
+	for (int i = 0; i < 20; i++) {
+		struct store_row row = fixture_row("id", "", data);
+
+		assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
+	}
+	script_init(&script, take_what_may_wait);
+	assert_int_equal(store_reader_open(f->dir, NULL, &reader), E_OK);
+	assert_int_equal(replay_run(&config, reader, &script.bus, end_after_a_batch, &first, NULL, &progress),
+			 E_CANCELLED);
+	assert_in_range(first.taken, 1, 11);
+	store_reader_close(reader);
+	fixture_free(f);
+}
+
 static void a_replay_is_not_swallowed_by_the_de_duplication_of_the_bus(void **state)
 {
 	struct nats *nats = nats_new(NULL);
@@ -1124,6 +1173,7 @@ int main(void)
 		cmocka_unit_test(no_allocation_failure_loses_an_event),
 		cmocka_unit_test(a_server_that_stops_and_returns_gets_all_once_and_in_order),
 		cmocka_unit_test(our_own_restart_in_the_middle_leaves_no_gap),
+		cmocka_unit_test(a_batch_of_a_replay_is_small_enough_for_a_slow_link),
 		cmocka_unit_test(a_replay_is_not_swallowed_by_the_de_duplication_of_the_bus),
 	};
 
