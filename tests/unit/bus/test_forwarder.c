@@ -1064,7 +1064,7 @@ static enum err take_what_may_wait(struct script_bus *b, const struct bus_publis
 
 static bool end_after_a_batch(void *ctx, const struct replay_progress *progress)
 {
-	return !on_progress(ctx, progress);
+	return on_progress(ctx, progress) && !progress->taken;
 }
 
 /* It has give_up_ms for all of it, and what is on its way meanwhile is not sent again. */
