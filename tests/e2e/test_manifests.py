@@ -63,6 +63,8 @@ def test_without_a_place_for_events_check_config_says_what_the_gateway_does(tmp_
 @pytest.mark.parametrize("bus, problem", [
     ("jetstreamExotic: {url: h, accessSecret: {name: s, key: k}}", "s/k: needs username: and password:, or token:"),
     ("jetstreamExotic: {url: h, tls: {caCertSecret: {name: s, key: k}}}", "s/k: no CA certificates in PEM form"),
+    ("jetstreamExotic: {url: h, tls: {clientCertSecret: {name: s, key: k}, clientKeySecret: {name: s, key: locked}}}",
+     "s/locked: it wants a password, for which nobody is asked"),
     ("kafka: {url: h, tls: {caCertSecret: {name: s, key: k}}}", "ssl.ca.location failed"),
     ("kafka: {url: h, sasl: {mechanism: SCRAM-SHA-256, userSecret: {name: s, key: empty}, passwordSecret: {name: s, key: k}}}",
      "s/empty: is empty"),
@@ -71,6 +73,7 @@ def test_what_stands_in_the_secrets_of_a_bus_is_checked_as_the_gateway_does(tmp_
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "k").write_text("neither a login nor a certificate")
     (tmp_path / "s" / "empty").touch()
+    (tmp_path / "s" / "locked").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
     file = tmp_path / "bus.yaml"
     file.write_text("apiVersion: argoproj.io/v1alpha1\nkind: EventSource\nmetadata: {name: web}\n"
                     f"spec: {{holdfast: {{secretsDir: {tmp_path}}}, "
