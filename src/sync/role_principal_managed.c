@@ -59,13 +59,16 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 	return digest_of(tree, DIGEST_DESIRED, &ret_state->desired);
 }
 
-/* The status is the agent's: it goes to nobody. The operation goes as a command of its own. */
+/*
+ * The status is the agent's: it goes to nobody. The operation goes as a command of its own. And what was a copy once, when the agent was
+ * autonomous, is the original here: under the UID of the former one nothing that comes back would be of this.
+ */
 static enum err prepare(const struct role *r, enum wire_type type, enum object_kind kind, json_object **tree)
 {
+	enum err err = tree_mark_set(*tree, "annotations", MARK_SOURCE_UID, NULL);
 	json_object *copy;
-	enum err err;
 
-	if (kind == OBJECT_APPPROJECT) {
+	if (err == E_OK && kind == OBJECT_APPPROJECT) {
 		err = project_for_agent(*tree, r->config.agent, r->config.principal->by_destination, &copy);
 		if (err == E_OK) {
 			json_object_put(*tree);
@@ -77,7 +80,7 @@ static enum err prepare(const struct role *r, enum wire_type type, enum object_k
 		json_object_object_del(*tree, "status");
 		json_object_object_del(*tree, "operation");
 	}
-	return E_OK;
+	return err;
 }
 
 /* An agent speaks of its own applications, whatever namespace it says. */

@@ -145,7 +145,7 @@ static enum err compose(void *ctx, enum wire_type type, const struct object *tru
 			struct wire_event *e)
 {
 	const struct role *r = ctx;
-	bool excerpt = rules_of(r)->sends_excerpt && truth->kind != OBJECT_APPPROJECT &&
+	bool excerpt = rules_of(r)->sends_excerpt && truth->kind != OBJECT_APPPROJECT && !truth->source_uid[0] &&
 		       (type == WIRE_CREATE || type == WIRE_SPEC_UPDATE);
 	bool report = r->config.end == ROLE_MANAGED_AGENT && type == WIRE_STATUS_UPDATE && r->remembers;
 	bool bare = false;

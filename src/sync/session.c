@@ -136,7 +136,6 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 	s->source = source_new(&(struct source_options){ .name = o->rows,
 							 .creates = role_creates(o->role.end),
 							 .deletes = role_deletes(o->role.end),
-							 .by_source = o->role.end == ROLE_PRINCIPAL_OF_MANAGED,
 							 .peer = s->peer,
 							 .journal = o->journal,
 							 .rules = role_source(&s->role),

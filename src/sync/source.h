@@ -70,7 +70,6 @@ struct source_options {
 	const char *name; /* of the peer, in the ledger's rows; borrowed for ever */
 	bool creates;     /* a new object goes as "create" (else as spec-update) */
 	bool deletes;     /* deletions are sent (else the copy is merely forgotten) */
-	bool by_source;   /* what is a copy itself goes under its original's UID (else under its own) */
 	struct peer *peer;
 	struct journal *journal;
 	struct source_rules rules;

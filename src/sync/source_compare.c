@@ -9,13 +9,11 @@ static bool is_listed(const struct entry *e)
 	return e->truth && !digest_is_empty(&e->state.desired);
 }
 
-static struct wire_listed listed(const struct source *s, const struct entry *e)
+static struct wire_listed listed(const struct entry *e)
 {
-	const char *uid = s->o.by_source && e->truth->source_uid[0] ? e->truth->source_uid : e->truth->uid;
-
 	return (struct wire_listed){ .kind = str_of(object_kind_name(e->kind)),
 				     .name = str_of(e->name),
-				     .uid = str_of(uid) };
+				     .uid = str_of(e->truth->uid) };
 }
 
 static void sync_doubted(struct source *s, uint64_t now_ms)
@@ -45,16 +43,8 @@ static size_t list_truth(const struct source *s, struct wire_listed *list)
 
 	for (struct link *l = s->all.next; l != &s->all; l = l->next)
 		if (is_listed(ENTRY_OF(l, in_all)))
-			list[n++] = listed(s, ENTRY_OF(l, in_all));
+			list[n++] = listed(ENTRY_OF(l, in_all));
 	return n;
-}
-
-/* The UID by which the peer knows a copy. */
-static struct str said_uid(const struct source *s, const struct copy *c)
-{
-	const struct object *truth = c->entry->truth;
-
-	return truth && strcmp(c->uid, truth->uid) == 0 ? listed(s, c->entry).uid : str_of(c->uid);
 }
 
 /* What it has confirmed: what differs from the truth is on its way without a comparison. */
@@ -67,7 +57,7 @@ static size_t list_confirmed(const struct source *s, struct wire_listed *list)
 			if (!digest_is_empty(&c->desired))
 				list[n++] = (struct wire_listed){ .kind = str_of(object_kind_name(c->entry->kind)),
 								  .name = str_of(c->entry->name),
-								  .uid = said_uid(s, c),
+								  .uid = str_of(c->uid),
 								  .version = str_of(c->version) };
 	return n;
 }
@@ -106,7 +96,7 @@ enum err source_compare_list(struct source *s, struct str checksum, uint64_t cop
 /* One member of the list, to the peer. */
 static enum err name_to_peer(struct source *s, const struct entry *e, uint64_t now_ms)
 {
-	struct wire_listed l = listed(s, e);
+	struct wire_listed l = listed(e);
 	struct wire_resync r = { .kind = l.kind, .namespace = str_of(e->namespace), .name = l.name, .uid = l.uid };
 	struct buf json = { 0 };
 	enum err err;
@@ -189,11 +179,6 @@ static enum err compare_unknown(struct source *s, struct entry *e, struct str ui
 	return E_OK;
 }
 
-static bool is_truths(const struct entry *e, struct str uid)
-{
-	return str_is(uid, e->truth->uid) || (e->truth->source_uid[0] && str_is(uid, e->truth->source_uid));
-}
-
 static bool has_copy(const struct entry *e, struct str uid)
 {
 	for (const struct copy *c = e->copies; c; c = c->next)
@@ -232,7 +217,7 @@ static enum err compare_known(struct source *s, struct entry *e, struct str uid,
 	bool is = false;
 	enum err err = E_OK;
 
-	if (c && is_truths(e, uid))
+	if (c && str_is(uid, e->truth->uid))
 		err = is_as_it_should_be(s, c, checksum, &is);
 	/* Unless something newer is on its way: then it is only late. */
 	if (err == E_OK && c && !is)

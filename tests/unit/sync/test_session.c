@@ -1327,6 +1327,25 @@ static void an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_eit
 	assert_true(n > 30);
 }
 
+/* Its agent was autonomous once: for the managed one it is the original, under its own UID, as which its status comes back. */
+static void what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, "{'metadata':{'name':'web','namespace':'a1','uid':'u1','annotations':"
+		       "{'argocd.argoproj.io/source-uid':'l1','note':'n'}},'spec':{}}");
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "2", AT_SITE("l1", "u1", ",'status':{'y':2}"));
+	stage_expect(&st, "received web_l1_2\napplied web_l1_2\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "status.y"), "2");
+	stage_remove(&st, "a1", "web");
+	stage_expect(&st, "delete web_u1_1\n");
+	stage_end(&st);
+}
+
 /* Nobody knew until then that it is the agent's. */
 static void an_operation_of_what_is_taken_over_does_not_come_back_either(void **state)
 {
@@ -1496,6 +1515,7 @@ int main(void)
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either),
+		cmocka_unit_test(what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent),
 		cmocka_unit_test(an_operation_of_what_is_taken_over_does_not_come_back_either),
 		cmocka_unit_test(what_was_not_asked_for_want_of_memory_is_asked_the_next_time),
 		cmocka_unit_test(a_session_that_cannot_be_made_whole_is_none),
