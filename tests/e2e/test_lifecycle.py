@@ -129,7 +129,7 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(gateway):
 
 
 def test_at_sigterm_who_waits_to_be_accepted_is_heard(gateway):
-    g = gateway().start()
+    g = gateway(holdfast="    limits: {drainTimeout: 10m}\n").start()
     g.process.send(signal.SIGSTOP)
     crowd = [Peer(g.port) for _ in range(400)]  # several turns of a loop
     for p in crowd:
