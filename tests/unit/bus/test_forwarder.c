@@ -539,6 +539,50 @@ static void what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_se
 	fixture_free(f);
 }
 
+#define FAR 8300
+
+/* All are a's and taken, but for b's at the edges and c's eight behind them. */
+static void put_at_edges(struct fixture *f, const uint64_t *edges, size_t n)
+{
+	struct store_row *rows = mem_array(FAR, sizeof(*rows));
+
+	for (size_t i = 0; i < FAR; i++) {
+		rows[i] = fixture_row("a", "", "{}");
+		rows[i].name = STR("a");
+	}
+	for (size_t i = 0; i < n; i++) {
+		rows[edges[i] - 1] = fixture_row("b", "", "{}");
+		rows[edges[i] - 1].name = STR("b");
+		rows[edges[i] + 7] = fixture_row("c", "", "{}");
+		rows[edges[i] + 7].name = STR("c");
+	}
+	assert_int_equal(fixture_put(f, rows, FAR, NULL), E_OK);
+	mem_free(rows);
+}
+
+static void what_lies_at_the_edge_of_what_is_read_at_a_time_is_not_left_out(void **state)
+{
+	static const uint64_t edges[] = { 256, 257, 1024, 4096, 4097, 8192, 8193 };
+	const struct store_held held[] = { { STR("webhook"), STR("b"), 0, 1 }, { STR("webhook"), STR("c"), 0, 1 } };
+
+	(void)state;
+	for (size_t routes = 1; routes <= 2; routes++) {
+		struct fixture *f = open_store();
+		struct forwarder *forwarder;
+		uint64_t pos;
+
+		script_init(&script, take);
+		put_at_edges(f, edges, ARRAY_LEN(edges));
+		assert_int_equal(store_forwarded(f->store, "test", &pos, NULL), E_OK);
+		store_set_forwarded_but(f->store, "test", FAR, held, routes);
+		forwarder = start(f, &script.bus, 256);
+		wait_until_forwarded(forwarder);
+		forwarder_stop(forwarder, 0);
+		assert_int_equal(script.taken_count, routes * ARRAY_LEN(edges));
+		fixture_free(f);
+	}
+}
+
 /* What is new and what is read again share the way to the bus. */
 static void a_route_that_is_taken_again_and_the_others_take_turns(void **state)
 {
@@ -1159,6 +1203,7 @@ int main(void)
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end),
 		cmocka_unit_test(what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent),
+		cmocka_unit_test(what_lies_at_the_edge_of_what_is_read_at_a_time_is_not_left_out),
 		cmocka_unit_test(a_route_that_is_taken_again_and_the_others_take_turns),
 		cmocka_unit_test_teardown(
 			whatever_the_bus_refuses_and_however_often_it_starts_all_comes_once_and_in_order,
