@@ -87,6 +87,42 @@ static void restore(struct end *e)
 		disk_save(e);
 }
 
+static void swap_disks(struct agent *a, struct agent *b)
+{
+	struct memory_store *store = a->end.store;
+	struct disk disk = a->end.disk;
+
+	a->end.store = b->end.store;
+	a->end.disk = b->end.disk;
+	b->end.store = store;
+	b->end.disk = disk;
+	sim_trace(a->end.sim, "%-9s has the disks of %s, and the reverse", a->name, b->name);
+}
+
+/*
+ * It comes back in the other mode, or two come back with each other's disks. Mapped by destination the modes stay: what an agent has in
+ * many namespaces would be of one name at the principal.
+ */
+static void change(struct agent *a)
+{
+	struct sim *s = a->end.sim;
+	struct agent *b = &s->agents[sim_below(s, SIM_AGENTS)];
+
+	if (end_is_up(&a->end) || !s->moody || sim_once_in(s, 2))
+		return;
+	people_part_with(a);
+	watch_guard_released(s);
+	if (!s->by_destination && sim_once_in(s, 2)) {
+		a->mode = a->mode == AGENT_MANAGED ? AGENT_AUTONOMOUS : AGENT_MANAGED;
+		a->moved = true;
+		sim_trace(s, "%-9s is in another mode", a->name);
+	} else if (a != b) {
+		end_crash(&b->end);
+		people_part_with(b);
+		swap_disks(a, b);
+	}
+}
+
 /* All ends at once, and each goes back to a time of its own. */
 static void disaster(struct sim *s)
 {
@@ -110,6 +146,7 @@ static void trouble(struct sim *s)
 	} else if (what < 16 && !s->calm) {
 		end_crash(&a->end);
 		restore(&a->end);
+		change(a);
 	} else if (what < 20 && !s->calm) {
 		end_crash(&s->principal);
 		restore(&s->principal);
@@ -220,6 +257,10 @@ static void heal(struct sim *s)
 		people_exclude_or_include(s);
 		settle(s);
 	}
+	if (s->moody) {
+		run_until(s, s->now + 3 * SIM_RESYNC_MS);
+		settle(s);
+	}
 	sim_trace(s, "silence");
 	s->silent = true;
 	run_until(s, s->now + 3 * SIM_RESYNC_MS);
@@ -240,6 +281,8 @@ static void begin(struct sim *s)
 	s->lazy = s->seed % 2 == 0;
 	s->poor = s->seed % 7 == 4;
 	s->narrow = s->seed % 7 == 6;
+	s->mixed = s->seed % 9 == 3;
+	s->moody = s->seed % 11 == 0;
 	if (patterns_new((struct str)STR("*"), &why, &s->everywhere) != E_OK)
 		sim_broken(s, "no memory");
 	s->principal = (struct end){ .sim = s, .store = memory_store_new(1), .disk.slow_ms = 4 };

@@ -13,6 +13,7 @@
  *               sim_sync_people.c   people and controllers
  *               sim_sync_watch.c    promises that hold after every step
  *               sim_sync_equal.c    promises that hold after healing
+ *               sim_sync_count.c    what is counted is what is there
  *
  * Units     virtual ms.
  */
@@ -87,6 +88,7 @@ struct agent {
 	struct stream *stream; /* the newest; NULL: none */
 	bool connecting;
 	bool liar;
+	bool moved; /* it has come in another mode: the principal has begun anew with it, without a restart */
 };
 
 /* An object that people made: what it may expect of the sync. By UID at its source. */
@@ -121,6 +123,8 @@ struct sim {
 	bool tight;      /* there is too little room for what peers have, until all heals */
 	bool lazy;       /* controllers say nothing of a new application before they are asked for something */
 	bool poor;       /* until all heals an allocation of a process fails now and then */
+	bool mixed;      /* peers come in the other dialect now and then: another program has taken their place */
+	bool moody;      /* agents come back in the other mode, or with the disks of another agent */
 	bool narrow;     /* until all heals no message may have more than SIM_MESSAGE_MAX; some objects do not fit */
 	int64_t wall_ms; /* what the wall clocks are ahead of it */
 	struct heap happenings;
@@ -252,10 +256,16 @@ void people_bad_restore(struct sim *s);
 /* The principal is down: its applications come back as others, of the same names. */
 void people_rebuild(struct sim *s);
 
+/* The agent is down: nothing is expected any more of what is there and at the principal. */
+void people_part_with(struct agent *a);
+
 /* They are back, at the latest now. */
 void people_good_restore(struct sim *s);
 
 struct story *story_of(struct sim *s, const char *uid);
+
+/* Of the original, whether this is it or its copy. */
+struct story *story_about(struct sim *s, const struct object *o);
 void story_free_all(struct sim *s);
 
 /* -- sim_sync_watch.c -- */
@@ -293,3 +303,8 @@ bool equal_everywhere(struct sim *s, char *ret_difference);
 
 /* Does nobody have anything under way? */
 bool equal_idle(struct sim *s, char *ret_reason);
+
+/* -- sim_sync_count.c -- */
+
+/* What a process counts, and how it holds together: looked at anew. */
+void count_end(struct end *e);

@@ -96,6 +96,17 @@ void sim_later(struct sim *s, uint64_t delay_ms, const struct happening *what)
 		sim_broken(s, "no memory");
 }
 
+#define COUNT_EVERY 16 /* steps: it takes as long as all the rest */
+
+static void count_all(struct sim *s)
+{
+	if (s->steps % COUNT_EVERY && !s->trace)
+		return;
+	count_end(&s->principal);
+	for (int i = 0; i < SIM_AGENTS; i++)
+		count_end(&s->agents[i].end);
+}
+
 void sim_step(struct sim *s)
 {
 	struct heap_node *node = heap_first(&s->happenings);
@@ -110,6 +121,7 @@ void sim_step(struct sim *s)
 	if (!h->end || h->end->life == h->life)
 		h->run(s, h);
 	mem_free(h);
+	count_all(s);
 }
 
 static void run_task(struct sim *s, struct happening *h)

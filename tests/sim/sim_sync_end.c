@@ -170,6 +170,14 @@ static void hub_on_ready(void *ctx, struct hub_agent *known)
 	stream_pump(e, agent_of(e, known));
 }
 
+static void hub_on_retired(void *ctx, struct hub_agent *known)
+{
+	struct end *e = ctx;
+	SIM_OWN;
+
+	stream_cut(agent_of(e, known));
+}
+
 static void hub_on_applied(void *ctx, struct hub_agent *known, const struct delivery_event *event,
 			   const struct replica_place *place, enum delivery_outcome outcome, bool retryable,
 			   const char *text)
@@ -269,6 +277,7 @@ static struct hub *new_hub(struct end *e)
 		.now_ms = now_ms,
 		.wall_ns = end_wall_ns,
 		.events = { .on_ready = hub_on_ready,
+			    .on_retired = hub_on_retired,
 			    .on_applied = hub_on_applied,
 			    .on_heard = hub_on_heard,
 			    .on_reverted = hub_on_reverted,

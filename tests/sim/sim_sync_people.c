@@ -29,12 +29,18 @@ void story_free_all(struct sim *s)
 	map_release(&s->stories);
 }
 
+struct story *story_about(struct sim *s, const struct object *o)
+{
+	return story_of(s, o->source_uid[0] ? o->source_uid : o->uid);
+}
+
 static void unwanted(struct sim *s, const struct object *o)
 {
-	struct story *story = o ? story_of(s, o->uid) : NULL;
+	struct story *stories[] = { o ? story_of(s, o->uid) : NULL, o ? story_about(s, o) : NULL };
 
-	if (story)
-		story->unwanted = story->closed = true;
+	for (size_t i = 0; i < ARRAY_LEN(stories); i++)
+		if (stories[i])
+			stories[i]->unwanted = stories[i]->closed = true;
 }
 
 /* Its operations are nobody's promise any more: the copy they were on is gone. */
@@ -123,10 +129,15 @@ static char *number_text(struct sim *s, char *text, size_t n, const char *prefix
 
 /* ---- what there is ------------------------------------------------------------------------------------------------ */
 
+static bool is_in_a_team(const struct sim *s, const struct agent *a)
+{
+	return s->by_destination && a->index % 2;
+}
+
 static const char *namespace_at_principal(const struct sim *s, const struct agent *a)
 {
 	if (s->by_destination && a->mode == AGENT_MANAGED)
-		return a->index % 2 ? "team" : PRINCIPAL_NAMESPACE;
+		return is_in_a_team(s, a) ? "team" : PRINCIPAL_NAMESPACE;
 	return a->name;
 }
 
@@ -157,9 +168,12 @@ static struct end *source_end(struct sim *s, struct agent *a)
 	return a->mode == AGENT_MANAGED ? &s->principal : &a->end;
 }
 
+/* At a site one namespace for each name: at the principal all of an autonomous agent lie in one. */
 static const char *source_namespace(const struct sim *s, const struct agent *a)
 {
-	return a->mode == AGENT_MANAGED ? namespace_at_principal(s, a) : SITE_NAMESPACE;
+	if (a->mode == AGENT_MANAGED)
+		return namespace_at_principal(s, a);
+	return is_in_a_team(s, a) ? "team" : SITE_NAMESPACE;
 }
 
 static bool excluded(json_object *tree)
@@ -185,6 +199,8 @@ static void put_operation(struct sim *s, struct story *story, struct agent *a, j
 	story->op_crashes = s->crashes;
 	story->executed = 0;
 	story->op = s->calm && sim_once_in(s, 2) ? 1 : ++s->next_number + 1; /* 1: the same as the last time */
+	sim_trace(s, "%-9s is to execute operation %llu of %s", a->name, (unsigned long long)story->op,
+		  tree_meta(tree, "name"));
 	(void)json_object_object_add(operation, "sync", json_object_new_object());
 	(void)json_object_object_add(operation, "number", json_object_new_int64((int64_t)story->op));
 	(void)json_object_object_add(tree, "operation", operation);
@@ -265,8 +281,8 @@ static void change_app(struct sim *s, struct agent *a)
 		change_marks(s, tree);
 	} else if (what < 75) {
 		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "normal");
-	} else if (may_operate(s, story_of(s, o->uid), tree)) {
-		put_operation(s, story_of(s, o->uid), a, tree);
+	} else if (may_operate(s, story_about(s, o), tree)) {
+		put_operation(s, story_about(s, o), a, tree);
 	}
 	edit(e, OBJECT_APPLICATION, tree, "change");
 }
@@ -432,9 +448,7 @@ static void drift(struct sim *s, struct end *e, struct object *o)
 static void local_business(struct sim *s, struct agent *a)
 {
 	struct object *o = any_object(s, a->end.store, "");
-	struct story *story = o && o->kind == OBJECT_APPLICATION
-				      ? story_of(s, o->source_uid[0] ? o->source_uid : o->uid)
-				      : NULL;
+	struct story *story = o && o->kind == OBJECT_APPLICATION ? story_about(s, o) : NULL;
 	json_object *tree;
 
 	if (!story)
@@ -456,8 +470,8 @@ static void command(struct sim *s, struct agent *a)
 	tree = object_tree_own(o);
 	if (sim_once_in(s, 4))
 		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "hard");
-	else if (may_operate(s, story_of(s, o->source_uid), tree))
-		put_operation(s, story_of(s, o->source_uid), a, tree);
+	else if (may_operate(s, story_about(s, o), tree))
+		put_operation(s, story_about(s, o), a, tree);
 	edit(&s->principal, OBJECT_APPLICATION, tree, "command");
 }
 
@@ -565,6 +579,17 @@ bool people_controllers(struct sim *s)
 		}
 	}
 	return any;
+}
+
+void people_part_with(struct agent *a)
+{
+	struct end *ends[] = { &a->end, &a->end.sim->principal };
+	struct object *o;
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		for (size_t at = 0; (o = memory_store_next(ends[i]->store, &at));)
+			unwanted(a->end.sim, o);
+	people_forget_undos(&a->end);
 }
 
 /* ---- a bad restore ------------------------------------------------------------------------------------------------- */

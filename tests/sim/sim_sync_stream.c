@@ -82,6 +82,8 @@ static void open_stream(struct agent *a)
 	struct agent_name name;
 
 	(void)agent_name_set(&name, str_of(a->name));
+	if (s->mixed && sim_once_in(s, 3))
+		a->dialect.version = a->dialect.version == WIRE_UPSTREAM ? WIRE_TWO_STEPS : WIRE_UPSTREAM;
 	*st = (struct stream){ .older = a->stream, .agent = a, .epoch = ++s->next_epoch, .alive = true };
 	list_init(&st->to_site.messages);
 	list_init(&st->to_hub.messages);
@@ -225,6 +227,13 @@ static void on_left(struct sim *s, struct happening *h)
 	}
 }
 
+static const char *word_of(const struct wire_event *e)
+{
+	if (e->target != WIRE_TO_ACK)
+		return wire_type_name(e->type);
+	return e->outcome == WIRE_RECEIVED ? "received" : e->outcome == WIRE_REJECTED ? "rejected" : "processed";
+}
+
 static void trace_message(struct end *from, struct agent *a, struct str bytes)
 {
 	struct wire_event e;
@@ -232,13 +241,8 @@ static void trace_message(struct end *from, struct agent *a, struct str bytes)
 
 	if (!a->end.sim->trace || wire_event_decode(bytes, &e, &why) != E_OK)
 		return;
-	sim_trace(a->end.sim, "%s %s %s  %s %.*s%s", from->agent ? a->name : "principal", "->",
-		  from->agent ? "principal" : a->name,
-		  e.target == WIRE_TO_ACK ? (e.outcome == WIRE_RECEIVED   ? "received"
-					     : e.outcome == WIRE_REJECTED ? "rejected"
-									  : "processed")
-					  : wire_type_name(e.type),
-		  STR_ARG(e.event_id), e.target == WIRE_TO_RESYNC ? "" : "");
+	sim_trace(a->end.sim, "%s -> %s  %s %.*s %.*s", end_name(from), from->agent ? "principal" : a->name,
+		  word_of(&e), STR_ARG(e.event_id), STR_ARG(e.target == WIRE_TO_RESYNC ? e.data : (struct str){ 0 }));
 }
 
 /* ---- lies -------------------------------------------------------------------------------------------------------- */
