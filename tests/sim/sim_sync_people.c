@@ -183,11 +183,12 @@ static bool excluded(json_object *tree)
 
 /* ---- operations --------------------------------------------------------------------------------------------------- */
 
-static bool may_operate(struct sim *s, const struct story *story, json_object *tree)
+/* What is too large for a message gets none (change_size()): it is refused for good. */
+static bool may_operate(const struct story *story, json_object *tree)
 {
-	(void)s;
 	return !story->closed && !story->outstanding && !tree_get(tree, "operation", NULL) && !excluded(tree) &&
-	       !tree_get(tree, "metadata", "deletionTimestamp", NULL);
+	       !tree_get(tree, "metadata", "deletionTimestamp", NULL) &&
+	       !tree_get(tree, "spec", "source", "path", NULL);
 }
 
 static void put_operation(struct sim *s, struct story *story, struct agent *a, json_object *tree)
@@ -281,7 +282,7 @@ static void change_app(struct sim *s, struct agent *a)
 		change_marks(s, tree);
 	} else if (what < 75) {
 		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "normal");
-	} else if (may_operate(s, story_about(s, o), tree)) {
+	} else if (may_operate(story_about(s, o), tree)) {
 		put_operation(s, story_about(s, o), a, tree);
 	}
 	edit(e, OBJECT_APPLICATION, tree, "change");
@@ -454,7 +455,7 @@ static void local_business(struct sim *s, struct agent *a)
 	if (!story)
 		return;
 	tree = object_tree_own(o);
-	if (may_operate(s, story, tree))
+	if (may_operate(story, tree))
 		put_operation(s, story, a, tree);
 	edit(&a->end, OBJECT_APPLICATION, tree, "operation here");
 }
@@ -470,7 +471,7 @@ static void command(struct sim *s, struct agent *a)
 	tree = object_tree_own(o);
 	if (sim_once_in(s, 4))
 		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "hard");
-	else if (may_operate(s, story_about(s, o), tree))
+	else if (may_operate(story_about(s, o), tree))
 		put_operation(s, story_about(s, o), a, tree);
 	edit(&s->principal, OBJECT_APPLICATION, tree, "command");
 }
