@@ -14,19 +14,22 @@
 #include "bus/js_options.h"
 #include "bus/js_said.h"
 
-/* Unsent bytes in the kernel, so that a slow link holds little; and how long its peer may take none before it ends the connection. */
-#define NOTSENT_MAX    (64 << 10)
+#define NOTSENT_MAX    (64 << 10) /* unsent bytes in the kernel, so that a slow link holds little */
+#define TLS_SILENT_MS  8000
 #define PEER_SILENT_MS 30000
 #define CONNECT_MAX_MS 6000 /* all of it: name, TLS, greeting; then the io thread interrupts it */
 
-/* The supervisor finds a dead link first, but for one that dies in a write in TLS, where the library keeps its lock meanwhile. */
-static void set_socket(int fd)
+/*
+ * The library keeps its lock while a write in TLS waits, and a ping of the supervisor may wait for that: there the kernel ends the
+ * connection when the peer takes nothing for so long. Where TLS was not asked for, a server may require it all the same.
+ */
+static void set_socket(const struct js_link *link)
 {
 	unsigned notsent = NOTSENT_MAX;
-	unsigned silent = PEER_SILENT_MS;
+	unsigned silent = link->tls ? TLS_SILENT_MS : PEER_SILENT_MS;
 
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent, sizeof(silent));
+	(void)setsockopt(link->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+	(void)setsockopt(link->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent, sizeof(silent));
 }
 
 /* Called by the library at the end of a connect, with its lock held: hands the socket to the io thread. */
@@ -44,7 +47,7 @@ static natsStatus on_attach(void **user, void *loop, natsConnection *nc, natsSoc
 		link->fd = -1;
 		return NATS_SYS_ERROR; /* the library frees the connection */
 	}
-	set_socket(link->fd);
+	set_socket(link);
 	atomic_store(&link->nc, nc);
 	atomic_store(&link->js->incoming, link); /* the last step: it is the io thread's then */
 	bell_ring(&link->js->bell);

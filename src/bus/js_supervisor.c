@@ -15,9 +15,9 @@
 #include "bus/subject.h"
 #include "delivery/backoff.h"
 
-#define PING_EVERY_MS    10000
+#define PING_EVERY_MS    8000
 #define PING_MS          1000
-#define SILENT_MS        2900 /* while a ping waits for its answer, or the library in TLS */
+#define SILENT_MS        4900 /* while a ping waits for its answer, or the library in TLS */
 #define RECHECK_EVERY_MS 1000
 #define WATCH_EVERY_MS   500
 #define LONG_LIVED_MS    5000

@@ -493,7 +493,7 @@ struct long_answer {
 
 static void take_long(struct bus_publish *p)
 {
-	poll(NULL, 0, 3500); /* longer than the library may be stuck in TLS */
+	poll(NULL, 0, 5500); /* longer than the library may be stuck in TLS */
 	sem_post(&CONTAINER_OF(p, struct long_answer, publish)->done);
 }
 
