@@ -65,7 +65,7 @@ static const struct option_row options[] = {
 	  "again.", .fallback = "ignore" },
 	{ "adoption-policy", 0, OPTION_CHOICE, AT(adoption), ADOPTIONS, E "ADOPTION_POLICY",
 	  "Whether an application that was already here may become the principal's.", .fallback = "always" },
-	SYNC_ROWS(struct agent_args, E),
+	SYNC_ROWS(struct agent_args, E, "256"), /* its one peer's whole window: what is applied shares a flush */
 	{ "metrics-port", 0, OPTION_NUMBER, AT(sync.metrics_port), "PORT", E "METRICS_PORT",
 	  "/metrics for Prometheus; 'holdfast status' asks there. 0: none.", SYNC_PORT("8181") },
 	{ "healthz-port", 0, OPTION_NUMBER, AT(sync.healthz_port), "PORT", E "HEALTH_CHECK_PORT",

@@ -52,7 +52,7 @@ static const struct option_row options[] = {
 	{ "accept-version", 0, OPTION_COMMAS, AT(accept_version), "PATTERNS", "HOLDFAST_ACCEPT_VERSION",
 	  "Versions of agents to accept: globs, or regular expressions in slashes, separated by commas. Default: exactly "
 	  "--version-string." },
-	SYNC_ROWS(struct principal_args, E),
+	SYNC_ROWS(struct principal_args, E, "64"), /* for each agent: none of them has to wait behind much of another */
 	{ "metrics-port", 0, OPTION_NUMBER, AT(sync.metrics_port), "PORT", E "METRICS_PORT",
 	  "/metrics for Prometheus; 'holdfast status' asks there. 0: none.", SYNC_PORT("8000") },
 	{ "healthz-port", 0, OPTION_NUMBER, AT(sync.healthz_port), "PORT", E "HEALTH_CHECK_PORT",

@@ -71,8 +71,8 @@ enum {
 
 #define SYNC_AT(type, field) offsetof(type, sync.field)
 
-/* `type`: of the command's arguments, with `struct sync_args sync`; `E`: how upstream's variables begin. */
-#define SYNC_ROWS(type, E)                                                                                                 \
+/* `type`: of the command's arguments, with `struct sync_args sync`; `E`: how upstream's variables begin; `PARALLEL`: --inbox-parallel. */
+#define SYNC_ROWS(type, E, PARALLEL)                                                                                       \
 	{ "backend", 'b', OPTION_TEXT, SYNC_AT(type, backend), "directory:PATH", "HOLDFAST_BACKEND",                       \
 	  "Where the resources are: files NAMESPACE/KIND/NAME.yaml below PATH." },                                         \
 	{ "data-dir", 'D', OPTION_TEXT, SYNC_AT(type, data_dir), "DIR", "HOLDFAST_DATA_DIR",                               \
@@ -136,7 +136,7 @@ enum {
 	{ "inbox-events", 0, OPTION_NUMBER, SYNC_AT(type, inbox_events), "N", "HOLDFAST_INBOX_EVENTS",                     \
 	  "At most this many events of one peer are taken and not yet answered.", SYNC_RANGE("256", INBOX, window_events) }, \
 	{ "inbox-parallel", 0, OPTION_NUMBER, SYNC_AT(type, inbox_parallel), "N", "HOLDFAST_INBOX_PARALLEL",               \
-	  "At most this many of them are applied at the same time.", SYNC_RANGE("64", INBOX, parallel_max) }
+	  "At most this many of them are applied at the same time.", SYNC_RANGE(PARALLEL, INBOX, parallel_max) }
 
 /* Of both programs of upstream, and without effect here. */
 #define SYNC_IGNORED_ROWS(type, E)                                                                                         \
