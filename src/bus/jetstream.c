@@ -19,6 +19,7 @@
 /* "NATS/1.0\r\n" "Nats-Msg-Id: " "\r\n\r\n" around the id: the header counts against max_payload. */
 #define HEADER_BYTES      (10 + 13 + 4)
 
+#define END_MS            2000 /* of the library */
 #define IN_FLIGHT_DEFAULT 1024
 #define IN_FLIGHT_MAX     65536
 
@@ -166,6 +167,11 @@ static void jetstream_close(struct bus *bus)
 	bell_ring(&js->bell);
 	(void)pthread_join(js->io, NULL);
 	jetstream_free(js);
+}
+
+void jetstream_end(void)
+{
+	(void)nats_CloseAndWait(END_MS);
 }
 
 static void jetstream_trouble(struct bus *bus, struct buf *ret_text)

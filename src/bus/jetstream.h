@@ -44,5 +44,11 @@ enum err jetstream_open(const struct jetstream_config *config, struct metrics *m
 			void (*on_state)(void *ctx, enum bus_state state), void *ctx, struct why *why,
 			struct bus **ret_bus);
 
+/*
+ * Before the process ends, with every bus closed: the library's own threads, which exit() would let run on beside the end of OpenSSL.
+ * Waits for them, 2 s at most.
+ */
+void jetstream_end(void);
+
 /* Whether jetstream_open() would take it: E_CONFIG, or E_NOMEM. No server is asked. */
 enum err jetstream_check(const struct jetstream_config *config, struct why *why);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "bus/jetstream.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/out.h"
@@ -151,6 +152,7 @@ static int run_command(const struct command *command, int argc, char **argv)
 		forget_strange_log_level();
 	code = run_parsed(&inv, sets, ARRAY_LEN(sets), argc, argv);
 	options_release(sets, ARRAY_LEN(sets));
+	jetstream_end();
 	return code;
 }
 

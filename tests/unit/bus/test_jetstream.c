@@ -1,6 +1,7 @@
 /* The JetStream bus against a real nats-server. */
 #include "peer.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <nats/nats.h>
 #include <signal.h>
@@ -502,6 +503,38 @@ static void what_the_server_has_read_and_does_not_answer_is_timed_out(void **sta
 	rig_close(&r);
 }
 
+static size_t count_tasks(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n - 2; /* "." and ".." */
+}
+
+/* One that the library kept was still at work, in OpenSSL, when exit() ended that: a stop with status 0 was a crash. */
+static void at_the_end_the_librarys_threads_are_gone(void **state)
+{
+	size_t before, kept;
+	struct rig r;
+
+	(void)state;
+	jetstream_end();
+	before = count_tasks();
+	rig_open(&r, "");
+	rig_close(&r);
+	kept = count_tasks();
+	jetstream_end();
+	assert_true(kept > before);
+	/* The kernel counts one that was joined for a moment more. */
+	for (uint64_t until = clock_mono_ms() + DEADLINE_MS; count_tasks() > before && clock_mono_ms() < until;)
+		usleep(1000);
+	assert_int_equal(count_tasks(), before);
+}
+
 static void no_allocation_failure_loses_an_answer(void **state)
 {
 	struct rig r;
@@ -555,6 +588,7 @@ int main(void)
 		cmocka_unit_test(strict_refuses_a_server_that_does_not_say_when_it_syncs),
 		cmocka_unit_test(a_publish_that_the_server_forbids_says_so),
 		cmocka_unit_test(what_the_server_has_read_and_does_not_answer_is_timed_out),
+		cmocka_unit_test(at_the_end_the_librarys_threads_are_gone),
 		cmocka_unit_test(no_allocation_failure_loses_an_answer),
 	};
 
