@@ -14,7 +14,8 @@ static const struct {
 #undef X
 };
 
-const char *object_kind_manifest(enum object_kind kind)
+/* The kind that stands in the object itself: "Secret" for a repository, "ConfigMap" for GPG keys. */
+static const char *manifest_kind(enum object_kind kind)
 {
 	switch (kind) {
 	case OBJECT_REPOSITORY:
@@ -107,13 +108,13 @@ static enum err check_kind(enum object_kind kind, json_object *tree, struct why 
 
 	if (!string_in(tree, "apiVersion", &api) || !string_in(tree, "kind", &name))
 		return why_set(why, E_MALFORMED, "apiVersion and kind must be strings");
-	if (name.n && !str_is(name, object_kind_manifest(kind)) && !str_is(name, kinds[kind].name))
+	if (name.n && !str_is(name, manifest_kind(kind)) && !str_is(name, kinds[kind].name))
 		return why_set(why, E_MALFORMED, "kind is %.*s, not %s", STR_ARG(str_sub(name, 0, 60)),
-			       object_kind_manifest(kind));
+			       manifest_kind(kind));
 	if (api.n && !str_is(api, kinds[kind].api))
 		return why_set(why, E_MALFORMED, "apiVersion is %.*s, not %s", STR_ARG(str_sub(api, 0, 60)),
 			       kinds[kind].api);
-	*ret_missing = !api.n || !str_is(name, object_kind_manifest(kind));
+	*ret_missing = !api.n || !str_is(name, manifest_kind(kind));
 	return E_OK;
 }
 
@@ -132,7 +133,7 @@ static json_object *with_kind(enum object_kind kind, json_object *tree)
 {
 	json_object *whole = json_object_new_object();
 	bool ok = whole && add_text(whole, "apiVersion", kinds[kind].api) &&
-		  add_text(whole, "kind", object_kind_manifest(kind));
+		  add_text(whole, "kind", manifest_kind(kind));
 
 	json_object_object_foreach(tree, key, value)
 	{

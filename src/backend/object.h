@@ -60,9 +60,6 @@ struct object {
 /* Name of a kind: "Application". Never NULL. */
 const char *object_kind_name(enum object_kind kind);
 
-/* The kind that stands in the object itself: "Secret" for a repository, "ConfigMap" for GPG keys. Never NULL. */
-const char *object_kind_manifest(enum object_kind kind);
-
 /* The kind of this name, or OBJECT_KIND_COUNT. */
 enum object_kind object_kind_of(struct str name);
 

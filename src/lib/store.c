@@ -106,7 +106,8 @@ void hf_store_close(struct hf_store *s)
 	mem_free(s);
 }
 
-enum hf_error lib_store_use(const struct hf_store *s, const char *call, struct hf_why *ret_why)
+/* May `call` use the handle at all? */
+static enum hf_error use(const struct hf_store *s, const char *call, struct hf_why *ret_why)
 {
 	struct why story = { 0 };
 
@@ -119,7 +120,7 @@ enum hf_error lib_store_use(const struct hf_store *s, const char *call, struct h
 enum hf_error lib_store_use_writer(const struct hf_store *s, const char *call, struct hf_why *ret_why)
 {
 	struct why story = { 0 };
-	enum hf_error error = lib_store_use(s, call, ret_why);
+	enum hf_error error = use(s, call, ret_why);
 
 	if (error || s->writer)
 		return error;
@@ -192,7 +193,7 @@ enum hf_error hf_store_read(struct hf_store *s, uint64_t from, size_t limit,
 	struct why story = { 0 };
 	struct reading r = { .on_record = on_record, .ctx = ctx, .why = &story };
 	const struct store_query query = { .from = from, .limit = limit };
-	enum hf_error error = lib_store_use(s, "hf_store_read", why);
+	enum hf_error error = use(s, "hf_store_read", why);
 
 	if (error)
 		return error;
@@ -227,7 +228,7 @@ static enum err last_of_reader(struct hf_store *s, uint64_t *ret_position, struc
 enum hf_error hf_store_last(struct hf_store *s, struct hf_why *why, uint64_t *ret_position)
 {
 	struct why story = { 0 };
-	enum hf_error error = lib_store_use(s, "hf_store_last", why);
+	enum hf_error error = use(s, "hf_store_last", why);
 
 	if (error)
 		return error;

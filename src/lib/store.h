@@ -24,8 +24,5 @@ struct hf_store {
 	void *ctx;
 };
 
-/* May `call` use the handle at all? HF_BAD_ARGUMENT: there is none, or it is another process's. */
-enum hf_error lib_store_use(const struct hf_store *s, const char *call, struct hf_why *ret_why);
-
-/* The same of a call that writes. HF_UNSUPPORTED: the handle only reads. */
+/* May `call` write with the handle? HF_BAD_ARGUMENT: there is none, or it is another process's. HF_UNSUPPORTED: it only reads. */
 enum hf_error lib_store_use_writer(const struct hf_store *s, const char *call, struct hf_why *ret_why);

@@ -161,6 +161,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init(c->server->input, sizeof(c->server->input));
 }
 
+/* After anything that may have changed the state: deadline, reading, and the end when it is reached. */
+static void settle(struct http_conn *c);
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct http_conn *c = stream->data;
@@ -174,7 +177,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		take_tls(c, (struct str){ buf->base, (size_t)n });
 	else if (n > 0)
 		take_plain(c, (struct str){ buf->base, (size_t)n });
-	http_conn_settle(c);
+	settle(c);
 }
 
 static bool is_new(const struct http_conn *c)
@@ -257,7 +260,7 @@ static bool is_over(const struct http_conn *c)
 	return c->peer_eof || (c->server->stopping && c->asked && c->in.n == 0 && c->state == HTTP_IDLE);
 }
 
-void http_conn_settle(struct http_conn *c)
+static void settle(struct http_conn *c)
 {
 	if (c->state == HTTP_LINGER && !c->shut && c->writes == 0)
 		shut(c);
@@ -274,14 +277,14 @@ void http_conn_settle(struct http_conn *c)
 void http_conn_stop(struct http_conn *c)
 {
 	c->timed = c->timed && !is_new(c);
-	http_conn_settle(c);
+	settle(c);
 }
 
 void http_conn_resume(struct http_conn *c)
 {
 	if (c->state != HTTP_CLOSING && c->in.n)
 		run_kept(c);
-	http_conn_settle(c);
+	settle(c);
 }
 
 static void on_due(struct loop_timer *timer)
@@ -303,12 +306,12 @@ static void on_due(struct loop_timer *timer)
 		http_conn_linger(c);
 	else
 		http_conn_close(c);
-	http_conn_settle(c);
+	settle(c);
 }
 
 void http_conn_start(struct http_conn *c)
 {
 	c->state = c->tls ? HTTP_HANDSHAKE : HTTP_IDLE;
 	c->timer.on_due = on_due;
-	http_conn_settle(c);
+	settle(c);
 }

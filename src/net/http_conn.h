@@ -116,9 +116,6 @@ void http_conn_start(struct http_conn *c);
 /* The next state; checked against the drawing. */
 void http_conn_move(struct http_conn *c, enum http_state state);
 
-/* After anything that may have changed the state: deadline, reading, and the end when it is reached. */
-void http_conn_settle(struct http_conn *c);
-
 /* The server stops: the next answer is the last one, and who has had one ends. */
 void http_conn_stop(struct http_conn *c);
 

@@ -41,7 +41,8 @@ enum err role_describe_refresh(json_object *tree, struct digest *ret_digest)
 	return err;
 }
 
-bool role_verb(enum wire_type type, enum identity_verb *ret_verb)
+/* The verb of an object event; false: the role knows no such event. */
+static bool verb_of(enum wire_type type, enum identity_verb *ret_verb)
 {
 	static const struct {
 		enum wire_type type;
@@ -73,7 +74,7 @@ struct identity_verdict role_decide(const struct role *r, enum identity_end end,
 	struct identity_local there;
 	enum identity_verb verb;
 
-	if (!role_verb(c->event->type, &verb))
+	if (!verb_of(c->event->type, &verb))
 		return (struct identity_verdict){ .decision = IDENTITY_DO_REFUSE,
 						  .reason = "no such event for this kind",
 						  .source_uid = "" };

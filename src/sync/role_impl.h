@@ -49,9 +49,6 @@ enum err role_describe_refresh(json_object *tree, struct digest *ret_digest);
 
 /* ---- what comes -------------------------------------------------------------------------------------------------- */
 
-/* The verb of an object event; false: the role knows no such event. */
-bool role_verb(enum wire_type type, enum identity_verb *ret_verb);
-
 /* Seen with the rules of identity.h. `foreign`: what is there belongs to another agent. */
 struct identity_verdict role_decide(const struct role *r, enum identity_end end, const struct replica_case *c,
 				    json_object *local, bool foreign);
