@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "gateway/answer.h"
 
 #define X(field, type, name, scale, help) \
 	METRIC_ROW(struct route_metrics, field, type, name, scale, help, "namespace", "eventsource_name", "event_name")
@@ -65,6 +66,21 @@ void route_metrics_init(struct route_metrics *ret_metrics, struct metrics *m, co
 	ret_metrics->running = metrics_get(m, &running, labels);
 }
 
+/* A code is looked up once; two threads that meet here find the same metric. */
+static struct metric *answer_metric(struct gateway_metrics *g, unsigned status)
+{
+	struct metric *metric = atomic_load_explicit(&g->answers[status], memory_order_acquire);
+	char code[8];
+
+	if (metric)
+		return metric;
+	(void)snprintf(code, sizeof(code), "%u", status);
+	metric = metrics_get(g->registry, &answers, (const char *[]){ code });
+	atomic_store_explicit(&g->answers[status], metric, memory_order_release);
+	return metric;
+}
+
+/* Each answer of the table is there with 0: the first of a series that appears with it is no increase for Prometheus. */
 void gateway_metrics_init(struct gateway_metrics *ret_metrics, struct metrics *m)
 {
 	*ret_metrics = (struct gateway_metrics){
@@ -73,21 +89,12 @@ void gateway_metrics_init(struct gateway_metrics *ret_metrics, struct metrics *m
 		.reloads_refused = metrics_get(m, &reloads, (const char *[]){ "refused" }),
 	};
 	metrics_get_rows(m, gateway_rows, ARRAY_LEN(gateway_rows), ret_metrics);
+	for (enum answer answer = 0; answer < ANSWER_COUNT; answer++)
+		(void)answer_metric(ret_metrics, answer_status(answer, /* strict= */ false));
 }
 
-/* A code is looked up once; two threads that meet here find the same metric. */
 void gateway_count_answer(struct gateway_metrics *g, unsigned status)
 {
-	struct metric *metric;
-	char code[8];
-
-	if (status >= GATEWAY_STATUS_MAX)
-		return;
-	metric = atomic_load_explicit(&g->answers[status], memory_order_acquire);
-	if (!metric) {
-		(void)snprintf(code, sizeof(code), "%u", status);
-		metric = metrics_get(g->registry, &answers, (const char *[]){ code });
-		atomic_store_explicit(&g->answers[status], metric, memory_order_release);
-	}
-	metric_inc(metric);
+	if (status < GATEWAY_STATUS_MAX)
+		metric_inc(answer_metric(g, status));
 }

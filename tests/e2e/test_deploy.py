@@ -9,6 +9,8 @@ import pytest
 import requests
 import yaml
 from conftest import HOLDFAST, ROOT
+from synced import net, sync_pki  # noqa: F401  (fixtures)
+from test_docs import answer_rows, scrape
 
 KUBERNETES = ROOT / "deploy/kubernetes"
 UNITS = sorted((ROOT / "deploy/systemd").glob("*.service"))
@@ -109,3 +111,19 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=300,
                           check=False, env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"})
     assert [line for line in done.stderr.splitlines() if "holdfast" in line] == []
+
+
+def test_what_an_alert_counts_is_there_with_0_from_the_start(gateway, net):
+    """Prometheus sees no increase() in the first value of a series that appears with it."""
+    principal = net.principal()
+    zero = re.findall(r"^(\S+) 0$", scrape(gateway().start()), re.M)
+    zero += [name for end in (principal, net.agent("site-1", principal)) for name, value in end.metrics().items() if value == 0]
+    rules = (ROOT / "deploy/prometheus/alerts.yaml").read_text()
+    counted = re.findall(r"increase\((\w+)(?:\{(\w+)=~?\"(.*?)\"\})?\[", rules)
+    assert len(counted) > 3
+    for name, label, pattern in counted:
+        assert any(re.fullmatch(rf'{name}{{{label}="(?:{pattern})"}}' if label else name, there) for there in zero), name
+    codes = next(pattern for name, _, pattern in counted if name == "holdfast_gateway_answers_total")
+    ours = {code for _, status, _, strict, _, _ in answer_rows() for code in (status, strict) if code.startswith("5")}
+    assert all(re.fullmatch(codes, code) and f'holdfast_gateway_answers_total{{code="{code}"}}' in zero for code in ours), ours
+    assert not re.fullmatch(codes, "505"), "a stranger's HTTP that is none is not our fault"
