@@ -78,20 +78,24 @@ static enum err place(struct reader *r, struct node *n)
 	return E_OK;
 }
 
-/* Of two equal keys the first counts; the second is reported. */
-static enum err check_twice(struct reader *r, const struct node *map)
+/* Of two equal keys the first counts; the second is reported, and gone, so that nobody finds it again. */
+static enum err check_twice(struct reader *r, struct node *map)
 {
 	struct map seen = { 0 };
 	enum err err = E_OK;
 
-	for (struct node *n = map->first; n && err == E_OK; n = n->next) {
+	for (struct node **at = &map->first, *n; (n = *at) && err == E_OK;) {
 		const struct node *first = map_get(&seen, n->key);
 
-		if (first)
-			problem_at(r->problems, r->file, n, "remove one of them", "stands twice; first at line %u",
-				   first->key_line);
-		else
+		if (!first) {
 			err = map_put(&seen, n->key, n);
+			at = &n->next;
+			continue;
+		}
+		problem_at(r->problems, r->file, n, "remove one of them", "stands twice; first at line %u",
+			   first->key_line);
+		*at = n->next;
+		map->count--;
 	}
 	map_release(&seen);
 	return err == E_OK ? E_OK : problem_nomem(r->problems);
@@ -143,7 +147,7 @@ static enum err on_open(struct reader *r, enum node_kind kind, const yaml_event_
 
 static enum err on_close(struct reader *r)
 {
-	const struct node *n = r->open;
+	struct node *n = r->open;
 
 	assert(n && r->depth);
 	r->open = n->parent;

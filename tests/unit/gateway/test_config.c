@@ -590,10 +590,7 @@ static const struct {
 	  "another "
 	  "endpoint or port)\n" },
 	{ SOURCE GOOD_EVENT GOOD_EVENT,
-	  "a.yaml:9: spec.webhook.e: stands twice; first at line 8 (remove one of them)\n"
-	  "a.yaml:9: spec.webhook.e: more than one \"e\" found in the spec; first at a.yaml:8 (give it another name)\n"
-	  "a.yaml:9: spec.webhook.e.endpoint: port 12000 and this endpoint belong to event e already: a.yaml:8 (take "
-	  "another endpoint or port)\n" },
+	  "a.yaml:9: spec.webhook.e: stands twice; first at line 8 (remove one of them)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, serverKeySecret: {name: n, key: k}}\n",
 	  "a.yaml:8: spec.webhook.e.serverKeySecret: a key without its certificate (add serverCertSecret)\n" },
 	{ HEAD("EventSource", "web") "  webhook:\n" GOOD_EVENT,
