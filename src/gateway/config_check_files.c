@@ -10,6 +10,7 @@
 #include "gateway/bus_open.h"
 #include "gateway/config_read.h"
 #include "gateway/hooks/plan.h"
+#include "net/listen.h"
 #include "net/tls.h"
 
 /* What the gateway goes on without is worth a warning, what it does not start without a problem. */
@@ -124,14 +125,33 @@ static void check_bus_files(struct config_reader *r)
 		check_bus_settings(r, m);
 }
 
-static void check_token(struct config_reader *r)
+/* Tried on any port: who has the one that is meant may be gone by the start, or be the gateway that runs. */
+static void check_admin_address(struct config_reader *r, const struct doc_file *file, const struct node *n)
+{
+	struct why why = { 0 };
+	char text[128];
+	int fd;
+
+	if (listen_open(str_of(r->config->admin_host), /* port= */ 0, /* share= */ false, &why, &fd) == E_OK) {
+		close(fd);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "this machine does not have the address %.60s", r->config->admin_host);
+	lacks(r, file, n, text);
+}
+
+static void check_admin(struct config_reader *r)
 {
 	for (size_t i = 0; i < r->sources.count; i++) {
 		const struct manifest *m = &r->sources.items[i];
-		const struct node *n = node_get(node_get(m->holdfast, "admin"), "tokenFile");
+		const struct node *admin = node_get(m->holdfast, "admin");
+		const struct node *address = node_get(admin, "address");
+		const struct node *token = node_get(admin, "tokenFile");
 
-		if (!node_is_null(n))
-			check_readable(r, m->file, n, r->config->admin_token_file,
+		if (!node_is_null(address))
+			check_admin_address(r, m->file, address);
+		if (!node_is_null(token))
+			check_readable(r, m->file, token, r->config->admin_token_file,
 				       "the events API refuses everybody without it");
 	}
 }
@@ -271,6 +291,6 @@ void config_check_files(struct config_reader *r)
 		check_login(r, i);
 	}
 	check_bus_files(r);
-	check_token(r);
+	check_admin(r);
 	check_data_dir(r);
 }

@@ -653,6 +653,12 @@ static const struct {
 	  "a.yaml:6: spec.holdfast.storeSize: unknown key (write it below `limits`)\n" },
 	{ HEAD("EventSource", "web") "  holdfast:\n"
 				     "    dataDir: d\n"
+				     "    admin: {address: '203.0.113.7:7777'}\n"
+				     "    cloudevents: {e: {endpoint: /e, port: 1}}\n",
+	  "a.yaml:8: spec.holdfast.admin.address: this machine does not have the address 203.0.113.7 (the gateway does "
+	  "not start without it)\n" },
+	{ HEAD("EventSource", "web") "  holdfast:\n"
+				     "    dataDir: d\n"
 				     "    secretDir: s\n"
 				     "    admin: {address: 'localhost:1'}\n"
 				     "    limits: {bodymemory: 1, storeSize: 1k}\n"
