@@ -1,5 +1,6 @@
 """The guide of the principal and its agents does what it shows."""
 
+import base64
 import json
 import re
 import subprocess
@@ -103,7 +104,7 @@ def test_the_services_of_the_sync_guide_serve_with_the_variables_that_it_shows(s
 
 def test_a_principal_and_an_agent_take_the_place_of_upstreams_as_the_guide_shows(site):
     """With the objects that kubectl gives, and the keys that upstream's ends have."""
-    keys, export, principal, _, agent = blocks_in_lists(MOVE)
+    keys, export, principal, _, agent_keys, agent = blocks_in_lists(MOVE)
     site.run("holdfast pki init && holdfast pki issue --server localhost && holdfast pki issue --agent berlin && mkdir answers")
     objects = [{"apiVersion": "argoproj.io/v1alpha1", "kind": kind,
                 "metadata": {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": "812", "managedFields": [{}]},
@@ -118,17 +119,26 @@ def test_a_principal_and_an_agent_take_the_place_of_upstreams_as_the_guide_shows
     kubectl.write_text("""#!/bin/sh
 case "$*" in
 *applications*) cat answers/objects ;;
-*argocd-agent-ca*) base64 pki/ca.crt ;;
-*principal-tls*crt*) base64 pki/localhost.crt ;;
-*principal-tls*key*) base64 pki/localhost.key ;;
-*argocd-agent-jwt*) base64 pki/jwt.key ;;
+"-n argocd get secret "*" -o json") cat "answers/$5" ;;
 *) exit 1 ;;
 esac
 """)
     kubectl.chmod(0o755)
+
+    def secret(name, **files):
+        data = {key.replace("_", "."): base64.b64encode((site.sh.directory / "pki" / file).read_bytes()).decode() for key, file in files.items()}
+        (site.sh.directory / "answers" / name).write_text(json.dumps({"kind": "Secret", "data": data}))
+
+    secret("argocd-agent-principal-tls", tls_crt="localhost.crt", tls_key="localhost.key")
+    secret("argocd-agent-jwt", jwt_key="jwt.key")
+    secret("argocd-agent-ca", tls_crt="ca.crt", tls_key="ca.key")
     site.run(keys)
     site.run(export)
-    site.run("cp pki/berlin.crt keys/agent.crt && cp pki/berlin.key keys/agent.key")
+    secret("argocd-agent-client-tls", tls_crt="berlin.crt", tls_key="berlin.key")
+    secret("argocd-agent-ca", ca_crt="ca.crt")  # at a site it has no key
+    helper = keys.partition("mkdir")[0]
+    site.run(helper + "! secret argocd-agent-ca tls.crt")
+    site.run(helper + agent_keys)
     for command in (principal, agent):
         site.start(command.replace("\\\n", " "))
     wait_until(lambda: site.load("site/argocd/Application/guestbook.yaml"), "the application is at the site")
