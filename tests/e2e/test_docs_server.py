@@ -1,11 +1,14 @@
 """The guides of a server of one's own and of its operation, and places within pages that links name."""
 
+import contextlib
 import re
+import sqlite3
 import subprocess
 
+import pytest
 import yaml
 from conftest import HOLDFAST, ROOT
-from test_docs import blocks
+from test_docs import blocks, shell  # noqa: F401
 
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
 
@@ -45,6 +48,32 @@ def test_every_metric_that_a_page_names_is_in_the_reference():
              for name in re.findall(r"\b(?:holdfast|argocd|argo_events)_[a-z_]*[a-z]\b", page.read_text())}
     assert len(named) > 5
     assert {(page, name) for page, name in named if not {name, re.sub(r"_(bucket|sum|count)$", "", name)} & known} == set()
+
+
+@pytest.mark.parametrize("consumed, then", [("6", "4"), ("2", "2")])
+def test_a_copy_is_restored_as_the_operations_guide_shows(shell, gateway, consumed, then):  # noqa: F811
+    g = gateway().start()
+    for n in range(3):
+        assert g.post(f'{{"ref": "{n}"}}').status_code == 200
+    keep, restore = blocks("docs/guide/operation.md", "console")[0], blocks("docs/guide/operation.md", "sh")[0]
+    shell.run("\n".join(line[2:] for line in keep.splitlines()[:3]).replace("DIR", str(g.data)))
+    assert g.post("{}").status_code == 200
+    g.process.stop()
+    (g.data / "consumed").write_text(consumed + "\n")
+    for name, script in (("sudo", 'exec "$@"'), ("systemctl", 'echo "$@" >> systemctl.log')):
+        (shell.directory / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (shell.directory / "bin" / name).chmod(0o755)
+    shell.env["HOLDFAST_DATA_DIR"] = str(g.data)
+    shell.run(restore.replace("-o holdfast ", "").replace("/var/lib/holdfast", str(g.data)))
+    assert (g.data / "consumed").read_text() == then + "\n"
+    assert len(shell.run("holdfast tail").splitlines()) == 3
+    stop, start = (shell.directory / "systemctl.log").read_text().splitlines()
+    assert stop.replace("stop", "start") == start
+
+    query = re.search(r"spool.db \"(SELECT .*?)\"", (ROOT / "docs/reference/store.md").read_text())[1]
+    with contextlib.closing(sqlite3.connect(f"file:{g.data}/spool.db?mode=ro", uri=True)) as db:
+        assert db.execute(query).fetchall() == [(1, "0"), (2, "1"), (3, "2")]
+        assert len(db.execute("SELECT * FROM readable ORDER BY pos DESC LIMIT 3").fetchall()) == 3
 
 
 def anchors(page):
