@@ -23,6 +23,7 @@ struct known_object {
 	struct bucket *bucket;
 	struct object *object;
 	enum mapping_reason reason; /* OK: an application that belongs to an agent, or anything else */
+	uint64_t project;           /* of a repository: that of its project's name; 0: it has none */
 	size_t key_n;
 	char key[];
 };

@@ -153,15 +153,24 @@ static void report(struct hub *h, const struct known_object *k)
 		hub_report(a, k->object);
 }
 
-/* Repositories go where their project goes: when that has changed, so may they. */
-static void report_repositories(struct hub *h)
+/* What names a project in known_object: nobody gains by two that are the same. */
+static uint64_t project_number(const char *name)
 {
+	static const uint64_t key[2] = { 0 };
+
+	return siphash(key, str_of(name)) | 1;
+}
+
+/* Repositories go where their project goes: when that has changed, so may they. */
+static void report_repositories(struct hub *h, const struct object *project)
+{
+	uint64_t number = project_number(project->name);
 	struct bucket *shared = map_get(&h->buckets, (struct str)STR(""));
 
 	for (struct link *l = shared ? shared->objects.next : NULL; shared && l != &shared->objects; l = l->next) {
 		struct known_object *k = CONTAINER_OF(l, struct known_object, in_bucket);
 
-		if (k->object->kind == OBJECT_REPOSITORY)
+		if (k->project == number)
 			report_to_all(h, k->object);
 	}
 }
@@ -229,6 +238,24 @@ static void note_change(struct hub *h, enum object_kind kind, enum hub_change ch
 		h->o.events.on_change(h->o.events.ctx, kind, change);
 }
 
+/* What it follows, when it is a repository. E_NOMEM */
+static enum err note_project(struct known_object *k)
+{
+	char name[OBJECT_NAME_MAX + 1];
+	enum mapping_reason reason;
+	json_object *tree;
+	enum err err;
+
+	if (k->object->kind != OBJECT_REPOSITORY)
+		return E_OK;
+	tree = object_tree(k->object);
+	err = tree ? project_of_repository(tree, name, &reason) : E_NOMEM;
+	if (err == E_OK)
+		k->project = reason == MAPPING_OK ? project_number(name) : 0;
+	json_object_put(tree);
+	return err;
+}
+
 /* Put it where it belongs now. The bucket it came from is returned when it is another one, and still there. */
 static enum err place(struct hub *h, struct known_object *k, char ret_before[static OBJECT_NAME_MAX + 1])
 {
@@ -237,7 +264,7 @@ static enum err place(struct hub *h, struct known_object *k, char ret_before[sta
 	enum mapping_reason reason;
 
 	ret_before[0] = 0;
-	if (concerns(h, k->object, name, &reason) != E_OK)
+	if (concerns(h, k->object, name, &reason) != E_OK || note_project(k) != E_OK)
 		return E_NOMEM;
 	note_reason(h, k, reason);
 	now = bucket_of(h, str_of(name));
@@ -290,7 +317,7 @@ static void on_object(void *ctx, struct object *o)
 		hub_report(old, o);
 	report(h, k);
 	if (o->kind == OBJECT_APPPROJECT)
-		report_repositories(h);
+		report_repositories(h, o);
 }
 
 void hub_look_again(struct hub *h, uint64_t now_ms)
@@ -332,7 +359,7 @@ static void on_gone(void *ctx, struct object *last)
 	while (shared && (a = hub_next(h, &at)))
 		tell_gone(a, last);
 	if (last->kind == OBJECT_APPPROJECT)
-		report_repositories(h);
+		report_repositories(h, last);
 }
 
 static struct hub_agent *incomplete(const struct hub *h)

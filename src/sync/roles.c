@@ -35,6 +35,12 @@ bool role_has_kind(enum role_end end, enum object_kind kind)
 	return kind < OBJECT_KIND_COUNT && ends[end].kinds[kind];
 }
 
+/* Of originals the peer speaks of applications alone: their status, or what is asked of them. */
+bool role_takes_kind(enum role_end end, enum object_kind kind)
+{
+	return role_has_kind(end, kind) && (ends[end].rules->is_copy || kind == OBJECT_APPLICATION);
+}
+
 const char *role_now(struct role *r)
 {
 	r->now[clock_rfc3339(r->wall_ns, r->now)] = 0;

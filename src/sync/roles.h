@@ -58,8 +58,9 @@ bool role_deletes(enum role_end end);
 struct source_rules role_source(struct role *r);
 struct replica_rules role_replica(struct role *r);
 
-/* May this end have objects of this kind for its peer? */
+/* May this end have objects of this kind for its peer? And may an event of the peer change them, where they are no copies? */
 bool role_has_kind(enum role_end end, enum object_kind kind);
+bool role_takes_kind(enum role_end end, enum object_kind kind);
 
 /*
  * A name as the peer says it, into the place that it has here; and the reverse for what we say. `uid`: of the original, as far as the

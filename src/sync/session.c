@@ -228,12 +228,13 @@ enum err session_load(struct session *s, enum ledger_table table, const struct l
 
 enum err session_object(struct session *s, struct object *o, uint64_t now_ms, int64_t wall_ns)
 {
-	enum err err;
+	enum err err = E_OK;
 
 	if (!role_has_kind(s->o.role.end, o->kind))
 		return E_OK;
 	session_set_time(s, now_ms, wall_ns);
-	err = replica_local(s->replica, o, now_ms);
+	if (role_takes_kind(s->o.role.end, o->kind))
+		err = replica_local(s->replica, o, now_ms);
 	return err == E_OK ? source_truth(s->source, o, now_ms) : err;
 }
 

@@ -14,6 +14,11 @@
 	"{'metadata':{'name':'team','namespace':'argocd','uid':'" uid "'},'spec':{'sourceNamespaces':['" agents \
 	"'],'destinations':[{'name':'" agents "','namespace':'*'}]}}"
 
+#define REPOSITORY(project)                                                                     \
+	"{'metadata':{'name':'repo','namespace':'argocd','uid':'u3','labels':{'argocd.argoproj" \
+	".io/secret-type':'repository'}},'data':{'project':'" project "'}}"
+#define TEAM "dGVhbQ=="
+
 /* ---- a hub on its ground; the test is its agents ----------------------------------------------------------------------- */
 
 struct scene {
@@ -362,6 +367,67 @@ static void the_copy_of_an_agents_project_takes_no_memory_of_others(void **state
 	ground_remove(&sc.g, OBJECT_APPPROJECT, "argocd", "a1-team");
 	run(&sc, 5);
 	assert_int_equal(slots_of(a1), 0);
+	end(&sc);
+}
+
+static void what_an_agent_does_not_get_takes_no_memory_of_its_session(void **state)
+{
+	struct hub_agent *a1;
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	a1 = connect_agent(&sc, "a1", AGENT_MANAGED);
+	run(&sc, 5);
+	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u2", "a2"));
+	ground_put(&sc.g, OBJECT_REPOSITORY, REPOSITORY(TEAM));
+	expect(&sc, "");
+	assert_int_equal(slots_of(a1), 0);
+	assert_int_equal(source_of(a1).objects, 0);
+	end(&sc);
+}
+
+/* Allocations until a change of the project `team` is dealt with, beside a repository. */
+static long cost_beside(const char *repository)
+{
+	struct scene sc;
+	long count;
+
+	begin(&sc);
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	ground_put(&sc.g, OBJECT_REPOSITORY, repository);
+	run(&sc, 5);
+	mem_fail_at(0);
+	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u2", "a2"));
+	expect(&sc, "");
+	count = mem_count();
+	end(&sc);
+	return count;
+}
+
+/* An autonomous agent may change its project in a loop, beside all repositories and all agents. */
+static void only_repositories_of_a_project_are_looked_at_when_it_changes(void **state)
+{
+	(void)state;
+	assert_int_equal(cost_beside(REPOSITORY("b3RoZXI=")), cost_beside(REPOSITORY("")));
+	assert_true(cost_beside(REPOSITORY(TEAM)) > cost_beside(REPOSITORY("")));
+}
+
+static void a_repository_follows_the_project_that_it_names_last(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	ground_put(&sc.g, OBJECT_REPOSITORY, REPOSITORY("b3RoZXI="));
+	expect(&sc, "");
+	ground_put(&sc.g, OBJECT_REPOSITORY, REPOSITORY(TEAM));
+	expect(&sc, "");
+	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u2", "a1"));
+	expect(&sc, "a1: create team_u2_3\na1: create repo_u3_2\n");
+	ground_remove(&sc.g, OBJECT_APPPROJECT, "argocd", "team");
+	expect(&sc, "a1: delete team_u2_3\na1: delete repo_u3_2\n");
 	end(&sc);
 }
 
@@ -1009,9 +1075,6 @@ static void nothing_that_had_no_memory_at_the_start_is_taken_for_gone(void **sta
 	end(&sc);
 }
 
-#define REPOSITORY                                                                              \
-	"{'metadata':{'name':'repo','namespace':'argocd','uid':'u3','labels':{'argocd.argoproj" \
-	".io/secret-type':'repository'}},'data':{'project':'dGVhbQ=='}}"
 #define PROJECT_BY_EXPRESSION                                                                     \
 	"{'metadata':{'name':'team','namespace':'argocd','uid':'u2'},'spec':{'sourceNamespaces':" \
 	"['/^a[0-9]$/'],'destinations':[{'name':'a1','namespace':'*'}]}}"
@@ -1030,7 +1093,7 @@ static void neither_is_taken_from_an_agent_for_want_of_memory(void **state)
 		a = connect_agent(&sc, "a1", AGENT_MANAGED);
 		run(&sc, 5);
 		ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT_BY_EXPRESSION);
-		ground_put(&sc.g, OBJECT_REPOSITORY, REPOSITORY);
+		ground_put(&sc.g, OBJECT_REPOSITORY, REPOSITORY(TEAM));
 		expect(&sc, "a1: create team_u2_1\na1: create repo_u3_2\n");
 		answer(&sc, a, "team_u2", "team_u2_1");
 		answer(&sc, a, "repo_u3", "repo_u3_2");
@@ -1093,6 +1156,9 @@ int main(void)
 		cmocka_unit_test(what_is_there_for_an_agent_waits_until_it_comes_for_the_first_time),
 		cmocka_unit_test(each_object_goes_to_whom_it_concerns),
 		cmocka_unit_test(the_copy_of_an_agents_project_takes_no_memory_of_others),
+		cmocka_unit_test(what_an_agent_does_not_get_takes_no_memory_of_its_session),
+		cmocka_unit_test(only_repositories_of_a_project_are_looked_at_when_it_changes),
+		cmocka_unit_test(a_repository_follows_the_project_that_it_names_last),
 		cmocka_unit_test(a_project_that_becomes_a_copy_is_deleted_where_it_was),
 		cmocka_unit_test(an_application_that_moves_is_deleted_at_the_one_and_created_at_the_other),
 		cmocka_unit_test(an_application_of_nobody_is_counted_with_its_reason),
