@@ -39,10 +39,13 @@ static uint64_t window_end(const struct store_query *query, uint64_t from, uint6
 	return to - from < window ? to : from + window - 1;
 }
 
-/* Left out it would look like one that retention let go. */
+/* Without its route: left out it would look like one that retention let go. SQLite takes the order of the rows on trust. */
 static enum err copy_row(struct store_reader *r, sqlite3_stmt *stmt, struct why *why)
 {
 	reader_copy_event(r, stmt);
+	if (r->count && r->rows[r->count].row.pos <= r->rows[r->count - 1].row.pos)
+		return why_set(why, E_CORRUPT, "event %lld: is not behind the one before it",
+			       (long long)sqlite3_column_int64(stmt, 0));
 	if (sqlite3_column_type(stmt, 2) != SQLITE_NULL)
 		return E_OK;
 	return why_set(why, E_CORRUPT, "event %lld: no route %lld", (long long)sqlite3_column_int64(stmt, 0),

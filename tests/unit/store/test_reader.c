@@ -345,6 +345,45 @@ static void what_stands_in_front_of_a_damaged_page_is_read_and_its_end_is_said(v
 	assert_int_equal(sum.rows, 1001);
 }
 
+/* In front of a row's record stands its position, as one byte for a small one (sqlite.org/fileformat2.html, 1.6 and 2.1). */
+static void give_position(struct fixture *f, unsigned char from, unsigned char to)
+{
+	/* the length of its header, and the types: no position, the time, a route of 1, one digit of text, no key */
+	static const unsigned char head[] = { 9, 0, 5, 9, 15, 0 };
+	unsigned char page[16384];
+	char path[100];
+	long found = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/spool.db", f->dir);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	for (long at = 0; fread(page, 1, sizeof(page), file) == sizeof(page); at += (long)sizeof(page))
+		for (size_t i = 1; i + sizeof(head) <= sizeof(page); i++)
+			if (page[i - 1] == from && memcmp(page + i, head, sizeof(head)) == 0)
+				found = at + (long)i - 1;
+	assert_true(found);
+	assert_int_equal(fseek(file, found, SEEK_SET), 0);
+	assert_int_equal(fputc(to, file), to);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* SQLite does not look: whoever counts on the order would count on a bit of the disk. */
+static void a_row_out_of_its_place_is_damage(void **state)
+{
+	struct fixture *f = *state;
+	struct store_query query = { 0 };
+	struct sum sum;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fill(f, 9);
+	fixture_close(f);
+	give_position(f, 5, 4);
+	assert_int_equal(read_from(f, &query, &sum), E_CORRUPT);
+	assert_int_equal(sum.last, 4);
+	assert_string_equal(f->why.text, "events behind position 4: event 4: is not behind the one before it");
+}
+
 /* --------------------------------------------------------------------------------------------------------------------- */
 
 static void without_a_store_there_is_nothing_to_read(void **state)
@@ -444,6 +483,7 @@ int main(void)
 		T(what_comes_while_reading_waits_for_the_next_read),
 		T(a_time_finds_its_position),
 		T(an_event_without_its_route_is_not_passed_over),
+		T(a_row_out_of_its_place_is_damage),
 		T(what_stands_in_front_of_a_damaged_page_is_read_and_its_end_is_said),
 		T(without_a_store_there_is_nothing_to_read),
 		T(a_reader_survives_the_writers_end_and_start),
