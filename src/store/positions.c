@@ -326,7 +326,7 @@ void positions_unwritten(struct positions *p)
 {
 	pthread_mutex_lock(&p->lock);
 	for (struct position *e = p->first; e; e = e->next)
-		e->dirty = e->pos > 0;
+		e->dirty = true;
 	p->dirty = p->first != NULL;
 	pthread_mutex_unlock(&p->lock);
 }

@@ -227,6 +227,33 @@ static void positions_of_a_failed_group_are_written_again(void **state)
 	fixture_free(s.f);
 }
 
+/* With more routes in trouble than stand beside it, a position goes back, perhaps to the beginning. */
+static void a_position_that_went_back_to_the_beginning_is_written_again_too(void **state)
+{
+	struct scenario s;
+	uint64_t pos = 0;
+
+	(void)state;
+	power_reset(7);
+	scenario_init(&s);
+	assert_int_equal(fixture_open(s.f), E_OK);
+	assert_int_equal(store_forwarded(s.f->store, "bus", &pos, &s.f->why), E_OK);
+	assert_int_equal(put(&s, s.next++), E_OK);
+	store_set_forwarded_but(s.f->store, "bus", 1, NULL, 0);
+	assert_int_equal(put(&s, s.next++), E_OK);
+	power_fail(POWER_WRITE, 1, 1000000); /* nothing of it is in the log */
+	store_set_forwarded_but(s.f->store, "bus", 0, NULL, 0);
+	assert_int_equal(put(&s, s.next++), E_UNAVAILABLE);
+	power_fail(POWER_ALL, 0, 0);
+	fixture_until(s.f, is_well);
+	fixture_close(s.f);
+	assert_int_equal(fixture_open(s.f), E_OK);
+	assert_int_equal(store_forwarded(s.f->store, "bus", &pos, &s.f->why), E_OK);
+	assert_int_equal(pos, 0);
+	fixture_close(s.f);
+	fixture_free(s.f);
+}
+
 static bool tried_again(struct fixture *f)
 {
 	(void)f;
@@ -529,6 +556,7 @@ int main(void)
 		cmocka_unit_test(writes_may_fail_from_some_point_on),
 		cmocka_unit_test(a_store_that_failed_refuses_and_comes_back_with_nobody_asking),
 		cmocka_unit_test(positions_of_a_failed_group_are_written_again),
+		cmocka_unit_test(a_position_that_went_back_to_the_beginning_is_written_again_too),
 		cmocka_unit_test(a_store_whose_disk_lost_what_was_acknowledged_does_not_come_back),
 		cmocka_unit_test(what_a_failed_sync_lost_does_not_take_more_with_it),
 		cmocka_unit_test(a_full_disk_refuses_and_loses_nothing),
