@@ -23,8 +23,11 @@ enum err lanes_hold(struct lanes *l, struct str source, struct str name, uint64_
 
 	if (!lane)
 		return E_NOMEM;
-	lane_move(l, lane, LANE_DRAINING);
+	if (lane->state == LANE_OPEN)
+		lane_move(l, lane, LANE_DRAINING);
 	note_passed(l, lane, forwarded, waiting ? waiting : 1);
+	if (forwarded < lane->read_pos) /* twice: the store is damaged */
+		lane->read_pos = forwarded;
 	return E_OK;
 }
 

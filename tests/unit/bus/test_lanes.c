@@ -313,6 +313,23 @@ static void the_position_goes_past_a_few_lanes_in_trouble_and_not_past_many(void
 	lanes_release(&l);
 }
 
+/* As only a damaged store has it. */
+static void a_route_that_is_held_twice_begins_where_it_is_older(void **state)
+{
+	(void)state;
+	for (uint64_t first = 2; first <= 4; first += 2) {
+		struct lanes l;
+
+		lanes_init(&l, 10);
+		assert_int_equal(lanes_hold(&l, STR("s"), STR("a"), first, 1), E_OK);
+		assert_int_equal(lanes_hold(&l, STR("s"), STR("a"), 6 - first, 1), E_OK);
+		assert_int_equal(lanes_position(&l), 2);
+		read_again(&l, "a", 2, (uint64_t[]){ 3, 7 }, 2);
+		assert_int_equal(lanes_undone(&l), 2);
+		lanes_release(&l);
+	}
+}
+
 static void the_position_does_not_go_back_for_a_lane_that_is_well_again(void **state)
 {
 	struct lanes l;
@@ -732,6 +749,7 @@ int main(void)
 		cmocka_unit_test(what_failed_while_it_was_read_again_is_not_left_behind),
 		cmocka_unit_test(lanes_that_send_again_take_turns),
 		cmocka_unit_test(the_position_goes_past_a_few_lanes_in_trouble_and_not_past_many),
+		cmocka_unit_test(a_route_that_is_held_twice_begins_where_it_is_older),
 		cmocka_unit_test(the_position_does_not_go_back_for_a_lane_that_is_well_again),
 		cmocka_unit_test(lanes_that_passed_by_events_take_turns),
 		cmocka_unit_test_teardown(each_event_is_taken_once_and_in_order_per_route_whatever_happens,
