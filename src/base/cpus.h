@@ -2,9 +2,8 @@
  * cpus.h -- how many processors this process can keep busy: those that it may run on, and no more than its control groups grant.
  *
  * Shape     a container's CPU limit is a quota of time for each period, not fewer processors: on 64 of them with a limit of 0.05,
- *           64 threads only wait for each other. The quota of every group counts from ours up to the outermost that can be seen.
+ *           64 threads only wait for each other.
  * Units     thousandths of a processor.
- * Source    cgroups(7), proc(5); the kernel's cgroup-v2 (cpu.max) and sched-bwc (cpu.cfs_quota_us)
  */
 #pragma once
 

@@ -194,6 +194,7 @@ int main(int argc, char **argv)
 	int words;
 
 	open_standard_streams();
+	mem_configure();
 	/* A reader of our output, or a peer, may go away, a file be as large as it may get: writes say so with EPIPE, EFBIG. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);

@@ -73,6 +73,8 @@ struct bus_config {
 	struct kafka_config kafka;
 };
 
+#define BODY_MEMORY (64 << 20) /* bytes, where limits.bodyMemory is 0 and no container's limit is less */
+
 /* Process-wide limits: rows of src/gateway/gateway_limits.h. */
 struct gateway_limits {
 #define X(field, key, type, min, max, dflt, unit, meaning) uint64_t field;

@@ -175,8 +175,9 @@ static void check_store(struct config_reader *r, const struct route_config *rout
 static void check_sizes(struct config_reader *r, const struct route_config *route)
 {
 	const struct route_place *place = place_of(r, route);
+	uint64_t body_memory = r->config->limits.body_memory;
 
-	if (route->max_payload > r->config->limits.body_memory)
+	if (route->max_payload > (body_memory ? body_memory : BODY_MEMORY))
 		problem_at(r->problems, place->file, node_or(place->context, "maxPayloadSize"),
 			   "lower it, or raise spec.holdfast.limits.bodyMemory",
 			   "a body of maxPayloadSize never fits into bodyMemory");

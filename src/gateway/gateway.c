@@ -163,7 +163,7 @@ static enum err start(struct process *p, struct why *why)
 	health_start(p);
 	log_info("gateway", "serving", LOG_U("routes", p->table->route_count), LOG_U("ports", p->table->port_count),
 		 LOG_U("loops", p->gateway.worker_count), LOG_S("loops_by", loops_by),
-		 LOG_S("bus", p->gateway.bus->ops->kind));
+		 LOG_U("body_memory", atomic_load(&p->gateway.body_max)), LOG_S("bus", p->gateway.bus->ops->kind));
 	systemd_ready("running");
 	return E_OK;
 }

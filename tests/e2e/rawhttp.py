@@ -5,6 +5,7 @@ import struct
 import time
 
 LIMIT_S = 60
+POST = b"POST /hook HTTP/1.1\r\nHost: test\r\nContent-Length: "
 
 
 def refuses(port):

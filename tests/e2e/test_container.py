@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import HOLDFAST, ROOT, wait_until
+from rawhttp import POST, Peer
 
 PROCESS_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 NOBODY = 54321
@@ -53,32 +54,57 @@ def children(pid):
     return [int(stat.split()[0]) for stat in stats if stat.rpartition(")")[2].split()[1] == str(pid)]
 
 
-# ---- a CPU quota ------------------------------------------------------------------------------------------------------
+# ---- what a control group grants ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def half_a_cpu():
-    """The directory of a control group that grants half a processor."""
-    for top, file, text in [("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "50000"), ("/sys/fs/cgroup", "cpu.max", "50000 100000")]:
-        group = Path(top) / f"holdfast-test-{os.getpid()}"
-        with contextlib.suppress(OSError):
-            group.mkdir()
-            if (group / file).exists():
-                (group / file).write_text(text)
-                break
-            group.rmdir()
-    else:
-        pytest.skip("no control group with a quota can be made here")
-    yield group
-    wait_until(lambda: group.rmdir() or True, "the group is empty")
+def group():
+    """group(controller, file and text of version 1, of version 2): a preexec_fn that enters a control group with this limit."""
+    made = []
+
+    def make(controller, *limits):
+        for top, (file, text) in zip([f"/sys/fs/cgroup/{controller}", "/sys/fs/cgroup"], limits, strict=True):
+            directory = Path(top) / f"holdfast-test-{os.getpid()}"
+            with contextlib.suppress(OSError):
+                directory.mkdir()
+                if (directory / file).exists():
+                    (directory / file).write_text(text)
+                    made.append(directory)
+                    return lambda: (directory / "cgroup.procs").write_text("0")
+                directory.rmdir()
+        return pytest.skip(f"no control group that limits {controller} can be made here")
+
+    yield make
+    for directory in made:
+        wait_until(lambda empty=directory: empty.rmdir() or True, "the group is empty")
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor, quota or not")
-def test_the_loops_follow_the_cpu_quota(half_a_cpu, gateway):
-    g = gateway().start(preexec_fn=lambda: (half_a_cpu / "cgroup.procs").write_text("0"))
+def test_the_loops_follow_the_cpu_quota(group, gateway):
+    g = gateway().start(preexec_fn=group("cpu", ("cpu.cfs_quota_us", "50000"), ("cpu.max", "50000 100000")))
     serving = next(line for line in g.log() if line["msg"] == "serving")
     assert (serving["loops"], serving["loops_by"]) == (1, "a CPU quota of 0.500")
     g.process.stop()
+
+
+def test_bodies_take_no_more_memory_than_the_container_has(group, gateway):
+    """With the 64 MiB of a large machine the kernel ended it."""
+    limit = 50 << 20
+    g = gateway().start(preexec_fn=group("memory", ("memory.limit_in_bytes", str(limit)), ("memory.max", str(limit))))
+    assert next(line for line in g.log() if line["msg"] == "serving")["body_memory"] == limit // 3
+    body, answers = b'"' + b"x" * 1_000_000 + b'"', []
+    peers = [Peer(g.port) for _ in range(100)]
+    for p in peers:
+        with contextlib.suppress(ConnectionError):  # refused on the way
+            p.send(POST + b"%d\r\n\r\n" % len(body), body[:-1])
+    for p in peers:
+        try:
+            p.send(body[-1:])
+            answers.append(p.answer()[0])
+        except (ConnectionError, TypeError):
+            answers.append(None)
+    assert {200, 503} <= set(answers) <= {200, 503, None}, answers
+    assert g.process.stop() == 0
 
 
 def test_the_log_says_what_the_number_of_loops_comes_from(gateway):

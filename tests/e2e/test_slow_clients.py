@@ -11,10 +11,9 @@ import time
 import pytest
 import requests
 from conftest import wait_until
-from rawhttp import Peer, chunk, request
+from rawhttp import POST, Peer, chunk, request
 
 HEALTH = request(method=b"GET", path=b"/health", body=b"", length=b"")
-POST = b"POST /hook HTTP/1.1\r\nHost: test\r\nContent-Length: "
 
 
 @pytest.fixture
