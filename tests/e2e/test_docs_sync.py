@@ -9,7 +9,8 @@ import textwrap
 import pytest
 import yaml
 from conftest import ROOT, wait_until
-from synced import put
+from pki import Authority
+from synced import make_pki, net, put, sync_pki  # noqa: F401  (fixtures)
 from test_docs import blocks, shell  # noqa: F401
 
 PAGE = "docs/guide/sync.md"
@@ -100,6 +101,52 @@ def test_the_services_of_the_sync_guide_serve_with_the_variables_that_it_shows(s
     site.run("mkdir -p data/source/berlin/Application && echo 'spec: {}' > data/source/berlin/Application/a.yaml")
     wait_until(lambda: site.load("data/site-berlin/argocd/Application/a.yaml"), "the application is at the site")
     assert re.search(r"^berlin +managed", site.run("holdfast status --data-dir data/principal"), re.M)
+
+
+def test_an_agent_that_does_not_connect_says_what_the_sync_guide_explains(net, tmp_path):  # noqa: F811
+    """Each mistake of the table is made, and the agent's log has its words."""
+    old, young = (Authority(tmp_path / name, name, past_days=days) for name, days in (("old", 9), ("young", -9)))
+    (tmp_path / "users").write_text("site-1:secret\n")
+    (tmp_path / "all.crt").write_text("".join(ca.read_text() for ca in (net.pki / "ca.crt", old.cert, young.cert)))
+    stranger = make_pki(tmp_path / "stranger", ["site-1"])
+
+    def end(kind, pair):
+        return f"--tls-{kind}cert", pair.cert, f"--tls-{kind}key", pair.key
+
+    def principal(name, *options, **more):
+        return net.principal(*options, name=name, **more).port
+
+    def serving(ca, host):
+        return principal(f"{ca.directory.name}-{host}", *end("", ca.issue(host, hosts=[host])))
+
+    ours = "--tls-client-cert", net.pki / "site-1.crt", "--tls-client-key", net.pki / "site-1.key"
+    right = principal("principal", "--root-ca-path", tmp_path / "all.crt")
+    plain = principal("plain", "--insecure-plaintext", "--insecure-jwt-generate", "--auth", "header:x-name:(.*)", auth="")
+    nobody = principal("nobody", auth="mtls:subject:^CN=(nobody)")
+    past, future, elsewhere = serving(old, "localhost"), serving(young, "localhost"), serving(old, "example.org")
+    mistakes = {
+        "unknown node or service": (right, *ours, "--server-address", "a..b"),
+        "connection refused": (net.free_port(), *ours),
+        "TLS: wrong version number": (plain, *ours),
+        "TLS: self-signed certificate in certificate chain": (right, *ours, "--root-ca-path", stranger / "ca.crt"),
+        "unable to get local issuer certificate": (past, *ours),
+        "TLS: hostname mismatch": (elsewhere, *ours, "--root-ca-path", old.cert),
+        "IP address mismatch": (future, *ours, "--server-address", "127.0.0.1", "--root-ca-path", young.cert),
+        "TLS: certificate has expired": (past, *ours, "--root-ca-path", old.cert),
+        "certificate is not yet valid": (future, *ours, "--root-ca-path", young.cert),
+        "alert unknown ca": (right, "--tls-client-cert", stranger / "site-1.crt", "--tls-client-key", stranger / "site-1.key"),
+        "alert certificate expired": (right, *end("client-", old.issue("site-1"))),
+        "alert bad certificate": (right, *end("client-", young.issue("site-1"))),
+        "alert certificate required": (right, "--creds", f"userpass:{tmp_path / 'users'}"),
+        "authentication failed": (nobody, *ours),
+        "version mismatch": (right, *ours, "--version-string", "9.9"),
+    }
+    agents = {words: net.agent(f"agent-{n}", port, "--root-ca-path", net.pki / "ca.crt", "--creds", "mtls:any", *options, creds="")
+              for n, (words, (port, *options)) in enumerate(mistakes.items())}
+    said = {words: wait_until(lambda a=a: a.log("no connection with the principal"), words)[0]["error"] for words, a in agents.items()}
+    table = (ROOT / PAGE).read_text().partition("### When an agent does not connect")[2].partition("|---|")[2].partition("\n## ")[0]
+    assert re.findall(r"`(?:\.\.\. )?([^`]*)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.M))) == list(mistakes)
+    assert {words: error for words, error in said.items() if words not in error} == {}
 
 
 def test_a_principal_and_an_agent_take_the_place_of_upstreams_as_the_guide_shows(site):
