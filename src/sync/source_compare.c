@@ -222,8 +222,8 @@ static enum err compare_known(struct source *s, struct entry *e, struct str uid,
 	/* Unless something newer is on its way: then it is only late. */
 	if (err == E_OK && c && !is)
 		c->forced |= !digest_is_empty(&c->desired) && source_is_confirmed(c) && !is_late(s, c);
-	/* It has none: upstream's principal drops the update of an application that is not there, and takes a create. */
-	if (err == E_OK && c && c->forced && !uid.n && peer_speaks_upstream(s->o.peer))
+	/* It has none: as a create it may take the place of what is nobody's there, and upstream's principal drops an update. */
+	if (err == E_OK && c && c->forced && !uid.n)
 		c->desired = (struct digest){ "" };
 	source_sync(s, e, now_ms);
 	return err == E_NOT_FOUND ? E_OK : err;

@@ -609,7 +609,7 @@ static void an_application_of_another_namespace_is_commanded_and_compared_too(vo
 	answer(&sc, "web_u1", "web_u1_2-3f2");
 	connect_principal(&sc);
 	receive(&sc, &lacks);
-	expect(&sc, "applied 1\nspec-update web_u1_2-3fc of team/web\n");
+	expect(&sc, "applied 1\ncreate web_u1_2-3fc of team/web\n");
 	end(&sc);
 }
 

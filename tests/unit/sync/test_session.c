@@ -94,6 +94,22 @@ static void a_create_is_not_bare_while_what_came_on_an_earlier_stream_is_written
 	stage_end(&st);
 }
 
+/* A site that was set up anew: only a create takes over what its people have put there of that name. */
+static void what_the_agent_does_not_have_any_more_is_a_create(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_with_copy(&st);
+	stage_expect(&st, "");
+	stage_come_back(&st);
+	buf_clear(&st.said);
+	stage_ask(&st, WIRE_REQUEST_UPDATE, "q1",
+		  "{\"kind\":\"Application\",\"namespace\":\"a1\",\"name\":\"web\",\"uid\":\"\",\"checksum\":null}");
+	stage_expect_among(&st, "create web_u1_1-");
+	stage_end(&st);
+}
+
 static void what_was_confirmed_is_not_sent_again_after_a_restart(void **state)
 {
 	struct stage st;
@@ -880,11 +896,12 @@ static void what_a_go_principal_does_not_have_any_more_is_a_create(void **state)
 	stage_put(&st, AT_SITE("l1", "", ""));
 	stage_expect(&st, "create web_l1_1\n");
 	stage_answer(&st, "web_l1", "1", true);
+	stage_expect(&st, "");
 	stage_come_back(&st);
 	buf_clear(&st.said);
 	stage_ask(&st, WIRE_REQUEST_UPDATE, "q1",
 		  "{\"kind\":\"Application\",\"namespace\":\"a1\",\"name\":\"web\",\"uid\":\"\",\"checksum\":null}");
-	stage_expect_among(&st, "create web_l1_1\n");
+	stage_expect_among(&st, "create web_l1_1-");
 	stage_end(&st);
 }
 
@@ -1500,6 +1517,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
+		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_failed_between_two_writes_is_not_taken_for_drift),
