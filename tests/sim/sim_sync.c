@@ -99,10 +99,7 @@ static void swap_disks(struct agent *a, struct agent *b)
 	sim_trace(a->end.sim, "%-9s has the disks of %s, and the reverse", a->name, b->name);
 }
 
-/*
- * It comes back in the other mode, or two come back with each other's disks. Mapped by destination the modes stay: what an agent has in
- * many namespaces would be of one name at the principal.
- */
+/* It comes back in the other mode, or two come back with each other's disks. */
 static void change(struct agent *a)
 {
 	struct sim *s = a->end.sim;
@@ -110,17 +107,17 @@ static void change(struct agent *a)
 
 	if (end_is_up(&a->end) || !s->moody || sim_once_in(s, 2))
 		return;
-	people_part_with(a);
 	watch_guard_released(s);
-	if (!s->by_destination && sim_once_in(s, 2)) {
+	if (sim_once_in(s, 2)) {
 		a->mode = a->mode == AGENT_MANAGED ? AGENT_AUTONOMOUS : AGENT_MANAGED;
 		a->moved = true;
 		sim_trace(s, "%-9s is in another mode", a->name);
 	} else if (a != b) {
 		end_crash(&b->end);
-		people_part_with(b);
 		swap_disks(a, b);
+		people_part_with(b);
 	}
+	people_part_with(a);
 }
 
 /* All ends at once, and each goes back to a time of its own. */

@@ -279,8 +279,9 @@ void watch_write(struct end *e, const struct backend_write *w);
 /* An answer came and did this. */
 void watch_answer(struct end *e, struct agent *a, const struct peer_heard *heard);
 
-/* An event was dealt with at the principal. */
-void watch_applied(struct agent *a, const struct replica_place *place, enum delivery_outcome outcome);
+/* An event was dealt with at the principal, by what it knows of the agent in this mode. */
+void watch_applied(struct agent *a, enum agent_mode mode, const struct replica_place *place,
+		   enum delivery_outcome outcome);
 
 /* The hub knows everything: whose deletes must be held? */
 void watch_guard(struct sim *s);

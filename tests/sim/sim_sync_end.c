@@ -187,7 +187,7 @@ static void hub_on_applied(void *ctx, struct hub_agent *known, const struct deli
 
 	sim_trace(e->sim, "principal %s: %.*s: %s%s%s", known->name.text, STR_ARG(event->event_id),
 		  outcome == DELIVERY_APPLIED ? "applied: " : "rejected: ", text, retryable ? " (again)" : "");
-	watch_applied(agent_of(e, known), place, outcome);
+	watch_applied(agent_of(e, known), known->mode, place, outcome);
 }
 
 static void hub_on_heard(void *ctx, struct hub_agent *known, const struct peer_heard *heard)

@@ -139,6 +139,16 @@ static struct object *original_of(const struct memory_store *store, const struct
 	return NULL;
 }
 
+/* It was excluded while its agent was autonomous and it was an original: nobody's business. */
+static bool is_excluded(const struct object *o)
+{
+	json_object *tree = object_tree(o);
+	bool is = mapping_skipped(tree);
+
+	json_object_put(tree);
+	return is;
+}
+
 static bool managed_has_no_more(struct sim *s, const struct agent *a, char *text)
 {
 	struct object *o;
@@ -149,7 +159,7 @@ static bool managed_has_no_more(struct sim *s, const struct agent *a, char *text
 		json_object *wanted = original ? wanted_of(s, a, original) : NULL;
 
 		json_object_put(wanted);
-		if (o->source_uid[0] && !wanted)
+		if (o->source_uid[0] && !wanted && !is_excluded(o))
 			return DIFFERS(text, "%s still has %s %s, which is %s", a->name, object_kind_name(o->kind),
 				       o->name, original ? "not for it" : "gone");
 	}

@@ -246,6 +246,20 @@ static void toggle_exclusion(struct sim *s, const struct object *o, json_object 
 	unwanted(s, o);
 }
 
+/* At the principal all applications of an autonomous agent lie in one namespace: of each name there is one at its site. */
+static struct object *original(struct sim *s, struct agent *a, const char *name)
+{
+	const struct memory_store *store = source_end(s, a)->store;
+	struct object *o;
+
+	if (a->mode == AGENT_MANAGED)
+		return memory_store_get(store, OBJECT_APPLICATION, source_namespace(s, a), name);
+	for (size_t at = 0; (o = memory_store_next(store, &at));)
+		if (o->kind == OBJECT_APPLICATION && strcmp(o->name, name) == 0)
+			return o;
+	return NULL;
+}
+
 /* The truth about an application of this agent changes. */
 static void change_app(struct sim *s, struct agent *a)
 {
@@ -256,7 +270,7 @@ static void change_app(struct sim *s, struct agent *a)
 	uint64_t what = sim_below(s, 100);
 
 	app_name(s, a, name);
-	o = memory_store_get(e->store, OBJECT_APPLICATION, source_namespace(s, a), name);
+	o = original(s, a, name);
 	if (!o) {
 		edit(e, OBJECT_APPLICATION, new_app(s, a, source_namespace(s, a), name), "create");
 		return;
@@ -582,6 +596,19 @@ bool people_controllers(struct sim *s)
 	return any;
 }
 
+/* What a managed agent had in many namespaces: original() says why. */
+static void remove_namesakes(struct agent *a)
+{
+	struct object *all[APPLICATIONS_MAX];
+	size_t n = applications(a->end.store, all);
+
+	for (size_t k = 0; k < n; k++) {
+		if (original(a->end.sim, a, all[k]->name) != all[k])
+			take_away(&a->end, all[k]);
+		object_unref(all[k]);
+	}
+}
+
 void people_part_with(struct agent *a)
 {
 	struct end *ends[] = { &a->end, &a->end.sim->principal };
@@ -591,6 +618,8 @@ void people_part_with(struct agent *a)
 		for (size_t at = 0; (o = memory_store_next(ends[i]->store, &at));)
 			unwanted(a->end.sim, o);
 	people_forget_undos(&a->end);
+	if (a->mode == AGENT_AUTONOMOUS)
+		remove_namesakes(a);
 }
 
 /* ---- a bad restore ------------------------------------------------------------------------------------------------- */

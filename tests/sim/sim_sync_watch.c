@@ -260,14 +260,18 @@ void watch_write(struct end *e, const struct backend_write *w)
 		sim_broken(e->sim, "%s: the spec of %s, an original, is changed by its copy", end_name(e), there->name);
 }
 
-/* Mapped by namespace an agent can name nothing but its own; by destination every write is looked at. */
-void watch_applied(struct agent *a, const struct replica_place *place, enum delivery_outcome outcome)
+/*
+ * Mapped by namespace an agent can name nothing but its own; by destination every write is looked at. What was under way when the agent
+ * came in another mode ends in the former.
+ */
+void watch_applied(struct agent *a, enum agent_mode mode, const struct replica_place *place,
+		   enum delivery_outcome outcome)
 {
 	struct sim *s = a->end.sim;
 
 	if (place->kind != OBJECT_APPLICATION || outcome != DELIVERY_APPLIED)
 		return;
-	if ((!s->by_destination || a->mode == AGENT_AUTONOMOUS) && strcmp(place->namespace, a->name) != 0)
+	if ((!s->by_destination || mode == AGENT_AUTONOMOUS) && strcmp(place->namespace, a->name) != 0)
 		sim_broken(s, "%s acted in %s", a->name, place->namespace);
 }
 
