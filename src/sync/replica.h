@@ -63,6 +63,7 @@ struct replica_plan {
 	} steps[REPLICA_STEPS]; /* in order; taken over */
 	size_t step_count;
 	bool early;            /* more is known soon: plan again a few times before the steps are done */
+	bool unready;          /* with `early`: and what is not known by then comes again later */
 	bool again;            /* decide once more when the steps are done */
 	bool record_removed;   /* the record goes */
 	struct object *record; /* what to revert to from now on; NULL: as before. Taken over */

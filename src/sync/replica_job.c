@@ -384,6 +384,8 @@ void replica_job_run(struct job *j)
 		finish(j, DELIVERY_REJECTED, j->plan.retryable, j->plan.reason);
 	else if (j->plan.early && !j->slot->replica->stopping && ++j->tries < REPLICA_TRIES)
 		plan_later(j);
+	else if (j->plan.unready)
+		refuse_for_now(j, "its copy is not known yet");
 	else if (!replica_take_room(j))
 		refuse_for_now(j, ROOM_REFUSED);
 	else

@@ -169,7 +169,7 @@ enum err role_takes_over(struct role *r, const struct replica_case *c, json_obje
 	if_new(&after.operation, &before.operation);
 	if_new(&after.terminate, &before.terminate);
 	if (!source_takes_over(r->source, c->local, &after))
-		plan->early = true;
+		plan->early = plan->unready = true;
 	return E_OK;
 }
 

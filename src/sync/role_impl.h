@@ -66,7 +66,7 @@ bool role_is_early(const struct role *r, const struct replica_case *c, json_obje
 /* Is it being deleted at its source? Then it is not put back here any more. */
 bool role_is_going(const struct replica_case *c);
 
-/* An operation of `m`, which is to be written over `local`, comes from the peer: it must not go back. Early: as long as nobody could know. */
+/* An operation of `m`, which is to be written over `local`, comes from the peer: it must not go back. Not written while nobody could know. */
 enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m,
 			 struct replica_plan *plan);
 

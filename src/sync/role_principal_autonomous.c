@@ -111,7 +111,7 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	if (role_plan_simple(c, &v, local, plan, &err, why))
 		return err;
 	err = merge(r, c, &v, local, &m);
-	if (err == E_OK)
+	if (err == E_OK && v.decision != IDENTITY_DO_ADOPT)
 		err = role_takes_over(r, c, local, &m, plan);
 	if (err != E_OK) {
 		merged_release(&m);

@@ -1363,6 +1363,43 @@ static void what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent(
 	stage_end(&st);
 }
 
+/* There is no memory for the copy, a minute long: the operation waits for as long as that. */
+static void an_operation_waits_for_a_copy_however_long_that_is_not_known(void **state)
+{
+	unsigned waited = 0;
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct stage st;
+
+		stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+		mem_fail_at(++n);
+		stage_hear(&st, WIRE_CREATE, "web_l1", "1", AT_SITE("l1", "", ""));
+		stage_run(&st, 0);
+		count = mem_count();
+		mem_fail_at(0);
+		st.missed.due_ms = st.g.now + 60000;
+		if (st.missed.n) {
+			stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2",
+				   AT_SITE("l1", "", ",'operation':{'number':7}"));
+			stage_run(&st, 20000);
+			stage_said(&st, "rejected web_l1_2: its copy is not known yet\n");
+			assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "");
+			stage_run(&st, 60000);
+			stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2",
+				   AT_SITE("l1", "", ",'operation':{'number':7}"));
+			stage_run(&st, 20);
+			assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+			waited++;
+		}
+		if (strstr(buf_cstr(&st.said), "set-operation"))
+			fail_msg("allocation %ld: it was sent back", n);
+		stage_end(&st);
+	} while (n <= count);
+	assert_true(waited > 1);
+}
+
 /* Nobody knew until then that it is the agent's. */
 static void an_operation_of_what_is_taken_over_does_not_come_back_either(void **state)
 {
@@ -1376,6 +1413,21 @@ static void an_operation_of_what_is_taken_over_does_not_come_back_either(void **
 	stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2", AT_SITE("l1", "", ",'operation':{'number':7}"));
 	stage_expect(&st, "received web_l1_2\napplied web_l1_2\n");
 	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+	stage_end(&st);
+}
+
+#define TERMINATING ",'status':{'operationState':{'phase':'Terminating','startedAt':'t'}}"
+
+static void what_is_taken_over_while_its_operation_ends_waits_for_nothing(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1", AT_SITE("l1", "", TERMINATING));
+	stage_run(&st, 50);
+	stage_said(&st, "received web_l1_1\napplied web_l1_1\n");
 	stage_end(&st);
 }
 
@@ -1534,7 +1586,9 @@ int main(void)
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either),
 		cmocka_unit_test(what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent),
+		cmocka_unit_test(an_operation_waits_for_a_copy_however_long_that_is_not_known),
 		cmocka_unit_test(an_operation_of_what_is_taken_over_does_not_come_back_either),
+		cmocka_unit_test(what_is_taken_over_while_its_operation_ends_waits_for_nothing),
 		cmocka_unit_test(what_was_not_asked_for_want_of_memory_is_asked_the_next_time),
 		cmocka_unit_test(a_session_that_cannot_be_made_whole_is_none),
 		cmocka_unit_test(what_could_not_be_offered_for_want_of_memory_is_due_by_itself),
