@@ -113,7 +113,7 @@ static enum err on_scalar(struct reader *r, const yaml_event_t *event)
 	struct node *n;
 
 	if (str_find(value, '\0') != value.n)
-		return refuse(r, &event->start_mark, "remove it", "a text holds a NUL character");
+		return refuse(r, &event->start_mark, "remove it", "a string holds a NUL character");
 	if (is_key_place(r)) {
 		r->key_line = r->line_before + (unsigned)event->start_mark.line + 1;
 		return doc_arena_copy(&r->file->arena, value, &r->key) ? E_OK : problem_nomem(r->problems);
@@ -160,9 +160,9 @@ static enum err on_event(struct reader *r, const yaml_event_t *event)
 	if (yaml_event_has_anchor(event))
 		return refuse(
 			r, &event->start_mark, "write the value out",
-			"anchors and aliases (& and *) are not allowed; put a text that begins with one in quotes");
+			"anchors and aliases (& and *) are not allowed; put a string that begins with one in quotes");
 	if (yaml_event_has_tag(event))
-		return refuse(r, &event->start_mark, "remove it, or put a text that begins with ! in quotes",
+		return refuse(r, &event->start_mark, "remove it, or put a string that begins with ! in quotes",
 			      "tags (!) are not allowed");
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:

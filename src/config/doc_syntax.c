@@ -36,19 +36,19 @@ static const char *fix_of(const yaml_parser_t *p, struct str text, size_t line)
 		{ "expected <document start>", "begin the keys of one level in the same column" },
 		{ "block sequence entries are not allowed", "begin a list in the next line, or write [a, b]" },
 		{ "mapping values are not allowed",
-		  "begin the keys of one level in one column; quote a text with `: `" },
+		  "begin the keys of one level in one column; quote a string with `: `" },
 		{ "parsing a block mapping", "begin the keys of one level in the same column" },
 		{ "parsing a block collection", "begin the `- ` of one list in the same column" },
 		{ "parsing a flow mapping", "close it with }, with commas between its members" },
 		{ "parsing a flow sequence", "close it with ], with commas between its members" },
 		{ "parsing a flow node", "close each [ and { with its ] or }" },
 		{ "scanning a quoted scalar", "close the quotation mark" },
-		{ "parsing a quoted scalar", "write \\\\ for a backslash between \", or put the text between '" },
+		{ "parsing a quoted scalar", "write \\\\ for a backslash between \", or put the string between '" },
 		{ "scanning a block scalar", "begin the text in the line below | or >" },
-		{ "cannot start any token", "put a text that begins with @, ` or % in quotes" },
-		{ "scanning an a", "put a text that begins with & or * in quotes" }, /* an alias, an anchor */
-		{ "tag", "put a text that begins with ! in quotes" },
-		{ "scanning a directive", "remove the line, or put a text that begins with % in quotes" },
+		{ "cannot start any token", "put a string that begins with @, ` or % in quotes" },
+		{ "scanning an a", "put a string that begins with & or * in quotes" }, /* an alias, an anchor */
+		{ "tag", "put a string that begins with ! in quotes" },
+		{ "scanning a directive", "remove the line, or put a string that begins with % in quotes" },
 		{ "scanning a simple key", "write `key: value`" },
 	};
 

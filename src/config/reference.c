@@ -3,7 +3,7 @@
 #include "config/value.h"
 
 static const char *const names[] = {
-	[FIELD_STRING] = "a text",
+	[FIELD_STRING] = "a string",
 	[FIELD_PATH] = "a path",
 	[FIELD_BOOL] = "true or false",
 	[FIELD_COUNT] = "a number",
@@ -14,8 +14,8 @@ static const char *const names[] = {
 	[FIELD_WORD] = "one of",
 	[FIELD_SECRET] = "a secret `{name, key}`",
 	[FIELD_SECRETS] = "a list of secrets `[{name, key}]`",
-	[FIELD_LIST] = "a list of texts",
-	[FIELD_MAP] = "a map of texts",
+	[FIELD_LIST] = "a list of strings",
+	[FIELD_MAP] = "a map of strings",
 	[FIELD_TABLE] = "a map",
 	[FIELD_TABLES] = "a list of maps",
 	[FIELD_NODE] = "a map",

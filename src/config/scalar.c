@@ -138,5 +138,5 @@ void reading_scalar(const struct reading *r)
 	if (r->node->kind == NODE_SCALAR)
 		scalars[r->row->type].read(r);
 	else
-		reading_wrong(r, "write a single value, or a text of several lines behind `|`");
+		reading_wrong(r, "write a single value, or a string of several lines behind `|`");
 }

@@ -28,7 +28,8 @@ static bool only_texts(const struct reading *r)
 	for (const struct node *n = r->node->first; n; n = n->next) {
 		if (n->kind == NODE_SCALAR && !node_is_null(n))
 			continue;
-		problem_at(r->ctx->problems, r->ctx->file, n, "write a text, in quotes when in doubt", "is not a text");
+		problem_at(r->ctx->problems, r->ctx->file, n, "write a string, in quotes when in doubt",
+			   "is not a string");
 		ok = false;
 	}
 	return ok;

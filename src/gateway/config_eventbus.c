@@ -189,7 +189,7 @@ static size_t named_bus(struct config_reader *r, const struct manifest *m)
 	const char *name = "default";
 
 	if (n && n->kind != NODE_SCALAR) {
-		problem_at(r->problems, m->file, n, "write the name of one EventBus", "is not a text");
+		problem_at(r->problems, m->file, n, "write the name of one EventBus", "is not a string");
 		return SIZE_MAX;
 	}
 	if (!node_is_null(n))

@@ -20,7 +20,7 @@ static const struct field exotic_rows[] = {
 	{ .key = "accessSecret", .type = FIELD_SECRET, .offset = AT(access),
 	  .meaning = "YAML with `username` and `password`, or `token`." },
 	{ .key = "streamConfig", .type = FIELD_STRING, .offset = AT(stream), .dflt_text = "see below",
-	  .meaning = "A text of YAML: how to make the stream when it is absent. An existing stream is used as it is." },
+	  .meaning = "A string of YAML: how to make the stream when it is absent. An existing stream is used as it is." },
 	{ .key = "tls", .type = FIELD_NODE, .offset = AT(tls), .dflt_text = "none: TLS only when the server requires it",
 	  .meaning = "TLS toward the servers." },
 };

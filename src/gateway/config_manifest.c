@@ -25,7 +25,7 @@ static const char *metadata_text(const struct config_reader *r, const struct man
 		return "";
 	if (n->kind == NODE_SCALAR)
 		return n->text.p;
-	problem_at(r->problems, m->file, n, "write a single value", "is not a text");
+	problem_at(r->problems, m->file, n, "write a single value", "is not a string");
 	return "";
 }
 

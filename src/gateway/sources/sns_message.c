@@ -54,7 +54,7 @@ static enum err decode_parts(const struct json_member *members, struct sns_messa
 {
 	for (size_t i = 0; i < PARTS; i++)
 		if (!json_member_text(&members[i], &m->arena, text_at(m, parts[i].offset)))
-			return why_set(why, E_MALFORMED, "%s of the SNS message is not a text", parts[i].name);
+			return why_set(why, E_MALFORMED, "%s of the SNS message is not a string", parts[i].name);
 	return E_OK;
 }
 

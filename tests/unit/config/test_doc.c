@@ -106,7 +106,7 @@ static void what_cannot_be_read_is_told_with_its_line(void **state)
 				      "block collection that begins in line 1 "
 				      "(begin the `- ` of one list in the same column)\n" },
 		{ STR("a: b: 1\n"), "a.yaml:1: not valid YAML: mapping values are not allowed in this context "
-				    "(begin the keys of one level in one column; quote a text with `: `)\n" },
+				    "(begin the keys of one level in one column; quote a string with `: `)\n" },
 		{ STR("a: 1\nb\nc: 2\n"),
 		  "a.yaml:3: not valid YAML: could not find expected ':' while scanning a simple "
 		  "key that begins in line 2 (write `key: value`)\n" },
@@ -114,15 +114,15 @@ static void what_cannot_be_read_is_told_with_its_line(void **state)
 		  "a.yaml:2: not valid YAML: invalid leading UTF-8 octet (save it as text in UTF-8)\n" },
 		{ STR("a: 1\nb: \x01\n"),
 		  "a.yaml:2: not valid YAML: control characters are not allowed (save it as text in UTF-8)\n" },
-		{ STR("a: &x 1\n"), "a.yaml:1: anchors and aliases (& and *) are not allowed; put a text that begins "
+		{ STR("a: &x 1\n"), "a.yaml:1: anchors and aliases (& and *) are not allowed; put a string that begins "
 				    "with one in quotes (write the value out)\n" },
-		{ STR("a: 1\nb: *x\n"), "a.yaml:2: anchors and aliases (& and *) are not allowed; put a text that "
+		{ STR("a: 1\nb: *x\n"), "a.yaml:2: anchors and aliases (& and *) are not allowed; put a string that "
 					"begins with one in quotes (write the value out)\n" },
 		{ STR("a: !!int 1\n"),
-		  "a.yaml:1: tags (!) are not allowed (remove it, or put a text that begins with ! in quotes)\n" },
+		  "a.yaml:1: tags (!) are not allowed (remove it, or put a string that begins with ! in quotes)\n" },
 		{ STR("a: !x {}\n"),
-		  "a.yaml:1: tags (!) are not allowed (remove it, or put a text that begins with ! in quotes)\n" },
-		{ STR("a: \"x\\0y\"\n"), "a.yaml:1: a text holds a NUL character (remove it)\n" },
+		  "a.yaml:1: tags (!) are not allowed (remove it, or put a string that begins with ! in quotes)\n" },
+		{ STR("a: \"x\\0y\"\n"), "a.yaml:1: a string holds a NUL character (remove it)\n" },
 		{ STR("? [a]\n: 1\n"), "a.yaml:1: a key is a map or a list (write a plain word before the colon; fill "
 				       "in the {{ }} of a template before)\n" },
 		{ STR("a: {{ .x }}\n"), "a.yaml:1: a key is a map or a list (write a plain word before the colon; fill "
@@ -137,15 +137,15 @@ static void what_cannot_be_read_is_told_with_its_line(void **state)
 		  "a.yaml:1: not valid YAML: found unknown escape character while parsing a quoted scalar (write \\\\ "
 		  "for a backslash between \", or put the text between ')\n" },
 		{ STR("a: @b\n"), "a.yaml:1: not valid YAML: found character that cannot start any token while "
-				  "scanning for the next token (put a text that begins with @, ` or % in quotes)\n" },
+				  "scanning for the next token (put a string that begins with @, ` or % in quotes)\n" },
 		{ STR("a: *\n"), "a.yaml:1: not valid YAML: did not find expected alphabetic or numeric character "
-				 "while scanning an alias (put a text that begins with & or * in quotes)\n" },
+				 "while scanning an alias (put a string that begins with & or * in quotes)\n" },
 		{ STR("a: &\n"), "a.yaml:1: not valid YAML: did not find expected alphabetic or numeric character "
-				 "while scanning an anchor (put a text that begins with & or * in quotes)\n" },
+				 "while scanning an anchor (put a string that begins with & or * in quotes)\n" },
 		{ STR("a: !x!y b\n"), "a.yaml:1: not valid YAML: found undefined tag handle while parsing a node (put "
-				      "a text that begins with ! in quotes)\n" },
+				      "a string that begins with ! in quotes)\n" },
 		{ STR("%x\na: 1\n"), "a.yaml:1: not valid YAML: found unknown directive name while scanning a "
-				     "directive (remove the line, or put a text that begins with % in quotes)\n" },
+				     "directive (remove the line, or put a string that begins with % in quotes)\n" },
 		{ STR("a: [\n"), "a.yaml:2: not valid YAML: did not find expected node content while parsing a flow "
 				 "node (close each [ and { with its ] or })\n" },
 	};

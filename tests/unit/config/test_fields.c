@@ -176,8 +176,9 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 	} cases[] = {
 		{ "needed: ''\n", "a.yaml:1: needed: needed can't be empty (add it)\n" },
 		{ "text: x\n", "a.yaml:1: needed can't be empty (add it)\n" },
-		{ "needed: x\ntext: [a]\n", "a.yaml:2: text: a list is not a text (write a single value, or a text of "
-					    "several lines behind `|`)\n" },
+		{ "needed: x\ntext: [a]\n",
+		  "a.yaml:2: text: a list is not a string (write a single value, or a string of "
+		  "several lines behind `|`)\n" },
 		{ "needed: x\nflag: yes\n",
 		  "a.yaml:2: flag: \"yes\" is not true or false (write true or false, without quotes)\n" },
 		{ "needed: x\nflag: 'true'\n",
@@ -195,7 +196,7 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 		{ "needed: x\nport: 0\n",
 		  "a.yaml:2: port: failed to parse server port 0. err: not a port number (write "
 		  "a number from 1 to 65535)\n" },
-		{ "needed: x\nport: {}\n", "a.yaml:2: port: a map is not a port (write a single value, or a text of "
+		{ "needed: x\nport: {}\n", "a.yaml:2: port: a map is not a port (write a single value, or a string of "
 					   "several lines behind `|`)\n" },
 		{ "needed: x\nword: blue\n", "a.yaml:2: word: \"blue\" is not one of red, green\n" },
 		{ "needed: x\nsecret: s\n",
@@ -215,13 +216,13 @@ static void every_wrong_value_is_told_with_its_place_and_a_fix(void **state)
 		  "a.yaml:2: secrets[0]: is not a secret (write {name: ..., key: ...})\n" },
 		{ "needed: x\nsecrets: [{name: n, key: k}, {name: n}]\n",
 		  "a.yaml:2: secrets[1]: the key of the secret is missing (add `key: ` with the key in the secret)\n" },
-		{ "needed: x\nlist: a\n", "a.yaml:2: list: \"a\" is not a list of texts (write a list: [a, b])\n" },
+		{ "needed: x\nlist: a\n", "a.yaml:2: list: \"a\" is not a list of strings (write a list: [a, b])\n" },
 		{ "needed: x\nlist: [a, {}]\n",
-		  "a.yaml:2: list[1]: is not a text (write a text, in quotes when in doubt)\n" },
+		  "a.yaml:2: list[1]: is not a string (write a string, in quotes when in doubt)\n" },
 		{ "needed: x\nmap: [a]\n",
-		  "a.yaml:2: map: a list is not a map of texts (write a map: {key: value})\n" },
+		  "a.yaml:2: map: a list is not a map of strings (write a map: {key: value})\n" },
 		{ "needed: x\nmap: {a: ~}\n",
-		  "a.yaml:2: map.a: is not a text (write a text, in quotes when in doubt)\n" },
+		  "a.yaml:2: map.a: is not a string (write a string, in quotes when in doubt)\n" },
 		{ "needed: x\ninner: {deep: 10}\n", "a.yaml:2: inner.deep: \"10\" is not a number from 0 to 9\n" },
 		{ "needed: x\ninner: {dep: 1}\n", "a.yaml:2: inner.dep: unknown key (did you mean `deep`?)\n" },
 		{ "needed: x\ndeep: 1\n", "a.yaml:2: deep: unknown key (write it below `inner`)\n" },
@@ -313,8 +314,8 @@ static void the_reference_has_a_line_for_each_row(void **state)
 
 	(void)state;
 	fields_reference(&table, "spec.x", &text);
-	assert_string_equal(buf_cstr(&text), "| `spec.x.text` | a text | none | Text. |\n"
-					     "| `spec.x.needed` | a text | required | Needed. |\n"
+	assert_string_equal(buf_cstr(&text), "| `spec.x.text` | a string | none | Text. |\n"
+					     "| `spec.x.needed` | a string | required | Needed. |\n"
 					     "| `spec.x.flag` | true or false | true | Flag. |\n"
 					     "| `spec.x.count` | a number from 1 to 10 a day | 3 | Count. |\n"
 					     "| `spec.x.number` | a number of at least -1 | -1 | Number. |\n"
@@ -325,11 +326,11 @@ static void the_reference_has_a_line_for_each_row(void **state)
 					     "| `spec.x.secret` | a secret `{name, key}` | none | Secret. |\n"
 					     "| `spec.x.secrets` | a list of secrets `[{name, key}]` | none | "
 					     "Secrets. |\n"
-					     "| `spec.x.list` | a list of texts | none | List. |\n"
-					     "| `spec.x.map` | a map of texts | none | Map. |\n"
+					     "| `spec.x.list` | a list of strings | none | List. |\n"
+					     "| `spec.x.map` | a map of strings | none | Map. |\n"
 					     "| `spec.x.inner.deep` | a number from 0 to 9 | 4 | Deep. |\n"
-					     "| `spec.x.tables[].name` | a text | required | Name. |\n"
-					     "| `spec.x.tables[].parts` | a list of texts | none | Parts. |\n"
+					     "| `spec.x.tables[].name` | a string | required | Name. |\n"
+					     "| `spec.x.tables[].parts` | a list of strings | none | Parts. |\n"
 					     "| `spec.x.tables[].deep` | a number | 4 | Deep. |\n"
 					     "| `spec.x.node` | a map | none | Node. |\n"
 					     "| `spec.x.any` | a map | whatever | Any. |\n");

@@ -625,7 +625,7 @@ static const struct {
 	  "spec: {holdfast: {dataDir: d}, webhook: {e: {endpoint: /e, port: 1, method: POST}}}\n",
 	  "a.yaml:1: apiVersion: apiVersion is not argoproj.io/v1alpha1 (write apiVersion: argoproj.io/v1alpha1)\n"
 	  "a.yaml:1: metadata.name can't be empty (add metadata: {name: ...})\n"
-	  "a.yaml:3: metadata.name: is not a text (write a single value)\n"
+	  "a.yaml:3: metadata.name: is not a string (write a single value)\n"
 	  "a.yaml:4: specs: unknown key (known here: apiVersion, kind, metadata, spec, status)\n" },
 	{ HEAD("EventSource", "web") "  holdfast: {dataDir: d}\n",
 	  "a.yaml:1: the EventSource has no events (add an event under spec.webhook)\n" },
@@ -646,7 +646,7 @@ static const struct {
 	  "a.yaml:9: spec.eventBusName: there is no EventBus prod among the files (give its manifest too, or name one "
 	  "that is given)\n" },
 	{ SOURCE GOOD_EVENT "  eventBusName: [prod]\n",
-	  "a.yaml:9: spec.eventBusName: is not a text (write the name of one EventBus)\n" },
+	  "a.yaml:9: spec.eventBusName: is not a string (write the name of one EventBus)\n" },
 	{ SOURCE "    port: 1\n",
 	  "a.yaml:8: spec.webhook.port: is not the map of an event (write an event's name, and its keys below it)\n" },
 	{ HEAD("EventSource", "web") "  holdfast: {dataDir: d, storeSize: 1G}\n  webhook:\n" GOOD_EVENT,
