@@ -135,7 +135,7 @@ static void what_cannot_be_read_is_told_with_its_line(void **state)
 				  "scanning a block scalar (begin the text in the line below | or >)\n" },
 		{ STR("a: \"\\d\"\n"),
 		  "a.yaml:1: not valid YAML: found unknown escape character while parsing a quoted scalar (write \\\\ "
-		  "for a backslash between \", or put the text between ')\n" },
+		  "for a backslash between \", or put the string between ')\n" },
 		{ STR("a: @b\n"), "a.yaml:1: not valid YAML: found character that cannot start any token while "
 				  "scanning for the next token (put a string that begins with @, ` or % in quotes)\n" },
 		{ STR("a: *\n"), "a.yaml:1: not valid YAML: did not find expected alphabetic or numeric character "
