@@ -148,6 +148,12 @@ def test_the_end_says_which_assertion_failed_in_which_function(check, failing):
     assert check.failed_functions({"stdout": "one\n\ntwo\n"}) == "\n    one\n    two"
 
 
+def test_only_what_fresh_seeds_deliver_counts(check):
+    said = "39 runs of listed seeds: 178005 deliveries, 7 ms\n22 runs from seed 300: 101000 deliveries, 9 steps, 7 ms\n"
+    assert check.fresh_deliveries({"stdout": said}) == 101000
+    assert check.fresh_deliveries({}) == 0
+
+
 def test_the_end_says_which_step_failed_and_why(check, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(check, "ROOT", tmp_path)
     monkeypatch.setattr(check, "LOGS", tmp_path)

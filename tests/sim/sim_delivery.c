@@ -187,7 +187,11 @@ static void heal(struct sim *s)
 			hub_check_settled(&s->peers[i]);
 }
 
-static void run(uint64_t seed, bool trace, uint64_t *deliveries, uint64_t *confirmed)
+struct tally {
+	uint64_t runs, deliveries, steps, confirmed;
+};
+
+static void run(uint64_t seed, bool trace, struct tally *t)
 {
 	static const enum nature natures[SIM_PEERS] = { WILD, ORDERLY, UPSTREAM, LIAR };
 	static struct sim s;
@@ -203,8 +207,10 @@ static void run(uint64_t seed, bool trace, uint64_t *deliveries, uint64_t *confi
 	while (s.deliveries < DELIVERIES_A_RUN)
 		step(&s);
 	heal(&s);
-	*deliveries += s.deliveries;
-	*confirmed += s.confirmed;
+	t->runs++;
+	t->deliveries += s.deliveries;
+	t->steps += s.steps;
+	t->confirmed += s.confirmed;
 	s.now = UINT64_MAX;
 	while ((h = net_next(&s)))
 		net_free(h);
@@ -220,8 +226,8 @@ static const uint64_t failed_seeds[] = { 229146376986613 };
 
 int main(int argc, char **argv)
 {
-	uint64_t wanted = 1000000, seed = rand_u64() >> 16, deliveries = 0, confirmed = 0, runs = 0,
-		 from_ms = clock_mono_ms();
+	uint64_t wanted = 1000000, seed = rand_u64() >> 16, from_ms = clock_mono_ms();
+	struct tally fresh = { 0 }, listed = { 0 };
 	bool one = false;
 
 	for (int i = 1; i < argc; i += 2) {
@@ -239,12 +245,13 @@ int main(int argc, char **argv)
 		}
 	}
 	for (size_t i = 0; i < ARRAY_LEN(failed_seeds) && !one; i++)
-		run(failed_seeds[i], /* trace= */ false, &deliveries, &confirmed);
+		run(failed_seeds[i], /* trace= */ false, &listed);
 	do {
-		run(seed + runs++, one, &deliveries, &confirmed);
-	} while (!one && deliveries < wanted);
-	printf("%llu runs from seed %llu: %llu deliveries, %llu confirmed, %llu ms\n", (unsigned long long)runs,
-	       (unsigned long long)seed, (unsigned long long)deliveries, (unsigned long long)confirmed,
+		run(seed + fresh.runs, one, &fresh);
+	} while (!one && fresh.deliveries < wanted);
+	printf("%llu runs from seed %llu: %llu deliveries, %llu steps, %llu confirmed, %llu ms\n",
+	       (unsigned long long)fresh.runs, (unsigned long long)seed, (unsigned long long)fresh.deliveries,
+	       (unsigned long long)fresh.steps, (unsigned long long)fresh.confirmed,
 	       (unsigned long long)(clock_mono_ms() - from_ms));
 	return 0;
 }

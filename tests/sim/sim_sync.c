@@ -9,9 +9,8 @@
  *     sim_sync [--deliveries N] [--first SEED]    fresh seeds, or from SEED on, until N messages have arrived
  *     sim_sync --runs N                           so many runs
  *     sim_sync --seed SEED                        one run, with its trace
+ *     sim_sync --listed                           the seeds that ever failed: sim_sync_seeds.h
  *     --jobs N                                    that many processes share the seeds
- *
- * Seeds that ever failed (sim_sync_seeds.h) come first, unless a seed is named.
  */
 #include "sim_sync.h"
 
@@ -318,7 +317,11 @@ static void end(struct sim *s)
 	patterns_free(s->everywhere);
 }
 
-static uint64_t run(uint64_t seed, bool trace)
+struct tally {
+	uint64_t runs, deliveries, steps;
+};
+
+static void run(uint64_t seed, bool trace, struct tally *t)
 {
 	static struct sim s;
 
@@ -329,33 +332,41 @@ static uint64_t run(uint64_t seed, bool trace)
 		sim_step(&s);
 	heal(&s);
 	end(&s);
-	return s.deliveries;
+	t->runs++;
+	t->deliveries += s.deliveries;
+	t->steps += s.steps;
 }
 
 struct wish {
 	uint64_t seed, runs, deliveries, jobs;
 	bool one;
-	bool chosen; /* the first seed was named */
+	bool listed;
 };
+
+static uint64_t *number_named(struct wish *w, const char *option)
+{
+	if (strcmp(option, "--seed") == 0 || strcmp(option, "--first") == 0)
+		return &w->seed;
+	if (strcmp(option, "--runs") == 0)
+		return &w->runs;
+	if (strcmp(option, "--deliveries") == 0)
+		return &w->deliveries;
+	return strcmp(option, "--jobs") == 0 ? &w->jobs : NULL;
+}
 
 static bool read_arguments(int argc, char **argv, struct wish *w)
 {
-	for (int i = 1; i < argc; i += 2) {
-		uint64_t *to = NULL;
+	for (int i = 1; i < argc; i++) {
+		uint64_t *to = number_named(w, argv[i]);
 
-		if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
-			to = &w->seed;
-		else if (strcmp(argv[i], "--runs") == 0)
-			to = &w->runs;
-		else if (strcmp(argv[i], "--deliveries") == 0)
-			to = &w->deliveries;
-		else if (strcmp(argv[i], "--jobs") == 0)
-			to = &w->jobs;
-		w->chosen = w->chosen || to == &w->seed;
 		w->one = w->one || strcmp(argv[i], "--seed") == 0;
-		if (!to || i + 1 == argc || !str_to_u64(str_of(argv[i + 1]), UINT64_MAX, to))
+		if (strcmp(argv[i], "--listed") == 0)
+			w->listed = true;
+		else if (!to || ++i == argc || !str_to_u64(str_of(argv[i]), UINT64_MAX, to))
 			return false;
 	}
+	if (w->listed)
+		w->runs = ARRAY_LEN(failed_seeds);
 	if (w->one)
 		w->runs = w->jobs = 1;
 	return w->jobs > 0 && w->jobs <= JOBS_MAX;
@@ -363,19 +374,12 @@ static bool read_arguments(int argc, char **argv, struct wish *w)
 
 /* ---- jobs: the seeds are dealt out, and each process plays its own ------------------------------------------------------ */
 
-struct tally {
-	uint64_t runs, deliveries;
-};
-
 static struct tally play(const struct wish *w, uint64_t job)
 {
 	struct tally t = { 0 };
 
-	for (uint64_t i = job; i < ARRAY_LEN(failed_seeds) && !w->chosen; i += w->jobs)
-		t.deliveries += run(failed_seeds[i], /* trace= */ false);
 	for (uint64_t i = job; i < w->runs; i += w->jobs) {
-		t.deliveries += run(w->seed + i, w->one);
-		t.runs++;
+		run(w->listed ? failed_seeds[i] : w->seed + i, w->one, &t);
 		if (w->deliveries && t.deliveries >= w->deliveries / w->jobs)
 			break;
 	}
@@ -410,6 +414,7 @@ static bool play_all(const struct wish *w, struct tally *ret_sum)
 	while (read(ends[0], &t, sizeof(t)) == sizeof(t)) {
 		ret_sum->runs += t.runs;
 		ret_sum->deliveries += t.deliveries;
+		ret_sum->steps += t.steps;
 	}
 	close(ends[0]);
 	return ok;
@@ -423,8 +428,8 @@ int main(int argc, char **argv)
 
 	w.seed &= UINT32_MAX;
 	if (!read_arguments(argc, argv, &w)) {
-		(void)fprintf(stderr,
-			      "usage: sim_sync [--seed SEED | --first SEED] [--runs N | --deliveries N] [--jobs N]\n");
+		(void)fprintf(stderr, "usage: sim_sync [--seed SEED | --first SEED | --listed] [--runs N | "
+				      "--deliveries N] [--jobs N]\n");
 		return 2;
 	}
 	if (w.deliveries == 0 && w.runs == UINT64_MAX)
@@ -433,8 +438,11 @@ int main(int argc, char **argv)
 		sum = play(&w, 0);
 	else if (!play_all(&w, &sum))
 		return 1;
-	printf("%llu runs from seed %llu: %llu messages arrived, %llu ms\n", (unsigned long long)sum.runs,
-	       (unsigned long long)w.seed, (unsigned long long)sum.deliveries,
-	       (unsigned long long)(clock_mono_ms() - from_ms));
+	if (w.listed)
+		printf("%llu runs of listed seeds", (unsigned long long)sum.runs);
+	else
+		printf("%llu runs from seed %llu", (unsigned long long)sum.runs, (unsigned long long)w.seed);
+	printf(": %llu deliveries, %llu steps, %llu ms\n", (unsigned long long)sum.deliveries,
+	       (unsigned long long)sum.steps, (unsigned long long)(clock_mono_ms() - from_ms));
 	return 0;
 }
