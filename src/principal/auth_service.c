@@ -105,7 +105,7 @@ static void decided(struct login *l)
 		return;
 	}
 	if (!l->with_refresh && !hub_agent(p->hub, agent_name(&l->answer.agent), l->answer.mode)) {
-		refuse(l, RPC_RESOURCE_EXHAUSTED, "out of memory");
+		refuse(l, RPC_UNAVAILABLE, HUB_COME_AGAIN);
 		return;
 	}
 	rpc_vouch(l->call);

@@ -21,7 +21,7 @@ static struct hub_agent *let_in(struct principal *p, struct rpc_call *call)
 	rpc_vouch(call);
 	agent = hub_agent(p->hub, agent_name(&answer.agent), answer.mode);
 	if (!agent)
-		rpc_finish(call, RPC_UNAVAILABLE, (struct str)STR("out of memory"), NULL);
+		rpc_finish(call, RPC_UNAVAILABLE, (struct str)STR(HUB_COME_AGAIN), NULL);
 	return agent;
 }
 

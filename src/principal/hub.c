@@ -2,9 +2,7 @@
 
 #include "base/mem.h"
 
-#define AGENT_OF(l, member) CONTAINER_OF(l, struct hub_agent, member)
-
-#define STALE_MS            1000 /* until what had no memory is tried again */
+#define STALE_MS 1000 /* until what had no memory is tried again */
 
 struct hub *hub_new(const struct hub_options *options)
 {
@@ -96,25 +94,6 @@ static void take_due(struct hub *h, uint64_t now_ms)
 	}
 }
 
-/* When it has come back in that mode meanwhile, rows of the same names are its own. */
-static void end_retired(struct hub *h, struct hub_agent *a)
-{
-	const struct hub_agent *now = hub_find(h, str_of(a->name.text));
-
-	if (!now || now->mode != a->mode)
-		session_forget(a->session);
-	hub_agent_free(a);
-}
-
-static void free_retired(struct hub *h)
-{
-	for (struct link *l = h->stopped.next, *next; l != &h->stopped; l = next) {
-		next = l->next;
-		if (session_is_idle(AGENT_OF(l, in_ready)->session))
-			end_retired(h, AGENT_OF(l, in_ready));
-	}
-}
-
 static void let_work(struct hub *h, struct hub_agent *a, uint64_t now_ms)
 {
 	if (a->stale_ms && now_ms >= a->stale_ms) {
@@ -149,7 +128,7 @@ uint64_t hub_turn(struct hub *h)
 		list_remove(first);
 		let_work(h, AGENT_OF(first, in_ready), now_ms);
 	}
-	free_retired(h);
+	hub_end_retired(h);
 	h->turning = false;
 	journal_flush(h->o.journal);
 	return list_empty(&h->ready) && !hub_is_telling(h) ? next_due(h) : now_ms;

@@ -98,7 +98,11 @@ enum err hub_load(struct hub *h, enum ledger_table table, const struct ledger_ro
 /* Begin to watch the backend. */
 enum err hub_start(struct hub *h, struct why *why);
 
-/* The agent of this name; made when it is missing (NULL: no memory). In another mode than before it begins anew. */
+/*
+ * The agent of this name; made when it is missing. In another mode than before it begins anew. NULL: it has to come again; there is no
+ * memory, or its last time in that mode has not ended.
+ */
+#define HUB_COME_AGAIN "come again: out of memory, or what the agent was in its other mode has not ended"
 struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode);
 struct hub_agent *hub_find(const struct hub *h, struct str name);
 

@@ -130,6 +130,29 @@ static void retire(struct hub_agent *a)
 	list_put_last(&h->stopped, &a->in_ready);
 }
 
+void hub_end_retired(struct hub *h)
+{
+	for (struct link *l = h->stopped.next, *next; l != &h->stopped; l = next) {
+		struct hub_agent *a = AGENT_OF(l, in_ready);
+
+		next = l->next;
+		if (!session_is_idle(a->session))
+			continue;
+		session_forget(a->session);
+		hub_agent_free(a);
+	}
+}
+
+/* Rows of two times in one mode have the same names. */
+static bool has_not_ended(struct hub *h, struct str name, enum agent_mode mode)
+{
+	hub_end_retired(h);
+	for (const struct link *l = h->stopped.next; l != &h->stopped; l = l->next)
+		if (AGENT_OF(l, in_ready)->mode == mode && str_is(name, AGENT_OF(l, in_ready)->name.text))
+			return true;
+	return false;
+}
+
 struct hub_agent *hub_find(const struct hub *h, struct str name)
 {
 	return map_get(&h->agents, name);
@@ -152,9 +175,13 @@ struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode
 
 	if (a && (a->mode == mode || mode == AGENT_MODE_NONE))
 		return a;
+	if (mode == AGENT_MODE_NONE)
+		mode = AGENT_MANAGED;
+	if (has_not_ended(h, name, mode))
+		return NULL;
 	if (a)
 		retire(a);
-	a = agent_new(h, name, mode == AGENT_MODE_NONE ? AGENT_MANAGED : mode);
+	a = agent_new(h, name, mode);
 	if (!a)
 		return NULL;
 	keep_mode(a);

@@ -51,11 +51,16 @@ struct hub {
 	bool stopping;
 };
 
+#define AGENT_OF(l, member) CONTAINER_OF(l, struct hub_agent, member)
+
 /* hub.c */
 void hub_report(struct hub_agent *agent, struct object *o);
 
 /* hub_agents.c */
 void hub_agent_free(struct hub_agent *a);
+
+/* Free agents of an older mode of which nothing is under way any more; their rows go. */
+void hub_end_retired(struct hub *h);
 
 /* hub_route.c: the backend's reports. */
 extern const struct backend_watcher hub_watcher;

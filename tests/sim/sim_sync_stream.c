@@ -74,11 +74,10 @@ static void ready(struct end *e, struct agent *a)
 
 /* ---- open and close ---------------------------------------------------------------------------------------------- */
 
-static void open_stream(struct agent *a)
+static void open_stream(struct agent *a, struct hub_agent *known)
 {
 	struct sim *s = a->end.sim;
 	struct stream *st = sim_alloc(s, sizeof(*st));
-	struct hub_agent *known = hub_agent(s->principal.hub, str_of(a->name), a->mode);
 	struct agent_name name;
 
 	(void)agent_name_set(&name, str_of(a->name));
@@ -91,7 +90,7 @@ static void open_stream(struct agent *a)
 	if (a->stream)
 		a->stream->alive = false;
 	a->stream = st;
-	if (!known || session_open(known->session, st->epoch, &a->dialect, s->now) != E_OK ||
+	if (session_open(known->session, st->epoch, &a->dialect, s->now) != E_OK ||
 	    site_let_in(a->end.site, &name, (struct str)STR(PRINCIPAL_NAMESPACE)) != E_OK ||
 	    session_open(site_session(a->end.site), st->epoch, &a->dialect, s->now) != E_OK)
 		sim_broken(s, "stream %llu was refused", (unsigned long long)st->epoch);
@@ -102,15 +101,18 @@ static void open_stream(struct agent *a)
 static void on_connect(struct sim *s, struct happening *h)
 {
 	struct agent *a = h->end->agent;
+	struct hub_agent *known = NULL;
 
 	a->connecting = false;
 	if (stream_is_open(a))
 		return;
-	if (!end_is_up(&s->principal) || !hub_is_synced(s->principal.hub) ||
-	    (!site_is_synced(a->end.site) && !sim_once_in(s, 3)))
-		stream_want(a);
+	if (end_is_up(&s->principal) && hub_is_synced(s->principal.hub) &&
+	    (site_is_synced(a->end.site) || sim_once_in(s, 3)))
+		known = hub_agent(s->principal.hub, str_of(a->name), a->mode);
+	if (known)
+		open_stream(a, known);
 	else
-		open_stream(a);
+		stream_want(a);
 }
 
 void stream_want(struct agent *a)

@@ -681,17 +681,18 @@ static void what_an_agent_knew_in_another_mode_means_nothing(void **state)
 	end(&sc);
 }
 
+#define APP_ASKED(number)                                                                 \
+	"{'metadata':{'name':'web','namespace':'a1','uid':'u1'},'spec':{'source':{}},'op" \
+	"eration':{'number':" number "}}"
+
 /* A row of an earlier time as a managed agent would have it executed by the next. */
 static void what_was_asked_of_an_agent_ends_with_its_mode(void **state)
 {
-	static const char with_operation[] =
-		"{'metadata':{'name':'web','namespace':'a1','uid':'u1'},'spec':{'source':{}},"
-		"'operation':{'number':1}}";
 	struct scene sc;
 
 	(void)state;
 	begin(&sc);
-	put(&sc, with_operation);
+	put(&sc, APP_ASKED("1"));
 	run(&sc, 5);
 	assert_int_equal(ground_row_count(&sc.g, LEDGER_COMMAND), 1);
 	connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
@@ -707,6 +708,31 @@ static void what_was_asked_of_an_agent_ends_with_its_mode(void **state)
 	expect(&sc, "a1: create web_u1_2\n");
 	answer(&sc, hub_find(sc.hub, str_of("a1")), "web_u1", "web_u1_2");
 	expect(&sc, "");
+	end(&sc);
+}
+
+/* Rows of both times have the same names: those of the former would be the agent's after a restart. */
+static void an_agent_that_comes_back_in_a_mode_waits_until_its_former_time_in_it_is_over(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	put(&sc, APP_ASKED("1"));
+	run(&sc, 5);
+	sc.g.disk_held = true;
+	put(&sc, APP_ASKED("2"));
+	run(&sc, 5);
+	assert_non_null(hub_agent(sc.hub, str_of("a1"), AGENT_AUTONOMOUS));
+	put(&sc, APP("a1", "u1", "r2"));
+	run(&sc, 5);
+	assert_null(hub_agent(sc.hub, str_of("a1"), AGENT_MANAGED));
+	assert_int_equal(hub_find(sc.hub, str_of("a1"))->mode, AGENT_AUTONOMOUS);
+	sc.g.disk_held = false;
+	run(&sc, 5);
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	expect(&sc, "a1: create web_u1_3\n");
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_COMMAND), 0);
 	end(&sc);
 }
 
@@ -1169,6 +1195,7 @@ int main(void)
 		cmocka_unit_test(agents_are_complete_one_after_the_other),
 		cmocka_unit_test(what_is_new_at_the_start_does_not_make_up_for_what_is_gone),
 		cmocka_unit_test(what_was_asked_of_an_agent_ends_with_its_mode),
+		cmocka_unit_test(an_agent_that_comes_back_in_a_mode_waits_until_its_former_time_in_it_is_over),
 		cmocka_unit_test(rows_of_an_earlier_mode_go_at_the_start),
 		cmocka_unit_test(what_an_agent_knew_in_another_mode_means_nothing),
 		cmocka_unit_test(the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked),
