@@ -192,7 +192,7 @@ static size_t named_bus(struct config_reader *r, const struct manifest *m)
 		problem_at(r->problems, m->file, n, "write the name of one EventBus", "is not a string");
 		return SIZE_MAX;
 	}
-	if (!node_is_null(n))
+	if (n && !node_is_null(n))
 		name = n->text.p;
 	else if (r->buses.count <= 1)
 		return 0;

@@ -10,4 +10,4 @@ struct process;
 /*
  * Appends {"ready","state","bus":{..},"store":{..},"forwarding":{..},"routes":[..]}: docs/reference/cli.md. Threads: main.
  */
-void status_write_json(const struct process *p, struct buf *ret_json);
+void status_write_json(const struct process *p, struct buf *b);
