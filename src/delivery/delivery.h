@@ -49,6 +49,7 @@ struct delivery_event {
 	struct str resource_id; /* not empty */
 	struct str event_id;    /* not empty */
 	uint64_t order;
+	bool versionless;   /* what has this id later is another event */
 	struct blob *bytes; /* the event as it goes over the wire; NULL: none */
 	/* Of what came, in ms of the receiver's clock, for metrics; 0: not known. */
 	uint64_t came_ms;

@@ -13,7 +13,7 @@
  *
  * Repeats   an event is known by type, resource id and event id: an operation and the state it belongs to carry the same
  *           ids. Remembered per resource: the last create, spec or delete; the last status; the last eight commands and
- *           requests. The memory holds `resources_max` resources, least recently used ones go first; what was forgotten is
+ *           requests; none that is versionless. The memory holds `resources_max` resources, least recently used ones go first; what was forgotten is
  *           applied again, which receivers must survive anyway (facts 11.14). Only what a peer may not know as answered
  *           yet can be repeated, so the memory need not grow with all that ever came: 300 bytes each.
  * Units     sizes in bytes; ids of 128 bits stand for texts.

@@ -147,7 +147,7 @@ static enum err put(struct inbox *i, uint64_t epoch, const struct delivery_event
 		repeat_in_progress(i, p, e->order);
 		return E_OK;
 	}
-	if (m && memory_knows(m, e->type, mark))
+	if (m && !e->versionless && memory_knows(m, e->type, mark))
 		return repeat_applied(i, e);
 	return has_room(i, e) ? accept(i, q, key, e, mark) : E_LIMIT;
 }

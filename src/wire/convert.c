@@ -61,6 +61,8 @@ enum err wire_to_delivery(const struct wire_event *event, struct blob *bytes, co
 		return why_set(why, E_UNSUPPORTED, "an answer or a heartbeat is not delivered");
 	if (!wire_is_object(event))
 		d.type = DELIVERY_REQUEST;
+	/* Of what it does not have a Go peer names no version: each deletion has the id of the one before (facts 2.7). */
+	d.versionless = d.type == DELIVERY_DELETE && str_ends(d.event_id, STR("_"));
 	err = name_it(event, arena, &d, why);
 	if (err != E_OK)
 		return err;

@@ -930,6 +930,26 @@ static void what_a_go_agent_says_may_overtake_its_answer_to_a_refresh(void **sta
 	stage_end(&st);
 }
 
+/* A comparison brings it up again and again; what a Go peer deletes for a question has the same id each time (facts 2.7). */
+static void a_copy_that_is_put_back_is_deleted_again_for_a_go_peer(void **state)
+{
+	static const char copy[] = "{'metadata':{'name':'web','namespace':'a1','annotations':{'argocd.argoproj.io/"
+				   "source-uid':'l1'}},'spec':{}}";
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_UPSTREAM);
+	for (int i = 0; i < 3; i++) {
+		stage_put(&st, copy);
+		stage_run(&st, 50);
+		assert_string_equal(stage_at(&st, "a1", "web", "metadata.name"), "\"web\"");
+		stage_hear(&st, WIRE_DELETE, "web_l1", "", "{'metadata':{'name':'web','namespace':'a1','uid':'l1'}}");
+		stage_run(&st, 50);
+		assert_string_equal(stage_at(&st, "a1", "web", "metadata.name"), "");
+	}
+	stage_end(&st);
+}
+
 /* Spec and status are two writes: what somebody did between them is not overwritten by the second. */
 static void what_somebody_does_between_two_writes_is_not_overwritten(void **state)
 {
@@ -1571,6 +1591,7 @@ int main(void)
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
+		cmocka_unit_test(a_copy_that_is_put_back_is_deleted_again_for_a_go_peer),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_failed_between_two_writes_is_not_taken_for_drift),
 		cmocka_unit_test(what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody),
