@@ -1,3 +1,4 @@
+#include "base/hex.h"
 #include "gateway/config_read.h"
 #include "gateway/path.h"
 
@@ -67,14 +68,22 @@ static void check_variables(const struct fields_ctx *ctx, const struct node *n)
 static const char *unreachable(struct str path)
 {
 	for (size_t i = 0; i < path.n; i++)
-		if ((unsigned char)path.p[i] <= ' ' || path.p[i] == '#')
-			return "a space or # cannot stand in a path";
+		if ((unsigned char)path.p[i] < ' ' || path.p[i] == '#')
+			return "a control character or # cannot stand in a path";
 	if (!strchr(path.p, '{') && strchr(path.p, '?'))
 		return "the query is not part of the path";
 	if (strstr(path.p, "//") || strstr(path.p, "/./") || strstr(path.p, "/../") || str_ends(path, STR("/.")) ||
 	    str_ends(path, STR("/..")))
 		return "paths are cleaned of //, /. and /.. before they are compared";
 	return NULL;
+}
+
+static bool has_escape(struct str path)
+{
+	for (size_t i = 0; i + 2 < path.n; i++)
+		if (path.p[i] == '%' && hex_value(path.p[i + 1]) >= 0 && hex_value(path.p[i + 2]) >= 0)
+			return true;
+	return false;
 }
 
 void config_check_endpoint(const struct fields_ctx *ctx, const struct node *n)
@@ -89,6 +98,10 @@ void config_check_endpoint(const struct fields_ctx *ctx, const struct node *n)
 		problem_at(ctx->problems, ctx->file, n, "write the bare path", "the endpoint can never match: %s",
 			   what);
 	check_variables(ctx, n);
+	if (!path_is_template(n->text) && has_escape(n->text))
+		warning_at(
+			ctx->problems, ctx->file, n, "write the characters themselves",
+			"matches nothing that is sent so: escapes such as %%20 are decoded before paths are compared");
 	if (str_is(n->text, "/health"))
 		warning_at(ctx->problems, ctx->file, n, "take another path",
 			   "takes the place of the health answer on this port");

@@ -551,9 +551,9 @@ static const struct {
 	{ SOURCE "    e: {endpoint: /a/.., port: '1', method: POST}\n",
 	  "a.yaml:8: spec.webhook.e.endpoint: the endpoint can never match: paths are cleaned of //, /. and /.. before "
 	  "they are compared (write the bare path)\n" },
-	{ SOURCE "    e: {endpoint: /a b, port: '1', method: POST}\n",
-	  "a.yaml:8: spec.webhook.e.endpoint: the endpoint can never match: a space or # cannot stand in a path (write "
-	  "the bare path)\n" },
+	{ SOURCE "    e: {endpoint: /a#b, port: '1', method: POST}\n",
+	  "a.yaml:8: spec.webhook.e.endpoint: the endpoint can never match: a control character or # cannot stand in a "
+	  "path (write the bare path)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, maxPayloadSize: 0}\n",
 	  "a.yaml:8: spec.webhook.e.maxPayloadSize: \"0\" is not a size from 1 to 1GiB (write bytes, or a number with "
 	  "a "
@@ -828,6 +828,9 @@ static const struct {
 	{ SOURCE "    e: {endpoint: /health, port: '1', method: POST}\n",
 	  "a.yaml:8: warning: spec.webhook.e.endpoint: takes the place of the health answer on this port (take another "
 	  "path)\n" },
+	{ SOURCE "    e: {endpoint: /a%2fb, port: '1', method: POST}\n",
+	  "a.yaml:8: warning: spec.webhook.e.endpoint: matches nothing that is sent so: escapes such as %20 are "
+	  "decoded before paths are compared (write the characters themselves)\n" },
 	{ SOURCE "    e: {endpoint: /e, port: '1', method: POST, authSecret: {name: n, key: none}}\n",
 	  "a.yaml:8: warning: spec.webhook.e.authSecret: /argo-events/secrets/n/none cannot be read now: No such file "
 	  "or "
