@@ -94,7 +94,7 @@ enum err dead_change_gateway(const struct gateway_client *client, enum dead_chan
 	char query[32];
 	uint64_t next;
 
-	for (size_t i = 0; i < count && err == E_OK; i++) {
+	for (size_t i = 0; i < count && err == E_OK && !counts.stopped; i++) {
 		uint64_t before = counts.changed + counts.failed;
 
 		(void)snprintf(query, sizeof(query), "pos=%" PRIu64, positions[i]);
