@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "config/doc.h"
 
-#define KEY_MAX            (64 << 10)
 #define CONNECT_TIMEOUT_MS 2000
 
 static void free_doc(struct doc_file **f)
@@ -55,19 +54,6 @@ static enum err set_credentials(natsOptions *o, const char *path, struct why *wh
 	return err;
 }
 
-/* The library would ask for a password on the terminal, and wait for whoever sits there. */
-static enum err check_key(const char *path, struct why *why)
-{
-	CLEANUP(buf_wipe) struct buf pem = { 0 };
-	enum err err = file_read(path, KEY_MAX, &pem, why);
-
-	if (err)
-		return err == E_NOMEM ? err : E_CONFIG;
-	if (str_contains(buf_view(&pem), STR("ENCRYPTED")))
-		return why_set(why, E_CONFIG, "%s: it wants a password, for which nobody is asked", path);
-	return E_OK;
-}
-
 static enum err set_certificates(natsOptions *o, const struct tls_client_config *tls, struct why *why)
 {
 	enum err err = E_OK;
@@ -83,7 +69,7 @@ static enum err set_certificates(natsOptions *o, const struct tls_client_config 
 		return why_set(why, E_CONFIG, "%s: a client certificate needs its key", tls->cert_path);
 	err = readable(tls->cert_path, why);
 	if (!err)
-		err = check_key(tls->key_path, why);
+		err = tls_client_check_key(tls->key_path, why);
 	if (!err && natsOptions_LoadCertificatesChain(o, tls->cert_path, tls->key_path))
 		err = why_set(why, E_CONFIG, "%s, %s: not a certificate and its key in PEM form", tls->cert_path,
 			      tls->key_path);

@@ -149,8 +149,10 @@ static enum err set_tls(rd_kafka_conf_t *conf, const struct tls_client_config *t
 	err = set_path(conf, "ssl.ca.location", tls->ca_path, why);
 	if (!err)
 		err = set_path(conf, "ssl.certificate.location", tls->cert_path, why);
-	if (!err)
-		err = set_path(conf, "ssl.key.location", tls->key_path, why);
+	if (!err && tls->key_path)
+		err = tls_client_check_key(tls->key_path, why);
+	if (!err && tls->key_path)
+		err = set(conf, "ssl.key.location", tls->key_path, why);
 	return err;
 }
 

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "base/why.h"
+
 /* Paths of PEM files, read at each connect; NULL: not configured. */
 struct tls_client_config {
 	bool configured;           /* a tls block is there: TLS is required */
@@ -15,3 +17,6 @@ struct tls_client_config {
 	char *cert_path;
 	char *key_path;
 };
+
+/* libnats would ask for a key's password on the terminal, and wait for whoever sits there; librdkafka only fails. */
+enum err tls_client_check_key(const char *path, struct why *why);

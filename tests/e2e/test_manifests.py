@@ -66,6 +66,8 @@ def test_without_a_place_for_events_check_config_says_what_the_gateway_does(tmp_
     ("jetstreamExotic: {url: h, tls: {clientCertSecret: {name: s, key: k}, clientKeySecret: {name: s, key: locked}}}",
      "s/locked: it wants a password, for which nobody is asked"),
     ("kafka: {url: h, tls: {caCertSecret: {name: s, key: k}}}", "ssl.ca.location failed"),
+    ("kafka: {url: h, tls: {clientCertSecret: {name: s, key: k}, clientKeySecret: {name: s, key: locked}}}",
+     "s/locked: it wants a password, for which nobody is asked"),
     ("kafka: {url: h, sasl: {mechanism: SCRAM-SHA-256, userSecret: {name: s, key: empty}, passwordSecret: {name: s, key: k}}}",
      "s/empty: is empty"),
 ])
