@@ -51,11 +51,13 @@ static void the_position_is_what_is_done_without_a_gap(void **state)
 	(void)state;
 	lanes_init(&l, 10);
 	assert_int_equal(lanes_position(&l), 10);
+	assert_int_equal(lanes_oldest_ms(&l), 0);
 	struct entry *a = append(&l, 11, "a");
 	struct entry *b = append(&l, 12, "b");
 	struct entry *c = append(&l, 15, "a");
 
 	assert_true(a->flying && b->flying && c->flying);
+	assert_int_equal(lanes_oldest_ms(&l), 110);
 	lanes_done(&l, b);
 	assert_int_equal(lanes_position(&l), 10);
 	lanes_done(&l, a);
@@ -128,6 +130,15 @@ static void waits_grow_to_a_cap_and_start_again_when_the_bus_returns(void **stat
 	assert_int_equal(resend(&l, now, &e), 1);
 	lanes_failed(&l, e, now, 99);
 	assert_int_equal(lanes_next_ms(&l), now + 100);
+	now += 100;
+	assert_int_equal(resend(&l, now, &e), 1);
+	lanes_failed(&l, e, now, 199);
+	assert_int_equal(lanes_next_ms(&l), now + 200);
+	now += 200;
+	assert_int_equal(resend(&l, now, &e), 1);
+	lanes_done(&l, e); /* nor does the next trouble know of this one */
+	lanes_failed(&l, append(&l, 2, "a"), now, 99);
+	assert_int_equal(lanes_next_ms(&l), now + 100);
 	lanes_release(&l);
 }
 
@@ -143,7 +154,28 @@ static void routes_that_went_away_are_forgotten(void **state)
 		snprintf(name, sizeof(name), "route-%llu", (unsigned long long)i);
 		lanes_done(&l, append(&l, i, name));
 	}
-	assert_true(l.map.n <= 257);
+	assert_int_equal(l.map.n, 257);
+	lanes_release(&l);
+}
+
+static void routes_with_events_under_way_or_in_trouble_are_not_forgotten(void **state)
+{
+	static struct entry *e[400];
+	struct lanes l;
+
+	(void)state;
+	lanes_init(&l, 10);
+	assert_int_equal(lanes_hold(&l, STR("s"), STR("held"), 5, 1), E_OK);
+	for (size_t i = 0; i < ARRAY_LEN(e); i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "route-%zu", i);
+		e[i] = append(&l, 11 + i, name);
+	}
+	assert_int_equal(l.map.n, 1 + ARRAY_LEN(e));
+	for (size_t i = 0; i < ARRAY_LEN(e); i++)
+		lanes_done(&l, e[i]);
+	read_again(&l, "held", 5, (uint64_t[]){ 6 }, 1);
 	lanes_release(&l);
 }
 
@@ -166,6 +198,7 @@ static void without_memory_nothing_is_added(void **state)
 		assert_int_equal(l.read_pos, 0);
 		assert_int_equal(l.count, 0);
 	}
+	assert_int_equal(lanes_position(&l), 0);
 	lanes_release(&l);
 }
 
@@ -310,6 +343,11 @@ static void the_position_goes_past_a_few_lanes_in_trouble_and_not_past_many(void
 	assert_int_equal(lanes_position(&l), 0);
 	lanes_failed(&l, append(&l, ++pos, "one more"), 0, 0);
 	assert_int_equal(lanes_position_of_open(&l), 0);
+	struct entry *e = NULL;
+
+	assert_int_equal(resend(&l, 10, &e), 1);
+	lanes_done(&l, e); /* one is well again */
+	assert_int_equal(lanes_position_of_open(&l), pos);
 	lanes_release(&l);
 }
 
@@ -354,6 +392,39 @@ static void the_position_does_not_go_back_for_a_lane_that_is_well_again(void **s
 	assert_int_equal(lanes_position_of_open(&l), 3);
 	lanes_done(&l, next);
 	assert_int_equal(lanes_position_of_open(&l), 4);
+	lanes_release(&l);
+}
+
+/* Whether it sends again what it kept, or what it read again, up to the last that was read at all. */
+static void a_lane_is_well_when_the_last_it_sent_again_is_back(void **state)
+{
+	struct entry *e;
+	struct lanes l;
+
+	(void)state;
+	lanes_init(&l, 0);
+	e = append(&l, 1, "b");
+	lanes_failed(&l, append(&l, 2, "b"), 0, 0);
+	lanes_failed(&l, e, 0, 0);
+	assert_int_equal(resend(&l, 10, &e), 1);
+	lanes_done(&l, e);
+	assert_int_equal(resend(&l, 10, &e), 2);
+	assert_int_equal(lanes_next_ms(&l), UINT64_MAX);
+	lanes_done(&l, e);
+	assert_null(l.trouble);
+	lanes_release(&l);
+
+	lanes_init(&l, 0);
+	hold_back(&l, 1, "a");
+	assert_null(append(&l, 2, "a"));
+	struct lane *a = let_go(&l, 1);
+
+	e = append_again(&l, 1, 2, "a");
+	lanes_have_read_again(&l, a, 1, 2);
+	assert_ptr_equal(l.trouble, a);
+	assert_int_equal(lanes_position_of_open(&l), 2);
+	lanes_done(&l, e);
+	assert_null(l.trouble);
 	lanes_release(&l);
 }
 
@@ -743,6 +814,7 @@ int main(void)
 		cmocka_unit_test(after_a_failure_the_route_goes_on_in_order_and_others_do_not_notice),
 		cmocka_unit_test(waits_grow_to_a_cap_and_start_again_when_the_bus_returns),
 		cmocka_unit_test(routes_that_went_away_are_forgotten),
+		cmocka_unit_test(routes_with_events_under_way_or_in_trouble_are_not_forgotten),
 		cmocka_unit_test(without_memory_nothing_is_added),
 		cmocka_unit_test(what_waits_is_passed_by_and_read_again),
 		cmocka_unit_test(lanes_at_the_same_place_read_again_together),
@@ -751,6 +823,7 @@ int main(void)
 		cmocka_unit_test(the_position_goes_past_a_few_lanes_in_trouble_and_not_past_many),
 		cmocka_unit_test(a_route_that_is_held_twice_begins_where_it_is_older),
 		cmocka_unit_test(the_position_does_not_go_back_for_a_lane_that_is_well_again),
+		cmocka_unit_test(a_lane_is_well_when_the_last_it_sent_again_is_back),
 		cmocka_unit_test(lanes_that_passed_by_events_take_turns),
 		cmocka_unit_test_teardown(each_event_is_taken_once_and_in_order_per_route_whatever_happens,
 					  name_the_seed),
