@@ -74,7 +74,6 @@ void replica_free(struct replica *r)
 	while ((e = map_next(&r->slots, &at)))
 		slot_free(e->value);
 	map_release(&r->slots);
-	map_release(&r->durable);
 	heap_release(&r->retries);
 	mem_free(r);
 }

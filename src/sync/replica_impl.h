@@ -28,9 +28,8 @@ struct job {
 	struct replica_plan plan;
 	size_t step;
 	unsigned tries;
-	bool stale;      /* is planned again: when the backend reports what somebody else did, or soon */
-	bool keeping;    /* its row is on its way */
-	uint64_t number; /* in replica.durable */
+	bool stale;   /* is planned again: when the backend reports what somebody else did, or soon */
+	bool keeping; /* its row is on its way */
 	char expect_uid[OBJECT_NAME_MAX + 1];
 	char expect_version[OBJECT_NAME_MAX + 1];
 	struct backend_write write;
@@ -70,10 +69,8 @@ struct replica {
 	struct replica_options o;
 	struct journal_listener listener;
 	struct map slots;
-	struct map durable; /* jobs whose row is on its way, by their number */
 	struct heap retries;
 	uint64_t seed;
-	uint64_t next_number;
 	uint64_t now_ms;
 	bool complete;
 	bool stopping;

@@ -135,19 +135,12 @@ static bool changes_record(const struct job *j)
 	       (j->work && j->work->event.type == DELIVERY_COMMAND);
 }
 
-/* Be told when the row is durable. */
+/* Be told when the row is durable; until then it does not end. */
 static enum err await_row(struct job *j)
 {
 	struct replica *r = j->slot->replica;
-	struct str tag = { (const char *)&j->number, sizeof(j->number) };
-	enum err err;
+	enum err err = journal_tell(r->o.journal, &r->listener, (struct str){ (const char *)&j, sizeof(j) });
 
-	j->number = ++r->next_number;
-	if (map_put(&r->durable, tag, j) != E_OK)
-		return E_NOMEM;
-	err = journal_tell(r->o.journal, &r->listener, tag);
-	if (err != E_OK)
-		(void)map_remove(&r->durable, tag);
 	j->keeping = err == E_OK;
 	return err;
 }
@@ -184,11 +177,11 @@ static void job_written(struct job *j)
 
 void replica_on_durable(struct journal_listener *l, struct str tag)
 {
-	struct replica *r = CONTAINER_OF(l, struct replica, listener);
-	struct job *j = map_remove(&r->durable, tag);
+	struct job *j;
 
-	if (j)
-		finish(j, DELIVERY_APPLIED, false, j->plan.note ? j->plan.note : "");
+	(void)l;
+	memcpy(&j, tag.p, sizeof(j));
+	finish(j, DELIVERY_APPLIED, false, j->plan.note ? j->plan.note : "");
 }
 
 /* ---- the steps -------------------------------------------------------------------------------------------------- */

@@ -149,10 +149,10 @@ enum err replica_load(struct replica *r, const struct ledger_row *row)
 		return E_NOMEM;
 	replica_weigh(s);
 	s->record.asked = row->operation.n > 0 || str_contains(row->bytes, STR(MARK_REFRESH));
-	err = remember(r, s, s->applied.state);
-	if (err != E_NOMEM)
-		err = remember(r, s, s->applied.status);
-	if (err != E_NOMEM)
-		err = remember(r, s, s->applied.commands);
-	return err == E_NOMEM ? err : E_OK;
+	const char *const applied[] = { s->applied.state, s->applied.status, s->applied.commands };
+
+	for (size_t i = 0; i < ARRAY_LEN(applied); i++)
+		if (remember(r, s, applied[i]) == E_NOMEM)
+			return E_NOMEM;
+	return E_OK;
 }

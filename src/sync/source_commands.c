@@ -46,25 +46,21 @@ static enum err write_message(struct source *s, const struct copy *c, enum wire_
 
 static enum err command_new(struct source *s, struct copy *c, enum wire_type type, struct command **ret_command)
 {
-	struct buf id = { .max = DELIVERY_TEXT_MAX };
-	struct command *command = NULL;
+	CLEANUP(buf_release) struct buf id = { .max = DELIVERY_TEXT_MAX };
+	CLEANUP(mem_freep) struct command *command = NULL;
 	enum err err;
 
 	wire_event_id(type, str_of(c->entry->name), str_of(c->uid), str_of(c->entry->truth->version), &id);
-	err = id.err;
-	if (err == E_OK && !(command = mem_alloc(sizeof(*command) + id.n + 1)))
-		err = E_NOMEM;
-	if (err == E_OK) {
-		memcpy(command->event_id, id.p, id.n);
-		err = write_message(s, c, type, buf_view(&id), &command->message);
-	}
-	buf_release(&id);
-	if (err != E_OK) {
-		mem_free(command);
-		return err;
-	}
-	*ret_command = command;
-	return E_OK;
+	if (id.err != E_OK)
+		return id.err;
+	command = mem_alloc(sizeof(*command) + id.n + 1);
+	if (!command)
+		return E_NOMEM;
+	memcpy(command->event_id, id.p, id.n);
+	err = write_message(s, c, type, buf_view(&id), &command->message);
+	if (err == E_OK)
+		*ret_command = TAKE(command);
+	return err;
 }
 
 /* Its row, and that it was made for this operation, in one transaction; then it may go. */

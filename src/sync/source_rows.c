@@ -132,12 +132,10 @@ enum err source_load_command(struct source *s, const struct ledger_row *row)
 	struct entry *e;
 	struct copy *c;
 	uint64_t number;
-	enum err err = row_entry(s, row, &e);
+	enum err err = E_MALFORMED;
 
-	if (err == E_OK && !str_to_u64(row->operation, UINT64_MAX, &number)) {
-		source_settle(s, e);
-		err = E_MALFORMED;
-	}
+	if (str_to_u64(row->operation, UINT64_MAX, &number))
+		err = row_entry(s, row, &e);
 	if (err != E_OK)
 		return err;
 	(void)snprintf(uid, sizeof(uid), "%.*s", STR_ARG(row->uid));

@@ -808,6 +808,36 @@ static void every_allocation_may_fail(void **state)
 	assert_true(n > 100);
 }
 
+/* What was applied would be applied once more. */
+static void a_row_is_loaded_whole_or_there_was_no_memory(void **state)
+{
+	static const struct ledger_row row = { .kind = STR("Application"),
+					       .namespace = STR("site"),
+					       .name = STR("web"),
+					       .version = STR("spec\tweb_u1\tweb_u1_2\n"),
+					       .status = STR("status\tweb_u2\tweb_u2_3\n"),
+					       .operation = STR("command\tweb_u3\tweb_u3_2.set-operation\n") };
+	struct inbox_stats stats;
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct scene sc;
+		enum err err;
+
+		begin(&sc);
+		mem_fail_at(++n);
+		err = replica_load(sc.replica, &row);
+		count = mem_count();
+		mem_fail_at(0);
+		assert_int_equal(err, n <= count ? E_NOMEM : E_OK);
+		inbox_stats(peer_inbox(sc.peer), &stats);
+		assert_true(stats.remembered == 3 || err == E_NOMEM);
+		end(&sc);
+	} while (n <= count); /* the last pass had no fault */
+	assert_true(n > 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -837,6 +867,7 @@ int main(void)
 		cmocka_unit_test(what_concerns_one_object_is_done_in_order_and_holds_up_no_other),
 		cmocka_unit_test(who_stops_finishes_what_is_under_way_and_begins_nothing),
 		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(a_row_is_loaded_whole_or_there_was_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1338,6 +1338,31 @@ static void every_allocation_may_fail(void **state)
 	assert_true(n > 100);
 }
 
+static void an_operation_that_had_no_memory_goes_later(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct stage st;
+
+		begin_with_copy(&st);
+		stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+		mem_fail_at(++n);
+		stage_run(&st, 0);
+		count = mem_count();
+		mem_fail_at(0);
+		stage_run(&st, 1100);
+		stage_expect_among(&st, "set-operation web_u1_2.set-operation, operation 7\n");
+		stage_answer(&st, "web_u1", "2.set-operation", true);
+		stage_run(&st, 3000);
+		buf_clear(&st.said);
+		stage_expect(&st, "");
+		stage_end(&st);
+	} while (n <= count);
+	assert_true(n > 10);
+}
+
 /* A copy that could not be kept in mind when it was made is kept a second later; what comes until then waits. */
 static void an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either(void **state)
 {
@@ -1605,6 +1630,7 @@ int main(void)
 		cmocka_unit_test(who_answers_no_question_is_asked_about_everything_no_more),
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(an_operation_that_had_no_memory_goes_later),
 		cmocka_unit_test(an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either),
 		cmocka_unit_test(what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent),
 		cmocka_unit_test(an_operation_waits_for_a_copy_however_long_that_is_not_known),

@@ -598,6 +598,26 @@ static void a_row_without_memory_leaves_nothing_behind(void **state)
 	assert_true(n > 3);
 }
 
+static void a_command_without_a_number_is_none(void **state)
+{
+	struct ledger_row row = { .kind = STR("Application"),
+				  .namespace = STR("ns"),
+				  .name = STR("one"),
+				  .uid = STR("u1"),
+				  .version = STR("one_u1_1.set-operation"),
+				  .operation = STR("first") };
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	assert_int_equal(source_load_command(sc.source, &row), E_MALFORMED);
+	row.operation = (struct str)STR("1");
+	assert_int_equal(source_load_command(sc.source, &row), E_OK); /* whose object is gone */
+	row.kind = (struct str)STR("Secret");
+	assert_int_equal(source_load_command(sc.source, &row), E_MALFORMED);
+	end(&sc);
+}
+
 static struct source_stats stats_of(const struct scene *sc)
 {
 	struct source_stats stats;
@@ -738,6 +758,7 @@ int main(void)
 		cmocka_unit_test(a_copy_that_the_peer_alone_knows_of_takes_its_room),
 		cmocka_unit_test(a_row_that_makes_no_sense_holds_its_object_back_for_nothing),
 		cmocka_unit_test(a_row_without_memory_leaves_nothing_behind),
+		cmocka_unit_test(a_command_without_a_number_is_none),
 		cmocka_unit_test(a_delete_that_is_said_again_after_a_restart_has_the_id_that_it_had),
 		cmocka_unit_test(what_is_behind_is_counted_as_it_changes),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
