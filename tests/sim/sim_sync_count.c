@@ -128,7 +128,7 @@ static const char *count_replica(const struct session *s, struct sums *sums)
 	HOLDS(t.busy == r->stats.busy);
 	HOLDS(t.records == r->stats.records);
 	HOLDS(t.retries == r->retries.n);
-	HOLDS(t.keeping == r->durable.n);
+	HOLDS(t.keeping == r->listener.pending);
 	return NULL;
 }
 
