@@ -128,7 +128,7 @@ static void waits_grow_to_a_cap_and_start_again_when_the_bus_returns(void **stat
 	lanes_failed(&l, e, now, 29999);
 	lanes_retry_all(&l, now);
 	assert_int_equal(resend(&l, now, &e), 1);
-	lanes_failed(&l, e, now, 99);
+	lanes_failed(&l, e, now, 199); /* the first step: the second would make it 200 */
 	assert_int_equal(lanes_next_ms(&l), now + 100);
 	now += 100;
 	assert_int_equal(resend(&l, now, &e), 1);
@@ -137,7 +137,7 @@ static void waits_grow_to_a_cap_and_start_again_when_the_bus_returns(void **stat
 	now += 200;
 	assert_int_equal(resend(&l, now, &e), 1);
 	lanes_done(&l, e); /* nor does the next trouble know of this one */
-	lanes_failed(&l, append(&l, 2, "a"), now, 99);
+	lanes_failed(&l, append(&l, 2, "a"), now, 199);
 	assert_int_equal(lanes_next_ms(&l), now + 100);
 	lanes_release(&l);
 }
