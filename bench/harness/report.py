@@ -9,6 +9,7 @@ BACKLOG_LOSS = 0.10
 # What issue 3 asks: confirmed events a second over one stream; many agents.
 STREAM_RATE = {"memory": 50000, "directory": 3000}
 LAG_P99_MS, AGENT_KB, IDLE_CPU = 100, 64, 0.01
+OUTBOX_MORE = 1.5  # what an event costs beside a million that wait, and beside a thousand
 
 
 def verdict(good):
@@ -40,6 +41,19 @@ def judge(result):
         ratio = row["rate"] / levels[0]["rate"]
         rows.append((f"{row['level']:,} waiting: of the rate with none", f"{ratio:.0%}", f"{1 - BACKLOG_LOSS:.0%}",
                      ratio >= 1 - BACKLOG_LOSS))
+    rows += judge_outbox(result.get("programs") or {})
+    return rows
+
+
+def judge_outbox(programs):
+    if "bench_outbox" not in programs:
+        return []
+    rows = []
+    for work, ns in programs["bench_outbox"]["json"]["ns"].items():
+        for waiting in ("100000", "1000000"):
+            more = ns[waiting] / ns["1000"]
+            rows.append((f"outbox, {int(waiting):,} waiting, {work}: times the cost with 1,000", f"{more:.2f}", f"{OUTBOX_MORE}",
+                         more <= OUTBOX_MORE))
     return rows
 
 
