@@ -117,13 +117,13 @@ static size_t loop_count(const struct gateway_config *config, char *ret_by, size
 }
 
 /* Every connection is a descriptor: take what the hard limit gives. */
-static void raise_descriptor_limit(const struct gateway_config *config)
+static void raise_descriptor_limit(struct process *p)
 {
-	uint64_t open_files = descriptors_raise();
+	uint64_t conns = descriptors_for(p->gateway.open_files = descriptors_raise(), p->config->limits.conns_max);
 
-	if (open_files < config->limits.conns_max + 64)
-		log_warn("gateway", "the limit of open files is below limits.connections",
-			 LOG_U("open_files", open_files), LOG_U("connections", config->limits.conns_max));
+	if (conns < p->config->limits.conns_max)
+		log_warn("gateway", "the limit of open files allows fewer connections than limits.connections",
+			 LOG_U("open_files", p->gateway.open_files), LOG_U("connections", conns));
 }
 
 static enum err start_workers(struct process *p, size_t count, struct why *why)
@@ -146,7 +146,7 @@ static enum err start(struct process *p, struct why *why)
 	char loops_by[64];
 	size_t loops = loop_count(p->config, loops_by, sizeof(loops_by));
 
-	raise_descriptor_limit(p->config);
+	raise_descriptor_limit(p);
 	if (loop_init(&p->loop, why) != E_OK)
 		return why->err;
 	watch_signal(p, 0, SIGHUP); /* it waits for the loop: what changes while a large store is opened is read then */

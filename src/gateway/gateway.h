@@ -34,6 +34,7 @@ struct gateway {
 	struct forwarder *forwarder;      /* NULL: nothing to forward */
 	_Atomic uint64_t body_max;        /* budget of metrics.body_memory */
 	struct http_quota connections;    /* of all workers and ports */
+	uint64_t open_files;              /* how many descriptors this process may have */
 	struct work_pool *errands;        /* what has to be asked of the world before a request can be answered */
 	struct certificates certificates; /* that providers sign with */
 	struct worker *workers;

@@ -219,6 +219,15 @@ def test_without_descriptors_the_gateway_waits_for_better_times(served):
     assert g.process.running()
 
 
+def test_a_crowd_leaves_descriptors_for_the_probes(served):
+    g = served("", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300)))
+    held = [Peer(g.port) for _ in range(300)]
+    wait_until(lambda: any(select.select([p.socket for p in held], [], [], 0)[0]), "some are closed")
+    assert requests.get(g.admin + "/readyz", timeout=90).status_code == 200
+    for p in held:
+        p.close()
+
+
 # ---- memory -------------------------------------------------------------------------------------------------------------
 
 
