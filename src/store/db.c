@@ -64,6 +64,8 @@ static enum err why_system(struct db *db, struct why *why, const char *what, enu
 		err = E_FULL;
 	if (err == E_NOT_FOUND && (number == EACCES || number == EPERM))
 		err = E_FORBIDDEN;
+	else if (err == E_NOT_FOUND && (number == EMFILE || number == ENFILE))
+		err = E_IO;
 	if (contradicts(sqlite3_errcode(db->handle) & 0xff))
 		return why_set(why, err, "%s: what is stored contradicts itself: %s", what, sqlite3_errmsg(db->handle));
 	if (number && (err == E_IO || err == E_NOT_FOUND || err == E_FULL || err == E_FORBIDDEN))

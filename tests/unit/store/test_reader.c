@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include <sqlite3.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -396,6 +398,25 @@ static void without_a_store_there_is_nothing_to_read(void **state)
 	assert_int_equal(store_reader_open("/nonexistent", &f->why, &r), E_NOT_FOUND);
 }
 
+static void without_descriptors_a_store_is_not_said_to_be_missing(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *r;
+	struct rlimit before, none;
+	int next;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	fixture_close(f);
+	next = dup(STDERR_FILENO);
+	assert_int_equal(close(next), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(store_reader_open(f->dir, &f->why, &r), E_IO);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_non_null(strstr(f->why.text, "Too many open files"));
+}
+
 static void a_reader_survives_the_writers_end_and_start(void **state)
 {
 	struct fixture *f = *state;
@@ -486,6 +507,7 @@ int main(void)
 		T(a_row_out_of_its_place_is_damage),
 		T(what_stands_in_front_of_a_damaged_page_is_read_and_its_end_is_said),
 		T(without_a_store_there_is_nothing_to_read),
+		T(without_descriptors_a_store_is_not_said_to_be_missing),
 		T(a_reader_survives_the_writers_end_and_start),
 		T(producers_and_readers_do_not_disturb_each_other),
 	};
