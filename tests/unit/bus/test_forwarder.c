@@ -839,26 +839,34 @@ static void a_dead_letter_that_cannot_be_stored_is_not_given_up(void **state)
 	fixture_free(f);
 }
 
-static void what_is_in_flight_is_bounded_in_bytes_too(void **state)
+/* Of three events. */
+static void expect_in_flight(uint32_t window, size_t window_bytes, size_t want)
 {
 	struct fixture *f = open_store();
 	struct forwarder *forwarder;
 	int64_t oldest = 0;
 
-	(void)state;
 	script_init(&script, take);
 	script.holds = true;
 	for (int i = 0; i < 3; i++)
 		put(f, "a", "id", "");
-	forwarder = start_within(f, &script.bus, 8, /* window_bytes= */ 1);
+	forwarder = start_within(f, &script.bus, window, window_bytes);
 	while (!oldest) /* the first turn is over */
 		assert_int_equal(forwarder_waiting(forwarder, &oldest), 3);
-	assert_int_equal(atomic_load(&script.held_n), 1); /* one goes always */
+	assert_int_equal(atomic_load(&script.held_n), want);
 	while (forwarder_waiting(forwarder, &oldest))
 		script_let_go(&script);
 	forwarder_stop(forwarder, 0);
 	assert_int_equal(script.taken_count, 3);
 	fixture_free(f);
+}
+
+static void what_is_in_flight_is_bounded_in_number_and_bytes(void **state)
+{
+	(void)state;
+	expect_in_flight(8, /* window_bytes= */ 1 << 20, 3);
+	expect_in_flight(2, /* window_bytes= */ 1 << 20, 2);
+	expect_in_flight(8, /* window_bytes= */ 1, 1); /* one goes always */
 }
 
 static void *let_go_late(void *arg)
@@ -1210,7 +1218,7 @@ int main(void)
 			name_the_moody_seed),
 		cmocka_unit_test(what_can_never_be_taken_is_set_aside_with_its_reason),
 		cmocka_unit_test_teardown(a_dead_letter_that_cannot_be_stored_is_not_given_up, lift_limit),
-		cmocka_unit_test(what_is_in_flight_is_bounded_in_bytes_too),
+		cmocka_unit_test(what_is_in_flight_is_bounded_in_number_and_bytes),
 		cmocka_unit_test(the_end_waits_for_what_is_in_flight),
 		cmocka_unit_test(stopping_waits_for_what_waits_but_not_for_ever),
 		cmocka_unit_test(the_embedded_bus_takes_no_publish),
