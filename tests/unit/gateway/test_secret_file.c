@@ -87,6 +87,9 @@ static void an_empty_missing_or_huge_secret_lets_nobody_in(void **state)
 	assert_int_equal(truncate(path, 65537), 0);
 	assert_int_equal(secret_file_check(&s, STR("back"), 8000), E_IO);
 	secret_file_release(&s);
+	secret_file_init(&s, "/proc/self/mem"); /* can be opened, but not read at its beginning */
+	assert_int_equal(secret_file_check(&s, STR(""), 1), E_IO);
+	secret_file_release(&s);
 }
 
 /* As the kubelet does: another file in its place. */
