@@ -28,7 +28,7 @@ def keys(**data):
 @pytest.fixture
 def sites(net):
     """A principal, its own objects, the managed agent's, and at the end what the autonomous one has got: nothing."""
-    principal = net.principal()
+    principal = net.principal("--guard-share", "100")
     managed = net.agent(SITE, principal)
     autonomous = net.agent(OTHER, principal, mode="autonomous")
     for agent in (managed, autonomous):

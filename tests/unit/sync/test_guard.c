@@ -12,7 +12,9 @@ static const struct row {
 } rows[] = {
 	{ 0, 0, 0, false, "" },
 	{ 100, 0, 0, false, "" },
-	{ 9, 9, 0, false, "" }, /* fewer than ten */
+	{ 1, 1, 0, true,
+	  "site: a resync would delete 1 of 1 copies (100 %, more than 50 %): held until an operator releases them" },
+	{ 2, 1, 0, false, "" },
 	{ 10, 10, 0, true,
 	  "site: a resync would delete 10 of 10 copies (100 %, more than 50 %): held until an operator releases them" },
 	{ 100, 50, 0, false, "" }, /* not more than half */
