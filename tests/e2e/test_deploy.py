@@ -61,6 +61,7 @@ def test_the_manifest_of_the_config_map_is_good_and_has_the_ports_and_paths_of_t
     assert spec["holdfast"]["dataDir"] == mounts["data"]
     assert {"name": "HOLDFAST_DATA_DIR", "value": mounts["data"]} in container["env"], "kubectl exec finds the store"
     assert container["args"][:3] == ["gateway", "-f", f"{mounts['config']}/config.yaml"]
+    assert container["image"] == "holdfast:" + re.search("version: '(.*)'", (ROOT / "meson.build").read_text())[1]
 
 
 def test_the_probes_ask_for_what_is_served_and_give_a_start_time(pod, gateway):
