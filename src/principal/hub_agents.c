@@ -144,11 +144,11 @@ void hub_end_retired(struct hub *h)
 }
 
 /* Rows of two times in one mode have the same names. */
-static bool has_not_ended(struct hub *h, struct str name, enum agent_mode mode)
+static bool has_not_ended(struct hub *h, struct str name)
 {
 	hub_end_retired(h);
 	for (const struct link *l = h->stopped.next; l != &h->stopped; l = l->next)
-		if (AGENT_OF(l, in_ready)->mode == mode && str_is(name, AGENT_OF(l, in_ready)->name.text))
+		if (str_is(name, AGENT_OF(l, in_ready)->name.text))
 			return true;
 	return false;
 }
@@ -175,13 +175,11 @@ struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode
 
 	if (a && (a->mode == mode || mode == AGENT_MODE_NONE))
 		return a;
-	if (mode == AGENT_MODE_NONE)
-		mode = AGENT_MANAGED;
-	if (has_not_ended(h, name, mode))
+	if (has_not_ended(h, name))
 		return NULL;
 	if (a)
 		retire(a);
-	a = agent_new(h, name, mode);
+	a = agent_new(h, name, mode == AGENT_MODE_NONE ? AGENT_MANAGED : mode);
 	if (!a)
 		return NULL;
 	keep_mode(a);

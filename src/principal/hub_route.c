@@ -119,7 +119,7 @@ static enum err agent_of(struct hub *h, const struct known_object *k, struct hub
 	struct str name = { k->bucket->name, k->bucket->name_n };
 
 	*ret_agent = hub_find(h, name);
-	if (*ret_agent || h->stopping || !is_owned(k))
+	if (h->stopping || !is_owned(k))
 		return E_OK;
 	*ret_agent = hub_agent(h, name, AGENT_MODE_NONE);
 	return *ret_agent ? E_OK : E_NOMEM;
@@ -207,14 +207,14 @@ enum err hub_project_goes(void *hub, const char *project, const char *agent)
 	char text[OBJECT_KEY_MAX];
 	struct known_object *k = map_get(&h->objects,
 					 object_key(OBJECT_APPPROJECT, h->o.mapping.namespace, project, text));
-	json_object *tree = k ? object_tree(k->object) : NULL;
-	enum mapping_reason reason = MAPPING_NO_PROJECT;
-	enum err err = E_NOMEM;
+	enum mapping_reason reason;
+	json_object *tree;
+	enum err err;
 
-	if (tree)
-		err = project_reaches(tree, agent, h->o.mapping.by_destination, &reason);
-	else if (!k && missed_due(&h->missed) == UINT64_MAX) /* else it may be among those */
-		err = E_OK;
+	if (!k) /* it may be among those that had no memory */
+		return missed_due(&h->missed) == UINT64_MAX ? E_NOT_FOUND : E_NOMEM;
+	tree = object_tree(k->object);
+	err = tree ? project_reaches(tree, agent, h->o.mapping.by_destination, &reason) : E_NOMEM;
 	json_object_put(tree);
 	return err != E_OK ? err : reason == MAPPING_OK ? E_OK : E_NOT_FOUND;
 }

@@ -486,6 +486,46 @@ static void an_application_of_nobody_is_counted_with_its_reason(void **state)
 	end(&sc);
 }
 
+/* A copy of an agent that is not known, and what is excluded. */
+static void what_is_nobodys_makes_no_agent(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	put(&sc, "{'metadata':{'name':'web','namespace':'a8','uid':'u8','annotations':{'argocd.argoproj.io/source-uid':"
+		 "'l8'}},'spec':{}}");
+	put(&sc,
+	    "{'metadata':{'name':'web','namespace':'a9','uid':'u9','labels':{'argocd-agent.argoproj-labs.io/ignore-"
+	    "sync':'true'}},'spec':{}}");
+	expect(&sc, "");
+	assert_null(hub_find(sc.hub, str_of("a8")));
+	assert_null(hub_find(sc.hub, str_of("a9")));
+	end(&sc);
+}
+
+static void an_agent_that_there_was_no_memory_to_make_is_made_later(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct scene sc;
+
+		begin(&sc);
+		run(&sc, 5);
+		put(&sc, APP("a1", "u1", "r1"));
+		mem_fail_at(++n);
+		run(&sc, 0);
+		count = mem_count();
+		mem_fail_at(0);
+		run(&sc, 1100);
+		assert_non_null(hub_find(sc.hub, str_of("a1")));
+		end(&sc);
+	} while (n <= count);
+	assert_true(n > 10);
+}
+
 static void changes_are_told_of_what_happens_and_not_of_what_was_there(void **state)
 {
 	struct scene sc;
@@ -697,6 +737,7 @@ static void what_was_asked_of_an_agent_ends_with_its_mode(void **state)
 	assert_int_equal(ground_row_count(&sc.g, LEDGER_COMMAND), 1);
 	connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
 	run(&sc, 5);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_COMMAND), 0);
 	put(&sc, APP("a1", "u1", "r2"));
 	connect_agent(&sc, "a1", AGENT_MANAGED);
 	run(&sc, 5);
@@ -708,6 +749,31 @@ static void what_was_asked_of_an_agent_ends_with_its_mode(void **state)
 	expect(&sc, "a1: create web_u1_2\n");
 	answer(&sc, hub_find(sc.hub, str_of("a1")), "web_u1", "web_u1_2");
 	expect(&sc, "");
+	end(&sc);
+}
+
+/* A record of that time would put back what its people have changed since. */
+static void what_an_autonomous_agent_had_here_ends_with_its_mode(void **state)
+{
+	struct hub_agent *a;
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	run(&sc, 5);
+	a = connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
+	hear(&sc, a,
+	     &(struct wire_event){ .type = WIRE_CREATE,
+				   .target = WIRE_TO_APPLICATION,
+				   .resource_id = STR("web_l1"),
+				   .event_id = STR("web_l1_1"),
+				   .data = STR("{\"metadata\":{\"name\":\"web\",\"namespace\":\"site\",\"uid\":"
+					       "\"l1\"},\"spec\":{}}") });
+	expect(&sc, "a1: applied web_l1_1\n");
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_REPLICA), 1);
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	run(&sc, 5);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_REPLICA), 0);
 	end(&sc);
 }
 
@@ -728,6 +794,7 @@ static void an_agent_that_comes_back_in_a_mode_waits_until_its_former_time_in_it
 	run(&sc, 5);
 	assert_null(hub_agent(sc.hub, str_of("a1"), AGENT_MANAGED));
 	assert_int_equal(hub_find(sc.hub, str_of("a1"))->mode, AGENT_AUTONOMOUS);
+	assert_non_null(hub_agent(sc.hub, str_of("a2"), AGENT_MANAGED)); /* which has nothing to do with it */
 	sc.g.disk_held = false;
 	run(&sc, 5);
 	connect_agent(&sc, "a1", AGENT_MANAGED);
@@ -1188,6 +1255,8 @@ int main(void)
 		cmocka_unit_test(a_project_that_becomes_a_copy_is_deleted_where_it_was),
 		cmocka_unit_test(an_application_that_moves_is_deleted_at_the_one_and_created_at_the_other),
 		cmocka_unit_test(an_application_of_nobody_is_counted_with_its_reason),
+		cmocka_unit_test(what_is_nobodys_makes_no_agent),
+		cmocka_unit_test(an_agent_that_there_was_no_memory_to_make_is_made_later),
 		cmocka_unit_test(changes_are_told_of_what_happens_and_not_of_what_was_there),
 		cmocka_unit_test(what_was_deleted_while_it_was_down_goes_to_an_agent_of_which_only_rows_are_left),
 		cmocka_unit_test(an_empty_source_wipes_nobody_until_somebody_says_so),
@@ -1196,6 +1265,7 @@ int main(void)
 		cmocka_unit_test(what_is_new_at_the_start_does_not_make_up_for_what_is_gone),
 		cmocka_unit_test(what_was_asked_of_an_agent_ends_with_its_mode),
 		cmocka_unit_test(an_agent_that_comes_back_in_a_mode_waits_until_its_former_time_in_it_is_over),
+		cmocka_unit_test(what_an_autonomous_agent_had_here_ends_with_its_mode),
 		cmocka_unit_test(rows_of_an_earlier_mode_go_at_the_start),
 		cmocka_unit_test(what_an_agent_knew_in_another_mode_means_nothing),
 		cmocka_unit_test(the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked),
