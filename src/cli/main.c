@@ -176,6 +176,15 @@ static void end_at_once(int number)
 	_exit(128 + number);
 }
 
+/* A mask goes from parent to child: one that blocked SIGTERM would make a program that only SIGKILL ends. */
+static void hear_all_signals(void)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /*
  * In a container. The kernel keeps from process 1 each signal that it does not handle: until a command handles them itself
  * nothing but SIGKILL would end it. And it inherits the children of others, `kubectl exec` leaves some: nobody waits for them.
@@ -195,6 +204,7 @@ int main(int argc, char **argv)
 
 	open_standard_streams();
 	mem_configure();
+	hear_all_signals();
 	/* A reader of our output, or a peer, may go away, a file be as large as it may get: writes say so with EPIPE, EFBIG. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);

@@ -128,6 +128,12 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(gateway):
     assert len(g.events()) == 11
 
 
+def test_who_was_started_with_signals_blocked_hears_them(gateway):
+    """A mask goes from parent to child, and not every parent clears it."""
+    g = gateway().start(preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
+    assert g.process.stop(limit_s=60) == 0
+
+
 def test_at_sigterm_who_waits_to_be_accepted_is_heard(gateway):
     g = gateway(holdfast="    limits: {drainTimeout: 10m}\n").start()
     g.process.send(signal.SIGSTOP)
