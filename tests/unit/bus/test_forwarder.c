@@ -501,12 +501,15 @@ static void a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_
 	fixture_free(f);
 }
 
-static bool log_has(int log, const char *text)
+static size_t log_count(int log, const char *text)
 {
 	char all[4096] = "";
+	size_t n = 0;
 
 	assert_true(pread(log, all, sizeof(all) - 1, 0) >= 0);
-	return strstr(all, text);
+	for (const char *at = all; (at = strstr(at, text)); at++)
+		n++;
+	return n;
 }
 
 static void what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent(void **state)
@@ -531,10 +534,34 @@ static void what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_se
 	wait_until_forwarded(forwarder);
 	forwarder_stop(forwarder, 0);
 	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
-	assert_true(log_has(log, "let go while another was in use\",\"bus\":\"test\",\"from\":1,\"to\":1"));
+	assert_true(log_count(log, "let go while another was in use\",\"bus\":\"test\",\"from\":1,\"to\":1"));
 	assert_int_equal(script.taken_count, 2);
 	assert_string_equal(script.taken[0], "2");
 	assert_string_equal(script.taken[1], "4");
+	close(log);
+	fixture_free(f);
+}
+
+static void what_retention_let_go_before_a_bus_came_is_named_and_passed(void **state)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+
+	(void)state;
+	script_init(&script, take);
+	for (char id[] = "1"; id[0] <= '5'; id[0]++)
+		put(f, "a", id, "");
+	fixture_sql(f->dir, "DELETE FROM events WHERE pos IN (1, 2, 5)");
+	log_setup(log, LOG_WARN, LOG_FORMAT_JSON);
+	forwarder = start(f, &script.bus, 4);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
+	assert_int_equal(log_count(log, "let go while another was in use"), 2);
+	assert_true(log_count(log, "\"from\":1,\"to\":2"));
+	assert_true(log_count(log, "\"from\":5,\"to\":5"));
+	assert_int_equal(script.taken_count, 2);
 	close(log);
 	fixture_free(f);
 }
@@ -1211,6 +1238,7 @@ int main(void)
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end),
 		cmocka_unit_test(what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent),
+		cmocka_unit_test(what_retention_let_go_before_a_bus_came_is_named_and_passed),
 		cmocka_unit_test(what_lies_at_the_edge_of_what_is_read_at_a_time_is_not_left_out),
 		cmocka_unit_test(a_route_that_is_taken_again_and_the_others_take_turns),
 		cmocka_unit_test_teardown(
