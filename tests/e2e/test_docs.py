@@ -27,7 +27,8 @@ def localised(text, port, admin):
     text = text.replace("12000", str(port)).replace("build/release/src/cli/holdfast", HOLDFAST)
     own = ["dataDir: ./data", "deadline: 60s", f'admin: {{address: "127.0.0.1:{admin}"}}']
     text = text.replace("{dataDir: ./data}", "{" + ", ".join(own) + "}")
-    return re.sub(r"^( +)dataDir: ./data$", lambda line: "\n".join(line[1] + key for key in own), text, flags=re.M)
+    return re.sub(r"^( +)dataDir: (\./data|holdfast-data)$",
+                  lambda line: "\n".join(line[1] + key.replace("./data", line[2]) for key in own), text, flags=re.M)
 
 
 class Shell:
@@ -143,6 +144,17 @@ def check_elsewhere(file, directory):
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_passes_check_config(example, tmp_path):
     check_elsewhere(example, tmp_path)
+
+
+@pytest.mark.parametrize("name, stored", [("webhook", "webhook/example"), ("cloudevents", '{"n":1}')])
+def test_the_head_of_an_example_shows_how_to_use_it(shell, name, stored):
+    text = (ROOT / f"examples/{name}.yaml").read_text()
+    start, send, *look = re.findall(r"^#   (\S(?:.*\\\n#)*.*)$", text, re.M)
+    (shell.directory / "examples").mkdir()
+    (shell.directory / f"examples/{name}.yaml").write_text(localised(text, shell.port, shell.admin))
+    shell.serve(start)
+    assert shell.run(send.replace("\n#", "\n")).strip() == "success"
+    assert stored in shell.run("\n".join(look) or "holdfast tail --data-dir holdfast-data")
 
 
 def test_what_the_first_steps_add_to_their_manifest_and_the_filters_guide_pass_check_config(tmp_path):
