@@ -75,7 +75,7 @@ char *sim_text(const struct sim *s, const char *format, ...)
 
 /* ---- trouble ---------------------------------------------------------------------------------------------------------- */
 
-/* Its ledger goes back in time, now and then. */
+/* Its ledger goes back in time, now and then, or its objects do, or both. */
 static void restore(struct end *e)
 {
 	struct sim *s = e->sim;
@@ -84,17 +84,24 @@ static void restore(struct end *e)
 		disk_restore(e);
 	if (s->restores && sim_once_in(s, 3))
 		disk_save(e);
+	if (s->rewinds && !end_is_up(e) && sim_once_in(s, 3))
+		people_rewind(e);
+	if (s->rewinds && sim_once_in(s, 3))
+		people_save(e);
 }
 
 static void swap_disks(struct agent *a, struct agent *b)
 {
 	struct memory_store *store = a->end.store;
 	struct disk disk = a->end.disk;
+	struct object_list saved = a->end.saved;
 
 	a->end.store = b->end.store;
 	a->end.disk = b->end.disk;
+	a->end.saved = b->end.saved;
 	b->end.store = store;
 	b->end.disk = disk;
+	b->end.saved = saved;
 	sim_trace(a->end.sim, "%-9s has the disks of %s, and the reverse", a->name, b->name);
 }
 
@@ -135,6 +142,7 @@ static void disaster(struct sim *s)
 static void trouble(struct sim *s)
 {
 	struct agent *a = &s->agents[sim_below(s, SIM_AGENTS)];
+	struct end *e = sim_once_in(s, 2) ? &s->principal : &a->end;
 	uint64_t what = sim_below(s, 3000);
 
 	if (what < 12) {
@@ -148,14 +156,17 @@ static void trouble(struct sim *s)
 		restore(&s->principal);
 		if (!end_is_up(&s->principal) && sim_once_in(s, 4))
 			people_bad_restore(s);
+		if (!end_is_up(&s->principal) && s->picky)
+			people_pick(s);
 	} else if (what < 30) {
-		struct end *e = sim_once_in(s, 2) ? &s->principal : &a->end;
-
 		e->disk.slow_ms = 1 + sim_below(s, sim_once_in(s, 3) ? 300 : 8);
 	} else if (what < 32 && s->restores && !s->calm) {
 		disaster(s);
 	} else if (what < 34) {
-		s->wall_ms += (int64_t)sim_below(s, 2 * HOUR_MS) - HOUR_MS;
+		e->wall_ms += (int64_t)sim_below(s, 2 * HOUR_MS) - HOUR_MS;
+	} else if (what < 36) {
+		e->disk.full_until_ms = s->now + sim_below(s, 30000);
+		sim_trace(s, "%-9s has no room until %llu", end_name(e), (unsigned long long)e->disk.full_until_ms);
 	}
 }
 
@@ -245,6 +256,8 @@ static void heal(struct sim *s)
 	s->healed = true;
 	if (s->tight || s->narrow)
 		give_room(s);
+	for (int i = 0; i < SIM_AGENTS; i++)
+		stream_want(&s->agents[i]);
 	people_good_restore(s);
 	settle(s);
 	if (!s->calm)
@@ -253,7 +266,7 @@ static void heal(struct sim *s)
 		people_exclude_or_include(s);
 		settle(s);
 	}
-	if (s->moody) {
+	if (s->moody || s->lonely) {
 		run_until(s, s->now + 3 * SIM_RESYNC_MS);
 		settle(s);
 	}
@@ -279,7 +292,12 @@ static void begin(struct sim *s)
 	s->narrow = s->seed % 7 == 6;
 	s->mixed = s->seed % 9 == 3;
 	s->moody = s->seed % 11 == 0;
-	if (patterns_new((struct str)STR("*"), &why, &s->everywhere) != E_OK)
+	s->late = s->seed % 6 == 4;
+	s->rewinds = s->seed % 6 == 5;
+	s->lonely = s->seed % 10 == 9;
+	s->picky = s->seed % 10 == 6;
+	if (patterns_new((struct str)STR("*"), &why, &s->everywhere) != E_OK ||
+	    selector_new((struct str)STR("team"), &why, &s->selector) != E_OK)
 		sim_broken(s, "no memory");
 	s->principal = (struct end){ .sim = s, .store = memory_store_new(1), .disk.slow_ms = 4 };
 	for (unsigned i = 0; i < SIM_AGENTS; i++) {
@@ -315,6 +333,7 @@ static void end(struct sim *s)
 	watch_release(s);
 	story_free_all(s);
 	patterns_free(s->everywhere);
+	selector_free(s->selector);
 }
 
 struct tally {

@@ -9,6 +9,7 @@
  *               sim_sync_clock.c    what happens later; randomness
  *               sim_sync_disk.c     ledgers: rows that are durable, batches that fail, crashes
  *               sim_sync_end.c      processes: start, turn, crash
+ *               sim_sync_late.c     what a watch says late, and not in order
  *               sim_sync_stream.c   streams: delay, cuts, repetitions, lies
  *               sim_sync_people.c   people and controllers
  *               sim_sync_watch.c    promises that hold after every step
@@ -22,6 +23,7 @@
 #include "agent/site.h"
 #include "backend/memory.h"
 #include "base/heap.h"
+#include "delivery/list.h"
 #include "principal/hub.h"
 
 #define SIM_AGENTS          4
@@ -47,8 +49,9 @@ struct disk_row {
 struct disk {
 	struct map rows; /* by table and key columns */
 	uint64_t slow_ms;
-	unsigned failures; /* batches that will fail */
-	struct map backup; /* rows as they were at some time */
+	unsigned failures;      /* batches that will fail */
+	struct map backup;      /* rows as they were at some time */
+	uint64_t full_until_ms; /* with the objects' */
 };
 
 #define SIM_UNDOS 16
@@ -59,11 +62,19 @@ struct undo {
 	char version[24]; /* of what it became */
 };
 
+#define SIM_OBJECTS 128 /* at one end, at most */
+
+struct object_list {
+	struct object *all[SIM_OBJECTS];
+	size_t n;
+};
+
 /* One process: the principal (agent NULL), or an agent. */
 struct end {
 	struct sim *sim;
 	struct agent *agent;
 	struct memory_store *store; /* outlives the process, as the disk does */
+	struct object_list saved;   /* of the store, as it was at some time */
 	struct disk disk;
 	struct backend watched;         /* the backend that the process sees */
 	struct backend *memory;         /* behind it; NULL: the process is down */
@@ -75,6 +86,9 @@ struct end {
 	size_t edits;
 	uint64_t life;    /* counts processes */
 	uint64_t turn_at; /* UINT64_MAX: no turn is planned */
+	int64_t wall_ms;  /* what its wall clock is ahead of the run's */
+	struct link late; /* what its watch has still to say */
+	struct map by_hand;
 };
 
 /* What the simulation knows about an agent. */
@@ -118,15 +132,20 @@ struct sim {
 	bool healed; /* no more faults, no more changes */
 	bool silent; /* nothing more to say */
 	bool by_destination;
-	bool calm;       /* nobody crashes in this run */
-	bool restores;   /* in this run ledgers go back in time */
-	bool tight;      /* there is too little room for what peers have, until all heals */
-	bool lazy;       /* controllers say nothing of a new application before they are asked for something */
-	bool poor;       /* until all heals an allocation of a process fails now and then */
-	bool mixed;      /* peers come in the other dialect now and then: another program has taken their place */
-	bool moody;      /* agents come back in the other mode, or with the disks of another agent */
-	bool narrow;     /* until all heals no message may have more than SIM_MESSAGE_MAX; some objects do not fit */
-	int64_t wall_ms; /* what the wall clocks are ahead of it */
+	bool calm;     /* nobody crashes in this run */
+	bool restores; /* in this run ledgers go back in time */
+	bool tight;    /* there is too little room for what peers have, until all heals */
+	bool lazy;     /* controllers say nothing of a new application before they are asked for something */
+	bool poor;     /* until all heals an allocation of a process fails now and then */
+	bool mixed;    /* peers come in the other dialect now and then: another program has taken their place */
+	bool moody;    /* agents come back in the other mode, or with the disks of another agent */
+	bool narrow;   /* until all heals no message may have more than SIM_MESSAGE_MAX; some objects do not fit */
+	bool late;     /* watches report late, and not in order across objects */
+	bool rewinds;  /* objects go back in time, as ledgers do */
+	bool lonely;   /* one agent leaves and does not come back until all heals */
+	bool picky;    /* the principal starts with a label selector now and then */
+	bool picks;    /* it has one */
+	struct selector *selector;
 	struct heap happenings;
 	struct map stories;
 	struct map confirmed;        /* ids of state that was confirmed, by agent and direction */
@@ -190,6 +209,9 @@ extern const struct memory_clock sim_memory_clock; /* `ctx` is the sim's */
 struct journal *disk_journal(struct end *e);
 void disk_release(struct disk *d);
 
+/* Nothing can be written to this disk for a while. */
+bool disk_is_full(const struct disk *d, const struct sim *s);
+
 /* Keep a copy of all rows; and go back to it, or to an empty disk when there is none. The process is down. */
 void disk_save(struct end *e);
 void disk_restore(struct end *e);
@@ -214,6 +236,16 @@ void end_plan(struct end *e, uint64_t at_ms);
 bool end_is_up(const struct end *e);
 int64_t end_wall_ns(void *e);                                /* of an end: its wall clock */
 struct session *end_session(struct end *e, struct agent *a); /* NULL: none */
+
+/* -- sim_sync_late.c -- */
+
+/* People have made `o`, or removed it: in some runs the process hears of it late, and of another object before. */
+void late_by_hand(struct end *e, struct object *o);
+
+/* The process is to hear of this. */
+void late_report(struct end *e, struct object *o, bool gone);
+void late_start(struct end *e);
+void late_forget(struct end *e);
 
 /* -- sim_sync_stream.c -- */
 
@@ -249,6 +281,14 @@ void people_exclude_or_include(struct sim *s);
 /* The end is down: what somebody did there last is as it was before, without anything being said of it. */
 void people_undo(struct end *e);
 void people_forget_undos(struct end *e);
+
+/* The end is down: its objects are as they were when they were kept, or are kept. */
+void people_save(struct end *e);
+void people_rewind(struct end *e);
+void object_list_release(struct object_list *l);
+
+/* The principal is down, and may leave others to themselves when it is back. */
+void people_pick(struct sim *s);
 
 /* The principal is down: its objects of one agent are gone when it comes back. */
 void people_bad_restore(struct sim *s);

@@ -79,12 +79,17 @@ static void on_told(struct sim *s, struct happening *h)
 	end_plan(h->end, h->end->sim->now);
 }
 
+bool disk_is_full(const struct disk *d, const struct sim *s)
+{
+	return !s->healed && s->now < d->full_until_ms;
+}
+
 static void on_commit(struct sim *s, struct happening *h)
 {
 	struct ledger_write *w = h->data;
 	struct disk *d = &h->end->disk;
 
-	w->err = d->failures ? E_IO : E_OK;
+	w->err = disk_is_full(d, s) ? E_FULL : d->failures ? E_IO : E_OK;
 	d->failures -= d->failures > 0;
 	sim_trace(s, "%-9s ledger: %zu changes%s", end_name(h->end), w->count, w->err == E_OK ? "" : ", failed");
 	for (size_t i = 0; i < w->count && w->err == E_OK; i++)

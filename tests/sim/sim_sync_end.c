@@ -36,20 +36,12 @@ static struct end *end_of(struct backend *b)
 
 static void report(void *ctx, struct object *o)
 {
-	struct end *e = ctx;
-
-	sim_enter(e->sim);
-	e->watcher.on_object(e->watcher.ctx, o);
-	sim_leave();
+	late_report(ctx, o, /* gone= */ false);
 }
 
 static void report_gone(void *ctx, struct object *last)
 {
-	struct end *e = ctx;
-
-	sim_enter(e->sim);
-	e->watcher.on_gone(e->watcher.ctx, last);
-	sim_leave();
+	late_report(ctx, last, /* gone= */ true);
 }
 
 static void report_synced(void *ctx)
@@ -84,14 +76,22 @@ static enum err watched_start(struct backend *b, const struct backend_watcher *w
 static void watched_write(struct backend *b, struct backend_write *w)
 {
 	struct end *e = end_of(b);
+	struct sim *s = e->sim;
 	SIM_OWN;
+	bool stuck = !s->healed && sim_once_in(s, 400); /* this one alone */
 
 	watch_write(e, w);
-	if (!e->sim->healed && sim_once_in(e->sim, 60))
-		memory_store_fail(e->store, sim_once_in(e->sim, 4) ? E_FULL : E_UNAVAILABLE, 1);
-	if (sim_once_in(e->sim, 8))
-		memory_store_delay(e->store, sim_below(e->sim, sim_once_in(e->sim, 10) ? 400 : 20));
+	if (disk_is_full(&e->disk, s))
+		memory_store_fail(e->store, E_FULL, 1);
+	else if (!s->healed && sim_once_in(s, 60))
+		memory_store_fail(e->store, E_UNAVAILABLE, 1);
+	if (sim_once_in(s, 8))
+		memory_store_delay(e->store, sim_below(s, sim_once_in(s, 10) ? 400 : 20));
+	if (stuck)
+		memory_store_delay(e->store, sim_below(s, 90000));
 	backend_write(e->memory, w);
+	if (stuck)
+		memory_store_delay(e->store, 0);
 }
 
 static const struct backend_ops watched_ops = { .name = "watched", .start = watched_start, .write = watched_write };
@@ -131,9 +131,9 @@ static uint64_t now_ms(void *ctx)
 
 int64_t end_wall_ns(void *e)
 {
-	const struct sim *s = ((struct end *)e)->sim;
+	const struct end *end = e;
 
-	return WALL_NS + ((int64_t)s->now + s->wall_ms) * 1000000;
+	return WALL_NS + ((int64_t)end->sim->now + end->wall_ms) * 1000000;
 }
 
 static void on_wake(void *ctx)
@@ -263,7 +263,8 @@ static struct hub *new_hub(struct end *e)
 	const struct hub_options options = {
 		.mapping = { .by_destination = e->sim->by_destination,
 			     .namespace = PRINCIPAL_NAMESPACE,
-			     .allowed = e->sim->everywhere },
+			     .allowed = e->sim->everywhere,
+			     .selector = e->sim->picks ? e->sim->selector : NULL },
 		.principal_uid = "0a7c9c8e-principal",
 		.backend = &e->watched,
 		.journal = e->journal,
@@ -404,6 +405,7 @@ void end_start(struct end *e)
 	clock.ctx = e->sim;
 	sim_trace(e->sim, "%-9s starts", end_name(e));
 	e->watched.ops = &watched_ops;
+	late_start(e);
 	e->turn_at = UINT64_MAX;
 	e->journal = disk_journal(e);
 	if (!e->journal || memory_open(e->store, &clock, &why, &e->memory) != E_OK ||
@@ -432,6 +434,7 @@ void end_crash(struct end *e)
 	sim_trace(s, "%-9s crashes", end_name(e));
 	s->crashes++;
 	e->life++;
+	late_forget(e);
 	memory_crash(TAKE(e->memory));
 	journal_free(TAKE(e->journal));
 	hub_free(TAKE(e->hub));
@@ -448,6 +451,8 @@ void end_release(struct end *e)
 {
 	e->life++;
 	people_forget_undos(e);
+	object_list_release(&e->saved);
+	late_forget(e);
 	if (e->memory)
 		memory_crash(TAKE(e->memory));
 	journal_free(TAKE(e->journal));

@@ -28,7 +28,8 @@ static struct mapping_principal mapping_of(const struct sim *s)
 {
 	return (struct mapping_principal){ .by_destination = s->by_destination,
 					   .namespace = PRINCIPAL_NAMESPACE,
-					   .allowed = s->everywhere };
+					   .allowed = s->everywhere,
+					   .selector = s->picks ? s->selector : NULL };
 }
 
 /* ---- managed ------------------------------------------------------------------------------------------------------- */

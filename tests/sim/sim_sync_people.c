@@ -103,6 +103,7 @@ static void edit(struct end *e, enum object_kind kind, json_object *tree, const 
 	before = before ? object_ref(before) : NULL;
 	if (memory_store_edit(e->store, o) != E_OK)
 		sim_broken(e->sim, "no memory");
+	late_by_hand(e, memory_store_get(e->store, kind, o->namespace, o->name));
 	note_undo(e, before);
 	if (!e->agent)
 		watch_edit(e->sim, o);
@@ -115,6 +116,7 @@ static void take_away(struct end *e, const struct object *o)
 	struct object *kept = object_ref((struct object *)o);
 
 	sim_trace(e->sim, "%-9s somebody: delete %s/%s", end_name(e), kept->namespace, kept->name);
+	late_by_hand(e, kept);
 	(void)memory_store_remove(e->store, kept->kind, kept->namespace, kept->name);
 	if (!e->agent && end_is_up(e) && !hub_is_synced(e->hub))
 		watch_seen_gone(e->sim, kept);
@@ -184,11 +186,12 @@ static bool excluded(json_object *tree)
 /* ---- operations --------------------------------------------------------------------------------------------------- */
 
 /* What is too large for a message gets none (change_size()): it is refused for good. */
-static bool may_operate(const struct story *story, json_object *tree)
+static bool may_operate(const struct sim *s, const struct story *story, json_object *tree)
 {
 	return !story->closed && !story->outstanding && !tree_get(tree, "operation", NULL) && !excluded(tree) &&
 	       !tree_get(tree, "metadata", "deletionTimestamp", NULL) &&
-	       !tree_get(tree, "spec", "source", "path", NULL);
+	       !tree_get(tree, "spec", "source", "path", NULL) &&
+	       (!s->picky || text_at(tree, "metadata", "labels", "team")[0]);
 }
 
 static void put_operation(struct sim *s, struct story *story, struct agent *a, json_object *tree)
@@ -209,11 +212,17 @@ static void put_operation(struct sim *s, struct story *story, struct agent *a, j
 
 /* ---- people at the source of truth -------------------------------------------------------------------------------- */
 
+/* Something new, or to and fro between two. */
 static void change_spec(struct sim *s, json_object *tree)
 {
+	json_object *from = ensure(ensure(tree, "spec"), "source");
+	bool even = strcmp(text_at(from, "targetRevision", NULL, NULL), "even") == 0;
 	char text[32];
 
-	set_text(ensure(ensure(tree, "spec"), "source"), "targetRevision", number_text(s, text, sizeof(text), "r"));
+	if (sim_once_in(s, 4))
+		set_text(from, "targetRevision", even ? "odd" : "even");
+	else
+		set_text(from, "targetRevision", number_text(s, text, sizeof(text), "r"));
 }
 
 /* More than a message may have, or no longer. What is asked of it then is refused for good. */
@@ -294,12 +303,30 @@ static void change_app(struct sim *s, struct agent *a)
 		change_spec(s, tree);
 	} else if (what < 70) {
 		change_marks(s, tree);
+		if (s->picky)
+			unwanted(s, o);
 	} else if (what < 75) {
 		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "normal");
-	} else if (may_operate(story_about(s, o), tree)) {
+	} else if (may_operate(s, story_about(s, o), tree)) {
 		put_operation(s, story_about(s, o), a, tree);
 	}
 	edit(e, OBJECT_APPLICATION, tree, "change");
+}
+
+/* Much about one application, all at once. */
+static void change_much(struct sim *s, struct agent *a)
+{
+	struct end *e = source_end(s, a);
+	char name[32];
+	struct object *o;
+
+	app_name(s, a, name);
+	for (int i = 0; i < 100 && (o = original(s, a, name)); i++) {
+		json_object *tree = object_tree_own(o);
+
+		change_spec(s, tree);
+		edit(e, OBJECT_APPLICATION, tree, "change");
+	}
 }
 
 /* It goes to another agent. */
@@ -435,6 +462,15 @@ static struct object *any_object(struct sim *s, const struct memory_store *store
 	return NULL;
 }
 
+/* At the principal, the copy of an application whose agent has been autonomous. */
+static bool is_original_now(const struct end *e, const struct object *o)
+{
+	for (int i = 0; i < SIM_AGENTS; i++)
+		if (strcmp(e->sim->agents[i].name, o->namespace) == 0)
+			return !e->agent && e->sim->agents[i].mode == AGENT_MANAGED;
+	return false;
+}
+
 /* Edits a copy, or deletes it. */
 static void drift(struct sim *s, struct end *e, struct object *o)
 {
@@ -446,6 +482,8 @@ static void drift(struct sim *s, struct end *e, struct object *o)
 	if (sim_once_in(s, 4)) {
 		closed(s, o->source_uid);
 		closed(s, o->uid);
+		if (is_original_now(e, o))
+			unwanted(s, o);
 		take_away(e, o);
 		return;
 	}
@@ -469,7 +507,7 @@ static void local_business(struct sim *s, struct agent *a)
 	if (!story)
 		return;
 	tree = object_tree_own(o);
-	if (may_operate(story, tree))
+	if (may_operate(s, story, tree))
 		put_operation(s, story, a, tree);
 	edit(&a->end, OBJECT_APPLICATION, tree, "operation here");
 }
@@ -485,7 +523,7 @@ static void command(struct sim *s, struct agent *a)
 	tree = object_tree_own(o);
 	if (sim_once_in(s, 4))
 		set_text(ensure(ensure(tree, "metadata"), "annotations"), MARK_REFRESH, "hard");
-	else if (may_operate(story_about(s, o), tree))
+	else if (may_operate(s, story_about(s, o), tree))
 		put_operation(s, story_about(s, o), a, tree);
 	edit(&s->principal, OBJECT_APPLICATION, tree, "command");
 }
@@ -672,6 +710,76 @@ void people_bad_restore(struct sim *s)
 	sim_later(s, 3000 + sim_below(s, 20000), &(struct happening){ .run = on_restore });
 }
 
+/* ---- objects as they were ------------------------------------------------------------------------------------------- */
+
+void object_list_release(struct object_list *l)
+{
+	while (l->n)
+		object_unref(l->all[--l->n]);
+}
+
+void people_save(struct end *e)
+{
+	struct object *o;
+
+	object_list_release(&e->saved);
+	for (size_t at = 0; (o = memory_store_next(e->store, &at)) && e->saved.n < SIM_OBJECTS;)
+		e->saved.all[e->saved.n++] = object_ref(o);
+}
+
+static bool is_saved(const struct end *e, const struct object *o)
+{
+	for (size_t i = 0; i < e->saved.n; i++)
+		if (strcmp(e->saved.all[i]->uid, o->uid) == 0)
+			return true;
+	return false;
+}
+
+/* What is not in the backup goes, and so may what it was copied to; nothing is promised of operations. */
+static void remove_newer(struct end *e)
+{
+	struct object *all[SIM_OBJECTS], *o;
+	size_t n = 0;
+
+	for (size_t at = 0; (o = memory_store_next(e->store, &at)) && n < SIM_OBJECTS;)
+		all[n++] = object_ref(o);
+	while (n) {
+		unwanted(e->sim, all[--n]);
+		if (!is_saved(e, all[n]))
+			(void)memory_store_remove(e->store, all[n]->kind, all[n]->namespace, all[n]->name);
+		object_unref(all[n]);
+	}
+}
+
+void people_rewind(struct end *e)
+{
+	sim_trace(e->sim, "%-9s has %zu objects as they were", end_name(e), e->saved.n);
+	remove_newer(e);
+	for (size_t i = 0; i < e->saved.n; i++) {
+		struct object *o = e->saved.all[i], *there;
+
+		unwanted(e->sim, o);
+		there = memory_store_get(e->store, o->kind, o->namespace, o->name);
+		if ((!there || strcmp(there->version, o->version) != 0) && memory_store_edit(e->store, o) != E_OK)
+			sim_broken(e->sim, "no memory");
+		if (!e->agent)
+			watch_edit(e->sim, o);
+	}
+	people_forget_undos(e);
+}
+
+/* ---- another start -------------------------------------------------------------------------------------------------- */
+
+void people_pick(struct sim *s)
+{
+	struct object *o;
+
+	s->picks = !s->picks;
+	sim_trace(s, "principal is to have %s selector", s->picks ? "a" : "no");
+	for (size_t at = 0; (o = memory_store_next(s->principal.store, &at));)
+		unwanted(s, o);
+}
+
 /* Another object of this name, as it would be made from a repository. */
 static void make_again(struct end *e, const struct object *o)
 {
@@ -809,6 +917,8 @@ void people_act(struct sim *s)
 		command(s, a);
 	else if (what < 580)
 		terminate(s);
+	else if (what < 581)
+		change_much(s, a);
 	else
 		controller(s, a);
 }

@@ -115,11 +115,16 @@ static void on_connect(struct sim *s, struct happening *h)
 		stream_want(a);
 }
 
+#define LONELY    1
+#define LONELY_MS 5000 /* after that it does not connect any more */
+
 void stream_want(struct agent *a)
 {
 	struct sim *s = a->end.sim;
 
-	if (a->connecting || !end_is_up(&a->end))
+	bool away = s->lonely && !s->healed && a->index == LONELY && s->now > LONELY_MS;
+
+	if (a->connecting || !end_is_up(&a->end) || away)
 		return;
 	a->connecting = true;
 	sim_later(s, 1 + sim_below(s, sim_once_in(s, 10) ? 20000 : 800),
