@@ -2,7 +2,8 @@
  * backend.h -- where resources live, behind one small table: list and watch, write, delete.
  *
  * Shape     a backend reports every object there is, then says "synced", then reports each change as it happens, its own
- *           writes included (not before on_done of the write). Writes are asynchronous; those of one object are done in the
+ *           writes included: right behind on_done of the write. The rules of the sync count on that: an operation that is
+ *           known later than it was written is executed twice. Writes are asynchronous; those of one object are done in the
  *           order in which they were given, those of different ones at the same time.
  * Owner     the backend keeps a reference to what it was given until on_done; objects reported are lent to the callback.
  * Threads   every call and every callback in the loop's thread; a backend does its waiting elsewhere. No callback comes from
