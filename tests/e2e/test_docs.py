@@ -232,6 +232,15 @@ def test_the_reference_lists_every_key():
         assert keys == explained, "gateway-config.md is behind: run this test with UPDATE_DOCS=1"
 
 
+def test_the_providers_guide_has_the_deadline_of_each_source():
+    table = (ROOT / "docs/guide/providers.md").read_text().partition("| masked | deadline |")[2].partition("\n\n")[0]
+    shown = {name: float(s) for name, s in re.findall(r"^\| `(\w+)` .* ([\d.]+) s \|$", table, re.M)}
+    sources = [path.read_text() for path in (ROOT / "src/gateway/sources").glob("*.c")]
+    rows = [row for text in sources for row in re.findall(r"^const struct source_ops \w+ = \{\n(.*?)^\};", text, re.M | re.S)]
+    kinds = {re.search(r'\.kind = "(\w+)"', row)[1]: re.search(r"\.deadline_ms = (\d+)", row) for row in rows}
+    assert shown == {kind: int(ms[1]) / 1000 if ms else 2 for kind, ms in kinds.items() if kind != "cloudevents"}
+
+
 def scrape(g):
     with urllib.request.urlopen(g.admin + "/metrics", timeout=90) as answer:
         return answer.read().decode()
