@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/embedded.h"
-#include "bus/forwarder.h"
+#include "bus/forwarder_impl.h"
 #include "bus/replay.h"
 
 /* ---- a bus that does what the test says ------------------------------------------------------------------------------ */
@@ -215,6 +215,52 @@ static void nothing_is_forwarded_again_after_a_restart(void **state)
 	fixture_free(f);
 }
 
+static void wait_for(_Atomic size_t *count, size_t want)
+{
+	uint64_t until = clock_mono_ms() + DEADLINE_MS;
+
+	while (atomic_load(count) < want) {
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+}
+
+/* SLEEPING of wake.c. */
+static void wait_until_asleep(struct forwarder *f)
+{
+	uint64_t until = clock_mono_ms() + DEADLINE_MS;
+
+	while (atomic_load(&f->wake.word) != 2) {
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+}
+
+static void what_has_nothing_to_do_sleeps(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+
+	(void)state;
+	script_init(&script, take);
+	forwarder = start(f, &script.bus, /* window= */ 1);
+	wait_until_asleep(forwarder);
+	put(f, "a", "1", "");
+	wait_until_forwarded(forwarder);
+	wait_until_asleep(forwarder);
+	script.holds = true; /* as much in flight as may be, and more behind it */
+	put(f, "a", "2", "");
+	put(f, "a", "3", "");
+	wait_for(&script.held_n, 1);
+	wait_until_asleep(forwarder);
+	atomic_store(&script.state, BUS_DOWN);
+	script_let_go(&script);
+	forwarder_kick(forwarder);
+	wait_until_asleep(forwarder);
+	forwarder_stop(forwarder, 0);
+	fixture_free(f);
+}
+
 static void while_the_bus_is_down_nothing_is_tried(void **state)
 {
 	struct fixture *f = open_store();
@@ -262,16 +308,6 @@ static uint64_t long_in_the_end(void)
 static enum err refuse_quick_tries(struct script_bus *b, const struct bus_publish *p)
 {
 	return atomic_load(&b->calls) <= QUICK_TRIES ? E_UNAVAILABLE : take(b, p);
-}
-
-static void wait_for(_Atomic size_t *count, size_t want)
-{
-	uint64_t until = clock_mono_ms() + DEADLINE_MS;
-
-	while (atomic_load(count) < want) {
-		assert_true(clock_mono_ms() < until);
-		poll(NULL, 0, 1);
-	}
 }
 
 static void a_bus_that_comes_back_is_tried_at_once(void **state)
@@ -1230,6 +1266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_stored_is_forwarded_in_order_under_its_id_or_its_senders_key),
 		cmocka_unit_test(nothing_is_forwarded_again_after_a_restart),
+		cmocka_unit_test(what_has_nothing_to_do_sleeps),
 		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
 		cmocka_unit_test(a_bus_that_comes_back_is_tried_at_once),
 		cmocka_unit_test(what_is_refused_waits_its_time_while_others_are_taken),
