@@ -73,7 +73,24 @@ struct bus_config {
 	struct kafka_config kafka;
 };
 
-#define BODY_MEMORY (64 << 20) /* bytes, where limits.bodyMemory is 0 and no container's limit is less */
+/*
+ * What a limit is where it is 0: so much, or one part in so many of a container's memory where that is less. What is left is for
+ * the program itself, and for bodies on their way to the disk and the bus. A connection takes 1 KB, with TLS 15, in a head 17 more.
+ */
+#define CONNECTIONS_MOST   10000
+#define CONNECTIONS_PARTS  65536 /* one for each 64 KiB */
+#define BODY_MEMORY_MOST   (64 << 20)
+#define BODY_MEMORY_PARTS  3
+#define DEDUP_MEMORY_MOST  (4 << 20)
+#define DEDUP_MEMORY_PARTS 48
+
+/* `memory`: what the container has; 0: no limit. */
+static inline uint64_t limit_or_share(uint64_t limit, uint64_t most, uint64_t memory, unsigned parts)
+{
+	if (limit)
+		return limit;
+	return memory && memory / parts < most ? memory / parts : most;
+}
 
 /* Process-wide limits: rows of src/gateway/gateway_limits.h. */
 struct gateway_limits {

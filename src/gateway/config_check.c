@@ -177,7 +177,7 @@ static void check_sizes(struct config_reader *r, const struct route_config *rout
 	const struct route_place *place = place_of(r, route);
 	uint64_t body_memory = r->config->limits.body_memory;
 
-	if (route->max_payload > (body_memory ? body_memory : BODY_MEMORY))
+	if (route->max_payload > (body_memory ? body_memory : BODY_MEMORY_MOST))
 		problem_at(r->problems, place->file, node_or(place->context, "maxPayloadSize"),
 			   "lower it, or raise spec.holdfast.limits.bodyMemory",
 			   "a body of maxPayloadSize never fits into bodyMemory");

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/cpus.h"
 #include "base/mem.h"
 #include "gateway/process.h"
@@ -116,14 +117,24 @@ static size_t loop_count(const struct gateway_config *config, char *ret_by, size
 	return cpus.usable;
 }
 
-/* Every connection is a descriptor: take what the hard limit gives. */
-static void raise_descriptor_limit(struct process *p)
+static uint64_t wanted_connections(const struct gateway *g, const struct gateway_limits *l)
 {
-	uint64_t conns = descriptors_for(p->gateway.open_files = descriptors_raise(), p->config->limits.conns_max);
+	return limit_or_share(l->conns_max, CONNECTIONS_MOST, g->memory, CONNECTIONS_PARTS);
+}
 
-	if (conns < p->config->limits.conns_max)
+uint64_t gateway_connections(const struct gateway *g, const struct gateway_limits *l)
+{
+	return descriptors_for(g->open_files, wanted_connections(g, l));
+}
+
+/* Every connection is a descriptor: take what the hard limit gives. */
+static void find_room(struct gateway *g, const struct gateway_limits *l)
+{
+	g->memory = cgroup_memory_bytes("");
+	g->open_files = descriptors_raise();
+	if (gateway_connections(g, l) < wanted_connections(g, l))
 		log_warn("gateway", "the limit of open files allows fewer connections than limits.connections",
-			 LOG_U("open_files", p->gateway.open_files), LOG_U("connections", conns));
+			 LOG_U("open_files", g->open_files), LOG_U("connections", gateway_connections(g, l)));
 }
 
 static enum err start_workers(struct process *p, size_t count, struct why *why)
@@ -146,7 +157,7 @@ static enum err start(struct process *p, struct why *why)
 	char loops_by[64];
 	size_t loops = loop_count(p->config, loops_by, sizeof(loops_by));
 
-	raise_descriptor_limit(p);
+	find_room(&p->gateway, &p->config->limits);
 	if (loop_init(&p->loop, why) != E_OK)
 		return why->err;
 	watch_signal(p, 0, SIGHUP); /* it waits for the loop: what changes while a large store is opened is read then */
@@ -163,6 +174,7 @@ static enum err start(struct process *p, struct why *why)
 	health_start(p);
 	log_info("gateway", "serving", LOG_U("routes", p->table->route_count), LOG_U("ports", p->table->port_count),
 		 LOG_U("loops", p->gateway.worker_count), LOG_S("loops_by", loops_by),
+		 LOG_U("connections", gateway_connections(&p->gateway, &p->config->limits)),
 		 LOG_U("body_memory", atomic_load(&p->gateway.body_max)), LOG_S("bus", p->gateway.bus->ops->kind));
 	systemd_ready("running");
 	return E_OK;

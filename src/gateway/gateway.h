@@ -35,11 +35,15 @@ struct gateway {
 	_Atomic uint64_t body_max;        /* budget of metrics.body_memory */
 	struct http_quota connections;    /* of all workers and ports */
 	uint64_t open_files;              /* how many descriptors this process may have */
+	uint64_t memory;                  /* bytes that its container may have; 0: no limit */
 	struct work_pool *errands;        /* what has to be asked of the world before a request can be answered */
 	struct certificates certificates; /* that providers sign with */
 	struct worker *workers;
 	size_t worker_count;
 };
+
+/* How many connections there may be; the other descriptors are for the admin port, which probes ask, the bus, and files. */
+uint64_t gateway_connections(const struct gateway *g, const struct gateway_limits *l);
 
 /* Runs until SIGTERM or SIGINT, then drains. Returns the exit code. */
 int gateway_run(const struct gateway_options *options);

@@ -7,7 +7,7 @@
 X(loops,               "loops",               COUNT, 0,    256,             0,          "",     "Event loops, each on a thread of its own; 0 is one per CPU that it may use, or as its container's CPU quota grants, rounded up.")
 X(body_memory,         "bodyMemory",          SIZE, 0,     1ull << 40,      0,          "bytes", "Bodies held in memory by all requests together; beyond it 503 with Retry-After. 0 is 64MiB, or a third of the container's memory limit where that is less, but at least the largest `maxPayloadSize`.")
 X(head_max,            "headerSize",          SIZE, 1024,  1 << 20,         16 << 10,   "bytes", "Request line and header fields; more answers 431.")
-X(conns_max,           "connections",         COUNT, 1,    1000000,         10000,      "",     "Open connections over all ports; a further one is closed at once. The limit of open files less 128, where that is less.")
+X(conns_max,           "connections",         COUNT, 0,    1000000,         0,          "",     "Open connections over all ports; a further one is closed at once. 0 is 10000, or one for each 64KiB of the container's memory limit where that is less; and the limit of open files is kept to, less 128.")
 X(conns_per_addr_max,  "connectionsPerAddress", COUNT, 0,  1000000,         0,          "",     "Open connections of one client address, of IPv6 one network of 64 bits; 0 is no limit.")
 X(head_ms,             "headerTimeout",       TIME, 100,   600000,          10000,      "ms",   "From the first byte of a request to the end of its header; more answers 408.")
 X(body_ms,             "bodyTimeout",         TIME, 100,   3600000,         30000,      "ms",   "From the end of the header to the end of the body; more answers 408.")

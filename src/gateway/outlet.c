@@ -1,13 +1,11 @@
 #include <pthread.h>
 
-#include "base/cgroup.h"
 #include "gateway/bus_open.h"
 #include "gateway/process.h"
 
 #define FLUSH_MS              2000
 #define RETAIN_MS             259200000 /* 72 h: what was forwarded can be replayed over a long weekend */
 #define WINDOW_BYTES          (16 << 20)
-#define DEDUP_MEMORY          (4 << 20)
 #define FORWARD_TIMEOUT       5000 /* ms; the upstream's own for one try: facts argo-events 4.1 */
 
 /* Kafka's producer gives up first, within a second, so that an event is not sent again while it is still on its way. */
@@ -18,19 +16,10 @@ bool outlet_embedded(const struct process *p)
 	return p->opened->bus.kind == BUS_EMBEDDED;
 }
 
-/* What is left is for the program itself, and for bodies on their way to the disk and the bus. */
-static uint64_t or_share(uint64_t set, uint64_t most, unsigned parts)
+static uint64_t body_memory(const struct process *p)
 {
-	uint64_t limit = cgroup_memory_bytes("");
-
-	if (set)
-		return set;
-	return limit && limit / parts < most ? limit / parts : most;
-}
-
-static uint64_t body_memory(const struct gateway_config *c)
-{
-	uint64_t bytes = or_share(c->limits.body_memory, BODY_MEMORY, 3);
+	const struct gateway_config *c = p->config;
+	uint64_t bytes = limit_or_share(c->limits.body_memory, BODY_MEMORY_MOST, p->gateway.memory, BODY_MEMORY_PARTS);
 
 	for (size_t i = 0; i < c->route_count; i++) /* config_check.c refuses what is more than was set */
 		if (c->routes[i].max_payload > bytes)
@@ -47,7 +36,8 @@ static struct store_config store_config_of(const struct process *p)
 		.dir = p->opened->data_dir,
 		.max_bytes = l->store_max,
 		.dedup_ms = l->dedup_ms,
-		.dedup_memory = or_share(l->dedup_memory, DEDUP_MEMORY, 48),
+		.dedup_memory = limit_or_share(l->dedup_memory, DEDUP_MEMORY_MOST, p->gateway.memory,
+					       DEDUP_MEMORY_PARTS),
 		.retain_ms = embedded || l->retain_age_ms ? l->retain_age_ms : RETAIN_MS,
 		.retain_bytes = embedded || l->retain_bytes ? l->retain_bytes : l->store_max / 2,
 		.forward_all = embedded,
@@ -122,7 +112,7 @@ void outlet_set_limits(struct process *p)
 {
 	struct store_config config = store_config_of(p);
 
-	atomic_store(&p->gateway.body_max, body_memory(p->config));
+	atomic_store(&p->gateway.body_max, body_memory(p));
 	if (p->gateway.store)
 		store_set_limits(p->gateway.store, &config);
 }

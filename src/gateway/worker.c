@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "gateway/listener.h"
-#include "net/descriptors.h"
 
 /* ---- listeners ------------------------------------------------------------------------------------------------------ */
 
@@ -16,8 +15,7 @@ static struct http_limits limits_of(struct worker *w, const struct gateway_limit
 	return (struct http_limits){
 		.head_max = l->head_max,
 		.quota = &w->gateway->connections,
-		/* The rest is for the admin port, which probes ask, the bus, and files. */
-		.conns_max = descriptors_for(w->gateway->open_files, l->conns_max),
+		.conns_max = gateway_connections(w->gateway, l),
 		.conns_per_addr_max = l->conns_per_addr_max,
 		.head_ms = (uint32_t)l->head_ms,
 		.body_ms = (uint32_t)l->body_ms,

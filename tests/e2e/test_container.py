@@ -87,11 +87,12 @@ def test_the_loops_follow_the_cpu_quota(group, gateway):
     g.process.stop()
 
 
-def test_bodies_take_no_more_memory_than_the_container_has(group, gateway):
+def test_connections_and_bodies_take_no_more_memory_than_the_container_has(group, gateway):
     """With the 64 MiB of a large machine the kernel ended it."""
     limit = 50 << 20
     g = gateway().start(preexec_fn=group("memory", ("memory.limit_in_bytes", str(limit)), ("memory.max", str(limit))))
-    assert next(line for line in g.log() if line["msg"] == "serving")["body_memory"] == limit // 3
+    serving = next(line for line in g.log() if line["msg"] == "serving")
+    assert (serving["connections"], serving["body_memory"]) == (limit // 65536, limit // 3)
     body, answers = b'"' + b"x" * 1_000_000 + b'"', []
     peers = [Peer(g.port) for _ in range(100)]
     for p in peers:
