@@ -45,7 +45,7 @@ static enum err compile(struct regex *r, pcre2_general_context *memory, struct s
 	if (problem == PCRE2_ERROR_NOMEMORY || problem == PCRE2_ERROR_HEAP_FAILED)
 		return why_set(why, E_NOMEM, "read an expression");
 	(void)pcre2_get_error_message(problem, text, sizeof(text));
-	return why_set(why, E_MALFORMED, "the regular expression is none: %s", (const char *)text);
+	return why_set(why, E_MALFORMED, "the regular expression is not valid: %s", (const char *)text);
 }
 
 static enum err set_limits(struct regex *r, pcre2_general_context *memory, struct why *why)

@@ -2,7 +2,7 @@
 
 enum err re2_refuse(const struct walk *w, const char *what)
 {
-	return why_set(w->why, E_MALFORMED, "the regular expression is none at byte %zu: %s", w->at + 1, what);
+	return why_set(w->why, E_MALFORMED, "the regular expression is not valid at byte %zu: %s", w->at + 1, what);
 }
 
 static void open_group(struct walk *w)

@@ -17,7 +17,7 @@ struct reader {
 
 static enum err refuse(const struct reader *p, const char *what)
 {
-	return why_set(p->why, E_MALFORMED, "the JSONPath is none at byte %zu: %s", p->at + 1, what);
+	return why_set(p->why, E_MALFORMED, "the JSONPath is not valid at byte %zu: %s", p->at + 1, what);
 }
 
 static char peek(const struct reader *p)

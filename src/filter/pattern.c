@@ -138,7 +138,7 @@ static enum err compile(struct pattern *x, struct str pattern, struct why *why)
 	if (code == PCRE2_ERROR_HEAP_FAILED)
 		return why_set(why, E_NOMEM, "regular expression");
 	(void)pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof(text));
-	return why_set(why, E_MALFORMED, "the regular expression is none: %s", text);
+	return why_set(why, E_MALFORMED, "the regular expression is not valid: %s", text);
 }
 
 enum err pattern_new(struct str text, struct why *why, struct pattern **ret_pattern)

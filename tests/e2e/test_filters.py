@@ -162,7 +162,7 @@ def test_a_filter_comes_before_the_bus_too(on_bus, nats):
 BAD = [
     ("'body.id =='", 8, "column 11: the expression ends too early: a value was expected"),
     ("'body.name + 1 == \"a\" && 1'", 8, "column 22: and does not go with bool and int"),
-    ("'upper(body.a) matches \"(\"'", 8, "column 23: the regular expression is none: missing closing parenthesis"),
+    ("'upper(body.a) matches \"(\"'", 8, "column 23: the regular expression is not valid: missing closing parenthesis"),
     ("'uper(body.a) == 1'", 8, "column 1: there is no function uper: did you mean upper?"),
     ("|\n          body.a == 1 &&\n          // and\n            body.b ==== 2\n", 11, "line 3, column 12: unexpected '==': a value was expected"),
     ("'sprig.genPrivateKey(\"rsa\") == \"\"'", 8, "column 7: there is no function sprig.genPrivateKey"),

@@ -63,7 +63,7 @@ static void wrong_options_teach(void **state)
 			       "mtls:uri:spiffe://example\\.org/agent/([^/]+)$" },
 		{ "mtls:CN=.+", "--auth: 'CN=.+' has no group: what the first (...) matches is the agent's name, as in "
 				"mtls:subject:^CN=([^,]+)" },
-		{ "mtls:CN=(.+", "--auth: 'CN=(.+': the regular expression is none: missing closing parenthesis" },
+		{ "mtls:CN=(.+", "--auth: 'CN=(.+': the regular expression is not valid: missing closing parenthesis" },
 		{ "header:x", "--auth: the expression is missing, as in header:x-forwarded-client-cert:CN=([^,;]+)" },
 		{ "header::(.+)",
 		  "--auth: '' is no name of a header, as in header:x-forwarded-client-cert:CN=([^,;]+)" },

@@ -57,7 +57,7 @@ static void what_is_wrong_is_said(void **state)
 		{ "a,,b", "a pattern is empty" },
 		{ "/a", "'/a': the slash at the end is missing" },
 		{ "//", "the expression is empty" },
-		{ "/a(/", "'a(': the regular expression is none: missing closing parenthesis" },
+		{ "/a(/", "'a(': the regular expression is not valid: missing closing parenthesis" },
 		{ "a[", "'a[': a bracket or a brace is not closed, or it is too long" },
 	};
 

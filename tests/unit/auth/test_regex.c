@@ -68,25 +68,27 @@ static void what_is_refused_has_its_place(void **state)
 		const char *pattern, *story;
 	} rows[] = {
 		{ "", "the expression is empty" },
-		{ "a(b", "'a(b': the regular expression is none: missing closing parenthesis" },
-		{ "a)b", "'a)b': the regular expression is none: unmatched closing parenthesis" },
-		{ "*a", "'*a': the regular expression is none: quantifier does not follow a repeatable item" },
-		{ "[a", "'[a': the regular expression is none at byte 3: the class has no ]" },
-		{ "a(?=b)", "'a(?=b)': the regular expression is none at byte 2: there is no such group: neither "
+		{ "a(b", "'a(b': the regular expression is not valid: missing closing parenthesis" },
+		{ "a)b", "'a)b': the regular expression is not valid: unmatched closing parenthesis" },
+		{ "*a", "'*a': the regular expression is not valid: quantifier does not follow a repeatable item" },
+		{ "[a", "'[a': the regular expression is not valid at byte 3: the class has no ]" },
+		{ "a(?=b)", "'a(?=b)': the regular expression is not valid at byte 2: there is no such group: neither "
 			    "look-around nor atomic groups nor conditions" },
-		{ "a(?!b)", "'a(?!b)': the regular expression is none at byte 2: there is no such group: neither "
+		{ "a(?!b)", "'a(?!b)': the regular expression is not valid at byte 2: there is no such group: neither "
 			    "look-around nor atomic groups nor conditions" },
-		{ "(?<=b)a", "'(?<=b)a': the regular expression is none at byte 1: there is no such group: neither "
-			     "look-around nor atomic groups nor conditions" },
-		{ "(?>a)", "'(?>a)': the regular expression is none at byte 1: there is no such group: neither "
+		{ "(?<=b)a",
+		  "'(?<=b)a': the regular expression is not valid at byte 1: there is no such group: neither "
+		  "look-around nor atomic groups nor conditions" },
+		{ "(?>a)", "'(?>a)': the regular expression is not valid at byte 1: there is no such group: neither "
 			   "look-around nor atomic groups nor conditions" },
-		{ "(?R)", "'(?R)': the regular expression is none at byte 1: there is no such group: neither "
+		{ "(?R)", "'(?R)': the regular expression is not valid at byte 1: there is no such group: neither "
 			  "look-around nor atomic groups nor conditions" },
-		{ "(a)\\1", "'(a)\\1': the regular expression is none at byte 6: there are no back references" },
-		{ "\\K", "'\\K': the regular expression is none at byte 3: there is no such escape" },
-		{ "(*UTF)a", "'(*UTF)a': the regular expression is none at byte 1: a group begins with a repetition" },
-		{ "a++", "'a++': the regular expression is none at byte 3: a repetition of a repetition" },
-		{ "[[:]](?=x)", "'[[:]](?=x)': the regular expression is none at byte 6: there is no such group: "
+		{ "(a)\\1", "'(a)\\1': the regular expression is not valid at byte 6: there are no back references" },
+		{ "\\K", "'\\K': the regular expression is not valid at byte 3: there is no such escape" },
+		{ "(*UTF)a",
+		  "'(*UTF)a': the regular expression is not valid at byte 1: a group begins with a repetition" },
+		{ "a++", "'a++': the regular expression is not valid at byte 3: a repetition of a repetition" },
+		{ "[[:]](?=x)", "'[[:]](?=x)': the regular expression is not valid at byte 6: there is no such group: "
 				"neither look-around nor atomic groups nor conditions" },
 		{ "\xff", "'\xff': the regular expression is not UTF-8" },
 	};

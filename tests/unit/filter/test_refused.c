@@ -5,9 +5,9 @@
 static const struct row rows[] = {
 	{ "\"a\" < 1", "column 5: < does not go with string and int" },
 	{ "body.zzz ?? \"d\" == \"d\"", "column 17: == beside ??: put one of them in parentheses" },
-	{ "body.ref matches \"[\"", "column 18: the regular expression is none at byte 2: the class has no ]" },
+	{ "body.ref matches \"[\"", "column 18: the regular expression is not valid at byte 2: the class has no ]" },
 	{ "sprig.nope(1)", "column 7: there is no function sprig.nope" },
-	{ "jsonpath(toJson(body),\"id\")", "column 23: the JSONPath is none at byte 1: it begins with $" },
+	{ "jsonpath(toJson(body),\"id\")", "column 23: the JSONPath is not valid at byte 1: it begins with $" },
 	{ "foo(1)", "column 1: there is no function foo" },
 	{ "len()", "column 1: len(v) does not take 0 arguments" },
 	{ "len(1,2)", "column 1: len(v) does not take 2 arguments" },
@@ -45,10 +45,10 @@ static const struct row rows[] = {
 	{ "9223372036854775808", "column 1: 9223372036854775808 is no number of 64 bits" },
 	{ "1e400", "column 1: 1e400 is no number of 64 bits" },
 	{ "sprig.upper", "column 12: the expression ends too early: the arguments of a function stand in parentheses" },
-	{ "\"ab\" matches \"a(?=b)\"", "column 14: the regular expression is none at byte 2: there is no such group: neither look-around nor atomic groups nor conditions" },
-	{ "\"aa\" matches \"(a)\\\\1\"", "column 14: the regular expression is none at byte 6: there are no back references" },
-	{ "\"foo\" matches \"*\"", "column 15: the regular expression is none: quantifier does not follow a repeatable item" },
-	{ "\"foo\" matches \"a**\"", "column 15: the regular expression is none at byte 3: a repetition of a repetition" },
+	{ "\"ab\" matches \"a(?=b)\"", "column 14: the regular expression is not valid at byte 2: there is no such group: neither look-around nor atomic groups nor conditions" },
+	{ "\"aa\" matches \"(a)\\\\1\"", "column 14: the regular expression is not valid at byte 6: there are no back references" },
+	{ "\"foo\" matches \"*\"", "column 15: the regular expression is not valid: quantifier does not follow a repeatable item" },
+	{ "\"foo\" matches \"a**\"", "column 15: the regular expression is not valid at byte 3: a repetition of a repetition" },
 };
 /* clang-format on */
 
