@@ -22,6 +22,7 @@ struct principal_args {
 	const char *auth;
 	const char *blocklist;
 	struct option_list accept_version;
+	uint64_t all_peers_bytes;
 };
 
 /* clang-format off */
@@ -53,6 +54,9 @@ static const struct option_row options[] = {
 	  "Versions of agents to accept: globs, or regular expressions in slashes, separated by commas. Default: exactly "
 	  "--version-string." },
 	SYNC_ROWS(struct principal_args, E, "64"), /* for each agent: none of them has to wait behind much of another */
+	{ "all-peers-bytes", 0, OPTION_SIZE, AT(all_peers_bytes), "BYTES", "HOLDFAST_ALL_PEERS_BYTES",
+	  "--peer-bytes of all agents together. 0: a third of the container's memory limit, where there is one; else no limit.",
+	  .fallback = "0", .max = 1LL << 44 },
 	{ "metrics-port", 0, OPTION_NUMBER, AT(sync.metrics_port), "PORT", E "METRICS_PORT",
 	  "/metrics for Prometheus; 'holdfast status' asks there. 0: none.", SYNC_PORT("8000") },
 	{ "healthz-port", 0, OPTION_NUMBER, AT(sync.healthz_port), "PORT", E "HEALTH_CHECK_PORT",
@@ -199,6 +203,7 @@ static int run_principal(const struct invocation *inv, const void *args, const s
 	if (sync_join(&a->accept_version, &accept) != E_OK)
 		return command_failed(inv, "out of memory");
 	o.accept_version = accept.n ? accept.p : NULL;
+	o.all_peers_bytes = a->all_peers_bytes;
 	code = principal_run(&o);
 	buf_release(&accept);
 	return code;

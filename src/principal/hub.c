@@ -2,7 +2,8 @@
 
 #include "base/mem.h"
 
-#define STALE_MS 1000 /* until what had no memory is tried again */
+#define STALE_MS     1000 /* until what had no memory is tried again */
+#define OBJECT_BYTES 1024 /* that an object counts beside its text: there may be very many small ones */
 
 struct hub *hub_new(const struct hub_options *options)
 {
@@ -12,6 +13,7 @@ struct hub *hub_new(const struct hub_options *options)
 		return NULL;
 	h->o = *options;
 	h->seed = options->seed;
+	h->peers = (struct room){ .bytes_max = options->peers_bytes, .object_bytes = OBJECT_BYTES };
 	list_init(&h->ready);
 	list_init(&h->stopped);
 	list_init(&h->untold);

@@ -81,6 +81,7 @@ struct hub_options {
 	struct inbox_options inbox;
 	struct guard_limits guard;
 	struct session_limits limits;
+	uint64_t peers_bytes; /* limits.peer_bytes of all of them together, and a KiB for each object; 0: no limit */
 	struct str source;
 	uint64_t message_max; /* as of session_options */
 	uint64_t seed;

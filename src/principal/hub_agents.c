@@ -77,6 +77,7 @@ static struct session *new_session(struct hub_agent *a)
 		.inbox = o->inbox,
 		.guard = o->guard,
 		.limits = o->limits,
+		.all = &a->hub->peers,
 		.source = o->source,
 		.message_max = o->message_max,
 		.seed = (a->hub->seed += 0x9e3779b97f4a7c15ULL),

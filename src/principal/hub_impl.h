@@ -43,6 +43,7 @@ struct hub {
 	struct link stopped; /* agents of an older mode, until they are idle */
 	struct link untold;  /* objects of single agents; those of all are told first */
 	struct heap due;
+	struct room peers;                      /* what all agents make us hold */
 	struct missed missed;                   /* objects that are not in `objects` */
 	uint64_t kinds[OBJECT_KIND_COUNT];      /* objects, by kind */
 	uint64_t reasons[MAPPING_REASON_COUNT]; /* objects, by reason */

@@ -181,6 +181,7 @@ static void on_full(void *ctx, struct hub_agent *agent, const struct room *room)
 				  : "an agent has room again",
 		       LOG_S("agent", agent->name.text), LOG_U("objects", room->objects), LOG_U("bytes", room->bytes),
 		       LOG_U("objects_max", room->objects_max), LOG_U("bytes_max", room->bytes_max),
+		       LOG_U("all_bytes", room->all->bytes), LOG_U("all_bytes_max", room->all->bytes_max),
 		       LOG_U("not_logged", unsaid));
 }
 

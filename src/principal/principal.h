@@ -39,7 +39,8 @@ struct principal_options {
 	struct inbox_options inbox;
 	struct guard_limits guard;
 	struct session_limits limits;
-	const char *build; /* the program's own version */
+	uint64_t all_peers_bytes; /* 0: as much of a container's memory as is good */
+	const char *build;        /* the program's own version */
 	enum log_level level;
 	enum log_format format;
 };

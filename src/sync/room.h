@@ -7,6 +7,8 @@
  *
  *               ROOM --refused--> FULL --a tenth is free--> ROOM
  *
+ *           Several peers may share a room around theirs: what is too much for all of them together is refused to whoever asks next.
+ *
  * Units     objects; bytes of their texts.
  * Owner     shares are embedded in what they are of, zeroed before.
  */
@@ -17,7 +19,7 @@
 #include <stdint.h>
 
 /* What the peer, and the log, are told of it. */
-#define ROOM_REFUSED "there is no room for more objects of this peer (--peer-objects, --peer-bytes)"
+#define ROOM_REFUSED "there is no room for more objects of this peer (--peer-objects, --peer-bytes, --all-peers-bytes)"
 
 /* What one thing takes. */
 struct room_share {
@@ -28,8 +30,10 @@ struct room_share {
 /* Zeroed but for the limits and the callback. */
 struct room {
 	uint64_t objects_max, bytes_max; /* 0: no limit */
+	size_t object_bytes;             /* what an object counts beside its text */
 	uint64_t objects, bytes;         /* now */
 	uint64_t refused;                /* since the start */
+	struct room *all;                /* the room around it; borrowed; NULL: none */
 	bool full;
 	/* It is full, or no longer. NULL: not of interest. */
 	void (*on_full)(void *ctx, const struct room *room);

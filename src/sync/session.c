@@ -173,6 +173,7 @@ struct session *session_new(const struct session_options *options, uint64_t now_
 	s->now_ms = now_ms;
 	s->room = (struct room){ .objects_max = options->limits.peer_objects,
 				 .bytes_max = options->limits.peer_bytes,
+				 .all = options->all,
 				 .on_full = options->events.on_full,
 				 .ctx = options->events.ctx };
 	if (make_parts(s, now_ms))

@@ -62,6 +62,7 @@ struct session_options {
 	struct inbox_options inbox;
 	struct guard_limits guard;
 	struct session_limits limits;
+	struct room *all;     /* the room of all peers together; borrowed; NULL: none */
 	struct str source;    /* of our CloudEvents */
 	uint64_t message_max; /* bytes of the largest message that we take, and send at most; 0: no limit */
 	uint64_t seed;

@@ -29,6 +29,7 @@ struct scene {
 	uint64_t turn_at; /* UINT64_MAX: nobody asked for one */
 	uint64_t epochs;
 	uint64_t resync_ms;
+	uint64_t peers_bytes; /* 0: no limit */
 	unsigned changes[HUB_CHANGE_COUNT];
 	unsigned retired;
 	enum mapping_reason unowned;
@@ -171,6 +172,7 @@ static struct hub *new_hub(struct scene *sc)
 		.inbox = inbox_defaults,
 		.guard = { .share_max = 50, .count_min = 2 },
 		.limits = { .resync_ms = 300000 },
+		.peers_bytes = sc->peers_bytes,
 		.source = STR("principal"),
 		.seed = 3,
 		.now_ms = now_ms,
@@ -195,14 +197,19 @@ static void start(struct scene *sc)
 	assert_int_equal(hub_start(sc->hub, &why), E_OK);
 }
 
-static void begin(struct scene *sc)
+static void begin_with(struct scene *sc, uint64_t peers_bytes)
 {
 	struct why why;
 
-	*sc = (struct scene){ 0 };
+	*sc = (struct scene){ .peers_bytes = peers_bytes };
 	assert_int_equal(patterns_new((struct str)STR("*"), &why, &sc->everywhere), E_OK);
 	ground_begin(&sc->g, /* now= */ 1000);
 	start(sc);
+}
+
+static void begin(struct scene *sc)
+{
+	begin_with(sc, /* peers_bytes= */ 0);
 }
 
 static void crash(struct scene *sc)
@@ -752,6 +759,34 @@ static void what_was_asked_of_an_agent_ends_with_its_mode(void **state)
 	end(&sc);
 }
 
+static const struct wire_event web_of_its_own = {
+	.type = WIRE_CREATE,
+	.target = WIRE_TO_APPLICATION,
+	.resource_id = STR("web_l1"),
+	.event_id = STR("web_l1_1"),
+	.data = STR("{\"metadata\":{\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"l1\"},\"spec\":{}}"),
+};
+
+/* None of them has much; it is what many logins of one tenant could do to a machine. */
+static void what_is_too_much_of_all_agents_together_waits(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_with(&sc, /* peers_bytes= */ 2000);
+	run(&sc, 5);
+	hear(&sc, connect_agent(&sc, "a1", AGENT_AUTONOMOUS), &web_of_its_own);
+	expect(&sc, "a1: applied web_l1_1\n");
+	hear(&sc, connect_agent(&sc, "a2", AGENT_AUTONOMOUS), &web_of_its_own);
+	expect(&sc, "a2: rejected web_l1_1\n");
+	ground_remove(&sc.g, OBJECT_APPLICATION, "a1", "web");
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	run(&sc, 5);
+	hear(&sc, hub_find(sc.hub, str_of("a2")), &web_of_its_own);
+	expect(&sc, "a2: applied web_l1_1\n");
+	end(&sc);
+}
+
 /* A record of that time would put back what its people have changed since. */
 static void what_an_autonomous_agent_had_here_ends_with_its_mode(void **state)
 {
@@ -762,13 +797,7 @@ static void what_an_autonomous_agent_had_here_ends_with_its_mode(void **state)
 	begin(&sc);
 	run(&sc, 5);
 	a = connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
-	hear(&sc, a,
-	     &(struct wire_event){ .type = WIRE_CREATE,
-				   .target = WIRE_TO_APPLICATION,
-				   .resource_id = STR("web_l1"),
-				   .event_id = STR("web_l1_1"),
-				   .data = STR("{\"metadata\":{\"name\":\"web\",\"namespace\":\"site\",\"uid\":"
-					       "\"l1\"},\"spec\":{}}") });
+	hear(&sc, a, &web_of_its_own);
 	expect(&sc, "a1: applied web_l1_1\n");
 	assert_int_equal(ground_row_count(&sc.g, LEDGER_REPLICA), 1);
 	connect_agent(&sc, "a1", AGENT_MANAGED);
@@ -1265,6 +1294,7 @@ int main(void)
 		cmocka_unit_test(what_is_new_at_the_start_does_not_make_up_for_what_is_gone),
 		cmocka_unit_test(what_was_asked_of_an_agent_ends_with_its_mode),
 		cmocka_unit_test(an_agent_that_comes_back_in_a_mode_waits_until_its_former_time_in_it_is_over),
+		cmocka_unit_test(what_is_too_much_of_all_agents_together_waits),
 		cmocka_unit_test(what_an_autonomous_agent_had_here_ends_with_its_mode),
 		cmocka_unit_test(rows_of_an_earlier_mode_go_at_the_start),
 		cmocka_unit_test(what_an_agent_knew_in_another_mode_means_nothing),

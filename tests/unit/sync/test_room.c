@@ -49,6 +49,31 @@ static void what_does_not_fit_is_refused_and_counted(void **state)
 	}
 }
 
+static void what_is_too_much_for_all_is_refused_to_whoever_asks_next(void **state)
+{
+	struct room_share a = { 0 }, b = { 0 }, c = { 0 };
+	struct room all = { .bytes_max = 110, .object_bytes = 5 };
+	struct told told = { 0 };
+	struct room first = { .all = &all },
+		    second = { .bytes_max = 95, .all = &all, .on_full = on_full, .ctx = &told };
+
+	(void)state;
+	assert_true(room_take(&first, &a, (struct room_share){ 1, 80 }));
+	assert_false(room_take(&second, &b, (struct room_share){ 1, 21 }));
+	assert_int_equal(all.bytes, 85);
+	assert_true(told.full);
+	assert_true(room_take(&second, &b, (struct room_share){ 1, 20 }));
+	assert_true(told.full); /* it has room of its own; all together have none */
+	assert_false(room_take(&first, &c, (struct room_share){ 1, 1 }));
+	assert_int_equal(all.bytes, 110);
+	assert_int_equal(all.objects, 2);
+	room_set(&first, &a, (struct room_share){ 0 });
+	assert_true(room_take(&second, &c, (struct room_share){ 1, 60 }));
+	assert_false(told.full);
+	assert_int_equal(all.bytes, 90);
+	assert_false(room_take(&second, &a, (struct room_share){ 0, 16 })); /* its own limit holds beside that of all */
+}
+
 static void without_limits_everything_fits(void **state)
 {
 	struct room_share share = { 0 };
@@ -101,6 +126,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_does_not_fit_is_refused_and_counted),
+		cmocka_unit_test(what_is_too_much_for_all_is_refused_to_whoever_asks_next),
 		cmocka_unit_test(without_limits_everything_fits),
 		cmocka_unit_test(it_is_full_from_the_first_refusal_until_a_tenth_is_free),
 		cmocka_unit_test(one_of_one_is_full_while_it_is_there),
