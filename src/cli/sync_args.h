@@ -107,7 +107,7 @@ enum {
 	  "Deletes of a comparison that would remove a larger share of what a peer has are held until 'holdfast "          \
 	  "release'. 100: never.", SYNC_RANGE("50", GUARD, share_max) },                                                   \
 	{ "guard-min", 0, OPTION_NUMBER, SYNC_AT(type, guard_min), "N", "HOLDFAST_GUARD_MIN",                              \
-	  "Fewer deletes than this are never held.", SYNC_RANGE("1", GUARD, count_min) },                                 \
+	  "Fewer deletes than this are never held.", SYNC_RANGE("3", GUARD, count_min) },                                 \
 	{ "outbox-events", 0, OPTION_NUMBER, SYNC_AT(type, outbox_entries), "N", "HOLDFAST_OUTBOX_EVENTS",                 \
 	  "At most this many events wait for one peer; more wait where they come from.",                                   \
 	  SYNC_RANGE("1000000", OUTBOX, entries_max) },                                                                    \

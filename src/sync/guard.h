@@ -16,7 +16,7 @@
 	X(share_max, uint32_t, 0, 100, 50, "percent",                         \
 	  "A resync that deletes a larger share of a peer's copies is held; " \
 	  "100: never.")                                                      \
-	X(count_min, uint32_t, 1, 1000000000, 1, "copies", "Fewer deletes than this are never held.")
+	X(count_min, uint32_t, 1, 1000000000, 3, "copies", "Fewer deletes than this are never held.")
 
 struct guard_limits {
 #define X(name, type, min, max, default, unit, meaning) type name;

@@ -8,6 +8,7 @@ from conftest import wait_until
 from synced import Tree, application, net, sync_pki  # noqa: F401  (fixtures)
 
 MANAGED, AUTONOMOUS = "site-1", "site-2"
+GUARD = ("--guard-min", "1")
 TARGETS = {
     "source": ("principal-source",), "ledger": ("principal-data",), "principal": ("principal-source", "principal-data"),
     "site": ("site-1-site", "site-2-site"), "memory": ("site-1-data", "site-2-data"),
@@ -62,9 +63,9 @@ class Pair:
 class World:
     def __init__(self, net):
         self.net = net
-        self.principal = net.principal()
-        self.agents = [net.agent(MANAGED, self.principal),
-                       net.agent(AUTONOMOUS, self.principal, mode="autonomous")]
+        self.principal = net.principal(*GUARD)
+        self.agents = [net.agent(MANAGED, self.principal, *GUARD),
+                       net.agent(AUTONOMOUS, self.principal, *GUARD, mode="autonomous")]
         self.backup = net.directory / "backup"
         managed, autonomous = self.agents
         self.pairs = [Pair(self.principal, managed, self.principal.tree(MANAGED), managed.tree),

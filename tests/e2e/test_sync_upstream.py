@@ -240,7 +240,7 @@ def test_an_upstream_principal_is_told_to_ask_by_an_autonomous_agent(net, api):
     """It asks of its own accord once in its life; what was deleted before this agent knew of it would stay there."""
     port = net.free_port()
     peer = PrincipalPeer(api, port, net.pki, SITE)
-    net.agent(SITE, port, "--guard-min", "2", mode="autonomous").wait_connected()
+    net.agent(SITE, port, mode="autonomous").wait_connected()
     stream = peer.stream()
     stream.wait(lambda e: (verb_of(e), target_of(e)) == ("request-resource-resync", "resourceResync"), "that it is to ask")
     stream.send(api.event("request-update", "resourceResync", {"name": "former", "namespace": SITE, "uid": "0000-former",

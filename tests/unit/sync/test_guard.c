@@ -12,9 +12,10 @@ static const struct row {
 } rows[] = {
 	{ 0, 0, 0, false, "" },
 	{ 100, 0, 0, false, "" },
-	{ 1, 1, 0, true,
-	  "site: a resync would delete 1 of 1 copies (100 %, more than 50 %): held until an operator releases them" },
-	{ 2, 1, 0, false, "" },
+	{ 1, 1, 0, false, "" }, /* argocd-agent facts 8, 77 to 106: what one deletes while an end is down goes */
+	{ 2, 2, 0, false, "" },
+	{ 3, 3, 0, true,
+	  "site: a resync would delete 3 of 3 copies (100 %, more than 50 %): held until an operator releases them" },
 	{ 10, 10, 0, true,
 	  "site: a resync would delete 10 of 10 copies (100 %, more than 50 %): held until an operator releases them" },
 	{ 100, 50, 0, false, "" }, /* not more than half */
