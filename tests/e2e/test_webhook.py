@@ -24,6 +24,7 @@ spec:
     get: {{port: "{port}", endpoint: /get, method: GET}}
     put: {{port: "{port}", endpoint: /put, method: PUT}}
     template: {{port: "{port}", endpoint: "/t/{{id:[0-9]+}}/x", method: POST}}
+    space: {{port: "{port}", endpoint: /a b, method: POST}}
   holdfast:
     dataDir: {data}
     deadline: 60s
@@ -177,6 +178,14 @@ def test_health_and_unclean_paths_answer_as_upstream(served):
                         ("/./\\other.example", "/%5Cother.example")):
         status, fields, text = send(g, "POST", path, JSON, b"{}")
         assert (status, fields["Location"], text) == (301, clean, "")
+
+
+def test_a_path_is_compared_without_its_escapes_as_upstream(served):
+    g = served()
+    for path in ("/%70ost", "/a%20b", "/t/%31/x"):
+        assert send(g, "POST", path, JSON, b"{}")[::2] == (200, "success"), path
+    for path in ("/a%2520b", "/t/1%2Fx%2Fx", "/post%00"):
+        assert send(g, "POST", path, JSON, b"{}")[0] == 404, path
 
 
 def test_chunked_bodies_in_any_size_are_the_same_event(served):
