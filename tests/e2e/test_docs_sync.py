@@ -60,7 +60,7 @@ def site(shell, free_port):  # noqa: F811
 
 
 def test_the_sync_guide_does_what_it_shows(site):
-    pki, serve, write, look, release = blocks(PAGE, "sh")
+    pki, serve, write, look, release, forget = blocks(PAGE, "sh")
     site.run(pki)
     for command in re.split(r"(?<=&)\n", serve.replace("\\\n", " ").strip()):
         site.start(command)
@@ -87,6 +87,15 @@ def test_the_sync_guide_does_what_it_shows(site):
     source.unlink()
     wait_until(lambda: site.load(copy) is None, "the deletion is at the site")
     wait_until(lambda: all(agent["behind"] == 0 for agent in site.status()), "it is confirmed")
+
+    put(source, "spec: {}\n")
+    wait_until(lambda: site.load(copy), "another one is at the site")
+    site.end()
+    source.unlink()
+    site.run(forget)
+    site.start(serve.replace("\\\n", " ").partition("&\n")[0])
+    wait_until(lambda: site.run("holdfast status --data-dir data/principal || true").startswith("principal, 0 objects, 0 of 0 agents"),
+               "nothing is left of it")
 
 
 def test_the_services_of_the_sync_guide_serve_with_the_variables_that_it_shows(site):
