@@ -312,7 +312,7 @@ static bool is_again(const struct job *j)
 {
 	struct wire_id id;
 
-	return j->work && j->slot->recorded && wire_event_id_parse(j->event.event_id, &id) && id.version.n &&
+	return j->slot->recorded && wire_event_id_parse(j->event.event_id, &id) && id.version.n &&
 	       str_eq(id.version, replica_applied_version(j->slot));
 }
 

@@ -156,7 +156,7 @@ enum err role_takes_over(struct role *r, const struct replica_case *c, json_obje
 	struct source_state before = { 0 }, after = { 0 };
 	enum err err;
 
-	if (!local || !c->local || !(m->writes & MERGE_STATUS))
+	if (!local || !(m->writes & MERGE_STATUS))
 		return E_OK;
 	err = role_describe_operation(local, &before);
 	if (err == E_OK)

@@ -309,7 +309,8 @@ static void hear(struct stage *st, const struct wire_event *e)
 	blob_unref(message);
 }
 
-void stage_hear(struct stage *st, enum wire_type type, const char *id, const char *version, const char *json)
+static void hear_object(struct stage *st, enum wire_target target, enum wire_type type, const char *id,
+			const char *version, const char *json)
 {
 	json_object *tree = tree_of(json);
 	char event_id[128], subject[128];
@@ -317,7 +318,7 @@ void stage_hear(struct stage *st, enum wire_type type, const char *id, const cha
 	(void)snprintf(event_id, sizeof(event_id), "%s_%s", id, version);
 	(void)snprintf(subject, sizeof(subject), "%s/%s", tree_meta(tree, "namespace"), tree_meta(tree, "name"));
 	hear(st, &(struct wire_event){ .type = type,
-				       .target = WIRE_TO_APPLICATION,
+				       .target = target,
 				       .resource_id = str_of(id),
 				       .event_id = str_of(event_id),
 				       .bare = st->bare,
@@ -325,6 +326,16 @@ void stage_hear(struct stage *st, enum wire_type type, const char *id, const cha
 				       .data = str_of(json_object_to_json_string_ext(
 					       tree, JSON_C_TO_STRING_NOSLASHESCAPE)) }); /* as peers write it */
 	json_object_put(tree);
+}
+
+void stage_hear(struct stage *st, enum wire_type type, const char *id, const char *version, const char *json)
+{
+	hear_object(st, WIRE_TO_APPLICATION, type, id, version, json);
+}
+
+void stage_hear_project(struct stage *st, enum wire_type type, const char *id, const char *version, const char *json)
+{
+	hear_object(st, WIRE_TO_APPPROJECT, type, id, version, json);
 }
 
 void stage_request(struct stage *st, enum wire_target target, enum wire_type type, const char *json)

@@ -47,6 +47,7 @@ void stage_remove(struct stage *st, const char *namespace, const char *name);
 
 /* A message about an application; `version` with a suffix for commands. `json` as above. */
 void stage_hear(struct stage *st, enum wire_type type, const char *id, const char *version, const char *json);
+void stage_hear_project(struct stage *st, enum wire_type type, const char *id, const char *version, const char *json);
 
 /* A request "q" for something that is no resource of the sync. */
 void stage_request(struct stage *st, enum wire_target target, enum wire_type type, const char *json);

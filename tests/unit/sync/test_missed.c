@@ -75,6 +75,23 @@ static void one_that_never_has_memory_holds_up_no_other(void **state)
 	missed_release(&m);
 }
 
+static void those_that_never_have_memory_are_looked_at_once_a_second(void **state)
+{
+	struct missed m = { 0 };
+	struct object *o;
+
+	(void)state;
+	add(&m, "a", 0);
+	add(&m, "b", 0);
+	for (size_t n = missed_begin(&m, 1000); n; n--) {
+		o = missed_take(&m);
+		missed_add(&m, o, 1000);
+		object_unref(o);
+	}
+	assert_int_equal(missed_due(&m), 2000);
+	missed_release(&m);
+}
+
 static void what_is_newer_takes_the_place_of_what_was_missed(void **state)
 {
 	static const char *const names[] = { "a", "b", "c" };
@@ -103,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_is_looked_at_once_when_its_time_has_come),
 		cmocka_unit_test(one_that_never_has_memory_holds_up_no_other),
+		cmocka_unit_test(those_that_never_have_memory_are_looked_at_once_a_second),
 		cmocka_unit_test(what_is_newer_takes_the_place_of_what_was_missed),
 	};
 

@@ -930,6 +930,47 @@ static void what_a_go_agent_says_may_overtake_its_answer_to_a_refresh(void **sta
 	stage_end(&st);
 }
 
+#define TEAM(destinations)                                                                                            \
+	"{'metadata':{'name':'team','namespace':'site','uid':'l1'},'spec':{'destinations':[" destinations "{'namespa" \
+	"ce':'apps'}]}}"
+
+/* The answer to a comparison lacks destinations; what the agent says by itself has them all. */
+static void of_the_version_that_is_here_a_go_agents_project_stays(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_UPSTREAM);
+	stage_hear_project(&st, WIRE_CREATE, "team_l1", "1", TEAM("{'namespace':'more'},"));
+	stage_hear_project(&st, WIRE_SPEC_UPDATE, "team_l1", "1", TEAM(""));
+	stage_expect(&st, "processed team_l1_1\nprocessed team_l1_1\n");
+	assert_true(str_contains(str_of(ground_at(&st.g, OBJECT_APPPROJECT, "argocd", "a1-team", "spec.destinations")),
+				 (struct str)STR("more")));
+	stage_hear_project(&st, WIRE_SPEC_UPDATE, "team_l1", "2", TEAM(""));
+	stage_expect(&st, "processed team_l1_2\n");
+	assert_false(str_contains(str_of(ground_at(&st.g, OBJECT_APPPROJECT, "argocd", "a1-team", "spec.destinations")),
+				  (struct str)STR("more")));
+	/* Gone and here again, it is nothing that is here. */
+	stage_hear_project(&st, WIRE_DELETE, "team_l1", "3", TEAM(""));
+	stage_hear_project(&st, WIRE_SPEC_UPDATE, "team_l1", "3", TEAM(""));
+	stage_expect(&st, "processed team_l1_3\nprocessed team_l1_3\n");
+	assert_string_not_equal(ground_at(&st.g, OBJECT_APPPROJECT, "argocd", "a1-team", "spec"), "");
+	stage_end(&st);
+}
+
+static void a_copy_says_which_version_of_it_was_applied(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_run(&st, 50);
+	stage_ask(&st, WIRE_RESOURCE_RESYNC, "q1", "{}");
+	stage_expect_among(&st, "request-update site/web, with a checksum\n");
+	stage_end(&st);
+}
+
 /* A comparison brings it up again and again; what a Go peer deletes for a question has the same id each time (facts 2.7). */
 static void a_copy_that_is_put_back_is_deleted_again_for_a_go_peer(void **state)
 {
@@ -1616,6 +1657,8 @@ int main(void)
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
+		cmocka_unit_test(of_the_version_that_is_here_a_go_agents_project_stays),
+		cmocka_unit_test(a_copy_says_which_version_of_it_was_applied),
 		cmocka_unit_test(a_copy_that_is_put_back_is_deleted_again_for_a_go_peer),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_failed_between_two_writes_is_not_taken_for_drift),
