@@ -201,7 +201,7 @@ const struct command cmd_store_export = {
 		 "is a "
 		 "SQLite database that opens as a store when it is named spool.db in a directory of its own. FILE must "
 		 "not "
-		 "exist; a copy that could not be finished is removed.",
+		 "exist; until the copy is whole its name is FILE.part, which only a killed export leaves.",
 	.examples = "  holdfast store export /backup/holdfast-monday.db\n"
 		    "      a backup\n"
 		    "  sqlite3 /backup/holdfast-monday.db 'SELECT * FROM readable LIMIT 3'\n"

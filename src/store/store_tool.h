@@ -45,8 +45,10 @@ enum err store_check(const char *dir, const struct store_progress *progress,
 
 /*
  * A consistent copy as one file (0600) that opens as a store's spool.db, also while a gateway writes. E_EXISTS: `to` is
- * there already. `progress` counts pages. A copy that could not be finished is removed.
+ * there already. `progress` counts pages. Until it is whole its name is `to` with STORE_EXPORT_PART; a copy that could not be
+ * finished is removed, one whose process was killed is replaced by the next. E_BUSY: another process writes the same.
  */
+#define STORE_EXPORT_PART ".part"
 enum err store_export(const char *dir, const char *to, const struct store_progress *progress, struct why *why);
 
 /*

@@ -1,6 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -70,28 +73,70 @@ static enum err sync_name(const char *to, struct why *why)
 	return rc == 0 ? E_OK : why_errno(why, E_IO, errno, "sync directory");
 }
 
-static enum err create(const char *to, struct why *why)
+/* A file that was there may be somebody else's, who would read what we write. */
+static enum err take(int fd, struct why *why)
 {
-	int fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat st;
 
-	if (fd < 0)
-		return why_errno(why, errno == EEXIST ? E_EXISTS : E_IO, errno, "create");
-	close(fd);
-	return E_OK;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
+		return why_set(why, E_EXISTS, "a file with this name and " STORE_EXPORT_PART " is not ours");
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+		return why_set(why, E_BUSY, "another export writes it");
+	return fchmod(fd, 0600) == 0 && ftruncate(fd, 0) == 0 ? E_OK : why_errno(why, E_IO, errno, "create");
 }
 
-static enum err export_to(struct db *from, const char *to, const struct store_progress *progress, struct why *why)
+/* The file of an export that was killed is taken over; one that is at work has it locked. */
+static enum err begin(const char *part, struct why *why, int *ret_fd)
 {
-	enum err err = create(to, why);
+	int fd = open(part, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	enum err err = fd < 0 ? why_errno(why, E_IO, errno, "create") : take(fd, why);
+
+	if (err == E_OK)
+		*ret_fd = fd;
+	else if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static enum err finish(const char *part, const char *to, struct why *why)
+{
+	int rc = renameat2(AT_FDCWD, part, AT_FDCWD, to, RENAME_NOREPLACE);
+
+	if (rc != 0 && errno == EINVAL) /* NFS and others do not know the flag */
+		rc = rename(part, to);
+	if (rc != 0)
+		return why_errno(why, errno == EEXIST ? E_EXISTS : E_IO, errno, "rename");
+	return sync_name(to, why);
+}
+
+static enum err write_part(struct db *from, const char *part, const char *to, const struct store_progress *progress,
+			   struct why *why)
+{
+	int lock_fd;
+	enum err err = begin(part, why, &lock_fd);
 
 	if (err != E_OK)
 		return err;
-	err = copy_to(from, to, progress, why);
+	err = copy_to(from, part, progress, why);
 	if (err == E_OK)
-		err = sync_name(to, why);
+		err = finish(part, to, why);
 	if (err != E_OK)
-		(void)unlink(to); /* half a copy is worse than none */
+		(void)unlink(part);
+	close(lock_fd);
 	return err;
+}
+
+/* Under another name until it is whole: who is killed leaves nothing that could be taken for a copy. */
+static enum err export_to(struct db *from, const char *to, const struct store_progress *progress, struct why *why)
+{
+	CLEANUP(buf_release) struct buf part = { 0 };
+
+	buf_addf(&part, "%s" STORE_EXPORT_PART, to);
+	if (!buf_cstr(&part))
+		return why_set(why, E_NOMEM, "create");
+	if (faccessat(AT_FDCWD, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return why_errno(why, E_EXISTS, EEXIST, "create");
+	return write_part(from, part.p, to, progress, why);
 }
 
 enum err store_export(const char *dir, const char *to, const struct store_progress *progress, struct why *why)

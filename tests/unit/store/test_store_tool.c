@@ -1,6 +1,8 @@
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -144,6 +146,41 @@ static void nothing_is_overwritten_by_a_copy(void **state)
 	assert_int_equal(store_export(f->dir, "/nonexistent/x", NULL, &f->why), E_IO);
 }
 
+/* What a kill leaves at this moment. */
+static bool looks_at_names(void *ctx, uint64_t done, uint64_t total)
+{
+	char part[140];
+
+	(void)done;
+	(void)total;
+	snprintf(part, sizeof(part), "%s.part", (char *)ctx);
+	assert_int_equal(access(ctx, F_OK), -1);
+	assert_int_equal(access(part, F_OK), 0);
+	return true;
+}
+
+static void half_a_copy_has_another_name(void **state)
+{
+	struct fixture *f = *state;
+	char to[128], part[140];
+	struct store_progress looks = { looks_at_names, to };
+	int fd;
+
+	snprintf(to, sizeof(to), "%s/copy", f->dir);
+	snprintf(part, sizeof(part), "%s.part", to);
+	fd = open(part, O_RDWR | O_CREAT, 0644);
+	assert_int_equal(write(fd, "what a killed export has left", 29), 29);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(store_export(f->dir, to, NULL, &f->why), E_BUSY);
+	close(fd);
+	assert_int_equal(store_export(f->dir, to, &looks, &f->why), E_OK);
+	assert_int_equal(access(part, F_OK), -1);
+	assert_int_equal(symlink("nowhere", part), 0);
+	assert_int_equal(unlink(to), 0);
+	assert_int_equal(store_export(f->dir, to, NULL, &f->why), E_IO);
+	assert_int_equal(unlink(part), 0);
+}
+
 static void a_copy_given_up_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -256,6 +293,7 @@ int main(void)
 		T(a_broken_page_is_found),
 		T(a_copy_of_a_running_store_is_a_store),
 		T(nothing_is_overwritten_by_a_copy),
+		T(half_a_copy_has_another_name),
 		T(a_copy_given_up_leaves_nothing),
 		T(vacuum_waits_for_nobody_and_shrinks_the_file),
 		T(a_renamed_bus_goes_on_where_it_was),
