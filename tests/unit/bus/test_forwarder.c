@@ -423,6 +423,33 @@ static void a_store_that_cannot_be_read_is_looked_at_now_and_then_and_read_when_
 	fixture_free(f);
 }
 
+static void what_cannot_be_read_when_it_is_tried_again_is_not_given_up(void **state)
+{
+	uint64_t until = clock_mono_ms() + DEADLINE_MS;
+	struct forwarder *forwarder;
+	struct fixture *f;
+
+	(void)state;
+	power_reset(1);
+	f = open_store();
+	script_init(&script, refuse_quick_tries);
+	put(f, "a", "1", "");
+	forwarder = start(f, &script.bus, 4);
+	wait_for(&script.calls, 1);
+	fixture_sql(f->dir, "ALTER TABLE events RENAME TO hidden");
+	atomic_store(&script.calls, QUICK_TRIES); /* it would be taken now */
+	power_fail(POWER_OPEN, 0, 0);
+	while (power_count() == 0) { /* the reader that failed is opened anew */
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+	fixture_sql(f->dir, "ALTER TABLE hidden RENAME TO events");
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 1);
+	fixture_free(f);
+}
+
 static void a_route_in_trouble_keeps_its_order_and_holds_nobody_up(void **state)
 {
 	struct fixture *f = open_store();
@@ -1284,6 +1311,7 @@ int main(void)
 		cmocka_unit_test(what_is_refused_waits_its_time_while_others_are_taken),
 		cmocka_unit_test(what_is_no_longer_stored_when_it_is_tried_again_holds_nothing_up),
 		cmocka_unit_test(a_store_that_cannot_be_read_is_looked_at_now_and_then_and_read_when_it_can),
+		cmocka_unit_test(what_cannot_be_read_when_it_is_tried_again_is_not_given_up),
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end),
 		cmocka_unit_test(what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent),
