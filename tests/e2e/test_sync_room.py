@@ -101,3 +101,16 @@ def test_a_peer_that_has_itself_asked_again_and_again_stops_nobody(net, api):
     wait_until(lambda: "what was asked before is not answered" in principal.log_text(), "it has asked enough")
     goes_on(principal, good, "r1")
     assert principal.agent(LIAR)["waiting"] < 20000
+
+
+def test_what_all_agents_make_together_is_held_up_to_a_limit(net, api):
+    principal = net.principal("--all-peers-bytes", "40KiB")
+    agents = (LIAR, GOOD)
+    for agent in agents:
+        stream = AgentPeer(api, principal.port, net.pki, agent, mode="autonomous").open()
+        for n in range(20):
+            stream.send(creation(api, n))
+        wait_until(lambda agent=agent: sum(principal.agent(agent)[what] for what in ("records", "no_room")) == 20, "all were looked at")
+    assert principal.agent(LIAR)["no_room"] == 0
+    assert 0 < principal.agent(GOOD)["records"] < 20
+    assert [line["agent"] for line in told(principal, full=True)] == [GOOD]
