@@ -161,7 +161,7 @@ static void add_held(json_object *peer, struct buf *b)
 
 	if (held == 0)
 		return;
-	buf_addf(b, "  %" PRId64 " deletes are held: ", held);
+	buf_addf(b, "  %" PRId64 " delete%s held: ", held, held == 1 ? " is" : "s are");
 	row_printable(b, text_of(peer, "held_reason"), REASON_COLUMNS);
 	buf_lit(b, "\n    to let them go: holdfast release ");
 	row_printable(b, name, NAME_COLUMNS);
@@ -281,10 +281,11 @@ static void add_troubles(json_object *self, struct buf *b)
 static void add_counts(json_object *principal, json_object *agents, struct buf *b)
 {
 	size_t n = json_object_array_length(agents), connected = 0;
+	int64_t objects = number_of(principal, "objects");
 
 	for (size_t i = 0; i < n; i++)
 		connected += json_object_get_boolean(member(json_object_array_get_idx(agents, i), "connected")) != 0;
-	buf_addf(b, "principal, %" PRId64 " objects, %zu of %zu agents connected", number_of(principal, "objects"),
+	buf_addf(b, "principal, %" PRId64 " object%s, %zu of %zu agents connected", objects, objects == 1 ? "" : "s",
 		 connected, n);
 }
 

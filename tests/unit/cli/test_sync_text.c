@@ -102,14 +102,14 @@ static void a_peer_that_maps_otherwise_is_told(void **state)
 
 static void applications_of_nobody_are_told_with_their_reasons(void **state)
 {
-	static const char json[] = "{\"ready\":true,\"principal\":{\"objects\":4,\"unowned\":[{\"count\":3,\"reason\":"
+	static const char json[] = "{\"ready\":true,\"principal\":{\"objects\":1,\"unowned\":[{\"count\":3,\"reason\":"
 				   "\"lives elsewhere\"},"
 				   "{\"count\":1,\"reason\":\"has no destination\"}]},\"agents\":[]}";
 	struct buf text = { 0 };
 
 	(void)state;
 	assert_int_equal(sync_text(str_of(json), 0, 0, &text), E_OK);
-	assert_string_equal(buf_cstr(&text), "principal, 4 objects, 0 of 0 agents connected\n"
+	assert_string_equal(buf_cstr(&text), "principal, 1 object, 0 of 0 agents connected\n"
 					     "3 applications belong to no agent: each lives elsewhere\n"
 					     "1 application belongs to no agent: it has no destination\n\n"
 					     "no agent is known yet\n");
