@@ -78,7 +78,7 @@ enum outbox_effect {
 	OUTBOX_CONFIRMED,   /* applied: the entry is gone */
 	OUTBOX_AGAIN,       /* rejected, comes again later */
 	OUTBOX_QUARANTINED, /* rejected for good, kept with its reason */
-	OUTBOX_REFUSED, /* rejected for good and gone: a request has its answer so; of the rest a newer version waits */
+	OUTBOX_REFUSED, /* rejected for good and gone: a request has its answer so, a newer version waits, or too many deletions are kept */
 };
 
 struct outbox_stats {

@@ -73,13 +73,21 @@ static bool overtaken(const struct item *item)
 	       item->resource->unsent[item->type] != item;
 }
 
+/* Nothing comes after a deletion that would let it go: it is kept to be seen, and not where all the rest would find no room. */
+static bool is_kept(const struct outbox *o, const struct item *item)
+{
+	if (item->type == DELIVERY_REQUEST || overtaken(item))
+		return false;
+	return item->type != DELIVERY_DELETE || o->items <= o->options.entries_max / 2;
+}
+
 static enum outbox_effect rejected(struct outbox *o, struct item *item, const struct delivery_answer *a,
 				   uint64_t now_ms, uint64_t random)
 {
 	if (a->retryable)
 		return again(o, item, now_ms, random);
 	o->total.rejected++;
-	if (item->type != DELIVERY_REQUEST && !overtaken(item))
+	if (is_kept(o, item))
 		return quarantine(o, item, a->reason, now_ms);
 	finish(o, item);
 	return OUTBOX_REFUSED;

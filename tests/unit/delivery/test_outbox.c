@@ -679,6 +679,27 @@ static void a_request_that_is_rejected_has_its_answer(void **state)
 	desk_close(&d);
 }
 
+/* As a site that deletes again and again what is not its own any more. */
+static void deletions_that_are_refused_leave_room_for_the_rest(void **state)
+{
+	struct outbox_options options = outbox_defaults;
+	struct desk d;
+	char who[2] = "a";
+
+	(void)state;
+	options.entries_max = 8;
+	desk_open(&d, &options);
+	for (; who[0] <= 'z'; who[0]++) {
+		assert_int_equal(desk_add(&d, who, "d1"), E_OK);
+		desk_send(&d);
+		assert_int_equal(desk_answer(&d, who, "d1", DELIVERY_REJECTED, false, "not yours"),
+				 who[0] < 'e' ? OUTBOX_QUARANTINED : OUTBOX_REFUSED);
+	}
+	assert_int_equal(desk_stats(&d).quarantined, 4);
+	assert_int_equal(desk_stats(&d).rejected, 26);
+	desk_close(&d);
+}
+
 static void a_reason_is_bounded_and_keeps_whole_characters(void **state)
 {
 	char reason[400];
@@ -939,6 +960,7 @@ int main(void)
 		cmocka_unit_test(what_is_held_back_blocks_only_its_own_line),
 		cmocka_unit_test(a_permanent_rejection_is_set_aside_until_a_newer_version_comes),
 		cmocka_unit_test(a_request_that_is_rejected_has_its_answer),
+		cmocka_unit_test(deletions_that_are_refused_leave_room_for_the_rest),
 		cmocka_unit_test(a_reason_is_bounded_and_keeps_whole_characters),
 		cmocka_unit_test(a_full_outbox_refuses_and_still_coalesces),
 		cmocka_unit_test(an_event_may_fill_the_outbox_to_the_last_byte),

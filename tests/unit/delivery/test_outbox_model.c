@@ -349,7 +349,7 @@ static enum outbox_effect model_answer(struct model *m, unsigned i, const struct
 		model_return(m, i, BACK, now + WAIT_MS);
 		return OUTBOX_AGAIN;
 	}
-	if (e->type == DELIVERY_REQUEST || newer_waits(m, i)) {
+	if (e->type == DELIVERY_REQUEST || newer_waits(m, i) || (e->type == DELIVERY_DELETE && m->n > MOST / 2)) {
 		erase(m, i);
 		return OUTBOX_REFUSED;
 	}
