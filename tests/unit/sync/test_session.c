@@ -1504,6 +1504,19 @@ static void an_operation_of_what_is_taken_over_does_not_come_back_either(void **
 
 #define TERMINATING ",'status':{'operationState':{'phase':'Terminating','startedAt':'t'}}"
 
+static void the_end_of_an_operation_at_the_agent_is_not_asked_of_it(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1", AT_SITE("l1", "", ""));
+	stage_expect(&st, "received web_l1_1\napplied web_l1_1\n");
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2", AT_SITE("l1", "", TERMINATING));
+	stage_expect(&st, "received web_l1_2\napplied web_l1_2\n");
+	stage_end(&st);
+}
+
 static void what_is_taken_over_while_its_operation_ends_waits_for_nothing(void **state)
 {
 	struct stage st;
@@ -1678,6 +1691,7 @@ int main(void)
 		cmocka_unit_test(what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent),
 		cmocka_unit_test(an_operation_waits_for_a_copy_however_long_that_is_not_known),
 		cmocka_unit_test(an_operation_of_what_is_taken_over_does_not_come_back_either),
+		cmocka_unit_test(the_end_of_an_operation_at_the_agent_is_not_asked_of_it),
 		cmocka_unit_test(what_is_taken_over_while_its_operation_ends_waits_for_nothing),
 		cmocka_unit_test(what_was_not_asked_for_want_of_memory_is_asked_the_next_time),
 		cmocka_unit_test(a_session_that_cannot_be_made_whole_is_none),
