@@ -165,8 +165,13 @@ static void trouble(struct sim *s)
 	} else if (what < 34) {
 		e->wall_ms += (int64_t)sim_below(s, 2 * HOUR_MS) - HOUR_MS;
 	} else if (what < 36) {
-		e->disk.full_until_ms = s->now + sim_below(s, 30000);
+		e->disk.full_until_ms = s->now + sim_below(s, 10000);
 		sim_trace(s, "%-9s has no room until %llu", end_name(e), (unsigned long long)e->disk.full_until_ms);
+	} else if (what < 40) {
+		end_stop(e);
+	} else if (what < 41) {
+		e->frozen_until_ms = s->now + sim_below(s, 4000);
+		sim_trace(s, "%-9s is frozen until %llu", end_name(e), (unsigned long long)e->frozen_until_ms);
 	}
 }
 

@@ -49,8 +49,10 @@ struct disk_row {
 struct disk {
 	struct map rows; /* by table and key columns */
 	uint64_t slow_ms;
-	unsigned failures;      /* batches that will fail */
-	struct map backup;      /* rows as they were at some time */
+	unsigned failures; /* batches that will fail */
+	char identity[40]; /* of the principal whose it is: with its ledger it loses that, too */
+	struct map backup; /* rows as they were at some time */
+	char backup_identity[40];
 	uint64_t full_until_ms; /* with the objects' */
 };
 
@@ -84,10 +86,12 @@ struct end {
 	struct site *site;
 	struct undo undos[SIM_UNDOS];
 	size_t edits;
-	uint64_t life;    /* counts processes */
-	uint64_t turn_at; /* UINT64_MAX: no turn is planned */
-	int64_t wall_ms;  /* what its wall clock is ahead of the run's */
-	struct link late; /* what its watch has still to say */
+	uint64_t life; /* counts processes */
+	bool stopping;
+	uint64_t frozen_until_ms; /* its process gets no time */
+	uint64_t turn_at;         /* UINT64_MAX: no turn is planned */
+	int64_t wall_ms;          /* what its wall clock is ahead of the run's */
+	struct link late;         /* what its watch has still to say */
 	struct map by_hand;
 };
 
@@ -227,6 +231,9 @@ bool disk_has(const struct disk *d, enum ledger_table table, const char *peer, s
 const char *end_name(const struct end *e);
 void end_start(struct end *e);
 void end_crash(struct end *e);
+
+/* It ends what is under way, if it can, and stops. */
+void end_stop(struct end *e);
 
 /* Nothing of it is kept. */
 void end_release(struct end *e);

@@ -208,10 +208,12 @@ static void rows_copy(const struct sim *s, const struct map *from, struct map *t
 void disk_save(struct end *e)
 {
 	rows_copy(e->sim, &e->disk.rows, &e->disk.backup);
+	memcpy(e->disk.backup_identity, e->disk.identity, sizeof(e->disk.identity));
 }
 
 void disk_restore(struct end *e)
 {
 	sim_trace(e->sim, "%-9s ledger: restored from a backup of %zu rows", end_name(e), e->disk.backup.n);
 	rows_copy(e->sim, &e->disk.backup, &e->disk.rows);
+	memcpy(e->disk.identity, e->disk.backup_identity, sizeof(e->disk.identity));
 }

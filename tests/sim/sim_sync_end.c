@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "sim_sync.h"
 
-#define WALL_NS 1700000000000000000LL /* when the virtual clock began */
+#define WALL_NS     1700000000000000000LL /* when the virtual clock began */
+#define PATIENCE_MS 10000                 /* with a process that is to stop */
 
 const char *end_name(const struct end *e)
 {
@@ -98,6 +99,13 @@ static const struct backend_ops watched_ops = { .name = "watched", .start = watc
 
 /* ---- turns ------------------------------------------------------------------------------------------------------- */
 
+static bool is_idle(const struct end *e)
+{
+	return journal_is_idle(e->journal) && (e->hub ? hub_is_idle(e->hub) : site_is_idle(e->site));
+}
+
+static void go_down(struct end *e, const char *how);
+
 static void on_turn(struct sim *s, struct happening *h)
 {
 	struct end *e = h->end;
@@ -106,10 +114,16 @@ static void on_turn(struct sim *s, struct happening *h)
 	if (e->turn_at != s->now)
 		return;
 	e->turn_at = UINT64_MAX;
+	if (s->now < e->frozen_until_ms) {
+		end_plan(e, e->frozen_until_ms);
+		return;
+	}
 	sim_enter(s);
 	next_ms = e->hub ? hub_turn(e->hub) : site_turn(e->site);
 	sim_leave();
-	if (next_ms != UINT64_MAX)
+	if (e->stopping && is_idle(e))
+		go_down(e, "has stopped");
+	else if (next_ms != UINT64_MAX)
 		end_plan(e, next_ms);
 }
 
@@ -260,12 +274,16 @@ static struct session_limits small_room(struct sim *s)
 
 static struct hub *new_hub(struct end *e)
 {
+	if (!e->disk.identity[0])
+		(void)snprintf(e->disk.identity, sizeof(e->disk.identity), "0a7c9c8e-principal-%llu",
+			       (unsigned long long)e->life);
+
 	const struct hub_options options = {
 		.mapping = { .by_destination = e->sim->by_destination,
 			     .namespace = PRINCIPAL_NAMESPACE,
 			     .allowed = e->sim->everywhere,
 			     .selector = e->sim->picks ? e->sim->selector : NULL },
-		.principal_uid = "0a7c9c8e-principal",
+		.principal_uid = e->disk.identity,
 		.backend = &e->watched,
 		.journal = e->journal,
 		.outbox = small_outbox(e->sim),
@@ -425,26 +443,59 @@ static void on_restart(struct sim *s, struct happening *h)
 	end_start(h->end);
 }
 
-void end_crash(struct end *e)
+static void cut_streams(struct end *e)
+{
+	for (int i = 0; i < SIM_AGENTS; i++)
+		if (!e->agent || e->agent == &e->sim->agents[i])
+			stream_cut(&e->sim->agents[i]);
+}
+
+static void go_down(struct end *e, const char *how)
 {
 	struct sim *s = e->sim;
 
-	if (!end_is_up(e))
-		return;
-	sim_trace(s, "%-9s crashes", end_name(e));
-	s->crashes++;
+	sim_trace(s, "%-9s %s", end_name(e), how);
 	e->life++;
+	e->stopping = false;
 	late_forget(e);
 	memory_crash(TAKE(e->memory));
 	journal_free(TAKE(e->journal));
 	hub_free(TAKE(e->hub));
 	site_free(TAKE(e->site));
-	for (int i = 0; i < SIM_AGENTS; i++)
-		if (!e->agent || e->agent == &s->agents[i])
-			stream_cut(&s->agents[i]);
+	cut_streams(e);
 	if (e->agent)
 		e->agent->connecting = false;
 	sim_later(s, 1 + sim_below(s, 3000), &(struct happening){ .run = on_restart, .end = e, .life = e->life });
+}
+
+void end_crash(struct end *e)
+{
+	if (!end_is_up(e))
+		return;
+	e->sim->crashes++;
+	go_down(e, "crashes");
+}
+
+static void on_patience(struct sim *s, struct happening *h)
+{
+	(void)s;
+	end_crash(h->end);
+}
+
+void end_stop(struct end *e)
+{
+	if (!end_is_up(e) || e->stopping)
+		return;
+	sim_trace(e->sim, "%-9s is to stop", end_name(e));
+	e->stopping = true;
+	cut_streams(e);
+	if (e->hub)
+		hub_stop(e->hub);
+	else
+		site_stop(e->site);
+	end_plan(e, e->sim->now);
+	if (!e->sim->calm)
+		sim_later(e->sim, PATIENCE_MS, &(struct happening){ .run = on_patience, .end = e, .life = e->life });
 }
 
 void end_release(struct end *e)

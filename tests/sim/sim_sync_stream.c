@@ -104,9 +104,9 @@ static void on_connect(struct sim *s, struct happening *h)
 	struct hub_agent *known = NULL;
 
 	a->connecting = false;
-	if (stream_is_open(a))
+	if (stream_is_open(a) || a->end.stopping)
 		return;
-	if (end_is_up(&s->principal) && hub_is_synced(s->principal.hub) &&
+	if (end_is_up(&s->principal) && !s->principal.stopping && hub_is_synced(s->principal.hub) &&
 	    (site_is_synced(a->end.site) || sim_once_in(s, 3)))
 		known = hub_agent(s->principal.hub, str_of(a->name), a->mode);
 	if (known)
@@ -121,10 +121,9 @@ static void on_connect(struct sim *s, struct happening *h)
 void stream_want(struct agent *a)
 {
 	struct sim *s = a->end.sim;
-
 	bool away = s->lonely && !s->healed && a->index == LONELY && s->now > LONELY_MS;
 
-	if (a->connecting || !end_is_up(&a->end) || away)
+	if (a->connecting || !end_is_up(&a->end) || a->end.stopping || away)
 		return;
 	a->connecting = true;
 	sim_later(s, 1 + sim_below(s, sim_once_in(s, 10) ? 20000 : 800),
@@ -178,8 +177,8 @@ static void on_arrival(struct sim *s, struct happening *h)
 	if (!first || !session || !st->alive)
 		return;
 	/* Nobody reads: the bytes wait in the network. */
-	if (session_is_full(session)) {
-		lane_move(s, st, l, 3);
+	if (s->now < to->frozen_until_ms || session_is_full(session)) {
+		lane_move(s, st, l, s->now < to->frozen_until_ms ? to->frozen_until_ms - s->now : 3);
 		return;
 	}
 	struct message *m = CONTAINER_OF(first, struct message, in_lane);
