@@ -206,10 +206,11 @@ enum mapping_reason mapping_admits(const struct mapping_agent *m, const struct o
 {
 	if (says_skip(labels))
 		return MAPPING_SKIPPED;
+	if (strcmp(local->namespace, m->namespace) != 0 &&
+	    (local->kind != OBJECT_APPLICATION || !is_allowed(m->allowed, local->namespace)))
+		return MAPPING_NAMESPACE;
 	if (local->kind != OBJECT_APPLICATION)
 		return MAPPING_OK;
-	if (strcmp(local->namespace, m->namespace) != 0 && !is_allowed(m->allowed, local->namespace))
-		return MAPPING_NAMESPACE;
 	if (!selector_match(m->selector, labels))
 		return MAPPING_SELECTOR;
 	if (m->ignore_unmanaged && !local->source_uid[0])

@@ -118,5 +118,5 @@ enum err mapping_place(const struct mapping_agent *m, enum object_kind kind, con
 enum err mapping_reported_as(const struct mapping_agent *m, enum object_kind kind, json_object *local,
 			     const char **ret_namespace, struct why *why);
 
-/* Does the agent look at this local object, with these labels (NULL: none)? Of projects only the skip label counts. */
+/* Does the agent look at this local object, with these labels (NULL: none)? What is no application counts in its own namespace alone. */
 enum mapping_reason mapping_admits(const struct mapping_agent *m, const struct object *local, json_object *labels);

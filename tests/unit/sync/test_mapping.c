@@ -297,7 +297,8 @@ static void an_agent_looks_at_its_own_and_allowed_namespaces(void **state)
 		  "{'metadata':{'namespace':'agent','labels':{'t':'1','argocd-agent.argoproj-labs.io/"
 		  "ignore-sync':'true'}}}",
 		  MAPPING_SKIPPED },
-		{ OBJECT_APPPROJECT, true, "{'metadata':{'namespace':'web'}}", MAPPING_OK },
+		{ OBJECT_APPPROJECT, true, "{'metadata':{'namespace':'agent'}}", MAPPING_OK },
+		{ OBJECT_APPPROJECT, true, "{'metadata':{'namespace':'team-a'}}", MAPPING_NAMESPACE },
 		{ OBJECT_APPPROJECT, true,
 		  "{'metadata':{'labels':{'argocd-agent.argoproj-labs.io/ignore-sync':'true'}}}",
 		  MAPPING_SKIPPED }, /* 8.4 #112 */

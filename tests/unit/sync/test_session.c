@@ -905,6 +905,20 @@ static void what_a_go_principal_does_not_have_any_more_is_a_create(void **state)
 	stage_end(&st);
 }
 
+/* A project is one of Argo CD's in its own namespace alone, and two of one name would be one at the principal. */
+static void a_project_of_another_namespace_is_not_told(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_TWO_STEPS);
+	ground_put(&st.g, OBJECT_APPPROJECT, "{'metadata':{'name':'team','namespace':'other','uid':'l1'},'spec':{}}");
+	stage_expect(&st, "");
+	ground_put(&st.g, OBJECT_APPPROJECT, "{'metadata':{'name':'team','namespace':'site','uid':'l2'},'spec':{}}");
+	stage_expect(&st, "create team_l2_2\n");
+	stage_end(&st);
+}
+
 /* As with a managed agent's status. */
 static void what_a_go_agent_says_may_overtake_its_answer_to_a_refresh(void **state)
 {
@@ -1670,6 +1684,7 @@ int main(void)
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
+		cmocka_unit_test(a_project_of_another_namespace_is_not_told),
 		cmocka_unit_test(of_the_version_that_is_here_a_go_agents_project_stays),
 		cmocka_unit_test(a_copy_says_which_version_of_it_was_applied),
 		cmocka_unit_test(a_copy_that_is_put_back_is_deleted_again_for_a_go_peer),
