@@ -77,7 +77,6 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 				     .now = role_now(r) };
 	struct merge_known known = { .operation = "", .desired = true };
 	bool another;
-	enum err err;
 
 	if (c->local) {
 		known.operation = source_known_operation(r->source, c->local, c->came);
@@ -85,11 +84,7 @@ static enum err merge(struct role *r, const struct replica_case *c, const struct
 	}
 	/* What was asked of the copy of another object ends with that. */
 	another = c->local && c->local->source_uid[0] && strcmp(c->local->source_uid, v->source_uid) != 0;
-	err = merge_from_autonomous(c->place->kind, local, c->incoming, &stamp, another ? NULL : &known, ret_merged);
-	/* What is taken over is not known as the agent's yet: its operation would count as ours. As at a create it comes later. */
-	if (err == E_OK && c->local && !c->local->source_uid[0])
-		json_object_object_del(ret_merged->tree, "operation");
-	return err;
+	return merge_from_autonomous(c->place->kind, local, c->incoming, &stamp, another ? NULL : &known, ret_merged);
 }
 
 static enum err apply(struct role *r, const struct replica_case *c, json_object *local, struct replica_plan *plan,
@@ -111,7 +106,10 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	if (role_plan_simple(c, &v, local, plan, &err, why))
 		return err;
 	err = merge(r, c, &v, local, &m);
-	if (err == E_OK && v.decision != IDENTITY_DO_ADOPT)
+	/* What is taken over is not known as the agent's yet: its operation would count as ours. As at a create it comes later. */
+	if (err == E_OK && v.decision == IDENTITY_DO_ADOPT)
+		json_object_object_del(m.tree, "operation");
+	else if (err == E_OK)
 		err = role_takes_over(r, c, local, &m, plan);
 	if (err != E_OK) {
 		merged_release(&m);
