@@ -5,7 +5,8 @@
 
 #define FLUSH_MS              2000
 #define RETAIN_MS             259200000 /* 72 h: what was forwarded can be replayed over a long weekend */
-#define WINDOW_BYTES          (16 << 20)
+#define WINDOW_BYTES          (16 << 20) /* or, of a container's memory, one part in so many: it is held twice on its way */
+#define WINDOW_PARTS          12
 #define FORWARD_TIMEOUT       5000 /* ms; the upstream's own for one try: facts argo-events 4.1 */
 
 /* Kafka's producer gives up first, within a second, so that an event is not sent again while it is still on its way. */
@@ -77,7 +78,7 @@ static enum err start_forwarder(struct process *p, struct why *why)
 		.dir = p->opened->data_dir,
 		.bus_name = p->opened->bus.name,
 		.window = (uint32_t)(p->config->limits.in_flight + 1) / 2, /* the rest is for routes with `ack: bus` */
-		.window_bytes = WINDOW_BYTES,
+		.window_bytes = limit_or_share(0, WINDOW_BYTES, p->gateway.memory, WINDOW_PARTS),
 		.timeout_ms = p->opened->bus.kind == BUS_KAFKA ? FORWARD_TIMEOUT_KAFKA : FORWARD_TIMEOUT,
 		.metrics = p->gateway.registry,
 	};

@@ -10,7 +10,8 @@ import termios
 from pathlib import Path
 
 import pytest
-from conftest import HOLDFAST, ROOT, wait_until
+from conftest import BUS, HOLDFAST, ROOT, wait_until
+from load import metric
 from rawhttp import POST, Peer
 
 PROCESS_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -105,6 +106,23 @@ def test_connections_and_bodies_take_no_more_memory_than_the_container_has(group
         except (ConnectionError, TypeError):
             answers.append(None)
     assert {200, 503} <= set(answers) <= {200, 503, None}, answers
+    assert g.process.stop() == 0
+
+
+def test_a_backlog_and_bodies_fit_into_the_containers_memory_together(group, gateway, nats):
+    """Each of them alone had room: 16 MiB on their way to the bus, twice, beside bodies that come."""
+    bus, limit = nats("max_payload: 8MB"), 40 << 20
+    bus.kill()
+    g = gateway(bus=BUS.format(url=bus.url)).start(preexec_fn=group("memory", ("memory.limit_in_bytes", str(limit)), ("memory.max", str(limit))))
+    body = b'"' + b"x" * 1_000_000 + b'"'
+    for _ in range(60):
+        assert g.post(body).status_code == 200
+    peers = [Peer(g.port) for _ in range(30)]
+    for p in peers:
+        with contextlib.suppress(ConnectionError):  # refused on the way
+            p.send(POST + b"%d\r\n\r\n" % len(body), body[:-1])
+    bus.restart()
+    wait_until(lambda: metric(g, "holdfast_forwarder_waiting") == 0, "all is forwarded")
     assert g.process.stop() == 0
 
 
