@@ -58,7 +58,8 @@ struct copied {
 struct store_reader {
 	struct buf dir;
 	struct db db;
-	bool moved; /* the file or its log has another name, or none */
+	bool moved;     /* the file or its log has another name, or none */
+	uint64_t least; /* position that the next event can have */
 	struct buf bytes;
 	struct copied rows[CHUNK_ROWS];
 	size_t count;

@@ -43,9 +43,10 @@ static uint64_t window_end(const struct store_query *query, uint64_t from, uint6
 static enum err copy_row(struct store_reader *r, sqlite3_stmt *stmt, struct why *why)
 {
 	reader_copy_event(r, stmt);
-	if (r->count && r->rows[r->count].row.pos <= r->rows[r->count - 1].row.pos)
+	if (r->rows[r->count].row.pos < r->least)
 		return why_set(why, E_CORRUPT, "event %lld: is not behind the one before it",
 			       (long long)sqlite3_column_int64(stmt, 0));
+	r->least = r->rows[r->count].row.pos + 1;
 	if (sqlite3_column_type(stmt, 2) != SQLITE_NULL)
 		return E_OK;
 	return why_set(why, E_CORRUPT, "event %lld: no route %lld", (long long)sqlite3_column_int64(stmt, 0),
@@ -57,6 +58,7 @@ static enum err read_chunk(struct store_reader *r, const struct store_query *que
 {
 	sqlite3_stmt *stmt = db_stmt(&r->db, READ_ROWS);
 
+	r->least = from;
 	sqlite3_bind_int64(stmt, 1, (int64_t)from);
 	sqlite3_bind_int64(stmt, 2, (int64_t)to);
 	bind_filter(stmt, 3, query->source);

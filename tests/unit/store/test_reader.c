@@ -350,8 +350,8 @@ static void what_stands_in_front_of_a_damaged_page_is_read_and_its_end_is_said(v
 /* In front of a row's record stands its position, as one byte for a small one (sqlite.org/fileformat2.html, 1.6 and 2.1). */
 static void give_position(struct fixture *f, unsigned char from, unsigned char to)
 {
-	/* the length of its header, and the types: no position, the time, a route of 1, one digit of text, no key */
-	static const unsigned char head[] = { 9, 0, 5, 9, 15, 0 };
+	/* behind its length the header has the types: no position, the time, a route of 1, one digit of text, no key */
+	static const unsigned char types[] = { 0, 5, 9, 15, 0 };
 	unsigned char page[16384];
 	char path[100];
 	long found = 0;
@@ -361,9 +361,9 @@ static void give_position(struct fixture *f, unsigned char from, unsigned char t
 	file = fopen(path, "r+");
 	assert_non_null(file);
 	for (long at = 0; fread(page, 1, sizeof(page), file) == sizeof(page); at += (long)sizeof(page))
-		for (size_t i = 1; i + sizeof(head) <= sizeof(page); i++)
-			if (page[i - 1] == from && memcmp(page + i, head, sizeof(head)) == 0)
-				found = at + (long)i - 1;
+		for (size_t i = 0; i + 2 + sizeof(types) <= sizeof(page); i++)
+			if (page[i] == from && memcmp(page + i + 2, types, sizeof(types)) == 0)
+				found = at + (long)i;
 	assert_true(found);
 	assert_int_equal(fseek(file, found, SEEK_SET), 0);
 	assert_int_equal(fputc(to, file), to);
@@ -384,6 +384,30 @@ static void a_row_out_of_its_place_is_damage(void **state)
 	assert_int_equal(read_from(f, &query, &sum), E_CORRUPT);
 	assert_int_equal(sum.last, 4);
 	assert_string_equal(f->why.text, "events behind position 4: event 4: is not behind the one before it");
+}
+
+/* At the end of a page it takes the first row of the next one unseen. */
+static void a_row_out_of_its_place_is_not_the_first_either(void **state)
+{
+	static char large[6000]; /* two of them fill a page */
+	struct fixture *f = *state;
+	struct store_query query = { .from = 2 };
+	struct sum sum;
+
+	memset(large, 'x', sizeof(large) - 1);
+	large[0] = large[sizeof(large) - 2] = '"';
+	assert_int_equal(fixture_open(f), E_OK);
+	for (char id[] = "1"; id[0] <= '9'; id[0]++) {
+		struct store_row row = fixture_row(id, NULL, large);
+
+		assert_int_equal(fixture_put(f, &row, 1, NULL), E_OK);
+	}
+	fixture_close(f);
+	fixture_sql(f->dir, "DELETE FROM events WHERE pos = 2; PRAGMA wal_checkpoint(TRUNCATE)");
+	give_position(f, 3, 1);
+	assert_int_equal(read_from(f, &query, &sum), E_CORRUPT);
+	assert_int_equal(sum.rows, 0);
+	assert_string_equal(f->why.text, "events behind position 1: event 1: is not behind the one before it");
 }
 
 /* --------------------------------------------------------------------------------------------------------------------- */
@@ -505,6 +529,7 @@ int main(void)
 		T(a_time_finds_its_position),
 		T(an_event_without_its_route_is_not_passed_over),
 		T(a_row_out_of_its_place_is_damage),
+		T(a_row_out_of_its_place_is_not_the_first_either),
 		T(what_stands_in_front_of_a_damaged_page_is_read_and_its_end_is_said),
 		T(without_a_store_there_is_nothing_to_read),
 		T(without_descriptors_a_store_is_not_said_to_be_missing),
