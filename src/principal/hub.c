@@ -54,9 +54,9 @@ void hub_ready(struct hub_agent *agent)
  * The copy of a project concerns the autonomous agent that has it, and those whose copies might have its name: to all others it is as if
  * there were none, so that what one agent makes takes no memory for each of the others.
  */
-static bool concerns(const struct hub_agent *agent, const struct object *o)
+bool hub_concerns(const struct hub_agent *agent, const struct object *o)
 {
-	return o->kind != OBJECT_APPPROJECT || !o->source_uid[0] || mapping_unprefixed(agent->name.text, o->name);
+	return !hub_is_copy(o) || mapping_unprefixed(agent->name.text, o->name);
 }
 
 void hub_report(struct hub_agent *agent, struct object *o)
@@ -65,7 +65,7 @@ void hub_report(struct hub_agent *agent, struct object *o)
 	uint64_t now_ms = h->o.now_ms(h->o.events.ctx);
 	int64_t wall_ns = h->o.wall_ns(h->o.events.ctx);
 
-	if (!concerns(agent, o))
+	if (!hub_concerns(agent, o))
 		session_object_gone(agent->session, o, now_ms, wall_ns);
 	else if (session_object(agent->session, o, now_ms, wall_ns) == E_NOMEM)
 		agent->stale_ms = now_ms + STALE_MS;

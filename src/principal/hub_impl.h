@@ -22,6 +22,7 @@ struct known_object {
 	struct link in_untold; /* its agent has not heard of it since the start */
 	struct bucket *bucket;
 	struct object *object;
+	bool copy;                  /* hub_is_copy(), as agents were told last; at first as it came */
 	enum mapping_reason reason; /* OK: an application that belongs to an agent, or anything else */
 	uint64_t project;           /* of a repository: that of its project's name; 0: it has none */
 	size_t key_n;
@@ -56,6 +57,13 @@ struct hub {
 
 /* hub.c */
 void hub_report(struct hub_agent *agent, struct object *o);
+bool hub_concerns(const struct hub_agent *agent, const struct object *o);
+
+/* Is it an autonomous agent's project? */
+static inline bool hub_is_copy(const struct object *o)
+{
+	return o->kind == OBJECT_APPPROJECT && o->source_uid[0];
+}
 
 /* hub_agents.c */
 void hub_agent_free(struct hub_agent *a);

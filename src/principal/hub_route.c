@@ -67,6 +67,7 @@ static struct known_object *known_new(struct hub *h, struct object *o)
 		mem_free(k);
 		return NULL;
 	}
+	k->copy = hub_is_copy(o);
 	h->kinds[o->kind]++;
 	h->reasons[k->reason]++;
 	return k;
@@ -125,13 +126,32 @@ static enum err agent_of(struct hub *h, const struct known_object *k, struct hub
 	return *ret_agent ? E_OK : E_NOMEM;
 }
 
-static void report_to_all(struct hub *h, struct object *o)
+/* As hub_next(): those whose copy it may be; their names, and a dash, stand in front of its own (mapping_prefixed()). */
+static struct hub_agent *next_of_copy(const struct hub *h, struct str name, size_t *at)
 {
+	struct hub_agent *a = NULL;
+
+	while (!a && ++*at < name.n)
+		if (name.p[*at] == '-')
+			a = hub_find(h, str_sub(name, 0, *at));
+	return a;
+}
+
+/* Who hears of what is nobody's alone. Of a copy that was never anything else the others have heard nothing. */
+static struct hub_agent *next_told(const struct hub *h, const struct object *o, bool copy, size_t *at)
+{
+	return copy ? next_of_copy(h, str_of(o->name), at) : hub_next(h, at);
+}
+
+static void report_shared(struct hub *h, struct known_object *k)
+{
+	bool copy = k->copy && hub_is_copy(k->object);
 	struct hub_agent *a;
 	size_t at = 0;
 
-	while ((a = hub_next(h, &at)))
-		hub_report(a, o);
+	while ((a = next_told(h, k->object, copy, &at)))
+		hub_report(a, k->object);
+	k->copy = hub_is_copy(k->object);
 }
 
 static void miss(struct hub *h, struct object *o)
@@ -141,12 +161,12 @@ static void miss(struct hub *h, struct object *o)
 		h->o.events.on_wake(h->o.events.ctx);
 }
 
-static void report(struct hub *h, const struct known_object *k)
+static void report(struct hub *h, struct known_object *k)
 {
 	struct hub_agent *a = NULL;
 
 	if (k->bucket->name_n == 0)
-		report_to_all(h, k->object);
+		report_shared(h, k);
 	else if (agent_of(h, k, &a) != E_OK)
 		miss(h, k->object);
 	else if (a)
@@ -171,7 +191,7 @@ static void report_repositories(struct hub *h, const struct object *project)
 		struct known_object *k = CONTAINER_OF(l, struct known_object, in_bucket);
 
 		if (k->project == number)
-			report_to_all(h, k->object);
+			report_shared(h, k);
 	}
 }
 
@@ -179,8 +199,12 @@ static void report_bucket(struct hub_agent *agent, struct str name)
 {
 	struct bucket *b = map_get(&agent->hub->buckets, name);
 
-	for (struct link *l = b ? b->objects.next : NULL; b && l != &b->objects; l = l->next)
-		hub_report(agent, CONTAINER_OF(l, struct known_object, in_bucket)->object);
+	for (struct link *l = b ? b->objects.next : NULL; b && l != &b->objects; l = l->next) {
+		struct object *o = CONTAINER_OF(l, struct known_object, in_bucket)->object;
+
+		if (hub_concerns(agent, o))
+			hub_report(agent, o);
+	}
 }
 
 static void complete(struct hub_agent *agent)
@@ -344,7 +368,7 @@ static void on_gone(void *ctx, struct object *last)
 	char text[OBJECT_KEY_MAX];
 	struct known_object *k = map_get(&h->objects, object_key(last->kind, last->namespace, last->name, text));
 	struct hub_agent *a;
-	bool shared = last->kind != OBJECT_APPLICATION;
+	bool shared = last->kind != OBJECT_APPLICATION, copy = k && k->copy && hub_is_copy(last);
 	char name[OBJECT_NAME_MAX + 1] = "";
 	size_t at = 0;
 
@@ -356,7 +380,7 @@ static void on_gone(void *ctx, struct object *last)
 	}
 	if (!shared && (a = hub_find(h, str_of(name))))
 		tell_gone(a, last);
-	while (shared && (a = hub_next(h, &at)))
+	while (shared && (a = next_told(h, last, copy, &at)))
 		tell_gone(a, last);
 	if (last->kind == OBJECT_APPPROJECT)
 		report_repositories(h, last);
@@ -411,12 +435,11 @@ void hub_tell(struct hub *h)
 static void on_synced(void *ctx)
 {
 	struct hub *h = ctx;
-	struct hub_agent *a;
-	size_t at = 0;
+	struct bucket *shared = map_get(&h->buckets, (struct str)STR(""));
 
 	h->state = HUB_TELLING;
-	while ((a = hub_next(h, &at)))
-		report_bucket(a, (struct str)STR(""));
+	for (struct link *l = shared ? shared->objects.next : NULL; shared && l != &shared->objects; l = l->next)
+		report_shared(h, CONTAINER_OF(l, struct known_object, in_bucket));
 	hub_tell(h);
 	if (!h->turning)
 		h->o.events.on_wake(h->o.events.ctx);

@@ -30,6 +30,7 @@ struct scene {
 	uint64_t epochs;
 	uint64_t resync_ms;
 	uint64_t peers_bytes; /* 0: no limit */
+	unsigned turns;       /* of agents */
 	unsigned changes[HUB_CHANGE_COUNT];
 	unsigned retired;
 	enum mapping_reason unowned;
@@ -79,6 +80,7 @@ static void on_ready(void *ctx, struct hub_agent *a)
 	struct buf message = { 0 };
 	uint64_t order;
 
+	sc->turns++;
 	while (session_take(a->session, sc->g.now, /* wall_ns= */ 0, &message, &order)) {
 		describe(sc, a, buf_view(&message));
 		if (order)
@@ -377,6 +379,37 @@ static void the_copy_of_an_agents_project_takes_no_memory_of_others(void **state
 	end(&sc);
 }
 
+/* Turns of agents that a project of one of them leads to, from its creation to its end. */
+static unsigned turns_beside(size_t others)
+{
+	char name[] = "b00";
+	struct scene sc;
+
+	begin(&sc);
+	for (size_t i = 0; i < others; i++) {
+		name[1] = (char)('0' + i / 10);
+		name[2] = (char)('0' + i % 10);
+		connect_agent(&sc, name, i % 2 ? AGENT_MANAGED : AGENT_AUTONOMOUS);
+	}
+	connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
+	connect_agent(&sc, "a1-b", AGENT_AUTONOMOUS);
+	run(&sc, 5);
+	sc.turns = 0;
+	ground_put(&sc.g, OBJECT_APPPROJECT, COPIED_PROJECT("a1-b-team"));
+	run(&sc, 5);
+	ground_remove(&sc.g, OBJECT_APPPROJECT, "argocd", "a1-b-team");
+	run(&sc, 5);
+	end(&sc);
+	return sc.turns;
+}
+
+static void an_agents_project_is_told_to_those_alone_whose_name_it_may_have(void **state)
+{
+	(void)state;
+	assert_int_equal(turns_beside(0), 4); /* each of the two, twice */
+	assert_int_equal(turns_beside(30), 4);
+}
+
 static void what_an_agent_does_not_get_takes_no_memory_of_its_session(void **state)
 {
 	struct hub_agent *a1;
@@ -435,6 +468,25 @@ static void a_repository_follows_the_project_that_it_names_last(void **state)
 	expect(&sc, "a1: create team_u2_3\na1: create repo_u3_2\n");
 	ground_remove(&sc.g, OBJECT_APPPROJECT, "argocd", "team");
 	expect(&sc, "a1: delete team_u2_3\na1: delete repo_u3_2\n");
+	end(&sc);
+}
+
+static void a_copy_that_becomes_a_project_is_created_where_it_goes(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_agent(&sc, "a2", AGENT_MANAGED);
+	run(&sc, 5);
+	ground_put(&sc.g, OBJECT_APPPROJECT, COPIED_PROJECT("a1-team"));
+	expect(&sc, "");
+	ground_put(&sc.g, OBJECT_APPPROJECT,
+		   "{'metadata':{'name':'a1-team','namespace':'argocd','uid':'u2'},'spec':{'sourceNamespaces':['a2'],"
+		   "'destinations':[{'name':'a2','namespace':'*'}]}}");
+	expect(&sc, "a2: create a1-team_u2_2\n");
+	ground_remove(&sc.g, OBJECT_APPPROJECT, "argocd", "a1-team");
+	expect(&sc, "a2: delete a1-team_u2_2\n");
 	end(&sc);
 }
 
@@ -1278,9 +1330,11 @@ int main(void)
 		cmocka_unit_test(what_is_there_for_an_agent_waits_until_it_comes_for_the_first_time),
 		cmocka_unit_test(each_object_goes_to_whom_it_concerns),
 		cmocka_unit_test(the_copy_of_an_agents_project_takes_no_memory_of_others),
+		cmocka_unit_test(an_agents_project_is_told_to_those_alone_whose_name_it_may_have),
 		cmocka_unit_test(what_an_agent_does_not_get_takes_no_memory_of_its_session),
 		cmocka_unit_test(only_repositories_of_a_project_are_looked_at_when_it_changes),
 		cmocka_unit_test(a_repository_follows_the_project_that_it_names_last),
+		cmocka_unit_test(a_copy_that_becomes_a_project_is_created_where_it_goes),
 		cmocka_unit_test(a_project_that_becomes_a_copy_is_deleted_where_it_was),
 		cmocka_unit_test(an_application_that_moves_is_deleted_at_the_one_and_created_at_the_other),
 		cmocka_unit_test(an_application_of_nobody_is_counted_with_its_reason),
