@@ -972,6 +972,36 @@ static void of_the_version_that_is_here_a_go_agents_project_stays(void **state)
 	stage_end(&st);
 }
 
+#define WEB_ASKED "request-update site/web, with a checksum\n"
+
+/* Each of them, once in the life of a process: it asks nothing itself, and says nothing of what it does not know. */
+static void a_go_principal_is_asked_about_all_copies_once(void **state)
+{
+	const char *again;
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_UPSTREAM);
+	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_hear(&st, WIRE_CREATE, "db_u2", "2",
+		   "{'metadata':{'name':'db','namespace':'a1','uid':'u2'},'spec':{'source':{}}}");
+	stage_run(&st, 50);
+	stage_restart(&st);
+	buf_clear(&st.said);
+	stage_connect(&st);
+	stage_run(&st, 50);
+	stage_said(&st, WEB_ASKED);
+	stage_said(&st, "request-update site/db, with a checksum\n");
+	stage_run(&st, 300000);
+	buf_clear(&st.said);
+	stage_connect(&st);
+	stage_run(&st, 50);
+	/* What was not answered goes once more, and no other. */
+	assert_non_null(again = strstr(buf_cstr(&st.said), WEB_ASKED));
+	assert_null(strstr(again + 1, WEB_ASKED));
+	stage_end(&st);
+}
+
 static void a_copy_says_which_version_of_it_was_applied(void **state)
 {
 	struct stage st;
@@ -1686,6 +1716,7 @@ int main(void)
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
 		cmocka_unit_test(a_project_of_another_namespace_is_not_told),
 		cmocka_unit_test(of_the_version_that_is_here_a_go_agents_project_stays),
+		cmocka_unit_test(a_go_principal_is_asked_about_all_copies_once),
 		cmocka_unit_test(a_copy_says_which_version_of_it_was_applied),
 		cmocka_unit_test(a_copy_that_is_put_back_is_deleted_again_for_a_go_peer),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
