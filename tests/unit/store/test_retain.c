@@ -617,18 +617,23 @@ static void exceptions_are_kept_with_their_position_and_go_with_it(void **state)
 	expect_held(f, 1, "");
 }
 
-static void without_memory_for_an_exception_the_position_stays(void **state)
+static void without_memory_for_an_exception_all_stays_as_it_was(void **state)
 {
-	const struct store_held held[] = { { STR("s"), STR("a"), 1, 2 }, { STR("s"), STR("b"), 2, 1 } };
+	char source[] = "s";
+	const struct store_held held[] = { { { source, 1 }, STR("a"), 1, 2 }, { STR("s"), STR("b"), 2, 1 } };
 	struct fixture *f = *state;
 	uint64_t pos;
 
 	assert_int_equal(fixture_open(f), E_OK);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
 	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	store_set_forwarded_but(f->store, "bus", 3, held, 1);
+	source[0] = 'x'; /* it was lent for the call only */
 	mem_fail_at(2);
 	store_set_forwarded_but(f->store, "bus", 4, held, 2);
 	mem_fail_at(0);
-	expect_held(f, 0, "");
+	expect_held(f, 3, "s/a 1 2; ");
 }
 
 static bool position_is_on_disk(struct fixture *f)
@@ -714,7 +719,7 @@ int main(void)
 		T(the_state_does_not_flutter),
 		T(positions_are_kept_and_only_rise),
 		T(exceptions_are_kept_with_their_position_and_go_with_it),
-		T(without_memory_for_an_exception_the_position_stays),
+		T(without_memory_for_an_exception_all_stays_as_it_was),
 		T(a_position_reaches_the_disk_without_another_event),
 		T(dead_letters_are_listed_with_their_events),
 	};
