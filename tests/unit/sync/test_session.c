@@ -1493,13 +1493,12 @@ static void what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent(
 	stage_end(&st);
 }
 
-/* There is no memory for the copy, a minute long: the operation waits for as long as that. */
-static void an_operation_waits_for_a_copy_however_long_that_is_not_known(void **state)
+/* There is no memory for the copy, a minute long: what is said of its operation waits for as long as that. */
+static void wait_for_copy(const char *json, const char *path, const char *value)
 {
 	unsigned waited = 0;
 	long n = 0, count;
 
-	(void)state;
 	do {
 		struct stage st;
 
@@ -1511,23 +1510,30 @@ static void an_operation_waits_for_a_copy_however_long_that_is_not_known(void **
 		mem_fail_at(0);
 		st.missed.due_ms = st.g.now + 60000;
 		if (st.missed.n) {
-			stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2",
-				   AT_SITE("l1", "", ",'operation':{'number':7}"));
+			stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2", json);
 			stage_run(&st, 20000);
 			stage_said(&st, "rejected web_l1_2: its copy is not known yet\n");
-			assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "");
+			assert_string_equal(stage_at(&st, "a1", "web", path), "");
 			stage_run(&st, 60000);
-			stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2",
-				   AT_SITE("l1", "", ",'operation':{'number':7}"));
+			stage_hear(&st, WIRE_SPEC_UPDATE, "web_l1", "2", json);
 			stage_run(&st, 20);
-			assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+			assert_string_equal(stage_at(&st, "a1", "web", path), value);
 			waited++;
 		}
-		if (strstr(buf_cstr(&st.said), "set-operation"))
+		if (strstr(buf_cstr(&st.said), "-operation"))
 			fail_msg("allocation %ld: it was sent back", n);
 		stage_end(&st);
 	} while (n <= count);
 	assert_true(waited > 1);
+}
+
+#define TERMINATING ",'status':{'operationState':{'phase':'Terminating','startedAt':'t'}}"
+
+static void an_operation_waits_for_a_copy_however_long_that_is_not_known(void **state)
+{
+	(void)state;
+	wait_for_copy(AT_SITE("l1", "", ",'operation':{'number':7}"), "operation.number", "7");
+	wait_for_copy(AT_SITE("l1", "", TERMINATING), "status.operationState.phase", "\"Terminating\"");
 }
 
 /* Nobody knew until then that it is the agent's. */
@@ -1545,8 +1551,6 @@ static void an_operation_of_what_is_taken_over_does_not_come_back_either(void **
 	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
 	stage_end(&st);
 }
-
-#define TERMINATING ",'status':{'operationState':{'phase':'Terminating','startedAt':'t'}}"
 
 static void the_end_of_an_operation_at_the_agent_is_not_asked_of_it(void **state)
 {
