@@ -88,11 +88,12 @@ struct end {
 	size_t edits;
 	uint64_t life; /* counts processes */
 	bool stopping;
-	uint64_t frozen_until_ms; /* its process gets no time */
-	uint64_t turn_at;         /* UINT64_MAX: no turn is planned */
-	int64_t wall_ms;          /* what its wall clock is ahead of the run's */
-	struct link late;         /* what its watch has still to say */
-	struct map by_hand;
+	uint64_t frozen_until_ms;          /* its process gets no time */
+	uint64_t turn_at;                  /* UINT64_MAX: no turn is planned */
+	int64_t wall_ms;                   /* what its wall clock is ahead of the run's */
+	struct link late;                  /* what its watch has still to say */
+	const struct object *by_hand[128]; /* which people made or removed, until it hears of it */
+	size_t by_hands;
 };
 
 /* What the simulation knows about an agent. */
@@ -247,7 +248,7 @@ struct session *end_session(struct end *e, struct agent *a); /* NULL: none */
 /* -- sim_sync_late.c -- */
 
 /* People have made `o`, or removed it: in some runs the process hears of it late, and of another object before. */
-void late_by_hand(struct end *e, struct object *o);
+void late_by_hand(struct end *e, const struct object *o);
 
 /* The process is to hear of this. */
 void late_report(struct end *e, struct object *o, bool gone);
