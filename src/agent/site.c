@@ -135,10 +135,8 @@ void site_free(struct site *s)
 
 enum err site_load(struct site *s, enum ledger_table table, const struct ledger_row *row)
 {
-	bool ours = table == LEDGER_COPY || table == LEDGER_COMMAND || table == LEDGER_REPLICA;
-
-	if (!ours || !(str_is(row->peer, ROWS) || str_is(row->peer, ROWS_AUTONOMOUS)))
-		return E_OK;
+	if (!str_is(row->peer, ROWS) && !str_is(row->peer, ROWS_AUTONOMOUS))
+		return E_OK; /* of objects and settings, which name none */
 	/* What was a copy in an earlier mode is nobody's to put back, when that mode comes again neither. */
 	return str_is(row->peer, rows_of(s->o.mode)) ? session_load(s->session, table, row)
 						     : journal_add(s->o.journal, table, /* remove= */ true, row);

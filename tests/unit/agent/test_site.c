@@ -545,6 +545,7 @@ static void the_rows_of_another_peer_are_nobodys(void **state)
 	(void)state;
 	begin(&sc, AGENT_AUTONOMOUS);
 	assert_int_equal(site_load(sc.site, LEDGER_COPY, &row), E_OK);
+	assert_true(journal_is_idle(sc.g.journal)); /* it is not removed either */
 	source_stats(session_source(site_session(sc.site)), &stats);
 	assert_int_equal(stats.copies, 0);
 	end(&sc);

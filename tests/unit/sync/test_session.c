@@ -1086,6 +1086,61 @@ static void what_failed_between_two_writes_is_not_taken_for_drift(void **state)
 	stage_end(&st);
 }
 
+static void what_an_autonomous_agent_deleted_leaves_nothing_behind(void **state)
+{
+	struct source_stats stats;
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_AUTONOMOUS, WIRE_TWO_STEPS);
+	stage_hear(&st, WIRE_CREATE, "web_l1", "1", AT_SITE("l1", "", ""));
+	stage_run(&st, 50);
+	source_stats(session_source(st.session), &stats);
+	assert_int_equal(stats.copies, 1);
+	stage_hear(&st, WIRE_DELETE, "web_l1", "2", AT_SITE("l1", "", ""));
+	stage_run(&st, 50);
+	source_stats(session_source(st.session), &stats);
+	assert_int_equal(stats.copies, 0);
+	assert_int_equal(ground_row_count(&st.g, LEDGER_COPY) + ground_row_count(&st.g, LEDGER_REPLICA), 0);
+	stage_end(&st);
+}
+
+static bool maps_otherwise_than(struct stage *st, enum wire_mapping said)
+{
+	const struct wire_dialect agreed = { .version = WIRE_TWO_STEPS, .mapping = said };
+
+	assert_int_equal(session_open(st->session, ++st->epoch, &agreed, st->g.now), E_OK);
+	return session_maps_otherwise(st->session);
+}
+
+/* An autonomous agent's lies by namespace, whatever the options say: nothing is said of it. */
+static void a_managed_agent_and_its_principal_say_how_they_map(void **state)
+{
+	static const struct {
+		enum role_end end;
+		bool says;
+	} rows[] = { { ROLE_MANAGED_AGENT, true },
+		     { ROLE_AUTONOMOUS_AGENT, false },
+		     { ROLE_PRINCIPAL_OF_MANAGED, true },
+		     { ROLE_PRINCIPAL_OF_AUTONOMOUS, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct stage st;
+
+		stage_begin(&st, rows[i].end, WIRE_TWO_STEPS);
+		assert_int_equal(session_offer(st.session).mapping,
+				 rows[i].says ? WIRE_MAPPING_NAMESPACE : WIRE_MAPPING_UNSAID);
+		assert_false(maps_otherwise_than(&st, WIRE_MAPPING_UNSAID));
+		assert_false(maps_otherwise_than(&st, WIRE_MAPPING_NAMESPACE));
+		assert_int_equal(maps_otherwise_than(&st, WIRE_MAPPING_DESTINATION), rows[i].says);
+		st.site.by_destination = st.principal.by_destination = true;
+		assert_int_equal(session_offer(st.session).mapping,
+				 rows[i].says ? WIRE_MAPPING_DESTINATION : WIRE_MAPPING_UNSAID);
+		stage_end(&st);
+	}
+}
+
 /* ---- what is too large for a stream --------------------------------------------------------------------------------------- */
 
 #define SMALL           "{'metadata':{'name':'small','namespace':'a1','uid':'u2'},'spec':{}}"
@@ -1721,6 +1776,8 @@ int main(void)
 		cmocka_unit_test(a_project_of_another_namespace_is_not_told),
 		cmocka_unit_test(of_the_version_that_is_here_a_go_agents_project_stays),
 		cmocka_unit_test(a_go_principal_is_asked_about_all_copies_once),
+		cmocka_unit_test(what_an_autonomous_agent_deleted_leaves_nothing_behind),
+		cmocka_unit_test(a_managed_agent_and_its_principal_say_how_they_map),
 		cmocka_unit_test(a_copy_says_which_version_of_it_was_applied),
 		cmocka_unit_test(a_copy_that_is_put_back_is_deleted_again_for_a_go_peer),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
