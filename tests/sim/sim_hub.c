@@ -368,7 +368,8 @@ void hub_answer(struct peer *p, const struct happening *h)
 		return;
 	if (!out || h->epoch != p->epoch)
 		sim_broken(s, "an answer to %.*s counted, which is not in flight", STR_ARG(a.event_id));
-	if (effect == OUTBOX_CONFIRMED)
+	/* What it will never delete is not remembered either, as a session does it: it would be added again and again. */
+	if (effect == OUTBOX_CONFIRMED || (effect == OUTBOX_REFUSED && type == DELIVERY_DELETE))
 		confirm(p, &out->letter);
 	if (effect != OUTBOX_HELD)
 		out->there = out->there && (effect == OUTBOX_AGAIN);
