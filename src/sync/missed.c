@@ -7,13 +7,14 @@
 void missed_add(struct missed *m, struct object *o, uint64_t now_ms)
 {
 	missed_forget(m, o);
-	if (m->n++ == 0) {
+	if (m->last) {
+		m->last->missed_next = object_ref(o);
+	} else {
 		m->first = object_ref(o);
 		m->due_ms = now_ms + AGAIN_MS;
-	} else {
-		m->last->missed_next = object_ref(o);
 	}
 	m->last = o;
+	m->n++;
 }
 
 static bool is_same(const struct object *a, const struct object *b)
