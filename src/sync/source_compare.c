@@ -222,6 +222,11 @@ static enum err compare_known(struct source *s, struct entry *e, struct str uid,
 	/* Unless something newer is on its way: then it is only late. */
 	if (err == E_OK && c && !is)
 		c->forced |= !digest_is_empty(&c->desired) && source_is_confirmed(c) && !is_late(s, c);
+	/* Nor is what it has refused. */
+	if (err == E_OK && c && !uid.n && c->offered_desired && !c->offered_desired->open && !is_late(s, c)) {
+		mem_free(TAKE(c->offered_desired));
+		c->forced = true;
+	}
 	/* It has none: as a create it may take the place of what is nobody's there, and upstream's principal drops an update. */
 	if (err == E_OK && c && c->forced && !uid.n)
 		c->desired = (struct digest){ "" };

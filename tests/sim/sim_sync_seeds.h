@@ -50,4 +50,5 @@ static const uint64_t failed_seeds[] = { 1,
 					 2035,
 					 5009,
 					 5106,
-					 9209 };
+					 9209,
+					 77616 };

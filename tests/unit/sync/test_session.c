@@ -110,6 +110,26 @@ static void what_the_agent_does_not_have_any_more_is_a_create(void **state)
 	stage_end(&st);
 }
 
+/* Its update was refused before it was asked: that is not on its way any more. */
+static void what_the_agent_has_refused_to_update_is_a_create(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_with_copy(&st);
+	stage_expect(&st, "");
+	stage_come_back(&st);
+	stage_put(&st, APP("u1", "r2", ""));
+	stage_expect_among(&st, "spec-update web_u1_2\n");
+	stage_answer(&st, "web_u1", "2", false);
+	stage_run(&st, 50);
+	buf_clear(&st.said);
+	stage_ask(&st, WIRE_REQUEST_UPDATE, "q1",
+		  "{\"kind\":\"Application\",\"namespace\":\"a1\",\"name\":\"web\",\"uid\":\"\",\"checksum\":null}");
+	stage_expect_among(&st, "create web_u1_2-");
+	stage_end(&st);
+}
+
 static void what_was_confirmed_is_not_sent_again_after_a_restart(void **state)
 {
 	struct stage st;
@@ -1772,6 +1792,7 @@ int main(void)
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
+		cmocka_unit_test(what_the_agent_has_refused_to_update_is_a_create),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
 		cmocka_unit_test(a_project_of_another_namespace_is_not_told),
 		cmocka_unit_test(of_the_version_that_is_here_a_go_agents_project_stays),
