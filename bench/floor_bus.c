@@ -115,8 +115,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	message = mem_alloc((size_t)bytes);
-	if (!message)
-		check(NATS_NO_MEMORY, "message");
+	if (!message) {
+		(void)fputs("floor_bus: out of memory\n", stderr);
+		return 1;
+	}
 	memset(message, 'x', (size_t)bytes);
 	check(natsConnection_ConnectTo(&connection, argv[1]), argv[1]);
 	for (size_t i = 0; i < n; i++)

@@ -34,13 +34,15 @@ void note_connected(struct agent *a, const struct wire_dialect *dialect)
 void note_failed(struct agent *a, enum rpc_code code, const char *what, struct str why, uint64_t again_ms)
 {
 	enum log_level level = outage_failed(&a->outage, what, why) && !a->stopping ? LOG_WARN : LOG_DEBUG;
+	struct log_field called = { 0 };
 
+	if (code != RPC_OK)
+		called = LOG_S("code", rpc_code_name(code));
 	metric_inc(a->metrics.failures);
 	if (code == RPC_UNAUTHENTICATED || code == RPC_PERMISSION_DENIED || code == RPC_FAILED_PRECONDITION)
 		metric_inc(a->metrics.auth_failures);
-	log_at(level, AGENT_LOG, "no connection with the principal", LOG_S("step", what),
-	       code == RPC_OK ? (struct log_field){ 0 } : LOG_S("code", rpc_code_name(code)), LOG_STRN("error", why),
-	       LOG_U("again_in_ms", again_ms));
+	log_at(level, AGENT_LOG, "no connection with the principal", LOG_S("step", what), called,
+	       LOG_STRN("error", why), LOG_U("again_in_ms", again_ms));
 }
 
 void note_leaving(const struct why *why, uint64_t in_ms)

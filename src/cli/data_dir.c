@@ -80,9 +80,10 @@ enum err data_dir_of_peer(const char *given, size_t size, char *ret_dir, struct 
 	char found[PATH_MAX];
 	enum err err = data_dir(given, size, ret_dir, why);
 
-	if (err == E_OK && !given)
-		err = find_peer(ret_dir, found, why);
-	return err == E_OK && !given && found[0] ? data_dir(found, size, ret_dir, why) : err;
+	if (err != E_OK || given)
+		return err;
+	err = find_peer(ret_dir, found, why);
+	return err == E_OK && found[0] ? data_dir(found, size, ret_dir, why) : err;
 }
 
 enum err data_dir_of_process(const char *given, size_t size, char *ret_dir, struct why *why)

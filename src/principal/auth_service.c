@@ -45,6 +45,7 @@ static void answer(struct login *l, const char *access, const char *refresh)
 {
 	struct principal *p = l->principal;
 	Authapi__AuthResponse response = AUTHAPI__AUTH_RESPONSE__INIT;
+	struct str message = { 0 };
 	enum err err;
 
 	response.accesstoken = (char *)access;
@@ -54,7 +55,9 @@ static void answer(struct login *l, const char *access, const char *refresh)
 		response.principalnamespace = (char *)p->options->namespace;
 	}
 	err = pb_send(l->call, &response.base);
-	rpc_finish(TAKE(l->call), rpc_code_of_err(err), err == E_OK ? (struct str){ 0 } : str_of(err_text(err)), NULL);
+	if (err != E_OK)
+		message = str_of(err_text(err));
+	rpc_finish(TAKE(l->call), rpc_code_of_err(err), message, NULL);
 	login_free(l);
 }
 

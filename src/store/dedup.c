@@ -129,18 +129,20 @@ static bool is_closed(const struct dedup *d, const struct dedup_gen *gen, int64_
 	return gen->keys >= dedup_gen_full(d) || (age < 0 ? -age : age) >= (int64_t)(d->window_ms / GENS);
 }
 
+static void begin_gen(struct dedup *d, int64_t now_ms)
+{
+	int64_t last = d->gen_n ? d->gens[d->gen_n - 1].gen : 0;
+
+	d->gens[d->gen_n++] = (struct dedup_gen){ .gen = last + 1, .first_ms = now_ms, .last_ms = now_ms };
+}
+
 static void choose_gen(struct dedup *d, int64_t now_ms)
 {
-	struct dedup_gen *newest = d->gen_n ? &d->gens[d->gen_n - 1] : NULL;
+	struct dedup_gen *newest;
 
-	if (!newest || (is_closed(d, newest, now_ms) && d->gen_n < DEDUP_GENS_MAX)) {
-		d->gens[d->gen_n++] = (struct dedup_gen){
-			.gen = newest ? newest->gen + 1 : 1,
-			.first_ms = now_ms,
-			.last_ms = now_ms,
-		};
-		newest = &d->gens[d->gen_n - 1];
-	}
+	if (d->gen_n == 0 || (is_closed(d, &d->gens[d->gen_n - 1], now_ms) && d->gen_n < DEDUP_GENS_MAX))
+		begin_gen(d, now_ms);
+	newest = &d->gens[d->gen_n - 1];
 	if (newest->last_ms < now_ms)
 		newest->last_ms = now_ms;
 	newest->keys += d->recent_n;
