@@ -189,3 +189,14 @@ enum err canonical_node(const struct tape *t, size_t node, struct str without, s
 		return why_set(why, err, "a number is out of range");
 	return err == E_OK ? E_OK : why_set(why, err, "%s", err_text(err));
 }
+
+enum err canonical_write(struct str json, struct buf *ret_text, struct why *why)
+{
+	struct tape t = { 0 };
+	enum err err = tape_read(&t, json, why);
+
+	if (err == E_OK)
+		err = canonical_node(&t, 0, (struct str){ 0 }, ret_text, why);
+	tape_release(&t);
+	return err;
+}

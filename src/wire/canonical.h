@@ -15,3 +15,6 @@
 
 /* Append the canonical form of node `node`; an object there goes without its member `without` (empty: with all). */
 enum err canonical_node(const struct tape *t, size_t node, struct str without, struct buf *ret_text, struct why *why);
+
+/* The same of a whole text. */
+enum err canonical_write(struct str json, struct buf *ret_text, struct why *why);

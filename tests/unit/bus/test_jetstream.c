@@ -529,10 +529,10 @@ static void at_the_end_the_librarys_threads_are_gone(void **state)
 	kept = count_tasks();
 	jetstream_end();
 	assert_true(kept > before);
-	/* The kernel counts one that was joined for a moment more. */
+	/* The kernel counts one that was joined for a moment more; `before` may have one, too. */
 	for (uint64_t until = clock_mono_ms() + DEADLINE_MS; count_tasks() > before && clock_mono_ms() < until;)
 		usleep(1000);
-	assert_int_equal(count_tasks(), before);
+	assert_in_range(count_tasks(), 1, before);
 }
 
 static void no_allocation_failure_loses_an_answer(void **state)
