@@ -164,6 +164,19 @@ void source_on_durable(struct journal_listener *l, struct str tag)
 		s->o.on_wake(s->o.ctx);
 }
 
+/* Its object is gone, and its deletion had no memory or is held. The peer has what is dropped here, or not: should the object come back it is sent. */
+static void take_back(struct copy *c, enum delivery_type type)
+{
+	struct offer *offered = type == DELIVERY_STATUS ? c->offered_status : c->offered_desired;
+
+	if (offered)
+		offered->digest = (struct digest){ "" };
+	if (type == DELIVERY_STATUS)
+		c->forced_status = true;
+	else
+		c->forced = true;
+}
+
 enum err source_compose(struct source *s, const struct outbox_frame *frame, struct wire_event *e)
 {
 	struct copy *c = map_get(&s->copies, frame->resource_id);
@@ -183,8 +196,10 @@ enum err source_compose(struct source *s, const struct outbox_frame *frame, stru
 									.uid = str_of(c->uid),
 									.remembered = str_of(c->remembered) },
 						 &s->arena, e);
-	if (!entry->truth || strcmp(entry->truth->uid, c->uid) != 0)
+	if (!entry->truth || strcmp(entry->truth->uid, c->uid) != 0) {
+		take_back(c, frame->type);
 		return E_NOT_FOUND;
+	}
 	if (frame->type != DELIVERY_STATUS && c->offered_desired && c->offered_desired->sent_at == NOT_SENT)
 		c->offered_desired->sent_at = peer_came(s->o.peer);
 	err = s->o.rules.compose(s->o.rules.ctx, e->type, entry->truth, &s->arena, e);

@@ -717,6 +717,37 @@ static void what_had_no_memory_is_due_a_second_later(void **state)
 	assert_true(waited > 3 && waited < count);
 }
 
+/* Its deletion had no memory, so that its create was still there to be dropped; the peer may have it even so. */
+static void what_was_dropped_with_its_object_is_sent_when_that_is_back(void **state)
+{
+	long n = 0, count, dropped = 0;
+
+	(void)state;
+	do {
+		struct scene sc;
+
+		begin(&sc);
+		connect_peer(&sc);
+		put(&sc, "u1", "1");
+		disk(&sc);
+		mem_fail_at(++n);
+		(void)source_gone(sc.source, OBJECT_APPLICATION, "ns", "one", sc.now);
+		count = mem_count();
+		mem_fail_at(0);
+		if (source_due(sc.source) != UINT64_MAX) {
+			dropped++;
+			expect(&sc, "");
+			put(&sc, "u1", "1");
+			disk(&sc);
+			expect(&sc, "create one_u1_1 again\n");
+			answer(&sc, "u1", sc.last_id);
+			assert_int_equal(stats_of(&sc).behind, 0);
+		}
+		end(&sc);
+	} while (n <= count); /* the last pass had no fault */
+	assert_true(dropped > 0);
+}
+
 /* It waits for an answer, which makes room: nobody needs to look before. */
 static void what_had_no_room_is_not_due(void **state)
 {
@@ -763,6 +794,7 @@ int main(void)
 		cmocka_unit_test(what_is_behind_is_counted_as_it_changes),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
+		cmocka_unit_test(what_was_dropped_with_its_object_is_sent_when_that_is_back),
 		cmocka_unit_test(what_had_no_room_is_not_due),
 	};
 
