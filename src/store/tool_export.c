@@ -74,14 +74,16 @@ static enum err sync_name(const char *to, struct why *why)
 }
 
 /* A file that was there may be somebody else's, who would read what we write. */
-static enum err take(int fd, struct why *why)
+static enum err take(int fd, const char *part, struct why *why)
 {
-	struct stat st;
+	struct stat st, named;
 
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
 		return why_set(why, E_EXISTS, "a file with this name and " STORE_EXPORT_PART " is not ours");
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
 		return why_set(why, E_BUSY, "another export writes it");
+	if (lstat(part, &named) != 0 || named.st_ino != st.st_ino) /* whole by now, under its own name */
+		return why_set(why, E_BUSY, "another export has just written it");
 	return fchmod(fd, 0600) == 0 && ftruncate(fd, 0) == 0 ? E_OK : why_errno(why, E_IO, errno, "create");
 }
 
@@ -89,7 +91,7 @@ static enum err take(int fd, struct why *why)
 static enum err begin(const char *part, struct why *why, int *ret_fd)
 {
 	int fd = open(part, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	enum err err = fd < 0 ? why_errno(why, E_IO, errno, "create") : take(fd, why);
+	enum err err = fd < 0 ? why_errno(why, E_IO, errno, "create") : take(fd, part, why);
 
 	if (err == E_OK)
 		*ret_fd = fd;

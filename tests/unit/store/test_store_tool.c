@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -181,6 +182,38 @@ static void half_a_copy_has_another_name(void **state)
 	assert_int_equal(unlink(part), 0);
 }
 
+static const char *finishing[2]; /* from one name to the other, as soon as somebody asks for the lock */
+
+/* In the place of libc's. */
+int flock(int fd, int how)
+{
+	if (finishing[0])
+		assert_int_equal(rename(finishing[0], finishing[1]), 0);
+	finishing[0] = NULL;
+	return (int)syscall(SYS_flock, fd, how);
+}
+
+/* Between opening its file and locking it: what was opened is the whole copy by then. */
+static void a_copy_that_another_export_ends_stays_whole(void **state)
+{
+	struct fixture *f = *state;
+	char to[128], part[140];
+	struct stat st;
+	int fd;
+
+	snprintf(to, sizeof(to), "%s/copy", f->dir);
+	snprintf(part, sizeof(part), "%s.part", to);
+	fd = open(part, O_RDWR | O_CREAT, 0600);
+	assert_int_equal(write(fd, "whole", 5), 5);
+	close(fd);
+	finishing[0] = part;
+	finishing[1] = to;
+	assert_int_equal(store_export(f->dir, to, NULL, &f->why), E_BUSY);
+	assert_int_equal(stat(to, &st), 0);
+	assert_int_equal(st.st_size, 5);
+	assert_int_equal(access(part, F_OK), -1);
+}
+
 static void a_copy_given_up_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -294,6 +327,7 @@ int main(void)
 		T(a_copy_of_a_running_store_is_a_store),
 		T(nothing_is_overwritten_by_a_copy),
 		T(half_a_copy_has_another_name),
+		T(a_copy_that_another_export_ends_stays_whole),
 		T(a_copy_given_up_leaves_nothing),
 		T(vacuum_waits_for_nobody_and_shrinks_the_file),
 		T(a_renamed_bus_goes_on_where_it_was),
