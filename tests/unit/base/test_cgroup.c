@@ -1,17 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <ftw.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "machine.h"
 
 #include "base/cgroup.h"
-#include "base/dir.h"
 #include "base/mem.h"
 
 /* The quota of processors, and every way in which groups are mounted: test_cpus.c. */
@@ -21,12 +10,6 @@
 #define V2        "33 24 0:29 / /sys/fs/cgroup ro,nosuid shared:4 - cgroup2 cgroup rw,nsdelegate\n"
 #define V1        "37 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
 #define V1_CPU    "36 31 0:31 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n"
-#define SYS       "sys/fs/cgroup"
-
-struct file {
-	const char *path;
-	const char *text;
-};
 
 static const struct {
 	const char *name;
@@ -59,48 +42,14 @@ static const struct {
 	{ "an empty file", V2, "0::/\n", { { SYS "/memory.max", "" } }, 0 },
 };
 
-static char scratch[] = "/tmp/test_cgroup.XXXXXX";
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	char whole[PATH_MAX];
-	int n = snprintf(whole, sizeof(whole), "%s/%s", scratch, path);
-	char *slash = strrchr(whole, '/');
-	FILE *f;
-
-	assert_true(n > 0 && (size_t)n < sizeof(whole));
-	*slash = '\0';
-	assert_int_equal(dir_make(whole, 0700), 0);
-	*slash = '/';
-	f = fopen(whole, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void the_memory_that_a_group_grants_is_found(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		memcpy(scratch, "/tmp/test_cgroup.XXXXXX", sizeof(scratch));
-		assert_non_null(mkdtemp(scratch));
-		if (rows[i].mounts)
-			write_file("proc/self/mountinfo", rows[i].mounts);
-		if (rows[i].groups)
-			write_file("proc/self/cgroup", rows[i].groups);
-		for (size_t k = 0; k < FILES_MAX && rows[i].files[k].path; k++)
-			write_file(rows[i].files[k].path, rows[i].files[k].text);
-		if (cgroup_memory_bytes(scratch) != rows[i].bytes)
-			fail_msg("%s: %lu bytes, not %lu", rows[i].name, cgroup_memory_bytes(scratch), rows[i].bytes);
-		assert_int_equal(nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+		machine_make(rows[i].mounts, rows[i].groups, rows[i].files, FILES_MAX);
+		if (cgroup_memory_bytes(machine) != rows[i].bytes)
+			fail_msg("%s: %lu bytes, not %lu", rows[i].name, cgroup_memory_bytes(machine), rows[i].bytes);
+		machine_unmake();
 	}
 }
 

@@ -1,17 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <ftw.h>
-#include <limits.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "machine.h"
 
 #include "base/cpus.h"
-#include "base/dir.h"
 #include "base/mem.h"
 
 #define FILES_MAX 6
@@ -25,14 +14,8 @@
 #define V1_POD    "36 31 0:31 /kubepods/p /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n"
 #define V1_POD_S  "36 31 0:31 /kubepods/pod /sys/fs/cgroup/cpu ro - cgroup cgroup rw,cpu\n"
 #define V2_BIND   "39 24 0:29 /../.. /host/cgroup ro - cgroup2 cgroup rw\n"
-#define SYS       "sys/fs/cgroup"
 #define CPU       "sys/fs/cgroup/cpu"
 #define BOTH      "sys/fs/cgroup/cpu,cpuacct"
-
-struct file {
-	const char *path;
-	const char *text;
-};
 
 static const struct {
 	const char *name;
@@ -122,48 +105,9 @@ static const struct {
 	{ "half a line of mounts", "33 24 0:29", "0::/\n", { { SYS "/cpu.max", "5000 100000\n" } }, 0, 0 },
 };
 
-static char scratch[] = "/tmp/test_cpus.XXXXXX";
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	char whole[PATH_MAX];
-	int n = snprintf(whole, sizeof(whole), "%s/%s", scratch, path);
-	char *slash = strrchr(whole, '/');
-	FILE *f;
-
-	assert_true(n > 0 && (size_t)n < sizeof(whole));
-	*slash = '\0';
-	assert_int_equal(dir_make(whole, 0700), 0);
-	*slash = '/';
-	f = fopen(whole, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void make(size_t row)
 {
-	memcpy(scratch, "/tmp/test_cpus.XXXXXX", sizeof(scratch));
-	assert_non_null(mkdtemp(scratch));
-	if (rows[row].mounts)
-		write_file("proc/self/mountinfo", rows[row].mounts);
-	if (rows[row].groups)
-		write_file("proc/self/cgroup", rows[row].groups);
-	for (size_t i = 0; i < FILES_MAX && rows[row].files[i].path; i++)
-		write_file(rows[row].files[i].path, rows[row].files[i].text);
-}
-
-static void unmake(void)
-{
-	assert_int_equal(nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	machine_make(rows[row].mounts, rows[row].groups, rows[row].files, FILES_MAX);
 }
 
 static void the_quota_of_every_kind_of_control_group_is_found(void **state)
@@ -174,13 +118,13 @@ static void the_quota_of_every_kind_of_control_group_is_found(void **state)
 		struct cpus c;
 
 		make(i);
-		c = cpus_find(scratch);
+		c = cpus_find(machine);
 		if (c.quota_milli != rows[i].quota_milli)
 			fail_msg("%s: %lu thousandths, not %lu", rows[i].name, c.quota_milli, rows[i].quota_milli);
 		assert_true(c.allowed >= 1);
 		if (c.usable != (most && most < c.allowed ? most : c.allowed))
 			fail_msg("%s: %u of %u", rows[i].name, c.usable, c.allowed);
-		unmake();
+		machine_unmake();
 	}
 }
 
@@ -195,13 +139,13 @@ static void without_memory_there_is_no_limit_and_at_least_one_processor(void **s
 	make(row);
 	for (long n = 1, count = n; count >= n; n++) {
 		mem_fail_at(n);
-		c = cpus_find(scratch);
+		c = cpus_find(machine);
 		count = mem_count();
 		assert_true(c.usable >= 1);
 	}
 	mem_fail_at(0);
 	assert_int_equal(c.usable, 1);
-	unmake();
+	machine_unmake();
 }
 
 static void this_machine_has_at_least_one(void **state)
