@@ -15,6 +15,7 @@ const struct command *const commands[] = {
 	&cmd_check_config,
 	&cmd_status,
 	&cmd_release,
+	&cmd_forget,
 	&cmd_tail,
 	&cmd_replay,
 	&cmd_dead_list,

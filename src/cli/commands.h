@@ -14,6 +14,7 @@ extern const struct command cmd_tail;
 extern const struct command cmd_replay;
 extern const struct command cmd_status;
 extern const struct command cmd_release;
+extern const struct command cmd_forget;
 extern const struct command cmd_dead_list;
 extern const struct command cmd_dead_retry;
 extern const struct command cmd_dead_drop;

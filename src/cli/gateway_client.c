@@ -109,6 +109,8 @@ static enum err judge_status(long status, const char *path, struct str words, st
 	if (str_is(words, "404 page not found"))
 		return why_set(why, E_UNSUPPORTED,
 			       "the process of this data directory cannot do this: give another --data-dir");
+	if ((status == 404 || status == 409) && words.n)
+		return why_set(why, E_UNSUPPORTED, "%.*s", STR_ARG(str_sub(words, 0, WORDS_MAX)));
 	return why_set(why, E_UNSUPPORTED, "holdfast answered %ld to %s: %.*s", status, path,
 		       STR_ARG(str_sub(words, 0, WORDS_MAX)));
 }

@@ -31,7 +31,7 @@ static void describe(struct web *web, uint16_t port, const char *data_dir)
 }
 
 static enum err port_open(struct web *web, struct web_port *port, const struct http_page *rows, size_t n,
-			  uint64_t number, struct why *why)
+			  uint64_t number, void (*on_close)(void *ctx, struct http_request *r), struct why *why)
 {
 	enum err err;
 
@@ -42,6 +42,7 @@ static enum err port_open(struct web *web, struct web_port *port, const struct h
 		.file = &web->file,
 		.token_missing =
 			"send `Authorization: Bearer TOKEN` with the token of admin.json in the data directory\n",
+		.on_close = on_close,
 		.ctx = web->ctx,
 	};
 	err = http_pages_start(&port->pages, &web->daemon->loop, (struct str)STR(""), (uint16_t)number, why,
@@ -57,11 +58,13 @@ enum err web_open(struct web *web, struct daemon *daemon, const struct web_confi
 	*web = (struct web){ .daemon = daemon, .on_closed = config->on_closed, .ctx = config->ctx };
 	admin_file_init(&web->file);
 	if (config->metrics_port)
-		err = port_open(web, &web->metrics, config->metrics, config->metrics_n, config->metrics_port, why);
+		err = port_open(web, &web->metrics, config->metrics, config->metrics_n, config->metrics_port,
+				config->on_request_closed, why);
 	if (err == E_OK && config->metrics_port && config->data_dir)
 		describe(web, (uint16_t)config->metrics_port, config->data_dir);
 	if (err == E_OK && config->health_port)
-		err = port_open(web, &web->health, config->health, config->health_n, config->health_port, why);
+		err = port_open(web, &web->health, config->health, config->health_n, config->health_port,
+				/* on_close= */ NULL, why);
 	return err;
 }
 

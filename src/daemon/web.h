@@ -17,8 +17,10 @@ struct web_config {
 	const char *data_dir;               /* NULL: no admin.json, and no page with a token answers */
 	const struct http_page *metrics, *health;
 	size_t metrics_n, health_n;
+	/* The last call for a request of a page, which may be answered later (http_server.h). May be NULL. */
+	void (*on_request_closed)(void *ctx, struct http_request *r);
 	void (*on_closed)(void *ctx); /* a port closed */
-	void *ctx;                    /* of this, and of the pages */
+	void *ctx;                    /* of these, and of the pages */
 };
 
 struct web_port {

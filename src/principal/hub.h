@@ -36,19 +36,20 @@ struct hub_agent {
 	struct session *session;
 	struct link in_ready;
 	struct heap_node due;
-	char *rows;                  /* its name in the ledger */
-	bool complete;               /* its session has been told of all there was */
-	uint64_t stale_ms;           /* a report was lost for want of memory: all is reported again then; 0: none was */
-	void *user;                  /* the owner's: its stream */
-	struct quiet quiet;          /* the owner's: lines about events that went wrong */
-	struct quiet coming;         /* the owner's: lines about streams that come and go, and room */
-	struct traffic_peer traffic; /* the owner's: series that name it */
+	char *rows;        /* its name in the ledger */
+	bool complete;     /* its session has been told of all there was */
+	uint64_t stale_ms; /* a report was lost for want of memory: all is reported again then; 0: none was */
+	void *user;        /* the owner's: its stream */
+	struct journal_listener *told; /* by hub_forget(); NULL: it is not forgotten */
+	struct quiet quiet;            /* the owner's: lines about events that went wrong */
+	struct quiet coming;           /* the owner's: lines about streams that come and go, and room */
+	struct traffic_peer traffic;   /* the owner's: series that name it */
 };
 
 struct hub_events {
 	/* It has, or may have, something to write: session_take(). */
 	void (*on_ready)(void *ctx, struct hub_agent *agent);
-	/* It came in another mode and begins anew: this handle ends when its work has. Its stream must end now. */
+	/* It came in another mode, or is forgotten: this handle ends when its work has. Its stream must end now. */
 	void (*on_retired)(void *ctx, struct hub_agent *agent);
 	/* The same as of session_events, with the agent. */
 	void (*on_applied)(void *ctx, struct hub_agent *agent, const struct delivery_event *event,
@@ -106,6 +107,15 @@ enum err hub_start(struct hub *h, struct why *why);
 #define HUB_COME_AGAIN "come again: out of memory, or what the agent was in its other mode has not ended"
 struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode);
 struct hub_agent *hub_find(const struct hub *h, struct str name);
+
+/*
+ * It is gone for good: the hub and the ledger know nothing of it any more, and one of its name that comes is new. The handle ends as in
+ * another mode (on_retired); `told` hears when all that is durable.
+ */
+void hub_forget(struct hub_agent *agent, struct journal_listener *told);
+
+/* Applications in the source that are this agent's: with one of them it would be known again. */
+uint64_t hub_owned(const struct hub_agent *agent);
 
 /* All agents: begin with *at = 0; ends with NULL. Do not add agents meanwhile. */
 struct hub_agent *hub_next(const struct hub *h, size_t *at);

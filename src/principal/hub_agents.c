@@ -118,7 +118,7 @@ static struct hub_agent *agent_new(struct hub *h, struct str name, enum agent_mo
 	return TAKE(a);
 }
 
-/* It comes in another mode: what it was before ends, when nothing of it is under way any more. */
+/* What it was ends, when nothing of it is under way any more. */
 static void retire(struct hub_agent *a)
 {
 	struct hub *h = a->hub;
@@ -138,6 +138,9 @@ void hub_end_retired(struct hub *h)
 
 		next = l->next;
 		if (!session_is_idle(a->session))
+			continue;
+		/* Of this turn's transaction, in which the rows go as well. */
+		if (a->told && journal_tell(h->o.journal, a->told, STR("")) != E_OK)
 			continue;
 		session_forget(a->session);
 		hub_agent_free(a);
@@ -160,14 +163,14 @@ struct hub_agent *hub_find(const struct hub *h, struct str name)
 }
 
 /* Without memory the agent is managed after a restart, until it says otherwise. */
-static void keep_mode(const struct hub_agent *a)
+static void keep_mode(const struct hub_agent *a, bool remove)
 {
 	char name[sizeof(SETTING_AGENT) + AGENT_NAME_MAX];
 	struct ledger_row row = { .bytes = str_of(agent_mode_text(a->mode)) };
 
 	(void)snprintf(name, sizeof(name), "%s%s", SETTING_AGENT, a->name.text);
 	row.name = str_of(name);
-	(void)journal_add(a->hub->o.journal, LEDGER_SETTING, /* remove= */ false, &row);
+	(void)journal_add(a->hub->o.journal, LEDGER_SETTING, remove, &row);
 }
 
 struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode)
@@ -183,10 +186,18 @@ struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode
 	a = agent_new(h, name, mode == AGENT_MODE_NONE ? AGENT_MANAGED : mode);
 	if (!a)
 		return NULL;
-	keep_mode(a);
+	keep_mode(a, /* remove= */ false);
 	if (h->state != HUB_LISTING)
 		hub_report_all(a);
 	return a;
+}
+
+void hub_forget(struct hub_agent *a, struct journal_listener *told)
+{
+	a->told = told;
+	keep_mode(a, /* remove= */ true);
+	retire(a);
+	a->hub->o.events.on_wake(a->hub->o.events.ctx);
 }
 
 struct hub_agent *hub_next(const struct hub *h, size_t *at)

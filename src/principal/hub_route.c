@@ -114,6 +114,16 @@ static bool is_owned(const struct known_object *k)
 	return !k->object->source_uid[0] && k->reason == MAPPING_OK;
 }
 
+uint64_t hub_owned(const struct hub_agent *agent)
+{
+	const struct bucket *b = map_get(&agent->hub->buckets, str_of(agent->name.text));
+	uint64_t n = 0;
+
+	for (const struct link *l = b ? b->objects.next : NULL; b && l != &b->objects; l = l->next)
+		n += is_owned(CONTAINER_OF(l, struct known_object, in_bucket));
+	return n;
+}
+
 /* The agent of an object, NULL when it is nobody's; made when an application belongs to one that was never heard of. E_NOMEM */
 static enum err agent_of(struct hub *h, const struct known_object *k, struct hub_agent **ret_agent)
 {

@@ -7,7 +7,8 @@
  *           event_service.c  Subscribe, Push: streams and the sessions behind them
  *           server.c         the server: certificate, limits, the table of services, Version
  *           observe.c        log lines and metrics
- *           web.c            /metrics, /healthz, /readyz, /status
+ *           web.c            /metrics, /healthz, /readyz, /status, /release
+ *           forget.c         /forget: an agent that is gone for good
  */
 #pragma once
 
@@ -117,6 +118,10 @@ void observe_disconnected(struct principal *p, const struct stream *s, const str
 
 /* web.c */
 enum err web_start(struct principal *p, struct why *why);
+
+/* forget.c: POST /forget?agent=NAME, with &dry-run only what would be; and such a request is over. */
+void forget_post(void *principal, struct http_request *r);
+void forget_closed(void *principal, struct http_request *r);
 
 /* principal.c: something ended; stop goes on when all has. */
 void principal_ended(struct principal *p);

@@ -130,7 +130,7 @@ static void post_release(void *ctx, struct http_request *r)
 	const char *text;
 
 	if (!a) {
-		http_text(r, 404, STR("no such agent: POST /release?agent=NAME\n"));
+		http_text(r, 404, STR("no agent of this name is known\n"));
 		return;
 	}
 	if (source_held(session_source(a->session), &text) == 0) {
@@ -156,6 +156,7 @@ static const struct http_page metrics_pages[] = {
 	{ "GET", "/metrics", false, get_metrics },
 	{ "GET", "/status", true, get_status },
 	{ "POST", "/release", true, post_release },
+	{ "POST", "/forget", true, forget_post },
 };
 
 static const struct http_page health_pages[] = {
@@ -179,6 +180,7 @@ enum err web_start(struct principal *p, struct why *why)
 		.metrics_n = ARRAY_LEN(metrics_pages),
 		.health = health_pages,
 		.health_n = ARRAY_LEN(health_pages),
+		.on_request_closed = forget_closed,
 		.on_closed = on_closed,
 		.ctx = p,
 	};

@@ -23,7 +23,7 @@ from natsio import Nats
 
 STOREFILL = str(Path(HOLDFAST).parents[2] / "tests/tools/storefill")
 
-COMMANDS = ["gateway", "eventsource-service", "principal", "agent", "check-config", "status", "release", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
+COMMANDS = ["gateway", "eventsource-service", "principal", "agent", "check-config", "status", "release", "forget", "tail", "replay", "dead list", "dead retry", "dead drop", "store check",
             "store dump", "store export", "store vacuum", "store rename", "hooks plan", "hooks apply", "hooks delete", "pki init", "pki issue", "pki user", "help", "version"]
 
 

@@ -90,12 +90,13 @@ def test_the_sync_guide_does_what_it_shows(site):
 
     put(source, "spec: {}\n")
     wait_until(lambda: site.load(copy), "another one is at the site")
-    site.end()
+    agent = site.processes.pop()
+    agent.terminate()
+    agent.wait()
     source.unlink()
-    site.run(forget)
-    site.start(serve.replace("\\\n", " ").partition("&\n")[0])
-    wait_until(lambda: site.run("holdfast status --data-dir data/principal || true").startswith("principal, 0 objects, 0 of 0 agents"),
-               "nothing is left of it")
+    wait_until(lambda: [(one["connected"], one["waiting"]) for one in site.status()] == [(False, 1)], "the deletion waits")
+    assert site.run(forget).startswith("berlin is forgotten (managed; ")
+    assert site.status() == []
 
 
 def test_the_services_of_the_sync_guide_serve_with_the_variables_that_it_shows(site):

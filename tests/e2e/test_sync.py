@@ -549,6 +549,73 @@ def test_an_empty_source_does_not_wipe_a_site_until_somebody_says_so(net):
     assert run("release", "nobody", "--data-dir", principal.data, check=False).returncode == 1
 
 
+# ---- a site that is gone for good --------------------------------------------------------------------------------------
+
+
+def test_an_agent_that_is_gone_for_good_is_forgotten_and_comes_back_as_a_new_one(net):
+    principal = net.principal()
+    agent, other = net.agent(SITE, principal), net.agent("site-2", principal)
+    for name, end in ((SITE, agent), ("site-2", other)):
+        principal.tree(name).put("guestbook", application("r1", name="guestbook"))
+        wait_until(lambda name=name, end=end: end.tree.get("guestbook") and principal.agent(name)["behind"] == 0, "the copy is there")
+
+    def forget(*words):
+        done = run("forget", SITE, *words, "--data-dir", principal.data, check=False)
+        return done.returncode, done.stdout
+
+    def known():
+        return {one["name"] for one in principal.status()["agents"]}
+
+    refused = forget("--dry-run")
+    assert refused[0] == 1 and "site-1 is connected: stop it" in refused[1] and forget() == refused
+    agent.stop()
+    wait_until(lambda: not principal.agent(SITE)["connected"], "it is away")
+    assert forget()[0] == 1 and "has applications in the source (1)" in forget()[1]
+    principal.tree(SITE).remove("guestbook")
+    wait_until(lambda: principal.agent(SITE)["waiting"] == 1, "the deletion waits")
+    held = "(managed; copies that it has or had: 1, events that it did not confirm: 1)"
+    assert forget("--dry-run") == (0, f"{SITE} would be forgotten {held}\n")
+    assert known() == {SITE, "site-2"}
+    assert forget() == (0, f"{SITE} is forgotten {held}\n")
+    assert known() == {"site-2"}
+    assert forget() == (1, "holdfast forget: no agent of this name is known\n")
+    principal.kill()
+    principal.start().ready()
+    assert known() == {"site-2"} and principal.agent("site-2")["objects"] == 1
+    principal.tree(SITE).put("new", application("r1", name="new"))
+    agent.start().wait_connected()
+    wait_until(lambda: agent.tree.names() == {"new"}, "it has everything, and nothing that is no more")
+    assert other.tree.revision("guestbook") == "r1"
+
+
+def test_what_an_autonomous_agent_brought_stays_when_it_is_forgotten(net):
+    principal = net.principal()
+    agent = net.agent(SITE, principal, mode="autonomous")
+    agent.tree.put("own", application("r1", name="own"))
+    copy = principal.tree(SITE)
+    wait_until(lambda: copy.revision("own") == "r1", "the copy is there")
+    wait_until(lambda: principal.agent(SITE)["records"] == 1, "it is noted")
+    agent.stop()
+    wait_until(lambda: not principal.agent(SITE)["connected"], "it is away")
+    assert "its objects, which stay in the source: 1)" in run("forget", SITE, "--data-dir", principal.data)
+    copy.remove("own")  # nobody puts it back
+    agent.tree.put("own", application("r2", name="own"))
+    agent.start().wait_connected()
+    wait_until(lambda: copy.revision("own") == "r2", "it comes back as a new one")
+
+
+def test_forget_says_what_is_wrong_before_it_asks(net):
+    principal = net.principal()
+    agent = net.agent(SITE, principal)
+    agent.wait_connected()
+    for words, code, said in ((["nobody"], 1, "no agent of this name is known"), (["Berlin"], 2, "is no name of an agent")):
+        done = run("forget", *words, "--data-dir", principal.data, check=False)
+        assert done.returncode == code and said in done.stdout
+    assert "cannot do this" in run("forget", SITE, "--data-dir", agent.data, check=False).stdout
+    principal.stop()
+    assert "no principal or agent runs on" in run("forget", SITE, "--data-dir", principal.data, check=False).stdout
+
+
 def test_status_says_how_each_peer_is_doing(pair):
     principal, agent = pair
     principal.tree(SITE).put("guestbook", application("r1", name="guestbook"))

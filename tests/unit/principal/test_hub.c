@@ -905,6 +905,117 @@ static void rows_of_an_earlier_mode_go_at_the_start(void **state)
 	end(&sc);
 }
 
+struct told {
+	struct journal_listener listener;
+	bool is;
+};
+
+static void on_told(struct journal_listener *l, struct str tag)
+{
+	(void)tag;
+	CONTAINER_OF(l, struct told, listener)->is = true;
+}
+
+/* "a1" and "a11" have one application each, confirmed; that of a1 is gone meanwhile. */
+static void begin_two(struct scene *sc)
+{
+	begin_confirmed(sc, 0);
+	connect_agent(sc, "a11", AGENT_MANAGED);
+	put(sc, APP("a11", "u2", "r1"));
+	run(sc, 5);
+	answer(sc, hub_find(sc->hub, str_of("a11")), "web_u2", "web_u2_2");
+	put(sc, APP_ASKED("1"));
+	run(sc, 5);
+	ground_remove(&sc->g, OBJECT_APPLICATION, "a1", "web");
+	run(sc, 5);
+	sc->said[sc->said_n = 0] = 0;
+}
+
+static void of_a_forgotten_agent_nothing_is_left_and_all_of_the_others(void **state)
+{
+	struct told told = { .listener.on_durable = on_told };
+	struct scene sc;
+
+	(void)state;
+	begin_two(&sc);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_COPY), 2);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_SETTING), 2);
+	sc.g.disk_held = true;
+	hub_forget(hub_find(sc.hub, str_of("a1")), &told.listener);
+	run(&sc, 5);
+	assert_null(hub_find(sc.hub, str_of("a1")));
+	assert_int_equal(sc.retired, 1);
+	assert_false(told.is);
+	sc.g.disk_held = false;
+	run(&sc, 5);
+	assert_true(told.is);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_COPY), 1);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_COMMAND), 0);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_SETTING), 1);
+	crash(&sc);
+	restart(&sc);
+	run(&sc, 5);
+	assert_null(hub_find(sc.hub, str_of("a1")));
+	assert_int_equal(source_of(hub_find(sc.hub, str_of("a11"))).copies, 1);
+	end(&sc);
+}
+
+static void a_forgotten_agent_that_comes_is_new_and_gets_everything(void **state)
+{
+	struct told told = { .listener.on_durable = on_told };
+	struct scene sc;
+
+	(void)state;
+	begin_two(&sc);
+	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u3", "a*"));
+	run(&sc, 5);
+	sc.said[sc.said_n = 0] = 0;
+	hub_forget(hub_find(sc.hub, str_of("a1")), &told.listener);
+	run(&sc, 5);
+	put(&sc, APP("a1", "u4", "r1"));
+	expect(&sc, "");
+	connect_agent(&sc, "a1", AGENT_MANAGED);
+	expect(&sc, "a1: create team_u3_4\na1: create web_u4_5\n");
+	end(&sc);
+}
+
+/* A row of it is on its way to the disk. */
+static void an_agent_that_is_forgotten_comes_back_only_when_it_is(void **state)
+{
+	struct told told = { .listener.on_durable = on_told };
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	run(&sc, 5);
+	sc.g.disk_held = true;
+	put(&sc, APP("a1", "u1", "r1"));
+	run(&sc, 5);
+	ground_remove(&sc.g, OBJECT_APPLICATION, "a1", "web");
+	run(&sc, 5);
+	hub_forget(hub_find(sc.hub, str_of("a1")), &told.listener);
+	run(&sc, 5);
+	assert_null(hub_agent(sc.hub, str_of("a1"), AGENT_MANAGED));
+	assert_false(told.is);
+	sc.g.disk_held = false;
+	run(&sc, 5);
+	assert_true(told.is);
+	assert_int_equal(ground_row_count(&sc.g, LEDGER_COPY) + ground_row_count(&sc.g, LEDGER_SETTING), 0);
+	assert_non_null(hub_agent(sc.hub, str_of("a1"), AGENT_MANAGED));
+	end(&sc);
+}
+
+static void an_agent_with_applications_in_the_source_would_be_known_again(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_two(&sc);
+	assert_int_equal(hub_owned(hub_find(sc.hub, str_of("a1"))), 0);
+	assert_int_equal(hub_owned(hub_find(sc.hub, str_of("a11"))), 1);
+	end(&sc);
+}
+
 static const struct wire_event status_of_web = {
 	.type = WIRE_STATUS_UPDATE,
 	.target = WIRE_TO_APPLICATION,
@@ -1352,6 +1463,10 @@ int main(void)
 		cmocka_unit_test(what_an_autonomous_agent_had_here_ends_with_its_mode),
 		cmocka_unit_test(rows_of_an_earlier_mode_go_at_the_start),
 		cmocka_unit_test(what_an_agent_knew_in_another_mode_means_nothing),
+		cmocka_unit_test(of_a_forgotten_agent_nothing_is_left_and_all_of_the_others),
+		cmocka_unit_test(a_forgotten_agent_that_comes_is_new_and_gets_everything),
+		cmocka_unit_test(an_agent_that_is_forgotten_comes_back_only_when_it_is),
+		cmocka_unit_test(an_agent_with_applications_in_the_source_would_be_known_again),
 		cmocka_unit_test(the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked),
 		cmocka_unit_test(a_status_of_a_former_object_of_the_name_changes_nothing),
 		cmocka_unit_test(rows_that_make_no_sense_are_refused),
