@@ -13,10 +13,26 @@
 #include "base/buf.h"
 #include "base/why.h"
 
+#define FILES_MAX 3
+
+/* One of a few files that are nothing without each other, as a key and its certificate. */
+struct file_part {
+	const char *path;
+	mode_t mode;
+	struct str content;
+};
+
 /*
- * Whole or not at all, also when the power fails: written beside it, flushed, and given its name. `replace`: instead of
- * what is there, or of what a link there leads to; its owner stays, as far as the caller may say so.
+ * All of them or none, also when the power fails or the process is killed: each is written beside its place and flushed, then all get
+ * their names in this order. `replace`: instead of what is there, or of what a link there leads to; its owner stays, as far as the
+ * caller may say so. (Who is killed between the names of what is replaced leaves some of both.)
  */
+enum err files_write(const struct file_part *files, size_t n, bool replace, struct why *why);
+
+/* Removes what a call of files_write() that was killed has left of these; the next call does it, too. */
+void files_settle(const struct file_part *files, size_t n);
+
+/* The same with one. */
 enum err file_write(const char *path, struct str content, mode_t mode, bool replace, struct why *why);
 
 /* Wipes a terminated secret before it frees it. Takes NULL. */

@@ -1,6 +1,5 @@
 #include <limits.h>
 
-#include "auth/files.h"
 #include "auth/pki.h"
 #include "base/dir.h"
 #include "base/rand.h"
@@ -34,24 +33,25 @@ static const struct option_row init_options[] = {
 	{ 0 },
 };
 
-/* The three files. */
+/* The certificate last: without it the keys are of no use. */
+enum { CA_KEY, JWT_KEY, CA_CERT, INIT_FILES };
+
 struct init_files {
-	struct pki_path cert, key, jwt;
+	struct pki_path paths[INIT_FILES];
+	struct file_part parts[INIT_FILES];
 };
 
 static enum err init_paths(struct pki_task *t, struct init_files *f)
 {
-	enum err err = pki_task_path(t, PKI_CA_CERT, "", &f->cert);
+	static const char *const names[] = { PKI_CA_KEY, PKI_JWT_KEY, PKI_CA_CERT };
+	enum err err = E_OK;
 
-	if (err == E_OK)
-		err = pki_task_path(t, PKI_CA_KEY, "", &f->key);
-	if (err == E_OK)
-		err = pki_task_path(t, PKI_JWT_KEY, "", &f->jwt);
-	if (err == E_OK)
-		err = pki_task_check_free(t, &f->cert);
-	if (err == E_OK)
-		err = pki_task_check_free(t, &f->key);
-	return err == E_OK ? pki_task_check_free(t, &f->jwt) : err;
+	for (size_t i = 0; i < INIT_FILES && err == E_OK; i++) {
+		err = pki_task_path(t, names[i], "", &f->paths[i]);
+		f->parts[i] = (struct file_part){ .path = f->paths[i].text,
+						  .mode = i == CA_CERT ? PKI_CERT_MODE : PKI_KEY_MODE };
+	}
+	return err == E_OK ? pki_task_check_free(t, f->parts, INIT_FILES) : err;
 }
 
 static enum err make_dir(struct pki_task *t)
@@ -61,24 +61,21 @@ static enum err make_dir(struct pki_task *t)
 	return problem ? why_errno(&t->why, E_IO, problem, "make the directory %s", t->dir) : E_OK;
 }
 
-/* Keys first: a certificate without its key is of no use. */
-static enum err init_write(struct pki_task *t, const struct init_files *f, const struct pki_pair *ca,
-			   const struct buf *jwt)
+static enum err init_write(struct pki_task *t, struct init_files *f, const struct pki_pair *ca, const struct buf *jwt)
 {
 	enum err err = make_dir(t);
 
-	if (err == E_OK)
-		err = pki_task_write(t, &f->key, &ca->key, PKI_KEY_MODE);
-	if (err == E_OK)
-		err = pki_task_write(t, &f->jwt, jwt, PKI_KEY_MODE);
-	return err == E_OK ? pki_task_write(t, &f->cert, &ca->cert, PKI_CERT_MODE) : err;
+	f->parts[CA_KEY].content = buf_view(&ca->key);
+	f->parts[JWT_KEY].content = buf_view(jwt);
+	f->parts[CA_CERT].content = buf_view(&ca->cert);
+	return err == E_OK ? files_write(f->parts, INIT_FILES, t->force, &t->why) : err;
 }
 
 static void init_say(struct pki_task *t, const struct init_files *f, const struct pki_pair *ca)
 {
-	pki_task_say_cert(t, &f->cert, "certificate of the authority: everybody needs it", ca->expires_ms);
-	pki_task_say_file(t, &f->key, "its key: keep it away from principals and agents");
-	pki_task_say_file(t, &f->jwt, "signs the tokens of the principal");
+	pki_task_say_cert(t, &f->paths[CA_CERT], "certificate of the authority: everybody needs it", ca->expires_ms);
+	pki_task_say_file(t, &f->paths[CA_KEY], "its key: keep it away from principals and agents");
+	pki_task_say_file(t, &f->paths[JWT_KEY], "signs the tokens of the principal");
 	buf_addf(&t->text,
 		 "\nNext: holdfast pki issue --dir %s --server NAME, under which agents reach the principal\n", t->dir);
 }
@@ -114,7 +111,8 @@ static int run_init(const struct invocation *inv)
 const struct command cmd_pki_init = {
 	.name = "pki init",
 	.summary = "Create a certificate authority and the key that signs tokens",
-	.about = "Writes ca.crt, ca.key and jwt.key into a directory. Certificates for the principal and its agents "
+	.about = "Writes ca.crt, ca.key and jwt.key into a directory, all of them or none. Certificates for the "
+		 "principal and its agents "
 		 "come from 'holdfast pki issue'. Keys are readable by their owner only. Nothing that exists is "
 		 "replaced without --force.",
 	.examples = "  holdfast pki init\n"

@@ -1,7 +1,6 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "auth/files.h"
 #include "auth/pki.h"
 #include "base/file.h"
 #include "base/rand.h"
@@ -97,14 +96,32 @@ static enum err look_at_old(struct issue *i, uint64_t days, bool *ret_done)
 	return file_read(i->key.text, KEY_FILE_MAX, &i->old_key, &t->why);
 }
 
+/* The certificate last: without it the key is of no use. */
+enum { KEY, CERT, ISSUE_FILES };
+
+static void issue_files(const struct issue *i, const struct pki_pair *pair,
+			struct file_part ret_files[static ISSUE_FILES])
+{
+	ret_files[KEY] = (struct file_part){ i->key.text, PKI_KEY_MODE, buf_view(&pair->key) };
+	ret_files[CERT] = (struct file_part){ i->cert.text, PKI_CERT_MODE, buf_view(&pair->cert) };
+}
+
+static enum err issue_check_free(struct issue *i)
+{
+	struct file_part files[ISSUE_FILES];
+
+	issue_files(i, &(struct pki_pair){ 0 }, files);
+	return pki_task_check_free(&i->task, files, ISSUE_FILES);
+}
+
+/* A renewed certificate is for the key that is there. */
 static enum err issue_write(struct issue *i, const struct pki_pair *pair)
 {
-	struct pki_task *t = &i->task;
-	enum err err = E_OK;
+	struct file_part files[ISSUE_FILES];
+	size_t first = i->renewing ? CERT : KEY;
 
-	if (!i->renewing)
-		err = pki_task_write(t, &i->key, &pair->key, PKI_KEY_MODE);
-	return err == E_OK ? pki_task_write(t, &i->cert, &pair->cert, PKI_CERT_MODE) : err;
+	issue_files(i, pair, files);
+	return files_write(&files[first], ISSUE_FILES - first, i->task.force, &i->task.why);
 }
 
 static void issue_say_next(struct issue *i)
@@ -145,10 +162,8 @@ static enum err issue(struct issue *i)
 	struct pki_task *t = &i->task;
 	struct pki_authority *authority = NULL;
 	struct pki_pair pair = { 0 };
-	enum err err = pki_task_check_free(t, &i->key);
+	enum err err = issue_check_free(i);
 
-	if (err == E_OK)
-		err = pki_task_check_free(t, &i->cert);
 	if (err == E_OK)
 		err = pki_authority_open(i->ca_cert.text, i->ca_key.text, t->now_ms, &t->why, &authority);
 	if (err == E_NOT_FOUND)

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "auth/files.h"
 #include "base/clock.h"
 #include "cli/out.h"
 
@@ -32,16 +31,13 @@ enum err pki_task_path(struct pki_task *t, const char *name, const char *ending,
 	return E_OK;
 }
 
-enum err pki_task_check_free(struct pki_task *t, const struct pki_path *path)
+enum err pki_task_check_free(struct pki_task *t, const struct file_part *files, size_t n)
 {
-	if (t->force || access(path->text, F_OK) != 0)
-		return E_OK;
-	return why_set(&t->why, E_EXISTS, "%s exists; --force replaces it", path->text);
-}
-
-enum err pki_task_write(struct pki_task *t, const struct pki_path *path, const struct buf *content, mode_t mode)
-{
-	return file_write(path->text, buf_view(content), mode, t->force, &t->why);
+	files_settle(files, n);
+	for (size_t i = 0; i < n && !t->force; i++)
+		if (access(files[i].path, F_OK) == 0)
+			return why_set(&t->why, E_EXISTS, "%s exists; --force replaces it", files[i].path);
+	return E_OK;
 }
 
 void pki_task_say_file(struct pki_task *t, const struct pki_path *path, const char *what)

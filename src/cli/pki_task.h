@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <sys/types.h>
 
+#include "auth/files.h"
 #include "cli/command.h"
 
 #define PKI_DIR_HELP      "Directory of the authority's files. Default: pki."
@@ -41,11 +42,8 @@ int pki_task_end(struct pki_task *t, enum err err);
 /* The path of DIR/NAMEENDING. E_LIMIT: too long. */
 enum err pki_task_path(struct pki_task *t, const char *name, const char *ending, struct pki_path *ret_path);
 
-/* A file that exists is somebody's: nothing is begun that could not be finished. */
-enum err pki_task_check_free(struct pki_task *t, const struct pki_path *path);
-
-/* Written whole or not at all, and on the disk. */
-enum err pki_task_write(struct pki_task *t, const struct pki_path *path, const struct buf *content, mode_t mode);
+/* A file that exists is somebody's: nothing is begun that could not be finished. But what a killed run left is nobody's. */
+enum err pki_task_check_free(struct pki_task *t, const struct file_part *files, size_t n);
 
 /* A line for what was written; a certificate's says until when it is valid. */
 void pki_task_say_file(struct pki_task *t, const struct pki_path *path, const char *what);

@@ -17,6 +17,7 @@ import pytest
 from conftest import HOLDFAST
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from smalldisk import small_disk  # noqa: F401  (a fixture)
 
 AUTHTEST = os.environ.get("AUTHTEST_BIN", str(Path(HOLDFAST).parents[2] / "tests/tools/authtest"))
 ISSUER, ACCESS, REFRESH = "argocd-agent-server", "argocd-agent-server-access", "argocd-agent-server-refresh"
@@ -127,7 +128,7 @@ def test_nothing_is_replaced_without_force(tmp_path):
     pki(tmp_path, "init", "--jwt-bits", "2048")
     pki(tmp_path, "issue", "--agent", "a")
     before = contents(tmp_path / "pki")
-    assert "pki/ca.crt exists; --force replaces it" in pki(tmp_path, "init", code=1)
+    assert "pki/ca.key exists; --force replaces it" in pki(tmp_path, "init", code=1)
     assert "pki/a.key exists; --force replaces it" in pki(tmp_path, "issue", "--agent", "a", code=1)
     (tmp_path / "pki/a.key").unlink()
     assert "pki/a.crt exists; --force replaces it" in pki(tmp_path, "issue", "--agent", "a", code=1)
@@ -137,6 +138,36 @@ def test_nothing_is_replaced_without_force(tmp_path):
     after = contents(tmp_path / "pki")
     assert [name for name in sorted(before) if before[name] != after[name]] == ["a.crt", "a.key"]
     assert "OK" in openssl(tmp_path, "verify", "-CAfile", "pki/ca.crt", "pki/a.crt")
+
+
+@pytest.mark.parametrize("fault", ["link:error=ENOSPC", "fsync:error=EIO", "link:signal=KILL"])
+def test_what_did_not_come_to_its_end_is_as_if_it_had_not_begun(tmp_path, fault):
+    """Of the second of three files, which leaves the most, and of each of the two of a certificate."""
+    (tmp_path / "pki").mkdir()
+    for words, names in ((["init", "--jwt-bits", "2048"], {"ca.crt", "ca.key", "jwt.key"}), (["issue", "--agent", "a"], {"a.crt", "a.key"})):
+        before = {path.name for path in tmp_path.glob("pki/*")}
+        for n in [2] if "ca.key" in names else [1, 2]:
+            strace = ["strace", "-q", "-o", tmp_path / "calls", "-e", "trace=link,fsync", "-e", f"inject={fault}:when={n}"]
+            done = subprocess.run([*strace, HOLDFAST, "pki", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+            if "INJECTED" not in (tmp_path / "calls").read_text() and "killed" not in (tmp_path / "calls").read_text():
+                pytest.skip("strace cannot do this here: " + done.stderr)
+            assert done.returncode != 0
+            if "error" in fault:
+                assert "holdfast pki " in done.stderr and ": write pki/" in done.stderr
+                assert {path.name for path in tmp_path.glob("pki/*")} == before
+        pki(tmp_path, *words)
+        assert {path.name for path in tmp_path.glob("pki/*")} == before | names
+    assert "OK" in openssl(tmp_path, "verify", "-CAfile", "pki/ca.crt", "pki/a.crt")
+
+
+def test_a_full_disk_leaves_nothing_of_an_authority(small_disk, tmp_path):  # noqa: F811
+    disk = small_disk(tmp_path / "disk")
+    directory = disk.directory
+    disk.fill()
+    assert "No space left on device" in pki(directory, "init", "--jwt-bits", "2048", code=1)
+    assert not list(directory.glob("pki/*"))
+    disk.free()
+    pki(directory, "init", "--jwt-bits", "2048")
 
 
 def test_a_timer_renews_near_the_end_and_keeps_the_key(tmp_path):
