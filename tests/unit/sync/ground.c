@@ -70,26 +70,33 @@ static void drop_row(struct ground *g, size_t at)
 	memmove(&g->rows[at], &g->rows[at + 1], (--g->row_count - at) * sizeof(g->rows[0]));
 }
 
+/* Where the row at `at` stands to one of this key: <0, 0 or >0. */
+static int order(const struct ground *g, size_t at, enum ledger_table table, const struct str columns[static 10])
+{
+	int order = (int)g->rows[at].table - (int)table;
+
+	for (size_t k = 0; k < key_columns(table) && order == 0; k++)
+		order = str_cmp(str_of(g->rows[at].texts[k]), columns[k]);
+	return order;
+}
+
 static void commit(struct ground *g, const struct ledger_change *c)
 {
 	struct str columns[10];
+	size_t at = 0;
 
 	columns_of(&c->row, columns);
-	for (size_t i = g->row_count; i-- > 0;) {
-		bool same = g->rows[i].table == c->table;
-
-		for (size_t k = 0; k < key_columns(c->table) && same; k++)
-			same = str_is(columns[k], g->rows[i].texts[k]);
-		if (same)
-			drop_row(g, i);
-	}
+	while (at < g->row_count && order(g, at, c->table, columns) < 0)
+		at++;
+	if (at < g->row_count && order(g, at, c->table, columns) == 0)
+		drop_row(g, at);
 	if (c->remove)
 		return;
 	assert_true(g->row_count < GROUND_ROWS);
-	g->rows[g->row_count].table = c->table;
+	memmove(&g->rows[at + 1], &g->rows[at], (g->row_count++ - at) * sizeof(g->rows[0]));
+	g->rows[at].table = c->table;
 	for (size_t i = 0; i < 10; i++)
-		g->rows[g->row_count].texts[i] = strndup(columns[i].n ? columns[i].p : "", columns[i].n);
-	g->row_count++;
+		g->rows[at].texts[i] = strndup(columns[i].n ? columns[i].p : "", columns[i].n);
 }
 
 static bool run_disk(struct ground *g)

@@ -53,7 +53,7 @@ void ground_crash(struct ground *g);
 /* One thing that is due: a task of the backend, or a batch at the disk. Nothing is: false. */
 bool ground_step(struct ground *g);
 
-/* The rows of a table, as they were written first. */
+/* The rows of a table, in the order of its key, as a ledger reads them. */
 void ground_rows(const struct ground *g, enum ledger_table table, void (*take)(void *ctx, const struct ledger_row *row),
 		 void *ctx);
 size_t ground_row_count(const struct ground *g, enum ledger_table table);

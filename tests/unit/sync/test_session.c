@@ -183,6 +183,48 @@ static void an_operation_that_began_at_the_agent_does_not_come_back_to_it(void *
 		   AT_SITE("l1", "u1", ",'operation':{'number':7},'status':{'ran':'none'}"));
 	stage_expect(&st, "received web_l1_5\napplied web_l1_5\n");
 	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+	stage_come_back(&st);
+	stage_expect(&st, "");
+	stage_end(&st);
+}
+
+static void a_command_leaves_when_its_row_is_durable(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_with_copy(&st);
+	st.g.disk_held = true;
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+	stage_expect(&st, "");
+	st.g.disk_held = false;
+	stage_expect(&st, "set-operation web_u1_2.set-operation, operation 7\n");
+	stage_end(&st);
+}
+
+/* Once it is over, the same one is another, whoever began the first; and so it is when all that is known comes from the disk. */
+static void an_operation_that_is_asked_for_again_is_another_one(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_with_copy(&st);
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'operation':{'number':7}"));
+	stage_run(&st, 10);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_run(&st, 10);
+	buf_clear(&st.said);
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+	stage_expect(&st, "set-operation web_u1_4.set-operation, operation 7\n");
+	stage_answer(&st, "web_u1", "4.set-operation", true);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "");
+	st.g.disk_held = true;
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+	stage_expect(&st, "");
+	st.g.disk_held = false;
+	stage_come_back(&st);
+	stage_expect(&st, "set-operation web_u1_6.set-operation, operation 7\n");
 	stage_end(&st);
 }
 
@@ -1523,6 +1565,37 @@ static void an_operation_that_had_no_memory_goes_later(void **state)
 	assert_true(n > 10);
 }
 
+/* One that waits for its row, the next one, for which there is no memory, and one behind them. */
+static void operations_that_had_no_memory_keep_their_order(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct stage st;
+
+		begin_with_copy(&st);
+		st.g.disk_held = true;
+		stage_put(&st, APP("u1", "r1", ",'operation':{'number':7}"));
+		stage_run(&st, 10);
+		stage_put(&st, APP("u1", "r1", ",'operation':{'number':8}"));
+		st.g.disk_held = false;
+		mem_fail_at(++n);
+		stage_run(&st, 0);
+		count = mem_count();
+		mem_fail_at(0);
+		stage_put(&st, APP("u1", "r1", ",'operation':{'number':9}"));
+		stage_run(&st, 1100);
+		stage_expect_among(&st, "set-operation web_u1_2.set-operation, operation 7\n");
+		stage_answer(&st, "web_u1", "2.set-operation", true);
+		stage_run(&st, 3000);
+		stage_answer(&st, "web_u1", "3.set-operation", true);
+		stage_expect_among(&st, "set-operation web_u1_4.set-operation, operation 9\n");
+		stage_end(&st);
+	} while (n <= count);
+	assert_true(n > 10);
+}
+
 /* A copy that could not be kept in mind when it was made is kept a second later; what comes until then waits. */
 static void an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either(void **state)
 {
@@ -1755,6 +1828,8 @@ int main(void)
 		cmocka_unit_test(an_object_made_again_goes_behind_the_delete_of_the_former),
 		cmocka_unit_test(a_deletion_missed_while_down_is_sent_after_the_restart),
 		cmocka_unit_test(an_operation_that_began_at_the_agent_does_not_come_back_to_it),
+		cmocka_unit_test(a_command_leaves_when_its_row_is_durable),
+		cmocka_unit_test(an_operation_that_is_asked_for_again_is_another_one),
 		cmocka_unit_test(an_operation_like_one_that_could_not_be_written_is_sent),
 		cmocka_unit_test(a_status_from_before_a_command_was_answered_does_not_clear_the_operation),
 		cmocka_unit_test(an_operation_that_is_to_end_is_terminated_once),
@@ -1815,6 +1890,7 @@ int main(void)
 		cmocka_unit_test(only_the_end_that_holds_copies_asks_for_a_comparison_again),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(an_operation_that_had_no_memory_goes_later),
+		cmocka_unit_test(operations_that_had_no_memory_keep_their_order),
 		cmocka_unit_test(an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either),
 		cmocka_unit_test(what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent),
 		cmocka_unit_test(an_operation_waits_for_a_copy_however_long_that_is_not_known),

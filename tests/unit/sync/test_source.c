@@ -115,12 +115,17 @@ static void end(struct scene *sc)
 	buf_release(&sc->said);
 }
 
-static void connect_peer(struct scene *sc)
+static void connect_in(struct scene *sc, unsigned version)
 {
-	const struct wire_dialect agreed = { .version = WIRE_NEWEST, .window_events = 100, .window_bytes = 1 << 20 };
+	const struct wire_dialect agreed = { .version = version, .window_events = 100, .window_bytes = 1 << 20 };
 
 	assert_int_equal(peer_open(sc->peer, ++sc->epoch, &agreed), E_OK);
 	source_resync(sc->source, sc->now);
+}
+
+static void connect_peer(struct scene *sc)
+{
+	connect_in(sc, WIRE_NEWEST);
 }
 
 /* The backend has said all that there is. */
@@ -201,7 +206,7 @@ static void expect(struct scene *sc, const char *text)
 }
 
 /* The peer's answer to the event `event_id` of the copy with this UID. */
-static void answer(struct scene *sc, const char *uid, const char *event_id)
+static void answer_with(struct scene *sc, const char *uid, const char *event_id, enum wire_outcome outcome)
 {
 	char resource_id[64];
 	struct wire_event e = { .type = WIRE_PROCESSED,
@@ -209,7 +214,7 @@ static void answer(struct scene *sc, const char *uid, const char *event_id)
 				.resource_id = { resource_id,
 						 (size_t)snprintf(resource_id, sizeof(resource_id), "one_%s", uid) },
 				.event_id = str_of(event_id),
-				.outcome = WIRE_APPLIED };
+				.outcome = outcome };
 	struct peer_heard heard;
 	struct buf bytes = { 0 };
 
@@ -222,6 +227,11 @@ static void answer(struct scene *sc, const char *uid, const char *event_id)
 	blob_unref(message);
 	buf_release(&bytes);
 	disk(sc);
+}
+
+static void answer(struct scene *sc, const char *uid, const char *event_id)
+{
+	answer_with(sc, uid, event_id, WIRE_APPLIED);
 }
 
 /* "I have it under this UID, in this version." */
@@ -313,6 +323,99 @@ static void a_question_from_before_the_answer_sends_nothing_again(void **state)
 	end(&sc);
 }
 
+/* It was asked before the peer had it, or had the newer one. */
+static void what_is_on_its_way_is_not_sent_for_a_question_from_before(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_peer(&sc);
+	put(&sc, "u1", "1");
+	disk(&sc);
+	expect(&sc, "create one_u1_1\n");
+	compare(&sc, "", 0);
+	expect(&sc, "");
+	answer(&sc, "u1", "one_u1_1");
+	compare(&sc, "", 0);
+	expect(&sc, "");
+	connect_peer(&sc);
+	put(&sc, "u1", "2");
+	disk(&sc);
+	expect(&sc, "spec-update one_u1_2\n");
+	compare(&sc, "u1", '0');
+	expect(&sc, "");
+	compare(&sc, "", 0);
+	expect(&sc, "");
+	end(&sc);
+}
+
+static void what_was_refused_is_sent_again_only_to_who_has_none(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	connect_peer(&sc);
+	put(&sc, "u1", "2");
+	disk(&sc);
+	expect(&sc, "spec-update one_u1_2\n");
+	answer_with(&sc, "u1", "one_u1_2", WIRE_REJECTED);
+	compare(&sc, "u1", '1');
+	expect(&sc, "");
+	compare(&sc, "", 0);
+	expect(&sc, "create one_u1_2 again\n");
+	end(&sc);
+}
+
+/* Does the list differ, for a peer that has nothing or something that nobody knows? */
+static bool differs_from(struct scene *sc, const char *sum)
+{
+	bool is = false;
+
+	assert_int_equal(source_compare_list(sc->source, str_of(sum), sum[0] != 0, &is), E_OK);
+	return is;
+}
+
+/* It would ask for what it is about to get. */
+static void a_peer_is_not_told_to_have_what_it_never_confirmed(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_peer(&sc);
+	assert_false(differs_from(&sc, ""));
+	assert_true(differs_from(&sc, "sum"));
+	put(&sc, "u1", ""); /* nothing of it is for the peer */
+	disk(&sc);
+	assert_false(differs_from(&sc, ""));
+	put(&sc, "u1", "1");
+	disk(&sc);
+	assert_false(differs_from(&sc, ""));
+	assert_int_equal(source_list(sc.source, sc.now), E_OK);
+	expect(&sc, "create one_u1_1\n");
+	answer(&sc, "u1", "one_u1_1");
+	assert_true(differs_from(&sc, ""));
+	assert_int_equal(source_list(sc.source, sc.now), E_OK);
+	expect(&sc, "response-synced-resource\n");
+	end(&sc);
+}
+
+static void a_list_is_in_the_dialect_of_the_stream(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	assert_false(differs(&sc, "u1", "1"));
+	connect_in(&sc, WIRE_UPSTREAM);
+	assert_false(differs(&sc, "u1", ""));
+	connect_in(&sc, WIRE_NEWEST);
+	assert_false(differs(&sc, "u1", "1"));
+	end(&sc);
+}
+
 /* A peer may ask in a loop, about thousands of objects. */
 static void a_list_is_computed_once_until_something_changes(void **state)
 {
@@ -378,6 +481,73 @@ static void a_copy_that_nobody_knows_is_deleted_each_time_anew(void **state)
 }
 
 /* We may have forgotten the UID: what ours means for that copy is for the peer to decide. */
+static uint64_t copies(const struct scene *sc)
+{
+	struct source_stats stats;
+
+	source_stats(sc->source, &stats);
+	return stats.copies;
+}
+
+/* It may be the copy of an object that we have not been told of. */
+static void of_what_the_peer_has_nothing_is_taken_for_unknown_before_all_is_known(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	connect_peer(&sc);
+	compare(&sc, "u0", '1');
+	assert_int_equal(copies(&sc), 0);
+	source_complete(sc.source, sc.now);
+	compare(&sc, "u0", '1');
+	compare(&sc, "", 0); /* nor is anything one of a name that it does not have */
+	assert_int_equal(copies(&sc), 1);
+	expect(&sc, "delete one_u0_ again\n");
+	end(&sc);
+}
+
+static void a_copy_that_nobody_knows_is_deleted_when_there_is_memory(void **state)
+{
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct scene sc;
+
+		begin(&sc);
+		connect_whole(&sc);
+		mem_fail_at(++n);
+		enum err err = source_compare(sc.source, OBJECT_APPLICATION, "ns", "one", STR("u0"), STR("1"), sc.now);
+
+		count = mem_count();
+		mem_fail_at(0);
+		if (err != E_OK)
+			compare(&sc, "u0", '1');
+		disk(&sc);
+		expect(&sc, "delete one_u0_ again\n");
+		end(&sc);
+	} while (n <= count);
+	assert_true(n > 3);
+}
+
+static void a_uid_that_is_too_long_is_nobodys(void **state)
+{
+	char uid[OBJECT_NAME_MAX + 2] = "";
+	struct scene sc;
+
+	(void)state;
+	memset(uid, 'u', sizeof(uid) - 1);
+	begin(&sc);
+	connect_whole(&sc);
+	compare(&sc, uid, '1');
+	assert_int_equal(copies(&sc), 0);
+	uid[OBJECT_NAME_MAX] = 0;
+	compare(&sc, uid, '1');
+	assert_int_equal(copies(&sc), 1);
+	end(&sc);
+}
+
 static void a_copy_of_our_name_under_another_uid_is_not_deleted(void **state)
 {
 	struct scene sc;
@@ -446,6 +616,24 @@ static void the_first_of_too_many_that_nobody_knows_is_held(void **state)
 	expect(&sc, "");
 	assert_int_equal(source_held(sc.source, &text), 1);
 	assert_non_null(strstr(text, "delete 12 of 12"));
+	end(&sc);
+}
+
+static void copies_of_our_objects_are_not_too_many(void **state)
+{
+	struct scene sc;
+	const char *text;
+	bool is;
+
+	(void)state;
+	begin_guarded(&sc, /* count_min= */ 5);
+	connect_whole(&sc);
+	put(&sc, "u1", "1");
+	assert_int_equal(source_compare_list(sc.source, (struct str)STR("sum"), 12, &is), E_OK);
+	assert_int_equal(source_compare(sc.source, OBJECT_APPLICATION, "ns", "two", STR("u0"), STR("1"), sc.now), E_OK);
+	assert_int_equal(source_held(sc.source, &text), 1);
+	assert_non_null(strstr(text, "delete 11 of 12"));
+	disk(&sc);
 	end(&sc);
 }
 
@@ -776,13 +964,21 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_before_its_row_is_durable),
 		cmocka_unit_test(what_differs_in_a_comparison_is_sent_under_an_id_of_its_own),
 		cmocka_unit_test(a_question_from_before_the_answer_sends_nothing_again),
+		cmocka_unit_test(what_is_on_its_way_is_not_sent_for_a_question_from_before),
+		cmocka_unit_test(what_was_refused_is_sent_again_only_to_who_has_none),
+		cmocka_unit_test(a_peer_is_not_told_to_have_what_it_never_confirmed),
+		cmocka_unit_test(a_list_is_in_the_dialect_of_the_stream),
 		cmocka_unit_test(a_list_tells_which_version_the_peer_has),
 		cmocka_unit_test(a_list_is_computed_once_until_something_changes),
 		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted_each_time_anew),
+		cmocka_unit_test(of_what_the_peer_has_nothing_is_taken_for_unknown_before_all_is_known),
+		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted_when_there_is_memory),
+		cmocka_unit_test(a_uid_that_is_too_long_is_nobodys),
 		cmocka_unit_test(a_copy_of_our_name_under_another_uid_is_not_deleted),
 		cmocka_unit_test(a_held_copy_that_nobody_knows_gives_way_to_our_object_of_its_name),
 		cmocka_unit_test(what_else_the_peer_has_of_a_held_name_is_deleted_with_it),
 		cmocka_unit_test(the_first_of_too_many_that_nobody_knows_is_held),
+		cmocka_unit_test(copies_of_our_objects_are_not_too_many),
 		cmocka_unit_test(former_copies_of_one_name_are_one_delete_for_the_guard),
 		cmocka_unit_test(a_release_is_good_for_as_many_as_were_held_and_no_more),
 		cmocka_unit_test(copies_that_nobody_knows_wait_until_there_is_room),
