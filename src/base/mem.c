@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LARGE (256 << 10) /* bytes: hardly a webhook and no page of a database, so that they stay with malloc */
-
 static _Atomic bool armed; /* a test counts or fails allocations; else the counter is never touched */
 static _Atomic long count;
 static _Atomic long fail_at;
@@ -73,7 +71,7 @@ void mem_freep(void *pp)
 
 void mem_configure(void)
 {
-	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
+	(void)mallopt(M_MMAP_THRESHOLD, MEM_LARGE);
 }
 
 void mem_give_back(void)

@@ -49,6 +49,12 @@ char *mem_dup(const char *p, size_t n);
 void mem_free(void *p);
 
 /*
+ * Bytes from which on a block is large: hardly a webhook and no page of a database, so that they stay with malloc. It is pages of its
+ * own, of which those take memory that were written to.
+ */
+#define MEM_LARGE (256 << 10)
+
+/*
  * At the start of a program: large blocks are the system's again when they are freed. Once it has freed one, malloc takes what
  * is as large (up to 32 MB) from its heaps, where it stays: a gateway held 2.5 times the bytes of its bodies.
  */

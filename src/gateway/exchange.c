@@ -202,6 +202,7 @@ void exchange_reply_text(struct exchange *x, struct str text)
 
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
+/* What does not fit is not charged: it goes at once, and others must not be refused for it. */
 static bool charge(struct exchange *x, size_t total)
 {
 	struct gateway *g = x->worker->gateway;
@@ -210,14 +211,23 @@ static bool charge(struct exchange *x, size_t total)
 	if (delta <= 0)
 		return true;
 	metric_add(g->metrics.body_memory, delta);
+	if (metric_value(g->metrics.body_memory) > (int64_t)atomic_load_explicit(&g->body_max, memory_order_relaxed)) {
+		metric_add(g->metrics.body_memory, -delta);
+		return false;
+	}
 	x->charged = total;
-	return metric_value(g->metrics.body_memory) <=
-	       (int64_t)atomic_load_explicit(&g->body_max, memory_order_relaxed);
+	return true;
+}
+
+/* The room that a buffer has made for more than there is takes memory only among malloc's other blocks. */
+static size_t held_by(const struct buf *b)
+{
+	return b->cap < MEM_LARGE ? b->cap : b->n;
 }
 
 bool exchange_charge(struct exchange *x)
 {
-	if (charge(x, x->body.cap + x->payload.cap))
+	if (charge(x, held_by(&x->body) + held_by(&x->payload)))
 		return true;
 	exchange_refuse(x, ANSWER_OVERLOAD, STR(""));
 	return false;

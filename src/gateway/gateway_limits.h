@@ -5,7 +5,7 @@
 /* clang-format off */
 /* field               key                    type  min    max              default     unit    meaning */
 X(loops,               "loops",               COUNT, 0,    256,             0,          "",     "Event loops, each on a thread of its own; 0 is one per CPU that it may use, or as its container's CPU quota grants, rounded up.")
-X(body_memory,         "bodyMemory",          SIZE, 0,     1ull << 40,      0,          "bytes", "Bodies held in memory by all requests together; beyond it 503 with Retry-After. 0 is 64MiB, or a third of the container's memory limit where that is less, but at least the largest `maxPayloadSize`.")
+X(body_memory,         "bodyMemory",          SIZE, 0,     1ull << 40,      0,          "bytes", "Bodies held in memory by all requests together, as far as they have come; who does not fit is answered 503 with Retry-After. 0 is 64MiB, or a third of the container's memory limit where that is less, but at least the largest `maxPayloadSize`.")
 X(head_max,            "headerSize",          SIZE, 1024,  1 << 20,         16 << 10,   "bytes", "Request line and header fields; more answers 431.")
 X(conns_max,           "connections",         COUNT, 0,    1000000,         0,          "",     "Open connections over all ports; a further one is closed at once. 0 is 10000, or one for each 64KiB of the container's memory limit where that is less; and the limit of open files is kept to, less 128.")
 X(conns_per_addr_max,  "connectionsPerAddress", COUNT, 0,  1000000,         0,          "",     "Open connections of one client address, of IPv6 one network of 64 bits; 0 is no limit.")

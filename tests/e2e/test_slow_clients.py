@@ -317,6 +317,19 @@ def test_many_large_bodies_at_once_stay_within_the_memory(served):
     assert len(g.events()) == answers.count(200) + 1
 
 
+def test_a_body_takes_no_more_memory_than_it_has(served):
+    """Its buffer has room for twice as much."""
+    g = served("bodyMemory: 2Mi")
+    body = b'"' + b"x" * 530_000 + b'"'
+    peers = [Peer(g.port) for _ in range(3)]
+    for p in peers:
+        p.send(POST + b"%d\r\n\r\n" % len(body), body[:-1])
+    wait_until(lambda: held(g) >= 3 * len(body) - 1000, "they have come")
+    for p in peers:
+        p.send(body[-1:])
+    assert [p.answer()[0] for p in peers] == [200] * 3
+
+
 def test_a_body_that_is_refused_may_be_sent_to_its_end(gateway):
     """As nginx sends it, which otherwise answers 502 in our place."""
     g = gateway().start()
