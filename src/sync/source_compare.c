@@ -221,7 +221,7 @@ static enum err compare_known(struct source *s, struct entry *e, struct str uid,
 		err = is_as_it_should_be(s, c, checksum, &is);
 	/* Unless something newer is on its way: then it is only late. */
 	if (err == E_OK && c && !is)
-		c->forced |= !digest_is_empty(&c->desired) && source_is_confirmed(c) && !is_late(s, c);
+		c->forced |= source_is_confirmed(c) && !is_late(s, c);
 	/* Nor is what it has refused. */
 	if (err == E_OK && c && !uid.n && c->offered_desired && !c->offered_desired->open && !is_late(s, c)) {
 		mem_free(TAKE(c->offered_desired));

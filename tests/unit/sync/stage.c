@@ -159,7 +159,8 @@ static void on_synced(void *ctx)
 {
 	struct stage *st = ctx;
 
-	session_synced(st->session, st->g.now, 0);
+	if (!st->backend_lists)
+		session_synced(st->session, st->g.now, 0);
 }
 
 static void on_heard(void *ctx, const struct peer_heard *heard)

@@ -26,6 +26,7 @@ struct stage {
 	uint64_t peer_max;    /* the same of the peer, from the next stream on */
 	enum err goes;        /* what the principal says of each project */
 	bool bare;            /* the peer's creates say that its objects have no status; and what ours say is seen */
+	bool backend_lists;   /* and does not say to be through */
 	struct buf said;
 	char asked[64]; /* id of the last request that it made */
 };

@@ -199,6 +199,21 @@ static void a_command_leaves_when_its_row_is_durable(void **state)
 	stage_expect(&st, "");
 	st.g.disk_held = false;
 	stage_expect(&st, "set-operation web_u1_2.set-operation, operation 7\n");
+	/* That of another command says nothing of it. */
+	st.g.disk_held = true;
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':8}"));
+	stage_run(&st, 10);
+	stage_put(&st, APP("u1", "r1", ",'operation':{'number':9}"));
+	stage_run(&st, 10);
+	st.g.disk_held = false;
+	(void)ground_step(&st.g);
+	st.g.disk_held = true;
+	stage_answer(&st, "web_u1", "2.set-operation", true);
+	stage_expect(&st, "set-operation web_u1_3.set-operation, operation 8\n");
+	stage_answer(&st, "web_u1", "3.set-operation", true);
+	stage_expect(&st, "");
+	st.g.disk_held = false;
+	stage_expect(&st, "set-operation web_u1_4.set-operation, operation 9\n");
 	stage_end(&st);
 }
 
@@ -471,6 +486,26 @@ static void a_command_that_was_rejected_for_good_does_not_come_back_with_a_resta
 	stage_come_back(&st);
 	stage_expect(&st, "");
 	stage_end(&st);
+}
+
+/* Nor does a deletion, with the command that was under way. */
+static void a_deletion_that_was_answered_leaves_no_row(void **state)
+{
+	(void)state;
+	for (int applied = 0; applied < 2; applied++) {
+		struct stage st;
+
+		begin_with_operation(&st);
+		stage_remove(&st, "a1", "web");
+		stage_expect(&st, "delete web_u1_1\n");
+		assert_int_equal(ground_row_count(&st.g, LEDGER_COPY), 1);
+		assert_int_equal(ground_row_count(&st.g, LEDGER_COMMAND), 1);
+		stage_answer(&st, "web_u1", "1", applied);
+		stage_run(&st, 10);
+		assert_int_equal(ground_row_count(&st.g, LEDGER_COPY), 0);
+		assert_int_equal(ground_row_count(&st.g, LEDGER_COMMAND), 0);
+		stage_end(&st);
+	}
 }
 
 static void an_application_on_its_way_out_goes_when_the_agent_has_deleted_it(void **state)
@@ -851,6 +886,8 @@ static void the_status_is_told_again_behind_the_answer_to_each_repetition_of_a_w
 		{ WIRE_SPEC_UPDATE, "2", TO_REFRESH,
 		  "received web_u1_2\napplied web_u1_2\nstatus-update " COPY "_2-425\n",
 		  "applied web_u1_2\nstatus-update " COPY "_2-457\n" },
+		{ WIRE_SPEC_UPDATE, "2", APP("u1", "r2", ""), "received web_u1_2\napplied web_u1_2\n",
+		  "applied web_u1_2\n" }, /* which is none */
 	};
 
 	(void)state;
@@ -887,6 +924,39 @@ static void a_command_for_a_copy_that_is_being_made_again_comes_again(void **sta
 	stage_end(&st);
 }
 
+/* Until the backend has said what there is, that nothing is there means nothing. */
+static void what_comes_waits_until_all_that_is_there_is_known(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_at_agent(&st);
+	st.backend_lists = true;
+	stage_come_back(&st);
+	stage_hear(&st, WIRE_DELETE, "web_u1", "1", APP("u1", "r1", ""));
+	stage_run(&st, 100);
+	assert_null(strstr(buf_cstr(&st.said), "applied"));
+	session_synced(st.session, st.g.now, 0);
+	stage_expect_among(&st, "applied web_u1_1\n");
+	stage_end(&st);
+}
+
+static void an_owner_that_sleeps_is_woken_for_a_write_that_failed(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_at_agent(&st);
+	stage_answer(&st, COPY, "1", true);
+	stage_answer_request(&st);
+	memory_store_fail(st.g.store, E_CONFLICT, 1);
+	stage_hear(&st, WIRE_SPEC_UPDATE, "web_u1", "2", APP("u1", "r2", ""));
+	stage_run(&st, 500);
+	assert_true(replica_due(session_replica(st.session)) < st.g.now + 1000);
+	assert_int_equal(session_due(st.session, st.g.now), replica_due(session_replica(st.session)));
+	stage_end(&st);
+}
+
 static void a_peer_that_sends_much_has_its_turns_like_all_others(void **state)
 {
 	struct replica_stats first, second;
@@ -905,8 +975,11 @@ static void a_peer_that_sends_much_has_its_turns_like_all_others(void **state)
 	}
 	session_work(st.session, st.g.now, 0);
 	replica_stats(session_replica(st.session), &first);
+	assert_int_equal(session_due(st.session, st.g.now), st.g.now);
 	session_work(st.session, st.g.now, 0);
 	replica_stats(session_replica(st.session), &second);
+	stage_run(&st, 10);
+	assert_true(session_due(st.session, st.g.now) > st.g.now);
 	assert_int_equal(first.busy, 37); /* as many as 256 KiB */
 	assert_int_equal(second.busy, 50);
 	stage_end(&st);
@@ -1837,6 +1910,7 @@ int main(void)
 		cmocka_unit_test(no_more_commands_go_than_the_agent_remembers_while_the_disk_stalls),
 		cmocka_unit_test(the_row_of_a_former_copy_is_not_that_of_the_next),
 		cmocka_unit_test(a_command_that_was_rejected_for_good_does_not_come_back_with_a_restart),
+		cmocka_unit_test(a_deletion_that_was_answered_leaves_no_row),
 		cmocka_unit_test(an_application_on_its_way_out_goes_when_the_agent_has_deleted_it),
 		cmocka_unit_test(a_repository_whose_project_has_no_memory_stays),
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
@@ -1863,6 +1937,8 @@ int main(void)
 		cmocka_unit_test(the_status_is_told_again_behind_the_answer_to_a_command),
 		cmocka_unit_test(the_status_is_told_again_behind_the_answer_to_each_repetition_of_a_wish),
 		cmocka_unit_test(a_command_for_a_copy_that_is_being_made_again_comes_again),
+		cmocka_unit_test(what_comes_waits_until_all_that_is_there_is_known),
+		cmocka_unit_test(an_owner_that_sleeps_is_woken_for_a_write_that_failed),
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),

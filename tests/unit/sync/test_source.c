@@ -177,7 +177,6 @@ static void say_id(struct scene *sc, struct str event_id)
 {
 	struct str rest = event_id, id = str_cut(&rest, '-');
 
-	str_copy(event_id, sc->last_id, sizeof(sc->last_id));
 	buf_addf(&sc->said, " %.*s%s", STR_ARG(id), rest.n ? " again" : "");
 }
 
@@ -194,6 +193,7 @@ static void expect(struct scene *sc, const char *text)
 	while (peer_take(sc->peer, &composer, ++sc->now, /* wall_ns= */ 0, &message, &order)) {
 		assert_int_equal(wire_event_decode(buf_view(&message), &e, &why), E_OK);
 		buf_addf(&sc->said, "%s", wire_type_name(e.type));
+		str_copy(e.event_id, sc->last_id, sizeof(sc->last_id));
 		if (wire_is_object(&e))
 			say_id(sc, e.event_id);
 		buf_char(&sc->said, '\n');
@@ -205,14 +205,12 @@ static void expect(struct scene *sc, const char *text)
 	assert_string_equal(sc->said.n ? buf_cstr(&sc->said) : "", text);
 }
 
-/* The peer's answer to the event `event_id` of the copy with this UID. */
-static void answer_with(struct scene *sc, const char *uid, const char *event_id, enum wire_outcome outcome)
+/* The peer's answer to this event. */
+static void answer_to(struct scene *sc, const char *resource_id, const char *event_id, enum wire_outcome outcome)
 {
-	char resource_id[64];
 	struct wire_event e = { .type = WIRE_PROCESSED,
 				.target = WIRE_TO_ACK,
-				.resource_id = { resource_id,
-						 (size_t)snprintf(resource_id, sizeof(resource_id), "one_%s", uid) },
+				.resource_id = str_of(resource_id),
 				.event_id = str_of(event_id),
 				.outcome = outcome };
 	struct peer_heard heard;
@@ -227,6 +225,15 @@ static void answer_with(struct scene *sc, const char *uid, const char *event_id,
 	blob_unref(message);
 	buf_release(&bytes);
 	disk(sc);
+}
+
+/* One of the copy with this UID. */
+static void answer_with(struct scene *sc, const char *uid, const char *event_id, enum wire_outcome outcome)
+{
+	char resource_id[64];
+
+	(void)snprintf(resource_id, sizeof(resource_id), "one_%s", uid);
+	answer_to(sc, resource_id, event_id, outcome);
 }
 
 static void answer(struct scene *sc, const char *uid, const char *event_id)
@@ -344,8 +351,8 @@ static void what_is_on_its_way_is_not_sent_for_a_question_from_before(void **sta
 	disk(&sc);
 	expect(&sc, "spec-update one_u1_2\n");
 	compare(&sc, "u1", '0');
-	expect(&sc, "");
 	compare(&sc, "", 0);
+	answer(&sc, "u1", "one_u1_2");
 	expect(&sc, "");
 	end(&sc);
 }
@@ -355,7 +362,16 @@ static void what_was_refused_is_sent_again_only_to_who_has_none(void **state)
 	struct scene sc;
 
 	(void)state;
-	begin_confirmed(&sc);
+	begin(&sc);
+	connect_peer(&sc);
+	put(&sc, "u1", "1");
+	disk(&sc);
+	expect(&sc, "create one_u1_1\n");
+	answer_with(&sc, "u1", "one_u1_1", WIRE_REJECTED);
+	expect(&sc, "");
+	compare(&sc, "", 0);
+	expect(&sc, "create one_u1_1 again\n");
+	answer(&sc, "u1", sc.last_id);
 	connect_peer(&sc);
 	put(&sc, "u1", "2");
 	disk(&sc);
@@ -505,6 +521,25 @@ static void of_what_the_peer_has_nothing_is_taken_for_unknown_before_all_is_know
 	assert_int_equal(copies(&sc), 1);
 	expect(&sc, "delete one_u0_ again\n");
 	end(&sc);
+}
+
+static void a_copy_that_nobody_knows_is_deleted_anew_after_a_restart(void **state)
+{
+	char first_id[64];
+	struct scene sc;
+
+	(void)state;
+	for (int start = 0; start < 2; start++) {
+		begin(&sc);
+		sc.now += 100 * (uint64_t)start;
+		connect_whole(&sc);
+		compare(&sc, "u0", '1');
+		expect(&sc, "delete one_u0_ again\n");
+		if (start)
+			assert_string_not_equal(sc.last_id, first_id);
+		memcpy(first_id, sc.last_id, sizeof(first_id));
+		end(&sc);
+	}
 }
 
 static void a_copy_that_nobody_knows_is_deleted_when_there_is_memory(void **state)
@@ -738,16 +773,30 @@ static void a_copy_that_the_peer_alone_knows_of_takes_its_room(void **state)
 
 static void a_row_that_makes_no_sense_holds_its_object_back_for_nothing(void **state)
 {
-	const struct ledger_row row = { .kind = STR("Application"),
-					.namespace = STR("ns"),
-					.name = STR("one"),
-					.uid = STR("u1"),
-					.desired = STR("longer by a byte than any digest!") };
+	static const struct str app = STR("Application"), ns = STR("ns"), one = STR("one"), u1 = STR("u1");
+	char text[OBJECT_NAME_MAX + 1];
+	const struct str over = { text, sizeof(text) };
+	const struct ledger_row rows[] = {
+		{ .kind = app,
+		  .namespace = ns,
+		  .name = one,
+		  .uid = u1,
+		  .desired = STR("longer by a byte than any digest!") },
+		{ .kind = app, .namespace = ns, .name = one, .uid = u1, .version = over },
+		{ .kind = app, .namespace = ns, .name = one, .uid = over },
+		{ .kind = app, .namespace = ns, .name = one },
+		{ .kind = app, .namespace = ns, .name = over, .uid = u1 },
+		{ .kind = app, .namespace = over, .name = one, .uid = u1 },
+		{ .kind = STR("Apple"), .namespace = ns, .name = one, .uid = u1 },
+	};
 	struct scene sc;
 
 	(void)state;
+	memset(text, 'x', sizeof(text));
 	begin(&sc);
-	assert_int_equal(source_load_copy(sc.source, &row), E_MALFORMED);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(source_load_copy(sc.source, &rows[i]), E_MALFORMED);
+	assert_true(source_has_told_nothing(sc.source, OBJECT_APPLICATION, "ns", "one", /* came= */ 1));
 	connect_peer(&sc);
 	put(&sc, "u1", "1");
 	source_complete(sc.source, sc.now);
@@ -780,6 +829,7 @@ static void a_row_without_memory_leaves_nothing_behind(void **state)
 		assert_int_equal(err, n <= count ? E_NOMEM : E_OK);
 		source_stats(sc.source, &stats);
 		assert_int_equal(stats.copies, err == E_OK);
+		assert_int_equal(stats.behind, err == E_OK); /* it has no object */
 		assert_int_equal(source_load_copy(sc.source, &row), err == E_OK ? E_NOMEM : E_OK);
 		end(&sc);
 	} while (n <= count); /* the last pass had no fault */
@@ -870,6 +920,20 @@ static void an_object_made_again_comes_behind_the_delete_of_the_former(void **st
 	end(&sc);
 }
 
+static void a_delete_that_is_refused_for_good_is_forgotten(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin_confirmed(&sc);
+	assert_int_equal(source_gone(sc.source, OBJECT_APPLICATION, "ns", "one", sc.now), E_OK);
+	assert_int_equal(stats_of(&sc).behind, 1);
+	expect(&sc, "delete one_u1_1\n");
+	answer_with(&sc, "u1", "one_u1_1", WIRE_REJECTED);
+	assert_true(stats_of(&sc).copies == 0 && stats_of(&sc).behind == 0);
+	end(&sc);
+}
+
 /* Nothing is in flight, so that no answer and no new stream will call for what could not be done. */
 static void what_had_no_memory_is_due_a_second_later(void **state)
 {
@@ -954,7 +1018,31 @@ static void what_had_no_room_is_not_due(void **state)
 	outbox_stats(peer_outbox(sc.peer), &stats);
 	assert_int_equal(stats.refused, 1);
 	assert_int_equal(source_due(sc.source), UINT64_MAX);
+	source_again(sc.source, sc.now); /* in vain */
 	expect(&sc, "request-resource-resync\n");
+	answer_to(&sc, sc.last_id, sc.last_id, WIRE_APPLIED);
+	expect(&sc, "create one_u1_1\n");
+	end(&sc);
+}
+
+static void what_has_no_room_when_there_is_memory_again_is_not_due_either(void **state)
+{
+	struct outbox_options outbox = outbox_defaults;
+	struct scene sc;
+
+	(void)state;
+	outbox.entries_max = 1;
+	begin_with(&sc, &outbox, &(struct guard_limits){ .share_max = 100, .count_min = 100 });
+	connect_peer(&sc);
+	put(&sc, "u1", "1");
+	mem_fail_at(1);
+	disk(&sc);
+	mem_fail_at(0);
+	assert_int_not_equal(source_due(sc.source), UINT64_MAX);
+	assert_int_equal(peer_request(sc.peer, WIRE_RESOURCE_RESYNC, WIRE_TO_RESYNC, (struct str)STR("{}"), sc.now),
+			 E_OK);
+	source_again(sc.source, source_due(sc.source));
+	assert_int_equal(source_due(sc.source), UINT64_MAX);
 	end(&sc);
 }
 
@@ -972,6 +1060,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_computed_once_until_something_changes),
 		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted_each_time_anew),
 		cmocka_unit_test(of_what_the_peer_has_nothing_is_taken_for_unknown_before_all_is_known),
+		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted_anew_after_a_restart),
 		cmocka_unit_test(a_copy_that_nobody_knows_is_deleted_when_there_is_memory),
 		cmocka_unit_test(a_uid_that_is_too_long_is_nobodys),
 		cmocka_unit_test(a_copy_of_our_name_under_another_uid_is_not_deleted),
@@ -989,9 +1078,11 @@ int main(void)
 		cmocka_unit_test(a_delete_that_is_said_again_after_a_restart_has_the_id_that_it_had),
 		cmocka_unit_test(what_is_behind_is_counted_as_it_changes),
 		cmocka_unit_test(an_object_made_again_comes_behind_the_delete_of_the_former),
+		cmocka_unit_test(a_delete_that_is_refused_for_good_is_forgotten),
 		cmocka_unit_test(what_had_no_memory_is_due_a_second_later),
 		cmocka_unit_test(what_was_dropped_with_its_object_is_sent_when_that_is_back),
 		cmocka_unit_test(what_had_no_room_is_not_due),
+		cmocka_unit_test(what_has_no_room_when_there_is_memory_again_is_not_due_either),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
