@@ -39,7 +39,6 @@ bool replica_is_idle(const struct replica *r)
 
 static void applied_release(struct applied *a)
 {
-	mem_free(a->subject);
 	mem_free(a->state);
 	mem_free(a->status);
 	mem_free(a->commands);

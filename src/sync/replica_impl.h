@@ -37,8 +37,7 @@ struct job {
 
 /* Ids of what was applied last, for the inbox after a restart. Empty texts: none. */
 struct applied {
-	char *subject; /* namespace and name at the peer, "<namespace>/<name>" */
-	char *state;   /* "<type> <event id>": create, spec-update, delete */
+	char *state; /* "<type> <event id>": create, spec-update, delete */
 	char *status;
 	char *commands; /* "<type> <event id> ..." */
 };

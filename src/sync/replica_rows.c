@@ -44,7 +44,7 @@ static enum err note_id(char **text, struct str keep, const struct delivery_even
 	return E_OK;
 }
 
-static enum err note_applied(struct slot *s, const struct delivery_event *e)
+enum err replica_note(struct slot *s, const struct delivery_event *e)
 {
 	struct str none = { 0 };
 
@@ -55,30 +55,6 @@ static enum err note_applied(struct slot *s, const struct delivery_event *e)
 	if (e->type == DELIVERY_COMMAND)
 		return note_id(&s->applied.commands, newest_lines(s->applied.commands), e);
 	return note_id(&s->applied.state, none, e);
-}
-
-static enum err note_subject(struct slot *s, const struct delivery_event *e)
-{
-	struct buf subject = { 0 };
-
-	buf_str(&subject, e->namespace);
-	buf_char(&subject, '/');
-	buf_str(&subject, e->name);
-	char *copy = subject.err == E_OK ? str_dup(buf_view(&subject)) : NULL;
-
-	buf_release(&subject);
-	if (!copy)
-		return E_NOMEM;
-	mem_free(s->applied.subject);
-	s->applied.subject = copy;
-	return E_OK;
-}
-
-enum err replica_note(struct slot *s, const struct delivery_event *e)
-{
-	enum err err = note_applied(s, e);
-
-	return err == E_OK ? note_subject(s, e) : err;
 }
 
 /* ---- the row ------------------------------------------------------------------------------------------------------ */
@@ -92,7 +68,6 @@ enum err replica_write_row(struct slot *s)
 				  .name = str_of(s->name),
 				  .uid = str_of(object ? object->source_uid : NULL),
 				  .version = str_of(s->applied.state),
-				  .desired = str_of(s->applied.subject),
 				  .status = str_of(s->applied.status),
 				  .operation = str_of(s->applied.commands),
 				  .bytes = blob_view(object ? object->json : NULL) };
@@ -143,8 +118,7 @@ enum err replica_load(struct replica *r, const struct ledger_row *row)
 	r->stats.records++;
 	if (row->bytes.n && (err = object_new(place.kind, row->bytes, &why, &s->record.object)) != E_OK)
 		return err;
-	if (keep_text(&s->applied.subject, row->desired) != E_OK ||
-	    keep_text(&s->applied.state, row->version) != E_OK || keep_text(&s->applied.status, row->status) != E_OK ||
+	if (keep_text(&s->applied.state, row->version) != E_OK || keep_text(&s->applied.status, row->status) != E_OK ||
 	    keep_text(&s->applied.commands, row->operation) != E_OK)
 		return E_NOMEM;
 	replica_weigh(s);

@@ -361,6 +361,7 @@ static void what_was_applied_is_known_after_a_restart(void **state)
 	hear(&sc, WIRE_CREATE, "web_u1", "1", ORIGINAL("u1", "r1", ""));
 	expect(&sc, "applied web_u1_1\n");
 	assert_int_equal(stats_of(&sc).applied, 0);
+	assert_int_equal(stats_of(&sc).records, 1);
 	end(&sc);
 }
 
@@ -386,23 +387,32 @@ static void what_a_crash_left_half_done_is_finished_by_the_repetition(void **sta
 }
 
 /* A command changes nothing that could be compared: what was executed is only in its row. */
+static void count_commands(void *ctx, const struct ledger_row *row)
+{
+	for (size_t i = 0; i < row->operation.n; i++)
+		*(size_t *)ctx += row->operation.p[i] == '\n';
+}
+
 static void eight_commands_are_known_after_a_restart(void **state)
 {
 	struct scene sc;
 	char version[32];
+	size_t kept = 0;
 
 	(void)state;
 	begin_with_copy(&sc);
-	for (int i = 1; i <= 8; i++) {
+	for (int i = 1; i <= 10; i++) {
 		(void)snprintf(version, sizeof(version), "%d.set-operation", i);
 		hear(&sc, WIRE_SET_OPERATION, "web_u1", version, ORIGINAL("u1", "r1", ",'operation':{'sync':{}}"));
 		run(&sc, 3);
 	}
 	hush(&sc);
 	crash_and_restart(&sc);
-	hear(&sc, WIRE_SET_OPERATION, "web_u1", "1.set-operation", ORIGINAL("u1", "r1", ",'operation':{'sync':{}}"));
-	expect(&sc, "applied web_u1_1.set-operation\n");
+	hear(&sc, WIRE_SET_OPERATION, "web_u1", "3.set-operation", ORIGINAL("u1", "r1", ",'operation':{'sync':{}}"));
+	expect(&sc, "applied web_u1_3.set-operation\n");
 	assert_int_equal(stats_of(&sc).applied, 0);
+	ground_rows(&sc.g, LEDGER_REPLICA, count_commands, &kept);
+	assert_int_equal(kept, 8);
 	end(&sc);
 }
 
@@ -809,6 +819,21 @@ static void every_allocation_may_fail(void **state)
 }
 
 /* What was applied would be applied once more. */
+static void a_row_that_makes_no_sense_is_none(void **state)
+{
+	static const struct ledger_row rows[] = {
+		{ .kind = STR("Apple"), .namespace = STR("site"), .name = STR("web") },
+		{ .kind = STR("Application"), .namespace = STR("site"), .name = STR("web"), .bytes = STR("{") },
+	};
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(replica_load(sc.replica, &rows[i]), E_MALFORMED);
+	end(&sc);
+}
+
 static void a_row_is_loaded_whole_or_there_was_no_memory(void **state)
 {
 	static const struct ledger_row row = { .kind = STR("Application"),
@@ -867,6 +892,7 @@ int main(void)
 		cmocka_unit_test(what_concerns_one_object_is_done_in_order_and_holds_up_no_other),
 		cmocka_unit_test(who_stops_finishes_what_is_under_way_and_begins_nothing),
 		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(a_row_that_makes_no_sense_is_none),
 		cmocka_unit_test(a_row_is_loaded_whole_or_there_was_no_memory),
 	};
 

@@ -276,6 +276,24 @@ static void a_status_from_before_a_command_was_answered_does_not_clear_the_opera
 	stage_end(&st);
 }
 
+/* Of a crash, too: it is answered, and written no more. */
+static void a_status_that_was_applied_is_known_after_a_restart(void **state)
+{
+	struct replica_stats stats;
+	struct stage st;
+
+	(void)state;
+	begin_with_copy(&st);
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'1'}"));
+	stage_expect(&st, "received web_l1_5\napplied web_l1_5\n");
+	stage_come_back(&st);
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'status':{'ran':'1'}"));
+	stage_expect(&st, "applied web_l1_5\n");
+	replica_stats(session_replica(st.session), &stats);
+	assert_int_equal(stats.applied, 0);
+	stage_end(&st);
+}
+
 #define OPERATION(phase) ",'status':{'operationState':{'phase':'" phase "','startedAt':'t1'}}"
 
 /* People ask for the end of what runs by its phase: that is a command, too, one for each operation. */
@@ -901,6 +919,12 @@ static void the_status_is_told_again_behind_the_answer_to_each_repetition_of_a_w
 		stage_answer(&st, COPY, "2-425", true);
 		stage_hear(&st, wishes[i].type, "web_u1", wishes[i].version, wishes[i].json);
 		stage_expect(&st, wishes[i].again);
+		stage_answer(&st, COPY, "2-457", true);
+		stage_run(&st, 10);
+		stage_come_back(&st); /* nor is it known after that whether its effect was told */
+		stage_run(&st, 50);
+		if (strstr(wishes[i].again, "status-update"))
+			stage_said(&st, "status-update");
 		stage_end(&st);
 	}
 }
@@ -960,7 +984,9 @@ static void an_owner_that_sleeps_is_woken_for_a_write_that_failed(void **state)
 static void a_peer_that_sends_much_has_its_turns_like_all_others(void **state)
 {
 	struct replica_stats first, second;
+	struct buf answer = { 0 };
 	struct stage st;
+	uint64_t order;
 
 	(void)state;
 	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
@@ -975,11 +1001,14 @@ static void a_peer_that_sends_much_has_its_turns_like_all_others(void **state)
 	}
 	session_work(st.session, st.g.now, 0);
 	replica_stats(session_replica(st.session), &first);
+	while (session_take(st.session, st.g.now, /* wall_ns= */ 0, &answer, &order))
+		buf_clear(&answer);
 	assert_int_equal(session_due(st.session, st.g.now), st.g.now);
 	session_work(st.session, st.g.now, 0);
 	replica_stats(session_replica(st.session), &second);
 	stage_run(&st, 10);
 	assert_true(session_due(st.session, st.g.now) > st.g.now);
+	buf_release(&answer);
 	assert_int_equal(first.busy, 37); /* as many as 256 KiB */
 	assert_int_equal(second.busy, 50);
 	stage_end(&st);
@@ -1905,6 +1934,7 @@ int main(void)
 		cmocka_unit_test(an_operation_that_is_asked_for_again_is_another_one),
 		cmocka_unit_test(an_operation_like_one_that_could_not_be_written_is_sent),
 		cmocka_unit_test(a_status_from_before_a_command_was_answered_does_not_clear_the_operation),
+		cmocka_unit_test(a_status_that_was_applied_is_known_after_a_restart),
 		cmocka_unit_test(an_operation_that_is_to_end_is_terminated_once),
 		cmocka_unit_test(commands_keep_their_order_over_a_restart),
 		cmocka_unit_test(no_more_commands_go_than_the_agent_remembers_while_the_disk_stalls),
