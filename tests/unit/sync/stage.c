@@ -58,6 +58,8 @@ static void describe(struct stage *st, const struct wire_event *e)
 
 		if ((e->type == WIRE_DELETE || e->type == WIRE_CREATE) && uid[0])
 			buf_addf(&st->said, ", source-uid %s", uid);
+		if (e->type == WIRE_DELETE && st->site.by_destination)
+			buf_addf(&st->said, ", in %s", tree_meta(tree, "namespace"));
 		if (e->type == WIRE_STATUS_UPDATE && tree_get(tree, "spec", NULL))
 			buf_lit(&st->said, ", with its spec");
 		if (text_at(tree, "operation", "number", NULL)[0])

@@ -222,18 +222,45 @@ static void an_agent_keeps_to_the_namespaces_it_was_given(void **state)
 	patterns_free(teams);
 }
 
+#define ASKED(uid, name, more)                                                                                         \
+	"{'metadata':{" name "'namespace':'a1','uid':'p1','annotations':{'argocd.argoproj.io/source-uid':'" uid "'}}," \
+	"'spec':{'forged':'yes'}" more "}"
+
+/* That, and nothing else of what stands in the message. */
 static void what_people_ask_of_the_principals_copy_is_done_at_its_agent(void **state)
 {
 	struct stage st;
 
 	(void)state;
 	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_TWO_STEPS);
-	stage_put(&st, "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{}}");
+	stage_put(&st, "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{},"
+		       "'status':{'operationState':{'phase':'Running','startedAt':'t1'}}}");
 	stage_hear(&st, WIRE_SET_OPERATION, "web_p1", "1.set-operation",
-		   "{'metadata':{'name':'web','namespace':'a1','uid':'p1','annotations':{"
-		   "'argocd.argoproj.io/source-uid':'l1'}},'spec':{},'operation':{'number':7}}");
+		   ASKED("l1", "'name':'web',", ",'operation':{'number':7}"));
 	stage_run(&st, 100);
 	assert_string_equal(stage_at(&st, "site", "web", "operation.number"), "7");
+	stage_hear(&st, WIRE_TERMINATE_OPERATION, "web_p1", "2.terminate-operation", ASKED("l1", "'name':'web',", ""));
+	stage_run(&st, 100);
+	assert_string_equal(stage_at(&st, "site", "web", "status.operationState.phase"), "\"Terminating\"");
+	assert_string_equal(stage_at(&st, "site", "web", "spec.forged"), "");
+	stage_end(&st);
+}
+
+static void what_is_asked_of_another_object_or_of_none_is_rejected(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_TWO_STEPS);
+	stage_put(&st, "{'metadata':{'name':'web','namespace':'site','uid':'l1'},'spec':{}}");
+	stage_run(&st, 100);
+	buf_clear(&st.said);
+	stage_hear(&st, WIRE_SET_OPERATION, "web_p1", "1.set-operation",
+		   ASKED("l2", "'name':'web',", ",'operation':{'number':7}"));
+	stage_expect_among(&st, "rejected web_p1_1.set-operation");
+	stage_hear(&st, WIRE_SET_OPERATION, "web_p1", "2.set-operation", ASKED("l1", "", ",'operation':{'number':7}"));
+	stage_expect_among(&st, "rejected web_p1_2.set-operation");
+	assert_string_equal(stage_at(&st, "site", "web", "operation.number"), "");
 	stage_end(&st);
 }
 
@@ -375,6 +402,7 @@ int main(void)
 		cmocka_unit_test(what_is_asked_of_a_copy_goes_to_its_agent_alone),
 		cmocka_unit_test(an_agent_keeps_to_the_namespaces_it_was_given),
 		cmocka_unit_test(what_people_ask_of_the_principals_copy_is_done_at_its_agent),
+		cmocka_unit_test(what_is_asked_of_another_object_or_of_none_is_rejected),
 		cmocka_unit_test(each_end_answers_its_own_questions),
 		cmocka_unit_test(a_name_has_one_place_and_that_is_its_agents),
 		cmocka_unit_test(what_is_too_long_has_no_place),

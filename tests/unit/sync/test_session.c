@@ -652,6 +652,90 @@ static void why_an_application_is_not_adopted_is_told(void **state)
 	stage_end(&st);
 }
 
+#define COPY_WITH(marks, more)                                                                                   \
+	"{'metadata':{'name':'web','namespace':'site','annotations':{'argocd.argoproj.io/source-uid':'u1'" marks \
+	"}},'spec':{'source':{'targetRevision':'r1'}}" more "}"
+#define TOLD    "status-update " COPY "_"
+#define REFRESH ",'argocd.argoproj.io/refresh':'hard'"
+
+/* Each of them says something else of it. */
+static void a_status_an_operation_and_a_refresh_are_told_as_they_come_and_go(void **state)
+{
+	static const char *const versions[] = {
+		COPY_WITH(REFRESH, ""),
+		COPY_WITH("", ""),
+		COPY_WITH("", ",'operation':{'number':7}"),
+		COPY_WITH("", ",'operation':{'number':8}"),
+		COPY_WITH(REFRESH, ",'operation':{'number':8}"),
+		COPY_WITH(REFRESH, ",'status':{'ran':'8'}"),
+		COPY_WITH("", ",'status':{'ran':'8'}"),
+		COPY_WITH("", ",'status':{}"),
+	};
+	char version[16];
+	struct stage st;
+
+	(void)state;
+	begin_at_agent(&st);
+	stage_answer(&st, COPY, "1", true);
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		buf_clear(&st.said);
+		stage_put(&st, versions[i]);
+		stage_run(&st, 50);
+		const char *told = strstr(buf_cstr(&st.said), TOLD);
+
+		if (!told)
+			fail_msg("nothing is told of %s", versions[i]);
+		str_copy(str_of(told + strlen(TOLD)), version, 1 + strcspn(told + strlen(TOLD), ",\n"));
+		stage_answer(&st, COPY, version, true);
+	}
+	stage_end(&st);
+}
+
+/* Not its spec, which comes as an update, nor as what people's changes are put back to. */
+static void of_a_command_that_alone_is_taken_which_is_asked(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_at_agent(&st);
+	stage_put(&st, COPY_WITH("", OPERATION("Running")));
+	stage_run(&st, 10);
+	stage_hear(&st, WIRE_SET_OPERATION, "web_u1", "2.set-operation", APP("u1", "r2", ",'operation':{'number':7}"));
+	stage_expect_among(&st, "applied web_u1_2.set-operation\n");
+	assert_string_equal(stage_at(&st, "site", "web", "operation.number"), "7");
+	stage_hear(&st, WIRE_TERMINATE_OPERATION, "web_u1", "3.terminate-operation", APP("u1", "r2", ""));
+	stage_expect_among(&st, "applied web_u1_3.terminate-operation\n");
+	assert_string_equal(stage_at(&st, "site", "web", "status.operationState.phase"), "\"Terminating\"");
+	stage_put(&st, AT_SITE("", "u1", ""));
+	stage_run(&st, 1000);
+	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
+	stage_end(&st);
+}
+
+/* Where objects are mapped by destination, what lies with the principal is with the agent here, and back there in what is said of it. */
+static void a_deletion_says_where_the_principal_has_what_lies_elsewhere_here(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+		stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+		st.site.by_destination = true;
+		stage_hear(&st, WIRE_CREATE, "web_u1", "1",
+			   elsewhere ? "{'metadata':{'name':'web','namespace':'argocd','uid':'u1'},'spec':{'a':'b'}}"
+				     : "{'metadata':{'name':'web','namespace':'team','uid':'u1'},'spec':{'a':'b'}}");
+		stage_run(&st, 50);
+		assert_string_equal(stage_at(&st, elsewhere ? "site" : "team", "web", "spec.a"), "\"b\"");
+		stage_come_back(&st);
+		buf_clear(&st.said);
+		stage_hear(&st, WIRE_DELETE, "web_u1", "2",
+			   elsewhere ? "{'metadata':{'name':'web','namespace':'argocd','uid':'u1'}}"
+				     : "{'metadata':{'name':'web','namespace':'team','uid':'u1'}}");
+		stage_expect_among(&st, elsewhere ? ", source-uid u1, in argocd\n" : ", source-uid u1, in team\n");
+		stage_end(&st);
+	}
+}
+
 static void drift_is_reverted_and_a_copy_that_was_deleted_is_made_again(void **state)
 {
 	struct stage st;
@@ -1946,6 +2030,9 @@ int main(void)
 		cmocka_unit_test(the_guard_holds_until_somebody_releases),
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(why_an_application_is_not_adopted_is_told),
+		cmocka_unit_test(a_status_an_operation_and_a_refresh_are_told_as_they_come_and_go),
+		cmocka_unit_test(of_a_command_that_alone_is_taken_which_is_asked),
+		cmocka_unit_test(a_deletion_says_where_the_principal_has_what_lies_elsewhere_here),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
 		cmocka_unit_test(a_copy_whose_record_was_lost_is_asked_for_as_a_whole),
 		cmocka_unit_test(what_is_not_here_is_asked_for_where_the_principal_has_it),
