@@ -30,7 +30,7 @@ static struct ledger_change object_change(const struct directory_entry *e, const
 			.name = str_of(e->name),
 			.uid = str_of(o ? o->uid : ""),
 			.version = str_of(o ? o->version : ""),
-			.desired = str_of(o ? job->digest : ""),
+			.desired = str_of(o ? job->sums_text : ""),
 			.bytes = o ? blob_view(o->json) : (struct str){ 0 },
 		},
 	};
@@ -51,6 +51,7 @@ void commit_start(struct directory_job *job, bool remove)
 {
 	struct directory_entry *e = job->owner;
 
+	directory_sums_text(&job->sums, job->sums_text);
 	job->changes[0] = object_change(e, job, remove);
 	job->ledger = (struct ledger_write){ .changes = job->changes, .count = 1, .on_done = on_done };
 	job->reserved = 0;
@@ -113,14 +114,12 @@ static enum err load_row(struct directory *d, enum object_kind kind, const struc
 {
 	struct directory_entry *e;
 	struct object *o = NULL;
-	char digest[DIRECTORY_DIGEST_MAX];
 	enum err err = object_new(kind, row->bytes, why, &o);
 
 	if (err != E_OK)
 		return err == E_NOMEM ? err : why_set(why, E_CORRUPT, "ledger: the object %.*s", STR_ARG(row->name));
-	(void)snprintf(digest, sizeof(digest), "%.*s", STR_ARG(row->desired));
 	e = entry_make(d, kind, o->namespace, o->name);
-	err = e ? entry_adopt(e, o, digest) : E_NOMEM;
+	err = e ? entry_adopt(e, o, row->desired) : E_NOMEM;
 	object_unref(o);
 	return err == E_OK ? E_OK : why_set(why, err, "ledger");
 }

@@ -101,11 +101,11 @@ void entry_release_all(struct directory *d)
 	map_release(&d->uids);
 }
 
-enum err entry_adopt(struct directory_entry *e, struct object *o, const char *digest)
+enum err entry_adopt(struct directory_entry *e, struct object *o, struct str sums)
 {
 	entry_set_object(e, o);
 	e->dirty = true; /* what became of it meanwhile is not known */
-	(void)snprintf(e->digest, sizeof(e->digest), "%s", digest);
+	e->sums = directory_sums_of(sums);
 	return entry_set_uid(e, o->uid);
 }
 
@@ -137,7 +137,7 @@ static struct directory_job *job_new(struct directory_entry *e, enum job_kind wh
 		memcpy(job->uid, e->uid, sizeof(job->uid));
 	else
 		apply_uid(job->uid);
-	memcpy(job->digest, e->digest, sizeof(job->digest));
+	job->sums = e->sums;
 	(void)snprintf(job->version, sizeof(job->version), "%llu", (unsigned long long)++d->version);
 	return job;
 }

@@ -292,21 +292,26 @@ enum err directory_status_text(json_object *tree, struct buf *ret_text, struct w
 	return err;
 }
 
-static bool same_text(json_object *a, json_object *b)
+enum err directory_same(json_object *a, json_object *b, struct why *why, bool *ret_same)
 {
 	CLEANUP(buf_release) struct buf x = { 0 };
 	CLEANUP(buf_release) struct buf y = { 0 };
+	enum err err = tree_write(a, &x, why);
 
-	return a && b && tree_write(a, &x, NULL) == E_OK && tree_write(b, &y, NULL) == E_OK &&
-	       str_eq(buf_view(&x), buf_view(&y));
+	if (err == E_OK)
+		err = tree_write(b, &y, why);
+	*ret_same = err == E_OK && str_eq(buf_view(&x), buf_view(&y));
+	return err;
 }
 
 static bool same_part(json_object *a, json_object *b, const char *const *names, const char *const *left_out)
 {
 	json_object *x = part_of(a, names, left_out);
 	json_object *y = part_of(b, names, left_out);
-	bool same = same_text(x, y);
+	bool same = false;
 
+	if (x && y)
+		(void)directory_same(x, y, NULL, &same);
 	json_object_put(x);
 	json_object_put(y);
 	return same;
@@ -327,20 +332,52 @@ bool directory_has_status(json_object *tree)
 	return tree_get(tree, "status", NULL) || tree_get(tree, "operation", NULL);
 }
 
-/* ---- digest --------------------------------------------------------------------------------------------------------- */
+/* ---- sums ----------------------------------------------------------------------------------------------------------- */
 
-enum err directory_digest(json_object *tree, struct why *why, char ret_digest[static DIRECTORY_DIGEST_MAX])
+enum err directory_sum(enum directory_part part, struct str text, struct why *why,
+		       unsigned char ret_sum[static DIRECTORY_SUM])
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-	CLEANUP(buf_release) struct buf text = { 0 };
-	enum err err = tree_write(tree, &text, why);
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	bool ok = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) &&
+		  EVP_DigestUpdate(md, HOLDFAST_VERSION, sizeof(HOLDFAST_VERSION)) &&
+		  EVP_DigestUpdate(md, endings[part], strlen(endings[part]) + 1) &&
+		  EVP_DigestUpdate(md, text.p, text.n) && EVP_DigestFinal_ex(md, hash, NULL);
 
-	if (err != E_OK)
-		return err;
-	if (!EVP_Digest(text.p, text.n, hash, &n, EVP_sha256(), NULL) || 2 * n >= DIRECTORY_DIGEST_MAX)
-		return why_set(why, E_INTERNAL, "SHA-256");
-	hex_write(hash, n, ret_digest);
-	ret_digest[2 * n] = '\0';
+	EVP_MD_CTX_free(md);
+	if (!ok)
+		return why_set(why, md ? E_INTERNAL : E_NOMEM, "SHA-256");
+	memcpy(ret_sum, hash, DIRECTORY_SUM);
 	return E_OK;
+}
+
+bool directory_same_sums(const struct directory_sums *a, const struct directory_sums *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+_Static_assert(2 * sizeof(struct directory_sums) + 1 == DIRECTORY_SUMS_MAX, "two digits a byte");
+
+void directory_sums_text(const struct directory_sums *sums, char ret_text[static DIRECTORY_SUMS_MAX])
+{
+	hex_write(sums->object, sizeof(*sums), ret_text);
+	ret_text[DIRECTORY_SUMS_MAX - 1] = '\0';
+}
+
+struct directory_sums directory_sums_of(struct str text)
+{
+	unsigned char bytes[sizeof(struct directory_sums)];
+	struct directory_sums sums = { 0 };
+
+	if (text.n != 2 * sizeof(bytes))
+		return sums;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		int high = hex_value(text.p[2 * i]), low = hex_value(text.p[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return sums;
+		bytes[i] = (unsigned char)(high << 4 | low);
+	}
+	memcpy(&sums, bytes, sizeof(sums));
+	return sums;
 }

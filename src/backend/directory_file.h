@@ -12,8 +12,9 @@
 #include "backend/object.h"
 #include "base/buf.h"
 
-#define DIRECTORY_DIGEST_MAX 65
-#define DIRECTORY_UID_MAX    64
+#define DIRECTORY_SUM      16 /* bytes */
+#define DIRECTORY_SUMS_MAX 65 /* both as hex digits, with the terminating zero */
+#define DIRECTORY_UID_MAX  64
 
 /* What a file name says. */
 enum directory_part { DIRECTORY_YAML, DIRECTORY_YML, DIRECTORY_JSON, DIRECTORY_STATUS, DIRECTORY_PART_COUNT };
@@ -58,5 +59,21 @@ bool directory_same_object(json_object *a, json_object *b);
 bool directory_same_status(json_object *a, json_object *b);
 bool directory_has_status(json_object *tree);
 
-/* Recognises content that did not change. */
-enum err directory_digest(json_object *tree, struct why *why, char ret_digest[static DIRECTORY_DIGEST_MAX]);
+/* The same of whole trees, arranged both. */
+enum err directory_same(json_object *a, json_object *b, struct why *why, bool *ret_same);
+
+/* Texts that did not change are recognised by these, and need not be read again. Zeros: there is no such file, or it is not known. */
+struct directory_sums {
+	unsigned char object[DIRECTORY_SUM];
+	unsigned char status[DIRECTORY_SUM];
+};
+
+/* Of one file. Another version of this program may read the same text otherwise: it has other sums. */
+enum err directory_sum(enum directory_part part, struct str text, struct why *why,
+		       unsigned char ret_sum[static DIRECTORY_SUM]);
+
+bool directory_same_sums(const struct directory_sums *a, const struct directory_sums *b);
+
+/* As the ledger has them; what is none is not known. */
+void directory_sums_text(const struct directory_sums *sums, char ret_text[static DIRECTORY_SUMS_MAX]);
+struct directory_sums directory_sums_of(struct str text);

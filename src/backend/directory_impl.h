@@ -34,7 +34,7 @@ struct directory_entry {
 	const char *name;      /* the end of the key */
 	struct object *object; /* the last good state; NULL: there is none */
 	char uid[DIRECTORY_UID_MAX + 1];
-	char digest[DIRECTORY_DIGEST_MAX];
+	struct directory_sums sums; /* of the files that it was made of */
 	struct disk_files files;
 	struct backend_write *first, *last; /* writes that wait, linked by backend_data */
 	struct directory_entry *next_ready;
@@ -135,7 +135,7 @@ struct directory_entry *entry_make(struct directory *d, enum object_kind kind, c
 void entry_write(struct directory_entry *e, struct backend_write *w);
 void entry_hint(struct directory_entry *e); /* its files may have changed */
 void entry_release_all(struct directory *d);
-enum err entry_adopt(struct directory_entry *e, struct object *o, const char *digest); /* from the ledger */
+enum err entry_adopt(struct directory_entry *e, struct object *o, struct str sums); /* from the ledger */
 void entry_set_object(struct directory_entry *e, struct object *o);
 enum err entry_set_uid(struct directory_entry *e, const char *uid);
 void entry_forget_uid(struct directory_entry *e);

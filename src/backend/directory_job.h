@@ -58,17 +58,18 @@ struct directory_job {
 	struct job_dir *dir;
 	struct job_file files_new[2]; /* object, status */
 
-	/* out; in: the digest that is known */
+	/* out; in: the sums that are known */
 	enum job_outcome outcome;
 	struct why why;
 	struct object *object;
-	char digest[DIRECTORY_DIGEST_MAX];
+	struct directory_sums sums;
 	struct disk_files files;
 	bool unsure; /* a failed write may have changed something */
 
 	/* then, in the ledger */
 	struct ledger_write ledger;
 	struct ledger_change changes[2];
+	char sums_text[DIRECTORY_SUMS_MAX];
 	char reserve[JOB_VERSION_MAX];
 	uint64_t reserved;
 

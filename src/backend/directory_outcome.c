@@ -68,7 +68,7 @@ static void take_object(struct directory_job *job)
 	struct directory_entry *e = job->owner;
 
 	entry_set_object(e, job->object);
-	memcpy(e->digest, job->digest, sizeof(e->digest));
+	e->sums = job->sums;
 	e->files = job->files;
 	(void)entry_set_uid(e, job->object->uid); /* without memory it is not known as taken */
 }
@@ -80,7 +80,7 @@ static struct object *drop_object(struct directory_job *job)
 
 	entry_set_object(e, NULL);
 	entry_forget_uid(e);
-	e->digest[0] = '\0';
+	e->sums = (struct directory_sums){ 0 };
 	e->files = job->files;
 	return last;
 }
@@ -162,6 +162,7 @@ static void read_is_same(struct directory_job *job)
 
 	e->confirm = false;
 	e->files = job->files;
+	e->sums = job->sums;
 	set_problem(e, E_OK, NULL);
 	if (!e->reported)
 		report_object(e);

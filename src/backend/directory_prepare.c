@@ -76,7 +76,8 @@ static bool write_object(struct batch *b, struct directory_job *job, json_object
 	enum directory_part part = job->known.object.exists ? job->known.part : DIRECTORY_YAML;
 	CLEANUP(buf_release) struct buf text = { 0 };
 
-	if (directory_object_text(tree, part, &text, &job->why) != E_OK)
+	if (directory_object_text(tree, part, &text, &job->why) != E_OK ||
+	    directory_sum(part, buf_view(&text), &job->why, job->sums.object) != E_OK)
 		return job_fail(job);
 	return write_file(b, job, 0, part, &text);
 }
@@ -85,7 +86,8 @@ static bool write_status(struct batch *b, struct directory_job *job, json_object
 {
 	CLEANUP(buf_release) struct buf text = { 0 };
 
-	if (directory_status_text(tree, &text, &job->why) != E_OK)
+	if (directory_status_text(tree, &text, &job->why) != E_OK ||
+	    directory_sum(DIRECTORY_STATUS, buf_view(&text), &job->why, job->sums.status) != E_OK)
 		return job_fail(job);
 	return write_file(b, job, 1, DIRECTORY_STATUS, &text);
 }
@@ -104,14 +106,13 @@ static bool write_parts(struct batch *b, struct directory_job *job, json_object 
 static bool prepare_tree(struct batch *b, struct directory_job *job, json_object *tree, json_object *current)
 {
 	json_object *old = NULL;
-	char digest[DIRECTORY_DIGEST_MAX];
-	bool ok = directory_digest(tree, &job->why, digest) == E_OK &&
-		  (!current || directory_arrange(current, &old) == E_OK);
+	bool same = false;
+	bool ok = (!current || directory_arrange(current, &old) == E_OK) &&
+		  (!old || directory_same(tree, old, &job->why, &same) == E_OK);
 
-	if (ok && job->current && strcmp(digest, job->digest) == 0) {
+	if (ok && same) {
 		job->outcome = JOB_SAME;
 	} else if (ok) {
-		memcpy(job->digest, digest, sizeof(digest));
 		job->outcome = JOB_NEW;
 		ok = write_parts(b, job, tree, old) && job_stamp(job, tree, job->uid) == E_OK;
 	}

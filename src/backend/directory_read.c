@@ -41,30 +41,61 @@ enum err job_stamp(struct directory_job *job, json_object *tree, const char *uid
 	return object_from_tree(job->key.kind, tree, &job->why, &job->object);
 }
 
+/* Is it what we know, but for how it is written? */
+static enum err is_current(struct directory_job *job, json_object *tree, bool *ret_is)
+{
+	json_object *current = job->current ? object_tree_own(job->current) : NULL, *old = NULL;
+	enum err err = current || !job->current ? E_OK : E_NOMEM;
+
+	*ret_is = false;
+	if (current)
+		err = directory_arrange(current, &old);
+	if (old)
+		err = directory_same(tree, old, &job->why, ret_is);
+	json_object_put(old);
+	json_object_put(current);
+	return err;
+}
+
 static enum err compare(struct directory_job *job, json_object *tree, const char *brought)
 {
-	char digest[DIRECTORY_DIGEST_MAX];
-	enum err err = directory_digest(tree, &job->why, digest);
+	bool same;
+	enum err err = is_current(job, tree, &same);
 
 	if (err != E_OK)
 		return err;
-	if (job->current && strcmp(digest, job->digest) == 0) {
-		job->outcome = JOB_SAME;
-		return E_OK;
-	}
-	memcpy(job->digest, digest, sizeof(digest));
-	job->outcome = JOB_NEW;
-	return job_stamp(job, tree, job->first_sight && *brought ? brought : job->uid);
+	job->outcome = same ? JOB_SAME : JOB_NEW;
+	return same ? E_OK : job_stamp(job, tree, job->first_sight && *brought ? brought : job->uid);
+}
+
+/* Into job->sums; are they as we know them? */
+static enum err sum(struct directory_job *job, struct str object, struct str status, bool *ret_same)
+{
+	struct directory_sums known = job->sums;
+	enum err err;
+
+	job->sums = (struct directory_sums){ 0 };
+	err = directory_sum(job->files.part, object, &job->why, job->sums.object);
+	if (err == E_OK && status.p)
+		err = directory_sum(DIRECTORY_STATUS, status, &job->why, job->sums.status);
+	*ret_same = job->current && directory_same_sums(&job->sums, &known);
+	return err;
 }
 
 static enum err take_content(struct directory_job *job, struct str object, struct buf *status)
 {
 	struct str text = job->files.status.exists ? (struct str){ status->p ? status->p : "", status->n }
 						   : (struct str){ 0 };
+	bool same;
 	char brought[DIRECTORY_UID_MAX + 1] = "";
 	json_object *tree = NULL;
-	enum err err = directory_content(&job->key, job->files.part, object, text, &job->why, &tree, brought);
+	enum err err = sum(job, object, text, &same);
 
+	if (err == E_OK && same)
+		job->outcome = JOB_SAME;
+	if (err != E_OK || same)
+		return err;
+	err = directory_content(&job->key, job->files.part, object, text, &job->why, &tree, brought);
 	if (err == E_OK)
 		err = compare(job, tree, brought);
 	json_object_put(tree);

@@ -1,6 +1,6 @@
 #include "backend/directory_texts.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 /* Steps from member to member; "*" is every member of a map and every item of a list. */
@@ -56,7 +56,9 @@ static bool are_texts(json_object *value, const char *path)
 		return json_object_is_type(value, json_type_string);
 	if (*path == '*')
 		return each_are_texts(value, rest);
-	(void)snprintf(step, sizeof(step), "%.*s", (int)n, path);
+	assert(n < sizeof(step));
+	memcpy(step, path, n);
+	step[n] = '\0';
 	return !json_object_is_type(value, json_type_object) || are_texts(tree_get(value, step, NULL), rest);
 }
 

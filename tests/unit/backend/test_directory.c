@@ -4,6 +4,7 @@
 #include "directory_fixture.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
@@ -167,6 +168,66 @@ static void uid_and_version_survive_a_restart(void **state)
 	directory_saw(f, "+ a 1\n= synced\n");
 	assert_string_equal(f->last->uid, uid);
 	assert_string_equal(f->last->version, version);
+	directory_free(f);
+}
+
+/* The ledger's only row of an object has, or (`put`) gets, the sums of these texts. */
+static void sums_in_ledger(const struct directory_fixture *f, const char *object, const char *status, bool put)
+{
+	struct directory_sums sums = { 0 };
+	char path[128], text[DIRECTORY_SUMS_MAX], sql[256];
+	sqlite3 *db;
+
+	assert_int_equal(directory_sum(DIRECTORY_YAML, str_of(object), NULL, sums.object), E_OK);
+	if (status)
+		assert_int_equal(directory_sum(DIRECTORY_STATUS, str_of(status), NULL, sums.status), E_OK);
+	directory_sums_text(&sums, text);
+	snprintf(sql, sizeof(sql), "UPDATE objects SET desired = '%s' WHERE %d OR desired = '%s'", text, put, text);
+	snprintf(path, sizeof(path), "%s/ledger.db", f->data);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(db), 1);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* A text that means nothing shows it: where the ledger knows it, nobody looks what it says. */
+static void a_text_that_is_known_is_not_read_again(void **state)
+{
+	struct directory_fixture *f = directory_new();
+
+	(void)state;
+	directory_put(f, APP "a.yaml", app(1));
+	directory_start(f);
+	directory_saw(f, "+ a 1\n= synced\n");
+	directory_stop(f);
+	sums_in_ledger(f, app(1), NULL, /* put= */ false);
+	directory_put(f, APP "a.yaml", "spec: [");
+	sums_in_ledger(f, "spec: [", NULL, /* put= */ true);
+	directory_start(f);
+	directory_saw(f, "+ a 1\n= synced\n");
+	directory_put(f, APP "a.yaml", app(2));
+	directory_saw(f, "+ a 2\n");
+	directory_free(f);
+}
+
+static void what_we_write_is_known(void **state)
+{
+	struct directory_fixture *f = directory_new();
+
+	(void)state;
+	directory_put(f, APP "a.yaml", app(1));
+	directory_start(f);
+	directory_saw(f, "+ a 1\n= synced\n");
+	assert_int_equal(directory_write(f, BACKEND_STATUS, "a", 0, ",\"status\":{\"x\":1}"), E_OK);
+	directory_stop(f);
+	sums_in_ledger(f, app(1), "status:\n  x: 1\n", /* put= */ false);
+	directory_start(f);
+	assert_int_equal(directory_write(f, BACKEND_PUT, "a", 2, ""), E_OK);
+	directory_stop(f);
+	sums_in_ledger(f,
+		       "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: a\n  namespace: 'n'\n"
+		       "spec:\n  v: 2\n",
+		       "status:\n  x: 1\n", /* put= */ false);
 	directory_free(f);
 }
 
@@ -601,6 +662,8 @@ int main(void)
 		cmocka_unit_test(a_scan_names_what_is_there_in_order),
 		cmocka_unit_test(what_a_scan_found_is_taken_in_pieces),
 		cmocka_unit_test(uid_and_version_survive_a_restart),
+		cmocka_unit_test(a_text_that_is_known_is_not_read_again),
+		cmocka_unit_test(what_we_write_is_known),
 		cmocka_unit_test(versions_begin_at_the_clock),
 		cmocka_unit_test(what_was_done_while_down_is_seen),
 		cmocka_unit_test(a_person_makes_changes_and_deletes),
