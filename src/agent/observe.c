@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "agent/process.h"
 #include "base/clock.h"
 
@@ -20,6 +22,7 @@ void note_connected(struct agent *a, const struct wire_dialect *dialect)
 {
 	uint64_t failed = outage_end(&a->outage);
 
+	a->failure[0] = '\0';
 	metric_inc(a->metrics.connections);
 	metric_set(a->metrics.connected, 1);
 	metric_set(a->metrics.since_ms, clock_wall_ms());
@@ -38,6 +41,7 @@ void note_failed(struct agent *a, enum rpc_code code, const char *what, struct s
 
 	if (code != RPC_OK)
 		called = LOG_S("code", rpc_code_name(code));
+	(void)snprintf(a->failure, sizeof(a->failure), "%s: %.*s", what, STR_ARG(why));
 	metric_inc(a->metrics.failures);
 	if (code == RPC_UNAUTHENTICATED || code == RPC_PERMISSION_DENIED || code == RPC_FAILED_PRECONDITION)
 		metric_inc(a->metrics.auth_failures);

@@ -93,6 +93,7 @@ struct agent {
 	struct traffic traffic;
 	struct traffic_peer principal; /* whom all of it is with */
 	struct outage outage;          /* attempts that failed since there was a stream */
+	char failure[512];             /* where and why the last one did; "": none has */
 	struct quiet quiet;            /* lines about events that went wrong */
 	struct web web;
 	uint64_t next_epoch;

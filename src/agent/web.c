@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "agent/process.h"
+#include "auth/expiry.h"
 #include "base/clock.h"
 #include "daemon/session_json.h"
 
@@ -46,6 +47,8 @@ static void write_principal(const struct agent *a, struct buf *json)
 	buf_addf(json, ",\"port\":%" PRIu64 ",\"mode\":\"%s\",\"connected\":%s,\"since_ms\":%" PRId64, o->server_port,
 		 agent_mode_text(a->mode), is_open(a) ? "true" : "false",
 		 is_open(a) ? metric_value(a->metrics.since_ms) : 0);
+	buf_lit(json, ",\"failure\":");
+	buf_json(json, str_of(a->failure));
 	session_json(session_of(a), daemon_now_ms(&a->daemon), json);
 	buf_char(json, '}');
 }
@@ -61,8 +64,10 @@ static void get_status(void *ctx, struct http_request *r)
 	buf_addf(&json, ",\"mode\":\"%s\",\"version\":", agent_mode_text(a->mode));
 	buf_json(&json, str_of(a->options->build));
 	buf_addf(&json,
-		 ",\"problems\":%" PRId64 ",\"ledger_failed\":%s},\"principal\":", metric_value(a->traffic.problems),
-		 ledger_has_failed(a->daemon.ledger) ? "true" : "false");
+		 ",\"problems\":%" PRId64 ",\"ledger_failed\":%s,\"certificate_expires_ms\":%" PRId64
+		 "},\"principal\":",
+		 metric_value(a->traffic.problems), ledger_has_failed(a->daemon.ledger) ? "true" : "false",
+		 expiry_shown(a->daemon.metrics));
 	write_principal(a, &json);
 	buf_char(&json, '}');
 	http_json(r, &json);

@@ -16,6 +16,11 @@ void expiry_show(struct metrics *m, int64_t expires_ms)
 	metric_set(metrics_get(m, &expires, NULL), expires_ms);
 }
 
+int64_t expiry_shown(struct metrics *m)
+{
+	return metric_value(metrics_get(m, &expires, NULL));
+}
+
 void expiry_tell(const char *logger, struct metrics *m, const char *cert_path)
 {
 	char text[CLOCK_RFC3339_MAX];

@@ -10,6 +10,8 @@
 
 #define NAME_COLUMNS   (AGENT_NAME_MAX + 4) /* row_printable() keeps four for what it escapes */
 #define REASON_COLUMNS 200
+#define CONTESTED      3         /* times that a stream gave way to a newer one */
+#define WEEK_MS        604800000 /* as the alert's */
 
 static json_object *member(json_object *o, const char *key)
 {
@@ -168,6 +170,41 @@ static void add_held(json_object *peer, struct buf *b)
 	buf_char(b, '\n');
 }
 
+/* Where and why the last attempt to connect failed; a principal does not know. */
+static void add_failure(json_object *peer, struct buf *b)
+{
+	struct str failure = text_of(peer, "failure");
+
+	if (failure.n == 0)
+		return;
+	buf_lit(b, "  no connection: ");
+	row_printable(b, failure, REASON_COLUMNS);
+	buf_char(b, '\n');
+}
+
+static bool is_contested(json_object *peer)
+{
+	return number_of(peer, "replaced") >= CONTESTED;
+}
+
+static void add_contested(json_object *peer, struct buf *b)
+{
+	if (is_contested(peer))
+		buf_addf(b,
+			 "  a newer stream took its place %" PRId64
+			 " times lately: have two agents this name, or is its network cut?\n",
+			 number_of(peer, "replaced"));
+}
+
+static void add_full(json_object *peer, struct buf *b)
+{
+	if (json_object_get_boolean(member(peer, "full")))
+		buf_addf(b,
+			 "  it has more than it may here, and the rest waits there (%" PRId64
+			 " refused): --peer-objects, --peer-bytes, --all-peers-bytes\n",
+			 number_of(peer, "no_room"));
+}
+
 static void add_mapping(json_object *peer, struct buf *b)
 {
 	if (json_object_get_boolean(member(peer, "maps_otherwise")))
@@ -193,6 +230,8 @@ static void add_quarantined(json_object *peer, struct buf *b)
 	}
 	if (all > (int64_t)n)
 		buf_addf(b, "  and %" PRId64 " more that were rejected\n", all - (int64_t)n);
+	if (n)
+		buf_lit(b, "    each is sent again when it changes\n");
 }
 
 /* ---- documents --------------------------------------------------------------------------------------------------- */
@@ -214,7 +253,8 @@ static size_t widest(json_object *peers)
 static int urgency(json_object *peer)
 {
 	if (number_of(peer, "held") || number_of(peer, "quarantined_count") ||
-	    json_object_get_boolean(member(peer, "maps_otherwise")))
+	    json_object_get_boolean(member(peer, "maps_otherwise")) || json_object_get_boolean(member(peer, "full")) ||
+	    is_contested(peer))
 		return 0;
 	return json_object_get_boolean(member(peer, "connected")) ? 2 : 1;
 }
@@ -241,7 +281,10 @@ static void add_peers(json_object *peers, size_t columns, int64_t now_ms, struct
 		json_object *peer = json_object_array_get_idx(peers, i);
 
 		add_line(peer, &l, b);
+		add_failure(peer, b);
+		add_contested(peer, b);
 		add_mapping(peer, b);
+		add_full(peer, b);
 		add_held(peer, b);
 		add_quarantined(peer, b);
 	}
@@ -266,8 +309,32 @@ static void add_unowned(json_object *principal, struct buf *b)
 	}
 }
 
+static void add_expiry(json_object *self, int64_t now_ms, struct buf *b)
+{
+	int64_t expires_ms = number_of(self, "certificate_expires_ms"), left_ms = expires_ms - now_ms;
+
+	if (expires_ms == 0 || left_ms > WEEK_MS)
+		return;
+	buf_addf(b, "the certificate of this end %s ", left_ms > 0 ? "expires in" : "has expired for");
+	add_time(b, left_ms > 0 ? left_ms : -left_ms);
+	buf_lit(b, ": renew it (holdfast pki issue --renew), then SIGHUP\n");
+}
+
+static void add_turned_away(json_object *self, struct buf *b)
+{
+	json_object *one = member(self, "turned_away");
+
+	if (!one)
+		return;
+	buf_lit(b, "turned away ");
+	add_time(b, number_of(one, "age_ms"));
+	buf_lit(b, " ago: ");
+	row_printable(b, text_of(one, "who"), REASON_COLUMNS);
+	buf_char(b, '\n');
+}
+
 /* What is wrong at this end itself; `self` is what the document says of it. */
-static void add_troubles(json_object *self, struct buf *b)
+static void add_troubles(json_object *self, int64_t now_ms, struct buf *b)
 {
 	int64_t problems = number_of(self, "problems");
 
@@ -275,7 +342,9 @@ static void add_troubles(json_object *self, struct buf *b)
 		buf_addf(b, "the backend has %" PRId64 " %s, named in the log\n", problems,
 			 problems == 1 ? "problem" : "problems");
 	if (json_object_get_boolean(member(self, "ledger_failed")))
-		buf_lit(b, "the ledger cannot be written: nothing is confirmed until it can\n");
+		buf_lit(b, "the ledger cannot be written, and nothing is confirmed until it can: is the disk full?\n");
+	add_expiry(self, now_ms, b);
+	add_turned_away(self, b);
 }
 
 static void add_counts(json_object *principal, json_object *agents, struct buf *b)
@@ -289,9 +358,10 @@ static void add_counts(json_object *principal, json_object *agents, struct buf *
 		 connected, n);
 }
 
-static void add_title(json_object *document, struct buf *b)
+static void add_title(json_object *document, int64_t now_ms, struct buf *b)
 {
 	json_object *agent = member(document, "agent"), *principal = member(document, "principal");
+	json_object *self = agent ? agent : principal;
 
 	if (agent) {
 		struct str name = text_of(agent, "name");
@@ -304,10 +374,11 @@ static void add_title(json_object *document, struct buf *b)
 	} else {
 		add_counts(principal, member(document, "agents"), b);
 	}
-	buf_str(b, json_object_get_boolean(member(document, "ready"))
+	buf_str(b, json_object_get_boolean(member(document, "ready")) ||
+				   json_object_get_boolean(member(self, "ledger_failed"))
 			   ? STR("\n")
 			   : STR("; the backend has not reported all yet\n"));
-	add_troubles(agent ? agent : principal, b);
+	add_troubles(self, now_ms, b);
 	add_unowned(principal, b);
 	buf_char(b, '\n');
 }
@@ -347,12 +418,12 @@ enum err sync_text(struct str json, size_t columns, int64_t now_ms, struct buf *
 	enum err err = E_MALFORMED;
 
 	if (is_principal(document)) {
-		add_title(document, ret_text);
+		add_title(document, now_ms, ret_text);
 		add_peers(member(document, "agents"), columns, now_ms, ret_text);
 		err = ret_text->err;
 	} else if (is_agent(document) && (one = json_object_new_array())) {
 		(void)json_object_array_add(one, json_object_get(member(document, "principal")));
-		add_title(document, ret_text);
+		add_title(document, now_ms, ret_text);
 		add_peers(one, columns, now_ms, ret_text);
 		err = ret_text->err;
 	}

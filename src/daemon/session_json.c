@@ -53,10 +53,11 @@ void session_json(struct session *s, uint64_t now_ms, struct buf *json)
 	replica_stats(session_replica(s), &replica);
 	buf_addf(json,
 		 ",\"objects\":%" PRIu64 ",\"behind\":%" PRIu64 ",\"records\":%" PRIu64 ",\"applied\":%" PRIu64
-		 ",\"reverted\":%" PRIu64 ",\"no_room\":%" PRIu64 ",\"maps_otherwise\":%s,\"held\":%" PRIu64
+		 ",\"reverted\":%" PRIu64 ",\"no_room\":%" PRIu64 ",\"full\":%s,\"maps_otherwise\":%s,\"held\":%" PRIu64
 		 ",\"held_reason\":",
 		 source.objects, source.behind, replica.records, replica.applied, replica.reverted,
-		 session_room(s)->refused, session_maps_otherwise(s) ? "true" : "false", held);
+		 session_room(s)->refused, session_room(s)->full ? "true" : "false",
+		 session_maps_otherwise(s) ? "true" : "false", held);
 	buf_json(json, str_of(held ? held_text : ""));
 	write_outbox(peer_outbox(session_peer(s)), now_ms, json);
 }

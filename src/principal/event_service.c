@@ -102,6 +102,8 @@ static void stream_begin(struct principal *p, struct rpc_call *call, struct hub_
 	rpc_set_user(call, s);
 	observe_connected(p, s, &agreed);
 	if (older)
+		observe_replaced(p, agent);
+	if (older)
 		stream_end(older, RPC_UNAVAILABLE, "a newer stream of this agent is there");
 	hub_ready(agent);
 }

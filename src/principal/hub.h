@@ -41,9 +41,11 @@ struct hub_agent {
 	uint64_t stale_ms; /* a report was lost for want of memory: all is reported again then; 0: none was */
 	void *user;        /* the owner's: its stream */
 	struct journal_listener *told; /* by hub_forget(); NULL: it is not forgotten */
-	struct quiet quiet;            /* the owner's: lines about events that went wrong */
-	struct quiet coming;           /* the owner's: lines about streams that come and go, and room */
-	struct traffic_peer traffic;   /* the owner's: series that name it */
+	uint64_t replaced;    /* the owner's: its streams that gave way to newer ones, one soon after the other, */
+	uint64_t replaced_ms; /* the last one then */
+	struct quiet quiet;   /* the owner's: lines about events that went wrong */
+	struct quiet coming;  /* the owner's: lines about streams that come and go, and room */
+	struct traffic_peer traffic; /* the owner's: series that name it */
 };
 
 struct hub_events {

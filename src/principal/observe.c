@@ -17,6 +17,14 @@ void observe_release(struct principal *p)
 
 /* ---- logins and streams ------------------------------------------------------------------------------------------ */
 
+/* `agent` "": nobody knows who it was. */
+static void turned_away(struct principal *p, const char *agent, const char *address, const struct why *why)
+{
+	(void)snprintf(p->turned_away, sizeof(p->turned_away), "%s%s%s: %s", agent, agent[0] ? " of " : "", address,
+		       why->text);
+	p->turned_away_ms = daemon_now_ms(&p->daemon);
+}
+
 void observe_login(struct principal *p, const struct login_answer *answer, const struct rpc_peer *peer)
 {
 	uint64_t unsaid;
@@ -26,6 +34,7 @@ void observe_login(struct principal *p, const struct login_answer *answer, const
 		return;
 	}
 	metric_inc(p->metrics.refused);
+	turned_away(p, answer->agent.text, peer ? peer->address : "", &answer->why);
 	if (quiet_ask(&p->refusals, daemon_now_ms(&p->daemon), &unsaid))
 		log_warn(PRINCIPAL_LOG, "a login was refused", LOG_S("agent", answer->agent.text),
 			 LOG_S("address", peer ? peer->address : ""), LOG_S("code", rpc_code_name(answer->code)),
@@ -38,6 +47,7 @@ void observe_tls_failed(void *principal, const char *address, const struct why *
 	struct principal *p = principal;
 	uint64_t unsaid;
 
+	turned_away(p, /* agent= */ "", address, why);
 	if (quiet_ask_address(&p->handshakes, address, daemon_now_ms(&p->daemon), &unsaid))
 		log_warn(PRINCIPAL_LOG, "a TLS handshake failed", LOG_S("address", address), LOG_WHY(why),
 			 LOG_U("not_logged", unsaid));
@@ -64,6 +74,16 @@ void observe_connected(struct principal *p, const struct stream *s, const struct
 		 LOG_U("dialect", dialect->version), LOG_U("not_logged", unsaid));
 	if (session_maps_otherwise(s->agent->session))
 		log_warn(PRINCIPAL_LOG, SESSION_MAPS_OTHERWISE, LOG_S("agent", s->agent->name.text));
+}
+
+void observe_replaced(struct principal *p, struct hub_agent *agent)
+{
+	uint64_t now_ms = daemon_now_ms(&p->daemon);
+
+	if (now_ms - agent->replaced_ms > REMEMBERED_MS)
+		agent->replaced = 0;
+	agent->replaced++;
+	agent->replaced_ms = now_ms;
 }
 
 void observe_disconnected(struct principal *p, const struct stream *s, const struct rpc_ending *ending)

@@ -36,6 +36,9 @@ struct stream {
 	uint64_t since_ms; /* wall clock */
 };
 
+/* What happened to somebody who may not be there, or happens again and again, is in the status for so long. */
+#define REMEMBERED_MS 600000
+
 struct principal {
 	struct daemon daemon;
 	const struct principal_options *options;
@@ -64,6 +67,8 @@ struct principal {
 	struct quiet refusals;             /* lines about logins that were refused: by strangers, too */
 	struct quiet_addresses handshakes; /* lines about TLS that did not come about */
 	struct quiet unowned;              /* lines about applications that belong to nobody */
+	char turned_away[512];             /* who was last, and why: */
+	uint64_t turned_away_ms;           /* then */
 	struct web web;
 	uint64_t next_epoch;
 	size_t streams;
@@ -114,6 +119,7 @@ struct hub_events observe_events(struct principal *p);
 void observe_login(struct principal *p, const struct login_answer *answer, const struct rpc_peer *peer);
 void observe_tls_failed(void *principal, const char *address, const struct why *why);
 void observe_connected(struct principal *p, const struct stream *s, const struct wire_dialect *dialect);
+void observe_replaced(struct principal *p, struct hub_agent *agent);
 void observe_disconnected(struct principal *p, const struct stream *s, const struct rpc_ending *ending);
 
 /* web.c */

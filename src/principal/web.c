@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "auth/expiry.h"
 #include "base/clock.h"
 #include "daemon/session_json.h"
 #include "principal/process.h"
@@ -64,6 +65,11 @@ static void get_metrics(void *ctx, struct http_request *r)
 
 /* ---- /status ------------------------------------------------------------------------------------------------------ */
 
+static bool is_recent(const struct principal *p, uint64_t then_ms)
+{
+	return daemon_now_ms(&p->daemon) - then_ms <= REMEMBERED_MS;
+}
+
 static void write_agent(const struct principal *p, struct hub_agent *a, struct buf *json)
 {
 	const struct stream *s = a->user;
@@ -72,7 +78,19 @@ static void write_agent(const struct principal *p, struct hub_agent *a, struct b
 	buf_json(json, agent_name(&a->name));
 	buf_addf(json, ",\"mode\":\"%s\",\"connected\":%s,\"since_ms\":%" PRIu64, agent_mode_text(a->mode),
 		 s ? "true" : "false", s ? s->since_ms : 0);
+	buf_addf(json, ",\"replaced\":%" PRIu64, is_recent(p, a->replaced_ms) ? a->replaced : 0);
 	session_json(a->session, daemon_now_ms(&p->daemon), json);
+	buf_char(json, '}');
+}
+
+/* Who is not there, and why: perhaps the one that is missed. */
+static void write_turned_away(const struct principal *p, struct buf *json)
+{
+	if (!is_recent(p, p->turned_away_ms) || !p->turned_away[0])
+		return;
+	buf_addf(json,
+		 ",\"turned_away\":{\"age_ms\":%" PRIu64 ",\"who\":", daemon_now_ms(&p->daemon) - p->turned_away_ms);
+	buf_json(json, str_of(p->turned_away));
 	buf_char(json, '}');
 }
 
@@ -106,8 +124,12 @@ static void get_status(void *ctx, struct http_request *r)
 	buf_addf(&json, "{\"ready\":%s,\"principal\":{\"uid\":",
 		 daemon_is_ready(&p->daemon, hub_is_synced(p->hub)) ? "true" : "false");
 	buf_json(&json, buf_view(&p->uid));
-	buf_addf(&json, ",\"objects\":%" PRIu64 ",\"problems\":%" PRId64 ",\"ledger_failed\":%s", hub_objects(p->hub),
-		 metric_value(p->traffic.problems), ledger_has_failed(p->daemon.ledger) ? "true" : "false");
+	buf_addf(&json,
+		 ",\"objects\":%" PRIu64 ",\"problems\":%" PRId64
+		 ",\"ledger_failed\":%s,\"certificate_expires_ms\":%" PRId64,
+		 hub_objects(p->hub), metric_value(p->traffic.problems),
+		 ledger_has_failed(p->daemon.ledger) ? "true" : "false", expiry_shown(p->daemon.metrics));
+	write_turned_away(p, &json);
 	write_unowned(p, &json);
 	buf_lit(&json, "},\"agents\":[");
 	while ((a = hub_next(p->hub, &at))) {

@@ -99,8 +99,9 @@ void session_close(struct session *s, uint64_t epoch);
 bool session_maps_otherwise(const struct session *s);
 
 /* For people, of such a peer. */
-#define SESSION_MAPS_OTHERWISE \
-	"--destination-based-mapping is given at one end only: applications do not get where they should"
+#define SESSION_MAPS_OTHERWISE                                                                                        \
+	"--destination-based-mapping is given at one end only: give it at both or at none, else applications do not " \
+	"get where they should"
 
 /* The peer ended a stream because it takes no message of more bytes; see peer_told_max(). */
 void session_told_max(struct session *s, uint64_t message_max);

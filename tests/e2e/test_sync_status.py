@@ -64,3 +64,44 @@ def test_what_is_wrong_at_the_principal_is_told(net):
     assert "did not take the token" in said(principal)
     principal.kill()
     assert "neither a principal nor an agent runs on" in said(principal)
+
+
+def test_who_does_not_connect_and_why_is_told_at_both_ends(net):
+    principal = net.principal()
+    agent = net.agent("site-1", principal, "--version-string", "9.9.9")
+    wait_until(lambda: "  no connection: Authenticate: version mismatch\n" in said(agent), "the agent says where it failed")
+    assert " ago: site-1 of 127.0.0.1: " in said(principal) and "9.9.9" in said(principal)
+    agent.stop()
+    principal.stop()
+    assert "neither a principal nor an agent runs on" in said(principal)
+    again = net.agent("site-2", principal)
+    wait_until(lambda: "  no connection: connection: localhost port " in said(again), "nobody listens")
+    principal.start().ready()
+    again.wait_connected()
+    assert "no connection" not in said(again)
+
+
+def test_two_agents_of_one_name_are_told(net):
+    principal = net.principal()
+    agent = net.agent("site-1", principal).wait_connected()
+    pair = "--tls-client-cert", net.pki / "site-1.crt", "--tls-client-key", net.pki / "site-1.key"
+    other = net.agent("site-2", principal, *pair)
+    wait_until(lambda: "have two agents this name, or is its network cut?" in said(principal), "the principal says so")
+    assert any("no connection: the stream ended: a newer stream of this agent is there" in said(end) for end in (agent, other))
+
+
+def test_a_site_that_has_no_room_says_so(net):
+    principal = net.principal()
+    agent = net.agent("site-1", principal, "--peer-objects", "1").wait_connected()
+    for n in range(3):
+        principal.tree("site-1").put(f"app-{n}", application(name=f"app-{n}"))
+    wait_until(lambda: "  it has more than it may here, and the rest waits there" in said(agent), "it is full")
+
+
+def test_a_certificate_that_expires_soon_is_told(net):
+    """Of an authority of its own: that of the others stays."""
+    pki = net.directory / "short"
+    run("pki", "init", "--dir", pki, "--jwt-bits", "2048", "--days", "3")
+    run("pki", "issue", "--dir", pki, "--server", "localhost")
+    principal = net.principal("--tls-cert", pki / "localhost.crt", "--tls-key", pki / "localhost.key")
+    assert "the certificate of this end expires in 2 d: renew it" in said(principal)

@@ -34,6 +34,7 @@ static void a_principal_shows_a_line_for_each_agent_and_what_needs_attention(voi
 					     "    to let them go: holdfast release berlin\n"
 					     "  rejected: app\\x1b[2J\\xe2\\x80\\xae_1 (create, since 60 s): no room\n"
 					     "  and 2 more that were rejected\n"
+					     "    each is sent again when it changes\n"
 					     "lagos   not yet     no               0        0        0          0  0 "
 					     "ms            0  0 ms      0 ms            0\n");
 	buf_release(&text);
@@ -116,23 +117,73 @@ static void applications_of_nobody_are_told_with_their_reasons(void **state)
 	buf_release(&text);
 }
 
+#define DAY_MS 86400000LL
+
+static void expect_among(const char *json, int64_t now_ms, const char *wanted)
+{
+	struct buf text = { 0 };
+
+	assert_int_equal(sync_text(str_of(json), 0, now_ms, &text), E_OK);
+	assert_non_null(strstr(buf_cstr(&text), wanted));
+	buf_release(&text);
+}
+
 static void what_is_wrong_at_this_end_is_told(void **state)
 {
 	static const char *const ends[] = {
-		"{\"ready\":true,\"principal\":{\"problems\":2,\"ledger_failed\":true},\"agents\":[]}",
-		"{\"ready\":true,\"agent\":{\"problems\":2,\"ledger_failed\":true},\"principal\":{}}",
+		"{\"ready\":false,\"principal\":{\"problems\":2,\"ledger_failed\":true},\"agents\":[]}",
+		"{\"ready\":false,\"agent\":{\"problems\":2,\"ledger_failed\":true},\"principal\":{}}",
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		struct buf text = { 0 };
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		expect_among(ends[i], 0,
+			     "\nthe backend has 2 problems, named in the log\n"
+			     "the ledger cannot be written, and nothing is confirmed until it can: is the disk "
+			     "full?\n\n");
+	expect_among(ends[0], 0, "principal, 0 objects, 0 of 0 agents connected\n");
+}
 
-		assert_int_equal(sync_text(str_of(ends[i]), 0, 0, &text), E_OK);
-		assert_non_null(strstr(buf_cstr(&text),
-				       "\nthe backend has 2 problems, named in the log\n"
-				       "the ledger cannot be written: nothing is confirmed until it can\n\n"));
-		buf_release(&text);
-	}
+/* It expires when day 10 is over. */
+static void a_certificate_is_told_a_week_before_it_expires(void **state)
+{
+	static const char json[] =
+		"{\"ready\":true,\"principal\":{\"certificate_expires_ms\":864000000},\"agents\":[]}";
+
+	(void)state;
+	expect_among(json, 2 * DAY_MS, "connected\n\n");
+	expect_among(json, 4 * DAY_MS, "\nthe certificate of this end expires in 6 d: renew it (");
+	expect_among(json, 13 * DAY_MS, "\nthe certificate of this end has expired for 3 d: renew it (");
+}
+
+static void who_was_turned_away_is_told(void **state)
+{
+	(void)state;
+	expect_among("{\"ready\":true,\"principal\":{\"turned_away\":{\"age_ms\":5000,\"who\":\"x of 10.0.0.9: "
+		     "\\u001b[2Jno\"}},\"agents\":[]}",
+		     0, "\nturned away 5 s ago: x of 10.0.0.9: \\x1b[2Jno\n");
+}
+
+static void why_a_peer_is_away_or_behind_is_told_below_it(void **state)
+{
+	static const char json[] =
+		"{\"ready\":true,\"principal\":{},\"agents\":[{\"name\":\"a\",\"connected\":true,\"replaced\":2},"
+		"{\"name\":\"b\",\"connected\":true,\"replaced\":3},{\"name\":\"c\",\"full\":true,\"no_room\":7},"
+		"{\"name\":\"d\",\"failure\":\"connection: refused\"}]}";
+	static const char *const order[] = { "\nb ", "\n  a newer stream took its place 3 times lately: ",
+					     "\nc ", "\n  it has more than it may here, and the rest waits there (7 ",
+					     "\nd ", "\n  no connection: connection: refused\n",
+					     "\na " };
+	struct buf text = { 0 };
+	const char *at;
+
+	(void)state;
+	assert_int_equal(sync_text(str_of(json), 0, 0, &text), E_OK);
+	at = buf_cstr(&text);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		assert_non_null(at = strstr(at, order[i]));
+	assert_null(strstr(at, "a newer stream"));
+	buf_release(&text);
 }
 
 static void an_agent_shows_its_principal(void **state)
@@ -174,6 +225,9 @@ int main(void)
 		cmocka_unit_test(a_peer_that_maps_otherwise_is_told),
 		cmocka_unit_test(applications_of_nobody_are_told_with_their_reasons),
 		cmocka_unit_test(what_is_wrong_at_this_end_is_told),
+		cmocka_unit_test(a_certificate_is_told_a_week_before_it_expires),
+		cmocka_unit_test(who_was_turned_away_is_told),
+		cmocka_unit_test(why_a_peer_is_away_or_behind_is_told_below_it),
 		cmocka_unit_test(an_agent_shows_its_principal),
 		cmocka_unit_test(what_is_no_status_of_theirs_is_told_apart),
 	};
