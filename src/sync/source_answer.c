@@ -121,7 +121,7 @@ void source_again(struct source *s, uint64_t now_ms)
 
 uint64_t source_due(const struct source *s)
 {
-	return s->again_ms && !list_empty(&s->later) ? s->again_ms : UINT64_MAX;
+	return s->again_ms ? s->again_ms : UINT64_MAX;
 }
 
 static bool offer_again(struct entry *e)
