@@ -142,6 +142,23 @@ static void waits_grow_to_a_cap_and_start_again_when_the_bus_returns(void **stat
 	lanes_release(&l);
 }
 
+static void the_next_try_is_that_of_the_route_that_may_first(void **state)
+{
+	(void)state;
+	for (uint64_t first = 20; first <= 80; first += 60) {
+		struct lanes l;
+		struct entry *e;
+
+		lanes_init(&l, 0);
+		lanes_failed(&l, append(&l, 1, "a"), /* now_ms= */ 1000, /* random= */ first - 1);
+		lanes_failed(&l, append(&l, 2, "b"), /* now_ms= */ 1000, /* random= */ 100 - first - 1);
+		assert_int_equal(lanes_next_ms(&l), 1020);
+		assert_int_equal(resend(&l, 1020, &e), first == 20 ? 1 : 2);
+		assert_int_equal(lanes_next_ms(&l), 1080);
+		lanes_release(&l);
+	}
+}
+
 static void routes_that_went_away_are_forgotten(void **state)
 {
 	struct lanes l;
@@ -813,6 +830,7 @@ int main(void)
 		cmocka_unit_test(the_position_is_what_is_done_without_a_gap),
 		cmocka_unit_test(after_a_failure_the_route_goes_on_in_order_and_others_do_not_notice),
 		cmocka_unit_test(waits_grow_to_a_cap_and_start_again_when_the_bus_returns),
+		cmocka_unit_test(the_next_try_is_that_of_the_route_that_may_first),
 		cmocka_unit_test(routes_that_went_away_are_forgotten),
 		cmocka_unit_test(routes_with_events_under_way_or_in_trouble_are_not_forgotten),
 		cmocka_unit_test(without_memory_nothing_is_added),
