@@ -231,7 +231,7 @@ static void add_quarantined(json_object *peer, struct buf *b)
 	if (all > (int64_t)n)
 		buf_addf(b, "  and %" PRId64 " more that were rejected\n", all - (int64_t)n);
 	if (n)
-		buf_lit(b, "    each is sent again when it changes\n");
+		buf_lit(b, "    each is sent again when it changes, or when this process restarts\n");
 }
 
 /* ---- documents --------------------------------------------------------------------------------------------------- */

@@ -34,7 +34,7 @@ static void a_principal_shows_a_line_for_each_agent_and_what_needs_attention(voi
 					     "    to let them go: holdfast release berlin\n"
 					     "  rejected: app\\x1b[2J\\xe2\\x80\\xae_1 (create, since 60 s): no room\n"
 					     "  and 2 more that were rejected\n"
-					     "    each is sent again when it changes\n"
+					     "    each is sent again when it changes, or when this process restarts\n"
 					     "lagos   not yet     no               0        0        0          0  0 "
 					     "ms            0  0 ms      0 ms            0\n");
 	buf_release(&text);
