@@ -691,6 +691,18 @@ static void a_status_an_operation_and_a_refresh_are_told_as_they_come_and_go(voi
 	stage_end(&st);
 }
 
+static void a_copy_of_a_project_has_no_status_to_tell(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_MANAGED_AGENT, WIRE_TWO_STEPS);
+	stage_hear_project(&st, WIRE_CREATE, "team_u9", "1",
+			   "{'metadata':{'name':'team','namespace':'argocd','uid':'u9'},'spec':{'sourceRepos':['*']}}");
+	stage_expect(&st, "received team_u9_1\napplied team_u9_1\n");
+	stage_end(&st);
+}
+
 /* Not its spec, which comes as an update, nor as what people's changes are put back to. */
 static void of_a_command_that_alone_is_taken_which_is_asked(void **state)
 {
@@ -2031,6 +2043,7 @@ int main(void)
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(why_an_application_is_not_adopted_is_told),
 		cmocka_unit_test(a_status_an_operation_and_a_refresh_are_told_as_they_come_and_go),
+		cmocka_unit_test(a_copy_of_a_project_has_no_status_to_tell),
 		cmocka_unit_test(of_a_command_that_alone_is_taken_which_is_asked),
 		cmocka_unit_test(a_deletion_says_where_the_principal_has_what_lies_elsewhere_here),
 		cmocka_unit_test(drift_is_reverted_and_a_copy_that_was_deleted_is_made_again),
