@@ -594,6 +594,23 @@ static void expect_held(struct fixture *f, uint64_t want_pos, const char *want)
 	assert_string_equal(text, want);
 }
 
+/* As after an older file took the place of this one: what is stored from now on was not taken. */
+static void a_position_behind_the_last_event_counts_as_that(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t pos;
+
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(fixture_put_one(f, "a", NULL, NULL, NULL), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	store_set_forwarded(f->store, "bus", 1);
+	fixture_close(f);
+	fixture_sql(f->dir, "UPDATE buses SET forwarded = 9");
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	assert_int_equal(pos, 1);
+}
+
 static void exceptions_are_kept_with_their_position_and_go_with_it(void **state)
 {
 	struct store_held held[] = { { STR("s"), STR("a"), 1, 2 }, { STR("s"), STR("b"), 2, 1 } };
@@ -727,6 +744,7 @@ int main(void)
 		T(a_full_store_refuses_new_events_and_keeps_the_old),
 		T(the_state_does_not_flutter),
 		T(positions_are_kept_and_only_rise),
+		T(a_position_behind_the_last_event_counts_as_that),
 		T(exceptions_are_kept_with_their_position_and_go_with_it),
 		T(without_memory_for_an_exception_all_stays_as_it_was),
 		T(a_position_reaches_the_disk_without_another_event),
