@@ -876,6 +876,9 @@ static void what_can_never_be_taken_is_set_aside_with_its_reason(void **state)
 	put(f, "b", "2", "");
 	put(f, "a", "3", "");
 	wait_until_forwarded(forwarder);
+	assert_int_equal(metric_value(forwarder->forwarded_metric), 2);
+	assert_int_equal(metric_value(forwarder->dead_metric), 1);
+	assert_int_equal(metric_value(forwarder->failed_metric), 0);
 	forwarder_stop(forwarder, 0);
 	assert_int_equal(script.taken_count, 2);
 	read_dead(f, dead);

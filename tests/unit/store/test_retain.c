@@ -117,6 +117,27 @@ static void the_slowest_bus_decides(void **state)
 }
 
 /* The position of the bus does not hold for it. */
+/* It got what was stored while it was in use. */
+static void a_bus_that_is_no_longer_in_use_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t pos;
+
+	f->config.retain_bytes = 1;
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(put_big(f, NULL), E_OK);
+	assert_int_equal(store_forwarded(f->store, "former", &pos, &f->why), E_OK);
+	store_set_forwarded(f->store, "former", 1);
+	fixture_close(f);
+	assert_int_equal(fixture_open(f), E_OK);
+	assert_int_equal(store_forwarded(f->store, "bus", &pos, &f->why), E_OK);
+	for (int i = 0; i < 19; i++)
+		assert_int_equal(put_big(f, NULL), E_OK);
+	store_set_forwarded(f->store, "bus", 10);
+	wanted_first = 11;
+	fixture_until(f, first_is_wanted);
+}
+
 static void what_a_held_route_waits_for_is_kept(void **state)
 {
 	const struct store_held held[] = { { STR("s"), STR("a"), 11, 1 }, { STR("s"), STR("b"), 7, 2 } };
@@ -635,6 +656,8 @@ static void exceptions_are_kept_with_their_position_and_go_with_it(void **state)
 	held[1].forwarded = 3;
 	store_set_forwarded_but(f->store, "bus", 4, held, 2);
 	expect_held(f, 4, "s/a 1 1; t/c 3 1; ");
+	store_set_forwarded_but(f->store, "bus", 5, held, 2);
+	expect_held(f, 5, "s/a 1 1; t/c 3 1; ");
 	store_set_forwarded_but(f->store, "bus", 5, held + 1, 1);
 	expect_held(f, 5, "t/c 3 1; ");
 	assert_int_equal(info_of(f).buses[0].held, 1);
@@ -728,6 +751,7 @@ int main(void)
 		T(what_was_forwarded_goes_by_size_oldest_first),
 		T(what_no_bus_has_taken_stays),
 		T(the_slowest_bus_decides),
+		T(a_bus_that_is_no_longer_in_use_is_not_waited_for),
 		T(what_a_held_route_waits_for_is_kept),
 		T(dead_letters_keep_their_events),
 		T(what_cannot_be_let_go_stays_until_it_can),
