@@ -54,19 +54,29 @@ uint64_t siphash(const uint64_t key[2], struct str s)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+static struct str key_of(const struct map_entry *e)
+{
+	return (struct str){ e->key, e->key_n };
+}
+
+static uint32_t hash_of(const struct map *m, struct str key)
+{
+	return (uint32_t)siphash(m->seed, key);
+}
+
 /* The entry of `key`, or the free one where it would go. The table always has a free entry. */
-static struct map_entry *slot(const struct map *m, struct str key, uint64_t hash)
+static struct map_entry *slot(const struct map *m, struct str key, uint32_t hash)
 {
 	size_t at = hash & (m->cap - 1);
 
-	while (m->entries[at].value && !(m->entries[at].hash == hash && str_eq(m->entries[at].key, key)))
+	while (m->entries[at].value && !(m->entries[at].hash == hash && str_eq(key_of(&m->entries[at]), key)))
 		at = (at + 1) & (m->cap - 1);
 	return &m->entries[at];
 }
 
 void *map_get(const struct map *m, struct str key)
 {
-	return m->n ? slot(m, key, siphash(m->seed, key))->value : NULL;
+	return m->n ? slot(m, key, hash_of(m, key))->value : NULL;
 }
 
 static enum err grow(struct map *m)
@@ -80,7 +90,7 @@ static enum err grow(struct map *m)
 		rand_bytes(bigger.seed, sizeof(bigger.seed));
 	for (size_t i = 0; i < m->cap; i++)
 		if (m->entries[i].value)
-			*slot(&bigger, m->entries[i].key, m->entries[i].hash) = m->entries[i];
+			*slot(&bigger, key_of(&m->entries[i]), m->entries[i].hash) = m->entries[i];
 	mem_free(m->entries);
 	*m = bigger;
 	return E_OK;
@@ -89,15 +99,15 @@ static enum err grow(struct map *m)
 enum err map_put(struct map *m, struct str key, void *value)
 {
 	struct map_entry *entry;
-	uint64_t hash;
+	uint32_t hash;
 
-	assert(value);
+	assert(value && key.n <= UINT32_MAX);
 	if (4 * (m->n + 1) > 3 * m->cap && grow(m) != E_OK)
 		return E_NOMEM;
-	hash = siphash(m->seed, key);
+	hash = hash_of(m, key);
 	entry = slot(m, key, hash);
 	m->n += entry->value == NULL;
-	*entry = (struct map_entry){ .key = key, .value = value, .hash = hash };
+	*entry = (struct map_entry){ .key = key.p, .value = value, .key_n = (uint32_t)key.n, .hash = hash };
 	return E_OK;
 }
 
@@ -124,7 +134,7 @@ void *map_remove(struct map *m, struct str key)
 
 	if (m->n == 0)
 		return NULL;
-	entry = slot(m, key, siphash(m->seed, key));
+	entry = slot(m, key, hash_of(m, key));
 	value = entry->value;
 	if (!value)
 		return NULL;

@@ -3,7 +3,7 @@
  *
  * Shape     open addressing with linear probing over a SipHash-2-4 with a random key: strangers may choose the keys.
  * Owner     keys are borrowed and must live as long as their entry (usually they lie in the value); values are the
- *           caller's. A zeroed struct map is empty.
+ *           caller's. A zeroed struct map is empty. A key has less than 4 GiB.
  * Errors    E_NOMEM from map_put() only.
  */
 #pragma once
@@ -11,10 +11,12 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* There are a million of them, half of them free: no larger than they must be. */
 struct map_entry {
-	struct str key;
+	const char *key;
 	void *value; /* never NULL in a used entry */
-	uint64_t hash;
+	uint32_t key_n;
+	uint32_t hash; /* the lower half: a table has fewer slots */
 };
 
 struct map {

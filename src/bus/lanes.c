@@ -71,7 +71,7 @@ static void forget_an_idle_one(struct lanes *l)
 
 		if (lane->entries || lane->state != LANE_OPEN)
 			continue;
-		(void)map_remove(&l->map, m->key);
+		(void)map_remove(&l->map, (struct str){ lane->key, lane->key_n });
 		lane_free(lane);
 		return;
 	}
