@@ -167,7 +167,7 @@ static enum err prepare_port(struct ports *p, const struct route_port *port, str
 	struct port_tls *tls = find_tls(p, port->port);
 	bool open = is_open(p, port->port);
 
-	if (port->tls && !(open && tls && has_paths(tls, port->tls))) {
+	if (port->tls && !(tls && has_paths(tls, port->tls))) {
 		if (add_tls(p, port, why) != E_OK)
 			return why->err;
 		tls = p->tls;
