@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "base/rand.h"
 
+_Static_assert(sizeof(struct map_entry) <= 24, "an object is in six maps");
+
 static inline uint64_t rotl(uint64_t x, int b)
 {
 	return (x << b) | (x >> (64 - b));
