@@ -117,9 +117,10 @@ static uint64_t next_due(const struct hub *h)
 
 uint64_t hub_turn(struct hub *h)
 {
-	uint64_t now_ms = h->o.now_ms(h->o.events.ctx);
+	uint64_t now_ms = h->o.now_ms(h->o.events.ctx), due_ms;
 	struct link *first;
 	size_t turns;
+	bool lacking;
 
 	h->turning = true;
 	hub_look_again(h, now_ms);
@@ -130,10 +131,13 @@ uint64_t hub_turn(struct hub *h)
 		list_remove(first);
 		let_work(h, AGENT_OF(first, in_ready), now_ms);
 	}
-	hub_end_retired(h);
+	lacking = hub_end_retired(h);
 	h->turning = false;
 	journal_flush(h->o.journal);
-	return list_empty(&h->ready) && !hub_is_telling(h) ? next_due(h) : now_ms;
+	if (!list_empty(&h->ready) || hub_is_telling(h))
+		return now_ms;
+	due_ms = next_due(h);
+	return lacking && due_ms > now_ms + STALE_MS ? now_ms + STALE_MS : due_ms;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */

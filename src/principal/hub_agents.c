@@ -131,26 +131,48 @@ static void retire(struct hub_agent *a)
 	list_put_last(&h->stopped, &a->in_ready);
 }
 
-void hub_end_retired(struct hub *h)
+static enum err keep_mode(const struct hub_agent *a, bool remove)
 {
+	char name[sizeof(SETTING_AGENT) + AGENT_NAME_MAX];
+	struct ledger_row row = { .bytes = str_of(agent_mode_text(a->mode)) };
+
+	(void)snprintf(name, sizeof(name), "%s%s", SETTING_AGENT, a->name.text);
+	row.name = str_of(name);
+	return journal_add(a->hub->o.journal, LEDGER_SETTING, remove, &row);
+}
+
+static enum err end_retired(struct hub_agent *a)
+{
+	enum err err = session_forget(a->session);
+
+	if (err != E_OK || !a->told)
+		return err;
+	err = keep_mode(a, /* remove= */ true);
+	return err == E_OK ? journal_tell(a->hub->o.journal, a->told, (struct str)STR("")) : err;
+}
+
+bool hub_end_retired(struct hub *h)
+{
+	bool lacking = false;
+
 	for (struct link *l = h->stopped.next, *next; l != &h->stopped; l = next) {
 		struct hub_agent *a = AGENT_OF(l, in_ready);
 
 		next = l->next;
 		if (!session_is_idle(a->session))
 			continue;
-		/* Of this turn's transaction, in which the rows go as well. */
-		if (a->told && journal_tell(h->o.journal, a->told, STR("")) != E_OK)
-			continue;
-		session_forget(a->session);
-		hub_agent_free(a);
+		if (end_retired(a) == E_OK)
+			hub_agent_free(a);
+		else
+			lacking = true;
 	}
+	return lacking;
 }
 
 /* Rows of two times in one mode have the same names. */
 static bool has_not_ended(struct hub *h, struct str name)
 {
-	hub_end_retired(h);
+	(void)hub_end_retired(h);
 	for (const struct link *l = h->stopped.next; l != &h->stopped; l = l->next)
 		if (str_is(name, AGENT_OF(l, in_ready)->name.text))
 			return true;
@@ -160,17 +182,6 @@ static bool has_not_ended(struct hub *h, struct str name)
 struct hub_agent *hub_find(const struct hub *h, struct str name)
 {
 	return map_get(&h->agents, name);
-}
-
-/* Without memory the agent is managed after a restart, until it says otherwise. */
-static void keep_mode(const struct hub_agent *a, bool remove)
-{
-	char name[sizeof(SETTING_AGENT) + AGENT_NAME_MAX];
-	struct ledger_row row = { .bytes = str_of(agent_mode_text(a->mode)) };
-
-	(void)snprintf(name, sizeof(name), "%s%s", SETTING_AGENT, a->name.text);
-	row.name = str_of(name);
-	(void)journal_add(a->hub->o.journal, LEDGER_SETTING, remove, &row);
 }
 
 struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode)
@@ -186,7 +197,8 @@ struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode
 	a = agent_new(h, name, mode == AGENT_MODE_NONE ? AGENT_MANAGED : mode);
 	if (!a)
 		return NULL;
-	keep_mode(a, /* remove= */ false);
+	(void)keep_mode(
+		a, /* remove= */ false); /* without memory it is managed after a restart, until it says otherwise */
 	if (h->state != HUB_LISTING)
 		hub_report_all(a);
 	return a;
@@ -195,7 +207,6 @@ struct hub_agent *hub_agent(struct hub *h, struct str name, enum agent_mode mode
 void hub_forget(struct hub_agent *a, struct journal_listener *told)
 {
 	a->told = told;
-	keep_mode(a, /* remove= */ true);
 	retire(a);
 	a->hub->o.events.on_wake(a->hub->o.events.ctx);
 }

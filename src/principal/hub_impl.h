@@ -68,8 +68,8 @@ static inline bool hub_is_copy(const struct object *o)
 /* hub_agents.c */
 void hub_agent_free(struct hub_agent *a);
 
-/* Free agents of an older mode of which nothing is under way any more; their rows go. */
-void hub_end_retired(struct hub *h);
+/* Free agents of an older mode, and forgotten ones, of which nothing is under way any more; their rows go. True: for want of memory not all. */
+bool hub_end_retired(struct hub *h);
 
 /* hub_route.c: the backend's reports. */
 extern const struct backend_watcher hub_watcher;

@@ -77,18 +77,21 @@ void replica_free(struct replica *r)
 	mem_free(r);
 }
 
-void replica_forget(struct replica *r)
+enum err replica_forget(struct replica *r)
 {
 	const struct map_entry *e;
 	size_t at = 0;
+	enum err err = E_OK;
 
-	while ((e = map_next(&r->slots, &at))) {
+	while (err == E_OK && (e = map_next(&r->slots, &at))) {
 		struct slot *s = e->value;
 		if (!s->recorded && !s->unsaved)
 			continue;
 		s->recorded = false;
-		(void)replica_write_row(s);
+		err = replica_write_row(s);
+		s->unsaved = err != E_OK;
 	}
+	return err;
 }
 
 uint64_t replica_random(struct replica *r)

@@ -130,7 +130,7 @@ bool replica_is_idle(const struct replica *r);
 void replica_free(struct replica *r); /* takes NULL */
 
 /* It is idle, and is freed next: the ledger forgets all that it keeps of this peer; what there is no memory for stays. */
-void replica_forget(struct replica *r);
+enum err replica_forget(struct replica *r);
 
 /* From the ledger, before anything else. */
 enum err replica_load(struct replica *r, const struct ledger_row *row);

@@ -205,10 +205,11 @@ void session_free(struct session *s)
 	mem_free(s);
 }
 
-void session_forget(struct session *s)
+enum err session_forget(struct session *s)
 {
-	source_forget(s->source);
-	replica_forget(s->replica);
+	enum err err = source_forget(s->source);
+
+	return err == E_OK ? replica_forget(s->replica) : err;
 }
 
 enum err session_load(struct session *s, enum ledger_table table, const struct ledger_row *row)

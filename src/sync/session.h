@@ -77,8 +77,8 @@ void session_stop(struct session *s);
 bool session_is_idle(const struct session *s);
 void session_free(struct session *s); /* takes NULL */
 
-/* The peer is no more: it is idle, and is freed next. The ledger forgets it, as far as there is memory. */
-void session_forget(struct session *s);
+/* The peer is no more: it is idle, and is freed next. The ledger forgets it; E_NOMEM: not all of it, once more. */
+enum err session_forget(struct session *s);
 
 /* A row of the ledger that names this peer: of COPY, then COMMAND and REPLICA. Before anything else. */
 enum err session_load(struct session *s, enum ledger_table table, const struct ledger_row *row);

@@ -33,11 +33,14 @@ void source_free(struct source *s)
 	mem_free(s);
 }
 
-void source_forget(struct source *s)
+enum err source_forget(struct source *s)
 {
-	for (struct link *l = s->all.next; l != &s->all; l = l->next)
-		for (const struct copy *c = ENTRY_OF(l, in_all)->copies; c; c = c->next)
-			(void)source_remove_rows(s, c);
+	enum err err = E_OK;
+
+	for (struct link *l = s->all.next; l != &s->all && err == E_OK; l = l->next)
+		for (const struct copy *c = ENTRY_OF(l, in_all)->copies; c && err == E_OK; c = c->next)
+			err = source_remove_rows(s, c);
+	return err;
 }
 
 bool source_is_idle(const struct source *s)

@@ -92,7 +92,7 @@ const char *source_namespace_of(const struct source *s, enum object_kind kind, c
 				struct str uid);
 
 /* The ledger forgets all that it keeps of this peer; what there is no memory for stays. */
-void source_forget(struct source *s);
+enum err source_forget(struct source *s);
 bool source_is_idle(const struct source *s);
 
 /* From the ledger, before anything else: a copy, a command. E_MALFORMED: not a row of ours. */

@@ -1005,6 +1005,34 @@ static void an_agent_that_is_forgotten_comes_back_only_when_it_is(void **state)
 	end(&sc);
 }
 
+/* Of each allocation of the turns until it is forgotten one fails. */
+static void nobody_is_told_before_all_of_an_agent_is_forgotten(void **state)
+{
+	bool failed = true;
+
+	(void)state;
+	for (long n = 1; failed; n++) {
+		struct told told = { .listener.on_durable = on_told };
+		struct scene sc;
+
+		begin_two(&sc);
+		crash(&sc);
+		restart(&sc); /* its journal keeps no memory yet */
+		run(&sc, 5);
+		mem_fail_at(n);
+		hub_forget(hub_find(sc.hub, str_of("a1")), &told.listener);
+		sc.turn_at = hub_turn(sc.hub);
+		failed = mem_count() >= n;
+		mem_fail_at(0);
+		run(&sc, 2000);
+		assert_true(told.is);
+		assert_int_equal(ground_row_count(&sc.g, LEDGER_COPY), 1);
+		assert_int_equal(ground_row_count(&sc.g, LEDGER_COMMAND), 0);
+		assert_int_equal(ground_row_count(&sc.g, LEDGER_SETTING), 1);
+		end(&sc);
+	}
+}
+
 static void an_agent_with_applications_in_the_source_would_be_known_again(void **state)
 {
 	struct scene sc;
@@ -1466,6 +1494,7 @@ int main(void)
 		cmocka_unit_test(of_a_forgotten_agent_nothing_is_left_and_all_of_the_others),
 		cmocka_unit_test(a_forgotten_agent_that_comes_is_new_and_gets_everything),
 		cmocka_unit_test(an_agent_that_is_forgotten_comes_back_only_when_it_is),
+		cmocka_unit_test(nobody_is_told_before_all_of_an_agent_is_forgotten),
 		cmocka_unit_test(an_agent_with_applications_in_the_source_would_be_known_again),
 		cmocka_unit_test(the_ids_of_what_an_agent_said_go_with_the_object_also_when_nobody_looked),
 		cmocka_unit_test(a_status_of_a_former_object_of_the_name_changes_nothing),
