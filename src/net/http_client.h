@@ -8,7 +8,7 @@
  * Threads   all in the loop's.
  * Errors    of a fetch, in `err` with its story in `why`; an answer of any status is E_OK.
  *           E_UNAVAILABLE  no connection, or it broke; E_TIMEOUT; E_LIMIT  the answer is larger than answer_max;
- *           E_TLS or E_FORBIDDEN as net/tls.h has it for a server that cannot be trusted; E_CANCELLED; E_NOMEM; what on_piece() returned
+ *           E_FORBIDDEN  the server cannot be trusted, or does not take our certificate; E_CANCELLED; E_NOMEM; what on_piece() returned
  */
 #pragma once
 
