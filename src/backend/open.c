@@ -20,10 +20,10 @@ static enum err open_directory(struct str path, struct loop *loop, struct ledger
 	return directory_open(loop, &options, why, ret_backend);
 }
 
-enum err backend_open(const char *name, struct loop *loop, struct ledger *ledger, struct metrics *metrics,
-		      struct why *why, struct backend **ret_backend)
+enum err backend_open(const struct backend_options *options, struct loop *loop, struct ledger *ledger,
+		      struct metrics *metrics, struct why *why, struct backend **ret_backend)
 {
-	struct str s = str_of(name);
+	struct str s = str_of(options->name);
 
 	if (str_starts(s, (struct str)STR(DIRECTORY)))
 		return open_directory(str_sub(s, sizeof(DIRECTORY) - 1, s.n), loop, ledger, metrics, why, ret_backend);
@@ -32,5 +32,5 @@ enum err backend_open(const char *name, struct loop *loop, struct ledger *ledger
 
 		return store ? memory_open_loop(store, loop, why, ret_backend) : why_set(why, E_NOMEM, "open");
 	}
-	return why_set(why, E_CONFIG, "'%s' is no backend: write " DIRECTORY "PATH", name);
+	return why_set(why, E_CONFIG, "'%s' is no backend: write " DIRECTORY "PATH", options->name);
 }

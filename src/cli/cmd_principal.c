@@ -204,6 +204,7 @@ static int run_principal(const struct invocation *inv, const void *args, const s
 		return command_failed(inv, "out of memory");
 	o.accept_version = accept.n ? accept.p : NULL;
 	o.all_peers_bytes = a->all_peers_bytes;
+	o.backend.everywhere = a->sync.allowed_namespaces.n == 0;
 	code = principal_run(&o);
 	buf_release(&accept);
 	return code;

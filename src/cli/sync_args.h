@@ -168,7 +168,10 @@ enum {
 	.insecure_plaintext = (s)->insecure_plaintext,                                                                     \
 	.grpc_max_message_size = (s)->message_max,                                                                         \
 	.version = (s)->version_string ? (s)->version_string : HOLDFAST_VERSION,                                           \
-	.backend = (s)->backend,                                                                                           \
+	.backend = { .name = (s)->backend,                                                                                 \
+		     .namespace = (s)->namespace,                                                                          \
+		     .namespaces = (s)->allowed_namespaces.items,                                                          \
+		     .namespace_count = (s)->allowed_namespaces.n },                                                       \
 	.data_dir = (made)->data_dir,                                                                                      \
 	.metrics_port = (s)->metrics_port,                                                                                 \
 	.healthz_port = (s)->healthz_port,                                                                                 \
