@@ -1,0 +1,125 @@
+#include <stdio.h>
+
+#include "backend/kubernetes_impl.h"
+
+static const struct {
+	const char *path;     /* before the namespace */
+	const char *plural;   /* behind it */
+	const char *selector; /* of a list or watch */
+} resources[OBJECT_KIND_COUNT] = {
+	[OBJECT_APPLICATION] = { "/apis/argoproj.io/v1alpha1", "applications", "" },
+	[OBJECT_APPPROJECT] = { "/apis/argoproj.io/v1alpha1", "appprojects", "" },
+	/* Argo CD knows a repository, and credentials for several, by this label (facts 4.5). */
+	[OBJECT_REPOSITORY] = { "/api/v1", "secrets",
+				"labelSelector=argocd.argoproj.io%2Fsecret-type+in+%28repository%2Crepo-creds%29" },
+	[OBJECT_GPGKEY] = { "/api/v1", "configmaps", "fieldSelector=metadata.name%3Dargocd-gpg-keys-cm" },
+};
+
+void kube_path(struct buf *to, enum object_kind kind, const char *namespace, const char *name)
+{
+	buf_str(to, str_of(resources[kind].path));
+	if (namespace[0])
+		buf_addf(to, "/namespaces/%s", namespace);
+	buf_addf(to, "/%s", resources[kind].plural);
+	if (name)
+		buf_addf(to, "/%s", name);
+}
+
+const char *kube_selector(enum object_kind kind)
+{
+	return resources[kind].selector;
+}
+
+/* Who wrote which field is as long as the rest, changes with each write, and is the server's own. */
+enum err kube_object(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object)
+{
+	json_object *metadata = tree_member(tree, "metadata");
+
+	if (metadata && json_object_is_type(metadata, json_type_object))
+		json_object_object_del(metadata, "managedFields");
+	return object_from_tree(kind, tree, why, ret_object);
+}
+
+enum err kube_object_read(enum object_kind kind, struct str json, struct why *why, struct object **ret_object)
+{
+	json_object *tree = NULL;
+	enum err err = tree_parse(json, why, &tree);
+
+	if (err == E_OK)
+		err = kube_object(kind, tree, why, ret_object);
+	json_object_put(tree);
+	return err;
+}
+
+/* ---- what went wrong ------------------------------------------------------------------------------------------------ */
+
+static const char *text_in(json_object *tree, const char *key)
+{
+	json_object *value = tree_member(tree, key);
+
+	return value && json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+static enum err err_of(unsigned status, const char *reason, const char *message)
+{
+	switch (status) {
+	case 400:
+	case 405:
+	case 406:
+	case 413:
+	case 415:
+	case 422:
+		return E_MALFORMED;
+	case 403:
+		return strstr(message, "exceeded quota") ? E_FULL : E_FORBIDDEN;
+	case 401:
+		return E_FORBIDDEN;
+	case 404:
+		return E_NOT_FOUND;
+	case 408:
+	case 504:
+		return E_TIMEOUT;
+	case 409:
+		return strcmp(reason, "AlreadyExists") == 0 ? E_EXISTS : E_CONFLICT;
+	case 429:
+		return E_BUSY;
+	default:
+		return E_UNAVAILABLE;
+	}
+}
+
+enum err kube_status_err(json_object *status, unsigned code, struct why *why)
+{
+	const char *message = text_in(status, "message");
+	enum err err = err_of(code, text_in(status, "reason"), message);
+
+	return why_set(why, err, "the API server answered %u%s%.300s", code, message[0] ? ": " : "", message);
+}
+
+enum err kube_outcome(const struct http_fetch *f, struct why *why)
+{
+	json_object *status = NULL;
+	enum err err;
+
+	if (f->err != E_OK) {
+		if (why)
+			*why = f->why;
+		return f->err;
+	}
+	if (f->status / 100 == 2)
+		return E_OK;
+	if (tree_parse(buf_view(&f->answer), NULL, &status) != E_OK)
+		status = NULL; /* a proxy's page */
+	err = kube_status_err(status, f->status, why);
+	json_object_put(status);
+	return err;
+}
+
+bool kube_is_status(struct str answer)
+{
+	json_object *tree = NULL;
+	bool is = tree_parse(answer, NULL, &tree) == E_OK && strcmp(text_in(tree, "kind"), "Status") == 0;
+
+	json_object_put(tree);
+	return is;
+}
