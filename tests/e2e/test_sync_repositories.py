@@ -5,7 +5,7 @@ import stat
 
 import pytest
 from conftest import wait_until
-from synced import UID, Tree, application, net, sync_pki  # noqa: F401  (fixtures)
+from synced import UID, application, net, sync_pki  # noqa: F401  (fixtures)
 from test_sync_resync import project
 
 SITE, OTHER = "site-1", "site-2"
@@ -33,7 +33,7 @@ def sites(net):
     autonomous = net.agent(OTHER, principal, mode="autonomous")
     for agent in (managed, autonomous):
         agent.wait_connected()
-    own = Tree(principal.source, "argocd")
+    own = principal.tree("argocd")
     yield principal, own, managed
     assert not autonomous.tree.names(REPOSITORY) and not autonomous.tree.names(KEY)
     said = "".join(end.log_text() for end in (principal, managed, autonomous))
