@@ -3,12 +3,10 @@
 #include <assert.h>
 
 #include "backend/kubernetes_impl.h"
-#include "base/file.h"
 #include "base/log.h"
 
 #define LOGGER         "kubernetes"
-#define TOKEN_MAX      65536
-#define TOKEN_FRESH_MS 60000 /* its file is read again after that: a pod's is renewed each hour, long before it ends */
+#define TOKEN_FRESH_MS 60000 /* read again after that: a pod's is renewed each hour, long before it ends */
 
 /* Beside one for each watch, where the server speaks HTTP/1.1 alone. */
 #define CONNECTIONS    8
@@ -31,34 +29,30 @@ void kube_problem(struct kubernetes *k, bool bad, const struct why *why)
 
 /* ---- who we are ----------------------------------------------------------------------------------------------------- */
 
+/* Without a new one the last one is used: it may still be good. */
 static void read_token(struct kubernetes *k)
 {
 	struct buf fresh = { 0 };
 	struct why why = { 0 };
 
 	k->token_until_ms = k->loop->now_ms + TOKEN_FRESH_MS;
-	if (file_read(k->config->token_file, TOKEN_MAX, &fresh, &why) != E_OK) {
-		log_warn(LOGGER, "the token cannot be read: the last one is used", LOG_WHY(&why));
-		buf_wipe(&fresh);
+	if (kubernetes_config_token(k->config, &why, &fresh) == E_OK && fresh.err == E_OK) {
+		buf_wipe(&k->token);
+		k->token = fresh;
 		return;
 	}
-	buf_wipe(&k->token);
-	k->token = fresh;
+	log_warn(LOGGER, "the token cannot be read: the last one is used", LOG_WHY(&why));
+	buf_wipe(&fresh);
 }
 
 const char *kube_bearer(struct kubernetes *k, struct buf *ret_text)
 {
-	struct str token;
-
-	if (k->config->token_file && k->loop->now_ms >= k->token_until_ms)
+	if (k->loop->now_ms >= k->token_until_ms)
 		read_token(k);
-	token = str_trim(buf_view(k->config->token_file ? &k->token : &k->config->token));
-	while (token.n && (token.p[token.n - 1] == '\n' || token.p[token.n - 1] == '\r'))
-		token.n--;
-	if (!token.n)
+	if (!k->token.n)
 		return NULL;
 	buf_clear(ret_text);
-	buf_str(ret_text, token);
+	buf_str(ret_text, buf_view(&k->token));
 	return buf_cstr(ret_text);
 }
 

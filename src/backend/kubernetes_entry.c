@@ -108,7 +108,7 @@ static void mend(struct kube_entry *e)
 		return;
 	e->broken = false;
 	metric_add(e->kube->broken, -1);
-	(void)why_set(&why, E_MALFORMED, "%s", e->key + 2);
+	(void)why_set(&why, E_OK, "%s", e->key + 2);
 	kube_problem(e->kube, /* bad= */ false, &why);
 }
 

@@ -39,7 +39,7 @@ static void tell_good(struct kube_scope *s)
 	if (!s->problem)
 		return;
 	s->problem = false;
-	(void)why_set(&why, E_UNAVAILABLE, "%ss of %s", object_kind_name(s->kind), where(s));
+	(void)why_set(&why, E_OK, "%ss of %s", object_kind_name(s->kind), where(s));
 	kube_problem(s->kube, /* bad= */ false, &why);
 }
 

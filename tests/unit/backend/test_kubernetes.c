@@ -1,0 +1,785 @@
+/*
+ * The Kubernetes backend against an API server whose answers stand in the test: the client below is the test's own, so that each
+ * order of answers and news can be had.
+ */
+/* clang-format off */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "backend/kubernetes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/http_client.h"
+
+#define APPS     "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
+#define PROJECTS "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects"
+#define SECRETS  "/api/v1/namespaces/argocd/secrets"
+#define MAPS     "/api/v1/namespaces/argocd/configmaps"
+
+#define APP(name, uid, version, rest)                                                                      \
+	"{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Application\",\"metadata\":{\"name\":\"" name \
+	"\",\"namespace\":\"argocd\",\"uid\":\"" uid "\",\"resourceVersion\":\"" version                   \
+	"\",\"managedFields\":[{\"manager\":\"kubectl\"}]}" rest "}"
+#define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}\n"
+#define EMPTY(version)      "{\"kind\":\"List\",\"metadata\":{\"resourceVersion\":\"" version "\"},\"items\":[]}"
+
+struct given {
+	struct backend_write w;
+	struct bench *bench;
+	const char *label;
+	struct backend_write *then; /* given from inside its on_done() */
+};
+
+struct bench {
+	struct loop loop;
+	struct backend *b;
+	struct buf log;
+	struct http_fetch *fetches[64]; /* that nobody has answered, oldest first */
+	size_t n;
+	bool closed;
+};
+
+static struct bench *the_bench; /* the client is the process' only one */
+
+/* ---- the client ----------------------------------------------------------------------------------------------------- */
+
+enum err http_client_new(struct loop *loop, const struct http_client_options *options, struct why *why,
+			 struct http_client **ret_client)
+{
+	(void)loop;
+	(void)why;
+	assert_string_equal(options->origin, "https://k:6443");
+	*ret_client = (struct http_client *)the_bench;
+	return E_OK;
+}
+
+struct closing {
+	struct loop_task task;
+	void (*on_closed)(void *ctx);
+	void *ctx;
+};
+
+static void on_closing(struct loop_task *task)
+{
+	struct closing *c = CONTAINER_OF(task, struct closing, task);
+
+	c->on_closed(c->ctx);
+	mem_free(c);
+}
+
+void http_client_close(struct http_client *client, void (*on_closed)(void *ctx), void *ctx)
+{
+	struct closing *c = mem_alloc(sizeof(*c));
+
+	(void)client;
+	assert_int_equal(the_bench->n, 0);
+	c->task.run = on_closing;
+	c->on_closed = on_closed;
+	c->ctx = ctx;
+	loop_post(&the_bench->loop, &c->task);
+}
+
+void http_client_start(struct http_client *client, struct http_fetch *f)
+{
+	(void)client;
+	assert_true(the_bench->n < ARRAY_LEN(the_bench->fetches));
+	the_bench->fetches[the_bench->n++] = f;
+}
+
+static void drop(struct bench *b, struct http_fetch *f)
+{
+	size_t i = 0;
+
+	while (b->fetches[i] != f)
+		i++;
+	memmove(&b->fetches[i], &b->fetches[i + 1], (--b->n - i) * sizeof(b->fetches[0]));
+}
+
+static void turn(struct bench *b)
+{
+	for (int i = 0; i < 4; i++) {
+		loop_tick(&b->loop);
+		uv_run(&b->loop.uv, UV_RUN_NOWAIT);
+	}
+}
+
+/* The fetch may be gone afterwards. */
+static void end(struct bench *b, struct http_fetch *f, enum err err, unsigned status, const char *body)
+{
+	struct buf answer = { 0 };
+
+	drop(b, f);
+	f->err = err;
+	f->status = status;
+	if (err != E_OK)
+		(void)why_set(&f->why, err, "no connection");
+	buf_str(&answer, str_of(body));
+	f->answer = answer;
+	f->on_done(f);
+	buf_release(&answer);
+	turn(b);
+}
+
+struct cancelling {
+	struct loop_task task;
+	struct http_fetch *fetch;
+};
+
+static void on_cancelling(struct loop_task *task)
+{
+	struct cancelling *c = CONTAINER_OF(task, struct cancelling, task);
+
+	end(the_bench, c->fetch, E_CANCELLED, 0, "");
+	mem_free(c);
+}
+
+void http_client_cancel(struct http_client *client, struct http_fetch *f)
+{
+	struct cancelling *c = mem_alloc(sizeof(*c));
+
+	(void)client;
+	c->task.run = on_cancelling;
+	c->fetch = f;
+	loop_post(&the_bench->loop, &c->task);
+}
+
+/* The request that waits for this, which must be the only one of its kind. */
+static struct http_fetch *asked(struct bench *b, const char *method, const char *target)
+{
+	struct http_fetch *found = NULL;
+	uint64_t until = clock_mono_ms() + 30000;
+
+	while (!found) {
+		for (size_t i = 0; i < b->n; i++)
+			if (strcmp(b->fetches[i]->method, method) == 0 &&
+			    str_starts(str_of(b->fetches[i]->target), str_of(target)))
+				found = b->fetches[i];
+		if (clock_mono_ms() > until)
+			fail_msg("nobody asked for %s %s", method, target);
+		if (!found) {
+			loop_tick(&b->loop);
+			uv_run(&b->loop.uv, UV_RUN_ONCE);
+		}
+	}
+	return found;
+}
+
+static void answer(struct bench *b, const char *method, const char *target, unsigned status, const char *body)
+{
+	end(b, asked(b, method, target), E_OK, status, body);
+}
+
+static struct http_fetch *watch_of(struct bench *b, const char *path)
+{
+	char target[200];
+
+	snprintf(target, sizeof(target), "%s?watch=1", path);
+	return asked(b, "GET", target);
+}
+
+static void news(struct bench *b, const char *path, const char *lines)
+{
+	struct http_fetch *f = watch_of(b, path);
+
+	f->status = 200;
+	assert_int_equal(f->on_piece(f, str_of(lines)), E_OK);
+	turn(b);
+}
+
+/* ---- the watcher ---------------------------------------------------------------------------------------------------- */
+
+static void on_object(void *ctx, struct object *o)
+{
+	struct bench *b = ctx;
+
+	assert_false(str_contains(blob_view(o->json), (struct str)STR("managedFields")));
+	buf_addf(&b->log, "+ %s %s %s\n", o->name, o->uid, o->version);
+}
+
+static void on_gone(void *ctx, struct object *last)
+{
+	struct bench *b = ctx;
+
+	buf_addf(&b->log, "- %s %s %s\n", last->name, last->uid, last->version);
+}
+
+static void on_synced(void *ctx)
+{
+	buf_lit(&((struct bench *)ctx)->log, "synced\n");
+}
+
+static void on_problem(void *ctx, const struct why *why, bool bad)
+{
+	struct bench *b = ctx;
+
+	assert_true(bad == (why->err != E_OK));
+	buf_addf(&b->log, "%c %s\n", bad ? '!' : '~', why->text);
+}
+
+static void saw(struct bench *b, const char *want)
+{
+	assert_string_equal(b->log.n ? buf_cstr(&b->log) : "", want);
+	buf_clear(&b->log);
+}
+
+/* ---- writes --------------------------------------------------------------------------------------------------------- */
+
+static void on_written(struct backend_write *w)
+{
+	struct given *g = CONTAINER_OF(w, struct given, w);
+
+	buf_addf(&g->bench->log, "%s %s%s%s\n", g->label, err_name(w->err), w->result ? " " : "",
+		 w->result ? w->result->version : "");
+	object_unref(w->object);
+	if (g->then)
+		backend_write(g->bench->b, g->then);
+}
+
+static struct given given(struct bench *b, const char *label, enum backend_verb verb, const char *json, const char *uid,
+			  const char *version)
+{
+	struct given g = { .w = { .verb = verb, .expect_uid = uid, .expect_version = version, .on_done = on_written },
+			   .bench = b,
+			   .label = label };
+
+	assert_int_equal(object_new(OBJECT_APPLICATION, str_of(json), NULL, &g.w.object), E_OK);
+	return g;
+}
+
+static void write_it(struct bench *b, struct given *g)
+{
+	backend_write(b->b, &g->w);
+	turn(b);
+}
+
+static void body_is(const struct http_fetch *f, const char *want)
+{
+	char text[2000];
+
+	str_copy(f->body, text, sizeof(text));
+	assert_string_equal(text, want);
+}
+
+/* ---- open and close ------------------------------------------------------------------------------------------------- */
+
+static void open_with(struct bench *b, const struct kubernetes_options *extra)
+{
+	struct backend_watcher watcher = { on_object, on_gone, on_synced, on_problem, b };
+	struct kubernetes_options options = *extra;
+
+	memset(b, 0, sizeof(*b));
+	the_bench = b;
+	assert_int_equal(loop_init(&b->loop, NULL), E_OK);
+	options.config = mem_alloc(sizeof(*options.config));
+	options.config->server = mem_dup("https://k:6443", 14);
+	options.config->origin = mem_dup("test", 4);
+	options.namespace = "argocd";
+	assert_int_equal(kubernetes_open(&b->loop, &options, NULL, &b->b), E_OK);
+	assert_int_equal(backend_start(b->b, &watcher, NULL), E_OK);
+	turn(b);
+}
+
+static void answer_lists(struct bench *b, const char *apps)
+{
+	answer(b, "GET", APPS "?limit=200", 200, apps);
+	answer(b, "GET", PROJECTS "?limit=200", 200, EMPTY("5"));
+	answer(b, "GET", SECRETS "?labelSelector=", 200, EMPTY("5"));
+	answer(b, "GET", MAPS "?fieldSelector=", 200, EMPTY("5"));
+}
+
+/* With one application, web of version 3. */
+static void open_bench(struct bench *b)
+{
+	open_with(b, &(struct kubernetes_options){ 0 });
+	answer_lists(b, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[" APP("web", "u1", "3",
+										    ",\"spec\":{\"v\":1}") "]}");
+	saw(b, "+ web u1 3\nsynced\n");
+	assert_int_equal(b->n, 4); /* the watches */
+}
+
+static void on_closed(void *ctx)
+{
+	((struct bench *)ctx)->closed = true;
+}
+
+static void close_bench(struct bench *b)
+{
+	backend_close(b->b, on_closed, b);
+	assert_false(b->closed);
+	for (int i = 0; i < 10 && !b->closed; i++)
+		turn(b);
+	assert_true(b->closed);
+	loop_release(&b->loop);
+	buf_release(&b->log);
+}
+
+/* ---- tests: lists and watches ---------------------------------------------------------------------------------------- */
+
+static void test_lists_and_then_watches(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	assert_non_null(strstr(watch_of(&b, APPS)->target, "&resourceVersion=9"));
+	assert_non_null(strstr(asked(&b, "GET", SECRETS)->target, "labelSelector=argocd.argoproj.io%2Fsecret-type"));
+	assert_non_null(strstr(asked(&b, "GET", MAPS)->target, "metadata.name%3Dargocd-gpg-keys-cm"));
+	news(&b, APPS, EVENT("ADDED", APP("db", "u2", "10", "")) EVENT("MODIFIED", APP("db", "u2", "11", "")));
+	saw(&b, "+ db u2 10\n+ db u2 11\n");
+	news(&b, APPS, EVENT("DELETED", APP("db", "u2", "12", "")));
+	saw(&b, "- db u2 11\n");
+	close_bench(&b);
+}
+
+static void test_pages(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_with(&b, &(struct kubernetes_options){ 0 });
+	answer_lists(&b, "{\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"a+b/c=\"},\"items\":[" APP(
+				 "web", "u1", "3", "") "]}");
+	saw(&b, "+ web u1 3\n");
+	answer(&b, "GET", APPS "?limit=200&continue=a%2Bb%2Fc%3D", 200,
+	       "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[" APP("zoo", "u2", "4", "") "]}");
+	saw(&b, "+ zoo u2 4\nsynced\n");
+	close_bench(&b);
+}
+
+static void test_page_that_is_too_large_is_asked_for_in_parts(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_with(&b, &(struct kubernetes_options){ 0 });
+	end(&b, asked(&b, "GET", APPS "?limit=200"), E_LIMIT, 200, "");
+	saw(&b, "! Applications of argocd: no connection\n");
+	answer(&b, "GET", APPS "?limit=25", 200, EMPTY("7"));
+	saw(&b, "~ Applications of argocd\n");
+	assert_non_null(watch_of(&b, APPS));
+	close_bench(&b);
+}
+
+static void test_lines_in_any_pieces(void **state)
+{
+	static const char lines[] = EVENT("ADDED", APP("db", "u2", "10", "")) "\n" EVENT(
+		"BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"90\"}}");
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	for (size_t i = 0; i < sizeof(lines) - 1; i++) {
+		char one[2] = { lines[i], '\0' };
+
+		news(&b, APPS, one);
+	}
+	saw(&b, "+ db u2 10\n");
+	end(&b, watch_of(&b, APPS), E_OK, 200, "");
+	assert_non_null(strstr(watch_of(&b, APPS)->target, "&resourceVersion=90"));
+	close_bench(&b);
+}
+
+static void test_watch_that_breaks_goes_on_where_it_was(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	news(&b, APPS, EVENT("ADDED", APP("db", "u2", "10", "")));
+	saw(&b, "+ db u2 10\n");
+	end(&b, watch_of(&b, APPS), E_UNAVAILABLE, 0, "");
+	saw(&b, "! Applications of argocd: no connection\n");
+	end(&b, watch_of(&b, APPS), E_UNAVAILABLE, 0, "");
+	saw(&b, ""); /* said once */
+	assert_non_null(strstr(watch_of(&b, APPS)->target, "&resourceVersion=10"));
+	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "14", "")));
+	saw(&b, "~ Applications of argocd\n+ web u1 14\n");
+	close_bench(&b);
+}
+
+/* 410: what the new list does not have is gone, also what was made again under its name. */
+static void test_expired(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	news(&b, APPS, EVENT("ADDED", APP("db", "u2", "10", "")) EVENT("ADDED", APP("old", "u3", "11", "")));
+	saw(&b, "+ db u2 10\n+ old u3 11\n");
+	struct http_fetch *f = watch_of(&b, APPS);
+
+	assert_int_equal(f->on_piece(f, (struct str)STR(EVENT("ERROR", "{\"kind\":\"Status\",\"code\":410}"))),
+			 E_CANCELLED);
+	end(&b, f, E_CANCELLED, 200, "");
+	answer(&b, "GET", APPS "?limit=200", 200,
+	       "{\"metadata\":{\"resourceVersion\":\"40\"},\"items\":[" APP("web", "u1", "3",
+									    "") "," APP("db", "u9", "38", "") "]}");
+	saw(&b, "- db u2 10\n+ db u9 38\n- old u3 11\n");
+	assert_non_null(strstr(watch_of(&b, APPS)->target, "&resourceVersion=40"));
+	/* And as the status of the answer. */
+	answer(&b, "GET", APPS "?watch=1", 410, "{\"kind\":\"Status\",\"code\":410}");
+	answer(&b, "GET", APPS "?limit=200", 200, EMPTY("50"));
+	assert_non_null(strstr(buf_cstr(&b.log), "- db u9 38\n"));
+	assert_non_null(strstr(buf_cstr(&b.log), "- web u1 3\n"));
+	assert_null(strchr(buf_cstr(&b.log), '!'));
+	close_bench(&b);
+}
+
+static void test_server_that_is_away_deletes_nothing(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_with(&b, &(struct kubernetes_options){ 0 });
+	end(&b, asked(&b, "GET", APPS), E_UNAVAILABLE, 0, "");
+	saw(&b, "! Applications of argocd: no connection\n");
+	answer(&b, "GET", APPS, 403, "{\"kind\":\"Status\",\"message\":\"applications is forbidden\"}");
+	answer(&b, "GET", APPS, 404, "404 page not found\n"); /* no such resource: the CRD is missing */
+	saw(&b, "");
+	answer_lists(&b, EMPTY("4"));
+	saw(&b, "~ Applications of argocd\nsynced\n");
+	close_bench(&b);
+}
+
+static void test_what_is_no_object_keeps_its_last_good_state(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "13", ",\"kind\":\"Application\"")));
+	saw(&b, ""); /* no JSON as we read it: a key stands twice */
+	news(&b, APPS,
+	     EVENT("MODIFIED", "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"namespace\":\"argocd\","
+			       "\"resourceVersion\":\"14\"}}"));
+	saw(&b, "! Application argocd/web: kind is Pod, not Application\n");
+	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "15", "")));
+	saw(&b, "~ argocd/web\n+ web u1 15\n");
+	close_bench(&b);
+}
+
+static void test_namespaces(void **state)
+{
+	static const char *const names[] = { "a", "argocd", "b" }, *const patterns[] = { "team-*" };
+	struct bench b;
+
+	(void)state;
+	open_with(&b, &(struct kubernetes_options){ .namespaces = names, .namespace_count = 3 });
+	assert_int_equal(b.n, 6);
+	assert_non_null(asked(&b, "GET", "/apis/argoproj.io/v1alpha1/namespaces/a/applications?"));
+	assert_non_null(asked(&b, "GET", "/apis/argoproj.io/v1alpha1/namespaces/b/applications?"));
+	assert_non_null(asked(&b, "GET", APPS "?"));
+	close_bench(&b);
+	open_with(&b, &(struct kubernetes_options){ .namespaces = patterns, .namespace_count = 1 });
+	assert_int_equal(b.n, 4);
+	assert_non_null(asked(&b, "GET", "/apis/argoproj.io/v1alpha1/applications?"));
+	close_bench(&b);
+}
+
+/* ---- tests: writes ---------------------------------------------------------------------------------------------------- */
+
+static void test_write_is_reported_behind_its_end_and_once(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "put", BACKEND_PUT, APP("web", "other", "77", ",\"spec\":{\"v\":2}"), "u1", "3");
+
+	write_it(&b, &g);
+	body_is(asked(&b, "PUT", APPS "/web"),
+		"{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Application\",\"metadata\":{\"name\":\"web\","
+		"\"namespace\":\"argocd\",\"uid\":\"u1\",\"resourceVersion\":\"3\",\"managedFields\":[{\"manager\":"
+		"\"kubectl\"}]},\"spec\":{\"v\":2}}");
+	/* The watch is faster than the answer, and somebody else was there next. */
+	news(&b, APPS,
+	     EVENT("MODIFIED", APP("web", "u1", "10", ",\"spec\":{\"v\":2}"))
+		     EVENT("MODIFIED", APP("web", "u1", "11", ",\"spec\":{\"v\":3}")));
+	saw(&b, "");
+	answer(&b, "PUT", APPS "/web", 200, APP("web", "u1", "10", ",\"spec\":{\"v\":2}"));
+	saw(&b, "put ok 10\n+ web u1 10\n+ web u1 11\n");
+	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "10", "")));
+	saw(&b, "");
+	close_bench(&b);
+}
+
+static void test_status_leaves_the_rest(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "status", BACKEND_STATUS,
+			       APP("web", "", "", ",\"spec\":{\"v\":7},\"status\":{\"s\":1},\"operation\":{\"o\":1}"),
+			       "u1", NULL);
+
+	write_it(&b, &g);
+	body_is(asked(&b, "PUT", APPS "/web"),
+		"{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Application\",\"metadata\":{\"name\":\"web\","
+		"\"namespace\":\"argocd\",\"uid\":\"u1\",\"resourceVersion\":\"3\"},\"spec\":{\"v\":1},\"status\":"
+		"{\"s\":1},\"operation\":{\"o\":1}}");
+	answer(&b, "PUT", APPS "/web", 200, APP("web", "u1", "10", ",\"status\":{\"s\":1}"));
+	saw(&b, "status ok 10\n+ web u1 10\n");
+	close_bench(&b);
+}
+
+static void test_create(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "put", BACKEND_PUT,
+			       APP("new", "theirs", "77", ",\"spec\":{\"v\":2},\"status\":{\"s\":1}"), "", NULL);
+
+	write_it(&b, &g);
+	body_is(asked(&b, "POST", APPS),
+		"{\"apiVersion\":\"argoproj.io/v1alpha1\",\"kind\":\"Application\",\"metadata\":{\"name\":\"new\","
+		"\"namespace\":\"argocd\"},\"spec\":{\"v\":2}}");
+	answer(&b, "POST", APPS, 201, APP("new", "u5", "10", ",\"spec\":{\"v\":2}"));
+	saw(&b, "put ok 10\n+ new u5 10\n");
+	news(&b, APPS, EVENT("ADDED", APP("new", "u5", "10", ",\"spec\":{\"v\":2}")));
+	saw(&b, "");
+	close_bench(&b);
+}
+
+static void test_delete_and_late_news(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "delete", BACKEND_DELETE, APP("web", "", "", ""), "u1", "3");
+
+	write_it(&b, &g);
+	body_is(asked(&b, "DELETE", APPS "/web"),
+		"{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"propagationPolicy\":\"Background\","
+		"\"preconditions\":{\"uid\":\"u1\",\"resourceVersion\":\"3\"}}");
+	answer(&b, "DELETE", APPS "/web", 200, "{\"kind\":\"Status\",\"status\":\"Success\"}");
+	saw(&b, "delete ok\n- web u1 3\n");
+	/* Of before it went; then its end; then another one of that name. */
+	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "12", "")) EVENT("DELETED", APP("web", "u1", "13", "")));
+	saw(&b, "");
+	news(&b, APPS, EVENT("ADDED", APP("web", "u7", "14", "")));
+	saw(&b, "+ web u7 14\n");
+	close_bench(&b);
+}
+
+static void test_delete_with_finalizers(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "delete", BACKEND_DELETE, APP("web", "", "", ""), NULL, NULL);
+
+	write_it(&b, &g);
+	answer(&b, "DELETE", APPS "/web", 200, APP("web", "u1", "10", ",\"spec\":{}"));
+	saw(&b, "delete ok\n+ web u1 10\n");
+	news(&b, APPS, EVENT("DELETED", APP("web", "u1", "12", "")));
+	saw(&b, "- web u1 10\n");
+	close_bench(&b);
+}
+
+/* Somebody was faster: what they did is read and reported, and whoever planned with the old state decides anew. */
+static void test_conflict(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "put", BACKEND_PUT, APP("web", "", "", ""), "u1", "3");
+
+	write_it(&b, &g);
+	answer(&b, "PUT", APPS "/web", 409, "{\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"changed\"}");
+	answer(&b, "GET", APPS "/web", 200, APP("web", "u1", "12", ""));
+	saw(&b, "+ web u1 12\nput conflict\n");
+	close_bench(&b);
+}
+
+/* Who expects no version gets through. */
+static void test_conflict_that_does_not_matter(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "put", BACKEND_PUT, APP("web", "", "", ""), NULL, NULL);
+
+	write_it(&b, &g);
+	answer(&b, "PUT", APPS "/web", 409, "{\"kind\":\"Status\",\"reason\":\"Conflict\"}");
+	answer(&b, "GET", APPS "/web", 200, APP("web", "u1", "12", ""));
+	assert_non_null(strstr(asked(&b, "PUT", APPS "/web")->body.p, "\"resourceVersion\":\"12\""));
+	answer(&b, "PUT", APPS "/web", 409, "{\"kind\":\"Status\",\"reason\":\"Conflict\"}");
+	saw(&b, "+ web u1 12\nput conflict\n");
+	close_bench(&b);
+}
+
+static void test_what_is_not_known_yet(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "create", BACKEND_PUT, APP("db", "", "", ""), "", NULL);
+	struct given h = given(&b, "change", BACKEND_PUT, APP("zoo", "", "", ""), "u6", NULL);
+	struct given i = given(&b, "delete", BACKEND_DELETE, APP("web", "", "", ""), "u1", "3");
+
+	write_it(&b, &g);
+	answer(&b, "POST", APPS, 409, "{\"kind\":\"Status\",\"reason\":\"AlreadyExists\"}");
+	answer(&b, "GET", APPS "/db", 200, APP("db", "u5", "12", ""));
+	saw(&b, "+ db u5 12\ncreate exists\n");
+	write_it(&b, &h);
+	answer(&b, "GET", APPS "/zoo", 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+	saw(&b, "change not_found\n");
+	write_it(&b, &i);
+	answer(&b, "DELETE", APPS "/web", 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+	answer(&b, "GET", APPS "/web", 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+	saw(&b, "- web u1 3\ndelete not_found\n");
+	close_bench(&b);
+}
+
+static void test_namespace_that_is_missing(void **state)
+{
+	static const char missing[] = "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"no namespace\"}";
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "put", BACKEND_PUT, APP("new", "", "", ""), "", NULL);
+
+	write_it(&b, &g);
+	answer(&b, "POST", APPS, 404, missing);
+	saw(&b, "put unavailable\n");
+	close_bench(&b);
+	open_with(&b, &(struct kubernetes_options){ .create_namespaces = true });
+	g = given(&b, "put", BACKEND_PUT, APP("new", "", "", ""), "", NULL);
+	write_it(&b, &g);
+	answer(&b, "POST", APPS, 404, missing);
+	answer(&b, "POST", "/api/v1/namespaces", 201, "{}");
+	answer(&b, "POST", APPS, 404, missing); /* it is going away again */
+	saw(&b, "put unavailable\n");
+	close_bench(&b);
+}
+
+static void test_one_after_the_other(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "first", BACKEND_PUT, APP("web", "", "", ",\"spec\":{\"v\":2}"), "u1", NULL);
+	struct given h = given(&b, "second", BACKEND_PUT, APP("web", "", "", ",\"spec\":{\"v\":3}"), "u1", NULL);
+	struct given i = given(&b, "third", BACKEND_DELETE, APP("web", "", "", ""), "u1", NULL);
+
+	g.then = &i.w;
+	write_it(&b, &g);
+	write_it(&b, &h);
+	assert_int_equal(b.n, 5);
+	answer(&b, "PUT", APPS "/web", 200, APP("web", "u1", "10", ""));
+	assert_non_null(strstr(asked(&b, "PUT", APPS "/web")->body.p, "\"resourceVersion\":\"10\""));
+	answer(&b, "PUT", APPS "/web", 200, APP("web", "u1", "11", ""));
+	answer(&b, "DELETE", APPS "/web", 200, "{\"kind\":\"Status\"}");
+	saw(&b, "first ok 10\n+ web u1 10\nsecond ok 11\n+ web u1 11\nthird ok\n- web u1 11\n");
+	close_bench(&b);
+}
+
+static void test_what_the_server_says(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *body;
+		enum err err;
+	} rows[] = {
+		{ 400, "{}", E_MALFORMED },
+		{ 401, "{}", E_FORBIDDEN },
+		{ 403, "{\"message\":\"may not\"}", E_FORBIDDEN },
+		{ 403, "{\"message\":\"exceeded quota: x\"}", E_FULL },
+		{ 413, "too large", E_MALFORMED },
+		{ 422, "{\"reason\":\"Invalid\"}", E_MALFORMED },
+		{ 429, "{}", E_BUSY },
+		{ 500, "{}", E_UNAVAILABLE },
+		{ 503, "<html>", E_UNAVAILABLE },
+		{ 504, "{}", E_TIMEOUT },
+		{ 200, "no object", E_MALFORMED },
+	};
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct given g = given(&b, "put", BACKEND_PUT, APP("web", "", "", ""), "u1", "3");
+		char want[40];
+
+		write_it(&b, &g);
+		answer(&b, "PUT", APPS "/web", rows[i].status, rows[i].body);
+		snprintf(want, sizeof(want), "put %s\n", err_name(rows[i].err));
+		saw(&b, want);
+		assert_int_equal(g.w.why.err, rows[i].err);
+	}
+	struct given g = given(&b, "put", BACKEND_PUT, APP("web", "", "", ""), "u1", "3");
+
+	write_it(&b, &g);
+	end(&b, asked(&b, "PUT", APPS "/web"), E_TIMEOUT, 0, "");
+	saw(&b, "put timeout\n");
+	close_bench(&b);
+}
+
+static void test_close_lets_writes_end(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "put", BACKEND_PUT, APP("web", "", "", ""), "u1", "3");
+
+	write_it(&b, &g);
+	backend_close(b.b, on_closed, &b);
+	for (int i = 0; i < 10; i++)
+		turn(&b);
+	assert_false(b.closed);
+	answer(&b, "PUT", APPS "/web", 200, APP("web", "u1", "10", ""));
+	for (int i = 0; i < 10 && !b.closed; i++)
+		turn(&b);
+	saw(&b, "put ok 10\n"); /* no more reports */
+	assert_true(b.closed);
+	loop_release(&b.loop);
+	buf_release(&b.log);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lists_and_then_watches),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_page_that_is_too_large_is_asked_for_in_parts),
+		cmocka_unit_test(test_lines_in_any_pieces),
+		cmocka_unit_test(test_watch_that_breaks_goes_on_where_it_was),
+		cmocka_unit_test(test_expired),
+		cmocka_unit_test(test_server_that_is_away_deletes_nothing),
+		cmocka_unit_test(test_what_is_no_object_keeps_its_last_good_state),
+		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_write_is_reported_behind_its_end_and_once),
+		cmocka_unit_test(test_status_leaves_the_rest),
+		cmocka_unit_test(test_create),
+		cmocka_unit_test(test_delete_and_late_news),
+		cmocka_unit_test(test_delete_with_finalizers),
+		cmocka_unit_test(test_conflict),
+		cmocka_unit_test(test_conflict_that_does_not_matter),
+		cmocka_unit_test(test_what_is_not_known_yet),
+		cmocka_unit_test(test_namespace_that_is_missing),
+		cmocka_unit_test(test_one_after_the_other),
+		cmocka_unit_test(test_what_the_server_says),
+		cmocka_unit_test(test_close_lets_writes_end),
+	};
+
+	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
