@@ -8,8 +8,9 @@
  * Threads   all in the loop's.
  * Errors    of a fetch, in `err` with its story in `why`; an answer of any status is E_OK.
  *           E_UNAVAILABLE  no connection, or it broke; E_TIMEOUT; E_LIMIT  the answer is larger than answer_max;
- *           E_FORBIDDEN  the server cannot be trusted, or does not take our certificate; E_CANCELLED; E_NOMEM; what on_piece() returned;
- *           E_MALFORMED  a target, bearer or content type that cannot be sent
+ *           E_FORBIDDEN  the server cannot be trusted, or does not take our certificate; E_CONFIG  a file of certificates or keys
+ *           cannot be used; E_MALFORMED  a target, bearer or content type that cannot be sent; E_CANCELLED; E_NOMEM; and what
+ *           on_piece() returned.
  *           A request on a connection that turns out to be dead before anything came back is sent once more on another, whatever its
  *           method: of two the first may have been carried out.
  * Source    libcurl 7.88
