@@ -37,7 +37,7 @@ static void write_free(struct kube_write *kw)
 void kube_write_done(struct kubernetes *k, struct backend_write *w, enum err err, struct object *result)
 {
 	w->err = err;
-	w->result = err == E_OK && w->verb != BACKEND_DELETE ? result : NULL;
+	w->result = err == E_OK ? result : NULL;
 	w->backend_data = NULL;
 	k->writes--;
 	w->on_done(w);
@@ -175,13 +175,60 @@ static void on_written(struct kube_write *kw)
 	object_unref(o);
 }
 
-static void replace(struct kube_write *kw, const struct object *current)
+static size_t count(json_object *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+static bool has_item(json_object *array, json_object *item)
+{
+	for (size_t i = 0; i < count(array); i++)
+		if (json_object_equal(json_object_array_get_idx(array, i), item))
+			return true;
+	return false;
+}
+
+/* What is being deleted takes no new finalizers, and with them nothing else (422). */
+static enum err drop_new_finalizers(json_object *there, struct buf *body, struct why *why)
+{
+	json_object *tree = NULL, *wanted;
+	enum err err = tree_parse(buf_view(body), why, &tree);
+
+	wanted = tree_get(tree, "metadata", "finalizers", NULL);
+	for (size_t i = count(wanted); i-- > 0;)
+		if (!has_item(there, json_object_array_get_idx(wanted, i)))
+			json_object_array_del_idx(wanted, i, 1);
+	buf_clear(body);
+	if (err == E_OK)
+		err = tree_write(tree, body, why);
+	json_object_put(tree);
+	return err;
+}
+
+static enum err replacement(const struct kube_write *kw, const struct object *current, struct buf *body)
 {
 	const struct apply_ids ids = { current->uid, current->version };
+	struct why *why = &kw->write->why;
+	json_object *there;
+	enum err err = apply_text(kw->write->verb, kw->object, current, &ids, body, why);
+
+	if (err != E_OK)
+		return err;
+	there = object_tree(current);
+	if (!there)
+		return why_set(why, E_NOMEM, "object");
+	if (tree_get(there, "metadata", "deletionTimestamp", NULL))
+		err = drop_new_finalizers(tree_get(there, "metadata", "finalizers", NULL), body, why);
+	json_object_put(there);
+	return err;
+}
+
+static void replace(struct kube_write *kw, const struct object *current)
+{
 	enum err err;
 
 	set_target(kw, kw->object->name);
-	err = apply_text(kw->write->verb, kw->object, current, &ids, &kw->body, &kw->write->why);
+	err = replacement(kw, current, &kw->body);
 	if (err == E_OK)
 		request(kw, "PUT", on_written);
 	else
