@@ -33,4 +33,11 @@ struct kubernetes_config {
 /* `path` and `context` may be NULL. */
 enum err kubernetes_config_load(const char *path, const char *context, struct why *why,
 				struct kubernetes_config **ret_config);
+
+/* What a pod is given in `dir`, and in its variables. */
+enum err kubernetes_config_pod(const char *dir, struct why *why, struct kubernetes_config **ret_config);
+
+/* Appends the token of now; nothing: there is none. E_NOT_FOUND, E_IO, E_CONFIG  its file has none */
+enum err kubernetes_config_token(const struct kubernetes_config *c, struct why *why, struct buf *ret_token);
+
 void kubernetes_config_free(struct kubernetes_config *c); /* takes NULL */
