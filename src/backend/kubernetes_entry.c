@@ -41,7 +41,7 @@ static void unbury(struct kube_entry *e)
 	object_unref(TAKE(e->buried));
 }
 
-static void release(struct kube_entry *e)
+void kube_entry_drop_held(struct kube_entry *e)
 {
 	while (e->held) {
 		struct kube_held *held = e->held;
@@ -50,6 +50,12 @@ static void release(struct kube_entry *e)
 		object_unref(held->object);
 		mem_free(held);
 	}
+	e->held_end = &e->held;
+}
+
+static void release(struct kube_entry *e)
+{
+	kube_entry_drop_held(e);
 	set_object(e, NULL);
 	unbury(e);
 	mem_free(e);
@@ -138,10 +144,16 @@ static void take_there(struct kube_entry *e, struct object *o)
 	report(e, o, /* gone= */ false);
 }
 
+/* Of what was buried, or of one that had its name before. */
+static bool is_late(const struct kube_entry *e, const struct object *o)
+{
+	return e->buried && (is_same_uid(e->buried, o) || kube_is_older(o->version, e->buried->version));
+}
+
 void kube_entry_take(struct kube_entry *e, struct object *o, bool gone)
 {
-	if (is_same_uid(e->buried, o)) {
-		if (gone)
+	if (is_late(e, o)) {
+		if (gone && is_same_uid(e->buried, o))
 			unbury(e);
 		return;
 	}

@@ -139,6 +139,7 @@ enum err kube_entry_hear(struct kube_entry *e, struct object *o, bool gone);
 
 /* What was held back. */
 void kube_entry_unhold(struct kube_entry *e);
+void kube_entry_drop_held(struct kube_entry *e);
 
 /* It is not there any more, before the watch has said so. */
 void kube_entry_bury(struct kube_entry *e);

@@ -92,20 +92,21 @@ static enum err take_tree(struct kube_scope *s, json_object *tree, bool gone, st
 
 static bool is_of(const struct kube_scope *s, const struct object *o)
 {
-	return o->kind == s->kind && (!s->namespace[0] || strcmp(o->namespace, s->namespace) == 0);
+	return o && o->kind == s->kind && (!s->namespace[0] || strcmp(o->namespace, s->namespace) == 0);
 }
 
-/* What the list did not have is gone, unless it was made after it. */
+/* What the list did not have is gone, unless it was made after it; and what was heard of it before the list is none any more. */
 static enum err compare_entry(struct kube_scope *s, struct kube_entry *e)
 {
-	enum err err = E_OK;
+	bool listed = e->seen == s->round;
 
-	if (e->buried && is_of(s, e->buried) && e->buried_at < s->round)
+	if (!listed && e->held && is_of(s, e->held->object))
+		kube_entry_drop_held(e);
+	if (is_of(s, e->buried) && e->buried_at < s->round && !e->held)
 		object_unref(TAKE(e->buried));
-	if (e->object && is_of(s, e->object) && e->seen != s->round &&
-	    !kube_is_older(buf_cstr(&s->version), e->object->version))
-		err = kube_entry_hear(e, e->object, /* gone= */ true);
-	return err;
+	if (listed || !is_of(s, e->object) || kube_is_older(buf_cstr(&s->version), e->object->version))
+		return E_OK;
+	return kube_entry_hear(e, e->object, /* gone= */ true);
 }
 
 /* The watcher may write, and so make entries: the walk is over a copy. */

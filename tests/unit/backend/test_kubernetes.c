@@ -1,13 +1,5 @@
-/*
- * The Kubernetes backend against an API server whose answers stand in the test: the client below is the test's own, so that each
- * order of answers and news can be had.
- */
-/* clang-format off */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-/* clang-format on */
+/* The Kubernetes backend against an API server whose answers stand in the test (kube_client.h). */
+#include "kube_client.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -16,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/http_client.h"
 
 #define APPS     "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
 #define PROJECTS "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects"
@@ -41,114 +32,8 @@ struct bench {
 	struct loop loop;
 	struct backend *b;
 	struct buf log;
-	struct http_fetch *fetches[64]; /* that nobody has answered, oldest first */
-	size_t n;
 	bool closed;
 };
-
-static struct bench *the_bench; /* the client is the process' only one */
-
-/* ---- the client ----------------------------------------------------------------------------------------------------- */
-
-enum err http_client_new(struct loop *loop, const struct http_client_options *options, struct why *why,
-			 struct http_client **ret_client)
-{
-	(void)loop;
-	(void)why;
-	assert_string_equal(options->origin, "https://k:6443");
-	*ret_client = (struct http_client *)the_bench;
-	return E_OK;
-}
-
-struct closing {
-	struct loop_task task;
-	void (*on_closed)(void *ctx);
-	void *ctx;
-};
-
-static void on_closing(struct loop_task *task)
-{
-	struct closing *c = CONTAINER_OF(task, struct closing, task);
-
-	c->on_closed(c->ctx);
-	mem_free(c);
-}
-
-void http_client_close(struct http_client *client, void (*on_closed)(void *ctx), void *ctx)
-{
-	struct closing *c = mem_alloc(sizeof(*c));
-
-	(void)client;
-	assert_int_equal(the_bench->n, 0);
-	c->task.run = on_closing;
-	c->on_closed = on_closed;
-	c->ctx = ctx;
-	loop_post(&the_bench->loop, &c->task);
-}
-
-void http_client_start(struct http_client *client, struct http_fetch *f)
-{
-	(void)client;
-	assert_true(the_bench->n < ARRAY_LEN(the_bench->fetches));
-	the_bench->fetches[the_bench->n++] = f;
-}
-
-static void drop(struct bench *b, struct http_fetch *f)
-{
-	size_t i = 0;
-
-	while (b->fetches[i] != f)
-		i++;
-	memmove(&b->fetches[i], &b->fetches[i + 1], (--b->n - i) * sizeof(b->fetches[0]));
-}
-
-static void turn(struct bench *b)
-{
-	for (int i = 0; i < 4; i++) {
-		loop_tick(&b->loop);
-		uv_run(&b->loop.uv, UV_RUN_NOWAIT);
-	}
-}
-
-/* The fetch may be gone afterwards. */
-static void end(struct bench *b, struct http_fetch *f, enum err err, unsigned status, const char *body)
-{
-	struct buf answer = { 0 };
-
-	drop(b, f);
-	f->err = err;
-	f->status = status;
-	if (err != E_OK)
-		(void)why_set(&f->why, err, "no connection");
-	buf_str(&answer, str_of(body));
-	f->answer = answer;
-	f->on_done(f);
-	buf_release(&answer);
-	turn(b);
-}
-
-struct cancelling {
-	struct loop_task task;
-	struct http_fetch *fetch;
-};
-
-static void on_cancelling(struct loop_task *task)
-{
-	struct cancelling *c = CONTAINER_OF(task, struct cancelling, task);
-
-	end(the_bench, c->fetch, E_CANCELLED, 0, "");
-	mem_free(c);
-}
-
-void http_client_cancel(struct http_client *client, struct http_fetch *f)
-{
-	struct cancelling *c = mem_alloc(sizeof(*c));
-
-	(void)client;
-	c->task.run = on_cancelling;
-	c->fetch = f;
-	loop_post(&the_bench->loop, &c->task);
-}
 
 /* The request that waits for this, which must be the only one of its kind. */
 static struct http_fetch *asked(struct bench *b, const char *method, const char *target)
@@ -157,10 +42,10 @@ static struct http_fetch *asked(struct bench *b, const char *method, const char 
 	uint64_t until = clock_mono_ms() + 30000;
 
 	while (!found) {
-		for (size_t i = 0; i < b->n; i++)
-			if (strcmp(b->fetches[i]->method, method) == 0 &&
-			    str_starts(str_of(b->fetches[i]->target), str_of(target)))
-				found = b->fetches[i];
+		for (size_t i = 0; i < kube_client.n; i++)
+			if (strcmp(kube_client.fetches[i]->method, method) == 0 &&
+			    str_starts(str_of(kube_client.fetches[i]->target), str_of(target)))
+				found = kube_client.fetches[i];
 		if (clock_mono_ms() > until)
 			fail_msg("nobody asked for %s %s", method, target);
 		if (!found) {
@@ -173,7 +58,7 @@ static struct http_fetch *asked(struct bench *b, const char *method, const char 
 
 static void answer(struct bench *b, const char *method, const char *target, unsigned status, const char *body)
 {
-	end(b, asked(b, method, target), E_OK, status, body);
+	kube_end(asked(b, method, target), E_OK, status, body);
 }
 
 static struct http_fetch *watch_of(struct bench *b, const char *path)
@@ -190,7 +75,7 @@ static void news(struct bench *b, const char *path, const char *lines)
 
 	f->status = 200;
 	assert_int_equal(f->on_piece(f, str_of(lines)), E_OK);
-	turn(b);
+	kube_turn();
 }
 
 /* ---- the watcher ---------------------------------------------------------------------------------------------------- */
@@ -256,7 +141,7 @@ static struct given given(struct bench *b, const char *label, enum backend_verb 
 static void write_it(struct bench *b, struct given *g)
 {
 	backend_write(b->b, &g->w);
-	turn(b);
+	kube_turn();
 }
 
 static void body_is(const struct http_fetch *f, const char *want)
@@ -275,15 +160,15 @@ static void open_with(struct bench *b, const struct kubernetes_options *extra)
 	struct kubernetes_options options = *extra;
 
 	memset(b, 0, sizeof(*b));
-	the_bench = b;
 	assert_int_equal(loop_init(&b->loop, NULL), E_OK);
+	kube_client.loop = &b->loop;
 	options.config = mem_alloc(sizeof(*options.config));
 	options.config->server = mem_dup("https://k:6443", 14);
 	options.config->origin = mem_dup("test", 4);
 	options.namespace = "argocd";
 	assert_int_equal(kubernetes_open(&b->loop, &options, NULL, &b->b), E_OK);
 	assert_int_equal(backend_start(b->b, &watcher, NULL), E_OK);
-	turn(b);
+	kube_turn();
 }
 
 static void answer_lists(struct bench *b, const char *apps)
@@ -301,7 +186,7 @@ static void open_bench(struct bench *b)
 	answer_lists(b, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[" APP("web", "u1", "3",
 										    ",\"spec\":{\"v\":1}") "]}");
 	saw(b, "+ web u1 3\nsynced\n");
-	assert_int_equal(b->n, 4); /* the watches */
+	assert_int_equal(kube_client.n, 4); /* the watches */
 }
 
 static void on_closed(void *ctx)
@@ -314,7 +199,7 @@ static void close_bench(struct bench *b)
 	backend_close(b->b, on_closed, b);
 	assert_false(b->closed);
 	for (int i = 0; i < 10 && !b->closed; i++)
-		turn(b);
+		kube_turn();
 	assert_true(b->closed);
 	loop_release(&b->loop);
 	buf_release(&b->log);
@@ -359,7 +244,7 @@ static void test_page_that_is_too_large_is_asked_for_in_parts(void **state)
 
 	(void)state;
 	open_with(&b, &(struct kubernetes_options){ 0 });
-	end(&b, asked(&b, "GET", APPS "?limit=200"), E_LIMIT, 200, "");
+	kube_end(asked(&b, "GET", APPS "?limit=200"), E_LIMIT, 200, "");
 	saw(&b, "! Applications of argocd: no connection\n");
 	answer(&b, "GET", APPS "?limit=25", 200, EMPTY("7"));
 	saw(&b, "~ Applications of argocd\n");
@@ -381,7 +266,7 @@ static void test_lines_in_any_pieces(void **state)
 		news(&b, APPS, one);
 	}
 	saw(&b, "+ db u2 10\n");
-	end(&b, watch_of(&b, APPS), E_OK, 200, "");
+	kube_end(watch_of(&b, APPS), E_OK, 200, "");
 	assert_non_null(strstr(watch_of(&b, APPS)->target, "&resourceVersion=90"));
 	close_bench(&b);
 }
@@ -394,9 +279,9 @@ static void test_watch_that_breaks_goes_on_where_it_was(void **state)
 	open_bench(&b);
 	news(&b, APPS, EVENT("ADDED", APP("db", "u2", "10", "")));
 	saw(&b, "+ db u2 10\n");
-	end(&b, watch_of(&b, APPS), E_UNAVAILABLE, 0, "");
+	kube_end(watch_of(&b, APPS), E_UNAVAILABLE, 0, "");
 	saw(&b, "! Applications of argocd: no connection\n");
-	end(&b, watch_of(&b, APPS), E_UNAVAILABLE, 0, "");
+	kube_end(watch_of(&b, APPS), E_UNAVAILABLE, 0, "");
 	saw(&b, ""); /* said once */
 	assert_non_null(strstr(watch_of(&b, APPS)->target, "&resourceVersion=10"));
 	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "14", "")));
@@ -417,7 +302,7 @@ static void test_expired(void **state)
 
 	assert_int_equal(f->on_piece(f, (struct str)STR(EVENT("ERROR", "{\"kind\":\"Status\",\"code\":410}"))),
 			 E_CANCELLED);
-	end(&b, f, E_CANCELLED, 200, "");
+	kube_end(f, E_CANCELLED, 200, "");
 	answer(&b, "GET", APPS "?limit=200", 200,
 	       "{\"metadata\":{\"resourceVersion\":\"40\"},\"items\":[" APP("web", "u1", "3",
 									    "") "," APP("db", "u9", "38", "") "]}");
@@ -438,7 +323,7 @@ static void test_server_that_is_away_deletes_nothing(void **state)
 
 	(void)state;
 	open_with(&b, &(struct kubernetes_options){ 0 });
-	end(&b, asked(&b, "GET", APPS), E_UNAVAILABLE, 0, "");
+	kube_end(asked(&b, "GET", APPS), E_UNAVAILABLE, 0, "");
 	saw(&b, "! Applications of argocd: no connection\n");
 	answer(&b, "GET", APPS, 403, "{\"kind\":\"Status\",\"message\":\"applications is forbidden\"}");
 	answer(&b, "GET", APPS, 404, "404 page not found\n"); /* no such resource: the CRD is missing */
@@ -472,13 +357,13 @@ static void test_namespaces(void **state)
 
 	(void)state;
 	open_with(&b, &(struct kubernetes_options){ .namespaces = names, .namespace_count = 3 });
-	assert_int_equal(b.n, 6);
+	assert_int_equal(kube_client.n, 6);
 	assert_non_null(asked(&b, "GET", "/apis/argoproj.io/v1alpha1/namespaces/a/applications?"));
 	assert_non_null(asked(&b, "GET", "/apis/argoproj.io/v1alpha1/namespaces/b/applications?"));
 	assert_non_null(asked(&b, "GET", APPS "?"));
 	close_bench(&b);
 	open_with(&b, &(struct kubernetes_options){ .namespaces = patterns, .namespace_count = 1 });
-	assert_int_equal(b.n, 4);
+	assert_int_equal(kube_client.n, 4);
 	assert_non_null(asked(&b, "GET", "/apis/argoproj.io/v1alpha1/applications?"));
 	close_bench(&b);
 }
@@ -582,7 +467,7 @@ static void test_delete_with_finalizers(void **state)
 
 	write_it(&b, &g);
 	answer(&b, "DELETE", APPS "/web", 200, APP("web", "u1", "10", ",\"spec\":{}"));
-	saw(&b, "delete ok\n+ web u1 10\n");
+	saw(&b, "delete ok 10\n+ web u1 10\n");
 	news(&b, APPS, EVENT("DELETED", APP("web", "u1", "12", "")));
 	saw(&b, "- web u1 10\n");
 	close_bench(&b);
@@ -682,7 +567,7 @@ static void test_one_after_the_other(void **state)
 	g.then = &i.w;
 	write_it(&b, &g);
 	write_it(&b, &h);
-	assert_int_equal(b.n, 5);
+	assert_int_equal(kube_client.n, 5);
 	answer(&b, "PUT", APPS "/web", 200, APP("web", "u1", "10", ""));
 	assert_non_null(strstr(asked(&b, "PUT", APPS "/web")->body.p, "\"resourceVersion\":\"10\""));
 	answer(&b, "PUT", APPS "/web", 200, APP("web", "u1", "11", ""));
@@ -727,7 +612,7 @@ static void test_what_the_server_says(void **state)
 	struct given g = given(&b, "put", BACKEND_PUT, APP("web", "", "", ""), "u1", "3");
 
 	write_it(&b, &g);
-	end(&b, asked(&b, "PUT", APPS "/web"), E_TIMEOUT, 0, "");
+	kube_end(asked(&b, "PUT", APPS "/web"), E_TIMEOUT, 0, "");
 	saw(&b, "put timeout\n");
 	close_bench(&b);
 }
@@ -743,11 +628,11 @@ static void test_close_lets_writes_end(void **state)
 	write_it(&b, &g);
 	backend_close(b.b, on_closed, &b);
 	for (int i = 0; i < 10; i++)
-		turn(&b);
+		kube_turn();
 	assert_false(b.closed);
 	answer(&b, "PUT", APPS "/web", 200, APP("web", "u1", "10", ""));
 	for (int i = 0; i < 10 && !b.closed; i++)
-		turn(&b);
+		kube_turn();
 	saw(&b, "put ok 10\n"); /* no more reports */
 	assert_true(b.closed);
 	loop_release(&b.loop);
