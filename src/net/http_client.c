@@ -30,6 +30,7 @@ struct http_client {
 
 struct watch {
 	uv_poll_t poll;
+	int events;
 	struct http_client *client;
 };
 
@@ -205,16 +206,30 @@ static void act(struct http_client *c, curl_socket_t fd, int what)
 	collect(c);
 }
 
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+static void listen_to(struct watch *w)
+{
+	uv_poll_start(&w->poll, w->events, on_ready);
+}
+
+/*
+ * With an error libuv stops. libcurl asks the socket what it is, and may have to read what came before it: told of an error it would
+ * give up, and not try once more when it was an old connection that has broken.
+ */
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct watch *w = poll->data;
 	int fd;
 
 	loop_tick(w->client->loop);
+	if (status < 0) {
+		events = UV_READABLE | UV_WRITABLE;
+		listen_to(w);
+	}
 	(void)uv_fileno((uv_handle_t *)poll, &fd);
 	act(w->client, fd,
-	    (status < 0 ? CURL_CSELECT_ERR : 0) | (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
-		    (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
+	    (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
 }
 
 static void on_due(struct loop_timer *timer)
@@ -285,8 +300,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
 		return 0;
 	}
 	curl_multi_assign(c->multi, fd, w);
-	uv_poll_start(&w->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-		      on_ready);
+	w->events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	listen_to(w);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ void fetcher_start(struct fetcher *t, const char *origin, const struct http_clie
 	struct http_client_options all = options ? *options : (struct http_client_options){ 0 };
 	struct why why = { 0 };
 
-	*t = (struct fetcher){ 0 };
+	*t = (struct fetcher){ .want = SIZE_MAX };
 	all.origin = origin;
 	assert_int_equal(E_OK, loop_init(&t->loop, &why));
 	if (http_client_new(&t->loop, &all, &why, &t->client) != E_OK)
@@ -57,7 +57,7 @@ void fetcher_run(struct fetcher *t, size_t more)
 	t->want = t->done + more;
 	if (more)
 		loop_run(&t->loop);
-	assert_int_equal(t->want, t->done);
+	assert_true(t->done >= t->want);
 }
 
 void fetcher_turns(struct fetcher *t, unsigned turns)
@@ -85,7 +85,7 @@ static void on_done(struct http_fetch *f)
 	buf_str(&v->body, buf_view(&f->answer));
 	if (v->then)
 		v->then(v);
-	if (++t->done == t->want)
+	if (++t->done >= t->want)
 		loop_stop(&t->loop);
 }
 
