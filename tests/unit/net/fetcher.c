@@ -82,7 +82,8 @@ static void on_done(struct http_fetch *f)
 	struct fetcher *t = v->fetcher;
 
 	v->done++;
-	buf_str(&v->body, buf_view(&f->answer));
+	if (f->answer.n)
+		buf_str(&v->body, buf_view(&f->answer));
 	if (v->then)
 		v->then(v);
 	if (++t->done >= t->want)
