@@ -69,6 +69,7 @@ static void release(struct kubernetes *k)
 	kube_entries_release(k);
 	kubernetes_config_free(k->config);
 	buf_wipe(&k->token);
+	buf_release(&k->namespace_labels);
 	metrics_free(k->own_metrics);
 	mem_free(k);
 }
@@ -178,6 +179,27 @@ static enum err init_metrics(struct kubernetes *k, struct metrics *registry)
 	return E_OK;
 }
 
+static void add_label(struct buf *json, struct str label)
+{
+	struct str key = str_cut(&label, '=');
+
+	if (json->n > 1)
+		buf_char(json, ',');
+	buf_json(json, key);
+	buf_char(json, ':');
+	buf_json(json, label);
+}
+
+static enum err make_labels(struct kubernetes *k, const struct kubernetes_options *options)
+{
+	buf_char(&k->namespace_labels, '{');
+	for (size_t i = 0; i < options->namespace_label_count; i++)
+		for (struct str rest = str_of(options->namespace_labels[i]); rest.n;)
+			add_label(&k->namespace_labels, str_trim(str_cut(&rest, ',')));
+	buf_char(&k->namespace_labels, '}');
+	return k->namespace_labels.err;
+}
+
 static unsigned count_scopes(const struct kubernetes *k)
 {
 	unsigned n = 0;
@@ -209,6 +231,8 @@ static enum err open_all(struct kubernetes *k, const struct kubernetes_options *
 {
 	enum err err = init_metrics(k, options->metrics);
 
+	if (err == E_OK)
+		err = make_labels(k, options);
 	if (err == E_OK)
 		err = kube_scopes_make(k, options);
 	if (err != E_OK)

@@ -19,10 +19,13 @@
 struct kubernetes_options {
 	struct kubernetes_config *config; /* the backend's from here on, whatever comes back */
 	const char *namespace;            /* own one: projects, repositories and keys are there, and applications */
-	const char *const *namespaces;    /* of more applications: names; with a pattern among them all are watched */
+	const char *const *
+		namespaces; /* of more applications: names, commas between several; with a pattern among them all are watched */
 	size_t namespace_count;
-	bool everywhere;        /* watch the applications of all namespaces */
-	bool create_namespaces; /* that an application needs */
+	bool everywhere;                     /* watch the applications of all namespaces */
+	bool create_namespaces;              /* that an application needs */
+	const char *const *namespace_labels; /* of these: "KEY=VALUE", commas between several */
+	size_t namespace_label_count;
 	struct metrics *metrics;
 };
 

@@ -470,12 +470,21 @@ static bool has_scope(const struct kubernetes *k, enum object_kind kind, const c
 	return s != NULL;
 }
 
-/* A pattern may mean any of them. */
+static enum err add_one(struct kubernetes *k, struct str namespace)
+{
+	char name[OBJECT_NAME_MAX + 1];
+
+	str_copy(namespace, name, sizeof(name));
+	return has_scope(k, OBJECT_APPLICATION, name) ? E_OK : scope_add(k, OBJECT_APPLICATION, name);
+}
+
+/* A pattern may mean any of them; what is left of one that a comma cut is no name, either. */
 static bool needs_all(const struct kubernetes_options *o)
 {
 	for (size_t i = 0; i < o->namespace_count; i++)
-		if (!object_name_ok(str_of(o->namespaces[i])))
-			return true;
+		for (struct str rest = str_of(o->namespaces[i]); rest.n;)
+			if (!object_name_ok(str_trim(str_cut(&rest, ','))))
+				return true;
 	return o->everywhere;
 }
 
@@ -486,9 +495,9 @@ static enum err add_applications(struct kubernetes *k, const struct kubernetes_o
 	if (needs_all(o))
 		return scope_add(k, OBJECT_APPLICATION, "");
 	err = scope_add(k, OBJECT_APPLICATION, o->namespace);
-	for (size_t i = 0; i < o->namespace_count && err == E_OK; i++)
-		if (!has_scope(k, OBJECT_APPLICATION, o->namespaces[i]))
-			err = scope_add(k, OBJECT_APPLICATION, o->namespaces[i]);
+	for (size_t i = 0; i < o->namespace_count; i++)
+		for (struct str rest = str_of(o->namespaces[i]); rest.n && err == E_OK;)
+			err = add_one(k, str_trim(str_cut(&rest, ',')));
 	return err;
 }
 

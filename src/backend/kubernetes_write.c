@@ -276,8 +276,9 @@ static void make_namespace(struct kube_write *kw)
 	buf_clear(&kw->target);
 	buf_clear(&kw->body);
 	buf_lit(&kw->target, "/api/v1/namespaces");
-	buf_addf(&kw->body, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}",
-		 kw->object->namespace);
+	buf_addf(&kw->body,
+		 "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\",\"labels\":%.*s}}",
+		 kw->object->namespace, STR_ARG(buf_view(&kw->entry->kube->namespace_labels)));
 	request(kw, "POST", on_namespace);
 }
 

@@ -352,11 +352,11 @@ static void test_what_is_no_object_keeps_its_last_good_state(void **state)
 
 static void test_namespaces(void **state)
 {
-	static const char *const names[] = { "a", "argocd", "b" }, *const patterns[] = { "team-*" };
+	static const char *const names[] = { "a, argocd,b", "b" }, *const patterns[] = { "a,team-{b,c}" };
 	struct bench b;
 
 	(void)state;
-	open_with(&b, &(struct kubernetes_options){ .namespaces = names, .namespace_count = 3 });
+	open_with(&b, &(struct kubernetes_options){ .namespaces = names, .namespace_count = 2 });
 	assert_int_equal(kube_client.n, 6);
 	assert_non_null(asked(&b, "GET", "/apis/argoproj.io/v1alpha1/namespaces/a/applications?"));
 	assert_non_null(asked(&b, "GET", "/apis/argoproj.io/v1alpha1/namespaces/b/applications?"));
@@ -534,6 +534,7 @@ static void test_what_is_not_known_yet(void **state)
 static void test_namespace_that_is_missing(void **state)
 {
 	static const char missing[] = "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"no namespace\"}";
+	static const char *const labels[] = { "team=a, by=", "x=y=z" };
 	struct bench b;
 
 	(void)state;
@@ -544,10 +545,14 @@ static void test_namespace_that_is_missing(void **state)
 	answer(&b, "POST", APPS, 404, missing);
 	saw(&b, "put unavailable\n");
 	close_bench(&b);
-	open_with(&b, &(struct kubernetes_options){ .create_namespaces = true });
+	open_with(&b, &(struct kubernetes_options){
+			      .create_namespaces = true, .namespace_labels = labels, .namespace_label_count = 2 });
 	g = given(&b, "put", BACKEND_PUT, APP("new", "", "", ""), "", NULL);
 	write_it(&b, &g);
 	answer(&b, "POST", APPS, 404, missing);
+	body_is(asked(&b, "POST", "/api/v1/namespaces"),
+		"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"argocd\",\"labels\":{"
+		"\"team\":\"a\",\"by\":\"\",\"x\":\"y=z\"}}}");
 	answer(&b, "POST", "/api/v1/namespaces", 201, "{}");
 	answer(&b, "POST", APPS, 404, missing); /* it is going away again */
 	saw(&b, "put unavailable\n");
