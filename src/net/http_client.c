@@ -144,7 +144,14 @@ static uint64_t retry_after_ms(const struct http_fetch *f)
 	return 1000 * (uint64_t)(s < RETRY_AFTER_S ? s : RETRY_AFTER_S);
 }
 
-static enum err err_of(CURLcode code)
+/* With TLS 1.3 a server refuses our certificate when for us the connection stands. OpenSSL 3.0 has these words for its alert. */
+static bool is_refusal(struct str problem)
+{
+	return str_contains(problem, STR(" alert ")) &&
+	       (str_contains(problem, STR("certificate")) || str_contains(problem, STR("unknown ca")));
+}
+
+static enum err err_of(CURLcode code, const char *problem)
 {
 	switch (code) {
 	case CURLE_OK:
@@ -160,14 +167,16 @@ static enum err err_of(CURLcode code)
 	case CURLE_SSL_CLIENTCERT:
 		return E_FORBIDDEN;
 	default:
-		return E_UNAVAILABLE;
+		return is_refusal(str_of(problem)) ? E_FORBIDDEN : E_UNAVAILABLE;
 	}
 }
 
-/* What libcurl says of a proxy that it cannot use is its address, with the password. */
+/* What libcurl says of a proxy that it cannot use has its address in it, with the password. */
 static const char *problem_of(const struct http_fetch *f, CURLcode code)
 {
-	return f->problem[0] && code != CURLE_COULDNT_RESOLVE_PROXY ? f->problem : curl_easy_strerror(code);
+	if (str_starts(str_of(f->problem), STR("Unsupported proxy")))
+		return "the address of the proxy cannot be used";
+	return f->problem[0] ? f->problem : curl_easy_strerror(code);
 }
 
 static void conclude(struct http_fetch *f, CURLcode code)
@@ -177,7 +186,7 @@ static void conclude(struct http_fetch *f, CURLcode code)
 	if (f->refused != E_OK)
 		end(f, f->refused);
 	else if (code != CURLE_OK)
-		end(f, why_set(&f->why, err_of(code), "%s", problem_of(f, code)));
+		end(f, why_set(&f->why, err_of(code, f->problem), "%s", problem_of(f, code)));
 	else
 		end(f, E_OK);
 }
