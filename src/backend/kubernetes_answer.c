@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "backend/kubernetes_impl.h"
+#include "event/json_members.h"
 
 static const struct {
 	const char *path;     /* before the namespace */
@@ -49,6 +50,22 @@ enum err kube_object_read(enum object_kind kind, struct str json, struct why *wh
 		err = kube_object(kind, tree, why, ret_object);
 	json_object_put(tree);
 	return err;
+}
+
+enum err kube_name_alone(struct str object, json_object **ret_tree)
+{
+	struct json_member m[] = { { .name = "name" }, { .name = "namespace" } };
+	CLEANUP(buf_release) struct buf text = { 0 };
+	enum err err = json_members(json_member_raw(object, "metadata"), m, ARRAY_LEN(m));
+
+	if (err != E_OK)
+		return err;
+	buf_lit(&text, "{\"metadata\":{");
+	for (size_t i = 0; i < ARRAY_LEN(m); i++)
+		if (m[i].raw.n)
+			buf_addf(&text, "%s\"%s\":%.*s", i ? "," : "", m[i].name, STR_ARG(m[i].raw));
+	buf_lit(&text, "}}");
+	return text.err == E_OK ? tree_parse(buf_view(&text), NULL, ret_tree) : text.err;
 }
 
 /* ---- what went wrong ------------------------------------------------------------------------------------------------ */

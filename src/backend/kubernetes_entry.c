@@ -205,6 +205,14 @@ enum err kube_entry_hear(struct kube_entry *e, struct object *o, bool gone)
 	return E_OK;
 }
 
+enum err kube_entry_lost(struct kube_entry *e)
+{
+	if (e->object)
+		return kube_entry_hear(e, e->object, /* gone= */ true);
+	mend(e);
+	return E_OK;
+}
+
 void kube_entry_unhold(struct kube_entry *e)
 {
 	while (e->held) {

@@ -145,7 +145,10 @@ void kube_entry_drop_held(struct kube_entry *e);
 /* It is not there any more, before the watch has said so. */
 void kube_entry_bury(struct kube_entry *e);
 
-/* It is no object: the last good state stays. And again one. */
+/* It is not there any more, whatever it was. As kube_entry_hear(). */
+enum err kube_entry_lost(struct kube_entry *e);
+
+/* It is no object: the last good state stays. */
 void kube_entry_broken(struct kube_entry *e, const struct why *why);
 
 /* Is `a` of an older version than `b`? Not where they cannot be compared. */
@@ -179,6 +182,15 @@ const char *kube_selector(enum object_kind kind);
 /* An object as the server sends it, without what only the server needs. `tree` stays the caller's, and is changed. */
 enum err kube_object(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object);
 enum err kube_object_read(enum object_kind kind, struct str json, struct why *why, struct object **ret_object);
+
+/* Is it the object that is wrong? */
+static inline bool kube_is_broken(enum err err)
+{
+	return err == E_MALFORMED || err == E_LIMIT;
+}
+
+/* What an object that cannot be read whole is called, as the tree of an object. `object`: of json_compact() */
+enum err kube_name_alone(struct str object, json_object **ret_tree);
 
 /* What went wrong, of a fetch that is done: E_OK for a 2xx. */
 enum err kube_outcome(const struct http_fetch *f, struct why *why);

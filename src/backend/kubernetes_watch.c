@@ -45,25 +45,39 @@ static void tell_good(struct kube_scope *s)
 
 /* ---- objects -------------------------------------------------------------------------------------------------------- */
 
-/* Of something that is no object to us: whose last good state stays. */
-static struct kube_entry *entry_of_tree(struct kube_scope *s, json_object *tree)
+/* Something that is no object to us: its last good state stays for as long as it is there. */
+static enum err take_broken(struct kube_scope *s, json_object *tree, bool gone, struct why *why)
 {
 	const char *namespace = tree_meta(tree, "namespace"), *name = tree_meta(tree, "name");
+	struct kube_entry *e;
+	enum err err = E_OK;
 
-	return object_name_ok(str_of(name)) ? kube_entry_make(s->kube, s->kind, namespace, name) : NULL;
-}
-
-static enum err take_broken(struct kube_scope *s, json_object *tree, struct why *why)
-{
-	struct kube_entry *e = entry_of_tree(s, tree);
-
-	why_add(why, "%s %.253s/%.253s", object_kind_name(s->kind), tree_meta(tree, "namespace"),
-		tree_meta(tree, "name"));
+	if (!object_name_ok(str_of(name)))
+		return E_OK;
+	e = kube_entry_make(s->kube, s->kind, namespace, name);
 	if (!e)
 		return E_NOMEM;
 	e->seen = s->round;
-	kube_entry_broken(e, why);
-	return E_OK;
+	if (gone) {
+		err = kube_entry_lost(e);
+	} else {
+		why_add(why, "%s %s/%s", object_kind_name(s->kind), namespace, name);
+		kube_entry_broken(e, why);
+	}
+	kube_entry_rest(e);
+	return err;
+}
+
+/* The same, where there is not even a tree. */
+static enum err take_unreadable(struct kube_scope *s, struct str object, bool gone, struct why *why)
+{
+	json_object *name = NULL;
+	enum err err = kube_name_alone(object, &name);
+
+	if (err == E_OK)
+		err = take_broken(s, name, gone, why);
+	json_object_put(name);
+	return err == E_NOMEM ? err : E_OK;
 }
 
 /* Not E_OK: it could not be taken, and the list has to come again. */
@@ -73,8 +87,8 @@ static enum err take_tree(struct kube_scope *s, json_object *tree, bool gone, st
 	enum err err = kube_object(s->kind, tree, why, &o);
 	struct kube_entry *e;
 
-	if (err == E_MALFORMED || err == E_LIMIT)
-		return gone ? E_OK : take_broken(s, tree, why);
+	if (kube_is_broken(err))
+		return take_broken(s, tree, gone, why);
 	if (err != E_OK)
 		return err;
 	e = kube_entry_make(s->kube, o->kind, o->namespace, o->name);
@@ -90,23 +104,28 @@ static enum err take_tree(struct kube_scope *s, json_object *tree, bool gone, st
 
 /* ---- lists ---------------------------------------------------------------------------------------------------------- */
 
-static bool is_of(const struct kube_scope *s, const struct object *o)
+static bool is_of(const struct kube_scope *s, const struct kube_entry *e)
 {
-	return o && o->kind == s->kind && (!s->namespace[0] || strcmp(o->namespace, s->namespace) == 0);
+	char text[OBJECT_KEY_MAX];
+	struct str begin = object_key(s->kind, s->namespace, "", text);
+
+	if (!s->namespace[0])
+		begin.n--; /* of any namespace: the kind alone */
+	return str_starts(str_of(e->key), begin);
 }
 
 /* What the list did not have is gone, unless it was made after it; and what was heard of it before the list is none any more. */
 static enum err compare_entry(struct kube_scope *s, struct kube_entry *e)
 {
-	bool listed = e->seen == s->round;
-
-	if (!listed && e->held && is_of(s, e->held->object))
-		kube_entry_drop_held(e);
-	if (is_of(s, e->buried) && e->buried_at < s->round && !e->held)
-		object_unref(TAKE(e->buried));
-	if (listed || !is_of(s, e->object) || kube_is_older(buf_cstr(&s->version), e->object->version))
+	if (!is_of(s, e))
 		return E_OK;
-	return kube_entry_hear(e, e->object, /* gone= */ true);
+	if (e->seen != s->round)
+		kube_entry_drop_held(e);
+	if (e->buried && e->buried_at < s->round && !e->held)
+		object_unref(TAKE(e->buried));
+	if (e->seen == s->round || (e->object && kube_is_older(buf_cstr(&s->version), e->object->version)))
+		return E_OK;
+	return kube_entry_lost(e);
 }
 
 /* The watcher may write, and so make entries: the walk is over a copy. */
@@ -136,11 +155,14 @@ static enum err take_items(struct kube_scope *s, struct json_walk *w, struct why
 		return E_OK; /* null: there are none */
 	json_walk_enter(w);
 	while (err == E_OK && json_walk_next(w)) {
+		struct str item = json_walk_value(w);
 		json_object *tree = NULL;
 
-		err = tree_parse(json_walk_value(w), why, &tree);
+		err = tree_parse(item, why, &tree);
 		if (err == E_OK)
 			err = take_tree(s, tree, /* gone= */ false, why);
+		else if (kube_is_broken(err))
+			err = take_unreadable(s, item, /* gone= */ false, why);
 		json_object_put(tree);
 	}
 	return err;
@@ -230,6 +252,20 @@ static enum err take_event(struct kube_scope *s, const char *type, json_object *
 	return err;
 }
 
+/* What follows can still be understood. */
+static enum err take_broken_line(struct kube_scope *s, struct str line, struct why *why)
+{
+	struct json_member m[] = { { .name = "type" }, { .name = "object" } };
+	CLEANUP(buf_release) struct buf text = { 0 };
+	enum err err = json_compact(line, /* plain= */ true, &text, NULL);
+
+	if (err == E_OK)
+		err = json_members(buf_view(&text), m, ARRAY_LEN(m));
+	if (err != E_OK)
+		return err == E_NOMEM ? err : E_OK;
+	return take_unreadable(s, m[1].raw, str_is(m[0].raw, "\"DELETED\""), why);
+}
+
 static enum err take_line(struct kube_scope *s, struct str line, struct why *why)
 {
 	json_object *tree = NULL, *object;
@@ -241,9 +277,10 @@ static enum err take_line(struct kube_scope *s, struct str line, struct why *why
 	s->news = true;
 	if (err == E_OK && object && json_object_is_type(object, json_type_object))
 		err = take_event(s, json_object_get_string(type), object, why);
+	else if (kube_is_broken(err))
+		err = take_broken_line(s, line, why);
 	json_object_put(tree);
-	/* It is too large, or no JSON: what follows can still be understood. */
-	return err == E_MALFORMED || err == E_LIMIT ? E_OK : err;
+	return err;
 }
 
 /* Up to the next line's end, or all of it. */

@@ -340,13 +340,92 @@ static void test_what_is_no_object_keeps_its_last_good_state(void **state)
 	(void)state;
 	open_bench(&b);
 	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "13", ",\"kind\":\"Application\"")));
-	saw(&b, ""); /* no JSON as we read it: a key stands twice */
+	saw(&b, "! Application argocd/web: the key \"kind\" stands twice\n");
+	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "13", "")));
+	saw(&b, "~ argocd/web\n+ web u1 13\n");
 	news(&b, APPS,
 	     EVENT("MODIFIED", "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"namespace\":\"argocd\","
 			       "\"resourceVersion\":\"14\"}}"));
 	saw(&b, "! Application argocd/web: kind is Pod, not Application\n");
 	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "15", "")));
 	saw(&b, "~ argocd/web\n+ web u1 15\n");
+	close_bench(&b);
+}
+
+/* More than is read of one object: `n` zeros in its spec. */
+static char *app_of_zeros(const char *name, const char *version, int n)
+{
+	struct buf text = { 0 };
+
+	buf_addf(&text,
+		 "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"argocd\",\"uid\":\"z\",\"resourceVersion\":\"%s\"},"
+		 "\"spec\":{\"v\":[0",
+		 name, version);
+	while (n--)
+		buf_lit(&text, ",0");
+	buf_lit(&text, "]}}");
+	assert_non_null(buf_cstr(&text));
+	return text.p;
+}
+
+static void list_with(struct bench *b, const char *version, const char *one, const char *other)
+{
+	CLEANUP(buf_release) struct buf text = { 0 };
+
+	buf_addf(&text, "{\"metadata\":{\"resourceVersion\":\"%s\"},\"items\":[%s%s%s]}", version, one,
+		 *one && *other ? "," : "", other);
+	answer(b, "GET", APPS "?limit=200", 200, buf_cstr(&text));
+}
+
+static void expire(struct bench *b)
+{
+	struct http_fetch *f = watch_of(b, APPS);
+
+	assert_int_equal(f->on_piece(f, (struct str)STR("{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n")),
+			 E_CANCELLED);
+	kube_end(f, E_CANCELLED, 200, "");
+}
+
+/* One that anybody could make must not keep the others from being heard of. */
+static void test_too_many_values_are_one_objects_problem(void **state)
+{
+	CLEANUP(mem_freep) char *zeros = app_of_zeros("zeros", "3", OBJECT_VALUES_MAX);
+	CLEANUP(buf_release) struct buf line = { 0 };
+	struct bench b;
+
+	(void)state;
+	open_with(&b, &(struct kubernetes_options){ 0 });
+	list_with(&b, "9", zeros, APP("web", "u1", "3", ""));
+	saw(&b, "! Application argocd/zeros: more than 100000 values\n+ web u1 3\n");
+	buf_addf(&line, "{\"type\":\"DELETED\",\"object\":%s}\n", zeros);
+	news(&b, APPS, buf_cstr(&line));
+	saw(&b, "~ argocd/zeros\n");
+	buf_clear(&line);
+	buf_addf(&line, "{\"type\":\"ADDED\",\"object\":%s}\n", zeros);
+	news(&b, APPS, buf_cstr(&line));
+	saw(&b, "! Application argocd/zeros: more than 100000 values\n");
+	expire(&b);
+	list_with(&b, "20", "", APP("web", "u1", "3", ""));
+	saw(&b, "~ argocd/zeros\n");
+	close_bench(&b);
+}
+
+/* Its last good state stays for as long as it is there, and no longer. */
+static void test_what_cannot_be_read_can_be_gone(void **state)
+{
+	CLEANUP(mem_freep) char *zeros = app_of_zeros("web", "13", OBJECT_VALUES_MAX);
+	CLEANUP(buf_release) struct buf line = { 0 };
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	buf_addf(&line, "{\"type\":\"MODIFIED\",\"object\":%s}\n", zeros);
+	news(&b, APPS, buf_cstr(&line));
+	saw(&b, "! Application argocd/web: more than 100000 values\n");
+	buf_clear(&line);
+	buf_addf(&line, "{\"type\":\"DELETED\",\"object\":%s}\n", zeros);
+	news(&b, APPS, buf_cstr(&line));
+	saw(&b, "~ argocd/web\n- web u1 3\n");
 	close_bench(&b);
 }
 
@@ -655,6 +734,8 @@ int main(void)
 		cmocka_unit_test(test_expired),
 		cmocka_unit_test(test_server_that_is_away_deletes_nothing),
 		cmocka_unit_test(test_what_is_no_object_keeps_its_last_good_state),
+		cmocka_unit_test(test_too_many_values_are_one_objects_problem),
+		cmocka_unit_test(test_what_cannot_be_read_can_be_gone),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_write_is_reported_behind_its_end_and_once),
 		cmocka_unit_test(test_status_leaves_the_rest),
