@@ -6,6 +6,7 @@
 #include "net/http_origin.h"
 
 #define CONNECTIONS   8
+#define STREAMS       1000L /* of a connection with HTTP/2, if the server takes as many */
 #define RETRY_AFTER_S 86400 /* at most, of what a server asks for */
 
 _Static_assert(sizeof(((struct http_fetch *)0)->problem) >= CURL_ERROR_SIZE, "libcurl writes as much");
@@ -424,6 +425,7 @@ static enum err open_multi(struct http_client *c)
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+	curl_multi_setopt(c->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS);
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->connections);
 	curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->connections);
 	return E_OK;
