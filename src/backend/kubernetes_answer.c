@@ -3,6 +3,8 @@
 #include "backend/kubernetes_impl.h"
 #include "event/json_members.h"
 
+#define KEYS_NAME "argocd-gpg-keys-cm"
+
 static const struct {
 	const char *path;     /* before the namespace */
 	const char *plural;   /* behind it */
@@ -13,7 +15,7 @@ static const struct {
 	/* Argo CD knows a repository, and credentials for several, by this label (facts 4.5). */
 	[OBJECT_REPOSITORY] = { "/api/v1", "secrets",
 				"labelSelector=argocd.argoproj.io%2Fsecret-type+in+%28repository%2Crepo-creds%29" },
-	[OBJECT_GPGKEY] = { "/api/v1", "configmaps", "fieldSelector=metadata.name%3Dargocd-gpg-keys-cm" },
+	[OBJECT_GPGKEY] = { "/api/v1", "configmaps", "fieldSelector=metadata.name%3D" KEYS_NAME },
 };
 
 void kube_path(struct buf *to, enum object_kind kind, const char *namespace, const char *name)
@@ -29,6 +31,23 @@ void kube_path(struct buf *to, enum object_kind kind, const char *namespace, con
 const char *kube_selector(enum object_kind kind)
 {
 	return resources[kind].selector;
+}
+
+static bool is_repository(const struct object *o)
+{
+	json_object *tree = object_tree(o);
+	const char *type = tree_mark(tree, "labels", "argocd.argoproj.io/secret-type");
+	bool is = strcmp(type, "repository") == 0 || strcmp(type, "repo-creds") == 0;
+
+	json_object_put(tree);
+	return is;
+}
+
+bool kube_is_selected(const struct object *o)
+{
+	if (o->kind == OBJECT_REPOSITORY)
+		return is_repository(o);
+	return o->kind != OBJECT_GPGKEY || strcmp(o->name, KEYS_NAME) == 0;
 }
 
 /* Who wrote which field is as long as the rest, changes with each write, and is the server's own. */

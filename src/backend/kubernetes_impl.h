@@ -179,6 +179,9 @@ void kube_path(struct buf *to, enum object_kind kind, const char *namespace, con
 /* What counts as one of this kind: "labelSelector=..." or "". */
 const char *kube_selector(enum object_kind kind);
 
+/* Does a list have it? Argo CD would not know another, and a Secret or ConfigMap may be anything. */
+bool kube_is_selected(const struct object *o);
+
 /* An object as the server sends it, without what only the server needs. `tree` stays the caller's, and is changed. */
 enum err kube_object(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object);
 enum err kube_object_read(enum object_kind kind, struct str json, struct why *why, struct object **ret_object);
