@@ -925,6 +925,25 @@ static void what_a_go_principal_does_not_have_any_more_is_a_create(void **state)
 	stage_end(&st);
 }
 
+/* It asks so of each that it has, as it looks for it without its own prefix, and a create of what is there fails. */
+static void a_project_that_a_go_principal_does_not_find_is_an_update(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_UPSTREAM);
+	ground_put(&st.g, OBJECT_APPPROJECT, "{'metadata':{'name':'team','namespace':'site','uid':'l2'},'spec':{}}");
+	stage_expect(&st, "create team_l2_1\n");
+	stage_answer(&st, "team_l2", "1", true);
+	stage_expect(&st, "");
+	stage_come_back(&st);
+	buf_clear(&st.said);
+	stage_ask(&st, WIRE_REQUEST_UPDATE, "q1",
+		  "{\"kind\":\"AppProject\",\"namespace\":\"a1\",\"name\":\"team\",\"uid\":\"\",\"checksum\":null}");
+	stage_expect_among(&st, "spec-update team_l2_1-");
+	stage_end(&st);
+}
+
 /* A project is one of Argo CD's in its own namespace alone, and two of one name would be one at the principal. */
 static void a_project_of_another_namespace_is_not_told(void **state)
 {
@@ -1791,6 +1810,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
+		cmocka_unit_test(a_project_that_a_go_principal_does_not_find_is_an_update),
 		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_the_agent_has_refused_to_update_is_a_create),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
