@@ -112,6 +112,8 @@ enum err kubeconfig_add(struct kubeconfig *k, const char *path, struct str text,
 	}
 	file_release(&f);
 	(void)why_add(why, "%s", path);
+	if (why && err != E_NOMEM)
+		why->err = E_CONFIG;
 	return err == E_NOMEM ? E_NOMEM : E_CONFIG;
 }
 

@@ -113,10 +113,7 @@ static enum err check_files(const struct kubernetes_config *c, struct why *why)
 		err = check_file(c->key_file, why);
 	if (err == E_OK)
 		err = kubernetes_config_token(c, why, &token);
-	if (err == E_OK || err == E_NOMEM)
-		return err;
-	(void)why_add(why, "%s", c->origin);
-	return E_CONFIG;
+	return err == E_OK ? E_OK : why_add(why, "%s", c->origin);
 }
 
 /* ---- a kubeconfig ------------------------------------------------------------------------------------------------ */
@@ -275,6 +272,8 @@ static enum err give(struct kubernetes_config *c, enum err err, struct why *why,
 		return E_OK;
 	}
 	kubernetes_config_free(c);
+	if (why && err != E_NOMEM)
+		why->err = E_CONFIG;
 	return err == E_NOMEM ? err : E_CONFIG;
 }
 

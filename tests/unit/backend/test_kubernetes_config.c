@@ -78,6 +78,7 @@ static void load_is(const char *path, const char *context, const char *want)
 		assert_null(c);
 		assert_string_equal(why.text, want);
 		assert_int_equal(err, E_CONFIG);
+		assert_int_equal(why.err, E_CONFIG);
 	}
 	kubernetes_config_free(c);
 }
