@@ -118,6 +118,15 @@ static void set_target(struct kube_write *kw, const char *name)
 
 static void try_again(struct kube_write *kw);
 
+/* Something of that name, which is none of ours: nobody writes over it. */
+static enum err found_another(struct kube_write *kw)
+{
+	kube_entry_bury(kw->entry);
+	if (kw->write->verb == BACKEND_DELETE)
+		return E_NOT_FOUND;
+	return why_set(&kw->write->why, E_FORBIDDEN, "there is something else of this name: it has to go first");
+}
+
 static void on_read(struct kube_write *kw)
 {
 	struct why *why = &kw->write->why;
@@ -128,7 +137,9 @@ static void on_read(struct kube_write *kw)
 		kube_entry_bury(kw->entry);
 	else if (err == E_OK)
 		err = kube_object_read(kw->object->kind, buf_view(&kw->fetch.answer), why, &o);
-	if (o)
+	if (o && !kube_is_selected(o))
+		err = found_another(kw);
+	else if (o)
 		kube_entry_take(kw->entry, o, /* gone= */ false);
 	object_unref(o);
 	if (err == E_OK || err == E_NOT_FOUND)
@@ -175,29 +186,14 @@ static void on_written(struct kube_write *kw)
 	object_unref(o);
 }
 
-static size_t count(json_object *array)
+/* The server would refuse a new finalizer there, and with it the whole write (422). */
+static enum err fit_to_going(json_object *there, struct buf *body, struct why *why)
 {
-	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
-}
-
-static bool has_item(json_object *array, json_object *item)
-{
-	for (size_t i = 0; i < count(array); i++)
-		if (json_object_equal(json_object_array_get_idx(array, i), item))
-			return true;
-	return false;
-}
-
-/* What is being deleted takes no new finalizers, and with them nothing else (422). */
-static enum err drop_new_finalizers(json_object *there, struct buf *body, struct why *why)
-{
-	json_object *tree = NULL, *wanted;
+	json_object *tree = NULL;
 	enum err err = tree_parse(buf_view(body), why, &tree);
 
-	wanted = tree_get(tree, "metadata", "finalizers", NULL);
-	for (size_t i = count(wanted); i-- > 0;)
-		if (!has_item(there, json_object_array_get_idx(wanted, i)))
-			json_object_array_del_idx(wanted, i, 1);
+	if (err == E_OK)
+		err = apply_to_going(there, tree);
 	buf_clear(body);
 	if (err == E_OK)
 		err = tree_write(tree, body, why);
@@ -217,8 +213,8 @@ static enum err replacement(const struct kube_write *kw, const struct object *cu
 	there = object_tree(current);
 	if (!there)
 		return why_set(why, E_NOMEM, "object");
-	if (tree_get(there, "metadata", "deletionTimestamp", NULL))
-		err = drop_new_finalizers(tree_get(there, "metadata", "finalizers", NULL), body, why);
+	if (apply_is_going(there))
+		err = fit_to_going(there, body, why);
 	json_object_put(there);
 	return err;
 }
@@ -282,6 +278,17 @@ static void make_namespace(struct kube_write *kw)
 	request(kw, "POST", on_namespace);
 }
 
+static enum err say_missing(struct kube_write *kw)
+{
+	struct why *why = &kw->write->why;
+
+	why->err = E_UNAVAILABLE;
+	if (!strstr(why->text, "namespaces"))
+		return why->err; /* the custom resources are not installed */
+	return why_add(why, "make the namespace %s, or let holdfast do so (%s)", kw->object->namespace,
+		       "--namespace-create-enable; at an agent --create-namespace");
+}
+
 /* A new object is not found when its namespace is not: that is no state of the object. */
 static void on_created(struct kube_write *kw)
 {
@@ -295,7 +302,7 @@ static void on_created(struct kube_write *kw)
 	if (k->create_namespaces && !kw->namespace_made)
 		make_namespace(kw);
 	else
-		fail(kw, kw->write->why.err = E_UNAVAILABLE);
+		fail(kw, say_missing(kw));
 }
 
 static void create(struct kube_write *kw)
@@ -378,7 +385,12 @@ static void on_start(struct loop_task *task)
 {
 	struct kube_write *kw = CONTAINER_OF(task, struct kube_write, start);
 
-	if (apply_check(kw->write, kw->entry->object, NULL) == E_OK)
+	if (kw->write->verb == BACKEND_PUT && !kube_is_selected(kw->object))
+		fail(kw, why_set(&kw->write->why, E_MALFORMED, "Argo CD would not know it: %s",
+				 kw->object->kind == OBJECT_GPGKEY
+					 ? "keys have another name"
+					 : "the label argocd.argoproj.io/secret-type is missing"));
+	else if (apply_check(kw->write, kw->entry->object, NULL) == E_OK)
 		send_write(kw);
 	else
 		read_first(kw);
