@@ -127,15 +127,21 @@ static void on_written(struct backend_write *w)
 		backend_write(g->bench->b, g->then);
 }
 
-static struct given given(struct bench *b, const char *label, enum backend_verb verb, const char *json, const char *uid,
-			  const char *version)
+static struct given given_of(enum object_kind kind, struct bench *b, const char *label, enum backend_verb verb,
+			     const char *json, const char *uid, const char *version)
 {
 	struct given g = { .w = { .verb = verb, .expect_uid = uid, .expect_version = version, .on_done = on_written },
 			   .bench = b,
 			   .label = label };
 
-	assert_int_equal(object_new(OBJECT_APPLICATION, str_of(json), NULL, &g.w.object), E_OK);
+	assert_int_equal(object_new(kind, str_of(json), NULL, &g.w.object), E_OK);
 	return g;
+}
+
+static struct given given(struct bench *b, const char *label, enum backend_verb verb, const char *json, const char *uid,
+			  const char *version)
+{
+	return given_of(OBJECT_APPLICATION, b, label, verb, json, uid, version);
 }
 
 static void write_it(struct bench *b, struct given *g)
@@ -610,6 +616,40 @@ static void test_what_is_not_known_yet(void **state)
 	close_bench(&b);
 }
 
+#define NAMED(name, more)                                                                                             \
+	"{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"argocd\",\"uid\":\"s1\",\"resourceVersion\":\"7\"" more \
+	"}}"
+#define IS_REPOSITORY ",\"labels\":{\"argocd.argoproj.io/secret-type\":\"repository\"}"
+
+/* What is a Secret or a ConfigMap, too, but no repository and no keys, is not touched and not told of. */
+static void test_other_secrets_are_left_alone(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given_of(OBJECT_REPOSITORY, &b, "plain", BACKEND_PUT, NAMED("argocd-secret", ""), NULL, NULL);
+	struct given h = given_of(OBJECT_GPGKEY, &b, "other", BACKEND_PUT, NAMED("argocd-cm", ""), NULL, NULL);
+	struct given i = given_of(OBJECT_REPOSITORY, &b, "taken", BACKEND_PUT, NAMED("argocd-secret", IS_REPOSITORY),
+				  "", NULL);
+	struct given j = given_of(OBJECT_REPOSITORY, &b, "delete", BACKEND_DELETE, NAMED("argocd-secret", ""), NULL,
+				  NULL);
+
+	write_it(&b, &g);
+	saw(&b, "plain malformed\n");
+	write_it(&b, &h);
+	saw(&b, "other malformed\n");
+	write_it(&b, &i);
+	answer(&b, "POST", SECRETS, 409, "{\"kind\":\"Status\",\"reason\":\"AlreadyExists\"}");
+	answer(&b, "GET", SECRETS "/argocd-secret", 200, NAMED("argocd-secret", ""));
+	saw(&b, "taken forbidden\n");
+	write_it(&b, &j);
+	answer(&b, "GET", SECRETS "/argocd-secret", 200, NAMED("argocd-secret", ""));
+	saw(&b, "delete not_found\n");
+	assert_int_equal(kube_client.n, 4);
+	close_bench(&b);
+}
+
 static void test_namespace_that_is_missing(void **state)
 {
 	static const char missing[] = "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"no namespace\"}";
@@ -745,6 +785,7 @@ int main(void)
 		cmocka_unit_test(test_conflict),
 		cmocka_unit_test(test_conflict_that_does_not_matter),
 		cmocka_unit_test(test_what_is_not_known_yet),
+		cmocka_unit_test(test_other_secrets_are_left_alone),
 		cmocka_unit_test(test_namespace_that_is_missing),
 		cmocka_unit_test(test_one_after_the_other),
 		cmocka_unit_test(test_what_the_server_says),
