@@ -158,6 +158,9 @@ bool kube_is_older(const char *a, const char *b);
 
 /* Begin with all scopes. */
 enum err kube_scopes_make(struct kubernetes *k, const struct kubernetes_options *options);
+
+/* Is it where we look? */
+bool kube_scopes_cover(const struct kubernetes *k, const struct object *o);
 void kube_scopes_start(struct kubernetes *k);
 void kube_scopes_stop(struct kubernetes *k);
 void kube_scopes_release(struct kubernetes *k);

@@ -548,6 +548,11 @@ enum err kube_scopes_make(struct kubernetes *k, const struct kubernetes_options 
 	return err;
 }
 
+bool kube_scopes_cover(const struct kubernetes *k, const struct object *o)
+{
+	return has_scope(k, o->kind, o->namespace) || has_scope(k, o->kind, "");
+}
+
 void kube_scopes_start(struct kubernetes *k)
 {
 	for (struct kube_scope *s = k->scopes; s; s = s->next)

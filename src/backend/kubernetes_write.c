@@ -380,16 +380,31 @@ static void try_again(struct kube_write *kw)
 		fail(kw, err);
 }
 
+/* What could be written and would never be heard of again. */
+static enum err check_place(struct kube_write *kw)
+{
+	const struct object *o = kw->object;
+	struct why *why = &kw->write->why;
+
+	if (!kube_scopes_cover(kw->entry->kube, o))
+		return why_set(why, E_FORBIDDEN, "the namespace %s is not watched for %ss%s", o->namespace,
+			       object_kind_name(o->kind),
+			       o->kind == OBJECT_APPLICATION ? ": name it in --allowed-namespaces" : "");
+	if (kw->write->verb != BACKEND_PUT || kube_is_selected(o))
+		return E_OK;
+	return why_set(why, E_MALFORMED, "Argo CD would not know it: %s",
+		       o->kind == OBJECT_GPGKEY ? "keys have another name"
+						: "the label argocd.argoproj.io/secret-type is missing");
+}
+
 /* Not from inside the call that gave it. */
 static void on_start(struct loop_task *task)
 {
 	struct kube_write *kw = CONTAINER_OF(task, struct kube_write, start);
+	enum err err = check_place(kw);
 
-	if (kw->write->verb == BACKEND_PUT && !kube_is_selected(kw->object))
-		fail(kw, why_set(&kw->write->why, E_MALFORMED, "Argo CD would not know it: %s",
-				 kw->object->kind == OBJECT_GPGKEY
-					 ? "keys have another name"
-					 : "the label argocd.argoproj.io/secret-type is missing"));
+	if (err != E_OK)
+		fail(kw, err);
 	else if (apply_check(kw->write, kw->entry->object, NULL) == E_OK)
 		send_write(kw);
 	else

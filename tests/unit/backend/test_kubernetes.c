@@ -650,6 +650,33 @@ static void test_other_secrets_are_left_alone(void **state)
 	close_bench(&b);
 }
 
+/* What is not watched would be wrong from then on, and still there after it was deleted at its source. */
+static void test_nothing_is_written_where_nobody_looks(void **state)
+{
+	static const char app[] = "{\"metadata\":{\"name\":\"x\",\"namespace\":\"site-2\"}}";
+	static const char *const names[] = { "site-1" };
+	struct bench b;
+
+	(void)state;
+	open_with(&b, &(struct kubernetes_options){ .namespaces = names, .namespace_count = 1 });
+	struct given g = given(&b, "put", BACKEND_PUT, app, "", NULL);
+	struct given h = given_of(OBJECT_APPPROJECT, &b, "project", BACKEND_PUT, app, "", NULL);
+	struct given i = given(&b, "everywhere", BACKEND_PUT, app, "", NULL);
+
+	write_it(&b, &g);
+	assert_string_equal(g.w.why.text,
+			    "the namespace site-2 is not watched for Applications: name it in --allowed-namespaces");
+	write_it(&b, &h);
+	saw(&b, "put forbidden\nproject forbidden\n");
+	close_bench(&b);
+	open_with(&b, &(struct kubernetes_options){ .everywhere = true });
+	write_it(&b, &i);
+	answer(&b, "POST", "/apis/argoproj.io/v1alpha1/namespaces/site-2/applications", 201,
+	       "{\"metadata\":{\"name\":\"x\",\"namespace\":\"site-2\",\"uid\":\"u7\",\"resourceVersion\":\"5\"}}");
+	saw(&b, "everywhere ok 5\n+ x u7 5\n");
+	close_bench(&b);
+}
+
 static void test_namespace_that_is_missing(void **state)
 {
 	static const char missing[] = "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"no namespace\"}";
@@ -786,6 +813,7 @@ int main(void)
 		cmocka_unit_test(test_conflict_that_does_not_matter),
 		cmocka_unit_test(test_what_is_not_known_yet),
 		cmocka_unit_test(test_other_secrets_are_left_alone),
+		cmocka_unit_test(test_nothing_is_written_where_nobody_looks),
 		cmocka_unit_test(test_namespace_that_is_missing),
 		cmocka_unit_test(test_one_after_the_other),
 		cmocka_unit_test(test_what_the_server_says),
