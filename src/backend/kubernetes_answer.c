@@ -68,7 +68,8 @@ enum err kube_object_read(enum object_kind kind, struct str json, struct why *wh
 	if (err == E_OK)
 		err = kube_object(kind, tree, why, ret_object);
 	json_object_put(tree);
-	return err;
+	/* Somebody else's page. What became of the request is open, and it may be asked again. */
+	return err == E_MALFORMED ? why_set(why, E_UNAVAILABLE, "the answer is no object") : err;
 }
 
 enum err kube_name_alone(struct str object, json_object **ret_tree)
@@ -94,6 +95,11 @@ static const char *text_in(json_object *tree, const char *key)
 	json_object *value = tree_member(tree, key);
 
 	return value && json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+static bool is_status(json_object *tree)
+{
+	return strcmp(text_in(tree, "kind"), "Status") == 0;
 }
 
 static enum err err_of(unsigned status, const char *reason, const char *message)
@@ -124,10 +130,18 @@ static enum err err_of(unsigned status, const char *reason, const char *message)
 	}
 }
 
+/* What is no Status comes from a proxy, or of a kind that is not served yet: it says nothing about an object. */
+static enum err err_of_page(unsigned code)
+{
+	enum err err = err_of(code, "", "");
+
+	return code != 413 && (err == E_MALFORMED || err == E_NOT_FOUND || err == E_CONFLICT) ? E_UNAVAILABLE : err;
+}
+
 enum err kube_status_err(json_object *status, unsigned code, struct why *why)
 {
-	const char *message = text_in(status, "message");
-	enum err err = err_of(code, text_in(status, "reason"), message);
+	const char *reason = text_in(status, "reason"), *message = text_in(status, "message");
+	enum err err = is_status(status) ? err_of(code, reason, message) : err_of_page(code);
 
 	return why_set(why, err, "the API server answered %u%s%.300s", code, message[0] ? ": " : "", message);
 }
@@ -154,7 +168,7 @@ enum err kube_outcome(const struct http_fetch *f, struct why *why)
 bool kube_is_status(struct str answer)
 {
 	json_object *tree = NULL;
-	bool is = tree_parse(answer, NULL, &tree) == E_OK && strcmp(text_in(tree, "kind"), "Status") == 0;
+	bool is = tree_parse(answer, NULL, &tree) == E_OK && is_status(tree);
 
 	json_object_put(tree);
 	return is;

@@ -62,10 +62,11 @@ struct kube_scope {
 	bool running; /* the fetch is the client's */
 	bool synced;
 	bool listed;   /* there is a version to watch from */
-	bool problem;  /* reported */
+	bool open;     /* the head of this watch has come */
 	bool skipping; /* the rest of a line that is too long */
 	bool news;     /* this watch brought something */
 	bool expired;
+	enum err problem; /* reported; E_OK: none */
 	unsigned page;
 	unsigned failures;
 	uint64_t round;

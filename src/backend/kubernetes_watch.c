@@ -22,25 +22,26 @@ static const char *where(const struct kube_scope *s)
 	return s->namespace[0] ? s->namespace : "all namespaces";
 }
 
-static void tell_problem(struct kube_scope *s, struct why *why)
-{
-	if (s->problem)
-		return;
-	s->problem = true;
-	why_add(why, "%ss of %s", object_kind_name(s->kind), where(s));
-	kube_problem(s->kube, /* bad= */ true, why);
-}
-
 static void tell_good(struct kube_scope *s)
 {
 	struct why why = { 0 };
 
-	s->failures = 0;
-	if (!s->problem)
+	if (s->problem == E_OK)
 		return;
-	s->problem = false;
+	s->problem = E_OK;
 	(void)why_set(&why, E_OK, "%ss of %s", object_kind_name(s->kind), where(s));
 	kube_problem(s->kube, /* bad= */ false, &why);
+}
+
+/* Once, and again when it is another one: a server that is there, but lets us see nothing, is not the one that was away. */
+static void tell_problem(struct kube_scope *s, enum err err, struct why *why)
+{
+	if (s->problem == err)
+		return;
+	tell_good(s);
+	s->problem = err;
+	why_add(why, "%ss of %s", object_kind_name(s->kind), where(s));
+	kube_problem(s->kube, /* bad= */ true, why);
 }
 
 /* ---- objects -------------------------------------------------------------------------------------------------------- */
@@ -183,7 +184,9 @@ static enum err take_list_meta(struct kube_scope *s, struct str raw)
 	buf_str(&s->version, version);
 	buf_clear(&s->more);
 	buf_str(&s->more, more);
-	return buf_cstr(&s->version) && buf_cstr(&s->more) ? E_OK : E_NOMEM;
+	if (!buf_cstr(&s->version) || !buf_cstr(&s->more))
+		return E_NOMEM;
+	return version.n ? E_OK : E_MALFORMED;
 }
 
 static enum err take_page(struct kube_scope *s, struct str answer, struct why *why)
@@ -263,6 +266,7 @@ static enum err take_broken_line(struct kube_scope *s, struct str line, struct w
 		err = json_members(buf_view(&text), m, ARRAY_LEN(m));
 	if (err != E_OK)
 		return err == E_NOMEM ? err : E_OK;
+	s->news = true;
 	return take_unreadable(s, m[1].raw, str_is(m[0].raw, "\"DELETED\""), why);
 }
 
@@ -274,11 +278,12 @@ static enum err take_line(struct kube_scope *s, struct str line, struct why *why
 
 	object = tree_member(tree, "object");
 	type = tree_member(tree, "type");
-	s->news = true;
-	if (err == E_OK && object && json_object_is_type(object, json_type_object))
+	if (err == E_OK && object && json_object_is_type(object, json_type_object)) {
+		s->news = true;
 		err = take_event(s, json_object_get_string(type), object, why);
-	else if (kube_is_broken(err))
+	} else if (kube_is_broken(err)) {
 		err = take_broken_line(s, line, why);
+	}
 	json_object_put(tree);
 	return err;
 }
@@ -312,12 +317,20 @@ static enum err on_piece(struct http_fetch *f, struct str piece)
 	struct kube_scope *s = CONTAINER_OF(f, struct kube_scope, fetch);
 	enum err err = E_OK;
 
-	tell_good(s);
 	while (piece.n && err == E_OK && !s->expired)
 		err = take_some(s, &piece);
 	if (err != E_OK)
 		s->expired = true;
 	return s->expired ? E_CANCELLED : E_OK;
+}
+
+/* It may be long until something happens. */
+static void on_head(struct http_fetch *f)
+{
+	struct kube_scope *s = CONTAINER_OF(f, struct kube_scope, fetch);
+
+	s->open = true;
+	tell_good(s);
 }
 
 /* ---- one request after the other ------------------------------------------------------------------------------------- */
@@ -381,7 +394,7 @@ static void start_fetch(struct kube_scope *s)
 		}
 		list_target(s);
 	}
-	s->news = s->expired = s->skipping = false;
+	s->open = s->news = s->expired = s->skipping = false;
 	buf_clear(&s->line);
 	metric_inc(k->requests);
 	s->fetch = (struct http_fetch){ .method = "GET",
@@ -390,6 +403,7 @@ static void start_fetch(struct kube_scope *s)
 					.timeout_ms = timeout_ms,
 					.answer_max = KUBERNETES_LIST_MAX,
 					.on_piece = watch ? on_piece : NULL,
+					.on_head = watch ? on_head : NULL,
 					.on_done = on_done };
 	s->running = true;
 	http_client_start(k->client, &s->fetch);
@@ -416,7 +430,7 @@ static void wait_and_retry(struct kube_scope *s)
 		start_fetch(s); /* no memory for a timer: the request takes its time, too */
 }
 
-static void failed(struct kube_scope *s, struct why *why)
+static void failed(struct kube_scope *s, enum err err, struct why *why)
 {
 	metric_inc(s->kube->failures);
 	if (s->fetch.status == 401)
@@ -428,7 +442,7 @@ static void failed(struct kube_scope *s, struct why *why)
 		s->page = s->page / PAGE_SHRINK ? s->page / PAGE_SHRINK : 1;
 		list_again(s);
 	}
-	tell_problem(s, why);
+	tell_problem(s, err, why);
 	wait_and_retry(s);
 }
 
@@ -439,11 +453,11 @@ static void watch_ended(struct kube_scope *s, enum err err, struct why *why)
 		wait_and_retry(s);
 		return;
 	}
-	if (err != E_OK && s->fetch.err != E_TIMEOUT) {
-		failed(s, why);
+	if (err != E_OK && !s->open) {
+		failed(s, err, why);
 		return;
 	}
-	/* Servers end a watch when they like; one that ends each at once is not asked again at once. */
+	/* Servers, and what lies between, end a watch when they like; one that ends each at once is not asked again at once. */
 	if (s->news)
 		s->failures = 0;
 	if (s->news || !s->failures++)
@@ -470,9 +484,10 @@ static void on_done(struct http_fetch *f)
 	if (err == E_OK)
 		err = list_done(s, &why);
 	if (err != E_OK) {
-		failed(s, &why);
+		failed(s, err, &why);
 		return;
 	}
+	s->failures = 0;
 	tell_good(s);
 	start_fetch(s);
 }

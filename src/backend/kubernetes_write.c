@@ -294,11 +294,10 @@ static void on_created(struct kube_write *kw)
 {
 	struct kubernetes *k = kw->entry->kube;
 
-	if (kw->fetch.err != E_OK || kw->fetch.status != 404) {
+	if (kube_outcome(&kw->fetch, &kw->write->why) != E_NOT_FOUND) {
 		on_written(kw);
 		return;
 	}
-	(void)kube_outcome(&kw->fetch, &kw->write->why);
 	if (k->create_namespaces && !kw->namespace_made)
 		make_namespace(kw);
 	else

@@ -135,6 +135,16 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 	return f->refused == E_OK ? piece.n : 0;
 }
 
+/* libcurl's: one line of the head; an empty one ends it. */
+static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct http_fetch *f = ctx;
+
+	if (f->stage == HTTP_RUNNING && str_is((struct str){ bytes, size * n }, "\r\n") && status_of(f) / 100 == 2)
+		f->on_head(f);
+	return size * n;
+}
+
 static uint64_t retry_after_ms(const struct http_fetch *f)
 {
 	curl_off_t s = 0;
@@ -335,6 +345,10 @@ static enum err hand_over(struct http_client *c, struct http_fetch *f)
 	curl_easy_setopt(f->easy, CURLOPT_PRIVATE, f);
 	curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(f->easy, CURLOPT_WRITEDATA, f);
+	if (f->on_head) {
+		curl_easy_setopt(f->easy, CURLOPT_HEADERFUNCTION, on_header);
+		curl_easy_setopt(f->easy, CURLOPT_HEADERDATA, f);
+	}
 	curl_easy_setopt(f->easy, CURLOPT_ERRORBUFFER, f->problem);
 	if (curl_multi_add_handle(c->multi, f->easy) != CURLM_OK)
 		return why_set(&f->why, E_NOMEM, "no memory for a request");

@@ -63,6 +63,7 @@ struct http_fetch {
 	 * its story may be put into `why`.
 	 */
 	enum err (*on_piece)(struct http_fetch *f, struct str piece);
+	void (*on_head)(struct http_fetch *f); /* NULL, or: the head of a 2xx is there, its body may take long */
 	void (*on_done)(struct http_fetch *f);
 
 	/* The outcome, valid in on_done(). */

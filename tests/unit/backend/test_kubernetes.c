@@ -74,6 +74,7 @@ static void news(struct bench *b, const char *path, const char *lines)
 	struct http_fetch *f = watch_of(b, path);
 
 	f->status = 200;
+	f->on_head(f);
 	assert_int_equal(f->on_piece(f, str_of(lines)), E_OK);
 	kube_turn();
 }
@@ -285,13 +286,19 @@ static void test_watch_that_breaks_goes_on_where_it_was(void **state)
 	open_bench(&b);
 	news(&b, APPS, EVENT("ADDED", APP("db", "u2", "10", "")));
 	saw(&b, "+ db u2 10\n");
+	kube_end(watch_of(&b, APPS), E_UNAVAILABLE, 200, "");
+	saw(&b, ""); /* an end like any other */
 	kube_end(watch_of(&b, APPS), E_UNAVAILABLE, 0, "");
 	saw(&b, "! Applications of argocd: no connection\n");
 	kube_end(watch_of(&b, APPS), E_UNAVAILABLE, 0, "");
 	saw(&b, ""); /* said once */
 	assert_non_null(strstr(watch_of(&b, APPS)->target, "&resourceVersion=10"));
+	answer(&b, "GET", APPS, 403, "{\"kind\":\"Status\",\"message\":\"you cannot watch\"}");
+	saw(&b, "~ Applications of argocd\n! Applications of argocd: the API server answered 403: you cannot watch\n");
+	news(&b, APPS, ""); /* it is over before something happens */
+	saw(&b, "~ Applications of argocd\n");
 	news(&b, APPS, EVENT("MODIFIED", APP("web", "u1", "14", "")));
-	saw(&b, "~ Applications of argocd\n+ web u1 14\n");
+	saw(&b, "+ web u1 14\n");
 	close_bench(&b);
 }
 
@@ -331,9 +338,11 @@ static void test_server_that_is_away_deletes_nothing(void **state)
 	open_with(&b, &(struct kubernetes_options){ 0 });
 	kube_end(asked(&b, "GET", APPS), E_UNAVAILABLE, 0, "");
 	saw(&b, "! Applications of argocd: no connection\n");
-	answer(&b, "GET", APPS, 403, "{\"kind\":\"Status\",\"message\":\"applications is forbidden\"}");
 	answer(&b, "GET", APPS, 404, "404 page not found\n"); /* no such resource: the CRD is missing */
-	saw(&b, "");
+	answer(&b, "GET", APPS, 200, "{}");
+	answer(&b, "GET", APPS, 503, "<html>");
+	saw(&b, "~ Applications of argocd\n! Applications of argocd: list: the answer is not a list\n"
+		"~ Applications of argocd\n! Applications of argocd: the API server answered 503\n");
 	answer_lists(&b, EMPTY("4"));
 	saw(&b, "~ Applications of argocd\nsynced\n");
 	close_bench(&b);
@@ -734,17 +743,21 @@ static void test_what_the_server_says(void **state)
 		const char *body;
 		enum err err;
 	} rows[] = {
-		{ 400, "{}", E_MALFORMED },
+		{ 400, "{\"kind\":\"Status\"}", E_MALFORMED },
+		{ 400, "{}", E_UNAVAILABLE },
+		{ 404, "404 page not found\n", E_UNAVAILABLE },
+		{ 409, "<html>", E_UNAVAILABLE },
 		{ 401, "{}", E_FORBIDDEN },
-		{ 403, "{\"message\":\"may not\"}", E_FORBIDDEN },
-		{ 403, "{\"message\":\"exceeded quota: x\"}", E_FULL },
+		{ 403, "{\"kind\":\"Status\",\"message\":\"may not\"}", E_FORBIDDEN },
+		{ 403, "{\"kind\":\"Status\",\"message\":\"exceeded quota: x\"}", E_FULL },
 		{ 413, "too large", E_MALFORMED },
-		{ 422, "{\"reason\":\"Invalid\"}", E_MALFORMED },
+		{ 422, "{\"kind\":\"Status\",\"reason\":\"Invalid\"}", E_MALFORMED },
 		{ 429, "{}", E_BUSY },
 		{ 500, "{}", E_UNAVAILABLE },
 		{ 503, "<html>", E_UNAVAILABLE },
 		{ 504, "{}", E_TIMEOUT },
-		{ 200, "no object", E_MALFORMED },
+		{ 200, "no object", E_UNAVAILABLE },
+		{ 200, "{\"welcome\":\"to our hotel\"}", E_UNAVAILABLE },
 	};
 	struct bench b;
 

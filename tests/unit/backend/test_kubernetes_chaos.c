@@ -516,6 +516,7 @@ static bool piece(struct http_fetch *f, struct str text)
 	enum err err;
 
 	f->status = 200;
+	f->on_head(f);
 	if (chance(2))
 		mem_fail_at(1 + (long)draw(6));
 	err = f->on_piece(f, text);
