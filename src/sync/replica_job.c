@@ -249,6 +249,8 @@ static void take_result(struct job *j)
 	if (j->write.result)
 		s->local = object_ref(j->write.result);
 	s->missing = false;
+	if (j->write.verb == BACKEND_PUT)
+		replica_note_made(s, /* put_back= */ !j->work);
 	/* Should a later step fail, what is here now is not drift: the record before it would put back another object. */
 	if (j->write.verb == BACKEND_PUT && j->plan.record) {
 		take_record(j);
