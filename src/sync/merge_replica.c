@@ -201,6 +201,7 @@ enum err merge_revert(enum object_kind kind, bool end_managed, json_object *loca
 		return E_MALFORMED;
 	draft_begin(&d, local, recorded);
 	put_desired(&d, &rules, local, recorded);
+	d.delete = false; /* the copy that was written then may have been on its way out; its source was not */
 	return draft_end(&d, stamp->now, ret_merged);
 }
 
