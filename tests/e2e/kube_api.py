@@ -36,11 +36,11 @@ class Cut(Exception):
 class Rule:
     """What somebody may do. None: all of them; a namespace of "": what belongs to no namespace."""
 
-    def __init__(self, verbs=None, resources=None, namespaces=None):
-        self.verbs, self.resources, self.namespaces = verbs, resources, namespaces
+    def __init__(self, verbs=None, resources=None, namespaces=None, names=None):
+        self.verbs, self.resources, self.namespaces, self.names = verbs, resources, namespaces, names
 
     def covers(self, request):
-        return ((self.verbs is None or request.verb in self.verbs) and (self.resources is None or request.resource.name in self.resources)
+        return (self.names is None or request.one in self.names) and ((self.verbs is None or request.verb in self.verbs) and (self.resources is None or request.resource.name in self.resources)
                 and (self.namespaces is None or request.namespace in self.namespaces))
 
 
@@ -79,6 +79,9 @@ class Request:
         if self.verb == "get" and not self.name:
             self.verb = "watch" if self.query.get("watch") in ("1", "true") else "list"
         self.headers, self.body = headers, b""
+        self.one = self.name  # a list or watch may be of one object
+        for part in self.query.get("fieldSelector", "").split(","):
+            self.one = self.one or part.startswith("metadata.name=") and part[14:] or None
         self.manager = self.query.get("fieldManager") or headers.get("User-Agent", "unknown").split("/")[0]
 
     def _place(self, api):
@@ -265,6 +268,7 @@ class Api:
         if self.authority:
             cluster["certificate-authority-data"] = base64.b64encode(self.authority.cert.read_bytes()).decode()
         path = self.directory / name
+        path.touch(0o600)
         path.write_text(yaml.safe_dump({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster": cluster}], "users": [{"name": "test", "user": user or {"token": token}}],
@@ -374,6 +378,13 @@ class Api:
         with self.store.changed:
             for watch in self.watches:
                 watch.cut = "half" if half_a_line else "now"
+            self.store.changed.notify_all()
+
+    def end_watches(self):
+        """All that are open end in order, as a server ends them from time to time."""
+        with self.store.changed:
+            for watch in self.watches:
+                watch.cut = "end"
             self.store.changed.notify_all()
 
     def expire_watches(self):
@@ -564,12 +575,12 @@ class Api:
             self.watches.add(watch)
         if fault:
             watch.cut = "half"
-        handler.send_response(200)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
-        handler.wfile.flush()
         try:
+            handler.send_response(200)
+            handler.send_header("Content-Type", "application/json")
+            handler.send_header("Transfer-Encoding", "chunked")
+            handler.end_headers()
+            handler.wfile.flush()
             self._tell(handler, watch, first)
             self._stream(handler, watch, fits)
             handler.wfile.write(b"0\r\n\r\n")
@@ -587,6 +598,8 @@ class Api:
         bookmarks = watch.request.query.get("allowWatchBookmarks") in ("1", "true")
         while end is None or time.monotonic() < end:
             lines, upto = self._wait_for_news(handler, watch, fits, bookmarks, end)
+            if upto is None:
+                return
             self._tell(handler, watch, lines)
             with self.store.changed:
                 watch.sent = max(watch.sent, upto)
@@ -604,6 +617,8 @@ class Api:
             while True:
                 if watch.cut == "now" or self.server is not handler.server:
                     raise Cut
+                if watch.cut == "end":
+                    return [], None
                 if watch.expired or watch.sent < store.compacted:
                     return [("ERROR", self._too_old(watch).status())], watch.sent
                 if not self.held:

@@ -1,6 +1,7 @@
 """A principal and its agents as processes over directories, for the end-to-end tests of the sync."""
 
 import json
+import stat
 import subprocess
 
 import pytest
@@ -76,6 +77,9 @@ class Tree:
     def text(self, name):
         """What people have written, to the letter."""
         return self.path(name).read_text()
+
+    def is_secret(self, name, kind):
+        return stat.S_IMODE(self.path(name, kind).stat().st_mode) == 0o600
 
     def status(self, name, namespace=None):
         return load(self.path(f"{name}.status", namespace=namespace))

@@ -1,7 +1,6 @@
 """Repositories, credential templates and GPG keys: they go where their project goes, to managed agents alone. Facts 8.4: 12, 46-50, 61-68, 87-90, 113."""
 
 import base64
-import stat
 
 import pytest
 from conftest import wait_until
@@ -69,7 +68,7 @@ def test_a_repository_goes_where_its_project_goes(sites, sort):
     own.put("shop", project("r1"), "AppProject")
     wait_for(agent, "code", "r1")
     assert agent.tree.get("code", REPOSITORY)["metadata"]["annotations"][UID]
-    assert stat.S_IMODE(agent.tree.path("code", REPOSITORY).stat().st_mode) == 0o600, "others must not read it"
+    assert agent.tree.is_secret("code", REPOSITORY), "others must not read it"
     own.put("code", repository("r2", sort=sort), REPOSITORY)
     wait_for(agent, "code", "r2")
 
