@@ -441,6 +441,39 @@ static void only_good_answers_come_in_pieces(void **state)
 	assert_true(v.pieces > 1);
 }
 
+static void notes_head(struct http_fetch *f)
+{
+	struct visit *v = CONTAINER_OF(f, struct visit, fetch);
+
+	assert_int_equal(0, v->pieces);
+	buf_lit(&v->body, "head ");
+}
+
+static void a_good_head_is_told_before_its_body(void **state)
+{
+	static const struct {
+		const char *says;
+		const char *text;
+	} cases[] = { { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "200 head ok" },
+		      { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n", "204 head " },
+		      { "HTTP/1.1 410 Gone\r\nContent-Length: 2\r\n\r\nno", "410 no" },
+		      { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-A: b\r\n\r\n",
+			"200 head ok" } };
+
+	(void)state;
+	open_stub(stub_answers_once, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct visit v = watch_of(&fetcher, "/");
+		char got[64];
+
+		stub.says = cases[i].says;
+		v.fetch.on_head = notes_head;
+		assert_int_equal(E_OK, visit_once(&v, got, sizeof(got)));
+		assert_string_equal(cases[i].text, got);
+	}
+	close_stub();
+}
+
 static enum err refuses(struct http_fetch *f, struct str piece)
 {
 	struct visit *v = CONTAINER_OF(f, struct visit, fetch);
@@ -917,6 +950,7 @@ int main(void)
 		cmocka_unit_test(the_server_may_ask_to_wait),
 		cmocka_unit_test(pieces_come_when_they_arrive),
 		AT_SITE(only_good_answers_come_in_pieces),
+		cmocka_unit_test(a_good_head_is_told_before_its_body),
 		AT_SITE(a_piece_may_be_refused),
 		cmocka_unit_test(who_is_not_answered_times_out),
 		cmocka_unit_test(who_waits_for_a_connection_times_out_too),
