@@ -48,19 +48,20 @@ void kube_write_done(struct kubernetes *k, struct backend_write *w, enum err err
 static void finish(struct kube_write *kw, enum err err, struct object *result, bool gone)
 {
 	struct kube_entry *e = kw->entry;
+	struct kube_write *next;
 
 	kube_write_done(e->kube, kw->write, err, result);
 	if (result)
 		kube_entry_take(e, result, /* gone= */ false);
 	if (gone)
 		kube_entry_bury(e);
-	e->first = kw->next;
-	if (!e->first)
+	e->first = next = kw->next;
+	if (!next)
 		e->last = NULL;
 	write_free(kw);
-	kube_entry_unhold(e);
-	if (e->first)
-		loop_post(e->kube->loop, &e->first->start);
+	kube_entry_unhold(e); /* what is given meanwhile begins by itself, unless one waits */
+	if (next)
+		loop_post(e->kube->loop, &next->start);
 	else
 		kube_entry_rest(e);
 }

@@ -32,6 +32,7 @@ struct bench {
 	struct loop loop;
 	struct backend *b;
 	struct buf log;
+	struct backend_write *at_gone; /* given from inside on_gone() */
 	bool closed;
 };
 
@@ -94,6 +95,8 @@ static void on_gone(void *ctx, struct object *last)
 	struct bench *b = ctx;
 
 	buf_addf(&b->log, "- %s %s %s\n", last->name, last->uid, last->version);
+	if (b->at_gone)
+		backend_write(b->b, TAKE(b->at_gone));
 }
 
 static void on_synced(void *ctx)
@@ -736,6 +739,28 @@ static void test_one_after_the_other(void **state)
 	close_bench(&b);
 }
 
+/* What was held back until a write had failed is why the next one is given. */
+static void test_write_from_inside_a_report_begins_once(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "delete", BACKEND_DELETE, APP("web", "", "", ""), "u1", NULL);
+	struct given h = given(&b, "again", BACKEND_PUT, APP("web", "", "", ""), "", NULL);
+
+	b.at_gone = &h.w;
+	write_it(&b, &g);
+	news(&b, APPS, EVENT("DELETED", APP("web", "u1", "12", "")));
+	saw(&b, "");
+	kube_end(asked(&b, "DELETE", APPS "/web"), E_UNAVAILABLE, 200, "");
+	saw(&b, "delete unavailable\n- web u1 3\n");
+	assert_int_equal(kube_client.n, 5);
+	answer(&b, "POST", APPS, 201, APP("web", "u2", "13", ""));
+	saw(&b, "again ok 13\n+ web u2 13\n");
+	close_bench(&b);
+}
+
 static void test_what_the_server_says(void **state)
 {
 	static const struct {
@@ -829,6 +854,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_written_where_nobody_looks),
 		cmocka_unit_test(test_namespace_that_is_missing),
 		cmocka_unit_test(test_one_after_the_other),
+		cmocka_unit_test(test_write_from_inside_a_report_begins_once),
 		cmocka_unit_test(test_what_the_server_says),
 		cmocka_unit_test(test_close_lets_writes_end),
 	};
