@@ -381,14 +381,17 @@ static void ask_at_once(size_t n)
 	mem_free(all);
 }
 
-/* As many as the server takes on one connection. Beyond that all of them fill; one that is at rest may make room for a new one. */
+/*
+ * As many as the server takes on one connection. Beyond that all of them fill; one that is at rest may make room for a new one.
+ * No more than 1,000 in all: libcurl 7.88 resets each stream that has ended, and nghttp2 does not let that be done more often.
+ */
 static void many_at_once_share_a_connection(void **state)
 {
 	(void)state;
 	visit_expect(&fetcher, "/a", E_OK, "200 xx");
 	ask_at_once(250);
 	assert_int_equal(1, server.accepted);
-	ask_at_once(3000);
+	ask_at_once(700);
 	assert_in_range(server.accepted, 2, 16);
 }
 
