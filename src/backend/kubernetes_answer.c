@@ -102,6 +102,12 @@ static bool is_status(json_object *tree)
 	return strcmp(text_in(tree, "kind"), "Status") == 0;
 }
 
+/* The two ways in which the API server passes on that its store takes no object of this size (1.5 MiB). */
+static bool is_too_large(const char *message)
+{
+	return strstr(message, "request is too large") || strstr(message, "message larger than max");
+}
+
 static enum err err_of(unsigned status, const char *reason, const char *message)
 {
 	switch (status) {
@@ -125,6 +131,8 @@ static enum err err_of(unsigned status, const char *reason, const char *message)
 		return strcmp(reason, "AlreadyExists") == 0 ? E_EXISTS : E_CONFLICT;
 	case 429:
 		return E_BUSY;
+	case 500:
+		return is_too_large(message) ? E_MALFORMED : E_UNAVAILABLE;
 	default:
 		return E_UNAVAILABLE;
 	}
