@@ -302,11 +302,11 @@ class Store:
             o = self._checked(resource, namespace, name, body)
             key, metadata = self.key(resource, namespace, name), o["metadata"]
             old, uid = self.objects.get(key), metadata.get("uid")
-            if uid and uid != (old["metadata"]["uid"] if old else ""):
-                raise resource.conflict(name, f"StorageError: invalid object, Code: 4, Key: /registry/{namespace}/{name}, ResourceVersion: 0, AdditionalErrorMsg: "
-                                        f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid'] if old else ''}")
             if old is None:
                 raise resource.not_found(name)
+            if uid and uid != old["metadata"]["uid"]:
+                raise resource.conflict(name, f"StorageError: invalid object, Code: 4, Key: /registry/{namespace}/{name}, ResourceVersion: 0, AdditionalErrorMsg: "
+                                        f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}")
             if resource.is_custom and not metadata.get("resourceVersion"):
                 raise resource.invalid(name, "metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update")
             return self._replace(resource, key, old, o, manager)
