@@ -10,7 +10,6 @@
 #define DEAD_MS    30000 /* a peer that is silently gone is noticed by then, whether anything was sent or not */
 #define IDLE_S     15L   /* before the first probe */
 #define PROBE_S    5L
-#define SECRET_MAX (1u << 20)
 
 /* ---- what every request has in common ------------------------------------------------------------------------------------ */
 
@@ -30,6 +29,7 @@ static void set_connection(CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's head is not the server's */
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_QUICK_EXIT,
 			 1L); /* else who cancels waits for the resolver, and the loop with it */
@@ -198,7 +198,7 @@ void http_origin_release(struct http_origin *o)
 
 /* ---- one request ----------------------------------------------------------------------------------------------------------- */
 
-/* What would end its line in a request. NULL: yes. */
+/* Nothing in it would end its line in a request. NULL: yes. */
 static bool fits_a_line(const char *text)
 {
 	for (; text && *text; text++)
