@@ -207,10 +207,11 @@ static enum err take_all(const struct kubeconfig *k, const struct kubeconfig_ent
 
 	if (err == E_OK)
 		err = kubeconfig_text(context, "user", why, &user);
-	if (err == E_OK && !cluster)
-		err = kubeconfig_refuse(context, NULL, why, "it names no cluster");
-	if (err == E_OK)
-		err = take_namespace(context, why, c);
+	if (err != E_OK)
+		return err;
+	if (!cluster)
+		return kubeconfig_refuse(context, NULL, why, "it names no cluster");
+	err = take_namespace(context, why, c);
 	if (err == E_OK)
 		err = find(k, &clusters, cluster, why, &of_cluster);
 	if (err == E_OK)
@@ -242,7 +243,7 @@ enum err kubeconfig_choose(const struct kubeconfig *k, const char *context, stru
 {
 	const char *name = context ? context : current_context(k);
 	CLEANUP(buf_release) struct buf origin = { 0 };
-	struct kubeconfig_entry e;
+	struct kubeconfig_entry e = { 0 };
 	enum err err;
 
 	assert(k->n);

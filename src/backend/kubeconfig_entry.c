@@ -40,7 +40,7 @@ enum err kubeconfig_text(const struct kubeconfig_entry *e, const char *key, stru
 
 enum err kubeconfig_copy(const struct kubeconfig_entry *e, const char *key, struct why *why, char **ret_copy)
 {
-	const char *text;
+	const char *text = NULL;
 	enum err err = kubeconfig_text(e, key, why, &text);
 
 	if (err != E_OK || !text)
@@ -100,7 +100,7 @@ struct pair {
 static enum err take_pair(const struct kubeconfig_entry *e, const struct pair *pair, struct why *why,
 			  struct kubernetes_config *c)
 {
-	const char *file, *data;
+	const char *file = NULL, *data = NULL;
 	enum err err = kubeconfig_text(e, pair->file, why, &file);
 
 	if (err == E_OK)
@@ -256,7 +256,7 @@ static bool says(json_object *value)
 /* With both the file counts, as in client-go. */
 static enum err take_token(const struct kubeconfig_entry *e, struct why *why, struct kubernetes_config *c)
 {
-	const char *file, *token;
+	const char *file = NULL, *token = NULL;
 	enum err err = kubeconfig_text(e, "tokenFile", why, &file);
 
 	if (err == E_OK)
