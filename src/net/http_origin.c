@@ -31,8 +31,7 @@ static void set_connection(CURL *curl)
 	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's head is not the server's */
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_QUICK_EXIT,
-			 1L); /* else who cancels waits for the resolver, and the loop with it */
+	curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L); /* else a cancel waits for the resolver, and the loop with it */
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, IDLE_S);
