@@ -204,8 +204,9 @@ def test_what_an_admission_changes_is_no_reason_to_write_for_ever(pair):
 
 
 def test_kills_at_random_moments_lose_nothing(net, chance):
-    principal = net.principal()
-    managed, autonomous = net.agent(SITE, principal), net.agent("site-2", principal, mode="autonomous")
+    guard = ("--guard-share", "100")  # what is deleted while all are down may be most of it
+    principal = net.principal(*guard)
+    managed, autonomous = net.agent(SITE, principal, *guard), net.agent("site-2", principal, *guard, mode="autonomous")
     ends = [principal, managed, autonomous]
     sides = ((principal.tree(SITE), managed.tree), (autonomous.tree, principal.tree("site-2")))
     for n in range(10):
