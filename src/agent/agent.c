@@ -199,7 +199,7 @@ static enum err start(struct agent *a, struct why *why)
 		return err;
 	err = note_init(a);
 	if (err == E_OK)
-		err = backend_open(o->backend, &a->daemon.loop, a->daemon.ledger, a->daemon.metrics, why, &a->backend);
+		err = backend_open(&o->backend, &a->daemon.loop, a->daemon.ledger, a->daemon.metrics, why, &a->backend);
 	a->backend_open = err == E_OK;
 	if (err == E_OK)
 		err = open_site(a, why);
@@ -241,7 +241,7 @@ int agent_run(const struct agent_options *options)
 		_exit(EXIT_FAILURE); /* threads that did start end with it; nothing was promised yet */
 	}
 	log_info(AGENT_LOG, "running", LOG_S("server", options->server_address), LOG_U("port", options->server_port),
-		 LOG_S("mode", options->mode), LOG_S("backend", options->backend));
+		 LOG_S("mode", options->mode), LOG_S("backend", options->backend.name));
 	systemd_ready("running");
 	daemon_run(&a->daemon);
 	release(a);

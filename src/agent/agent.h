@@ -7,6 +7,7 @@
 #pragma once
 
 #include "auth/agent.h"
+#include "backend/open.h"
 #include "base/log.h"
 #include "net/tls.h"
 #include "sync/session.h"
@@ -37,7 +38,7 @@ struct agent_options {
 	uint64_t grpc_max_message_size;
 	const char *version;    /* that we say we have */
 	const char *user_agent; /* of our calls */
-	const char *backend;    /* "directory:PATH" */
+	struct backend_options backend;
 	const char *data_dir;
 	uint64_t metrics_port; /* 0: none */
 	uint64_t healthz_port; /* 0: none */

@@ -171,6 +171,63 @@ enum err apply_merge(const struct backend_write *w, const struct object *current
 	return err;
 }
 
+/* ---- finalizers ----------------------------------------------------------------------------------------------------- */
+
+static size_t count(json_object *array)
+{
+	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+static bool has_item(json_object *array, json_object *item)
+{
+	for (size_t i = 0; i < count(array); i++)
+		if (json_object_equal(json_object_array_get_idx(array, i), item))
+			return true;
+	return false;
+}
+
+bool apply_is_going(json_object *tree)
+{
+	return tree_get(tree, "metadata", "deletionTimestamp", NULL) != NULL;
+}
+
+bool apply_is_held(json_object *tree)
+{
+	return count(tree_get(tree, "metadata", "finalizers", NULL)) > 0;
+}
+
+/* Those of `wanted` that are there; the array may be shared with others. */
+static enum err both(json_object *there, json_object *wanted, json_object **ret_array)
+{
+	json_object *array = json_object_new_array();
+	enum err err = array ? E_OK : E_NOMEM;
+
+	for (size_t i = 0; err == E_OK && i < count(wanted); i++) {
+		json_object *item = json_object_array_get_idx(wanted, i);
+
+		if (has_item(there, item) && json_object_array_add(array, json_object_get(item)) != 0)
+			err = E_NOMEM;
+	}
+	*ret_array = array;
+	return err;
+}
+
+enum err apply_to_going(json_object *there, json_object *tree)
+{
+	json_object *metadata = tree_member(tree, "metadata");
+	json_object *wanted = tree_member(metadata, "finalizers"), *left = NULL;
+	enum err err = E_OK;
+
+	if (wanted)
+		err = both(tree_get(there, "metadata", "finalizers", NULL), wanted, &left);
+	if (err == E_OK && left && tree_put(metadata, "finalizers", json_object_get(left)) != 0)
+		err = E_NOMEM;
+	json_object_put(left);
+	if (err == E_OK)
+		err = tree_meta_set(tree, "deletionTimestamp", tree_meta(there, "deletionTimestamp"));
+	return err;
+}
+
 void apply_uid(char ret_uid[static UUID_MAX])
 {
 	unsigned char bits[16];

@@ -29,5 +29,14 @@ enum err apply_text(enum backend_verb verb, const struct object *wanted, const s
 enum err apply_merge(const struct backend_write *w, const struct object *current, const struct apply_ids *ids,
 		     struct why *why, struct object **ret_object, bool *ret_changed);
 
+/* Is it being deleted? */
+bool apply_is_going(json_object *tree);
+
+/* Does it wait, or would it, until somebody is done with it? */
+bool apply_is_held(json_object *tree);
+
+/* What is being deleted (`there`) stays so, and takes no new finalizers: `tree`, a fork that is to be in its place, is made to fit. */
+enum err apply_to_going(json_object *there, json_object *tree);
+
 /* A new UID: random, with dashes. */
 void apply_uid(char ret_uid[static UUID_MAX]);

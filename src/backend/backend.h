@@ -50,8 +50,8 @@ struct backend_write {
 	enum err err;
 	struct why why;
 	/*
-	 * Of PUT and STATUS: as it is now, with uid and version; lent to on_done. The report of the write brings this very object,
-	 * unless something else was made of what was written.
+	 * As it is now, with uid and version; lent to on_done. The report of the write brings this very object, unless something else
+	 * was made of what was written. Of DELETE: NULL when it is gone, else it is on its way out, held by its finalizers.
 	 */
 	struct object *result;
 	void *backend_data; /* the backend's while it works */

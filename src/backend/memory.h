@@ -4,6 +4,8 @@
  * Shape     the store holds the objects and outlives the backends opened on it, as a disk outlives processes; a backend is
  *           one process' view of it. Time comes from a clock that is given, so that a simulation can bring its own. A write
  *           is done when its delay is over, and durable then. UIDs come from the store's seed: a run can be repeated.
+ *           What has finalizers is deleted as by an API server: it gets a deletionTimestamp and a new version and stays until a write
+ *           leaves none of them.
  * Owner     the store must outlive its backend; at most one backend is open on a store at a time.
  * Errors    E_NOMEM
  */
@@ -35,9 +37,9 @@ struct object *memory_store_next(const struct memory_store *s, size_t *at);
 size_t memory_store_count(const struct memory_store *s);
 
 /*
- * What a person does, past the backend: put the whole object, status and operation too, or remove it. It gets a UID when it is
+ * What a person does, past the backend: put the whole object, status and operation too, or delete it. It gets a UID when it is
  * new (its own when it brings one) and a new version; who watches hears of it after the clock's next step. Not from inside the
- * watcher's callbacks. E_NOT_FOUND: nothing to remove.
+ * watcher's callbacks. E_NOT_FOUND: nothing to delete.
  */
 enum err memory_store_edit(struct memory_store *s, struct object *o);
 enum err memory_store_remove(struct memory_store *s, enum object_kind kind, const char *namespace, const char *name);

@@ -125,16 +125,15 @@ enum err memory_report_later(struct memory_store *s, struct object *o, bool gone
 
 static void perform(struct memory_backend *m, struct backend_write *w)
 {
-	bool is_delete = w->verb == BACKEND_DELETE;
-	struct object *o = NULL;
-	bool changed = false;
+	struct memory_outcome outcome = { 0 };
+	enum err err;
 
-	w->err = memory_perform(m->store, w, &changed, &o);
-	w->result = is_delete ? NULL : o;
+	err = w->err = memory_perform(m->store, w, &outcome);
+	w->result = err != E_OK || (w->verb == BACKEND_DELETE && outcome.gone) ? NULL : outcome.object;
 	w->on_done(w);
-	if (changed && o)
-		report(m, o, is_delete);
-	object_unref(o);
+	if (err == E_OK && outcome.changed)
+		report(m, outcome.object, outcome.gone);
+	object_unref(outcome.object);
 }
 
 /* It may crash in the reports before it. */

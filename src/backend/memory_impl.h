@@ -19,8 +19,13 @@ struct memory_store {
 	struct memory_backend *backend; /* open on it */
 };
 
-/* Do a write. `ret_object`, a reference: what is there afterwards, or what a deletion removed. */
-enum err memory_perform(struct memory_store *s, struct backend_write *w, bool *ret_changed, struct object **ret_object);
+struct memory_outcome {
+	bool changed;
+	bool gone;             /* it is not there any more */
+	struct object *object; /* a reference: what is there, or was there last */
+};
+
+enum err memory_perform(struct memory_store *s, struct backend_write *w, struct memory_outcome *ret_outcome);
 
 /* Tell who watches, after the clock's next step. */
 enum err memory_report_later(struct memory_store *s, struct object *o, bool gone);

@@ -65,6 +65,8 @@ static const struct option_row options[] = {
 	  "again.", .fallback = "ignore" },
 	{ "adoption-policy", 0, OPTION_CHOICE, AT(adoption), ADOPTIONS, E "ADOPTION_POLICY",
 	  "Whether an application that was already here may become the principal's.", .fallback = "always" },
+	{ "create-namespace", 0, OPTION_BOOL, AT(sync.create_namespaces), NULL, E "CREATE_NAMESPACE",
+	  "With --backend kubernetes: make the namespace of an application that is missing. Directories always are." },
 	SYNC_ROWS(struct agent_args, E, "256"), /* its one peer's whole window: what is applied shares a flush */
 	{ "metrics-port", 0, OPTION_NUMBER, AT(sync.metrics_port), "PORT", E "METRICS_PORT",
 	  "/metrics for Prometheus; 'holdfast status' asks there. 0: none.", SYNC_PORT("8181") },
@@ -82,8 +84,6 @@ static const struct option_row options[] = {
 	  .note = "the backend reports at its own speed" },
 	{ "buffer-informer-event-interval", 0, OPTION_IGNORED, IGNORED, "TIME", E "BUFFER_INFORMER_EVENT_INTERVAL", NULL,
 	  .note = "only the newest state of what waits is sent anyway" },
-	{ "create-namespace", 0, OPTION_IGNORED, IGNORED, NULL, E "CREATE_NAMESPACE", NULL,
-	  .note = "a namespace is a directory and is made when it is needed" },
 	{ "redis-addr", 0, OPTION_IGNORED, IGNORED, "ADDRESS", "REDIS_ADDR", NULL, NO_REDIS },
 	{ "redis-creds-dir-path", 0, OPTION_IGNORED, IGNORED, "DIR", "REDIS_CREDS_DIR_PATH", NULL, NO_REDIS },
 	{ "redis-username", 0, OPTION_IGNORED, IGNORED, "NAME", "REDIS_USERNAME", NULL, NO_REDIS },
@@ -191,7 +191,7 @@ static int run(const struct invocation *inv)
 
 const struct command cmd_agent = {
 	.name = "agent",
-	.summary = "Keep the resources of a directory in step with a principal",
+	.summary = "Keep the resources of a directory or a cluster in step with a principal",
 	.about = "Managed: creates, changes and deletes what the principal says, undoes what others do to it, and "
 		 "reports its status. Autonomous: reports what is here, and lets the principal start operations. What "
 		 "the principal has not confirmed is kept, over restarts and while it is away. SIGTERM and SIGINT "

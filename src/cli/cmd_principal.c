@@ -22,6 +22,7 @@ struct principal_args {
 	const char *auth;
 	const char *blocklist;
 	struct option_list accept_version;
+	struct option_list namespace_labels;
 	uint64_t all_peers_bytes;
 };
 
@@ -53,6 +54,10 @@ static const struct option_row options[] = {
 	{ "accept-version", 0, OPTION_COMMAS, AT(accept_version), "PATTERNS", "HOLDFAST_ACCEPT_VERSION",
 	  "Versions of agents to accept: globs, or regular expressions in slashes, separated by commas. Default: exactly "
 	  "--version-string." },
+	{ "namespace-create-enable", 0, OPTION_BOOL, AT(sync.create_namespaces), NULL, E "NAMESPACE_CREATE_ENABLE",
+	  "With --backend kubernetes: make the namespace of an application that is missing. Directories always are." },
+	{ "namespace-create-labels", 0, OPTION_COMMAS, AT(namespace_labels), "KEY=VALUE", E "NAMESPACE_CREATE_LABELS",
+	  "With --namespace-create-enable: labels of these namespaces, separated by commas." },
 	SYNC_ROWS(struct principal_args, E, "64"), /* for each agent: none of them has to wait behind much of another */
 	{ "all-peers-bytes", 0, OPTION_SIZE, AT(all_peers_bytes), "BYTES", "HOLDFAST_ALL_PEERS_BYTES",
 	  "--peer-bytes of all agents together. 0: a third of the container's memory limit, where there is one; else no limit.",
@@ -63,12 +68,8 @@ static const struct option_row options[] = {
 	  "/livez, /readyz and /healthz for probes. 0: none.", SYNC_PORT("8003") },
 
 	SYNC_IGNORED_ROWS(struct principal_args, E),
-	{ "namespace-create-enable", 0, OPTION_IGNORED, IGNORED, NULL, E "NAMESPACE_CREATE_ENABLE", NULL,
-	  .note = "a namespace is a directory and is made when it is needed" },
-	{ "namespace-create-labels", 0, OPTION_IGNORED, IGNORED, "LABELS", E "NAMESPACE_CREATE_LABELS", NULL,
-	  .note = "a namespace is a directory and has no labels" },
 	{ "namespace-create-pattern", 0, OPTION_REFUSED, IGNORED, "REGEX", E "NAMESPACE_CREATE_PATTERN", NULL,
-	  .note = "a namespace is a directory and is made when it is needed: limit them with --allowed-namespaces" },
+	  .note = "every namespace that is needed is made, or none: make them, and drop --namespace-create-enable" },
 	{ "tls-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_SECRET_NAME", NULL, FILES },
 	{ "tls-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_SERVER_ROOT_CA_SECRET_NAME", NULL, FILES },
 	{ "jwt-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "JWT_SECRET_NAME", NULL, FILES },
@@ -155,6 +156,20 @@ static enum err judge_tls(const struct principal_args *a, enum auth_method metho
 	return E_OK;
 }
 
+static enum err judge_labels(const struct option_list *labels, struct why *why)
+{
+	for (size_t i = 0; i < labels->n; i++) {
+		for (struct str rest = str_of(labels->items[i]); rest.n;) {
+			struct str label = str_trim(str_cut(&rest, ','));
+
+			if (label.n == 0 || label.p[0] == '=' || str_find(label, '=') == label.n)
+				return why_set(why, E_CONFIG, "--namespace-create-labels: '%.*s' is not KEY=VALUE",
+					       STR_ARG(label));
+		}
+	}
+	return E_OK;
+}
+
 static enum err judge(const void *args, struct why *why)
 {
 	const struct principal_args *a = args;
@@ -166,7 +181,9 @@ static enum err judge(const void *args, struct why *why)
 		return why_set(why, E_CONFIG,
 			       "--auth is missing: say how agents prove who they are, as in --auth "
 			       "'mtls:subject:^CN=([^,]+)' or --auth userpass:FILE");
-	err = auth_rule_parse(a->auth, why, &rule);
+	err = judge_labels(&a->namespace_labels, why);
+	if (err == E_OK)
+		err = auth_rule_parse(a->auth, why, &rule);
 	if (err != E_OK)
 		return err;
 	method = rule.method;
@@ -204,6 +221,9 @@ static int run_principal(const struct invocation *inv, const void *args, const s
 		return command_failed(inv, "out of memory");
 	o.accept_version = accept.n ? accept.p : NULL;
 	o.all_peers_bytes = a->all_peers_bytes;
+	o.backend.everywhere = a->sync.allowed_namespaces.n == 0;
+	o.backend.namespace_labels = a->namespace_labels.items;
+	o.backend.namespace_label_count = a->namespace_labels.n;
 	code = principal_run(&o);
 	buf_release(&accept);
 	return code;
@@ -218,7 +238,7 @@ static int run(const struct invocation *inv)
 
 const struct command cmd_principal = {
 	.name = "principal",
-	.summary = "Keep many agents in step with the resources of a directory",
+	.summary = "Keep many agents in step with the resources of a directory or a cluster",
 	.about = "Watches the backend, and holds every change for the agents it concerns until they have confirmed it, "
 		 "whether they are connected or not. What agents report is written into the backend. SIGTERM and "
 		 "SIGINT finish what is in progress; SIGHUP reads certificates, keys, users and the blocklist again, "

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backend/open.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/data_dir.h"
@@ -71,11 +72,33 @@ static void make_limits(const struct sync_args *args, struct sync_made *made)
 						.peer_bytes = args->peer_bytes };
 }
 
+static bool is_set(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value && *value;
+}
+
+/* Upstream's programs know no other place than a cluster: a command line that was theirs says so by what it has of one. */
+static const char *backend_of(const struct sync_args *args)
+{
+	if (args->backend)
+		return args->backend;
+	return args->kubeconfig || args->kubecontext || is_set("KUBERNETES_SERVICE_HOST") ? BACKEND_KUBERNETES : NULL;
+}
+
 static enum err judge(const struct sync_args *args, struct why *why)
 {
-	if (!args->backend)
+	const char *backend = backend_of(args);
+
+	if (!backend)
 		return why_set(why, E_CONFIG,
-			       "--backend is missing: say where the resources are, as in --backend directory:PATH");
+			       "--backend is missing: say where the resources are, as in --backend directory:PATH or "
+			       "--backend kubernetes");
+	if ((args->kubeconfig || args->kubecontext) && strcmp(backend, BACKEND_KUBERNETES) != 0)
+		return why_set(why, E_CONFIG,
+			       "%s is for --backend kubernetes, not for %s: drop it, or change --backend",
+			       args->kubeconfig ? "--kubeconfig" : "--kubecontext", backend);
 	if (args->resend_cap_ms < args->resend_base_ms)
 		return why_set(why, E_CONFIG, "--resend-at-most is shorter than --resend-after");
 	if (args->metrics_port && args->metrics_port == args->healthz_port)
@@ -93,6 +116,7 @@ static enum err make(const struct sync_args *args, const char *subdir, struct wh
 		err = make_tls(args, why, ret_made);
 	if (err == E_OK)
 		err = make_data_dir(args, subdir, why, ret_made);
+	ret_made->backend = backend_of(args);
 	if (err == E_OK)
 		make_limits(args, ret_made);
 	return err;
@@ -116,8 +140,8 @@ static const struct {
 } ignored_variables[] = {
 	{ "ARGOCD_AGENT_SEND_QUEUE_SIZE", "what waits is bounded by --outbox-events and --outbox-bytes" },
 	{ "ARGOCD_AGENT_RECV_QUEUE_SIZE", "what comes is bounded by --inbox-events" },
-	{ "ARGOCD_AGENT_KUBE_QPS", "resources are files here: no API server is asked" },
-	{ "ARGOCD_AGENT_KUBE_BURST", "resources are files here: no API server is asked" },
+	{ "ARGOCD_AGENT_KUBE_QPS", "an API server limits its clients itself, and is waited for when it says so" },
+	{ "ARGOCD_AGENT_KUBE_BURST", "an API server limits its clients itself, and is waited for when it says so" },
 };
 
 /* One line for each option or variable that was given and has no effect. */
@@ -130,9 +154,7 @@ static void say_ignored(const struct sync_args *args, const char *logger)
 			 LOG_S("variable", row->env ? row->env : ""), LOG_S("reason", row->note));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(ignored_variables); i++) {
-		const char *value = getenv(ignored_variables[i].name);
-
-		if (value && *value)
+		if (is_set(ignored_variables[i].name))
 			log_warn(logger, "a variable has no effect here", LOG_S("variable", ignored_variables[i].name),
 				 LOG_S("reason", ignored_variables[i].note));
 	}

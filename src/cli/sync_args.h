@@ -14,7 +14,9 @@
 #include "sync/session.h"
 
 struct sync_args {
-	const char *backend;
+	const char *backend; /* NULL: none was given */
+	const char *kubeconfig, *kubecontext;
+	bool create_namespaces;
 	const char *data_dir;
 	const char *version_string;
 	const char *namespace;
@@ -37,6 +39,7 @@ struct sync_args {
 
 /* What of them had to be made. Zeroed before. */
 struct sync_made {
+	const char *backend;
 	char data_dir[PATH_MAX];
 	struct buf suites;
 	enum tls_version tls_min, tls_max;
@@ -73,8 +76,14 @@ enum {
 
 /* `type`: of the command's arguments, with `struct sync_args sync`; `E`: how upstream's variables begin; `PARALLEL`: --inbox-parallel. */
 #define SYNC_ROWS(type, E, PARALLEL)                                                                                       \
-	{ "backend", 'b', OPTION_TEXT, SYNC_AT(type, backend), "directory:PATH", "HOLDFAST_BACKEND",                       \
-	  "Where the resources are: files NAMESPACE/KIND/NAME.yaml below PATH." },                                         \
+	{ "backend", 'b', OPTION_TEXT, SYNC_AT(type, backend), "directory:PATH|kubernetes", "HOLDFAST_BACKEND",            \
+	  "Where the resources are: files NAMESPACE/KIND/NAME.yaml below PATH, or the API server of a cluster. Default: "  \
+	  "kubernetes with --kubeconfig or --kubecontext, and in a pod." },                                                \
+	{ "kubeconfig", 0, OPTION_TEXT, SYNC_AT(type, kubeconfig), "FILE", NULL,                                           \
+	  "With --backend kubernetes: which API server, and as whom. Default: the files in $KUBECONFIG, else a pod's "     \
+	  "service account, else ~/.kube/config." },                                                                       \
+	{ "kubecontext", 0, OPTION_TEXT, SYNC_AT(type, kubecontext), "NAME", NULL,                                         \
+	  "With --backend kubernetes: the context of the kubeconfig. Default: its current one." },                         \
 	{ "data-dir", 'D', OPTION_TEXT, SYNC_AT(type, data_dir), "DIR", "HOLDFAST_DATA_DIR",                               \
 	  "Directory of the ledger: what this process must not forget. One for each process. Default: principal or agent " \
 	  "in /var/lib/holdfast for root, else in ~/.local/state/holdfast." },                                             \
@@ -149,11 +158,7 @@ enum {
 	{ "otlp-insecure", 0, OPTION_IGNORED, SYNC_AT(type, ignored), NULL, E "OTLP_INSECURE", NULL,                       \
 	  .note = "no traces are sent" },                                                                                  \
 	{ "enable-websocket", 0, OPTION_REFUSED, SYNC_AT(type, ignored), NULL, E "ENABLE_WEBSOCKET", NULL,                 \
-	  .note = "WebSockets are not served: let HTTP/2 through the proxy, or pass TLS through it" },                     \
-	{ "kubeconfig", 0, OPTION_REFUSED, SYNC_AT(type, ignored), "FILE", NULL, NULL,                                     \
-	  .note = "resources are files here, not a cluster: give --backend directory:PATH" },                              \
-	{ "kubecontext", 0, OPTION_REFUSED, SYNC_AT(type, ignored), "NAME", NULL, NULL,                                    \
-	  .note = "resources are files here, not a cluster: give --backend directory:PATH" }
+	  .note = "WebSockets are not served: let HTTP/2 through the proxy, or pass TLS through it" }
 
 /* What both commands tell their processes alike; `inv`, `s` (sync_args) and `made` by their names. */
 #define SYNC_OPTIONS(inv, s, made)                                                                                         \
@@ -168,7 +173,13 @@ enum {
 	.insecure_plaintext = (s)->insecure_plaintext,                                                                     \
 	.grpc_max_message_size = (s)->message_max,                                                                         \
 	.version = (s)->version_string ? (s)->version_string : HOLDFAST_VERSION,                                           \
-	.backend = (s)->backend,                                                                                           \
+	.backend = { .name = (made)->backend,                                                                              \
+		     .kubeconfig = (s)->kubeconfig,                                                                        \
+		     .kubecontext = (s)->kubecontext,                                                                      \
+		     .namespace = (s)->namespace,                                                                          \
+		     .namespaces = (s)->allowed_namespaces.items,                                                          \
+		     .namespace_count = (s)->allowed_namespaces.n,                                                         \
+		     .create_namespaces = (s)->create_namespaces },                                                        \
 	.data_dir = (made)->data_dir,                                                                                      \
 	.metrics_port = (s)->metrics_port,                                                                                 \
 	.healthz_port = (s)->healthz_port,                                                                                 \

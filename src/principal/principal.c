@@ -229,7 +229,7 @@ static enum err start(struct principal *p, struct why *why)
 	if (err == E_OK)
 		err = know_uid(p, why);
 	if (err == E_OK)
-		err = backend_open(o->backend, &p->daemon.loop, p->daemon.ledger, p->daemon.metrics, why, &p->backend);
+		err = backend_open(&o->backend, &p->daemon.loop, p->daemon.ledger, p->daemon.metrics, why, &p->backend);
 	p->backend_open = err == E_OK;
 	if (err == E_OK)
 		err = open_hub(p, why);
@@ -273,7 +273,7 @@ int principal_run(const struct principal_options *options)
 		log_error(PRINCIPAL_LOG, "cannot start", LOG_WHY(&why));
 		_exit(EXIT_FAILURE); /* threads that did start end with it; nothing was promised yet */
 	}
-	log_info(PRINCIPAL_LOG, "serving", LOG_U("port", options->listen_port), LOG_S("backend", options->backend),
+	log_info(PRINCIPAL_LOG, "serving", LOG_U("port", options->listen_port), LOG_S("backend", options->backend.name),
 		 LOG_S("principal_uid", buf_cstr(&p->uid)));
 	daemon_run(&p->daemon);
 	release(p);

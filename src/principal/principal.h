@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "backend/open.h"
 #include "base/log.h"
 #include "net/tls.h"
 #include "sync/session.h"
@@ -30,7 +31,7 @@ struct principal_options {
 	const char *blocklist;      /* file of fingerprints; NULL: none */
 	const char *accept_version; /* patterns; NULL: exactly `version` */
 	const char *version;        /* that agents must have, and that we say */
-	const char *backend;        /* "directory:PATH" */
+	struct backend_options backend;
 	const char *data_dir;
 	uint64_t grpc_max_message_size;
 	uint64_t metrics_port; /* 0: none */

@@ -94,6 +94,12 @@ static void put_annotations(struct draft *d, const struct rules *r, json_object 
 	draft_annotate(d, MARK_REMAPPED, r->stamp->remapped ? "true" : mark(written, MARK_REMAPPED));
 }
 
+/* Of what somebody deletes: whoever works on them takes one after the other, and none may come back. */
+static bool leaves_finalizers(const struct draft *d, const struct rules *r)
+{
+	return r->refresh == REFRESH_STAYS && graft_member(d->metadata, "deletionTimestamp");
+}
+
 static void put_metadata(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)
 {
 	json_object *from = graft_object(incoming, "metadata");
@@ -102,7 +108,8 @@ static void put_metadata(struct draft *d, const struct rules *r, json_object *he
 	if (namespace[0])
 		graft_put_text(d->metadata, "namespace", namespace, &d->err);
 	graft_share(d->metadata, "labels", graft_member(from, "labels"), &d->err);
-	graft_share(d->metadata, "finalizers", graft_member(from, "finalizers"), &d->err);
+	if (!leaves_finalizers(d, r))
+		graft_share(d->metadata, "finalizers", graft_member(from, "finalizers"), &d->err);
 	put_annotations(d, r, here, incoming);
 	d->delete = graft_member(from, "deletionTimestamp") && !graft_member(d->metadata, "deletionTimestamp");
 }
@@ -194,6 +201,7 @@ enum err merge_revert(enum object_kind kind, bool end_managed, json_object *loca
 		return E_MALFORMED;
 	draft_begin(&d, local, recorded);
 	put_desired(&d, &rules, local, recorded);
+	d.delete = false; /* the copy that was written then may have been on its way out; its source was not */
 	return draft_end(&d, stamp->now, ret_merged);
 }
 

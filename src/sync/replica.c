@@ -59,6 +59,7 @@ static void slot_free(struct slot *s)
 	object_unref(s->local);
 	object_unref(s->last);
 	object_unref(s->record.object);
+	mem_free(s->made);
 	applied_release(&s->applied);
 	mem_free(s);
 }

@@ -1,6 +1,7 @@
 #include "sync/replica_impl.h"
 
 #include "base/mem.h"
+#include "sync/digest.h"
 
 #define NO_MEMORY_MS   1000  /* until the next try */
 #define REVERT_CALM_MS 60000 /* without a change by others, the next one is reverted at once again */
@@ -19,6 +20,40 @@ static bool must_wait(struct slot *s)
 	return true;
 }
 
+static bool describe(const struct object *o, struct digest *ret_digest)
+{
+	json_object *tree = o ? object_tree(o) : NULL;
+	bool known = tree && digest_of(tree, DIGEST_DESIRED, ret_digest) == E_OK;
+
+	json_object_put(tree);
+	return known;
+}
+
+/*
+ * An API server drops what its schema does not know and adds what it wants to be there: that differs from the record however often it
+ * is put back.
+ */
+void replica_note_made(struct slot *s, bool put_back)
+{
+	struct digest made;
+
+	mem_free(TAKE(s->made));
+	if (!put_back || !describe(s->local, &made))
+		return;
+	s->made = mem_alloc(sizeof(*s->made)); /* without memory it is put back once more */
+	if (s->made)
+		*s->made = made;
+}
+
+/* And it is still marked as our copy, of which the digest says nothing. */
+static bool is_as_made(const struct slot *s)
+{
+	struct digest now;
+
+	return s->made && s->local && strcmp(s->local->source_uid, s->record.object->source_uid) == 0 &&
+	       describe(s->local, &now) && digest_eq(&now, s->made);
+}
+
 static void revert(struct slot *s)
 {
 	struct job *j = mem_alloc(sizeof(*j));
@@ -30,7 +65,7 @@ static void revert(struct slot *s)
 	}
 	j->slot = s;
 	/* Planned once to see whether there is anything to do. */
-	if (replica_make_plan(j, &why) == E_OK && j->plan.step_count == 0) {
+	if (replica_make_plan(j, &why) == E_OK && (j->plan.step_count == 0 || is_as_made(s))) {
 		s->settled = s->local != NULL;
 		replica_job_free(j);
 		return;

@@ -59,6 +59,7 @@ struct slot {
 	struct backoff backoff; /* of reverting */
 	uint64_t calm_ms;       /* nothing is reverted before */
 	struct object *last;    /* as it was before it went */
+	struct digest *made;    /* what the backend made of the record when it was put back; NULL: that is not known */
 	struct room_share share;
 	size_t key_n;
 	char key[];
@@ -126,6 +127,9 @@ void replica_retry_at(struct slot *s, uint64_t due_ms);
 void replica_on_durable(struct journal_listener *l, struct str tag);
 
 /* replica_drift.c */
+
+/* What is here now is what the backend made of what we wrote. */
+void replica_note_made(struct slot *s, bool put_back);
 
 /*
  * Something about the object here was reported, or a job ended: look whether somebody changed it; nothing happens while a job runs.

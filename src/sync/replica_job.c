@@ -246,9 +246,11 @@ static void take_result(struct job *j)
 	struct slot *s = j->slot;
 
 	object_unref(TAKE(s->local));
-	if (j->write.verb != BACKEND_DELETE && j->write.result)
+	if (j->write.result)
 		s->local = object_ref(j->write.result);
 	s->missing = false;
+	if (j->write.verb == BACKEND_PUT)
+		replica_note_made(s, /* put_back= */ !j->work);
 	/* Should a later step fail, what is here now is not drift: the record before it would put back another object. */
 	if (j->write.verb == BACKEND_PUT && j->plan.record) {
 		take_record(j);
@@ -287,15 +289,26 @@ static void on_written(struct backend_write *w)
 	events->on_wake(events->ctx);
 }
 
+/* What was deleted may still be there, held by its finalizers: it is planned when the backend reports that it is gone. */
+static void job_again(struct job *j)
+{
+	bool held = j->slot->local != NULL;
+
+	if (++j->tries >= REPLICA_TRIES)
+		finish(j, DELIVERY_REJECTED, /* retryable= */ true, held ? j->plan.note : OTHERS_AGAIN);
+	else if (held)
+		plan_later(j);
+	else
+		replica_job_run(j);
+}
+
 static void job_step(struct job *j)
 {
 	if (j->step == j->plan.step_count) {
-		if (!j->plan.again)
-			job_written(j);
-		else if (++j->tries < REPLICA_TRIES)
-			replica_job_run(j);
+		if (j->plan.again)
+			job_again(j);
 		else
-			finish(j, DELIVERY_REJECTED, /* retryable= */ true, OTHERS_AGAIN);
+			job_written(j);
 		return;
 	}
 	j->write = (struct backend_write){ .verb = j->plan.steps[j->step].verb,

@@ -193,7 +193,8 @@ enum err role_plan_merged(const struct replica_case *c, struct merged *m, bool r
 	return err;
 }
 
-enum err role_plan_delete(const struct replica_case *c, json_object *local, struct replica_plan *plan, struct why *why)
+enum err role_plan_delete(const struct replica_case *c, json_object *local, bool again, struct replica_plan *plan,
+			  struct why *why)
 {
 	CLEANUP(object_unref_freep) struct object *o = NULL;
 	struct merged m = { 0 };
@@ -206,6 +207,7 @@ enum err role_plan_delete(const struct replica_case *c, json_object *local, stru
 	if (err != E_OK)
 		return err;
 	add_step(plan, BACKEND_DELETE, o);
-	plan->record_removed = c->record != NULL;
+	plan->again = again;
+	plan->record_removed = !again && c->record;
 	return E_OK;
 }

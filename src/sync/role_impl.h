@@ -74,8 +74,9 @@ enum err role_takes_over(struct role *r, const struct replica_case *c, json_obje
 enum err role_plan_merged(const struct replica_case *c, struct merged *m, bool record, struct replica_plan *plan,
 			  struct why *why);
 
-/* Without its finalizers, and then gone: a delete at the principal. */
-enum err role_plan_delete(const struct replica_case *c, json_object *local, struct replica_plan *plan, struct why *why);
+/* Without its finalizers, on which nobody works there, and then gone: a delete at the principal. `again`: to be made anew. */
+enum err role_plan_delete(const struct replica_case *c, json_object *local, bool again, struct replica_plan *plan,
+			  struct why *why);
 
 /* RFC 3339 of the turn. */
 const char *role_now(struct role *r);

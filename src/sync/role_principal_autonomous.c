@@ -101,8 +101,8 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 		plan->note = "of this version it is here already";
 		return E_OK;
 	}
-	if (v.decision == IDENTITY_DO_DELETE)
-		return role_plan_delete(c, local, plan, why);
+	if (v.decision == IDENTITY_DO_DELETE || v.decision == IDENTITY_DO_RECREATE)
+		return role_plan_delete(c, local, /* again= */ v.decision == IDENTITY_DO_RECREATE, plan, why);
 	if (role_plan_simple(c, &v, local, plan, &err, why))
 		return err;
 	err = merge(r, c, &v, local, &m);
@@ -130,7 +130,10 @@ static enum err revert(struct role *r, const struct replica_case *c, json_object
 	struct merged m = { 0 };
 	enum err err = E_NOMEM;
 
-	if (recorded && local)
+	/* Somebody deletes the copy, and nobody here works on its finalizers: when it has gone, it is made again. */
+	if (recorded && local && tree_get(local, "metadata", "deletionTimestamp", NULL))
+		err = merge_without_finalizers(local, &m);
+	else if (recorded && local)
 		err = merge_revert(c->place->kind, /* end_managed= */ false, local, recorded, &stamp, &m);
 	else if (recorded)
 		err = merge_recreated(c->place->kind, /* end_managed= */ false, recorded, last, &stamp,

@@ -172,7 +172,7 @@ static enum err apply(struct role *r, const struct replica_case *c, json_object 
 	v = role_decide(r, IDENTITY_PRINCIPAL_OF_MANAGED, c, local, foreign);
 	plan->note = v.reason;
 	if (v.decision == IDENTITY_DO_DELETE)
-		return role_plan_delete(c, local, plan, why);
+		return role_plan_delete(c, local, /* again= */ false, plan, why);
 	if (role_plan_simple(c, &v, local, plan, &err, why))
 		return err;
 	k = known(r, c);

@@ -207,6 +207,12 @@ static enum err is_as_it_should_be(struct source *s, const struct copy *c, struc
 	return err;
 }
 
+/* Upstream's principal looks for a project under the agent's name for it, finds none, and has it: it takes no create, but any update. */
+static bool is_upserted(const struct source *s, const struct entry *e)
+{
+	return e->kind == OBJECT_APPPROJECT && peer_speaks_upstream(s->o.peer);
+}
+
 /*
  * It has ours: is it as it should be? What is not is sent, whatever was confirmed; but for what was confirmed since this comparison
  * began, only the next one can tell.
@@ -228,7 +234,7 @@ static enum err compare_known(struct source *s, struct entry *e, struct str uid,
 		c->forced = true;
 	}
 	/* It has none: as a create it may take the place of what is nobody's there, and upstream's principal drops an update. */
-	if (err == E_OK && c && c->forced && !uid.n)
+	if (err == E_OK && c && c->forced && !uid.n && !is_upserted(s, e))
 		c->desired = (struct digest){ "" };
 	source_sync(s, e, now_ms);
 	return err == E_NOT_FOUND ? E_OK : err;

@@ -1,6 +1,7 @@
 """A principal and its agents as processes over directories, for the end-to-end tests of the sync."""
 
 import json
+import stat
 import subprocess
 
 import pytest
@@ -73,11 +74,21 @@ class Tree:
     def get(self, name, kind="Application", namespace=None):
         return load(self.path(name, kind, namespace))
 
+    def text(self, name):
+        """What people have written, to the letter."""
+        return self.path(name).read_text()
+
+    def is_secret(self, name, kind):
+        return stat.S_IMODE(self.path(name, kind).stat().st_mode) == 0o600
+
     def status(self, name, namespace=None):
         return load(self.path(f"{name}.status", namespace=namespace))
 
     def put_status(self, name, document, namespace=None):
         put(self.path(f"{name}.status", namespace=namespace), document)
+
+    def remove_status(self, name):
+        self.path(f"{name}.status").unlink()
 
     def names(self, kind="Application", namespace=None):
         found = (self.root / (namespace or self.namespace) / kind).glob("*.yaml")
@@ -90,6 +101,17 @@ class Tree:
     def source_uid(self, name, namespace=None):
         found = self.get(name, namespace=namespace)
         return found["metadata"].get("annotations", {}).get(UID) if found else None
+
+
+class Files:
+    """Where the objects of one end are: a directory."""
+
+    def __init__(self, net, name):
+        self.root = net.directory / name
+        self.options = ["--backend", f"directory:{self.root}"]
+
+    def tree(self, namespace):
+        return Tree(self.root, namespace)
 
 
 class Metrics(dict):
@@ -150,16 +172,20 @@ class End:
 class Principal(End):
     def __init__(self, net, options, name="principal", auth=None):
         self.port = net.free_port()
-        self.source = net.directory / f"{name}-source"
+        self.place = net.place(f"{name}-source")
         super().__init__(net, name, [
-            "principal", "--backend", f"directory:{self.source}", "--listen-host", "127.0.0.1", "--listen-port", self.port,
+            "principal", *self.place.options, "--listen-host", "127.0.0.1", "--listen-port", self.port,
             *(options if auth == "" else (
                 "--tls-cert", net.pki / "localhost.crt", "--tls-key", net.pki / "localhost.key",
                 "--root-ca-path", net.pki / "ca.crt", "--jwt-key", net.pki / "jwt.key",
                 "--auth", auth or "mtls:subject:^CN=([^,]+)", *options))])
 
-    def tree(self, agent):
-        return Tree(self.source, agent)
+    @property
+    def source(self):
+        return self.place.root
+
+    def tree(self, namespace):
+        return self.place.tree(namespace)
 
     def agent(self, name):
         """What status says about one agent; None: it is not known."""
@@ -171,14 +197,14 @@ class Principal(End):
 
 class Agent(End):
     def __init__(self, net, name, port, options, mode, creds):
-        self.root = net.directory / f"{name}-site"
+        self.place = net.place(f"{name}-site")
         super().__init__(net, name, [
-            "agent", "--agent-mode", mode, "--backend", f"directory:{self.root}", "--server-address", "localhost",
+            "agent", "--agent-mode", mode, *self.place.options, "--server-address", "localhost",
             "--server-port", port, *(options if creds == "" else (
                 "--root-ca-path", net.pki / "ca.crt", "--creds", creds or "mtls:any",
                 *(() if creds else ("--tls-client-cert", net.pki / f"{name}.crt",
                                     "--tls-client-key", net.pki / f"{name}.key")), *options))])
-        self.tree = Tree(self.root, "argocd")
+        self.tree = self.place.tree("argocd")
 
     def connected(self):
         return self.page("/healthz").status_code == 200
@@ -194,6 +220,10 @@ class Net:
     def __init__(self, directory, pki, free_port):
         self.directory, self.pki, self.free_port = directory, pki, free_port
         self.processes = []
+
+    def place(self, name):
+        """Where the objects of the end with this name are."""
+        return Files(self, name)
 
     def process(self, name, command):
         self.processes.append(Process([HOLDFAST, *command], self.directory / f"{name}.log"))

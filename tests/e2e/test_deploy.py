@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import requests
 import yaml
-from conftest import HOLDFAST, ROOT
+from conftest import HOLDFAST, ROOT, Process, wait_until
 from synced import net, sync_pki  # noqa: F401  (fixtures)
 from test_docs import answer_rows, scrape
 
@@ -128,3 +128,65 @@ def test_what_an_alert_counts_is_there_with_0_from_the_start(gateway, net):
     ours = {code for _, status, _, strict, _, _ in answer_rows() for code in (status, strict) if code.startswith("5")}
     assert all(re.fullmatch(codes, code) and f'holdfast_gateway_answers_total{{code="{code}"}}' in zero for code in ours), ours
     assert not re.fullmatch(codes, "505"), "a stranger's HTTP that is none is not our fault"
+
+
+# ---- the ends of the sync ----------------------------------------------------------------------------------------------
+
+
+def end_documents(end):
+    found = [doc for file in sorted((KUBERNETES / end).glob("*.yaml")) for doc in yaml.safe_load_all(file.read_text())]
+    return {doc["kind"]: doc for doc in found}
+
+
+@pytest.mark.parametrize("end", ["principal", "agent"])
+def test_the_names_of_an_end_fit_together(end):
+    docs = end_documents(end)
+    workload, service = docs["StatefulSet"], docs["Service"]
+    labels, pod = workload["spec"]["template"]["metadata"]["labels"], workload["spec"]["template"]["spec"]
+    assert workload["spec"]["selector"]["matchLabels"] == labels == service["spec"]["selector"]
+    assert workload["spec"]["serviceName"] == service["metadata"]["name"]
+    account = docs["ServiceAccount"]["metadata"]
+    assert pod["serviceAccountName"] == account["name"]
+    for binding, role in (("RoleBinding", "Role"), ("ClusterRoleBinding", "ClusterRole")):
+        if role not in docs:
+            continue
+        assert docs[binding]["roleRef"] | {"apiGroup": ""} == {"apiGroup": "", "kind": role, "name": docs[role]["metadata"]["name"]}
+        assert docs[binding]["subjects"] == [{"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}]
+    assert {doc["metadata"].get("namespace") for kind, doc in docs.items() if not kind.startswith("Cluster")} == {"argocd"}
+    container = pod["containers"][0]
+    claims = {claim["metadata"]["name"] for claim in workload["spec"]["volumeClaimTemplates"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == claims | {volume["name"] for volume in pod["volumes"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert container["env"] == [{"name": "HOLDFAST_DATA_DIR", "value": mounts["data"]}]
+    assert container["image"] == "holdfast:" + re.search("version: '(.*)'", (ROOT / "meson.build").read_text())[1]
+
+
+@pytest.mark.parametrize("end", ["principal", "agent"])
+def test_an_end_starts_with_the_arguments_and_ports_of_its_manifest(end, net, tmp_path):
+    """Of its own kind, with the files of the test in the places of those of the pod; nobody needs to answer."""
+    container = end_documents(end)["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]
+    pki = net.pki
+    files = {"tls/tls.crt": pki / ("localhost.crt" if end == "principal" else "site-1.crt"),
+             "tls/tls.key": pki / ("localhost.key" if end == "principal" else "site-1.key"),
+             "ca/": pki / "ca.crt", "jwt/": pki / "jwt.key"}
+    args = container["args"]
+    for place, file in files.items():
+        args = [re.sub(rf"/etc/holdfast/{place}.*", str(file), arg) for arg in args]
+    ports = {port["name"]: net.free_port() for port in container["ports"]}
+    options = {"grpc": "--listen-port", "metrics": "--metrics-port", "probes": "--healthz-port"}
+    help_text = subprocess.run([HOLDFAST, end, "--help"], capture_output=True, text=True, timeout=90, check=True).stdout
+    for port in container["ports"]:
+        assert re.search(rf"{options[port['name']]}\b[^-]*(?:.|\n)*?{port['containerPort']}", help_text), "the default"
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("{clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: u, user: {}}], "
+                          "contexts: [{name: c, context: {cluster: c, user: u}}], current-context: c}")
+    command = [HOLDFAST, *args, f"--kubeconfig={kubeconfig}", *(f"{options[name]}={port}" for name, port in ports.items())]
+    process = Process(command, tmp_path / "log", env={"HOLDFAST_DATA_DIR": str(tmp_path / "data")}).start()
+    url = f"http://127.0.0.1:{ports['probes']}"
+    try:
+        wait_until(lambda: requests.get(f"{url}/livez", timeout=9).ok, "it lives")
+        probes = {name: container[name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+        answers = {path: requests.get(url + path, timeout=9).status_code for path in probes.values()}
+        assert answers == {"/livez": 200, "/readyz": 503}, "what is there is not known yet"
+    finally:
+        process.stop()

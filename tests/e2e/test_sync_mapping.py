@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import wait_until
-from synced import Tree, application, net, run, sync_pki  # noqa: F401  (fixtures)
+from synced import application, net, run, sync_pki  # noqa: F401  (fixtures)
 
 MAPPED = "--destination-based-mapping"
 
@@ -21,7 +21,7 @@ def test_by_destination_an_application_moves_with_it_and_keeps_its_namespace(net
     principal = net.principal(MAPPED)
     first, second = (net.agent(name, principal, MAPPED, "--allowed-namespaces", allowed).wait_connected()
                      for name, allowed in (("site-1", "team"), ("site-2", "t*")))
-    truth = Tree(principal.source, "team")
+    truth = principal.tree("team")
     truth.put("one", to("site-1", "one"))
     truth.put("two", to("site-2", "two"))
     truth.put("none", application(name="none"))
@@ -49,9 +49,9 @@ def test_a_mapping_that_only_one_end_has_is_said_by_both(net, mode, differs, her
 def test_by_destination_an_agent_takes_only_what_its_namespaces_allow(net):
     principal = net.principal(MAPPED)
     agent = net.agent("site-1", principal, MAPPED, "--allowed-namespaces", "/^shop-[0-9]$/").wait_connected()
-    Tree(principal.source, "secret").put("a", to("site-1", "a"))
-    Tree(principal.source, "shop-1").put("b", to("site-1", "b"))
-    Tree(principal.source, "argocd").put("c", to("site-1", "c"))
+    principal.tree("secret").put("a", to("site-1", "a"))
+    principal.tree("shop-1").put("b", to("site-1", "b"))
+    principal.tree("argocd").put("c", to("site-1", "c"))
     wait_until(lambda: agent.tree.names(namespace="shop-1") == {"b"} and agent.tree.names() == {"c"}, "what may come is there")
     wait_until(lambda: principal.agent("site-1")["quarantined_count"] == 1, "the other one is set aside")
     assert "is not among --allowed-namespaces" in principal.agent("site-1")["quarantined"][0]["reason"]
@@ -64,7 +64,7 @@ def test_labels_and_namespaces_say_what_leaves_the_principal(net):
     truth = principal.tree("site-1")
     for name, labels in {"good": {"env": "prod"}, "other": {"env": "dev"}, "draft": {"env": "stage", "draft": "1"}}.items():
         truth.put(name, application(name=name, labels=labels))
-    Tree(principal.source, "elsewhere").put("far", application(name="far", labels={"env": "prod"}))
+    principal.tree("elsewhere").put("far", application(name="far", labels={"env": "prod"}))
     wait_until(lambda: agent.tree.names() == {"good"} and sum(unowned(principal).values()) == 3, "only what fits leaves")
     truth.put("other", application(name="other", labels={"env": "stage"}))
     wait_until(lambda: agent.tree.names() == {"good", "other"}, "what begins to fit follows")

@@ -62,7 +62,7 @@ def test_the_page_and_the_help_know_the_same_options(program):
         assert {row[0] for row in named(program, kind)} == set(re.findall(rf'\{{ "([a-z0-9-]+)", 0, OPTION_{word},', rows))
     for name, variable, _, _ in named(program, "served"):
         assert re.search(rf"^ +(-\w, )?--{name}\b", text, re.M), name
-        assert name in ("log-level", "log-format") or f"[{variable}]" in re.sub(r"\s+", " ", text), name
+        assert name in ("log-level", "log-format") or not variable or f"[{variable}]" in re.sub(r"\s+", " ", text), name
 
 
 @pytest.mark.parametrize("program", ["principal", "agent"])
@@ -149,6 +149,34 @@ def test_a_reload_while_it_starts_does_not_end_it(program, tmp_path, free_port):
         finally:
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize("program", ["principal", "agent"])
+def test_where_the_resources_are_is_said_by_what_the_command_line_has_of_a_cluster(program, tmp_path):
+    """Upstream's programs know no other place: a Deployment that was theirs has no --backend."""
+    def outcome(*words, **env):
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("ARGOCD_", "KUBE"))}
+        done = subprocess.run([HOLDFAST, program, *ENOUGH[program], "--data-dir", tmp_path / "data", *words], text=True, timeout=90,
+                              env={**clean, "HOME": str(tmp_path), **env}, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout
+
+    pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    gone = str(tmp_path / "gone")
+    for words, env, code, part in (
+            ((), {}, 2, "--backend directory:PATH or --backend kubernetes"),
+            (("--kubeconfig", gone), {}, 1, f"kubernetes: read {gone}: No such file"), (("--kubecontext", "x"), pod, 1, "no API server is known"),
+            ((), pod, 1, "this pod has no token"), (("--backend", "kubernetes"), {"KUBECONFIG": gone}, 1, "$KUBECONFIG: no file there"),
+            (("--backend", "memory:", "--kubeconfig", gone), {}, 2, "--kubeconfig is for --backend kubernetes, not for memory:"),
+            (("--backend", "memory:", "--kubecontext", "x"), pod, 2, "--kubecontext is for --backend kubernetes"),
+            (("--backend", "kube"), {}, 1, "'kube' is no backend: write directory:PATH or kubernetes")):
+        assert outcome(*words, **env)[0] == code and part in outcome(*words, **env)[1], (words, outcome(*words, **env))
+
+
+def test_labels_of_namespaces_are_keys_and_values(tmp_path):
+    for text in ("team", "=x", "a=b,,c=d"):
+        code, said = start("principal", tmp_path, f"--namespace-create-labels={text}")
+        assert code == 2 and "is not KEY=VALUE" in said, said
+    assert start("principal", tmp_path, "--namespace-create-labels=a=b,c=")[0] == 1
 
 
 def test_an_authority_in_a_secret_is_not_replaced_by_those_of_the_system(tmp_path):

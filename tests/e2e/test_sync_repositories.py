@@ -1,11 +1,10 @@
 """Repositories, credential templates and GPG keys: they go where their project goes, to managed agents alone. Facts 8.4: 12, 46-50, 61-68, 87-90, 113."""
 
 import base64
-import stat
 
 import pytest
 from conftest import wait_until
-from synced import UID, Tree, application, net, sync_pki  # noqa: F401  (fixtures)
+from synced import UID, application, net, sync_pki  # noqa: F401  (fixtures)
 from test_sync_resync import project
 
 SITE, OTHER = "site-1", "site-2"
@@ -33,7 +32,7 @@ def sites(net):
     autonomous = net.agent(OTHER, principal, mode="autonomous")
     for agent in (managed, autonomous):
         agent.wait_connected()
-    own = Tree(principal.source, "argocd")
+    own = principal.tree("argocd")
     yield principal, own, managed
     assert not autonomous.tree.names(REPOSITORY) and not autonomous.tree.names(KEY)
     said = "".join(end.log_text() for end in (principal, managed, autonomous))
@@ -69,7 +68,7 @@ def test_a_repository_goes_where_its_project_goes(sites, sort):
     own.put("shop", project("r1"), "AppProject")
     wait_for(agent, "code", "r1")
     assert agent.tree.get("code", REPOSITORY)["metadata"]["annotations"][UID]
-    assert stat.S_IMODE(agent.tree.path("code", REPOSITORY).stat().st_mode) == 0o600, "others must not read it"
+    assert agent.tree.is_secret("code", REPOSITORY), "others must not read it"
     own.put("code", repository("r2", sort=sort), REPOSITORY)
     wait_for(agent, "code", "r2")
 

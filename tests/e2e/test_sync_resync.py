@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from conftest import wait_until
 from netcut import Proxy
-from synced import Tree, application, net, sync_pki  # noqa: F401  (fixtures)
+from synced import application, net, sync_pki  # noqa: F401  (fixtures)
 
 SITE = "site-1"
 PRINCIPAL, AGENT, NETWORK = "principal", "agent", "network"
@@ -84,7 +84,7 @@ class Both:
 
     def __init__(self, row, principal, agent):
         self.row = row
-        own = Tree(principal.source, "argocd")
+        own = principal.tree("argocd")
         prefix = f"{SITE}-" if row.mode == "autonomous" and row.kind == PROJECT else ""
         at_principal = (own if row.kind == PROJECT else principal.tree(SITE), prefix + row.name())
         self.ends = {PRINCIPAL: at_principal, AGENT: (agent.tree, row.name())}
@@ -163,7 +163,7 @@ def test_who_was_away_is_in_step_when_it_returns(pair, mode, away):
 def test_a_project_that_matches_nobody_any_more_leaves_the_agent(pair):
     """Facts 8.4, 87, without its repository."""
     principal, agent, _ = pair("managed")
-    own = Tree(principal.source, "argocd")
+    own = principal.tree("argocd")
     own.put("shop", project("r1"), PROJECT)
     wait_until(lambda: agent.tree.get("shop", PROJECT), "the project is at its agent")
     principal.kill()
@@ -179,7 +179,7 @@ POLICIES = ["p, proj:shop:ops, applications, *, shop/*, allow", "g, somebody, pr
 def test_roles_that_an_autonomous_agent_adds_meanwhile_arrive_and_stay_stable(pair):
     """Facts 8.4, 96: project and object rewritten; what does not match stays."""
     principal, agent, _ = pair("autonomous")
-    own = Tree(principal.source, "argocd")
+    own = principal.tree("argocd")
     agent.tree.put("shop", project("r1"), PROJECT)
     wait_until(lambda: own.get(f"{SITE}-shop", PROJECT), "the copy is there")
     principal.kill()
@@ -203,7 +203,7 @@ def test_roles_that_an_autonomous_agent_adds_meanwhile_arrive_and_stay_stable(pa
 def test_a_project_keeps_its_destination_over_a_restart_of_the_principal(pair, destination):
     """Facts 8.4, 108 and 109."""
     principal, agent, _ = pair("autonomous")
-    own = Tree(principal.source, "argocd")
+    own = principal.tree("argocd")
     there = project("r1")
     there["spec"]["destinations"][0]["name"] = destination
     agent.tree.put("shop", there, PROJECT)

@@ -410,7 +410,8 @@ def test_a_password_needs_the_certificate_of_its_user_when_that_is_asked_for(net
     (("--server-address", "h", "--creds", "userpass:/x"), "--backend"),
     (("--server-address", "h", "--creds", "userpass:/x", "--insecure-tls", "--root-ca-path", "/x"), "--insecure-tls"),
     (("--agent-mode", "both"), "autonomous|managed"),
-    (("--enable-websocket",), "HTTP/2"), (("--kubeconfig", "/x"), "--backend"),
+    (("--enable-websocket",), "HTTP/2"),
+    (("--server-address", "h", "--creds", "userpass:/x", "--backend", "directory:/x", "--kubeconfig", "/x"), "--backend kubernetes"),
     (("--heartbeat-interval", "5 parsecs"), "duration"), (("--server-port", "70000"), "65535"),
 ])
 def test_an_agent_that_is_told_nonsense_does_not_start(words, fix):

@@ -321,6 +321,95 @@ static void what_a_person_does_is_reported(void **state)
 	bench_end(&b);
 }
 
+static struct object *held(int value, const char *metadata)
+{
+	char json[256];
+	struct object *o = NULL;
+
+	snprintf(json, sizeof(json), "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"%s},\"spec\":{\"v\":%d}}",
+		 metadata, value);
+	assert_int_equal(object_new(OBJECT_APPLICATION, str_of(json), NULL, &o), E_OK);
+	return o;
+}
+
+static void put_held(struct bench *b, int value, const char *metadata)
+{
+	struct object *o = held(value, metadata);
+	struct request r = request(b, "put", BACKEND_PUT, o);
+
+	backend_write(b->b, &r.w);
+	object_unref(o);
+	run_until(b, b->now);
+}
+
+#define GOING ",\"deletionTimestamp\":\"2000-01-01T00:00:00Z\""
+
+static void what_has_finalizers_stays_until_they_are_gone(void **state)
+{
+	struct bench b = { 0 };
+
+	(void)state;
+	bench_open(&b);
+	put_held(&b, 1, ",\"finalizers\":[\"f\",\"g\"]");
+	saw(&b, "synced; put ok1; a is at 1; ");
+	do_write(&b, "delete", BACKEND_DELETE, "a", 0, "");
+	saw(&b, "delete ok2; a is at 2; ");
+	assert_true(content_is(&b, "a", "\"finalizers\":[\"f\",\"g\"]"));
+	assert_true(content_is(&b, "a", GOING));
+	do_write(&b, "delete", BACKEND_DELETE, "a", 0, "");
+	saw(&b, "delete ok2; "); /* nothing changed */
+	do_write(&b, "status", BACKEND_STATUS, "a", 0, ",\"status\":{\"s\":1}");
+	saw(&b, "status ok3; a is at 3; ");
+	put_held(&b, 2, ",\"finalizers\":[\"h\",\"g\"]"); /* no new ones, and there is no way back */
+	saw(&b, "put ok4; a is at 4; ");
+	assert_true(content_is(&b, "a", "\"finalizers\":[\"g\"]"));
+	assert_true(content_is(&b, "a", GOING));
+	assert_true(content_is(&b, "a", "\"v\":2"));
+	put_held(&b, 2, "");
+	saw(&b, "put ok5; a is gone; ");
+	assert_int_equal(memory_store_count(b.store), 0);
+	bench_end(&b);
+}
+
+/* A file may say that it is being deleted, and nothing holds it: only the delete ends it. */
+static void what_nothing_holds_stays_until_it_is_deleted(void **state)
+{
+	struct bench b = { 0 };
+
+	(void)state;
+	bench_open(&b);
+	put_held(&b, 1, GOING);
+	put_held(&b, 2, ",\"finalizers\":[\"f\"]");
+	saw(&b, "synced; put ok1; a is at 1; put ok2; a is at 2; ");
+	assert_true(content_is(&b, "a", "\"finalizers\":[]"));
+	do_write(&b, "delete", BACKEND_DELETE, "a", 0, "");
+	saw(&b, "delete ok; a is gone; ");
+	bench_end(&b);
+}
+
+static void people_meet_finalizers_too(void **state)
+{
+	struct bench b = { 0 };
+	struct object *o = held(1, ",\"finalizers\":[\"f\"]"), *free_of_it = held(1, "");
+
+	(void)state;
+	bench_open(&b);
+	assert_int_equal(memory_store_edit(b.store, o), E_OK);
+	assert_int_equal(memory_store_remove(b.store, OBJECT_APPLICATION, "n", "a"), E_OK);
+	assert_int_equal(memory_store_remove(b.store, OBJECT_APPLICATION, "n", "a"), E_OK);
+	run_until(&b, 0);
+	saw(&b, "synced; a is at 1; a is at 2; ");
+	assert_int_equal(memory_store_edit(b.store, o), E_OK);
+	assert_true(content_is(&b, "a", GOING));
+	assert_int_equal(memory_store_edit(b.store, free_of_it), E_OK);
+	assert_int_equal(memory_store_remove(b.store, OBJECT_APPLICATION, "n", "a"), E_NOT_FOUND);
+	run_until(&b, 0);
+	saw(&b, "a is at 3; a is gone; ");
+	object_unref(o);
+	object_unref(free_of_it);
+	bench_end(&b);
+}
+
 static void what_is_there_is_listed_first(void **state)
 {
 	struct bench b = { 0 };
@@ -491,27 +580,40 @@ static void a_refused_write_may_be_given_again_at_once(void **state)
 
 static void without_memory_a_write_fails_after_the_call(void **state)
 {
-	long points = 1;
+	static const struct {
+		enum backend_verb verb;
+		const char *there; /* NULL: nothing */
+	} rows[] = {
+		{ BACKEND_PUT, NULL },
+		{ BACKEND_PUT, GOING ",\"finalizers\":[\"f\",\"g\"]" },
+		{ BACKEND_DELETE, ",\"finalizers\":[\"f\",\"g\"]" },
+	};
 
 	(void)state;
-	for (long n = 0; n <= points; n++) {
-		struct object *o = object("a", 1, ""); /* whose tree nobody has yet */
-		struct bench b = { 0 };
-		struct request r = request(&b, "", BACKEND_PUT, o);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		long points = 1;
 
-		bench_open(&b);
-		mem_fail_at(n);
-		backend_write(b.b, &r.w);
-		assert_int_equal(r.w.err, E_OK);
-		run_until(&b, 0);
-		if (n == 0)
-			points = mem_count();
-		assert_int_equal(r.w.err, n ? E_NOMEM : E_OK);
-		mem_fail_at(0);
-		bench_end(&b);
-		object_unref(o);
+		for (long n = 0; n <= points; n++) {
+			struct object *o = held(1, ",\"finalizers\":[\"f\"]"); /* whose tree nobody has yet */
+			struct bench b = { 0 };
+			struct request r = request(&b, "", rows[i].verb, o);
+
+			bench_open(&b);
+			if (rows[i].there)
+				put_held(&b, 0, rows[i].there);
+			mem_fail_at(n);
+			backend_write(b.b, &r.w);
+			assert_int_equal(r.w.err, E_OK);
+			run_until(&b, 0);
+			if (n == 0)
+				points = mem_count();
+			assert_int_equal(r.w.err, n ? E_NOMEM : E_OK);
+			mem_fail_at(0);
+			bench_end(&b);
+			object_unref(o);
+		}
+		assert_true(points > 1);
 	}
-	assert_true(points > 5);
 }
 
 /* ---- on a loop ------------------------------------------------------------------------------------------------------ */
@@ -562,6 +664,9 @@ int main(void)
 		cmocka_unit_test(put_leaves_the_status_and_status_leaves_the_rest),
 		cmocka_unit_test(expectations_are_checked_when_it_is_done),
 		cmocka_unit_test(what_a_person_does_is_reported),
+		cmocka_unit_test(what_has_finalizers_stays_until_they_are_gone),
+		cmocka_unit_test(what_nothing_holds_stays_until_it_is_deleted),
+		cmocka_unit_test(people_meet_finalizers_too),
 		cmocka_unit_test(what_is_there_is_listed_first),
 		cmocka_unit_test(a_shorter_delay_does_not_overtake),
 		cmocka_unit_test(it_fails_when_told),

@@ -442,6 +442,15 @@ static void local_edits_are_put_back(void **state)
 		  "{'metadata':{'name':'a'}," REMOTE ",'status':{'s':0},'operation':{'sync':{'revision':'r'}}}", 0,
 		  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" REFRESH ":'hard'," UID
 		  ":'u'," PRINCIPAL ":'p'}}," LOCAL ",'status':{'s':1},'operation':{'sync':{}}}" },
+		{ "the finalizers of what is being deleted are those that are left of them",
+		  "{'metadata':{'name':'a','namespace':'argocd','deletionTimestamp':'t','finalizers':['g','s']," STAMPED
+		  "},'spec':{'project':'hacked'}}",
+		  "{'metadata':{'name':'a','finalizers':['f','g']}," REMOTE "}", MERGE_PUT,
+		  "{'metadata':{'name':'a','namespace':'argocd','deletionTimestamp':'t','finalizers':['g','s']," STAMPED
+		  "}," LOCAL "}" },
+		{ "what was written while somebody deleted the copy says nothing about the next one",
+		  "{" HERE "," LOCAL "}", "{'metadata':{'name':'a','deletionTimestamp':'t'}," REMOTE "}", 0,
+		  "{" HERE "," LOCAL "}" },
 		{ "a refresh that was done does not come again", "{" HERE "," LOCAL "}",
 		  "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}}," REMOTE "}", 0,
 		  "{" HERE "," LOCAL "}" },

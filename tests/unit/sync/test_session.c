@@ -541,9 +541,8 @@ static void an_application_on_its_way_out_goes_when_the_agent_has_deleted_it(voi
 		   "{'metadata':{'name':'web','namespace':'a1','uid':'l1',"
 		   "'annotations':{'argocd.argoproj.io/source-uid':'u1'}}}");
 	stage_expect(&st, "received web_l1_5\n"
-			  "spec-update web_u1_2\n" /* without its finalizers */
-			  "applied web_l1_5\n"
-			  "delete web_u1_2\n");
+			  "delete web_u1_1\n" /* it went with its finalizers */
+			  "applied web_l1_5\n");
 	assert_string_equal(stage_at(&st, "a1", "web", "metadata.name"), "");
 	stage_end(&st);
 }
@@ -952,7 +951,9 @@ static void a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone(
 		   "{'metadata':{'name':'web','namespace':'a1','uid':'u1','deletionTimestamp':'2030-01-01T00:00:00Z',"
 		   "'finalizers':['f']},'spec':{}}");
 	stage_expect_among(&st, "processed web_u1_2\n");
-	stage_said(&st, "delete " COPY "_, source-uid u1\n");
+	assert_string_not_equal(stage_at(&st, "site", "web", "metadata.deletionTimestamp"), "");
+	stage_put(&st, AT_SITE("l1", "u1", "")); /* a controller has done what its finalizers were for */
+	stage_expect_among(&st, "delete " COPY "_, source-uid u1\n");
 	stage_end(&st);
 }
 
@@ -1162,6 +1163,25 @@ static void what_a_go_principal_does_not_have_any_more_is_a_create(void **state)
 	stage_ask(&st, WIRE_REQUEST_UPDATE, "q1",
 		  "{\"kind\":\"Application\",\"namespace\":\"a1\",\"name\":\"web\",\"uid\":\"\",\"checksum\":null}");
 	stage_expect_among(&st, "create web_l1_1-");
+	stage_end(&st);
+}
+
+/* It asks so of each that it has, as it looks for it without its own prefix, and a create of what is there fails. */
+static void a_project_that_a_go_principal_does_not_find_is_an_update(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_AUTONOMOUS_AGENT, WIRE_UPSTREAM);
+	ground_put(&st.g, OBJECT_APPPROJECT, "{'metadata':{'name':'team','namespace':'site','uid':'l2'},'spec':{}}");
+	stage_expect(&st, "create team_l2_1\n");
+	stage_answer(&st, "team_l2", "1", true);
+	stage_expect(&st, "");
+	stage_come_back(&st);
+	buf_clear(&st.said);
+	stage_ask(&st, WIRE_REQUEST_UPDATE, "q1",
+		  "{\"kind\":\"AppProject\",\"namespace\":\"a1\",\"name\":\"team\",\"uid\":\"\",\"checksum\":null}");
+	stage_expect_among(&st, "spec-update team_l2_1-");
 	stage_end(&st);
 }
 
@@ -2072,6 +2092,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
+		cmocka_unit_test(a_project_that_a_go_principal_does_not_find_is_an_update),
 		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_the_agent_has_refused_to_update_is_a_create),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
