@@ -88,11 +88,11 @@ struct end {
 	size_t edits;
 	uint64_t life; /* counts processes */
 	bool stopping;
-	uint64_t frozen_until_ms;    /* its process gets no time */
-	uint64_t turn_at;            /* UINT64_MAX: no turn is planned */
-	int64_t wall_ms;             /* what its wall clock is ahead of the run's */
-	struct link late;            /* what its watch has still to say */
-	struct object *by_hand[128]; /* which people made or removed, until it hears of it */
+	uint64_t frozen_until_ms;          /* its process gets no time */
+	uint64_t turn_at;                  /* UINT64_MAX: no turn is planned */
+	int64_t wall_ms;                   /* what its wall clock is ahead of the run's */
+	struct link late;                  /* what its watch has still to say */
+	const struct object *by_hand[128]; /* which people made or removed, until it hears of it */
 	size_t by_hands;
 };
 
@@ -150,7 +150,6 @@ struct sim {
 	bool lonely;   /* one agent leaves and does not come back until all heals */
 	bool picky;    /* the principal starts with a label selector now and then */
 	bool picks;    /* it has one */
-	bool holds;    /* people give finalizers to applications, of which controllers at the agents know */
 	struct selector *selector;
 	struct heap happenings;
 	struct map stories;

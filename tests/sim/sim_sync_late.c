@@ -12,20 +12,16 @@ struct report {
 	bool gone;
 };
 
-/* Another object in the place of one that is gone must not be taken for it: each is kept. */
 void late_by_hand(struct end *e, const struct object *o)
 {
-	struct object **at = &e->by_hand[e->by_hands++ % ARRAY_LEN(e->by_hand)];
-
-	object_unref(*at);
-	*at = o ? object_ref((struct object *)o) : NULL;
+	e->by_hand[e->by_hands++ % ARRAY_LEN(e->by_hand)] = o;
 }
 
 static bool was_by_hand(struct end *e, const struct object *o)
 {
 	for (size_t i = 0; i < ARRAY_LEN(e->by_hand); i++)
 		if (e->by_hand[i] == o) {
-			object_unref(TAKE(e->by_hand[i]));
+			e->by_hand[i] = NULL;
 			return true;
 		}
 	return false;
@@ -102,13 +98,11 @@ void late_report(struct end *e, struct object *o, bool gone)
 void late_start(struct end *e)
 {
 	list_init(&e->late);
-	late_forget(e); /* what was done before is no news */
+	memset(e->by_hand, 0, sizeof(e->by_hand)); /* what was done before is no news */
 }
 
 void late_forget(struct end *e)
 {
 	while (e->late.next && !list_empty(&e->late))
 		report_free(CONTAINER_OF(e->late.next, struct report, in_late));
-	for (size_t i = 0; i < ARRAY_LEN(e->by_hand); i++)
-		object_unref(TAKE(e->by_hand[i]));
 }

@@ -1,6 +1,5 @@
 #include <stdio.h>
 
-#include "backend/apply.h"
 #include "base/mem.h"
 #include "sim_sync.h"
 #include "sync/marks.h"
@@ -81,43 +80,15 @@ static const char *text_at(json_object *tree, const char *a, const char *b, cons
 	return value ? json_object_get_string(value) : "";
 }
 
-/* So many of them. */
-static void set_finalizers(json_object *tree, unsigned n)
-{
-	static const char *const names[] = { "resources-finalizer.argocd.argoproj.io",
-					     "post-delete-finalizer.argocd.argoproj.io" };
-	json_object *meta = ensure(tree, "metadata"), *array = json_object_new_array();
-
-	json_object_object_del(meta, "finalizers");
-	for (unsigned i = 0; i < n; i++)
-		(void)json_object_array_add(array, json_object_new_string(names[i]));
-	if (n)
-		(void)json_object_object_add(meta, "finalizers", array);
-	else
-		json_object_put(array);
-}
-
-static struct object *still_there(const struct end *e, const struct object *o)
-{
-	return memory_store_get(e->store, o->kind, o->namespace, o->name);
-}
-
-/* `before`: a reference; NULL: it is new. */
 static void note_undo(struct end *e, struct object *before)
 {
 	struct undo *u = &e->undos[e->edits++ % SIM_UNDOS];
-	const struct object *now = before ? still_there(e, before) : NULL;
 
 	object_unref(u->before);
 	u->before = before;
-	str_copy(str_of(now ? now->version : NULL), u->version, sizeof(u->version));
-}
-
-/* Somebody has done something after which it is no longer there. */
-static void note_gone(struct end *e, const struct object *o)
-{
-	if (!e->agent && end_is_up(e) && !hub_is_synced(e->hub))
-		watch_seen_gone(e->sim, o);
+	if (before)
+		str_copy(str_of(memory_store_get(e->store, before->kind, before->namespace, before->name)->version),
+			 u->version, sizeof(u->version));
 }
 
 static void edit(struct end *e, enum object_kind kind, json_object *tree, const char *what)
@@ -132,42 +103,24 @@ static void edit(struct end *e, enum object_kind kind, json_object *tree, const 
 	before = before ? object_ref(before) : NULL;
 	if (memory_store_edit(e->store, o) != E_OK)
 		sim_broken(e->sim, "no memory");
-	late_by_hand(e, still_there(e, o));
-	if (!still_there(e, o))
-		note_gone(e, o); /* it was being deleted, and nothing holds it any more */
-	else if (!e->agent)
-		watch_edit(e->sim, o);
+	late_by_hand(e, memory_store_get(e->store, kind, o->namespace, o->name));
 	note_undo(e, before);
+	if (!e->agent)
+		watch_edit(e->sim, o);
 	object_unref(o);
 	json_object_put(tree);
 }
 
 static void take_away(struct end *e, const struct object *o)
 {
-	struct object *kept = object_ref((struct object *)o), *now;
+	struct object *kept = object_ref((struct object *)o);
 
 	sim_trace(e->sim, "%-9s somebody: delete %s/%s", end_name(e), kept->namespace, kept->name);
+	late_by_hand(e, kept);
 	(void)memory_store_remove(e->store, kept->kind, kept->namespace, kept->name);
-	now = still_there(e, kept);
-	if (now != kept) /* else it was on its way out already */
-		late_by_hand(e, now ? now : kept);
-	if (!now)
-		note_gone(e, kept);
+	if (!e->agent && end_is_up(e) && !hub_is_synced(e->hub))
+		watch_seen_gone(e->sim, kept);
 	object_unref(kept);
-}
-
-/* The process is down: it is no longer there when it comes back, whatever holds it. */
-static void drop(struct end *e, const struct object *o)
-{
-	CLEANUP(object_unref_freep) struct object *kept = object_ref((struct object *)o), *free_of_all = NULL;
-	json_object *tree = object_tree_own(kept);
-
-	set_finalizers(tree, 0);
-	if (object_from_tree(kept->kind, tree, NULL, &free_of_all) != E_OK ||
-	    memory_store_edit(e->store, free_of_all) != E_OK)
-		sim_broken(e->sim, "no memory");
-	json_object_put(tree);
-	(void)memory_store_remove(e->store, kept->kind, kept->namespace, kept->name);
 }
 
 static char *number_text(struct sim *s, char *text, size_t n, const char *prefix)
@@ -208,8 +161,6 @@ static json_object *new_app(struct sim *s, const struct agent *a, const char *na
 	set_text(destination, "namespace", "guestbook");
 	set_text(from, "repoURL", "https://example.com/r.git");
 	set_text(from, "targetRevision", number_text(s, text, sizeof(text), "r"));
-	if (s->holds)
-		set_finalizers(tree, (unsigned)sim_below(s, 3));
 	return tree;
 }
 
@@ -238,7 +189,8 @@ static bool excluded(json_object *tree)
 static bool may_operate(const struct sim *s, const struct story *story, json_object *tree)
 {
 	return !story->closed && !story->outstanding && !tree_get(tree, "operation", NULL) && !excluded(tree) &&
-	       !apply_is_going(tree) && !tree_get(tree, "spec", "source", "path", NULL) &&
+	       !tree_get(tree, "metadata", "deletionTimestamp", NULL) &&
+	       !tree_get(tree, "spec", "source", "path", NULL) &&
 	       (!s->picky || text_at(tree, "metadata", "labels", "team")[0]);
 }
 
@@ -335,7 +287,7 @@ static void change_app(struct sim *s, struct agent *a)
 	if (what < 10) {
 		unwanted(s, o);
 		take_away(e, o);
-		if (what < 5 && !original(s, a, name)) /* and made again: another object */
+		if (what < 5) /* and made again: another object */
 			edit(e, OBJECT_APPLICATION, new_app(s, a, source_namespace(s, a), name), "create again");
 		return;
 	}
@@ -345,8 +297,6 @@ static void change_app(struct sim *s, struct agent *a)
 	} else if (what < 19 && a->mode == AGENT_MANAGED) {
 		unwanted(s, o);
 		set_text(ensure(tree, "metadata"), "deletionTimestamp", "2030-01-01T00:00:00Z");
-	} else if (what < 23 && s->holds) {
-		set_finalizers(tree, (unsigned)sim_below(s, 3));
 	} else if (what < 24 && s->narrow) {
 		change_size(s, tree);
 	} else if (what < 60) {
@@ -540,8 +490,6 @@ static void drift(struct sim *s, struct end *e, struct object *o)
 	tree = object_tree_own(o);
 	if (o->kind == OBJECT_REPOSITORY || o->kind == OBJECT_GPGKEY)
 		set_text(ensure(tree, "data"), "url", number_text(s, text, sizeof(text), "bG9j"));
-	else if (s->holds && o->kind == OBJECT_APPLICATION && sim_once_in(s, 4))
-		set_finalizers(tree, (unsigned)sim_below(s, 3));
 	else if (sim_once_in(s, 2))
 		set_text(ensure(tree, "spec"), "drift", number_text(s, text, sizeof(text), "x"));
 	else
@@ -615,22 +563,6 @@ static void execute(struct agent *a, const struct object *o, json_object *tree)
 	json_object_object_del(tree, "operation");
 }
 
-/* What it is held for takes its time. True: something was done. */
-static bool release(struct agent *a, const struct object *o)
-{
-	struct sim *s = a->end.sim;
-	json_object *tree = object_tree_own(o);
-	bool held = apply_is_going(tree) && apply_is_held(tree);
-
-	if (!held || !(s->healed || sim_once_in(s, 6))) {
-		json_object_put(tree);
-		return false;
-	}
-	set_finalizers(tree, sim_once_in(s, 2)); /* one after the other, or all at once */
-	edit(&a->end, OBJECT_APPLICATION, tree, "controller lets go of");
-	return true;
-}
-
 /* True: there was something to do. */
 static bool reconcile(struct agent *a, struct object *o)
 {
@@ -644,10 +576,6 @@ static bool reconcile(struct agent *a, struct object *o)
 	bool fresh = bare && !s->healed && !s->lazy; /* later, that it has none has to show, too */
 	char text[32];
 
-	if (s->holds && release(a, o)) {
-		json_object_put(tree);
-		return true;
-	}
 	if (!running && !terminating && !refresh && !operation && !fresh &&
 	    (s->healed || (s->lazy && bare) || !sim_once_in(s, 3))) {
 		json_object_put(tree);
@@ -714,7 +642,7 @@ static void remove_namesakes(struct agent *a)
 
 	for (size_t k = 0; k < n; k++) {
 		if (original(a->end.sim, a, all[k]->name) != all[k])
-			drop(&a->end, all[k]);
+			take_away(&a->end, all[k]);
 		object_unref(all[k]);
 	}
 }
@@ -777,7 +705,7 @@ void people_bad_restore(struct sim *s)
 			continue;
 		stash[stashed++] = object_ref(o);
 		unwanted(s, o);
-		drop(&s->principal, o);
+		(void)memory_store_remove(s->principal.store, o->kind, o->namespace, o->name);
 	}
 	sim_later(s, 3000 + sim_below(s, 20000), &(struct happening){ .run = on_restore });
 }
@@ -818,7 +746,7 @@ static void remove_newer(struct end *e)
 	while (n) {
 		unwanted(e->sim, all[--n]);
 		if (!is_saved(e, all[n]))
-			drop(e, all[n]);
+			(void)memory_store_remove(e->store, all[n]->kind, all[n]->namespace, all[n]->name);
 		object_unref(all[n]);
 	}
 }
@@ -828,13 +756,11 @@ void people_rewind(struct end *e)
 	sim_trace(e->sim, "%-9s has %zu objects as they were", end_name(e), e->saved.n);
 	remove_newer(e);
 	for (size_t i = 0; i < e->saved.n; i++) {
-		struct object *o = e->saved.all[i], *there = still_there(e, o);
-		bool same = there && strcmp(there->version, o->version) == 0;
+		struct object *o = e->saved.all[i], *there;
 
 		unwanted(e->sim, o);
-		if (there && !same)
-			drop(e, there);
-		if (!same && memory_store_edit(e->store, o) != E_OK)
+		there = memory_store_get(e->store, o->kind, o->namespace, o->name);
+		if ((!there || strcmp(there->version, o->version) != 0) && memory_store_edit(e->store, o) != E_OK)
 			sim_broken(e->sim, "no memory");
 		if (!e->agent)
 			watch_edit(e->sim, o);
@@ -860,7 +786,7 @@ static void make_again(struct end *e, const struct object *o)
 	json_object *tree = object_tree_own(o), *meta = ensure(tree, "metadata");
 
 	unwanted(e->sim, o);
-	drop(e, o);
+	take_away(e, o);
 	set_text(meta, "uid", NULL);
 	set_text(meta, "deletionTimestamp", NULL);
 	set_text(tree, "status", NULL);
@@ -937,7 +863,8 @@ void people_touch(struct sim *s)
 static bool may_be_undone(const struct object *o)
 {
 	json_object *tree = object_tree(o);
-	bool may = o->kind == OBJECT_APPLICATION && !tree_get(tree, "operation", NULL) && !apply_is_going(tree);
+	bool may = o->kind == OBJECT_APPLICATION && !tree_get(tree, "operation", NULL) &&
+		   !tree_get(tree, "metadata", "deletionTimestamp", NULL);
 
 	json_object_put(tree);
 	return may;
