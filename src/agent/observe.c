@@ -140,6 +140,12 @@ static void on_reverted(void *ctx, const struct replica_place *place, enum err e
 	       LOG_S("name", place->name), LOG_S("note", text), LOG_U("not_logged", unsaid));
 }
 
+static void on_held(void *ctx, const char *text)
+{
+	(void)ctx;
+	log_warn(AGENT_LOG, "deletes are held: 'holdfast release' lets them go", LOG_S("reason", text));
+}
+
 static void on_full(void *ctx, const struct room *room)
 {
 	struct agent *a = ctx;
@@ -186,6 +192,7 @@ struct site_events note_events(struct agent *a)
 				     .on_heard = on_heard,
 				     .on_reverted = on_reverted,
 				     .on_full = on_full,
+				     .on_held = on_held,
 				     .on_refusal = on_refusal,
 				     .on_problem = on_problem,
 				     .on_synced = on_synced,

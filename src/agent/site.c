@@ -52,6 +52,14 @@ static void on_full(void *ctx, const struct room *room)
 		s->o.events.on_full(s->o.events.ctx, room);
 }
 
+static void on_held(void *ctx, const char *text)
+{
+	struct site *s = ctx;
+
+	if (s->o.events.on_held)
+		s->o.events.on_held(s->o.events.ctx, text);
+}
+
 static void on_refusal(void *ctx, enum wire_refusal refusal, struct str message)
 {
 	struct site *s = ctx;
@@ -112,6 +120,7 @@ struct site *site_new(const struct site_options *options)
 				    .on_heard = on_heard,
 				    .on_reverted = on_reverted,
 				    .on_full = on_full,
+				    .on_held = on_held,
 				    .on_wake = on_wake,
 				    .on_refusal = on_refusal,
 				    .ctx = s },

@@ -24,6 +24,7 @@ struct site_events {
 	void (*on_heard)(void *ctx, const struct peer_heard *heard);
 	void (*on_reverted)(void *ctx, const struct replica_place *place, enum err err, const char *text);
 	void (*on_full)(void *ctx, const struct room *room); /* NULL: not of interest */
+	void (*on_held)(void *ctx, const char *text);        /* NULL: likewise */
 	void (*on_refusal)(void *ctx, enum wire_refusal refusal, struct str message);
 	/* As of hub_events. */
 	void (*on_problem)(void *ctx, const struct why *why, bool bad);

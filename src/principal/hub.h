@@ -61,6 +61,7 @@ struct hub_events {
 	void (*on_reverted)(void *ctx, struct hub_agent *agent, const struct replica_place *place, enum err err,
 			    const char *text);
 	void (*on_full)(void *ctx, struct hub_agent *agent, const struct room *room); /* NULL: not of interest */
+	void (*on_held)(void *ctx, struct hub_agent *agent, const char *text);        /* NULL: likewise */
 	void (*on_cache_info)(void *ctx, struct hub_agent *agent, struct str json);
 	/* Something became of an object that the backend had, or is new since it listed them. NULL: not of interest. */
 	void (*on_change)(void *ctx, enum object_kind kind, enum hub_change change);

@@ -48,6 +48,14 @@ static void on_full(void *ctx, const struct room *room)
 		a->hub->o.events.on_full(a->hub->o.events.ctx, a, room);
 }
 
+static void on_held(void *ctx, const char *text)
+{
+	struct hub_agent *a = ctx;
+
+	if (a->hub->o.events.on_held)
+		a->hub->o.events.on_held(a->hub->o.events.ctx, a, text);
+}
+
 static void on_cache_info(void *ctx, struct str json)
 {
 	struct hub_agent *a = ctx;
@@ -85,6 +93,7 @@ static struct session *new_session(struct hub_agent *a)
 			    .on_heard = on_heard,
 			    .on_reverted = on_reverted,
 			    .on_full = on_full,
+			    .on_held = on_held,
 			    .on_cache_info = on_cache_info,
 			    .on_wake = on_wake,
 			    .ctx = a },

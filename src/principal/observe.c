@@ -190,6 +190,13 @@ static void on_reverted(void *ctx, struct hub_agent *agent, const struct replica
 	       LOG_U("not_logged", unsaid));
 }
 
+static void on_held(void *ctx, struct hub_agent *agent, const char *text)
+{
+	(void)ctx;
+	log_warn(PRINCIPAL_LOG, "deletes are held: 'holdfast release' lets them go", LOG_S("agent", agent->name.text),
+		 LOG_S("reason", text));
+}
+
 static void on_full(void *ctx, struct hub_agent *agent, const struct room *room)
 {
 	struct principal *p = ctx;
@@ -264,6 +271,7 @@ struct hub_events observe_events(struct principal *p)
 				    .on_heard = on_heard,
 				    .on_reverted = on_reverted,
 				    .on_full = on_full,
+				    .on_held = on_held,
 				    .on_cache_info = on_cache_info,
 				    .on_change = on_change,
 				    .on_unowned = on_unowned,

@@ -20,6 +20,14 @@ static void wake(void *ctx)
 		s->o.events.on_wake(s->o.events.ctx);
 }
 
+static void on_held(void *ctx, const char *text)
+{
+	struct session *s = ctx;
+
+	if (s->o.events.on_held)
+		s->o.events.on_held(s->o.events.ctx, text);
+}
+
 bool session_asks(const struct session *s, enum delivery_type type, struct str message)
 {
 	if (s->o.role.end != ROLE_MANAGED_AGENT && s->o.role.end != ROLE_AUTONOMOUS_AGENT)
@@ -141,6 +149,7 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 							 .rules = role_source(&s->role),
 							 .guard = o->guard,
 							 .room = &s->room,
+							 .on_held = on_held,
 							 .on_wake = wake,
 							 .ctx = s });
 	s->replica = replica_new(&(struct replica_options){ .name = o->rows,

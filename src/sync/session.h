@@ -28,6 +28,8 @@ struct session_events {
 	void (*on_reverted)(void *ctx, const struct replica_place *place, enum err err, const char *text);
 	/* The peer makes us hold too much, which is refused for now; or no longer (room.h). */
 	void (*on_full)(void *ctx, const struct room *room);
+	/* The guard begins to hold deletes of ours (guard.h): why. */
+	void (*on_held)(void *ctx, const char *text);
 	/* An agent's statistics (facts 2.8 cluster-cache-info-update): JSON. */
 	void (*on_cache_info)(void *ctx, struct str json);
 	/* Outside of the owner's turn something came about: there may be work, or messages to take. */

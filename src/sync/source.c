@@ -116,15 +116,21 @@ static void count_copies(const struct source *s, uint64_t *ret_copies, uint64_t 
 	}
 }
 
-static bool guard_holds(struct source *s)
+static bool guard_holds(struct source *s, struct guard_verdict *ret_verdict)
 {
 	struct guard_case c = { .peer = s->o.name, .released = s->released };
-	struct guard_verdict verdict;
 
 	count_copies(s, &c.copies, &c.deletes);
-	guard_decide(&s->o.guard, &c, &verdict);
-	memcpy(s->held_text, verdict.text, sizeof(s->held_text));
-	return verdict.held;
+	guard_decide(&s->o.guard, &c, ret_verdict);
+	return ret_verdict->held;
+}
+
+void source_hold(struct source *s, struct entry *e, const struct guard_verdict *verdict)
+{
+	e->held = true;
+	memcpy(s->held_text, verdict->text, sizeof(s->held_text));
+	if (s->held++ == 0 && s->o.on_held)
+		s->o.on_held(s->o.ctx, s->held_text);
 }
 
 static void sync_all(struct source *s, uint64_t now_ms)
@@ -137,16 +143,15 @@ static void sync_all(struct source *s, uint64_t now_ms)
 
 void source_complete(struct source *s, uint64_t now_ms)
 {
-	bool holds = s->o.deletes && guard_holds(s);
+	struct guard_verdict verdict;
+	bool holds = s->o.deletes && guard_holds(s, &verdict);
 
 	s->complete = true;
 	for (struct link *l = s->all.next; l != &s->all; l = l->next) {
 		struct entry *e = ENTRY_OF(l, in_all);
 
-		if (holds && !e->truth && !e->gone && !e->held) {
-			e->held = true;
-			s->held++;
-		}
+		if (holds && !e->truth && !e->gone && !e->held)
+			source_hold(s, e, &verdict);
 	}
 	sync_all(s, now_ms);
 }

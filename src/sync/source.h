@@ -75,6 +75,8 @@ struct source_options {
 	struct source_rules rules;
 	struct guard_limits guard;
 	struct room *room; /* of copies that the peer says to have; borrowed */
+	/* The guard holds deletes, and held none before: the first of them. NULL: not of interest. */
+	void (*on_held)(void *ctx, const char *text);
 	/* Something was added that nobody of the caller's turn has asked for: a row became durable. NULL: not of interest. */
 	void (*on_wake)(void *ctx);
 	void *ctx;

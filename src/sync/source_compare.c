@@ -147,11 +147,8 @@ static void guard_unknown(struct source *s, struct entry *e)
 		return;
 	c.deletes = larger(++s->compared_deletes, s->peer_surplus);
 	guard_decide(&s->o.guard, &c, &verdict);
-	if (!verdict.held)
-		return;
-	e->held = true;
-	s->held++;
-	memcpy(s->held_text, verdict.text, sizeof(s->held_text));
+	if (verdict.held)
+		source_hold(s, e, &verdict);
 }
 
 /* The peer has what we know nothing of: a copy whose object is gone, to be deleted like every other. */

@@ -128,6 +128,11 @@ struct source {
 
 #define ENTRY_OF(l, member) CONTAINER_OF(l, struct entry, member)
 
+/* source.c */
+
+/* The guard holds its delete. */
+void source_hold(struct source *s, struct entry *e, const struct guard_verdict *verdict);
+
 /* source_copies.c */
 
 /* The entry of this key; made when it is missing. NULL: no memory, or none and not `make`. */

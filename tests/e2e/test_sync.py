@@ -543,6 +543,8 @@ def test_an_empty_source_does_not_wipe_a_site_until_somebody_says_so(net):
     text = run("status", "--data-dir", principal.data)
     assert "20 deletes are held" in text and f"holdfast release {SITE}" in text
     assert principal.metrics()["holdfast_principal_held_deletes"] == 20
+    [said] = principal.log("deletes are held: 'holdfast release' lets them go")
+    assert said["agent"] == SITE and "20 of 20" in said["reason"]
     assert run("release", SITE, "--data-dir", principal.data) == "released\n"
     wait_until(lambda: agent.tree.names() == {"new"}, "they are let go")
     assert run("release", SITE, "--data-dir", principal.data) == "nothing is held\n"

@@ -157,7 +157,7 @@ static struct site *new_site(struct scene *sc)
 		.seed = 3,
 		.now_ms = now_ms,
 		.wall_ns = wall_ns,
-		.events = { on_ready, on_applied, on_heard, on_reverted, NULL, on_refusal, on_problem, on_synced,
+		.events = { on_ready, on_applied, on_heard, on_reverted, NULL, NULL, on_refusal, on_problem, on_synced,
 			    on_wake, sc },
 	};
 

@@ -179,8 +179,8 @@ static struct hub *new_hub(struct scene *sc)
 		.seed = 3,
 		.now_ms = now_ms,
 		.wall_ns = wall_ns,
-		.events = { on_ready, on_retired, on_applied, on_heard, on_reverted, NULL, on_cache_info, on_change,
-			    on_unowned, on_problem, on_synced, on_wake, sc },
+		.events = { on_ready, on_retired, on_applied, on_heard, on_reverted, NULL, NULL, on_cache_info,
+			    on_change, on_unowned, on_problem, on_synced, on_wake, sc },
 	};
 
 	return hub_new(&options);
