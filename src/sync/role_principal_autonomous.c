@@ -1,3 +1,4 @@
+#include "backend/apply.h"
 #include "sync/role_impl.h"
 
 static bool is_copy(const struct role *r, const struct object *o, json_object *tree)
@@ -130,8 +131,8 @@ static enum err revert(struct role *r, const struct replica_case *c, json_object
 	struct merged m = { 0 };
 	enum err err = E_NOMEM;
 
-	/* Somebody deletes the copy, and nobody here works on its finalizers: when it has gone, it is made again. */
-	if (recorded && local && tree_get(local, "metadata", "deletionTimestamp", NULL))
+	/* Somebody deletes the copy, and nobody here works on its finalizers: when it has gone, it is made again. A file may say the same. */
+	if (recorded && local && apply_is_going(local) && apply_is_held(local))
 		err = merge_without_finalizers(local, &m);
 	else if (recorded && local)
 		err = merge_revert(c->place->kind, /* end_managed= */ false, local, recorded, &stamp, &m);

@@ -1135,6 +1135,23 @@ static void the_stub_of_an_autonomous_agents_deletion_is_taken(void **state)
 	stage_end(&st);
 }
 
+/* As a file may have it, which stays however long it says so: its mark has to come back, else a deletion of the original is ignored. */
+static void a_copy_that_says_to_be_deleted_and_is_held_by_nothing_is_put_back(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_with_original_at_agent(&st);
+	stage_put(&st,
+		  "{'metadata':{'name':'web','namespace':'a1','deletionTimestamp':'2030-01-01T00:00:00Z'},'spec':{}}");
+	stage_run(&st, 1000);
+	assert_string_equal(stage_at(&st, "a1", "web", "spec.project"), "\"a1-default\"");
+	stage_hear(&st, WIRE_DELETE, "web_l1", "1", "{'metadata':{'name':'web','namespace':'site','uid':'l1'}}");
+	stage_run(&st, 1000);
+	assert_string_equal(stage_at(&st, "a1", "web", "metadata.name"), "");
+	stage_end(&st);
+}
+
 /* A copy of the time when it was managed: with the UID of another object the principal would ignore its deletion. */
 static void what_an_autonomous_agent_shows_is_its_own(void **state)
 {
@@ -2091,6 +2108,7 @@ int main(void)
 		cmocka_unit_test(an_owner_that_sleeps_is_woken_for_a_write_that_failed),
 		cmocka_unit_test(a_peer_that_sends_much_has_its_turns_like_all_others),
 		cmocka_unit_test(the_stub_of_an_autonomous_agents_deletion_is_taken),
+		cmocka_unit_test(a_copy_that_says_to_be_deleted_and_is_held_by_nothing_is_put_back),
 		cmocka_unit_test(what_a_go_principal_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(a_project_that_a_go_principal_does_not_find_is_an_update),
 		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
