@@ -208,22 +208,22 @@ static enum err mark(struct memory_store *s, const struct object *o, json_object
 	return err == E_OK ? change(s, *ret_object, /* gone= */ false) : err;
 }
 
-static enum err delete (struct memory_store *s, struct object *o, struct memory_outcome *ret_outcome) {
-	json_object *there = object_tree(o); enum err err = there ? E_OK : E_NOMEM;
+static enum err remove_object(struct memory_store *s, struct object *o, struct memory_outcome *ret_outcome)
+{
+	json_object *there = object_tree(o);
+	enum err err = there ? E_OK : E_NOMEM;
 
-	if (there && !apply_is_held(there)){ ret_outcome->object = take(s, o->kind, o->namespace, o->name);
-					     ret_outcome->changed = ret_outcome->gone = true; }
-else if (there && apply_is_going(there))
-{
-	ret_outcome->object = object_ref(o);
-}
-else if (there)
-{
-	err = mark(s, o, there, &ret_outcome->object);
-	ret_outcome->changed = err == E_OK;
-}
-json_object_put(there);
-return err;
+	if (there && !apply_is_held(there)) {
+		ret_outcome->object = take(s, o->kind, o->namespace, o->name);
+		ret_outcome->changed = ret_outcome->gone = true;
+	} else if (there && apply_is_going(there)) {
+		ret_outcome->object = object_ref(o);
+	} else if (there) {
+		err = mark(s, o, there, &ret_outcome->object);
+		ret_outcome->changed = err == E_OK;
+	}
+	json_object_put(there);
+	return err;
 }
 
 /* ---- writes --------------------------------------------------------------------------------------------------------- */
@@ -278,7 +278,7 @@ enum err memory_perform(struct memory_store *s, struct backend_write *w, struct 
 	case BACKEND_DELETE:
 		break;
 	}
-	return delete (s, current, ret_outcome);
+	return remove_object(s, current, ret_outcome);
 }
 
 /* ---- by hand -------------------------------------------------------------------------------------------------------- */
@@ -320,7 +320,7 @@ enum err memory_store_remove(struct memory_store *s, enum object_kind kind, cons
 {
 	struct object *o = memory_store_get(s, kind, namespace, name);
 	struct memory_outcome outcome = { 0 };
-	enum err err = o ? delete (s, o, &outcome) : E_NOT_FOUND;
+	enum err err = o ? remove_object(s, o, &outcome) : E_NOT_FOUND;
 
 	if (err == E_OK && outcome.changed)
 		err = memory_report_later(s, outcome.object, outcome.gone);
