@@ -94,6 +94,7 @@ struct end {
 	struct link late;                  /* what its watch has still to say */
 	const struct object *by_hand[128]; /* which people made or removed, until it hears of it */
 	size_t by_hands;
+	bool listed; /* it has heard of all that there was */
 };
 
 /* What the simulation knows about an agent. */
@@ -253,6 +254,7 @@ void late_by_hand(struct end *e, const struct object *o);
 /* The process is to hear of this. */
 void late_report(struct end *e, struct object *o, bool gone);
 void late_start(struct end *e);
+void late_listed(struct end *e); /* from now on it may be late */
 void late_forget(struct end *e);
 
 /* -- sim_sync_stream.c -- */

@@ -49,6 +49,7 @@ static void report_synced(void *ctx)
 {
 	struct end *e = ctx;
 
+	late_listed(e);
 	sim_enter(e->sim);
 	e->watcher.on_synced(e->watcher.ctx);
 	sim_leave();

@@ -12,9 +12,11 @@ struct report {
 	bool gone;
 };
 
+/* What was done before the first report is part of that, and that is whole. */
 void late_by_hand(struct end *e, const struct object *o)
 {
-	e->by_hand[e->by_hands++ % ARRAY_LEN(e->by_hand)] = o;
+	if (e->listed)
+		e->by_hand[e->by_hands++ % ARRAY_LEN(e->by_hand)] = o;
 }
 
 static bool was_by_hand(struct end *e, const struct object *o)
@@ -98,7 +100,13 @@ void late_report(struct end *e, struct object *o, bool gone)
 void late_start(struct end *e)
 {
 	list_init(&e->late);
-	memset(e->by_hand, 0, sizeof(e->by_hand)); /* what was done before is no news */
+	memset(e->by_hand, 0, sizeof(e->by_hand));
+	e->listed = false;
+}
+
+void late_listed(struct end *e)
+{
+	e->listed = true;
 }
 
 void late_forget(struct end *e)
