@@ -61,7 +61,6 @@ struct kube_scope {
 	enum { KUBE_LISTING, KUBE_WATCHING, KUBE_WAITING } state;
 	bool running; /* the fetch is the client's */
 	bool synced;
-	bool listed;   /* there is a version to watch from */
 	bool open;     /* the head of this watch has come */
 	bool skipping; /* the rest of a line that is too long */
 	bool news;     /* this watch brought something */

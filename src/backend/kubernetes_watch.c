@@ -152,8 +152,10 @@ static enum err take_items(struct kube_scope *s, struct json_walk *w, struct why
 {
 	enum err err = E_OK;
 
-	if (json_walk_peek(w) != '[')
+	if (json_walk_peek(w) == 'n')
 		return E_OK; /* null: there are none */
+	if (json_walk_peek(w) != '[')
+		return why_set(why, E_MALFORMED, "the answer has no items");
 	json_walk_enter(w);
 	while (err == E_OK && json_walk_next(w)) {
 		struct str item = json_walk_value(w);
@@ -209,7 +211,6 @@ static enum err take_page(struct kube_scope *s, struct str answer, struct why *w
 static void list_again(struct kube_scope *s)
 {
 	s->state = KUBE_LISTING;
-	s->listed = false;
 	buf_clear(&s->more);
 }
 
@@ -225,7 +226,7 @@ static enum err list_done(struct kube_scope *s, struct why *why)
 		list_again(s);
 		return why_add(why, "list");
 	}
-	s->listed = s->synced = true;
+	s->synced = true;
 	s->state = KUBE_WATCHING;
 	s->page = KUBERNETES_PAGE;
 	kube_look(s->kube);
@@ -272,13 +273,12 @@ static enum err take_broken_line(struct kube_scope *s, struct str line, struct w
 
 static enum err take_line(struct kube_scope *s, struct str line, struct why *why)
 {
-	json_object *tree = NULL, *object;
-	json_object *type;
+	json_object *tree = NULL, *object, *type;
 	enum err err = tree_parse(line, why, &tree);
 
 	object = tree_member(tree, "object");
 	type = tree_member(tree, "type");
-	if (err == E_OK && object && json_object_is_type(object, json_type_object)) {
+	if (err == E_OK && type && json_object_is_type(object, json_type_object)) {
 		s->news = true;
 		err = take_event(s, json_object_get_string(type), object, why);
 	} else if (kube_is_broken(err)) {

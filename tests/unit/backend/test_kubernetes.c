@@ -447,6 +447,27 @@ static void test_what_cannot_be_read_can_be_gone(void **state)
 	close_bench(&b);
 }
 
+/* Lines that are JSON and no event, and lists without items: nothing is known, and nothing is gone. */
+static void test_what_says_nothing(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	news(&b, APPS,
+	     "{\"object\":" APP("web", "u1", "13",
+				"") "}\n{\"type\":7,\"object\":[]}\n{\"type\":null,\"object\":{}}\n[]\n7\n");
+	saw(&b, "");
+	answer(&b, "GET", APPS "?watch=1", 410, "{\"kind\":\"Status\",\"code\":410}");
+	answer(&b, "GET", APPS "?limit=200", 200, "{\"metadata\":{\"resourceVersion\":\"40\"}}");
+	saw(&b, "! Applications of argocd: list: the answer has no items\n");
+	answer(&b, "GET", APPS "?limit=200", 200, "{\"metadata\":{\"resourceVersion\":\"40\"},\"items\":{}}");
+	saw(&b, "");
+	answer(&b, "GET", APPS "?limit=200", 200, "{\"metadata\":{\"resourceVersion\":\"40\"},\"items\":null}");
+	saw(&b, "- web u1 3\n~ Applications of argocd\n");
+	close_bench(&b);
+}
+
 static void test_namespaces(void **state)
 {
 	static const char *const names[] = { "a, argocd,b", "b" }, *const patterns[] = { "a,team-{b,c}" };
@@ -845,6 +866,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_object_keeps_its_last_good_state),
 		cmocka_unit_test(test_too_many_values_are_one_objects_problem),
 		cmocka_unit_test(test_what_cannot_be_read_can_be_gone),
+		cmocka_unit_test(test_what_says_nothing),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_write_is_reported_behind_its_end_and_once),
 		cmocka_unit_test(test_status_leaves_the_rest),
