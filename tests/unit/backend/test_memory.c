@@ -591,7 +591,7 @@ static void without_memory_a_write_fails_after_the_call(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		long points = 1;
+		long points = 1, failed = 0;
 
 		for (long n = 0; n <= points; n++) {
 			struct object *o = held(1, ",\"finalizers\":[\"f\"]"); /* whose tree nobody has yet */
@@ -607,12 +607,14 @@ static void without_memory_a_write_fails_after_the_call(void **state)
 			run_until(&b, 0);
 			if (n == 0)
 				points = mem_count();
-			assert_int_equal(r.w.err, n ? E_NOMEM : E_OK);
+			/* With sanitizers shared trees are looked at as well (recent.c), if there is memory for it. */
+			assert_true(r.w.err == E_OK || (n && r.w.err == E_NOMEM));
+			failed += r.w.err == E_NOMEM;
 			mem_fail_at(0);
 			bench_end(&b);
 			object_unref(o);
 		}
-		assert_true(points > 1);
+		assert_true(failed > 1);
 	}
 }
 
