@@ -172,6 +172,7 @@ void stub_start(struct stub *s, void (*script)(struct stub *s, int fd))
 
 	*s = (struct stub){ .script = script };
 	sem_init(&s->go, 0, 0);
+	pthread_mutex_init(&s->lock, NULL);
 	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(s->listener >= 0);
 	assert_int_equal(0, bind(s->listener, (struct sockaddr *)&at, sizeof(at)));
@@ -188,20 +189,33 @@ void stub_end(struct stub *s)
 	pthread_join(s->thread, NULL);
 	close(s->listener);
 	sem_destroy(&s->go);
+	pthread_mutex_destroy(&s->lock);
 }
 
 bool stub_hear(struct stub *s, int fd)
 {
+	char head[sizeof(s->heard)] = "";
 	size_t n = 0;
 
-	while (n + 1 < sizeof(s->heard)) {
-		if (recv(fd, s->heard + n, 1, 0) <= 0)
+	while (n < 4 || strcmp(head + n - 4, "\r\n\r\n") != 0) {
+		if (n + 1 == sizeof(head) || recv(fd, head + n, 1, 0) <= 0)
 			return false;
-		s->heard[++n] = '\0';
-		if (n >= 4 && strcmp(s->heard + n - 4, "\r\n\r\n") == 0)
-			return true;
+		head[++n] = '\0';
 	}
-	return false;
+	pthread_mutex_lock(&s->lock);
+	memcpy(s->heard, head, n + 1);
+	pthread_mutex_unlock(&s->lock);
+	return true;
+}
+
+const char *stub_heard(struct stub *s)
+{
+	static char head[sizeof(s->heard)];
+
+	pthread_mutex_lock(&s->lock);
+	memcpy(head, s->heard, sizeof(head));
+	pthread_mutex_unlock(&s->lock);
+	return head;
 }
 
 void stub_say(int fd, const char *text)

@@ -64,16 +64,20 @@ struct stub {
 	pthread_t thread;
 	void (*script)(struct stub *s, int fd);
 	atomic_uint accepted;
-	sem_t go;         /* for scripts that wait for the test */
-	char heard[8192]; /* what stub_hear() has heard last */
+	sem_t go; /* for scripts that wait for the test */
+	pthread_mutex_t lock;
+	char heard[8192]; /* under the lock */
 	const char *says;
 };
 
 void stub_start(struct stub *s, void (*script)(struct stub *s, int fd));
 void stub_end(struct stub *s);
 
-/* The head of one request, into `heard`. False: the connection ended. */
+/* The head of one request. False: the connection ended. */
 bool stub_hear(struct stub *s, int fd);
+
+/* The one that was heard last; until the next call. */
+const char *stub_heard(struct stub *s);
 void stub_say(int fd, const char *text);
 void stub_wait(struct stub *s);
 

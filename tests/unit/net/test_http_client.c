@@ -137,7 +137,7 @@ static void a_request_says_what_it_should_and_no_more(void **state)
 			       "GET /a/../b?c=%%20 HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nAuthorization: Bearer secret\r\n"
 			       "User-Agent: holdfast\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\r\n",
 			       stub.port);
-		assert_string_equal(want, stub.heard);
+		assert_string_equal(want, stub_heard(&stub));
 	}
 	close_stub();
 }
@@ -156,10 +156,10 @@ static void a_body_goes_with_its_type(void **state)
 		v.fetch.body = STR("");
 		v.fetch.content_type = typed ? "application/json" : NULL;
 		assert_int_equal(E_OK, visit_once(&v, got, sizeof(got)));
-		assert_true(strncmp(stub.heard, "DELETE / HTTP/1.1\r\n", 19) == 0);
-		assert_non_null(strstr(stub.heard, "\r\nContent-Length: 0\r\n"));
-		assert_int_equal(typed, strstr(stub.heard, "\r\nContent-Type: application/json\r\n") != NULL);
-		assert_int_equal(typed, strstr(stub.heard, "Content-Type") != NULL);
+		assert_true(strncmp(stub_heard(&stub), "DELETE / HTTP/1.1\r\n", 19) == 0);
+		assert_non_null(strstr(stub_heard(&stub), "\r\nContent-Length: 0\r\n"));
+		assert_int_equal(typed, strstr(stub_heard(&stub), "\r\nContent-Type: application/json\r\n") != NULL);
+		assert_int_equal(typed, strstr(stub_heard(&stub), "Content-Type") != NULL);
 	}
 	close_stub();
 }
@@ -175,7 +175,7 @@ static void the_path_of_the_origin_stands_before_the_target(void **state)
 		(void)snprintf(origin, sizeof(origin), "%s/k8s/a%s", stub.origin, slash ? "/" : "");
 		fetcher_start(&fetcher, origin, NULL);
 		visit_expect(&fetcher, "/version", E_OK, "200 ");
-		assert_true(strncmp(stub.heard, "GET /k8s/a/version HTTP/1.1\r\n", 29) == 0);
+		assert_true(strncmp(stub_heard(&stub), "GET /k8s/a/version HTTP/1.1\r\n", 29) == 0);
 		fetcher_end(&fetcher);
 	}
 	stub_end(&stub);

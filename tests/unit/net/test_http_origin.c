@@ -390,7 +390,7 @@ static void expect_of_proxy(struct http_client_options options, const char *firs
 	fetcher_start(&fetcher, "http://api.test:81", &options);
 	visit_expect(&fetcher, "/a", E_OK, "200 ok");
 	fetcher_end(&fetcher);
-	assert_true(strncmp(stub.heard, first_line, strlen(first_line)) == 0);
+	assert_true(strncmp(stub_heard(&stub), first_line, strlen(first_line)) == 0);
 }
 
 static void a_proxy_is_used_and_that_of_the_environment_may_be_left_out(void **state)
@@ -409,7 +409,7 @@ static void a_proxy_is_used_and_that_of_the_environment_may_be_left_out(void **s
 	(void)snprintf(direct, sizeof(direct), "%s", stub.origin);
 	fetcher_start(&fetcher, direct, &(struct http_client_options){ .proxy = "" });
 	visit_expect(&fetcher, "/a", E_OK, "200 ok");
-	assert_true(strncmp(stub.heard, "GET /a HTTP/1.1\r\n", 17) == 0);
+	assert_true(strncmp(stub_heard(&stub), "GET /a HTTP/1.1\r\n", 17) == 0);
 	fetcher_end(&fetcher);
 	unsetenv("http_proxy");
 	stub_end(&stub);
