@@ -237,16 +237,34 @@ void stub_wait(struct stub *s)
 		;
 }
 
+void stub_will_say(struct stub *s, const char *text)
+{
+	assert_true(strlen(text) < sizeof(s->says));
+	pthread_mutex_lock(&s->lock);
+	str_copy(str_of(text), s->says, sizeof(s->says));
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void say_it(struct stub *s, int fd)
+{
+	char text[sizeof(s->says)];
+
+	pthread_mutex_lock(&s->lock);
+	memcpy(text, s->says, sizeof(text));
+	pthread_mutex_unlock(&s->lock);
+	stub_say(fd, text);
+}
+
 void stub_answers(struct stub *s, int fd)
 {
 	while (stub_hear(s, fd))
-		stub_say(fd, s->says);
+		say_it(s, fd);
 }
 
 void stub_answers_once(struct stub *s, int fd)
 {
 	if (stub_hear(s, fd))
-		stub_say(fd, s->says);
+		say_it(s, fd);
 }
 
 void stub_is_silent(struct stub *s, int fd)

@@ -67,7 +67,7 @@ struct stub {
 	sem_t go; /* for scripts that wait for the test */
 	pthread_mutex_t lock;
 	char heard[8192]; /* under the lock */
-	const char *says;
+	char says[4096];  /* the same */
 };
 
 void stub_start(struct stub *s, void (*script)(struct stub *s, int fd));
@@ -79,9 +79,12 @@ bool stub_hear(struct stub *s, int fd);
 /* The one that was heard last; until the next call. */
 const char *stub_heard(struct stub *s);
 void stub_say(int fd, const char *text);
+
+/* What the scripts below answer from now on. */
+void stub_will_say(struct stub *s, const char *text);
 void stub_wait(struct stub *s);
 
-/* Scripts: each request on a connection is answered with `says`; once, and then the connection ends. */
+/* Scripts: each request on a connection is answered with that; once, and then the connection ends. */
 void stub_answers(struct stub *s, int fd);
 void stub_answers_once(struct stub *s, int fd);
 

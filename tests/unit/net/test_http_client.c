@@ -113,7 +113,7 @@ static void close_stub(void)
 static void expect_of(const char *says, enum err err, const char *text)
 {
 	open_stub(stub_answers_once, NULL);
-	stub.says = says;
+	stub_will_say(&stub, says);
 	visit_expect(&fetcher, "/", err, text);
 	close_stub();
 }
@@ -125,7 +125,7 @@ static void a_request_says_what_it_should_and_no_more(void **state)
 
 	(void)state;
 	open_stub(stub_answers, NULL);
-	stub.says = "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok";
+	stub_will_say(&stub, "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok");
 	for (int i = 0; i < 2; i++) {
 		char want[256];
 
@@ -148,7 +148,7 @@ static void a_body_goes_with_its_type(void **state)
 
 	(void)state;
 	open_stub(stub_answers_once, NULL);
-	stub.says = OK_EMPTY;
+	stub_will_say(&stub, OK_EMPTY);
 	for (int typed = 0; typed < 2; typed++) {
 		struct visit v = visit_of(&fetcher, "/");
 
@@ -170,7 +170,7 @@ static void the_path_of_the_origin_stands_before_the_target(void **state)
 
 	(void)state;
 	stub_start(&stub, stub_answers_once);
-	stub.says = OK_EMPTY;
+	stub_will_say(&stub, OK_EMPTY);
 	for (int slash = 0; slash < 2; slash++) {
 		(void)snprintf(origin, sizeof(origin), "%s/k8s/a%s", stub.origin, slash ? "/" : "");
 		fetcher_start(&fetcher, origin, NULL);
@@ -372,12 +372,12 @@ static void the_server_may_ask_to_wait(void **state)
 
 		(void)snprintf(says, sizeof(says), "HTTP/1.1 429 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n",
 			       cases[i].value);
-		stub.says = says;
+		stub_will_say(&stub, says);
 		assert_int_equal(E_OK, visit_once(&v, got, sizeof(got)));
 		assert_string_equal("429 ", got);
 		assert_in_range(v.fetch.retry_after_ms, cases[i].least_ms, cases[i].most_ms);
 	}
-	stub.says = OK_EMPTY;
+	stub_will_say(&stub, OK_EMPTY);
 	visit_expect(&fetcher, "/", E_OK, "200 ");
 	close_stub();
 }
@@ -466,7 +466,7 @@ static void a_good_head_is_told_before_its_body(void **state)
 		struct visit v = watch_of(&fetcher, "/");
 		char got[64];
 
-		stub.says = cases[i].says;
+		stub_will_say(&stub, cases[i].says);
 		v.fetch.on_head = notes_head;
 		assert_int_equal(E_OK, visit_once(&v, got, sizeof(got)));
 		assert_string_equal(cases[i].text, got);
@@ -658,7 +658,7 @@ static void a_fetch_is_started_again_when_it_is_done(void **state)
 
 	(void)state;
 	open_stub(stub_answers, NULL);
-	stub.says = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+	stub_will_say(&stub, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
 	v = visit_of(&fetcher, "/");
 	v.then = starts_again;
 	visit_start(&v);
@@ -817,7 +817,7 @@ static void a_connection_that_the_server_has_closed_is_not_missed(void **state)
 {
 	(void)state;
 	open_stub(stub_answers_once, NULL);
-	stub.says = OK_EMPTY;
+	stub_will_say(&stub, OK_EMPTY);
 	for (unsigned i = 0; i < 20; i++)
 		visit_expect(&fetcher, "/", E_OK, "200 ");
 	assert_int_equal(20, stub.accepted);
@@ -877,7 +877,7 @@ static void whatever_finds_no_memory_the_next_one_is_answered(void **state)
 
 	(void)state;
 	stub_start(&stub, stub_answers);
-	stub.says = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+	stub_will_say(&stub, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
 	fetcher_start(&fetcher, stub.origin, NULL);
 	mem_fail_at(0);
 	visit_expect(&fetcher, "/", E_OK, "200 x");

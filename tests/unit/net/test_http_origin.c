@@ -399,7 +399,7 @@ static void a_proxy_is_used_and_that_of_the_environment_may_be_left_out(void **s
 
 	(void)state;
 	stub_start(&stub, stub_answers_once);
-	stub.says = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+	stub_will_say(&stub, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 	expect_of_proxy((struct http_client_options){ .proxy = stub.origin }, "GET http://api.test:81/a HTTP/1.1\r\n");
 	setenv("NO_PROXY", "*", 1);
 	expect_of_proxy((struct http_client_options){ .proxy = stub.origin }, "GET http://api.test:81/a HTTP/1.1\r\n");
