@@ -146,7 +146,8 @@ static enum err err_of_page(unsigned code)
 	return code != 413 && (err == E_MALFORMED || err == E_NOT_FOUND || err == E_CONFLICT) ? E_UNAVAILABLE : err;
 }
 
-enum err kube_status_err(json_object *status, unsigned code, struct why *why)
+/* Of a Status object, or of none (NULL), and its HTTP code. */
+static enum err status_err(json_object *status, unsigned code, struct why *why)
 {
 	const char *reason = text_in(status, "reason"), *message = text_in(status, "message");
 	enum err err = is_status(status) ? err_of(code, reason, message) : err_of_page(code);
@@ -168,7 +169,7 @@ enum err kube_outcome(const struct http_fetch *f, struct why *why)
 		return E_OK;
 	if (tree_parse(buf_view(&f->answer), NULL, &status) != E_OK)
 		status = NULL; /* a proxy's page */
-	err = kube_status_err(status, f->status, why);
+	err = status_err(status, f->status, why);
 	json_object_put(status);
 	return err;
 }

@@ -2,13 +2,6 @@
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
-struct kube_entry *kube_entry_find(struct kubernetes *k, enum object_kind kind, const char *namespace, const char *name)
-{
-	char key[OBJECT_KEY_MAX];
-
-	return map_get(&k->entries, object_key(kind, namespace, name, key));
-}
-
 struct kube_entry *kube_entry_make(struct kubernetes *k, enum object_kind kind, const char *namespace, const char *name)
 {
 	char text[OBJECT_KEY_MAX];

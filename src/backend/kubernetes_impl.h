@@ -42,9 +42,9 @@ struct kube_held {
 struct kube_entry {
 	struct kubernetes *kube;
 	struct object *object; /* as reported last; NULL: not there */
-	struct object
-		*buried; /* as it was when it turned out to be gone before the watch said so: late news of it is none */
-	uint64_t buried_at;              /* lists that had begun by then */
+	/* As it was when it turned out to be gone before the watch said so, and the lists that had begun by then: late news of it is none. */
+	struct object *buried;
+	uint64_t buried_at;
 	struct kube_write *first, *last; /* writes; the first is under way */
 	struct kube_held *held, **held_end;
 	uint64_t seen; /* the last list that had it */
@@ -58,7 +58,7 @@ struct kube_scope {
 	struct kube_scope *next;
 	enum object_kind kind;
 	const char *namespace; /* behind it; "": all */
-	enum { KUBE_LISTING, KUBE_WATCHING, KUBE_WAITING } state;
+	enum { KUBE_LISTING, KUBE_WATCHING } state;
 	bool running; /* the fetch is the client's */
 	bool synced;
 	bool open;     /* the head of this watch has come */
@@ -122,9 +122,7 @@ void kube_forget_token(struct kubernetes *k);
 
 /* ---- kubernetes_entry.c */
 
-struct kube_entry *kube_entry_find(struct kubernetes *k, enum object_kind kind, const char *namespace,
-				   const char *name);
-/* NULL without memory. */
+/* The entry of that name; NULL without memory. */
 struct kube_entry *kube_entry_make(struct kubernetes *k, enum object_kind kind, const char *namespace,
 				   const char *name);
 void kube_entries_release(struct kubernetes *k);
@@ -200,9 +198,6 @@ enum err kube_name_alone(struct str object, json_object **ret_tree);
 
 /* What went wrong, of a fetch that is done: E_OK for a 2xx. */
 enum err kube_outcome(const struct http_fetch *f, struct why *why);
-
-/* The same of a Status object, NULL: there is none, and its HTTP code. */
-enum err kube_status_err(json_object *status, unsigned code, struct why *why);
 
 /* Is it a Status, and not an object? */
 bool kube_is_status(struct str answer);
