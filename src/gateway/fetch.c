@@ -1,9 +1,9 @@
 #include "gateway/fetch.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 
 #include "base/mem.h"
+#include "net/curl_tls.h"
 
 #define CONNECT_MS 3000L
 
@@ -34,8 +34,12 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 	return body->to->err == E_OK ? size * n : 0;
 }
 
-static void prepare(CURL *curl, const struct fetch *f, struct answer_body *body)
+static bool prepare(CURL *curl, const struct fetch *f, struct answer_body *body)
 {
+	const struct curl_tls tls = {
+		.ca_file = f->ca_path, .cert_file = f->cert_path, .key_file = f->key_path, .insecure = f->insecure
+	};
+
 	curl_easy_setopt(curl, CURLOPT_URL, f->url);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, f->plain ? "http,https" : "https");
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
@@ -45,22 +49,13 @@ static void prepare(CURL *curl, const struct fetch *f, struct answer_body *body)
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "holdfast");
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
-	if (f->ca_path)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, f->ca_path);
-	if (f->cert_path) {
-		curl_easy_setopt(curl, CURLOPT_SSLCERT, f->cert_path);
-		curl_easy_setopt(curl, CURLOPT_SSLKEY, f->key_path);
-	}
-	if (f->insecure) {
-		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
 	if (f->bearer) {
 		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
 		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, f->bearer);
 	}
 	if (f->form)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, f->form);
+	return curl_tls_set(curl, &tls);
 }
 
 /* libcurl keeps copies of what it is told here. */
@@ -125,9 +120,8 @@ enum err fetch_run(const struct fetch *f, struct buf *ret_body, struct why *why)
 	curl = curl_easy_init();
 	if (!curl)
 		return why_set(why, E_NOMEM, "no memory");
-	prepare(curl, f, &body);
-	if (!sign(curl, f->aws))
-		return why_set(why, E_NOMEM, "the request cannot be signed");
+	if (!prepare(curl, f, &body) || !sign(curl, f->aws))
+		return why_set(why, E_NOMEM, "no memory for the request");
 	err = judge_transport(curl_easy_perform(curl), &body, why);
 	return err == E_OK ? judge_status(curl, why) : err;
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "net/curl_tls.h"
 
 #define CONNECT_MS 10000L
 #define DEAD_MS    30000 /* a peer that is silently gone is noticed by then, whether anything was sent or not */
@@ -53,42 +54,24 @@ static bool set_text(CURL *curl, CURLoption option, const char *text)
 	return !text || curl_easy_setopt(curl, option, text) == CURLE_OK;
 }
 
-static bool set_bytes(CURL *curl, CURLoption option, struct str bytes, struct buf *copy)
+/* libcurl borrows it for as long as there are handles. */
+static struct str keep(struct buf *copy, struct str bytes)
 {
-	struct curl_blob blob = { .flags = CURL_BLOB_NOCOPY };
-
-	if (!bytes.n)
-		return true;
 	buf_str(copy, bytes);
-	blob.data = copy->p;
-	blob.len = copy->n;
-	return copy->err == E_OK && curl_easy_setopt(curl, option, &blob) == CURLE_OK;
+	return buf_view(copy);
 }
 
-/*
- * Whoever names authorities trusts no others: libcurl would look into the system's directory as well, and would keep what it has
- * read of a file for a day.
- */
-static bool set_trust(struct http_origin *o, const struct http_client_options *options)
+static bool set_tls(struct http_origin *o, const struct http_client_options *options)
 {
-	if (options->ca_file || options->ca.n) {
-		curl_easy_setopt(o->model, CURLOPT_CAPATH, NULL);
-		curl_easy_setopt(o->model, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-	}
-	curl_easy_setopt(o->model, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(o->model, CURLOPT_SSL_VERIFYPEER, options->insecure ? 0L : 1L);
-	curl_easy_setopt(o->model, CURLOPT_SSL_VERIFYHOST, options->insecure ? 0L : 2L);
-	return set_text(o->model, CURLOPT_CAINFO, options->ca_file) &&
-	       set_bytes(o->model, CURLOPT_CAINFO_BLOB, options->ca, &o->ca);
-}
+	const struct curl_tls tls = { .ca_file = options->ca_file,
+				      .ca = keep(&o->ca, options->ca),
+				      .cert_file = options->cert_file,
+				      .cert = keep(&o->cert, options->cert),
+				      .key_file = options->key_file,
+				      .key = keep(&o->key, options->key),
+				      .insecure = options->insecure };
 
-/* OpenSSL asks the terminal for the password of a key that has one, unless it is told one. */
-static bool set_certificate(struct http_origin *o, const struct http_client_options *options)
-{
-	return set_text(o->model, CURLOPT_KEYPASSWD, "") && set_text(o->model, CURLOPT_SSLCERT, options->cert_file) &&
-	       set_text(o->model, CURLOPT_SSLKEY, options->key_file) &&
-	       set_bytes(o->model, CURLOPT_SSLCERT_BLOB, options->cert, &o->cert) &&
-	       set_bytes(o->model, CURLOPT_SSLKEY_BLOB, options->key, &o->key);
+	return o->ca.err == E_OK && o->cert.err == E_OK && o->key.err == E_OK && curl_tls_set(o->model, &tls);
 }
 
 /* NO_PROXY of the environment is about the proxy of the environment. */
@@ -178,8 +161,7 @@ enum err http_origin_init(struct http_origin *o, const struct http_client_option
 		return why_set(why, E_NOMEM, "no memory");
 	set_connection(o->model);
 	err = set_place(o, options, why);
-	if (err == E_OK &&
-	    !(set_trust(o, options) && set_certificate(o, options) && set_proxy(o->model, options->proxy)))
+	if (err == E_OK && !(set_tls(o, options) && set_proxy(o->model, options->proxy)))
 		err = E_NOMEM;
 	return err == E_NOMEM ? why_set(why, err, "no memory") : err;
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gateway/hooks/aws_role.h"
 #include "gateway/hooks/text.h"
+#include "net/curl_tls.h"
 
 #define CONNECT_MS 10000L
 #define ANSWER_MS  30000L
@@ -72,18 +73,13 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 	return a->answer.err == E_OK ? size * n : 0;
 }
 
-static void set_tls(CURL *curl, const struct login *l)
+static bool set_tls(CURL *curl, const struct login *l)
 {
-	if (l->ca_path)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, l->ca_path);
-	if (l->cert_path) {
-		curl_easy_setopt(curl, CURLOPT_SSLCERT, l->cert_path);
-		curl_easy_setopt(curl, CURLOPT_SSLKEY, l->key_path);
-	}
-	if (l->insecure) {
-		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
+	const struct curl_tls tls = {
+		.ca_file = l->ca_path, .cert_file = l->cert_path, .key_file = l->key_path, .insecure = l->insecure
+	};
+
+	return curl_tls_set(curl, &tls);
 }
 
 static enum err set_request(struct account *a, struct why *why)
@@ -110,7 +106,7 @@ static enum err set_request(struct account *a, struct why *why)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, 0L);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
 	}
-	ok = ok && curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK;
+	ok = ok && curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK && set_tls(curl, &a->login);
 	/* On a connection that was used before, libcurl sends again what got no answer: a hook could be made twice. */
 	if (!str_is(str_of(r->method), "GET"))
 		curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
@@ -136,7 +132,6 @@ static void set_transfer(struct account *a)
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, a->error);
 	a->error[0] = '\0';
-	set_tls(curl, &a->login);
 }
 
 static enum err write_request(struct account *a, struct why *why)
