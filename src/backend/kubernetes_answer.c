@@ -60,16 +60,29 @@ enum err kube_object(enum object_kind kind, json_object *tree, struct why *why, 
 	return object_from_tree(kind, tree, why, ret_object);
 }
 
-enum err kube_object_read(enum object_kind kind, struct str json, struct why *why, struct object **ret_object)
+static bool is_that(const struct object *o, const struct object *asked)
+{
+	return strcmp(o->name, asked->name) == 0 && strcmp(o->namespace, asked->namespace) == 0;
+}
+
+enum err kube_object_read(const struct object *asked, struct str json, struct why *why, struct object **ret_object)
 {
 	json_object *tree = NULL;
+	struct object *o = NULL;
 	enum err err = tree_parse(json, why, &tree);
 
 	if (err == E_OK)
-		err = kube_object(kind, tree, why, ret_object);
+		err = kube_object(asked->kind, tree, why, &o);
 	json_object_put(tree);
-	/* Somebody else's page. What became of the request is open, and it may be asked again. */
-	return err == E_MALFORMED ? why_set(why, E_UNAVAILABLE, "the answer is no object") : err;
+	if (err == E_OK && is_that(o, asked)) {
+		*ret_object = o;
+		return E_OK;
+	}
+	object_unref(o);
+	/* Somebody else's page, or object. What became of the request is open, and it may be asked again. */
+	return err == E_OK || err == E_MALFORMED
+		       ? why_set(why, E_UNAVAILABLE, "the answer is not the object that was asked for")
+		       : err;
 }
 
 enum err kube_name_alone(struct str object, json_object **ret_tree)

@@ -185,7 +185,9 @@ bool kube_is_selected(const struct object *o);
 
 /* An object as the server sends it, without what only the server needs. `tree` stays the caller's, and is changed. */
 enum err kube_object(enum object_kind kind, json_object *tree, struct why *why, struct object **ret_object);
-enum err kube_object_read(enum object_kind kind, struct str json, struct why *why, struct object **ret_object);
+
+/* The answer to a request about one object. E_UNAVAILABLE: it is another, or none. */
+enum err kube_object_read(const struct object *asked, struct str json, struct why *why, struct object **ret_object);
 
 /* Is it the object that is wrong? */
 static inline bool kube_is_broken(enum err err)

@@ -11,7 +11,7 @@
 #define WATCH_GRACE_MS 30000                    /* and then it is cut */
 #define RETRY_BASE_MS  500
 #define RETRY_CAP_MS   30000
-#define PAGE_SHRINK    8 /* a page that was too large is tried again with fewer objects */
+#define PAGE_SHRINK    8 /* a page that was too large, or took too long, is tried again with fewer objects */
 
 static void start_fetch(struct kube_scope *s);
 
@@ -430,6 +430,15 @@ static void wait_and_retry(struct kube_scope *s)
 		start_fetch(s); /* no memory for a timer: the request takes its time, too */
 }
 
+/* The answer had begun. A server that says nothing at all in time is away, and would be as slow with less. */
+static bool is_too_much(const struct kube_scope *s)
+{
+	const struct http_fetch *f = &s->fetch;
+
+	return s->state == KUBE_LISTING && s->page > 1 && f->status == 200 &&
+	       (f->err == E_LIMIT || f->err == E_TIMEOUT);
+}
+
 static void failed(struct kube_scope *s, enum err err, struct why *why)
 {
 	metric_inc(s->kube->failures);
@@ -438,8 +447,9 @@ static void failed(struct kube_scope *s, enum err err, struct why *why)
 	/* The rest of a list is forgotten after minutes. */
 	if (s->fetch.status == 410)
 		list_again(s);
-	if (s->fetch.err == E_LIMIT && s->state == KUBE_LISTING && s->page > 1) {
+	if (is_too_much(s)) {
 		s->page = s->page / PAGE_SHRINK ? s->page / PAGE_SHRINK : 1;
+		why_add(why, "asking for pages of %u", s->page);
 		list_again(s);
 	}
 	tell_problem(s, err, why);

@@ -115,6 +115,15 @@ static void set_target(struct kube_write *kw, const char *name)
 	kube_path(&kw->target, kw->object->kind, kw->object->namespace, name);
 }
 
+static enum err read_answer(struct kube_write *kw, struct object **ret_object)
+{
+	enum err err = kube_object_read(kw->object, buf_view(&kw->fetch.answer), &kw->write->why, ret_object);
+
+	if (err != E_OK)
+		metric_inc(kw->entry->kube->failures);
+	return err;
+}
+
 /* ---- looking -------------------------------------------------------------------------------------------------------- */
 
 static void try_again(struct kube_write *kw);
@@ -130,14 +139,13 @@ static enum err found_another(struct kube_write *kw)
 
 static void on_read(struct kube_write *kw)
 {
-	struct why *why = &kw->write->why;
 	struct object *o = NULL;
-	enum err err = kube_outcome(&kw->fetch, why);
+	enum err err = kube_outcome(&kw->fetch, &kw->write->why);
 
 	if (err == E_NOT_FOUND)
 		kube_entry_bury(kw->entry);
 	else if (err == E_OK)
-		err = kube_object_read(kw->object->kind, buf_view(&kw->fetch.answer), why, &o);
+		err = read_answer(kw, &o);
 	if (o && !kube_is_selected(o))
 		err = found_another(kw);
 	else if (o)
@@ -179,7 +187,7 @@ static void on_written(struct kube_write *kw)
 		refused(kw, err);
 		return;
 	}
-	err = kube_object_read(kw->object->kind, buf_view(&kw->fetch.answer), why, &o);
+	err = read_answer(kw, &o);
 	if (err == E_OK)
 		finish(kw, E_OK, o, /* gone= */ false);
 	else
@@ -322,8 +330,7 @@ static void create(struct kube_write *kw)
 /* With finalizers it is still there, and the answer is the object; else it is a Status. */
 static void on_deleted(struct kube_write *kw)
 {
-	struct why *why = &kw->write->why;
-	enum err err = kube_outcome(&kw->fetch, why);
+	enum err err = kube_outcome(&kw->fetch, &kw->write->why);
 	struct object *o = NULL;
 
 	if (err != E_OK) {
@@ -334,7 +341,7 @@ static void on_deleted(struct kube_write *kw)
 		finish(kw, E_OK, NULL, /* gone= */ true);
 		return;
 	}
-	err = kube_object_read(kw->object->kind, buf_view(&kw->fetch.answer), why, &o);
+	err = read_answer(kw, &o);
 	finish(kw, err, err == E_OK ? o : NULL, /* gone= */ false);
 	object_unref(o);
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "backend/kubernetes.h"
+#include "backend/kubernetes_impl.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -248,15 +248,21 @@ static void test_pages(void **state)
 	close_bench(&b);
 }
 
-static void test_page_that_is_too_large_is_asked_for_in_parts(void **state)
+static void test_page_that_is_too_large_or_takes_too_long_is_asked_for_in_parts(void **state)
 {
 	struct bench b;
 
 	(void)state;
 	open_with(&b, &(struct kubernetes_options){ 0 });
-	kube_end(asked(&b, "GET", APPS "?limit=200"), E_LIMIT, 200, "");
+	kube_end(asked(&b, "GET", APPS "?limit=200"), E_TIMEOUT, 0, "");
 	saw(&b, "! Applications of argocd: no connection\n");
-	answer(&b, "GET", APPS "?limit=25", 200, EMPTY("7"));
+	kube_end(asked(&b, "GET", APPS "?limit=200"), E_LIMIT, 200, "");
+	saw(&b, "~ Applications of argocd\n! Applications of argocd: asking for pages of 25: no connection\n");
+	kube_end(asked(&b, "GET", APPS "?limit=25"), E_TIMEOUT, 200, "");
+	saw(&b, "~ Applications of argocd\n! Applications of argocd: asking for pages of 3: no connection\n");
+	kube_end(asked(&b, "GET", APPS "?limit=3"), E_TIMEOUT, 200, "");
+	saw(&b, ""); /* said once */
+	answer(&b, "GET", APPS "?limit=1", 200, EMPTY("7"));
 	saw(&b, "~ Applications of argocd\n");
 	assert_non_null(watch_of(&b, APPS));
 	close_bench(&b);
@@ -649,6 +655,35 @@ static void test_what_is_not_known_yet(void **state)
 	close_bench(&b);
 }
 
+/* An answer about another object says nothing about this one. */
+static void test_answers_about_others(void **state)
+{
+	static const char *const others[] = {
+		APP("other", "u1", "12", ""),
+		"{\"metadata\":{\"name\":\"web\",\"namespace\":\"other\",\"uid\":\"u1\",\"resourceVersion\":\"12\"}}",
+		"{\"kind\":\"AppProject\",\"metadata\":{\"name\":\"web\",\"namespace\":\"argocd\",\"uid\":\"u1\"}}",
+	};
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct given g = given(&b, "late", BACKEND_PUT, APP("web", "", "", ""), "u1", "2");
+		struct given h = given(&b, "put", BACKEND_PUT, APP("web", "", "", ""), "u1", "3");
+		struct given j = given(&b, "delete", BACKEND_DELETE, APP("web", "", "", ""), "u1", "3");
+
+		write_it(&b, &g);
+		answer(&b, "GET", APPS "/web", 200, others[i]);
+		write_it(&b, &h);
+		answer(&b, "PUT", APPS "/web", 200, others[i]);
+		write_it(&b, &j);
+		answer(&b, "DELETE", APPS "/web", 200, others[i]);
+		saw(&b, "late unavailable\nput unavailable\ndelete unavailable\n");
+		assert_int_equal(3 * (i + 1), metric_value(CONTAINER_OF(b.b, struct kubernetes, base)->failures));
+	}
+	close_bench(&b);
+}
+
 #define NAMED(name, more)                                                                                             \
 	"{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"argocd\",\"uid\":\"s1\",\"resourceVersion\":\"7\"" more \
 	"}}"
@@ -858,7 +893,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists_and_then_watches),
 		cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_page_that_is_too_large_is_asked_for_in_parts),
+		cmocka_unit_test(test_page_that_is_too_large_or_takes_too_long_is_asked_for_in_parts),
 		cmocka_unit_test(test_lines_in_any_pieces),
 		cmocka_unit_test(test_watch_that_breaks_goes_on_where_it_was),
 		cmocka_unit_test(test_expired),
@@ -876,6 +911,7 @@ int main(void)
 		cmocka_unit_test(test_conflict),
 		cmocka_unit_test(test_conflict_that_does_not_matter),
 		cmocka_unit_test(test_what_is_not_known_yet),
+		cmocka_unit_test(test_answers_about_others),
 		cmocka_unit_test(test_other_secrets_are_left_alone),
 		cmocka_unit_test(test_nothing_is_written_where_nobody_looks),
 		cmocka_unit_test(test_namespace_that_is_missing),
