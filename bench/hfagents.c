@@ -328,7 +328,7 @@ int main(int argc, char **argv)
 	struct tls_options tls = { .alpn = "h2", .verify = TLS_VERIFY_REQUIRED };
 	struct why why = { 0 };
 
-	tls.ca_path = read_options(argc, argv, &s);
+	tls.ca.name = read_options(argc, argv, &s);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (loop_init(&s.loop, &why) != E_OK || tls_client_open(&tls, &why, &s.tls) != E_OK) {
 		(void)fprintf(stderr, "hfagents: %s\n", why.text);

@@ -158,7 +158,7 @@ static void on_reload(struct daemon *daemon)
 	systemd_reloading();
 	if (a->connection.tls && tls_client_reload(a->connection.tls, &why) != E_OK)
 		log_error(AGENT_LOG, "the certificate stays as it was", LOG_WHY(&why));
-	expiry_tell(AGENT_LOG, a->daemon.metrics, a->options->tls_client_cert);
+	expiry_tell(AGENT_LOG, a->daemon.metrics, &(struct pem){ a->options->tls_client_cert });
 	connection_hurry(&a->connection);
 	log_info(AGENT_LOG, "reloaded");
 	systemd_ready("running");

@@ -231,16 +231,16 @@ static void on_heartbeat(struct loop_timer *timer)
 static enum err open_tls(struct connection *c, struct why *why)
 {
 	const struct agent_options *o = c->agent->options;
-	struct tls_options tls = { .cert_path = o->tls_client_cert,
-				   .key_path = o->tls_client_key,
-				   .ca_path = o->root_ca,
+	struct tls_options tls = { .cert = { o->tls_client_cert },
+				   .key = { o->tls_client_key },
+				   .ca = { o->root_ca },
 				   .alpn = "h2",
 				   .min = o->tls_min,
 				   .max = o->tls_max,
 				   .suites = o->tls_suites,
 				   .verify = o->insecure_tls ? TLS_VERIFY_NONE : TLS_VERIFY_REQUIRED };
 
-	expiry_tell(AGENT_LOG, c->agent->daemon.metrics, o->tls_client_cert);
+	expiry_tell(AGENT_LOG, c->agent->daemon.metrics, &tls.cert);
 	if (o->insecure_plaintext || tls_client_open(&tls, why, &c->tls) == E_OK)
 		return E_OK;
 	return why_add(why, "--root-ca-path, --tls-client-cert, --tls-client-key, --tls-ciphersuites");

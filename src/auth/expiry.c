@@ -21,18 +21,19 @@ int64_t expiry_shown(struct metrics *m)
 	return metric_value(metrics_get(m, &expires, NULL));
 }
 
-void expiry_tell(const char *logger, struct metrics *m, const char *cert_path)
+void expiry_tell(const char *logger, struct metrics *m, const struct pem *cert)
 {
+	bool is_there = pem_is_there(cert);
 	char text[CLOCK_RFC3339_MAX];
 	int64_t expires_ms = 0;
 	struct why why;
 
-	if (cert_path && pki_expiry(cert_path, &why, &expires_ms) != E_OK)
+	if (is_there && pki_expiry(cert, &why, &expires_ms) != E_OK)
 		return; /* who opens it says so */
 	expiry_show(m, expires_ms);
-	if (!cert_path || expires_ms > clock_wall_ms())
+	if (!is_there || expires_ms > clock_wall_ms())
 		return;
 	(void)clock_rfc3339(expires_ms * 1000000, text);
 	log_error(logger, "our certificate has expired: whoever checks it refuses to talk to us",
-		  LOG_S("file", cert_path), LOG_S("expired", text));
+		  LOG_S("file", cert->name), LOG_S("expired", text));
 }

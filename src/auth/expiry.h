@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/metrics.h"
+#include "net/pem.h"
 
 /* The first of this process's certificates expires then (ms since 1970); 0: it has none. */
 void expiry_show(struct metrics *m, int64_t expires_ms);
@@ -13,5 +14,5 @@ void expiry_show(struct metrics *m, int64_t expires_ms);
 /* What is shown. */
 int64_t expiry_shown(struct metrics *m);
 
-/* Shows when the certificate in this file expires, and says so in the log when it has. NULL: there is none. */
-void expiry_tell(const char *logger, struct metrics *m, const char *cert_path);
+/* Shows when this certificate expires, if there is one, and says so in the log when it has. */
+void expiry_tell(const char *logger, struct metrics *m, const struct pem *cert);

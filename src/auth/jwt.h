@@ -7,7 +7,7 @@
  * Threads   any, at the same time; reload too. Signing costs milliseconds (it is RSA): see work.h.
  * Errors    E_UNAUTHENTICATED  not a token of ours, of another use, or not of this time; `why` is for the log, the peer
  *                              is told nothing else
- *           E_CONFIG           the key file cannot be read, or holds no RSA key of 2048 to 8192 bits in PEM
+ *           E_CONFIG           the key cannot be read, or is no RSA key of 2048 to 8192 bits in PEM
  * Source    RFC 7515, 7518 3.3, 7519; facts argocd-agent 2.4
  */
 #pragma once
@@ -15,6 +15,7 @@
 #include "auth/agent.h"
 #include "base/buf.h"
 #include "base/why.h"
+#include "net/pem.h"
 
 #define JWT_ISSUER     "argocd-agent-server"
 #define JWT_TOKEN_MAX  8192                  /* bytes of a token; longer ones are refused unread */
@@ -37,15 +38,15 @@ struct jwt_claims {
 
 struct jwt_keys;
 
-/* Reads `path`. */
-enum err jwt_keys_open(const char *path, struct why *why, struct jwt_keys **ret_keys);
+/* Reads `key`; a text is borrowed. */
+enum err jwt_keys_open(const struct pem *key, struct why *why, struct jwt_keys **ret_keys);
 
 /* A key that is in memory only: its tokens end with the process. */
 enum err jwt_keys_generate(struct why *why, struct jwt_keys **ret_keys);
 void jwt_keys_free(struct jwt_keys *keys);
 
 /*
- * Reads the file again. A new key signs from now on. On an error the key that was there signs on. A generated key stays
+ * Reads the key again. A new one signs from now on. On an error the key that was there signs on. A generated key stays
  * as it is.
  */
 enum err jwt_keys_reload(struct jwt_keys *keys, int64_t now_ms, struct why *why);

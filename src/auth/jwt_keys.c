@@ -17,13 +17,13 @@ static enum err check(const EVP_PKEY *pkey, const char *path, struct why *why)
 	return E_OK;
 }
 
-static enum err load(const char *path, struct why *why, EVP_PKEY **ret_pkey)
+static enum err load(const struct pem *from, struct why *why, EVP_PKEY **ret_pkey)
 {
 	EVP_PKEY *pkey = NULL;
-	enum err err = pki_read_key_file(path, why, &pkey);
+	enum err err = pki_read_key_pem(from, why, &pkey);
 
 	if (err == E_OK)
-		err = check(pkey, path, why);
+		err = check(pkey, from->name, why);
 	if (err == E_OK) {
 		*ret_pkey = pkey;
 		return E_OK;
@@ -34,13 +34,11 @@ static enum err load(const char *path, struct why *why, EVP_PKEY **ret_pkey)
 }
 
 /* Takes `pkey`, also on an error. */
-static enum err keys_new(const char *path, EVP_PKEY *pkey, struct why *why, struct jwt_keys **ret_keys)
+static enum err keys_new(const struct pem *from, EVP_PKEY *pkey, struct why *why, struct jwt_keys **ret_keys)
 {
 	struct jwt_keys *k = mem_alloc(sizeof(*k));
 
-	if (k && path)
-		k->path = str_dup(str_of(path));
-	if (!k || (path && !k->path)) {
+	if (!k || !pem_copy(from, &k->from)) {
 		mem_free(k);
 		EVP_PKEY_free(pkey);
 		return why_set(why, E_NOMEM, "JWT key");
@@ -52,12 +50,12 @@ static enum err keys_new(const char *path, EVP_PKEY *pkey, struct why *why, stru
 	return E_OK;
 }
 
-enum err jwt_keys_open(const char *path, struct why *why, struct jwt_keys **ret_keys)
+enum err jwt_keys_open(const struct pem *key, struct why *why, struct jwt_keys **ret_keys)
 {
 	EVP_PKEY *pkey;
-	enum err err = load(path, why, &pkey);
+	enum err err = load(key, why, &pkey);
 
-	return err == E_OK ? keys_new(path, pkey, why, ret_keys) : err;
+	return err == E_OK ? keys_new(key, pkey, why, ret_keys) : err;
 }
 
 enum err jwt_keys_generate(struct why *why, struct jwt_keys **ret_keys)
@@ -66,7 +64,7 @@ enum err jwt_keys_generate(struct why *why, struct jwt_keys **ret_keys)
 
 	if (!pkey)
 		return why_set(why, E_NOMEM, "make a JWT key");
-	return keys_new(NULL, pkey, why, ret_keys);
+	return keys_new(&(struct pem){ 0 }, pkey, why, ret_keys);
 }
 
 void jwt_keys_free(struct jwt_keys *keys)
@@ -76,7 +74,7 @@ void jwt_keys_free(struct jwt_keys *keys)
 	for (size_t i = 0; i < keys->n; i++)
 		EVP_PKEY_free(keys->keys[i].pkey);
 	(void)pthread_mutex_destroy(&keys->lock);
-	mem_free(keys->path);
+	pem_release(&keys->from);
 	mem_free(keys);
 }
 
@@ -106,9 +104,9 @@ enum err jwt_keys_reload(struct jwt_keys *keys, int64_t now_ms, struct why *why)
 	EVP_PKEY *pkey = NULL;
 	enum err err;
 
-	if (!keys->path)
+	if (!keys->from.name)
 		return E_OK;
-	err = load(keys->path, why, &pkey);
+	err = load(&keys->from, why, &pkey);
 	if (err != E_OK)
 		return err;
 	(void)pthread_mutex_lock(&keys->lock);

@@ -22,7 +22,7 @@ struct jwt_key {
 
 struct jwt_keys {
 	pthread_mutex_t lock;
-	char *path; /* NULL: generated */
+	struct pem from; /* a copy; none: generated */
 	struct jwt_key keys[JWT_KEYS_MAX];
 	size_t n;
 };

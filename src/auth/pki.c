@@ -75,9 +75,9 @@ enum err pki_authority_open(const char *cert_path, const char *key_path, int64_t
 
 	if (!a)
 		return why_set(why, E_NOMEM, "open %s", cert_path);
-	err = pki_read_cert(cert_path, why, &a->cert);
+	err = pki_read_cert(&(struct pem){ cert_path }, why, &a->cert);
 	if (err == E_OK)
-		err = pki_read_key_file(key_path, why, &a->key);
+		err = pki_read_key_pem(&(struct pem){ key_path }, why, &a->key);
 	if (err == E_OK)
 		err = check_authority(a, cert_path, now_ms, why);
 	if (err == E_OK)
@@ -129,10 +129,10 @@ enum err pki_make_rsa(unsigned bits, struct why *why, struct buf *ret_pem)
 	return err;
 }
 
-enum err pki_expiry(const char *cert_path, struct why *why, int64_t *ret_expires_ms)
+enum err pki_expiry(const struct pem *from, struct why *why, int64_t *ret_expires_ms)
 {
 	X509 *cert;
-	enum err err = pki_read_cert(cert_path, why, &cert);
+	enum err err = pki_read_cert(from, why, &cert);
 
 	if (err != E_OK)
 		return err;

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/why.h"
+#include "net/pem.h"
 
 #define PKI_DAYS_MAX     36500
 #define PKI_SKEW_S       300 /* a certificate is valid from this much before it is made: clocks differ */
@@ -64,5 +65,5 @@ enum err pki_issue(const struct pki_authority *a, const struct pki_request *requ
 /* An RSA key for tokens (jwt.h): 2048, 3072 or 4096 bits. */
 enum err pki_make_rsa(unsigned bits, struct why *why, struct buf *ret_pem);
 
-/* When the certificate in this file is over. */
-enum err pki_expiry(const char *cert_path, struct why *why, int64_t *ret_expires_ms);
+/* When this certificate is over. */
+enum err pki_expiry(const struct pem *cert, struct why *why, int64_t *ret_expires_ms);

@@ -30,9 +30,9 @@ int64_t pki_time_ms(const ASN1_TIME *time);
 enum err pki_write_cert(X509 *cert, struct buf *ret_pem, struct why *why);
 enum err pki_write_key(EVP_PKEY *key, struct buf *ret_pem, struct why *why);
 /*
- * The only key, or the first certificate, of a PEM text or file; `path` is for the story. E_CONFIG: there is none, or the file is too
- * large; E_NOT_FOUND. Free with EVP_PKEY_free(), X509_free().
+ * The only key, or the first certificate, of a PEM text; `path` is for the story. E_CONFIG: there is none, or it is too large;
+ * E_NOT_FOUND. Free with EVP_PKEY_free(), X509_free().
  */
 enum err pki_read_key(struct str pem, const char *path, struct why *why, EVP_PKEY **ret_key);
-enum err pki_read_cert(const char *path, struct why *why, X509 **ret_cert);
-enum err pki_read_key_file(const char *path, struct why *why, EVP_PKEY **ret_key);
+enum err pki_read_key_pem(const struct pem *from, struct why *why, EVP_PKEY **ret_key);
+enum err pki_read_cert(const struct pem *from, struct why *why, X509 **ret_cert);

@@ -138,7 +138,7 @@ enum err pki_name_check(const struct pki_request *request, struct why *why)
 static enum err names_of(const char *path, struct why *why, GENERAL_NAMES **ret_names)
 {
 	X509 *cert;
-	enum err err = pki_read_cert(path, why, &cert);
+	enum err err = pki_read_cert(&(struct pem){ path }, why, &cert);
 
 	if (err != E_OK)
 		return err;

@@ -3,10 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include "auth/files.h"
-#include "base/file.h"
-
-#define FILE_MAX (256u << 10)
+#include "base/mem.h"
 
 static enum err take_bio(BIO *bio, bool written, struct buf *ret_pem, struct why *why)
 {
@@ -60,34 +57,38 @@ enum err pki_read_key(struct str pem, const char *path, struct why *why, EVP_PKE
 	return E_OK;
 }
 
-enum err pki_read_key_file(const char *path, struct why *why, EVP_PKEY **ret_key)
+static enum err read_pem(const struct pem *from, struct why *why, struct buf *ret_text)
 {
-	struct buf pem = { 0 };
-	enum err err = file_read(path, FILE_MAX, &pem, why);
+	enum err err = pem_read(from, why, ret_text);
 
-	if (err == E_OK)
-		err = pki_read_key(buf_view(&pem), path, why, ret_key);
-	buf_wipe(&pem);
+	if (err != E_OK)
+		(void)why_add(why, "read %s", from->name);
 	return err == E_LIMIT ? E_CONFIG : err;
 }
 
-enum err pki_read_cert(const char *path, struct why *why, X509 **ret_cert)
+enum err pki_read_key_pem(const struct pem *from, struct why *why, EVP_PKEY **ret_key)
 {
-	struct buf pem = { 0 };
-	X509 *cert = NULL;
-	enum err err = file_read(path, FILE_MAX, &pem, why);
+	CLEANUP(buf_wipe) struct buf text = { 0 };
+	enum err err = read_pem(from, why, &text);
 
-	if (err == E_OK) {
-		BIO *bio = BIO_new_mem_buf(pem.p ? pem.p : "", (int)pem.n);
+	return err == E_OK ? pki_read_key(buf_view(&text), from->name, why, ret_key) : err;
+}
 
-		cert = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
-		BIO_free(bio);
-		ERR_clear_error();
-		if (!cert)
-			err = why_set(why, E_CONFIG, "%s: no certificate in PEM", path);
-	}
-	buf_release(&pem);
-	if (err == E_OK)
-		*ret_cert = cert;
-	return err == E_LIMIT ? E_CONFIG : err;
+enum err pki_read_cert(const struct pem *from, struct why *why, X509 **ret_cert)
+{
+	CLEANUP(buf_wipe) struct buf text = { 0 }; /* a key may stand with it */
+	enum err err = read_pem(from, why, &text);
+	X509 *cert;
+	BIO *bio;
+
+	if (err != E_OK)
+		return err;
+	bio = BIO_new_mem_buf(text.n ? text.p : "", (int)text.n);
+	cert = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
+	BIO_free(bio);
+	ERR_clear_error();
+	if (!cert)
+		return why_set(why, E_CONFIG, "%s: no certificate in PEM", from->name);
+	*ret_cert = cert;
+	return E_OK;
 }

@@ -79,7 +79,7 @@ static enum err look_at_old(struct issue *i, uint64_t days, bool *ret_done)
 {
 	struct pki_task *t = &i->task;
 	int64_t expires_ms;
-	enum err err = pki_expiry(i->cert.text, &t->why, &expires_ms);
+	enum err err = pki_expiry(&(struct pem){ i->cert.text }, &t->why, &expires_ms);
 
 	if (err == E_NOT_FOUND)
 		return E_OK;

@@ -52,7 +52,7 @@ static void check_expiry(struct config_reader *r, const struct doc_file *file, c
 	int64_t expires_ms;
 	struct why why;
 
-	if (pki_expiry(cert_path, &why, &expires_ms) != E_OK)
+	if (pki_expiry(&(struct pem){ cert_path }, &why, &expires_ms) != E_OK)
 		return;
 	if (!r->config->cert_expires_ms || expires_ms < r->config->cert_expires_ms)
 		r->config->cert_expires_ms = expires_ms;

@@ -29,7 +29,7 @@ enum err tls_server_open(const struct tls_options *options, struct why *why, str
 enum err tls_server_new(const char *cert_path, const char *key_path, const char *alpn, struct why *why,
 			struct tls_server **ret_tls)
 {
-	const struct tls_options options = { .cert_path = cert_path, .key_path = key_path, .alpn = alpn };
+	const struct tls_options options = { .cert = { cert_path }, .key = { key_path }, .alpn = alpn };
 
 	return tls_server_open(&options, why, ret_tls);
 }

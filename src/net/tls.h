@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/why.h"
+#include "net/pem.h"
 #include "net/tls_peer.h"
 
 /* What is asked of the other side's certificate. */
@@ -26,11 +27,11 @@ enum tls_version {
 	TLS_1_3,
 };
 
-/* PEM files. Strings are copied. */
+/* Strings are copied; texts of PEM are borrowed, and looked at again by a reload. */
 struct tls_options {
-	const char *cert_path; /* our certificate, with its chain; NULL: a client without one */
-	const char *key_path;
-	const char *ca_path; /* who may have signed the other's; NULL: the system's authorities */
+	struct pem cert; /* our certificate, with its chain; none: a client without one */
+	struct pem key;
+	struct pem ca; /* who may have signed the other's; none: the system's authorities */
 	/* "h2"; a server takes the first of a list ("http/1.1,http/1.0") that is offered; NULL: no ALPN */
 	const char *alpn;
 	enum tls_verify verify;
@@ -53,7 +54,7 @@ enum err tls_server_new(const char *cert_path, const char *key_path, const char 
 			struct tls_server **ret_tls);
 void tls_server_free(struct tls_server *t);
 
-/* Reads the files again. */
+/* Reads certificate, key and authorities again. */
 enum err tls_server_reload(struct tls_server *t, struct why *why);
 
 struct tls_client;
@@ -61,7 +62,7 @@ struct tls_client;
 enum err tls_client_open(const struct tls_options *options, struct why *why, struct tls_client **ret_tls);
 void tls_client_free(struct tls_client *t);
 
-/* Reads the files again. */
+/* Reads certificate, key and authorities again. */
 enum err tls_client_reload(struct tls_client *t, struct why *why);
 
 /*

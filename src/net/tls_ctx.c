@@ -2,30 +2,33 @@
 
 #include <assert.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
-#include "base/file.h"
 #include "base/mem.h"
 #include "net/tls_suites.h"
 
+#define CA "certificate authorities"
+
 /* The oldest OpenSSL error, which is the cause, as the end of the story. */
-static enum err why_tls(struct why *why, enum err err, const char *what, const char *path)
+static enum err why_tls(struct why *why, const char *what, const struct pem *pem)
 {
-	unsigned long code = ERR_peek_error();
-	const char *reason = ERR_reason_error_string(code);
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
 
 	ERR_clear_error();
-	if (ERR_SYSTEM_ERROR(code))
-		return why_errno(why, err, ERR_GET_REASON(code), "%s %s", what, path);
-	return why_set(why, err, "%s %s: %s", what, path, reason ? reason : "unknown error");
+	return why_set(why, E_CONFIG, "%s %s: %s", what, pem->name, reason ? reason : "unknown error");
 }
 
-/* The library would wait for a pipe. */
-static enum err check_file(const char *what, const char *path, struct why *why)
+/* Reads from `ret_text`, which is the caller's to wipe. */
+static enum err open_pem(const struct pem *pem, const char *what, struct why *why, struct buf *ret_text, BIO **ret_bio)
 {
-	if (file_check(path, why) == E_OK)
-		return E_OK;
-	(void)why_add(why, "%s %s", what, path);
-	return E_CONFIG;
+	enum err err = pem_read(pem, why, ret_text);
+
+	if (err != E_OK) {
+		(void)why_add(why, "%s %s", what, pem->name);
+		return err == E_NOMEM ? err : E_CONFIG;
+	}
+	*ret_bio = BIO_new_mem_buf(ret_text->n ? ret_text->p : "", (int)ret_text->n);
+	return *ret_bio ? E_OK : why_set(why, E_NOMEM, "set up TLS");
 }
 
 static int on_alpn(SSL *ssl, const unsigned char **ret_p, unsigned char *ret_n, const unsigned char *offered,
@@ -57,64 +60,120 @@ static int no_password(char *to, int size, int writing, void *ret_asked)
 	return -1;
 }
 
-static enum err load_key(SSL_CTX *ctx, const char *path, struct why *why)
+/* The first is ours, the others lead to its authority. */
+static bool use_chain(SSL_CTX *ctx, BIO *bio)
 {
-	bool asked = false;
-	bool ok;
+	X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL);
+	bool ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
 
-	SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
-	ok = SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1;
-	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	X509_free(cert);
+	while (ok && (cert = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
+		ok = SSL_CTX_add0_chain_cert(ctx, cert) == 1;
+		if (!ok)
+			X509_free(cert);
+	}
+	/* That there is no further one is how it ends. */
+	return ok && ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
+static enum err load_chain(SSL_CTX *ctx, const struct pem *pem, struct why *why)
+{
+	CLEANUP(buf_wipe) struct buf text = { 0 }; /* a key may stand with it */
+	BIO *bio = NULL;
+	enum err err = open_pem(pem, "certificate", why, &text, &bio);
+
+	if (err != E_OK)
+		return err;
+	if (!use_chain(ctx, bio))
+		err = why_tls(why, "certificate", pem);
+	BIO_free(bio);
+	ERR_clear_error();
+	return err;
+}
+
+static enum err load_key(SSL_CTX *ctx, const struct pem *pem, struct why *why)
+{
+	CLEANUP(buf_wipe) struct buf text = { 0 };
+	BIO *bio = NULL;
+	enum err err = open_pem(pem, "key", why, &text, &bio);
+	bool asked = false, ok;
+	EVP_PKEY *key;
+
+	if (err != E_OK)
+		return err;
+	key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &asked);
+	BIO_free(bio);
 	if (asked)
-		return why_set(why, E_CONFIG, "key %s: it wants a password, for which nobody is asked", path);
-	return ok ? E_OK : why_tls(why, E_CONFIG, "key", path);
+		return why_set(why, E_CONFIG, "key %s: it wants a password, for which nobody is asked", pem->name);
+	ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+	EVP_PKEY_free(key);
+	return ok ? E_OK : why_tls(why, "key", pem);
 }
 
 static enum err load_own(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 {
 	enum err err;
 
-	if (!t->cert_path)
+	if (!pem_is_there(&t->cert))
 		return E_OK;
-	err = check_file("certificate", t->cert_path, why);
+	err = load_chain(ctx, &t->cert, why);
 	if (err == E_OK)
-		err = check_file("key", t->key_path, why);
-	if (err != E_OK)
-		return err;
-	if (SSL_CTX_use_certificate_chain_file(ctx, t->cert_path) != 1)
-		return why_tls(why, E_CONFIG, "certificate", t->cert_path);
-	err = load_key(ctx, t->key_path, why);
+		err = load_key(ctx, &t->key, why);
 	if (err != E_OK)
 		return err;
 	if (SSL_CTX_check_private_key(ctx) != 1)
-		return why_tls(why, E_CONFIG, "key does not belong to the certificate", t->key_path);
+		return why_tls(why, "key does not belong to the certificate", &t->key);
 	return E_OK;
 }
 
-/* Whom we believe. A server also names them to its clients, so that those can choose a certificate. */
+/* A server also names them to its clients, so that those can choose a certificate. */
+static bool believe(SSL_CTX *ctx, const struct tls_ctx *t, const X509_INFO *info)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+
+	if (info->crl && X509_STORE_add_crl(store, info->crl) != 1)
+		return false;
+	if (info->x509 && X509_STORE_add_cert(store, info->x509) != 1)
+		return false;
+	return !info->x509 || t->client || SSL_CTX_add_client_CA(ctx, info->x509) == 1;
+}
+
+static enum err believe_all(SSL_CTX *ctx, const struct tls_ctx *t, const STACK_OF(X509_INFO) * infos, struct why *why)
+{
+	bool any = false;
+
+	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
+		const X509_INFO *info = sk_X509_INFO_value(infos, i);
+
+		any = any || info->x509;
+		if (!believe(ctx, t, info))
+			return why_tls(why, CA, &t->ca);
+	}
+	return any ? E_OK : why_set(why, E_CONFIG, CA " %s: no certificate", t->ca.name);
+}
+
+/* Whom we believe. */
 static enum err load_ca(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 {
-	STACK_OF(X509_NAME) * names;
+	CLEANUP(buf_wipe) struct buf text = { 0 }; /* as above */
+	STACK_OF(X509_INFO) * infos;
+	BIO *bio = NULL;
 	enum err err;
 
 	if (t->verify == TLS_VERIFY_NONE)
 		return E_OK;
-	if (!t->ca_path)
+	if (!t->ca.name)
 		return SSL_CTX_set_default_verify_paths(ctx) == 1 ? E_OK : why_set(why, E_NOMEM, "set up TLS");
-	err = check_file("certificate authorities", t->ca_path, why);
+	err = open_pem(&t->ca, CA, why, &text, &bio);
 	if (err != E_OK)
 		return err;
-	if (SSL_CTX_load_verify_file(ctx, t->ca_path) != 1)
-		return why_tls(why, E_CONFIG, "certificate authorities", t->ca_path);
-	/* Who is in the file is believed, also when another one has signed it: an authority below one that is not there. */
+	infos = PEM_X509_INFO_read_bio(bio, NULL, no_password, NULL);
+	BIO_free(bio);
+	err = infos ? believe_all(ctx, t, infos, why) : why_tls(why, CA, &t->ca);
+	sk_X509_INFO_pop_free(infos, X509_INFO_free);
+	/* Who is among them is believed, also when another one has signed it: an authority below one that is not there. */
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
-	if (t->client)
-		return E_OK;
-	names = SSL_load_client_CA_file(t->ca_path);
-	if (!names)
-		return why_tls(why, E_CONFIG, "certificate authorities", t->ca_path);
-	SSL_CTX_set_client_CA_list(ctx, names);
-	return E_OK;
+	return err;
 }
 
 static int verify_mode(const struct tls_ctx *t)
@@ -150,7 +209,6 @@ static enum err set_up(SSL_CTX *ctx, struct tls_ctx *t, struct why *why)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_verify(ctx, verify_mode(t), NULL);
-	SSL_CTX_set_default_passwd_cb(ctx, no_password);
 	/* An identity is looked at each time, not taken over from an earlier connection. */
 	if (!t->client && t->verify != TLS_VERIFY_NONE) {
 		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -210,13 +268,6 @@ SSL *tls_ctx_ssl(struct tls_ctx *t)
 	return ssl;
 }
 
-/* A copy of a path that may be missing. */
-static bool copy(const char *path, char **ret_path)
-{
-	*ret_path = path ? str_dup(str_of(path)) : NULL;
-	return !path || *ret_path;
-}
-
 /* The names come from the program, never from outside. */
 static void set_alpn(struct tls_ctx *t, struct str names)
 {
@@ -237,8 +288,9 @@ enum err tls_ctx_init(struct tls_ctx *t, const struct tls_options *o, bool clien
 	t->verify = o->verify;
 	t->min = o->min;
 	t->max = o->max;
-	if (!copy(o->cert_path, &t->cert_path) || !copy(o->key_path, &t->key_path) || !copy(o->ca_path, &t->ca_path) ||
-	    !copy(o->suites, &t->suites))
+	t->suites = o->suites ? str_dup(str_of(o->suites)) : NULL;
+	if (!pem_copy(&o->cert, &t->cert) || !pem_copy(&o->key, &t->key) || !pem_copy(&o->ca, &t->ca) ||
+	    (o->suites && !t->suites))
 		return why_set(why, E_NOMEM, "set up TLS");
 	set_alpn(t, str_of(o->alpn));
 	return tls_ctx_reload(t, why);
@@ -248,8 +300,8 @@ void tls_ctx_release(struct tls_ctx *t)
 {
 	SSL_CTX_free(t->ctx);
 	pthread_mutex_destroy(&t->lock);
-	mem_free(t->cert_path);
-	mem_free(t->key_path);
-	mem_free(t->ca_path);
+	pem_release(&t->cert);
+	pem_release(&t->key);
+	pem_release(&t->ca);
 	mem_free(t->suites);
 }

@@ -13,9 +13,8 @@
 struct tls_ctx {
 	pthread_mutex_t lock; /* of ctx */
 	SSL_CTX *ctx;
-	char *cert_path; /* NULL: none */
-	char *key_path;
-	char *ca_path; /* NULL: the system's */
+	struct pem cert, key; /* names are ours */
+	struct pem ca;        /* none: the system's */
 	enum tls_verify verify;
 	enum tls_version min, max;
 	char *suites; /* NULL: all */
@@ -28,7 +27,7 @@ struct tls_ctx {
 enum err tls_ctx_init(struct tls_ctx *t, const struct tls_options *o, bool client, struct why *why);
 void tls_ctx_release(struct tls_ctx *t);
 
-/* Read the files again. */
+/* Read certificate, key and authorities again. */
 enum err tls_ctx_reload(struct tls_ctx *t, struct why *why);
 
 /* A connection object with the certificate of this moment; NULL without memory. */

@@ -47,7 +47,7 @@ static enum err open_keys(struct principal *p, struct why *why)
 
 	if (!path)
 		return jwt_keys_generate(why, &p->keys);
-	return jwt_keys_open(path, why, &p->keys) == E_OK ? E_OK : why_add(why, "--jwt-key");
+	return jwt_keys_open(&(struct pem){ path }, why, &p->keys) == E_OK ? E_OK : why_add(why, "--jwt-key");
 }
 
 enum err access_open(struct principal *p, struct why *why)

@@ -79,7 +79,7 @@ static int with_keys(const char *path, int (*run)(struct jwt_keys *keys, char **
 	struct why why = { 0 };
 	int code;
 
-	if (jwt_keys_open(path, &why, &keys) != E_OK)
+	if (jwt_keys_open(&(struct pem){ path }, &why, &keys) != E_OK)
 		return complain(&why);
 	code = run(keys, words);
 	jwt_keys_free(keys);

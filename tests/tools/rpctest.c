@@ -318,11 +318,11 @@ static void read_options(int argc, char **argv, struct rpc_limits *limits, struc
 		uint64_t number;
 
 		if (str_is(name, "cert"))
-			tls->cert_path = value.p;
+			tls->cert.name = value.p;
 		else if (str_is(name, "key"))
-			tls->key_path = value.p;
+			tls->key.name = value.p;
 		else if (str_is(name, "ca"))
-			tls->ca_path = value.p;
+			tls->ca.name = value.p;
 		else if (str_is(name, "clients"))
 			tls->verify = str_is(value, "required") ? TLS_VERIFY_REQUIRED : TLS_VERIFY_IF_GIVEN;
 		else if (!str_to_u64(value, UINT64_MAX, &number) || !rpctest_set_limit(limits, name, number))
@@ -343,7 +343,7 @@ static int serve(int argc, char **argv)
 	o.metrics = s.metrics = metrics_new();
 	if (loop_init(&s.loop, &why) != E_OK || listen_open(STR("127.0.0.1"), 0, false, &why, &fd) != E_OK)
 		die(why.text);
-	if (tls.cert_path && tls_server_open(&tls, &why, &s.tls) != E_OK)
+	if (tls.cert.name && tls_server_open(&tls, &why, &s.tls) != E_OK)
 		die(why.text);
 	o.tls = s.tls;
 	s.health = rpc_health_new();

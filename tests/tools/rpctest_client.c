@@ -273,11 +273,11 @@ static bool read_option(struct rpc_channel_options *o, struct tls_options *tls, 
 
 	*ret_tls = *ret_tls || str_is(name, "ca") || str_is(name, "insecure");
 	if (str_is(name, "ca"))
-		tls->ca_path = value.p;
+		tls->ca.name = value.p;
 	else if (str_is(name, "cert"))
-		tls->cert_path = value.p;
+		tls->cert.name = value.p;
 	else if (str_is(name, "key"))
-		tls->key_path = value.p;
+		tls->key.name = value.p;
 	else if (str_is(name, "name"))
 		o->authority = value.p;
 	else if (str_is(name, "insecure"))

@@ -335,7 +335,7 @@ static void tokens_of_a_replaced_key_are_good_until_they_are_over(void **state)
 	struct jwt_claims c;
 
 	(void)state;
-	assert_int_equal(E_OK, jwt_keys_open(key_file("jwt.key"), NULL, &k));
+	assert_int_equal(E_OK, jwt_keys_open(&(struct pem){ key_file("jwt.key") }, NULL, &k));
 	keys = k;
 	old = issue(JWT_REFRESH, NOW);
 	assert_int_equal(E_OK, jwt_keys_reload(k, NOW, NULL)); /* the same key */
@@ -370,7 +370,7 @@ static void a_key_that_came_back_is_there_once(void **state)
 
 	(void)state;
 	assert_int_equal(E_OK, pki_make_rsa(2048, NULL, &first));
-	assert_int_equal(E_OK, jwt_keys_open(scratch_file("jwt.key", buf_cstr(&first)), NULL, &k));
+	assert_int_equal(E_OK, jwt_keys_open(&(struct pem){ scratch_file("jwt.key", buf_cstr(&first)) }, NULL, &k));
 	(void)key_file("jwt.key");
 	assert_int_equal(E_OK, jwt_keys_reload(k, NOW, NULL));
 	(void)scratch_file("jwt.key", buf_cstr(&first));
@@ -389,7 +389,7 @@ static void what_is_no_key_is_refused_and_the_old_one_signs_on(void **state)
 
 	(void)state;
 	assert_int_equal(E_OK, pki_make_authority(&request, NOW, NULL, &ec));
-	assert_int_equal(E_OK, jwt_keys_open(key_file("jwt.key"), NULL, &k));
+	assert_int_equal(E_OK, jwt_keys_open(&(struct pem){ key_file("jwt.key") }, NULL, &k));
 	(void)scratch_file("jwt.key", "");
 	assert_int_equal(E_CONFIG, jwt_keys_reload(k, NOW, &why));
 	(void)scratch_file("jwt.key", buf_cstr(&ec.key));
@@ -399,7 +399,7 @@ static void what_is_no_key_is_refused_and_the_old_one_signs_on(void **state)
 	assert_int_equal(E_CONFIG, jwt_keys_reload(k, NOW, &why));
 	assert_int_equal(1, k->n);
 	jwt_keys_free(k);
-	assert_int_equal(E_CONFIG, jwt_keys_open(scratch_path("none"), &why, &k));
+	assert_int_equal(E_CONFIG, jwt_keys_open(&(struct pem){ scratch_path("none") }, &why, &k));
 	assert_int_equal(E_OK, jwt_keys_reload(keys, NOW, NULL)); /* generated: nothing to read */
 	pki_pair_release(&ec);
 }

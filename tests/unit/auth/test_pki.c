@@ -163,7 +163,7 @@ static void a_certificate_is_renewed_for_the_same_key(void **state)
 	assert_int_equal(E_OK, pki_issue(authority, &request, (struct str){ 0 }, NOW, NULL, &first));
 	assert_int_equal(E_OK, pki_issue(authority, &request, buf_view(&first.key), NOW + DAY_MS, NULL, &second));
 	assert_true(str_eq(buf_view(&first.key), buf_view(&second.key)));
-	assert_int_equal(E_OK, pki_expiry(file_of("one.crt", &second.cert), NULL, &expires));
+	assert_int_equal(E_OK, pki_expiry(&(struct pem){ file_of("one.crt", &second.cert) }, NULL, &expires));
 	assert_int_equal(NOW + 6 * DAY_MS, expires);
 	pki_pair_release(&first);
 	pki_pair_release(&second);
@@ -241,7 +241,7 @@ static void the_key_of_the_tokens_is_one(void **state)
 	assert_int_equal(E_CONFIG, pki_make_rsa(1024, NULL, &pem));
 	assert_int_equal(E_OK, pki_make_rsa(2048, NULL, &pem));
 	assert_true(str_starts(buf_view(&pem), STR("-----BEGIN PRIVATE KEY-----")));
-	assert_int_equal(E_OK, jwt_keys_open(file_of("jwt.key", &pem), NULL, &keys));
+	assert_int_equal(E_OK, jwt_keys_open(&(struct pem){ file_of("jwt.key", &pem) }, NULL, &keys));
 	jwt_keys_free(keys);
 	buf_release(&pem);
 }

@@ -35,7 +35,10 @@ static int begin(void **state)
 {
 	(void)state;
 	write_key();
-	return loop_init(&loop, NULL) == E_OK && jwt_keys_open(scratch_path("jwt.key"), NULL, &keys) == E_OK ? 0 : 1;
+	return loop_init(&loop, NULL) == E_OK &&
+			       jwt_keys_open(&(struct pem){ scratch_path("jwt.key") }, NULL, &keys) == E_OK
+		       ? 0
+		       : 1;
 }
 
 static int end(void **state)

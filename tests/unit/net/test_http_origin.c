@@ -122,9 +122,9 @@ static void open_site(const struct paper *as, enum tls_verify verify)
 	struct http_limits limits = site_limits();
 	struct why why = { 0 };
 
-	if (tls_server_open(&(struct tls_options){ .cert_path = as->cert_path,
-						   .key_path = as->key_path,
-						   .ca_path = verify == TLS_VERIFY_NONE ? NULL : ca.cert_path,
+	if (tls_server_open(&(struct tls_options){ .cert.name = as->cert_path,
+						   .key.name = as->key_path,
+						   .ca.name = verify == TLS_VERIFY_NONE ? NULL : ca.cert_path,
 						   .alpn = "http/1.1",
 						   .verify = verify },
 			    &why, &tls) != E_OK)

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "site.h"
 
@@ -397,6 +398,94 @@ static void a_bad_pair_is_refused_and_the_old_one_stays(void **state)
 	write_pair("first");
 }
 
+static void read_texts(struct buf *cert, struct buf *key)
+{
+	buf_clear(cert);
+	buf_clear(key);
+	assert_int_equal(E_OK, file_read(cert_path, 65536, cert, NULL));
+	assert_int_equal(E_OK, file_read(key_path, 65536, key, NULL));
+}
+
+static void expect_name(const struct site *s, const char *expected)
+{
+	struct caller c = call(s);
+	char name[32];
+
+	certificate_name(&c, name, sizeof(name));
+	assert_string_equal(expected, name);
+	hang_up(&c);
+}
+
+static void a_certificate_may_be_a_text_which_is_read_anew(void **state)
+{
+	struct buf cert = { 0 }, key = { 0 };
+	const struct tls_options options = { .cert = { "the certificate", &cert }, .key = { "the key", &key } };
+	struct http_limits limits = site_limits();
+	struct tls_server *t = NULL;
+	struct why why = { 0 };
+	struct site s;
+
+	(void)state;
+	read_texts(&cert, &key);
+	assert_int_equal(E_OK, tls_server_open(&options, &why, &t));
+	site_start(&s, &limits, t);
+	expect_name(&s, "first");
+	write_pair("second");
+	assert_int_equal(E_OK, tls_server_reload(t, &why));
+	expect_name(&s, "first");
+	read_texts(&cert, &key);
+	key.n /= 2;
+	assert_int_equal(E_CONFIG, tls_server_reload(t, &why));
+	assert_non_null(strstr(why.text, "key the key: "));
+	expect_name(&s, "first");
+	key.n = 0;
+	assert_int_equal(E_CONFIG, tls_server_reload(t, &why));
+	read_texts(&cert, &key);
+	assert_int_equal(E_OK, tls_server_reload(t, &why));
+	expect_name(&s, "second");
+	site_end(&s);
+	tls_server_free(t);
+	buf_wipe(&cert);
+	buf_wipe(&key);
+	write_pair("first");
+}
+
+static void append_certificate(const char *end)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = make_cert(key, "authority");
+	FILE *f = fopen(cert_path, "a");
+
+	assert_non_null(f);
+	assert_int_equal(1, PEM_write_X509(f, cert));
+	assert_true(fputs(end, f) >= 0);
+	assert_int_equal(0, fclose(f));
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
+static void a_certificate_is_sent_with_its_chain(void **state)
+{
+	struct http_limits limits = site_limits();
+	struct tls_server *none = NULL;
+	struct tls_server *t;
+	struct caller c;
+	struct site s;
+
+	(void)state;
+	append_certificate("and that was all\n");
+	t = tls_new();
+	site_start(&s, &limits, t);
+	c = call(&s);
+	assert_int_equal(2, sk_X509_num(SSL_get_peer_cert_chain(c.ssl)));
+	hang_up(&c);
+	site_end(&s);
+	tls_server_free(t);
+	append_certificate("-----BEGIN CERTIFICATE-----\nMIIB\n");
+	assert_int_equal(E_CONFIG, tls_server_new(cert_path, key_path, NULL, NULL, &none));
+	write_pair("first");
+}
+
 /* A process in the foreground would wait for its terminal, at a reload too. */
 static void a_key_that_wants_a_password_is_refused(void **state)
 {
@@ -421,7 +510,7 @@ static void no_memory_is_an_error_of_the_one_who_asked(void **state)
 	struct why why;
 
 	(void)state;
-	for (long n = 1; n <= 3; n++) {
+	for (long n = 1; n <= 5; n++) { /* itself, the two names, the two texts */
 		mem_fail_at(n);
 		assert_int_equal(E_NOMEM, tls_server_new(cert_path, key_path, NULL, &why, &t));
 		assert_null(t);
@@ -524,6 +613,8 @@ int main(void)
 		cmocka_unit_test(a_handshake_that_never_ends_is_closed),
 		cmocka_unit_test(reloading_changes_the_certificate_of_new_connections_only),
 		cmocka_unit_test(a_bad_pair_is_refused_and_the_old_one_stays),
+		cmocka_unit_test(a_certificate_may_be_a_text_which_is_read_anew),
+		cmocka_unit_test(a_certificate_is_sent_with_its_chain),
 		cmocka_unit_test(a_key_that_wants_a_password_is_refused),
 		cmocka_unit_test(no_memory_is_an_error_of_the_one_who_asked),
 		cmocka_unit_test(no_allocation_that_fails_hurts_another_connection),
