@@ -4,8 +4,11 @@
 
 #include "backend/kubernetes_impl.h"
 #include "base/log.h"
+#include "base/rand.h"
 
 #define LOGGER         "kubernetes"
+#define RETRY_BASE_MS  500
+#define RETRY_CAP_MS   30000
 #define TOKEN_FRESH_MS 60000 /* read again after that: a pod's is renewed each hour, long before it ends */
 
 /* Beside one for each watch, where the server speaks HTTP/1.1 alone. */
@@ -59,6 +62,47 @@ const char *kube_bearer(struct kubernetes *k, struct buf *ret_text)
 void kube_forget_token(struct kubernetes *k)
 {
 	k->token_until_ms = 0;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------- */
+
+enum err kube_client_new(struct loop *loop, const struct kubernetes_config *c, unsigned connections, struct why *why,
+			 struct http_client **ret_client)
+{
+	struct http_client_options options = { .origin = c->server,
+					       .ca_file = c->ca_file,
+					       .ca = buf_view(&c->ca),
+					       .cert_file = c->cert_file,
+					       .cert = buf_view(&c->cert),
+					       .key_file = c->key_file,
+					       .key = buf_view(&c->key),
+					       .server_name = c->tls_server_name,
+					       .proxy = c->proxy,
+					       .insecure = c->insecure,
+					       .connections = connections };
+
+	return http_client_new(loop, &options, why, ret_client);
+}
+
+uint64_t kube_backoff_ms(unsigned failures, uint64_t retry_after_ms)
+{
+	uint64_t step_ms = (uint64_t)RETRY_BASE_MS << (failures < 6 ? failures : 6);
+
+	if (step_ms > RETRY_CAP_MS)
+		step_ms = RETRY_CAP_MS;
+	return retry_after_ms > step_ms ? retry_after_ms : 1 + rand_u64() % step_ms;
+}
+
+void kube_escape(struct buf *to, struct str text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c))
+			buf_char(to, (char)c);
+		else
+			buf_addf(to, "%%%02X", c);
+	}
 }
 
 /* ---- ends ----------------------------------------------------------------------------------------------------------- */
@@ -209,24 +253,6 @@ static unsigned count_scopes(const struct kubernetes *k)
 	return n;
 }
 
-static enum err open_client(struct kubernetes *k, struct why *why)
-{
-	const struct kubernetes_config *c = k->config;
-	struct http_client_options options = { .origin = c->server,
-					       .ca_file = c->ca_file,
-					       .ca = buf_view(&c->ca),
-					       .cert_file = c->cert_file,
-					       .cert = buf_view(&c->cert),
-					       .key_file = c->key_file,
-					       .key = buf_view(&c->key),
-					       .server_name = c->tls_server_name,
-					       .proxy = c->proxy,
-					       .insecure = c->insecure,
-					       .connections = CONNECTIONS + count_scopes(k) };
-
-	return http_client_new(k->loop, &options, why, &k->client);
-}
-
 static enum err open_all(struct kubernetes *k, const struct kubernetes_options *options, struct why *why)
 {
 	enum err err = init_metrics(k, options->metrics);
@@ -237,7 +263,7 @@ static enum err open_all(struct kubernetes *k, const struct kubernetes_options *
 		err = kube_scopes_make(k, options);
 	if (err != E_OK)
 		return why_set(why, err, "start");
-	return open_client(k, why);
+	return kube_client_new(k->loop, k->config, CONNECTIONS + count_scopes(k), why, &k->client);
 }
 
 enum err kubernetes_open(struct loop *loop, const struct kubernetes_options *options, struct why *why,

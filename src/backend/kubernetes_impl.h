@@ -120,6 +120,16 @@ const char *kube_bearer(struct kubernetes *k, struct buf *ret_text);
 /* The server did not take the token: its file is read again. */
 void kube_forget_token(struct kubernetes *k);
 
+/* Who asks that server, as that user; `config` must last as long. */
+enum err kube_client_new(struct loop *loop, const struct kubernetes_config *config, unsigned connections,
+			 struct why *why, struct http_client **ret_client);
+
+/* How long to wait before it is asked again, after so many failures, or as long as it says: exponential, with full jitter. */
+uint64_t kube_backoff_ms(unsigned failures, uint64_t retry_after_ms);
+
+/* All but what may stand in a query as it is (RFC 3986 2.3). */
+void kube_escape(struct buf *to, struct str text);
+
 /* ---- kubernetes_entry.c */
 
 /* The entry of that name; NULL without memory. */

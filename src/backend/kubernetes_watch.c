@@ -9,8 +9,6 @@
 #define WATCH_LINE_MAX ((size_t)2 * OBJECT_MAX) /* of a watch: an object and what surrounds it */
 #define WATCH_S        300                      /* a watch lasts so long, and up to twice that: not all end at once */
 #define WATCH_GRACE_MS 30000                    /* and then it is cut */
-#define RETRY_BASE_MS  500
-#define RETRY_CAP_MS   30000
 #define PAGE_SHRINK    8 /* a page that was too large, or took too long, is tried again with fewer objects */
 
 static void start_fetch(struct kube_scope *s);
@@ -344,19 +342,6 @@ static void add_query(struct kube_scope *s)
 	buf_addf(&s->target, "?%s%s", selector, selector[0] ? "&" : "");
 }
 
-/* All but what may stand in a query as it is (RFC 3986 2.3). */
-static void add_escaped(struct buf *to, struct str text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c))
-			buf_char(to, (char)c);
-		else
-			buf_addf(to, "%%%02X", c);
-	}
-}
-
 static void list_target(struct kube_scope *s)
 {
 	add_query(s);
@@ -364,7 +349,7 @@ static void list_target(struct kube_scope *s)
 	if (!s->more.n)
 		return;
 	buf_lit(&s->target, "&continue=");
-	add_escaped(&s->target, buf_view(&s->more));
+	kube_escape(&s->target, buf_view(&s->more));
 }
 
 static uint64_t watch_target(struct kube_scope *s)
@@ -414,18 +399,10 @@ static void on_retry(struct loop_timer *timer)
 	start_fetch(CONTAINER_OF(timer, struct kube_scope, retry));
 }
 
-/* Exponential, with full jitter. */
 static void wait_and_retry(struct kube_scope *s)
 {
-	uint64_t step_ms = (uint64_t)RETRY_BASE_MS << (s->failures < 6 ? s->failures : 6);
+	uint64_t step_ms = kube_backoff_ms(s->failures++, s->fetch.retry_after_ms);
 
-	s->failures++;
-	if (step_ms > RETRY_CAP_MS)
-		step_ms = RETRY_CAP_MS;
-	if (s->fetch.retry_after_ms > step_ms)
-		step_ms = s->fetch.retry_after_ms;
-	else
-		step_ms = 1 + rand_u64() % step_ms;
 	if (loop_timer_start(s->kube->loop, &s->retry, step_ms) != E_OK)
 		start_fetch(s); /* no memory for a timer: the request takes its time, too */
 }

@@ -47,6 +47,9 @@ enum err memory_store_remove(struct memory_store *s, enum object_kind kind, cons
 /* From now on a write takes so long. */
 void memory_store_delay(struct memory_store *s, uint64_t delay_ms);
 
+/* Something is (`bad`), or is no longer, wrong: who watches is told at once. Not from inside the watcher's callbacks. */
+void memory_store_problem(struct memory_store *s, bool bad);
+
 /* The next `times` writes fail with `err` and change nothing. */
 void memory_store_fail(struct memory_store *s, enum err err, unsigned times);
 

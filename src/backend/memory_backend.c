@@ -121,6 +121,16 @@ enum err memory_report_later(struct memory_store *s, struct object *o, bool gone
 	return E_OK;
 }
 
+void memory_store_problem(struct memory_store *s, bool bad)
+{
+	struct memory_backend *m = s->backend;
+	struct why why = { 0 };
+
+	(void)why_set(&why, bad ? E_UNAVAILABLE : E_OK, "the store");
+	if (m && m->watching)
+		m->watcher.on_problem(m->watcher.ctx, &why, bad);
+}
+
 /* ---- writes --------------------------------------------------------------------------------------------------------- */
 
 static void perform(struct memory_backend *m, struct backend_write *w)
