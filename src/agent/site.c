@@ -220,6 +220,10 @@ static void on_problem(void *ctx, const struct why *why, bool bad)
 	struct site *s = ctx;
 
 	s->o.events.on_problem(s->o.events.ctx, why, bad);
+	if (bad)
+		return;
+	session_recovered(s->session);
+	site_ready(s);
 }
 
 enum err site_start(struct site *s, struct why *why)

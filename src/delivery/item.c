@@ -122,6 +122,14 @@ void item_replace(struct outbox *o, struct item *older, struct item *newer)
 	o->total.coalesced++;
 }
 
+void item_let_go(struct outbox *o, struct item *item)
+{
+	list_remove(&item->in_group);
+	heap_remove(&o->timers, &item->timer);
+	item_move(o, item, ITEM_WAITING);
+	line_settle(o, item->resource->line, /* first= */ false);
+}
+
 void item_return(struct outbox *o, struct item *item, enum item_state to, uint64_t until_ms)
 {
 	struct resource *r = item->resource;
@@ -130,8 +138,10 @@ void item_return(struct outbox *o, struct item *item, enum item_state to, uint64
 	item_ground(o, item);
 	newer = item_coalesces(item->type) ? r->unsent[item->type] : NULL;
 	item_move(o, item, to);
-	if (to == ITEM_RETRYING)
+	if (to == ITEM_RETRYING) {
 		(void)heap_put(&o->timers, &item->timer, until_ms);
+		list_put_last(&o->held, &item->in_group);
+	}
 	if (newer && newer->before == item->seq)
 		item_replace(o, item, newer);
 	else if (item_coalesces(item->type) && !newer)

@@ -35,6 +35,7 @@ struct outbox *outbox_new(const struct outbox_options *options, uint64_t now_ms)
 	list_init(&o->control);
 	list_init(&o->taken);
 	list_init(&o->sent);
+	list_init(&o->held);
 	list_init(&o->quarantined);
 	list_init(&o->age);
 	rate_init(&o->rate, o->options.rate_per_minute, o->options.rate_burst, now_ms);
@@ -118,19 +119,20 @@ static void return_all(struct outbox *o, struct link *group)
 	}
 }
 
-/* Nothing is held back any longer; what was in flight is out of the timers by now. */
-static void release_held_back(struct outbox *o)
+void outbox_hurry(struct outbox *o, uint64_t most)
 {
-	struct heap_node *node;
+	struct link *first;
 
-	while ((node = heap_first(&o->timers))) {
-		struct item *item = CONTAINER_OF(node, struct item, timer);
+	while (most-- && (first = list_first(&o->held)))
+		item_let_go(o, ITEM_OF(first, in_group));
+}
 
-		heap_remove(&o->timers, node);
-		item->attempts = 0;
-		item_move(o, item, ITEM_WAITING);
-		line_settle(o, item->resource->line, /* first= */ false);
-	}
+/* From the first step, too. */
+static void begin_anew(struct outbox *o)
+{
+	for (struct link *l = o->held.next; l != &o->held; l = l->next)
+		ITEM_OF(l, in_group)->attempts = 0;
+	outbox_hurry(o, UINT64_MAX);
 }
 
 void outbox_disconnected(struct outbox *o)
@@ -148,7 +150,7 @@ enum err outbox_connected(struct outbox *o, uint64_t epoch)
 	if (epoch <= o->epoch)
 		return E_CANCELLED;
 	outbox_disconnected(o);
-	release_held_back(o);
+	begin_anew(o);
 	o->connected = true;
 	o->epoch = epoch;
 	return E_OK;

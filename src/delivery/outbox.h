@@ -14,6 +14,7 @@
  *                                         |                |                      |
  *                                    QUARANTINED <----- rejected for good --------+
  *
+ *           What is applied after it was rejected takes two of the RETRYING along, those that wait longest.
  *           From every state to GONE: applied, replaced by a newer version, or made pointless by a delete.
  * Turns     of any 8 payload events taken in a row, lanes that have something ready all the while get at least: commands
  *           and deletes 5, desired state 2, status 1; what a lane leaves goes to the most urgent other. A line has the
@@ -149,6 +150,9 @@ void outbox_sent(struct outbox *o, uint64_t order, uint64_t now_ms, uint64_t ran
  */
 enum outbox_effect outbox_answer(struct outbox *o, uint64_t epoch, const struct delivery_answer *a, uint64_t now_ms,
 				 uint64_t random, enum delivery_type *ret_type);
+
+/* What the peer rejected for now may go again: of what is held back the `most` that were rejected first. */
+void outbox_hurry(struct outbox *o, uint64_t most);
 
 /* When outbox_take() will have something without anything else happening: `now_ms` or before: at once; UINT64_MAX: never. */
 uint64_t outbox_due(const struct outbox *o, uint64_t now_ms);

@@ -40,6 +40,7 @@ static enum outbox_effect again(struct outbox *o, struct item *item, uint64_t no
 	if (item->state == ITEM_RETRYING)
 		return OUTBOX_NOTHING;
 	o->total.rejected_retryable++;
+	item->refused = true;
 	item->attempts -= item->attempts > 0; /* its sending has counted already: the wait is of the same step */
 	item_return(o, item, ITEM_RETRYING, now_ms + outbox_backoff(o, item, random));
 	line_settle(o, line, /* first= */ false);
@@ -93,6 +94,19 @@ static enum outbox_effect rejected(struct outbox *o, struct item *item, const st
 	return OUTBOX_REFUSED;
 }
 
+/* What was refused is taken now, and so may be what was refused with it: two more for each that was, so that what is not is no storm. */
+static enum outbox_effect applied(struct outbox *o, struct item *item, uint64_t now_ms)
+{
+	bool refused = item->refused;
+
+	o->total.confirmed++;
+	lag_note(&o->lag, now_ms - item->since_ms);
+	finish(o, item);
+	if (refused)
+		outbox_hurry(o, 2);
+	return OUTBOX_CONFIRMED;
+}
+
 static enum outbox_effect effect_of(struct outbox *o, struct item *item, const struct delivery_answer *a,
 				    uint64_t now_ms, uint64_t random)
 {
@@ -100,10 +114,7 @@ static enum outbox_effect effect_of(struct outbox *o, struct item *item, const s
 	case DELIVERY_RECEIVED:
 		return received(o, item);
 	case DELIVERY_APPLIED:
-		o->total.confirmed++;
-		lag_note(&o->lag, now_ms - item->since_ms);
-		finish(o, item);
-		return OUTBOX_CONFIRMED;
+		return applied(o, item, now_ms);
 	case DELIVERY_REJECTED:
 		return rejected(o, item, a, now_ms, random);
 	}

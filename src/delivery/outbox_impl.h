@@ -38,7 +38,7 @@ enum track { TRACK_DESIRED, TRACK_OBSERVED, TRACKS };
 struct item {
 	struct link in_line;     /* in order; not while quarantined */
 	struct link in_resource; /* in order of adding; while quarantined: in the resource's other list */
-	struct link in_group;    /* outbox: taken, sent (and received) or quarantined */
+	struct link in_group;    /* outbox: taken, sent (and received), held back or quarantined */
 	struct link in_age;      /* outbox: oldest first; not while quarantined */
 	struct heap_node timer;  /* SENT: send again; RETRYING: hold back no longer */
 	struct resource *resource;
@@ -55,6 +55,7 @@ struct item {
 	uint32_t event_id_n;
 	enum delivery_type type : 8;
 	enum item_state state : 8;
+	bool refused; /* for now, once at least */
 };
 
 struct resource {
@@ -100,6 +101,7 @@ struct outbox {
 	struct link control;
 	struct link taken; /* in order of `last` */
 	struct link sent;
+	struct link held; /* RETRYING, in the order in which they were refused */
 	struct link quarantined;
 	struct link age;
 	struct heap timers;
@@ -180,6 +182,9 @@ void item_drop(struct outbox *o, struct item *item);
 /* `older` (unsent) takes the version of `newer` (same resource and type, never sent), keeps its place, age and waiting;
  * `newer` is dropped. */
 void item_replace(struct outbox *o, struct item *older, struct item *newer);
+
+/* Held back no longer. */
+void item_let_go(struct outbox *o, struct item *item);
 
 /* No longer in flight: waits, or is held back until `until_ms`; gives way to a newer version that stands right behind it. */
 void item_return(struct outbox *o, struct item *item, enum item_state to, uint64_t until_ms);

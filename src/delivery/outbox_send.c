@@ -35,12 +35,11 @@ static void run_timers(struct outbox *o, uint64_t now_ms)
 		item = CONTAINER_OF(node, struct item, timer);
 		struct line *line = item->resource->line;
 
-		if (item->state == ITEM_SENT) {
-			item_return(o, item, ITEM_WAITING, 0);
-		} else {
-			heap_remove(&o->timers, node);
-			item_move(o, item, ITEM_WAITING);
+		if (item->state == ITEM_RETRYING) {
+			item_let_go(o, item);
+			continue;
 		}
+		item_return(o, item, ITEM_WAITING, 0);
 		line_settle(o, line, /* first= */ false);
 	}
 }

@@ -458,8 +458,14 @@ static void on_synced(void *ctx)
 static void on_problem(void *ctx, const struct why *why, bool bad)
 {
 	struct hub *h = ctx;
+	struct hub_agent *a;
+	size_t at = 0;
 
 	h->o.events.on_problem(h->o.events.ctx, why, bad);
+	while (!bad && (a = hub_next(h, &at))) {
+		session_recovered(a->session);
+		hub_ready(a);
+	}
 }
 
 const struct backend_watcher hub_watcher = {

@@ -192,7 +192,9 @@ void peer_receive(struct peer *p, uint64_t epoch, struct str message, uint64_t n
 			       STR_ARG(e.target_text)),
 		       ret_heard);
 	} else if (wire_role_of(e.type) == WIRE_CONTROL) {
-		if (e.type == WIRE_PING && e.resource_id.n)
+		if (e.type == WIRE_AGAIN)
+			outbox_hurry(p->outbox, UINT64_MAX);
+		else if (e.type == WIRE_PING && e.resource_id.n)
 			answer_now(p, &e, DELIVERY_APPLIED, (struct str){ 0 });
 	} else {
 		take_event(p, epoch, &e, message, now_ms, ret_heard);

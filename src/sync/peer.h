@@ -112,6 +112,9 @@ uint64_t peer_requests(const struct peer *p);
 /* A sign of life: sent once, never repeated. E_UNAVAILABLE: no stream; E_LIMIT, E_NOMEM. */
 enum err peer_ping(struct peer *p);
 
+/* What we rejected for now may come again at once. A peer of upstream's dialect has no word for it. As peer_ping(). */
+enum err peer_again(struct peer *p);
+
 /* Make the message of a frame. */
 struct peer_composer {
 	/*

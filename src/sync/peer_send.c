@@ -69,7 +69,7 @@ uint64_t peer_requests(const struct peer *p)
 	return p->requests;
 }
 
-enum err peer_ping(struct peer *p)
+static enum err say_once(struct peer *p, enum wire_type type)
 {
 	unsigned char bytes[16];
 	char uuid[UUID_MAX];
@@ -78,7 +78,7 @@ enum err peer_ping(struct peer *p)
 
 	peer_random(p, bytes);
 	uuid_write(bytes, uuid);
-	struct wire_event e = { .type = WIRE_PING,
+	struct wire_event e = { .type = type,
 				.target = WIRE_TO_HEARTBEAT,
 				.source = str_of(p->source),
 				.resource_id = str_of(uuid),
@@ -87,6 +87,16 @@ enum err peer_ping(struct peer *p)
 	if (err != E_OK)
 		return err;
 	return outbox_control(p->outbox, message);
+}
+
+enum err peer_ping(struct peer *p)
+{
+	return say_once(p, WIRE_PING);
+}
+
+enum err peer_again(struct peer *p)
+{
+	return p->dialect.version >= WIRE_TWO_STEPS ? say_once(p, WIRE_AGAIN) : E_OK;
 }
 
 /* Is the message whole, and no larger than the stream carries? */

@@ -174,6 +174,12 @@ struct replica_place replica_place_of(const struct slot *s)
 	return place;
 }
 
+void replica_recovered(struct replica *r)
+{
+	if (r->turned_away && peer_again(r->o.peer) == E_OK)
+		r->turned_away = false;
+}
+
 /* ---- what the backend reports ----------------------------------------------------------------------------------- */
 
 enum err replica_local(struct replica *r, struct object *o, uint64_t now_ms)

@@ -149,6 +149,9 @@ bool replica_made_untold(const struct replica *r, const struct object *o);
 /* An event for it, from peer_next(): the answer goes to the peer by itself. */
 void replica_apply(struct replica *r, struct inbox_work *work, const struct wire_event *e, uint64_t now_ms);
 
+/* A problem of the backend is over: the peer is told that what was refused for now because of one may come again. */
+void replica_recovered(struct replica *r);
+
 /* Walk what has a record: begin with *cursor = NULL. Do not change the replica meanwhile. */
 bool replica_next(const struct replica *r, const void **cursor, struct replica_place *ret_place,
 		  const struct replica_record **ret_record);

@@ -74,6 +74,7 @@ struct replica {
 	uint64_t now_ms;
 	bool complete;
 	bool stopping;
+	bool turned_away; /* the backend refused something for now, and the peer was not told that it may come again */
 	struct replica_stats stats;
 };
 

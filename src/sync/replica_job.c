@@ -266,10 +266,12 @@ static void take_result(struct job *j)
 static void on_not_written(struct job *j, const struct backend_write *w)
 {
 	tell_not_written(j);
-	if (w->err == E_CONFLICT || w->err == E_EXISTS || w->err == E_NOT_FOUND)
+	if (w->err == E_CONFLICT || w->err == E_EXISTS || w->err == E_NOT_FOUND) {
 		job_stale(j);
-	else
-		finish(j, DELIVERY_REJECTED, !is_final(w->err), why_text(&w->why, w->err));
+		return;
+	}
+	j->slot->replica->turned_away |= j->work && !is_final(w->err);
+	finish(j, DELIVERY_REJECTED, !is_final(w->err), why_text(&w->why, w->err));
 }
 
 static void on_written(struct backend_write *w)

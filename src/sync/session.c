@@ -280,6 +280,11 @@ void session_synced(struct session *s, uint64_t now_ms, int64_t wall_ns)
 		session_compare(s);
 }
 
+void session_recovered(struct session *s)
+{
+	replica_recovered(s->replica);
+}
+
 /* ---- streams ---------------------------------------------------------------------------------------------------- */
 
 /* What is an autonomous agent's lies by namespace, whatever the options say. */

@@ -90,6 +90,9 @@ enum err session_object(struct session *s, struct object *o, uint64_t now_ms, in
 void session_object_gone(struct session *s, struct object *last, uint64_t now_ms, int64_t wall_ns);
 void session_synced(struct session *s, uint64_t now_ms, int64_t wall_ns);
 
+/* A problem of the backend is over: what was refused because of it need not wait for its time. */
+void session_recovered(struct session *s);
+
 /* What we grant a peer of our own dialect. */
 struct wire_dialect session_offer(const struct session *s);
 

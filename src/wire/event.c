@@ -48,10 +48,11 @@ struct str wire_target_text(enum wire_target target)
 const char *wire_type_name(enum wire_type type)
 {
 	struct str text = wire_type_text(type);
+	const char *dot = text.n ? strrchr(text.p, '.') : NULL;
 
 	if (text.n == 0)
 		return "unknown";
-	return text.p + (str_starts(text, STR(WIRE_PREFIX)) ? sizeof(WIRE_PREFIX) : 0); /* with the dot */
+	return dot ? dot + 1 : text.p;
 }
 
 enum wire_type wire_type_of(struct str text)

@@ -51,6 +51,7 @@ enum wire_role {
 	X(CACHE_INFO, WIRE_PREFIX ".cluster-cache-info-update", PAYLOAD, REQUEST)             \
 	X(TERMINAL_REQUEST, WIRE_PREFIX ".terminal-request", PAYLOAD, REQUEST)                \
 	X(ERROR, WIRE_PREFIX ".error", PAYLOAD, REQUEST)                                      \
+	X(AGAIN, "io.holdfast.again", CONTROL, REQUEST) /* our dialect */                     \
 	X(HTTP_GET, "GET", PAYLOAD, REQUEST)                                                  \
 	X(HTTP_POST, "POST", PAYLOAD, REQUEST)                                                \
 	X(HTTP_PATCH, "PATCH", PAYLOAD, REQUEST)                                              \

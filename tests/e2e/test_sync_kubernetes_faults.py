@@ -232,3 +232,30 @@ def test_kills_at_random_moments_lose_nothing(net, chance):
     for agent in (managed, autonomous):
         for name in agent.tree.names():
             assert principal.tree(agent.name).status(name) == agent.tree.status(name)
+
+
+def test_what_a_server_that_was_away_refused_comes_when_it_is_back(net):
+    """And not when the wait of the delivery is over: that is up to an hour here."""
+    def refused(end):
+        return len(end.log("an event cannot be applied now"))
+
+    late = ("--resend-after", "1h", "--resend-at-most", "1h")
+    principal = net.principal(*late)
+    agent = net.agent(SITE, principal, *late).wait_connected()
+    names = [f"app-{n}" for n in range(5)]
+    truth = principal.tree(SITE)
+    settle(principal, agent, "r0")
+    agent.place.api.stop()
+    for name in names:
+        truth.put(name, application("r1"))
+    wait_until(lambda: refused(agent) >= 5, "all are refused")
+    agent.place.api.start()
+    wait_in_step(truth, agent.tree)
+    wait_confirmed(principal, agent)
+    principal.place.api.stop()
+    for name in names:
+        agent.tree.put_status(name, {"status": {"sync": {"revision": "r1"}}})
+    wait_until(lambda: refused(principal) >= 5, "all are refused")
+    principal.place.api.start()
+    wait_until(lambda: all((truth.status(name) or {}).get("status") for name in names), "their status")
+    wait_confirmed(principal, agent)

@@ -31,7 +31,7 @@ static const char *count_item(const struct outbox *o, const struct resource *r, 
 
 	HOLDS(item->resource == r);
 	HOLDS(item->state != ITEM_NEW && item->state != ITEM_GONE);
-	HOLDS(link_held(&item->in_group) == (item_flying(item) || aside));
+	HOLDS(link_held(&item->in_group) == (item->state != ITEM_WAITING));
 	HOLDS(link_held(&item->in_line) != aside);
 	HOLDS(link_held(&item->in_age) != aside);
 	HOLDS(heap_holds(&item->timer) == has_timer(item));
@@ -170,6 +170,7 @@ static const char *count_groups(const struct outbox *o, const struct tally *t)
 		HOLDS(ITEM_OF(l, in_group)->state == ITEM_SENT || ITEM_OF(l, in_group)->state == ITEM_RECEIVED);
 	HOLDS(length(&o->taken) + length(&o->sent) ==
 	      t->states[ITEM_TAKEN] + t->states[ITEM_SENT] + t->states[ITEM_RECEIVED]);
+	HOLDS(length(&o->held) == t->states[ITEM_RETRYING]);
 	HOLDS(length(&o->quarantined) == t->states[ITEM_QUARANTINED]);
 	HOLDS(length(&o->age) + t->states[ITEM_QUARANTINED] == t->items);
 	HOLDS(length(&o->control) == o->control_n);

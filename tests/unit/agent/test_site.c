@@ -69,6 +69,8 @@ static void describe(struct scene *sc, struct str message)
 		say(sc, "%s %.*s\n", outcomes[e.outcome], STR_ARG(e.event_id));
 	else if (e.type == WIRE_REQUEST_UPDATE)
 		say(sc, "asks %.*s\n", STR_ARG(e.data));
+	else if (e.type == WIRE_AGAIN)
+		say(sc, "%s\n", wire_type_name(e.type));
 	else if (wire_is_object(&e))
 		say(sc, "%s %.*s of %.*s\n", wire_type_name(e.type), STR_ARG(e.event_id), STR_ARG(e.subject));
 }
@@ -386,6 +388,31 @@ static void what_comes_before_the_backend_is_known_waits(void **state)
 	assert_string_equal(sc.said, "");
 	expect(&sc, "applied web_u1_1\nstatus-update " COPY_ID("1") "_1 of site/web\n");
 	assert_true(site_is_synced(sc.site));
+	end(&sc);
+}
+
+/* Whoever sent it need not wait for its time. Said once, and only when something waits. */
+static void the_end_of_a_problem_is_told_to_whom_something_was_refused(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	connect_principal(&sc);
+	expect(&sc, "");
+	memory_store_problem(sc.g.store, /* bad= */ true);
+	memory_store_fail(sc.g.store, E_UNAVAILABLE, 1);
+	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+	expect(&sc, "rejected web_u1_1\n");
+	memory_store_problem(sc.g.store, /* bad= */ false);
+	expect(&sc, "again\n");
+	memory_store_problem(sc.g.store, /* bad= */ false);
+	expect(&sc, "");
+	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+	expect(&sc, "applied web_u1_1\nstatus-update " COPY_ID("1") "_1 of site/web\n");
+	memory_store_problem(sc.g.store, /* bad= */ true);
+	memory_store_problem(sc.g.store, /* bad= */ false);
+	expect(&sc, "");
 	end(&sc);
 }
 
@@ -765,6 +792,7 @@ int main(void)
 		cmocka_unit_test(what_was_a_copy_is_compared_by_its_own_uid),
 		cmocka_unit_test(what_was_a_copy_before_it_was_autonomous_is_not_put_back),
 		cmocka_unit_test(what_comes_before_the_backend_is_known_waits),
+		cmocka_unit_test(the_end_of_a_problem_is_told_to_whom_something_was_refused),
 		cmocka_unit_test(an_application_of_the_principals_own_namespace_lies_in_ours),
 		cmocka_unit_test(another_uid_takes_the_copy_over_and_a_late_delete_of_the_former_leaves_it),
 		cmocka_unit_test(a_copy_that_is_taken_over_has_its_status_told_to_its_new_original),

@@ -632,6 +632,43 @@ static void what_is_held_back_blocks_only_its_own_line(void **state)
 	desk_close(&d);
 }
 
+/* Of many that were refused one is taken: who refused can take again, and the rest need not wait for their time. */
+static void what_is_taken_at_last_takes_two_more_along(void **state)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f" };
+	struct outbox_options options = exact();
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, &options);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		desk_add(&d, names[i], "s1");
+	desk_send_all(&d, 10);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		desk_answer(&d, names[i], "s1", DELIVERY_REJECTED, true, "full");
+		d.now++;
+	}
+	desk_add(&d, "g", "s1");
+	desk_send_all(&d, 10);
+	desk_ack(&d, "g", "s1"); /* was never refused */
+	assert_int_equal(outbox_due(d.o, d.now), 5000);
+	d.now = 5000;
+	desk_expect(&d, "[     0] a s1\n[     0] b s1\n[     0] c s1\n[     0] d s1\n[     0] e s1\n[     0] f s1\n[   "
+			"  6] g s1\n");
+	desk_send_all(&d, 10);
+	desk_ack(&d, "a", "s1");
+	desk_send_all(&d, 10);
+	desk_answer(&d, "b", "s1", DELIVERY_REJECTED, true, "still full");
+	desk_ack(&d, "c", "s1");
+	desk_send_all(&d, 10);
+	desk_expect(&d, "[  5000] a s1\n[  5000] b s1\n[  5000] c s1\n[  5000] d s1\n[  5000] e s1\n");
+	assert_int_equal(desk_stats(&d).held_back, 2); /* f, and b once more */
+	outbox_hurry(d.o, UINT64_MAX);
+	desk_send_all(&d, 10);
+	desk_expect(&d, "[  5000] f s1\n[  5000] b s1\n");
+	desk_close(&d);
+}
+
 static void a_permanent_rejection_is_set_aside_until_a_newer_version_comes(void **state)
 {
 	struct outbox_quarantined q;
@@ -958,6 +995,7 @@ int main(void)
 		cmocka_unit_test(a_sending_and_its_rejection_are_one_failure),
 		cmocka_unit_test(a_retryable_rejection_comes_again_with_growing_waits),
 		cmocka_unit_test(what_is_held_back_blocks_only_its_own_line),
+		cmocka_unit_test(what_is_taken_at_last_takes_two_more_along),
 		cmocka_unit_test(a_permanent_rejection_is_set_aside_until_a_newer_version_comes),
 		cmocka_unit_test(a_request_that_is_rejected_has_its_answer),
 		cmocka_unit_test(deletions_that_are_refused_leave_room_for_the_rest),

@@ -27,7 +27,9 @@ struct event {
 	unsigned key, uid, version;
 	enum what what;
 	bool was_sent;
+	bool was_refused;
 	uint64_t at_ms;  /* FLIES, BACK: until */
+	uint64_t back;   /* BACK: rises with each that is held back */
 	uint64_t id;     /* tells one addition from another */
 	uint64_t before; /* the newest of its name that had come before, commands and what it may pass left out */
 };
@@ -38,6 +40,7 @@ struct model {
 	unsigned n;
 	unsigned turn;
 	uint64_t next_id;
+	uint64_t next_back;
 	uint64_t newest[KEYS][2]; /* ids: of create, spec, delete; of create, status, delete */
 };
 
@@ -158,6 +161,8 @@ static enum err model_add(struct model *m, struct event e)
 	if (old >= 0 && (e.type == DELIVERY_DELETE || m->e[old].id == e.before)) {
 		e.what = m->e[old].what;
 		e.at_ms = m->e[old].at_ms;
+		e.back = m->e[old].back;
+		e.was_refused = m->e[old].was_refused;
 		e.before = m->e[old].before;
 		for (int side = 0; side < 2; side++)
 			if (m->newest[e.key][side] == m->e[old].id)
@@ -206,6 +211,8 @@ static void model_return(struct model *m, unsigned i, enum what what, uint64_t a
 
 			newer.what = what;
 			newer.at_ms = at_ms;
+			newer.back = m->e[i].back;
+			newer.was_refused = m->e[i].was_refused;
 			newer.before = m->e[i].before;
 			erase(m, k);
 			m->e[i] = newer;
@@ -328,6 +335,19 @@ static bool newer_waits(const struct model *m, unsigned i)
 	return false;
 }
 
+static void model_hurry(struct model *m, unsigned most)
+{
+	while (most--) {
+		struct event *first = NULL;
+
+		for (unsigned i = 0; i < m->n; i++)
+			if (m->e[i].what == BACK && (!first || m->e[i].back < first->back))
+				first = &m->e[i];
+		if (first)
+			first->what = WAITS;
+	}
+}
+
 /* The answer means event i, which was sent and is the first of its name. */
 static enum outbox_effect model_answer(struct model *m, unsigned i, const struct delivery_answer *a, uint64_t now)
 {
@@ -340,12 +360,17 @@ static enum outbox_effect model_answer(struct model *m, unsigned i, const struct
 		return OUTBOX_HELD;
 	}
 	if (a->outcome == DELIVERY_APPLIED) {
+		bool was_refused = e->was_refused;
+
 		erase(m, i);
+		model_hurry(m, was_refused ? 2 : 0);
 		return OUTBOX_CONFIRMED;
 	}
 	if (a->retryable) {
 		if (e->what == BACK)
 			return OUTBOX_NOTHING;
+		e->was_refused = true;
+		e->back = ++m->next_back;
 		model_return(m, i, BACK, now + WAIT_MS);
 		return OUTBOX_AGAIN;
 	}
@@ -409,6 +434,14 @@ static void do_connection(struct run *r)
 	r->connected = !r->connected;
 }
 
+static void do_hurry(struct run *r)
+{
+	unsigned most = (unsigned)(dice(r) % 4);
+
+	outbox_hurry(r->o, most);
+	model_hurry(&r->m, most);
+}
+
 static uint64_t model_due(const struct run *r)
 {
 	uint64_t due = UINT64_MAX;
@@ -446,6 +479,8 @@ static void step(struct run *r)
 		do_take(r);
 	else if (what < 90)
 		do_answer(r);
+	else if (what < 91)
+		do_hurry(r);
 	else if (what < 98)
 		r->now += dice(r) % 700;
 	else

@@ -70,6 +70,8 @@ static void describe(struct scene *sc, const struct hub_agent *a, struct str mes
 	assert_int_equal(wire_event_decode(message, &e, &why), E_OK);
 	if (e.target == WIRE_TO_ACK && e.outcome != WIRE_RECEIVED)
 		say(sc, "%s: %s %.*s\n", a->name.text, outcomes[e.outcome], STR_ARG(e.event_id));
+	else if (e.type == WIRE_AGAIN)
+		say(sc, "%s: %s\n", a->name.text, wire_type_name(e.type));
 	else if (wire_is_object(&e))
 		say(sc, "%s: %s %.*s\n", a->name.text, wire_type_name(e.type), STR_ARG(e.event_id));
 }
@@ -309,6 +311,35 @@ static struct source_stats source_of(const struct hub_agent *a)
 }
 
 /* ---- whom an object concerns ------------------------------------------------------------------------------------------- */
+
+/* Of two agents one was refused something. */
+static void the_end_of_a_problem_is_told_to_whom_something_was_refused(void **state)
+{
+	static const struct wire_event create = { .type = WIRE_CREATE,
+						  .target = WIRE_TO_APPLICATION,
+						  .resource_id = STR("web_u1"),
+						  .event_id = STR("web_u1_1"),
+						  .data = STR(
+							  "{\"metadata\":{\"name\":\"web\",\"namespace\":\"argocd\","
+							  "\"uid\":\"u1\"},\"spec\":{\"source\":{}}}") };
+	struct hub_agent *a1;
+	struct scene sc;
+
+	(void)state;
+	begin(&sc);
+	a1 = connect_agent(&sc, "a1", AGENT_AUTONOMOUS);
+	connect_agent(&sc, "a2", AGENT_AUTONOMOUS);
+	expect(&sc, "");
+	memory_store_problem(sc.g.store, /* bad= */ true);
+	memory_store_fail(sc.g.store, E_UNAVAILABLE, 1);
+	hear(&sc, a1, &create);
+	expect(&sc, "a1: rejected web_u1_1\n");
+	memory_store_problem(sc.g.store, /* bad= */ false);
+	expect(&sc, "a1: again\n");
+	hear(&sc, a1, &create);
+	expect(&sc, "a1: applied web_u1_1\n");
+	end(&sc);
+}
 
 static void what_is_there_for_an_agent_waits_until_it_comes_for_the_first_time(void **state)
 {
@@ -1466,6 +1497,7 @@ static void what_an_agent_brings_is_not_taken_from_it_for_want_of_memory(void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_end_of_a_problem_is_told_to_whom_something_was_refused),
 		cmocka_unit_test(what_is_there_for_an_agent_waits_until_it_comes_for_the_first_time),
 		cmocka_unit_test(each_object_goes_to_whom_it_concerns),
 		cmocka_unit_test(the_copy_of_an_agents_project_takes_no_memory_of_others),

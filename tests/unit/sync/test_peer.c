@@ -697,6 +697,28 @@ static void a_sign_of_life_goes_once_and_only_on_a_stream(void **state)
 	desk_end(&d);
 }
 
+static void what_was_rejected_for_now_goes_when_the_peer_says_so(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_begin(&d, WIRE_TWO_STEPS);
+	add(&d, DELIVERY_SPEC, "a_1", "a_1_1");
+	expect(&d, "> spec-update a_1_1 #1 at 1970-01-01T00:00:00Z\n");
+	answer(&d, "a_1", "a_1_1", WIRE_REJECTED, /* retryable= */ true);
+	expect(&d, "spec: again, a_1_1, because\n");
+	hear(&d, &(struct wire_event){ .type = WIRE_AGAIN, .target = WIRE_TO_HEARTBEAT, .resource_id = STR("x") });
+	expect(&d, "quiet\n> spec-update a_1_1 #2 at 1970-01-01T00:00:00Z\n");
+	assert_int_equal(peer_again(d.p), E_OK);
+	assert_true(take(&d));
+	assert_non_null(strstr(buf_cstr(&d.said), "> again "));
+	open_stream(&d, WIRE_UPSTREAM);
+	assert_true(take(&d));
+	assert_int_equal(peer_again(d.p), E_OK); /* it has no word for it */
+	assert_false(take(&d));
+	desk_end(&d);
+}
+
 static void without_a_stream_nothing_goes_and_nothing_is_due(void **state)
 {
 	struct desk d;
@@ -904,6 +926,7 @@ int main(void)
 		cmocka_unit_test(an_answer_larger_than_the_limit_is_left),
 		cmocka_unit_test(requests_have_ids_of_their_own_and_are_sent_until_they_are_answered),
 		cmocka_unit_test(a_sign_of_life_goes_once_and_only_on_a_stream),
+		cmocka_unit_test(what_was_rejected_for_now_goes_when_the_peer_says_so),
 		cmocka_unit_test(without_a_stream_nothing_goes_and_nothing_is_due),
 		cmocka_unit_test(answers_go_first),
 		cmocka_unit_test(random_numbers_come_from_the_seed),
