@@ -226,7 +226,7 @@ void inbox_progress(const struct inbox *i, uint64_t now_ms, struct delivery_prog
 	while ((e = map_next(&i->queues, &at))) {
 		const struct parcel *first = queue_first(e->value);
 
-		if (first && !link_held(&first->in_ready) && first->work.event.begun_ms)
+		if (first && first->work.event.begun_ms)
 			delivery_progress_add(p, first->work.event.begun_ms, now_ms);
 	}
 }

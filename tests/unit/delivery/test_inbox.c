@@ -246,20 +246,24 @@ static void the_same_version_of_a_successor_is_another_event(void **state)
 	counter_close(&c);
 }
 
-static void a_command_and_its_state_share_their_ids_and_are_two_events(void **state)
+static void events_of_different_types_may_share_an_id(void **state)
 {
 	struct counter c;
 
 	(void)state;
 	counter_open(&c, NULL);
-	put(&c, "a", "s7", 0);
-	put(&c, "a", "o7", 0);
-	put(&c, "a", "t7", 0);
-	for (int i = 0; i < 3; i++) {
+	for (const char *what = "s7\0o7\0t7\0q7\0"; *what; what += 3)
+		put(&c, "a", what, 0);
+	for (int i = 0; i < 4; i++) {
 		start(&c);
 		applied(&c);
 	}
-	expect(&c, "apply a spec 7\napply a command 7\napply a status 7\n");
+	expect(&c, "apply a spec 7\napply a command 7\napply a status 7\napply a request 7\n");
+	for (const char *what = "s7\0o7\0t7\0q7\0"; *what; what += 3)
+		put(&c, "a", what, 0);
+	start(&c);
+	expect(&c, ""); /* and none takes the place of another in what is remembered */
+	assert_int_equal(stats(&c).repeats, 4);
 	counter_close(&c);
 }
 
@@ -325,6 +329,43 @@ static void what_was_overtaken_on_the_way_is_dropped(void **state)
 	counter_close(&c);
 }
 
+/* What is in progress was brought by the older stream, and its copy by the new one, whose numbers are its own. */
+static void a_copy_on_a_new_stream_overtakes_what_comes_behind_it(void **state)
+{
+	struct delivery_event again = event("a", "d2", 5), late = event("a", "s1", 4);
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "d2", 9);
+	assert_int_equal(inbox_connected(c.i, 2), E_OK);
+	assert_int_equal(inbox_put(c.i, 2, &again), E_OK);
+	assert_int_equal(inbox_put(c.i, 2, &late), E_OK);
+	assert_int_equal(stats(&c).outdated, 1);
+	start(&c);
+	applied(&c);
+	start(&c);
+	expect(&c, "apply a delete 2\n");
+	counter_close(&c);
+}
+
+static void what_has_no_version_is_applied_each_time(void **state)
+{
+	struct delivery_event e = event("a", "d_", 0);
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	e.versionless = true;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(inbox_put(c.i, 1, &e), E_OK);
+		start(&c);
+		applied(&c);
+	}
+	expect(&c, "apply a delete _\napply a delete _\n");
+	counter_close(&c);
+}
+
 static void an_older_stream_is_fenced(void **state)
 {
 	struct delivery_event e = event("a", "s1", 0);
@@ -333,15 +374,18 @@ static void an_older_stream_is_fenced(void **state)
 	(void)state;
 	counter_open(&c, NULL);
 	put(&c, "b", "s1", 0);
+	start(&c);
+	put(&c, "c", "s1", 0);
 	assert_int_equal(inbox_connected(c.i, 1), E_CANCELLED);
 	assert_int_equal(stats(&c).older, 0);
 	assert_int_equal(inbox_connected(c.i, 3), E_OK);
-	assert_int_equal(stats(&c).older, 1);
+	assert_int_equal(stats(&c).older, 2); /* being applied, and queued */
 	assert_int_equal(inbox_put(c.i, 1, &e), E_CANCELLED);
 	start(&c); /* what it had brought is applied, and answered on the new stream */
 	applied(&c);
+	applied(&c);
 	say(&c);
-	expect(&c, "apply b spec 1\napplied b 1\n");
+	expect(&c, "apply b spec 1\napply c spec 1\napplied b 1\napplied c 1\n");
 	assert_int_equal(stats(&c).older, 0);
 	counter_close(&c);
 }
@@ -449,11 +493,18 @@ static void a_poison_event_holds_nobody_up(void **state)
 	counter_close(&c);
 }
 
+static enum err put_bytes(struct counter *c, const char *who, size_t n)
+{
+	CLEANUP(blob_unref_freep) struct blob *bytes = blob_new((struct str){ "01234567890123456789", n });
+	struct delivery_event e = event(who, "s1", 0);
+
+	e.bytes = bytes;
+	return inbox_put(c->i, 1, &e);
+}
+
 static void the_window_bounds_what_is_held(void **state)
 {
-	CLEANUP(blob_unref_freep) struct blob *big = blob_new((struct str){ "0123456789", 10 });
 	struct inbox_options options = inbox_defaults;
-	struct delivery_event e = event("a", "s1", 0);
 	struct counter c;
 
 	(void)state;
@@ -461,19 +512,19 @@ static void the_window_bounds_what_is_held(void **state)
 	options.window_bytes = 15;
 	options.parallel_max = 1;
 	counter_open(&c, &options);
-	e.bytes = big;
-	assert_int_equal(inbox_put(c.i, 1, &e), E_OK);
-	e.name = e.resource_id = STR("b");
-	assert_int_equal(inbox_put(c.i, 1, &e), E_LIMIT);
-	assert_int_equal(put(&c, "c", "s1", 0), E_OK);
+	assert_int_equal(put_bytes(&c, "a", 10), E_OK);
+	assert_int_equal(put_bytes(&c, "b", 6), E_LIMIT);
+	assert_int_equal(put_bytes(&c, "b", 16), E_LIMIT);
+	assert_int_equal(put_bytes(&c, "c", 5), E_OK);
 	assert_int_equal(put(&c, "d", "s1", 0), E_OK);
 	assert_int_equal(put(&c, "e", "s1", 0), E_LIMIT);
 	assert_int_equal(put(&c, "a", "s1", 0), E_OK); /* a repetition takes no room */
 	start(&c);
 	assert_int_equal(c.n, 1); /* one at a time, by its options */
+	assert_int_equal(put(&c, "e", "s1", 0), E_LIMIT);
 	applied(&c);
-	assert_int_equal(put(&c, "e", "s1", 0), E_OK);
-	assert_int_equal(stats(&c).refused, 2);
+	assert_int_equal(put_bytes(&c, "e", 10), E_OK);
+	assert_int_equal(stats(&c).refused, 4);
 	counter_close(&c);
 }
 
@@ -533,6 +584,31 @@ static void the_memory_is_bounded_and_forgets_the_least_used(void **state)
 	put(&c, "a", "s1", 0);
 	start(&c);
 	expect(&c, "apply a spec 1\n");
+	counter_close(&c);
+}
+
+/* It may grow beyond its bound as long as the window lets them in. */
+static void what_is_in_progress_is_never_forgotten(void **state)
+{
+	struct inbox_options options = inbox_defaults;
+	struct counter c;
+
+	(void)state;
+	options.resources_max = 1;
+	counter_open(&c, &options);
+	put(&c, "a", "s1", 0);
+	put(&c, "a", "o1", 0);
+	start(&c);
+	applied(&c); /* and one more to come */
+	assert_int_equal(put(&c, "b", "s1", 0), E_OK);
+	assert_int_equal(put(&c, "c", "s1", 0), E_OK);
+	assert_int_equal(stats(&c).forgotten, 0);
+	assert_int_equal(stats(&c).remembered, 3);
+	start(&c);
+	while (c.n)
+		applied(&c);
+	put(&c, "d", "s1", 0);
+	assert_int_equal(stats(&c).forgotten, 1);
 	counter_close(&c);
 }
 
@@ -662,10 +738,12 @@ int main(void)
 		cmocka_unit_test(an_outcome_overtakes_the_received_that_was_not_written_yet),
 		cmocka_unit_test(a_repetition_is_answered_and_not_applied_again),
 		cmocka_unit_test(the_same_version_of_a_successor_is_another_event),
-		cmocka_unit_test(a_command_and_its_state_share_their_ids_and_are_two_events),
+		cmocka_unit_test(events_of_different_types_may_share_an_id),
 		cmocka_unit_test(the_last_eight_commands_are_remembered),
 		cmocka_unit_test(after_a_delete_the_old_version_is_new_again),
 		cmocka_unit_test(what_was_overtaken_on_the_way_is_dropped),
+		cmocka_unit_test(a_copy_on_a_new_stream_overtakes_what_comes_behind_it),
+		cmocka_unit_test(what_has_no_version_is_applied_each_time),
 		cmocka_unit_test(an_older_stream_is_fenced),
 		cmocka_unit_test(a_rejection_carries_its_reason_and_leaves_no_memory),
 		cmocka_unit_test(only_a_rejection_is_retryable),
@@ -676,6 +754,7 @@ int main(void)
 		cmocka_unit_test(an_event_larger_than_the_window_comes_alone),
 		cmocka_unit_test(answers_that_nobody_reads_stop_the_intake),
 		cmocka_unit_test(the_memory_is_bounded_and_forgets_the_least_used),
+		cmocka_unit_test(what_is_in_progress_is_never_forgotten),
 		cmocka_unit_test(what_was_applied_before_a_restart_is_told),
 		cmocka_unit_test(every_failed_allocation_leaves_it_as_it_was),
 		cmocka_unit_test(a_reason_without_memory_is_left_out),
