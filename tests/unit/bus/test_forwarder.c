@@ -156,6 +156,17 @@ static void wait_until_forwarded(struct forwarder *f)
 	assert_int_equal(oldest, 0);
 }
 
+static void wait_until_waiting(struct forwarder *f, uint64_t n)
+{
+	uint64_t until = clock_mono_ms() + 2 * DEADLINE_MS;
+	int64_t oldest;
+
+	while (forwarder_waiting(f, &oldest) != n) {
+		assert_true(clock_mono_ms() < until);
+		poll(NULL, 0, 1);
+	}
+}
+
 static bool on_dead_row(void *ctx, const struct store_dead_row *row)
 {
 	snprintf(ctx, 200, "%llu %s %s: %s", (unsigned long long)row->pos, row->bus, row->event.id.p ? "event" : "none",
@@ -261,6 +272,48 @@ static void what_has_nothing_to_do_sleeps(void **state)
 	fixture_free(f);
 }
 
+static uint64_t at_once(void)
+{
+	return 0;
+}
+
+static enum err refuse_a(struct script_bus *b, const struct bus_publish *p)
+{
+	return str_is(p->name, "a") ? E_UNAVAILABLE : take(b, p);
+}
+
+/* What would go at once if it might: until there is room, or the bus is back, there is nothing to do. */
+static void what_is_due_and_may_not_go_lets_it_sleep(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t due_ms;
+
+	(void)state;
+	script_init(&script, refuse_a);
+	script.holds = true;
+	dice = at_once;
+	forwarder = start(f, &script.bus, /* window= */ 1);
+	dice = NULL;
+	put(f, "a", "1", "");
+	put(f, "b", "2", "");
+	wait_for(&script.held_n, 1);
+	while (str_is(script.last->name, "a")) {
+		script_let_go(&script);
+		wait_for(&script.held_n, 1);
+	}
+	due_ms = clock_mono_ms() + 1; /* the shortest pause */
+	while (clock_mono_ms() <= due_ms)
+		poll(NULL, 0, 1);
+	wait_until_asleep(forwarder);
+	atomic_store(&script.state, BUS_DOWN);
+	script_let_go(&script);
+	wait_until_asleep(forwarder);
+	assert_int_equal(forwarder_stop(forwarder, 0), 1);
+	assert_int_equal(script.taken_count, 1);
+	fixture_free(f);
+}
+
 static void while_the_bus_is_down_nothing_is_tried(void **state)
 {
 	struct fixture *f = open_store();
@@ -361,6 +414,34 @@ static void what_is_refused_waits_its_time_while_others_are_taken(void **state)
 	forwarder_stop(forwarder, 0);
 	assert_int_equal(script.taken_count, 2);
 	assert_string_equal(script.taken[1], "1");
+	fixture_free(f);
+}
+
+/* Reading goes on where nothing of what was read may go, and so nothing comes back that would wake it. */
+static void what_lies_behind_many_that_are_held_back_does_not_wait_with_them(void **state)
+{
+	struct store_row rows[40];
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t start_ms;
+
+	(void)state;
+	script_init(&script, refuse_quick_tries);
+	dice = long_in_the_end;
+	forwarder = start(f, &script.bus, /* window= */ 4);
+	dice = NULL;
+	put(f, "a", "1", "");
+	wait_for(&script.calls, QUICK_TRIES);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		rows[i] = fixture_row("2", "", "{}");
+		rows[i].name = i + 1 < ARRAY_LEN(rows) ? STR("a") : STR("b");
+	}
+	start_ms = clock_mono_ms();
+	assert_int_equal(fixture_put(f, rows, ARRAY_LEN(rows), NULL), E_OK);
+	wait_until_waiting(forwarder, ARRAY_LEN(rows)); /* all but b's */
+	assert_true(clock_mono_ms() < start_ms + 20000);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, 1);
 	fixture_free(f);
 }
 
@@ -523,22 +604,6 @@ static void put_two(struct fixture *f, size_t others, size_t held)
 	assert_int_equal(fixture_put(f, rows, n, NULL), E_OK);
 	mem_free(ids);
 	mem_free(rows);
-}
-
-static uint64_t at_once(void)
-{
-	return 0;
-}
-
-static void wait_until_waiting(struct forwarder *f, uint64_t n)
-{
-	uint64_t until = clock_mono_ms() + 2 * DEADLINE_MS;
-	int64_t oldest;
-
-	while (forwarder_waiting(f, &oldest) != n) {
-		assert_true(clock_mono_ms() < until);
-		poll(NULL, 0, 1);
-	}
 }
 
 static void a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end(void **state)
@@ -1311,9 +1376,11 @@ int main(void)
 		cmocka_unit_test(what_is_stored_is_forwarded_in_order_under_its_id_or_its_senders_key),
 		cmocka_unit_test(nothing_is_forwarded_again_after_a_restart),
 		cmocka_unit_test(what_has_nothing_to_do_sleeps),
+		cmocka_unit_test(what_is_due_and_may_not_go_lets_it_sleep),
 		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
 		cmocka_unit_test(a_bus_that_comes_back_is_tried_at_once),
 		cmocka_unit_test(what_is_refused_waits_its_time_while_others_are_taken),
+		cmocka_unit_test(what_lies_behind_many_that_are_held_back_does_not_wait_with_them),
 		cmocka_unit_test(what_is_no_longer_stored_when_it_is_tried_again_holds_nothing_up),
 		cmocka_unit_test(a_store_that_cannot_be_read_is_looked_at_now_and_then_and_read_when_it_can),
 		cmocka_unit_test(what_cannot_be_read_when_it_is_tried_again_is_not_given_up),
