@@ -105,12 +105,17 @@ static enum err open_site(struct agent *a, struct why *why)
 
 /* ---- stop ------------------------------------------------------------------------------------------------------- */
 
+static void on_credentials_closed(void *ctx)
+{
+	daemon_stop(&((struct agent *)ctx)->daemon);
+}
+
 static void on_backend_closed(void *ctx)
 {
 	struct agent *a = ctx;
 
 	a->backend_open = false;
-	daemon_stop(&a->daemon);
+	credentials_close(&a->credentials, on_credentials_closed, a);
 }
 
 /* The connection first, then the session, then what it wrote to. */
@@ -158,7 +163,7 @@ static void on_reload(struct daemon *daemon)
 	systemd_reloading();
 	if (a->connection.tls && tls_client_reload(a->connection.tls, &why) != E_OK)
 		log_error(AGENT_LOG, "the certificate stays as it was", LOG_WHY(&why));
-	expiry_tell(AGENT_LOG, a->daemon.metrics, &(struct pem){ a->options->tls_client_cert });
+	expiry_tell(AGENT_LOG, a->daemon.metrics, &a->credentials.cert);
 	connection_hurry(&a->connection);
 	log_info(AGENT_LOG, "reloaded");
 	systemd_ready("running");
@@ -199,6 +204,8 @@ static enum err start(struct agent *a, struct why *why)
 		return err;
 	err = note_init(a);
 	if (err == E_OK)
+		err = credentials_open(&a->credentials, &o->credentials, &o->backend, &a->daemon, why);
+	if (err == E_OK)
 		err = backend_open(&o->backend, &a->daemon.loop, a->daemon.ledger, a->daemon.metrics, why, &a->backend);
 	a->backend_open = err == E_OK;
 	if (err == E_OK)
@@ -222,6 +229,7 @@ static void release(struct agent *a)
 	patterns_free(a->allowed);
 	selector_free(a->selector);
 	auth_creds_release(&a->creds);
+	credentials_release(&a->credentials);
 	note_release(a);
 	mem_free(a);
 }

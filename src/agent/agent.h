@@ -9,6 +9,7 @@
 #include "auth/agent.h"
 #include "backend/open.h"
 #include "base/log.h"
+#include "daemon/credentials.h"
 #include "net/tls.h"
 #include "sync/session.h"
 
@@ -23,11 +24,10 @@ struct agent_options {
 	const char *label_selector; /* "": all */
 	bool destination_mapping;
 	bool ignore_unmanaged_apps;
-	const char *source_uid_mismatch_policy;       /* "recreate", "upsert" */
-	const char *on_application_recreate;          /* "ignore", "clear-status", "resync" */
-	const char *adoption_policy;                  /* "always", "never" */
-	const char *root_ca;                          /* NULL: the system's */
-	const char *tls_client_cert, *tls_client_key; /* NULL: none */
+	const char *source_uid_mismatch_policy; /* "recreate", "upsert" */
+	const char *on_application_recreate;    /* "ignore", "clear-status", "resync" */
+	const char *adoption_policy;            /* "always", "never" */
+	struct credentials_options credentials; /* no authorities: the system's */
 	enum tls_version tls_min, tls_max;
 	const char *tls_suites; /* NULL: all */
 	bool insecure_tls;

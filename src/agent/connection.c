@@ -231,9 +231,10 @@ static void on_heartbeat(struct loop_timer *timer)
 static enum err open_tls(struct connection *c, struct why *why)
 {
 	const struct agent_options *o = c->agent->options;
-	struct tls_options tls = { .cert = { o->tls_client_cert },
-				   .key = { o->tls_client_key },
-				   .ca = { o->root_ca },
+	const struct credentials *credentials = &c->agent->credentials;
+	struct tls_options tls = { .cert = credentials->cert,
+				   .key = credentials->key,
+				   .ca = credentials->ca,
 				   .alpn = "h2",
 				   .min = o->tls_min,
 				   .max = o->tls_max,

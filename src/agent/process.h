@@ -85,6 +85,7 @@ struct agent {
 	struct backend *backend;
 	struct site *site;
 	struct auth_creds creds;
+	struct credentials credentials;
 	struct patterns *allowed;
 	struct selector *selector;
 	struct connection connection;

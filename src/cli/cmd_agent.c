@@ -7,7 +7,8 @@
 #define AT(name)   offsetof(struct agent_args, name)
 #define IGNORED    AT(sync.ignored)
 #define NO_REDIS   .note = "there is no Redis proxy"
-#define FILES      .note = "keys and certificates are files here"
+#define TLS_FILES  "--tls-client-cert and --tls-client-key"
+#define CA_FILE    "--root-ca-path"
 #define USER_AGENT "holdfast/" HOLDFAST_VERSION
 
 struct agent_args {
@@ -17,6 +18,7 @@ struct agent_args {
 	int mode; /* 0: autonomous */
 	const char *creds;
 	const char *root_ca, *tls_cert, *tls_key;
+	const char *ca_secret, *tls_secret;
 	bool insecure_tls;
 	bool compression;
 	uint64_t keep_alive_ms, heartbeat_ms;
@@ -39,9 +41,15 @@ static const struct option_row options[] = {
 	{ "creds", 0, OPTION_TEXT, AT(creds), "METHOD", E "CREDS",
 	  "How to authenticate: userpass:FILE (its first line is name:password), mtls:any or header:. Required." },
 	{ "root-ca-path", 0, OPTION_TEXT, AT(root_ca), "FILE", E "TLS_ROOT_CA_PATH",
-	  "Certificate authorities of the principal's certificate (PEM). Default: the system's." },
+	  "Certificate authorities of the principal's certificate (PEM). Default: --root-ca-secret-name, or the system's." },
+	{ "root-ca-secret-name", 0, OPTION_TEXT, AT(ca_secret), "NAME", E "TLS_ROOT_CA_SECRET_NAME",
+	  "With --backend kubernetes, without --root-ca-path: the Secret in --namespace that has them, as tls.crt, ca.crt or both. Default: "
+	  SYNC_SECRET_CA "." },
 	{ "tls-client-cert", 0, OPTION_TEXT, AT(tls_cert), "FILE", E "TLS_CLIENT_CERT_PATH", "Certificate of this agent (PEM)." },
 	{ "tls-client-key", 0, OPTION_TEXT, AT(tls_key), "FILE", E "TLS_CLIENT_KEY_PATH", "Its private key (PEM)." },
+	{ "tls-secret-name", 0, OPTION_TEXT, AT(tls_secret), "NAME", E "TLS_SECRET_NAME",
+	  "With --backend kubernetes, without these two files: the Secret in --namespace that has them, as tls.crt and tls.key. It may be "
+	  "missing unless --creds is mtls:any. Default: " SYNC_SECRET_AGENT "." },
 	{ "insecure-tls", 0, OPTION_BOOL, AT(insecure_tls), NULL, E "TLS_INSECURE",
 	  "Do not verify the principal's certificate. For tests only: anybody on the network path can read and change "
 	  "everything." },
@@ -74,8 +82,6 @@ static const struct option_row options[] = {
 	  "/livez, /readyz and /healthz (200 only while connected) for probes. 0: none.", SYNC_PORT("8001") },
 
 	SYNC_IGNORED_ROWS(struct agent_args, E),
-	{ "root-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_ROOT_CA_SECRET_NAME", NULL, FILES },
-	{ "tls-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_SECRET_NAME", NULL, FILES },
 	{ "enable-resource-proxy", 0, OPTION_IGNORED, IGNORED, NULL, E "ENABLE_RESOURCE_PROXY", NULL,
 	  .note = "live resources are not served" },
 	{ "cache-refresh-interval", 0, OPTION_IGNORED, IGNORED, "TIME", E "CACHE_REFRESH_INTERVAL", NULL,
@@ -115,15 +121,14 @@ static enum err judge_tls(const struct agent_args *a, enum auth_method method, s
 	if (!a->tls_cert != !a->tls_key)
 		return why_set(why, E_CONFIG, "--tls-client-cert and --tls-client-key belong together: %s is missing",
 			       a->tls_cert ? "--tls-client-key" : "--tls-client-cert");
-	if (method == AUTH_MTLS && !a->tls_cert)
+	if (method == AUTH_MTLS && !a->tls_cert && !sync_has_secrets(&a->sync))
 		return why_set(
 			why, E_CONFIG,
 			"--creds mtls:any needs --tls-client-cert and --tls-client-key: 'holdfast pki issue --agent "
 			"NAME' makes them");
 	/* Not the authority that was meant, but each that the system knows, would be believed. */
-	if (sync_is_ignored(&a->sync, "root-ca-secret-name") && !a->root_ca && !a->insecure_tls)
-		return why_set(why, E_CONFIG,
-			       "--root-ca-secret-name: keys and certificates are files here: give --root-ca-path FILE");
+	if (a->ca_secret && !sync_has_secrets(&a->sync) && !a->root_ca && !a->insecure_tls)
+		return why_set(why, E_CONFIG, "--root-ca-secret-name: " SYNC_NO_SECRETS ": give --root-ca-path FILE");
 	if (a->insecure_tls && a->root_ca)
 		return why_set(why, E_CONFIG, "--insecure-tls would not look at --root-ca-path: drop one of them");
 	return E_OK;
@@ -156,6 +161,24 @@ static const char *const mismatches[] = { "recreate", "upsert" };
 static const char *const recreates[] = { "ignore", "clear-status", "resync" };
 static const char *const adoptions[] = { "always", "never" };
 
+static struct credentials_options credentials_of(const struct agent_args *a)
+{
+	const struct sync_args *s = &a->sync;
+	bool tls = !s->insecure_plaintext;
+	struct credentials_options made = {
+		.cert = a->tls_cert,
+		.key = a->tls_key,
+		.ca = a->root_ca,
+		.tls_secret = sync_secret(s, tls && !a->tls_cert, a->tls_secret, SYNC_SECRET_AGENT,
+					  SYNC_INSTEAD("--tls-secret-name", TLS_FILES)),
+		.ca_secret = sync_secret(s, tls && !a->root_ca && !a->insecure_tls, a->ca_secret, SYNC_SECRET_CA,
+					 SYNC_INSTEAD("--root-ca-secret-name", CA_FILE)),
+	};
+
+	made.tls_secret.optional = strncmp(a->creds, "mtls:", 5) != 0; /* a principal may ask for one nevertheless */
+	return made;
+}
+
 static int run_agent(const struct invocation *inv, const void *args, const struct sync_made *made)
 {
 	const struct agent_args *a = args;
@@ -169,9 +192,7 @@ static int run_agent(const struct invocation *inv, const void *args, const struc
 		.source_uid_mismatch_policy = mismatches[a->mismatch],
 		.on_application_recreate = recreates[a->recreate],
 		.adoption_policy = adoptions[a->adoption],
-		.root_ca = a->root_ca,
-		.tls_client_cert = a->tls_cert,
-		.tls_client_key = a->tls_key,
+		.credentials = credentials_of(a),
 		.insecure_tls = a->insecure_tls,
 		.enable_compression = a->compression,
 		.keep_alive_ms = a->keep_alive_ms,
@@ -179,6 +200,8 @@ static int run_agent(const struct invocation *inv, const void *args, const struc
 		.user_agent = USER_AGENT,
 	};
 
+	sync_say_secret(&a->sync, "agent", "tls-secret-name", a->tls_secret);
+	sync_say_secret(&a->sync, "agent", "root-ca-secret-name", a->ca_secret);
 	return agent_run(&o);
 }
 

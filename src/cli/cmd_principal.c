@@ -3,19 +3,22 @@
 #include "cli/sync_args.h"
 #include "principal/principal.h"
 
-#define E        "ARGOCD_PRINCIPAL_"
-#define AT(name) offsetof(struct principal_args, name)
-#define IGNORED  AT(sync.ignored)
-#define NO_REDIS .note = "there is no Redis proxy"
-#define NO_PROXY .note = "there is no resource proxy"
-#define NO_HA    .note = "there is no second principal"
-#define FILES    .note = "keys and certificates are files here"
+#define E         "ARGOCD_PRINCIPAL_"
+#define AT(name)  offsetof(struct principal_args, name)
+#define IGNORED   AT(sync.ignored)
+#define NO_REDIS  .note = "there is no Redis proxy"
+#define NO_PROXY  .note = "there is no resource proxy"
+#define NO_HA     .note = "there is no second principal"
+#define TLS_FILES "--tls-cert and --tls-key"
+#define CA_FILE   "--root-ca-path"
+#define JWT_FILE  "--jwt-key"
 
 struct principal_args {
 	struct sync_args sync;
 	const char *listen_host;
 	uint64_t listen_port;
 	const char *tls_cert, *tls_key, *root_ca;
+	const char *tls_secret, *ca_secret, *jwt_secret;
 	bool require_client_certs, subject_match;
 	const char *jwt_key;
 	bool jwt_generate;
@@ -39,6 +42,11 @@ static const struct option_row options[] = {
 	{ "tls-key", 0, OPTION_TEXT, AT(tls_key), "FILE", E "TLS_SERVER_KEY_PATH", "Its private key (PEM)." },
 	{ "root-ca-path", 0, OPTION_TEXT, AT(root_ca), "FILE", E "TLS_SERVER_ROOT_CA_PATH",
 	  "Certificate authorities of the agents' certificates (PEM)." },
+	{ "tls-secret-name", 0, OPTION_TEXT, AT(tls_secret), "NAME", E "TLS_SECRET_NAME",
+	  "With --backend kubernetes, without --tls-cert and --tls-key: the Secret in --namespace that has them, as tls.crt and tls.key. "
+	  "Default: " SYNC_SECRET_PRINCIPAL "." },
+	{ "tls-ca-secret-name", 0, OPTION_TEXT, AT(ca_secret), "NAME", E "TLS_SERVER_ROOT_CA_SECRET_NAME",
+	  "The same for --root-ca-path: tls.crt, ca.crt or both. Default: " SYNC_SECRET_CA "." },
 	{ "require-client-certs", 0, OPTION_BOOL, AT(require_client_certs), NULL, E "TLS_CLIENT_CERT_REQUIRE",
 	  "Refuse connections without a client certificate. --auth mtls implies it." },
 	{ "client-cert-subject-match", 0, OPTION_BOOL, AT(subject_match), NULL, E "TLS_CLIENT_CERT_MATCH_SUBJECT",
@@ -49,6 +57,8 @@ static const struct option_row options[] = {
 	  "SHA-256 fingerprints of certificates to refuse, one on each line. Read again on SIGHUP." },
 	{ "jwt-key", 0, OPTION_TEXT, AT(jwt_key), "FILE", E "JWT_KEY_PATH",
 	  "RSA key that signs the agents' tokens (PEM); 'holdfast pki init' makes one." },
+	{ "jwt-secret-name", 0, OPTION_TEXT, AT(jwt_secret), "NAME", E "JWT_SECRET_NAME",
+	  "With --backend kubernetes, without --jwt-key: the Secret in --namespace that has it, as jwt.key. Default: " SYNC_SECRET_JWT "." },
 	{ "insecure-jwt-generate", 0, OPTION_BOOL, AT(jwt_generate), NULL, E "JWT_ALLOW_GENERATE",
 	  "Make a new key at each start instead: then all agents must log in again." },
 	{ "accept-version", 0, OPTION_COMMAS, AT(accept_version), "PATTERNS", "HOLDFAST_ACCEPT_VERSION",
@@ -70,9 +80,6 @@ static const struct option_row options[] = {
 	SYNC_IGNORED_ROWS(struct principal_args, E),
 	{ "namespace-create-pattern", 0, OPTION_REFUSED, IGNORED, "REGEX", E "NAMESPACE_CREATE_PATTERN", NULL,
 	  .note = "every namespace that is needed is made, or none: make them, and drop --namespace-create-enable" },
-	{ "tls-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_SECRET_NAME", NULL, FILES },
-	{ "tls-ca-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "TLS_SERVER_ROOT_CA_SECRET_NAME", NULL, FILES },
-	{ "jwt-secret-name", 0, OPTION_IGNORED, IGNORED, "NAME", E "JWT_SECRET_NAME", NULL, FILES },
 	{ "insecure-tls-generate", 0, OPTION_REFUSED, IGNORED, NULL, E "TLS_SERVER_ALLOW_GENERATE", NULL,
 	  .note = "nobody could check such a certificate: 'holdfast pki init' and 'holdfast pki issue' make good ones" },
 	{ "keepalive-min-interval", 0, OPTION_IGNORED, IGNORED, "TIME", E "KEEP_ALIVE_MIN_INTERVAL", NULL,
@@ -136,6 +143,11 @@ static enum err judge_plaintext(const struct principal_args *a, enum auth_method
 	return E_OK;
 }
 
+static bool wants_client_certs(const struct principal_args *a)
+{
+	return a->require_client_certs || strncmp(a->auth, "mtls:", 5) == 0;
+}
+
 static enum err judge_tls(const struct principal_args *a, enum auth_method method, struct why *why)
 {
 	if (method == AUTH_HEADER)
@@ -143,12 +155,15 @@ static enum err judge_tls(const struct principal_args *a, enum auth_method metho
 			why, E_CONFIG,
 			"--auth header believes whoever can connect: it needs --insecure-plaintext, and a proxy in "
 			"front that does TLS and sets the header");
-	if (!a->tls_cert || !a->tls_key)
-		return why_set(
-			why, E_CONFIG,
-			"--tls-cert and --tls-key are needed: 'holdfast pki init' and 'holdfast pki issue --server "
-			"NAME' make them; or --insecure-plaintext");
-	if ((method == AUTH_MTLS || a->require_client_certs) && !a->root_ca)
+	if (!a->tls_cert != !a->tls_key)
+		return why_set(why, E_CONFIG, TLS_FILES " belong together: %s is missing",
+			       a->tls_cert ? "--tls-key" : "--tls-cert");
+	if (!a->tls_cert && !sync_has_secrets(&a->sync))
+		return why_set(why, E_CONFIG,
+			       TLS_FILES
+			       " are needed: 'holdfast pki init' and 'holdfast pki issue --server NAME' make them; "
+			       "or --insecure-plaintext");
+	if (wants_client_certs(a) && !a->root_ca && !sync_has_secrets(&a->sync))
 		return why_set(why, E_CONFIG,
 			       "client certificates are checked against --root-ca-path, which is missing");
 	if (a->subject_match && method != AUTH_MTLS && !a->require_client_certs)
@@ -188,7 +203,7 @@ static enum err judge(const void *args, struct why *why)
 		return err;
 	method = rule.method;
 	auth_rule_release(&rule);
-	if (!a->jwt_key == !a->jwt_generate)
+	if (a->jwt_key ? a->jwt_generate : !a->jwt_generate && !sync_has_secrets(&a->sync))
 		return why_set(why, E_CONFIG,
 			       "%s --jwt-key and --insecure-jwt-generate: tokens are signed with a key from a file "
 			       "('holdfast pki init' makes one), or with one that is made at each start",
@@ -198,6 +213,25 @@ static enum err judge(const void *args, struct why *why)
 
 /* ---- run --------------------------------------------------------------------------------------------------------- */
 
+static struct credentials_options credentials_of(const struct principal_args *a)
+{
+	const struct sync_args *s = &a->sync;
+	bool tls = !s->insecure_plaintext;
+
+	return (struct credentials_options){
+		.cert = a->tls_cert,
+		.key = a->tls_key,
+		.ca = a->root_ca,
+		.jwt_key = a->jwt_key,
+		.tls_secret = sync_secret(s, tls && !a->tls_cert, a->tls_secret, SYNC_SECRET_PRINCIPAL,
+					  SYNC_INSTEAD("--tls-secret-name", TLS_FILES)),
+		.ca_secret = sync_secret(s, tls && !a->root_ca && wants_client_certs(a), a->ca_secret, SYNC_SECRET_CA,
+					 SYNC_INSTEAD("--tls-ca-secret-name", CA_FILE)),
+		.jwt_secret = sync_secret(s, !a->jwt_key && !a->jwt_generate, a->jwt_secret, SYNC_SECRET_JWT,
+					  SYNC_INSTEAD("--jwt-secret-name", JWT_FILE)),
+	};
+}
+
 static int run_principal(const struct invocation *inv, const void *args, const struct sync_made *made)
 {
 	const struct principal_args *a = args;
@@ -206,17 +240,17 @@ static int run_principal(const struct invocation *inv, const void *args, const s
 		SYNC_OPTIONS(inv, &a->sync, made),
 		.listen_host = a->listen_host ? a->listen_host : "",
 		.listen_port = a->listen_port,
-		.tls_cert = a->tls_cert,
-		.tls_key = a->tls_key,
-		.root_ca = a->root_ca,
-		.require_client_certs = a->require_client_certs || strncmp(a->auth, "mtls:", 5) == 0,
+		.credentials = credentials_of(a),
+		.require_client_certs = wants_client_certs(a),
 		.client_cert_subject_match = a->subject_match,
-		.jwt_key = a->jwt_key,
 		.auth = a->auth,
 		.blocklist = a->blocklist,
 	};
 	int code;
 
+	sync_say_secret(&a->sync, "principal", "tls-secret-name", a->tls_secret);
+	sync_say_secret(&a->sync, "principal", "tls-ca-secret-name", a->ca_secret);
+	sync_say_secret(&a->sync, "principal", "jwt-secret-name", a->jwt_secret);
 	if (sync_join(&a->accept_version, &accept) != E_OK)
 		return command_failed(inv, "out of memory");
 	o.accept_version = accept.n ? accept.p : NULL;

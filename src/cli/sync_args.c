@@ -160,12 +160,26 @@ static void say_ignored(const struct sync_args *args, const char *logger)
 	}
 }
 
-bool sync_is_ignored(const struct sync_args *args, const char *name)
+bool sync_has_secrets(const struct sync_args *args)
 {
-	for (size_t i = 0; i < args->ignored.n; i++)
-		if (strcmp(OPTION_ROW(&args->ignored, i)->name, name) == 0)
-			return true;
-	return false;
+	const char *backend = backend_of(args);
+
+	return backend && strcmp(backend, BACKEND_KUBERNETES) == 0;
+}
+
+struct credentials_secret sync_secret(const struct sync_args *args, bool wanted, const char *name, const char *usual,
+				      const char *instead)
+{
+	if (!wanted || !sync_has_secrets(args))
+		return (struct credentials_secret){ 0 };
+	return (struct credentials_secret){ .name = name ? name : usual, .instead = instead };
+}
+
+void sync_say_secret(const struct sync_args *args, const char *logger, const char *option, const char *name)
+{
+	if (name && !sync_has_secrets(args))
+		log_warn(logger, "an option has no effect here", LOG_S("option", option),
+			 LOG_S("reason", SYNC_NO_SECRETS));
 }
 
 int sync_run(const struct invocation *inv, const struct sync_args *sync, const struct sync_command *command)

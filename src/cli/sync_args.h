@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "cli/command.h"
+#include "daemon/credentials.h"
 #include "net/tls.h"
 #include "sync/session.h"
 
@@ -205,8 +206,26 @@ struct sync_command {
 /* Judge, convert, say what has no effect, and run. `args` are the invocation's, with `sync` among them. */
 int sync_run(const struct invocation *inv, const struct sync_args *sync, const struct sync_command *command);
 
-/* Was this option given, which has no effect? */
-bool sync_is_ignored(const struct sync_args *args, const char *name);
+/* As upstream calls the Secrets (facts 6). */
+#define SYNC_SECRET_PRINCIPAL       "argocd-agent-principal-tls"
+#define SYNC_SECRET_AGENT           "argocd-agent-client-tls"
+#define SYNC_SECRET_CA              "argocd-agent-ca"
+#define SYNC_SECRET_JWT             "argocd-agent-jwt"
+
+#define SYNC_NO_SECRETS             "Secrets are read with --backend kubernetes"
+
+/* What people may do instead of creating one. */
+#define SYNC_INSTEAD(option, files) "name another with " option ", or give " files
+
+/* Are keys and certificates that no file has in Secrets? */
+bool sync_has_secrets(const struct sync_args *args);
+
+/* The Secret of this name (NULL: the usual one), if it is wanted and there are any. */
+struct credentials_secret sync_secret(const struct sync_args *args, bool wanted, const char *name, const char *usual,
+				      const char *instead);
+
+/* A line about an option that names one where there are none. `name`: as given, or NULL. */
+void sync_say_secret(const struct sync_args *args, const char *logger, const char *option, const char *name);
 
 /* The words of a list with commas between them. */
 enum err sync_join(const struct option_list *list, struct buf *ret_text);

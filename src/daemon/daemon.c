@@ -1,6 +1,8 @@
 #include "daemon/daemon.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -134,18 +136,34 @@ bool daemon_is_ready(const struct daemon *daemon, bool synced)
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
+void daemon_reload(struct daemon *daemon)
+{
+	if (daemon->running && !daemon->terminating)
+		daemon->user->on_reload(daemon);
+	daemon_wake(daemon);
+}
+
+/* There is nothing to finish, nor all of what it would be finished with. */
+static void end_start(const struct daemon *daemon)
+{
+	log_info(daemon->logger, "stopped before it had started");
+	_exit(EXIT_SUCCESS);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
 	struct daemon *daemon = handle->data;
 
 	loop_tick(&daemon->loop);
-	if (number == SIGHUP && !daemon->terminating) {
-		daemon->user->on_reload(daemon);
-	} else if (number != SIGHUP && !daemon->terminating) {
+	if (number == SIGHUP) {
+		daemon_reload(daemon);
+	} else if (!daemon->running) {
+		end_start(daemon);
+	} else if (!daemon->terminating) {
 		daemon->terminating = true;
 		daemon->user->on_terminate(daemon);
+		daemon_wake(daemon);
 	}
-	daemon_wake(daemon);
 }
 
 static void watch_signals(struct daemon *daemon)
@@ -229,6 +247,7 @@ void daemon_run(struct daemon *daemon)
 	daemon->watchdog.on_due = on_watchdog;
 	if (systemd_watchdog_ms())
 		on_watchdog(&daemon->watchdog);
+	daemon->running = true;
 	daemon_wake(daemon);
 	loop_run(&daemon->loop);
 }

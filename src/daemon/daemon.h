@@ -46,6 +46,7 @@ struct daemon {
 	struct loop_task written;   /* the ledger's thread to ours */
 	struct ledger_write *write; /* the one on its way */
 	bool woken;
+	bool running; /* the start is over */
 	bool terminating;
 	bool ledger_failed;
 };
@@ -60,7 +61,10 @@ enum err daemon_build_info(struct daemon *daemon, const char *version);
 /* The core has something to do: its turn comes before the loop waits again. */
 void daemon_wake(struct daemon *daemon);
 
-/* Runs until daemon_stop(): signals, turns. */
+/* As SIGHUP. */
+void daemon_reload(struct daemon *daemon);
+
+/* Runs until daemon_stop(): signals, turns. Who runs the loop before it ends the process with SIGTERM. */
 void daemon_run(struct daemon *daemon);
 
 /* Takes work: the backend has reported everything (`synced`), the ledger can be written, and nobody told it to stop. */

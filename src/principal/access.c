@@ -43,11 +43,11 @@ static enum err open_lists(struct principal *p, struct why *why)
 
 static enum err open_keys(struct principal *p, struct why *why)
 {
-	const char *path = p->options->jwt_key;
+	const struct pem *key = &p->credentials.jwt_key;
 
-	if (!path)
+	if (!key->name)
 		return jwt_keys_generate(why, &p->keys);
-	return jwt_keys_open(&(struct pem){ path }, why, &p->keys) == E_OK ? E_OK : why_add(why, "--jwt-key");
+	return jwt_keys_open(key, why, &p->keys) == E_OK ? E_OK : why_add(why, "--jwt-key");
 }
 
 enum err access_open(struct principal *p, struct why *why)
@@ -79,7 +79,7 @@ void access_reload(struct principal *p)
 	struct problems problems = { 0 };
 	struct why why = { 0 };
 
-	if (p->options->jwt_key && jwt_keys_reload(p->keys, daemon_wall_ns(&p->daemon) / 1000000, &why) != E_OK)
+	if (jwt_keys_reload(p->keys, daemon_wall_ns(&p->daemon) / 1000000, &why) != E_OK)
 		log_error(PRINCIPAL_LOG, "the token key stays as it was", LOG_WHY(&why));
 	if (p->passwords && passwords_reload(p->passwords, &problems) != E_OK)
 		log_error(PRINCIPAL_LOG, "the users stay as they were");

@@ -106,12 +106,17 @@ static enum err open_hub(struct principal *p, struct why *why)
 
 /* ---- stop ------------------------------------------------------------------------------------------------------- */
 
+static void on_credentials_closed(void *ctx)
+{
+	daemon_stop(&((struct principal *)ctx)->daemon);
+}
+
 static void on_backend_closed(void *ctx)
 {
 	struct principal *p = ctx;
 
 	p->backend_open = false;
-	daemon_stop(&p->daemon);
+	credentials_close(&p->credentials, on_credentials_closed, p);
 }
 
 /* Sockets first, then sessions, then what they wrote to. */
@@ -225,6 +230,8 @@ static enum err start(struct principal *p, struct why *why)
 		return err;
 	err = observe_init(p);
 	if (err == E_OK)
+		err = credentials_open(&p->credentials, &o->credentials, &o->backend, &p->daemon, why);
+	if (err == E_OK)
 		err = access_open(p, why);
 	if (err == E_OK)
 		err = know_uid(p, why);
@@ -248,6 +255,7 @@ static void release(struct principal *p)
 	daemon_release(&p->daemon);
 	tls_server_free(p->tls);
 	jwt_keys_free(p->keys);
+	credentials_release(&p->credentials);
 	passwords_free(p->passwords);
 	blocklist_free(p->blocklist);
 	patterns_free(p->accept);

@@ -8,6 +8,7 @@
 
 #include "backend/open.h"
 #include "base/log.h"
+#include "daemon/credentials.h"
 #include "net/tls.h"
 #include "sync/session.h"
 
@@ -19,14 +20,13 @@ struct principal_options {
 	size_t allowed_namespace_count;
 	const char *label_selector; /* "": all */
 	bool destination_mapping;
-	const char *tls_cert, *tls_key; /* NULL with insecure_plaintext */
-	const char *root_ca;            /* of client certificates; NULL: none are asked for */
+	/* No certificate with insecure_plaintext; no authorities: no client certificates are asked for; no key: one is made for this run. */
+	struct credentials_options credentials;
 	enum tls_version tls_min, tls_max;
 	const char *tls_suites; /* NULL: all */
 	bool require_client_certs;
 	bool client_cert_subject_match;
 	bool insecure_plaintext;
-	const char *jwt_key;        /* NULL: one is made, and lives as long as the process */
 	const char *auth;           /* "userpass:FILE", ... */
 	const char *blocklist;      /* file of fingerprints; NULL: none */
 	const char *accept_version; /* patterns; NULL: exactly `version` */

@@ -56,6 +56,7 @@ struct principal {
 	struct patterns *accept;
 	struct patterns *allowed;
 	struct selector *selector;
+	struct credentials credentials;
 	struct jwt_keys *keys;
 	struct work_pool *pool;
 	struct turns waiting; /* logins whose password waits to be checked */

@@ -84,16 +84,16 @@ static void services_init(struct principal *p)
 static enum err open_tls(struct principal *p, struct why *why)
 {
 	const struct principal_options *o = p->options;
-	struct tls_options tls = { .cert = { o->tls_cert },
-				   .key = { o->tls_key },
-				   .ca = { o->root_ca },
+	struct tls_options tls = { .cert = p->credentials.cert,
+				   .key = p->credentials.key,
+				   .ca = p->credentials.ca,
 				   .alpn = "h2",
 				   .min = o->tls_min,
 				   .max = o->tls_max,
 				   .suites = o->tls_suites,
-				   .verify = o->require_client_certs ? TLS_VERIFY_REQUIRED
-					     : o->root_ca            ? TLS_VERIFY_IF_GIVEN
-								     : TLS_VERIFY_NONE };
+				   .verify = o->require_client_certs  ? TLS_VERIFY_REQUIRED
+					     : p->credentials.ca.name ? TLS_VERIFY_IF_GIVEN
+								      : TLS_VERIFY_NONE };
 
 	expiry_tell(PRINCIPAL_LOG, p->daemon.metrics, &tls.cert);
 	if (o->insecure_plaintext || tls_server_open(&tls, why, &p->tls) == E_OK)
@@ -149,5 +149,5 @@ void server_reload(struct principal *p)
 
 	if (p->tls && tls_server_reload(p->tls, &why) != E_OK)
 		log_error(PRINCIPAL_LOG, "the certificate stays as it was", LOG_WHY(&why));
-	expiry_tell(PRINCIPAL_LOG, p->daemon.metrics, &(struct pem){ p->options->tls_cert });
+	expiry_tell(PRINCIPAL_LOG, p->daemon.metrics, &p->credentials.cert);
 }
