@@ -20,6 +20,7 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "sync/digest.h"
 #include "sync/journal.h"
 #include "sync/peer.h"
 #include "sync/room.h"
@@ -52,6 +53,12 @@ struct replica_case {
 	bool again;                          /* the event is of the version that was applied last */
 };
 
+/* What the peer itself says of a part: it need not be told. */
+struct replica_said {
+	bool is; /* false: nothing, it stays as it was */
+	struct digest digest;
+};
+
 #define REPLICA_STEPS 3
 
 /* What they decide. */
@@ -73,6 +80,7 @@ struct replica_plan {
 	bool untold; /* the peer knows without being told that there is nothing to tell of what is made */
 	bool gone;   /* tell the peer that it is deleted here (facts 10, #1056) */
 	bool known;  /* the peer makes what is here already: what it has of it may be older than what it was told */
+	struct replica_said operation, terminate;
 	const char *note; /* what was decided, for the log; static */
 };
 
@@ -84,8 +92,9 @@ struct replica_rules {
 	enum err (*apply)(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why);
 	/* Somebody changed or deleted (`local` NULL) what has a record. A plan without steps: nothing to undo. NULL: others may. */
 	enum err (*revert)(void *ctx, const struct replica_case *c, struct replica_plan *plan, struct why *why);
-	/* What was planned for `local` (NULL: there is nothing) is not there now: it failed, or is planned again later. */
-	void (*not_written)(void *ctx, const struct object *local);
+	/* A step of the plan is done: `result` is what is there now, and is reported next. */
+	void (*written)(void *ctx, const struct replica_plan *plan, enum backend_verb verb,
+			const struct object *result);
 	/* Does an object without a record say of itself that it is a copy of the peer's? No: it is nobody's business. NULL: none is. */
 	enum err (*is_copy)(void *ctx, const struct object *local, bool *ret_is);
 	void *ctx;

@@ -191,17 +191,8 @@ bool replica_job_is_overtaken(const struct job *j, const struct object *o)
 	return strcmp(j->expect_uid, o ? o->uid : "") != 0 || strcmp(j->expect_version, o ? o->version : "") != 0;
 }
 
-static void tell_not_written(struct job *j)
-{
-	const struct replica_rules *rules = &j->slot->replica->o.rules;
-
-	if (rules->not_written)
-		rules->not_written(rules->ctx, j->slot->local);
-}
-
 static void plan_later(struct job *j)
 {
-	tell_not_written(j);
 	if (j->slot->replica->stopping) {
 		finish(j, DELIVERY_REJECTED, /* retryable= */ true, "stopping");
 		return;
@@ -243,6 +234,7 @@ static void job_expect(struct job *j, const struct object *o)
 
 static void take_result(struct job *j)
 {
+	const struct replica_rules *rules = &j->slot->replica->o.rules;
 	struct slot *s = j->slot;
 
 	object_unref(TAKE(s->local));
@@ -251,6 +243,8 @@ static void take_result(struct job *j)
 	s->missing = false;
 	if (j->write.verb == BACKEND_PUT)
 		replica_note_made(s, /* put_back= */ !j->work);
+	if (s->local && rules->written)
+		rules->written(rules->ctx, &j->plan, j->write.verb, s->local);
 	/* Should a later step fail, what is here now is not drift: the record before it would put back another object. */
 	if (j->write.verb == BACKEND_PUT && j->plan.record) {
 		take_record(j);
@@ -265,7 +259,6 @@ static void take_result(struct job *j)
 
 static void on_not_written(struct job *j, const struct backend_write *w)
 {
-	tell_not_written(j);
 	if (w->err == E_CONFLICT || w->err == E_EXISTS || w->err == E_NOT_FOUND) {
 		job_stale(j);
 		return;
@@ -374,12 +367,6 @@ enum err replica_make_plan(struct job *j, struct why *why)
 	return err;
 }
 
-static void refuse_for_now(struct job *j, const char *reason)
-{
-	tell_not_written(j);
-	finish(j, DELIVERY_REJECTED, /* retryable= */ true, reason);
-}
-
 void replica_job_run(struct job *j)
 {
 	struct why why = { 0 };
@@ -393,9 +380,9 @@ void replica_job_run(struct job *j)
 	else if (j->plan.early && !j->slot->replica->stopping && ++j->tries < REPLICA_TRIES)
 		plan_later(j);
 	else if (j->plan.unready)
-		refuse_for_now(j, "its copy is not known yet");
+		finish(j, DELIVERY_REJECTED, /* retryable= */ true, "its copy is not known yet");
 	else if (!replica_take_room(j))
-		refuse_for_now(j, ROOM_REFUSED);
+		finish(j, DELIVERY_REJECTED, /* retryable= */ true, ROOM_REFUSED);
 	else
 		job_step(j);
 }

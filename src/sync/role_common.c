@@ -144,10 +144,15 @@ bool role_is_going(const struct replica_case *c)
 	return tree_get(c->incoming, "metadata", "deletionTimestamp", NULL) != NULL;
 }
 
-static void if_new(struct digest *digest, const struct digest *before)
+static struct replica_said said(const struct digest *before, const struct digest *after)
 {
-	if (digest_eq(digest, before))
-		*digest = (struct digest){ "" };
+	return (struct replica_said){ .is = !digest_eq(before, after), .digest = *after };
+}
+
+/* Is there something new, which has to be known as the peer's? */
+static bool is_new(const struct replica_said *said)
+{
+	return said->is && !digest_is_empty(&said->digest);
 }
 
 enum err role_takes_over(struct role *r, const struct replica_case *c, json_object *local, const struct merged *m,
@@ -163,12 +168,9 @@ enum err role_takes_over(struct role *r, const struct replica_case *c, json_obje
 		err = role_describe_operation(m->tree, &after);
 	if (err != E_OK)
 		return err;
-	/* Of one that stays, the write that brought it may still be to be reported. */
-	if (digest_eq(&after.operation, &before.operation) && digest_eq(&after.terminate, &before.terminate))
-		return E_OK;
-	if_new(&after.operation, &before.operation);
-	if_new(&after.terminate, &before.terminate);
-	if (!source_takes_over(r->source, c->local, &after))
+	plan->operation = said(&before.operation, &after.operation);
+	plan->terminate = said(&before.terminate, &after.terminate);
+	if ((is_new(&plan->operation) || is_new(&plan->terminate)) && !source_knows(r->source, c->local))
 		plan->early = plan->unready = true;
 	return E_OK;
 }

@@ -304,14 +304,22 @@ static enum err revert(void *ctx, const struct replica_case *c, struct replica_p
 	return with_local(ctx, rules_of(ctx)->revert, c, plan, why);
 }
 
-/* No operation came with it: one that people ask for now is theirs. */
-static void not_written(void *ctx, const struct object *local)
+/* A backend may make something else of an operation, as an API server with another schema. */
+static void written(void *ctx, const struct replica_plan *plan, enum backend_verb verb, const struct object *result)
 {
+	struct source_state now = { .operation = plan->operation.digest, .terminate = plan->terminate.digest };
+	bool terminates = plan->terminate.is && verb == BACKEND_STATUS;
 	struct role *r = ctx;
-	const struct source_state nothing = { 0 };
+	json_object *tree;
 
-	if (local && r->source)
-		(void)source_takes_over(r->source, local, &nothing);
+	if (!r->source || verb == BACKEND_DELETE || (!plan->operation.is && !terminates))
+		return;
+	tree = object_tree(result);
+	if (tree)
+		(void)role_describe_operation(tree, &now);
+	json_object_put(tree);
+	source_takes_over(r->source, result, plan->operation.is ? &now.operation : NULL,
+			  terminates ? &now.terminate : NULL);
 }
 
 static enum err is_copy(void *ctx, const struct object *local, bool *ret_is)
@@ -335,7 +343,7 @@ struct replica_rules role_replica(struct role *r)
 	return (struct replica_rules){ .locate = locate,
 				       .apply = apply,
 				       .revert = rules_of(r)->revert ? revert : NULL,
-				       .not_written = not_written,
+				       .written = written,
 				       .is_copy = rules_of(r)->is_copy ? is_copy : NULL,
 				       .ctx = r };
 }

@@ -244,13 +244,26 @@ bool source_has_told_nothing(const struct source *s, enum object_kind kind, cons
 	       !source_entry((struct source *)s, kind, namespace, name, /* make= */ false);
 }
 
-bool source_takes_over(struct source *s, const struct object *truth, const struct source_state *state)
+bool source_knows(const struct source *s, const struct object *truth)
+{
+	return copy_of_truth(s, truth) != NULL;
+}
+
+/* The report may be late, for want of memory: until then this is the truth. */
+static void take_over(struct digest *recorded, struct digest *truth, const struct digest *said)
+{
+	if (said)
+		*recorded = *truth = *said;
+}
+
+void source_takes_over(struct source *s, const struct object *truth, const struct digest *operation,
+		       const struct digest *terminate)
 {
 	struct copy *c = copy_of_truth(s, truth);
 
 	if (!c)
-		return digest_is_empty(&state->operation) && digest_is_empty(&state->terminate);
-	c->their_operation = state->operation;
-	c->their_terminate = state->terminate;
-	return true;
+		return;
+	take_over(&c->operation, &c->entry->state.operation, operation);
+	take_over(&c->terminate, &c->entry->state.terminate, terminate);
+	(void)source_write_copy(s, c, /* remove= */ false); /* without memory it may be sent after a restart */
 }

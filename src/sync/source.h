@@ -178,11 +178,17 @@ bool source_has_told_nothing(const struct source *s, enum object_kind kind, cons
 			     uint64_t came);
 
 /*
- * The object is going to be written with an operation (or its termination) that came from the peer: it is not sent back.
- * Of `state` these two count; "" takes back what was said before. False: the object is not known yet, as it was reported a moment
- * ago, or there was no memory to keep it; once it is, the operation would count as somebody's order.
+ * Is it known as something that the peer has, or is to have? Not yet, when it was reported a moment ago, or there was no memory to
+ * keep it: once it is, an operation that is in it would count as somebody's order.
  */
-bool source_takes_over(struct source *s, const struct object *truth, const struct source_state *state);
+bool source_knows(const struct source *s, const struct object *truth);
+
+/*
+ * The object is written with what the peer says of the operation and of its termination (NULL: nothing): it is not sent back, whenever
+ * the object is reported.
+ */
+void source_takes_over(struct source *s, const struct object *truth, const struct digest *operation,
+		       const struct digest *terminate);
 
 struct source_stats {
 	uint64_t objects; /* that the peer should have */

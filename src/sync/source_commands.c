@@ -82,18 +82,16 @@ static uint64_t next_number(const struct copy *c)
 }
 
 static enum err begin_command(struct source *s, struct copy *c, enum wire_type type, const struct digest *wanted,
-			      struct digest *recorded, struct digest *theirs)
+			      struct digest *recorded)
 {
 	struct digest before = *recorded;
 	struct command *command;
-	bool came = digest_eq(wanted, theirs);
 	enum err err;
 
 	if (digest_eq(wanted, recorded))
 		return E_OK;
 	*recorded = *wanted;
-	*theirs = (struct digest){ "" };
-	if (digest_is_empty(wanted) || came)
+	if (digest_is_empty(wanted))
 		return source_write_copy(s, c, /* remove= */ false);
 	err = command_new(s, c, type, &command);
 	if (err != E_OK) {
@@ -156,10 +154,9 @@ static enum err hold_commands(struct source *s, struct copy *c, uint64_t now_ms)
 enum err source_sync_commands(struct source *s, struct copy *c, uint64_t now_ms)
 {
 	const struct source_state *state = &c->entry->state;
-	enum err err = begin_command(s, c, WIRE_SET_OPERATION, &state->operation, &c->operation, &c->their_operation);
+	enum err err = begin_command(s, c, WIRE_SET_OPERATION, &state->operation, &c->operation);
 
 	if (err == E_OK)
-		err = begin_command(s, c, WIRE_TERMINATE_OPERATION, &state->terminate, &c->terminate,
-				    &c->their_terminate);
+		err = begin_command(s, c, WIRE_TERMINATE_OPERATION, &state->terminate, &c->terminate);
 	return err == E_OK ? hold_commands(s, c, now_ms) : err;
 }

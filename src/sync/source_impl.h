@@ -43,16 +43,14 @@ struct offer {
 struct copy {
 	struct copy *next; /* of its entry, oldest first */
 	struct entry *entry;
-	struct digest desired;   /* confirmed */
-	char version[64];        /* of `desired`, as the peer knows it; "": none was confirmed */
-	struct digest status;    /* confirmed */
-	char status_version[64]; /* of the object that had it; "": none was confirmed */
-	struct digest operation; /* that the newest command row was made for; "": there was none since it was empty */
-	struct digest terminate; /* likewise */
+	struct digest desired;         /* confirmed */
+	char version[64];              /* of `desired`, as the peer knows it; "": none was confirmed */
+	struct digest status;          /* confirmed */
+	char status_version[64];       /* of the object that had it; "": none was confirmed */
+	struct digest operation;       /* the peer's own, or of the newest command row; "": none since it was empty */
+	struct digest terminate;       /* likewise */
 	struct offer *offered_desired; /* NULL: what was offered, if anything, is confirmed */
 	struct offer *offered_status;
-	struct digest their_operation; /* came from the peer: it is not sent back */
-	struct digest their_terminate;
 	uint64_t desired_at;      /* events of the peer's that had come before it can have had `desired` */
 	uint64_t operation_at;    /* likewise its last command */
 	uint64_t compared;        /* the comparison during which it confirmed `desired`; 0: before the first */

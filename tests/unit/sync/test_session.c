@@ -1919,6 +1919,71 @@ static void an_operation_waits_for_a_copy_however_long_that_is_not_known(void **
 	wait_for_copy(AT_SITE("l1", "", TERMINATING), "status.operationState.phase", "\"Terminating\"");
 }
 
+/* It was written, and there is no memory for the report of that, when it ends at the agent, which cannot be written. */
+static void an_operation_that_was_written_is_the_agents_before_it_is_reported(void **state)
+{
+	unsigned unreported = 0;
+	long n = 0, count;
+
+	(void)state;
+	do {
+		struct stage st;
+
+		begin_with_copy(&st);
+		mem_fail_at(++n);
+		stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'operation':{'number':7}"));
+		stage_run(&st, 0);
+		count = mem_count();
+		mem_fail_at(0);
+		if (st.missed.n && stage_at(&st, "a1", "web", "operation.number")[0]) {
+			memory_store_fail(st.g.store, E_UNAVAILABLE, 1);
+			stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "6", AT_SITE("l1", "u1", ",'status':{'y':2}"));
+			stage_expect_among(&st, "rejected web_l1_6");
+			stage_put(&st, APP("u1", "r1", ",'operation':{'number':7},'status':{'x':1}"));
+			stage_run(&st, 2000);
+			unreported++;
+		}
+		if (strstr(buf_cstr(&st.said), "set-operation"))
+			fail_msg("allocation %ld: it was sent back", n);
+		stage_end(&st);
+	} while (n <= count);
+	assert_true(unreported > 1);
+}
+
+static const struct backend_ops *whole;
+
+/* As an API server does whose schema does not know "extra". */
+static void write_without_extra(struct backend *b, struct backend_write *w)
+{
+	json_object *tree = object_tree_own(w->object), *operation = tree_get(tree, "operation", NULL);
+	struct object *less;
+
+	if (operation)
+		json_object_object_del(operation, "extra");
+	assert_int_equal(object_from_tree(w->object->kind, tree, NULL, &less), E_OK);
+	w->object = less;
+	whole->write(b, w);
+	object_unref(less);
+	json_object_put(tree);
+}
+
+static void what_the_backend_made_of_the_agents_operation_does_not_go_back_to_it(void **state)
+{
+	static const struct backend_ops ops = { .name = "less", .write = write_without_extra };
+	struct stage st;
+
+	(void)state;
+	begin_with_copy(&st);
+	whole = st.g.backend->ops;
+	st.g.backend->ops = &ops;
+	stage_hear(&st, WIRE_STATUS_UPDATE, "web_l1", "5", AT_SITE("l1", "u1", ",'operation':{'number':7,'extra':1}"));
+	stage_expect(&st, "received web_l1_5\napplied web_l1_5\n");
+	assert_string_equal(stage_at(&st, "a1", "web", "operation.number"), "7");
+	assert_string_equal(stage_at(&st, "a1", "web", "operation.extra"), "");
+	st.g.backend->ops = whole;
+	stage_end(&st);
+}
+
 /* Nobody knew until then that it is the agent's. */
 static void an_operation_of_what_is_taken_over_does_not_come_back_either(void **state)
 {
@@ -2139,6 +2204,8 @@ int main(void)
 		cmocka_unit_test(an_operation_for_a_copy_that_is_not_known_yet_does_not_come_back_either),
 		cmocka_unit_test(what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent),
 		cmocka_unit_test(an_operation_waits_for_a_copy_however_long_that_is_not_known),
+		cmocka_unit_test(an_operation_that_was_written_is_the_agents_before_it_is_reported),
+		cmocka_unit_test(what_the_backend_made_of_the_agents_operation_does_not_go_back_to_it),
 		cmocka_unit_test(an_operation_of_what_is_taken_over_does_not_come_back_either),
 		cmocka_unit_test(the_end_of_an_operation_at_the_agent_is_not_asked_of_it),
 		cmocka_unit_test(what_is_taken_over_while_its_operation_ends_waits_for_nothing),
