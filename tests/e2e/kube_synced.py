@@ -1,5 +1,6 @@
 """Principal and agents over API servers, for the end-to-end tests of the sync: each end has one of its own."""
 
+import base64
 import collections
 import json
 import threading
@@ -20,6 +21,21 @@ def granted(end):
     roles = [role for role in yaml.safe_load_all((ROOT / "deploy/kubernetes" / end / "rbac.yaml").read_text()) if "rules" in role]
     return [Rule(set(rule["verbs"]), set(rule["resources"]), {role["metadata"]["namespace"]} if role["kind"] == "Role" else None, rule.get("resourceNames"))
             for role in roles for rule in role["rules"]]
+
+
+def secret(name, **files):
+    """Of files, or of bytes."""
+    data = {key.replace("_", "."): base64.b64encode(file if isinstance(file, bytes) else file.read_bytes()).decode() for key, file in files.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls" if "tls.key" in data else "Opaque",
+            "metadata": {"name": name, "namespace": "argocd"}, "data": data}
+
+
+def secrets_of(end, pki, site="site-1"):
+    """As argocd-agentctl makes them."""
+    if end == "agent":
+        return [secret("argocd-agent-client-tls", tls_crt=pki / f"{site}.crt", tls_key=pki / f"{site}.key"), secret("argocd-agent-ca", ca_crt=pki / "ca.crt")]
+    return [secret("argocd-agent-principal-tls", tls_crt=pki / "localhost.crt", tls_key=pki / "localhost.key"),
+            secret("argocd-agent-ca", tls_crt=pki / "ca.crt", tls_key=pki / "ca.key"), secret("argocd-agent-jwt", jwt_key=pki / "jwt.key")]
 
 
 class Objects(Tree):

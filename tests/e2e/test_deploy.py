@@ -9,6 +9,8 @@ import pytest
 import requests
 import yaml
 from conftest import HOLDFAST, ROOT, Process, wait_until
+from kube_api import Api
+from kube_synced import secrets_of
 from synced import net, sync_pki  # noqa: F401  (fixtures)
 from test_docs import answer_rows, scrape
 
@@ -155,7 +157,7 @@ def test_the_names_of_an_end_fit_together(end):
     assert {doc["metadata"].get("namespace") for kind, doc in docs.items() if not kind.startswith("Cluster")} == {"argocd"}
     container = pod["containers"][0]
     claims = {claim["metadata"]["name"] for claim in workload["spec"]["volumeClaimTemplates"]}
-    assert {mount["name"] for mount in container["volumeMounts"]} == claims | {volume["name"] for volume in pod["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == claims | {volume["name"] for volume in pod.get("volumes", ())}
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert container["env"] == [{"name": "HOLDFAST_DATA_DIR", "value": mounts["data"]}]
     assert container["image"] == "holdfast:" + re.search("version: '(.*)'", (ROOT / "meson.build").read_text())[1]
@@ -163,24 +165,18 @@ def test_the_names_of_an_end_fit_together(end):
 
 @pytest.mark.parametrize("end", ["principal", "agent"])
 def test_an_end_starts_with_the_arguments_and_ports_of_its_manifest(end, net, tmp_path):
-    """Of its own kind, with the files of the test in the places of those of the pod; nobody needs to answer."""
+    """Of its own kind, with the Secrets that it needs, and nothing else that answers."""
     container = end_documents(end)["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]
-    pki = net.pki
-    files = {"tls/tls.crt": pki / ("localhost.crt" if end == "principal" else "site-1.crt"),
-             "tls/tls.key": pki / ("localhost.key" if end == "principal" else "site-1.key"),
-             "ca/": pki / "ca.crt", "jwt/": pki / "jwt.key"}
-    args = container["args"]
-    for place, file in files.items():
-        args = [re.sub(rf"/etc/holdfast/{place}.*", str(file), arg) for arg in args]
     ports = {port["name"]: net.free_port() for port in container["ports"]}
     options = {"grpc": "--listen-port", "metrics": "--metrics-port", "probes": "--healthz-port"}
     help_text = subprocess.run([HOLDFAST, end, "--help"], capture_output=True, text=True, timeout=90, check=True).stdout
     for port in container["ports"]:
         assert re.search(rf"{options[port['name']]}\b[^-]*(?:.|\n)*?{port['containerPort']}", help_text), "the default"
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text("{clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], users: [{name: u, user: {}}], "
-                          "contexts: [{name: c, context: {cluster: c, user: u}}], current-context: c}")
-    command = [HOLDFAST, *args, f"--kubeconfig={kubeconfig}", *(f"{options[name]}={port}" for name, port in ports.items())]
+    api = Api(tmp_path / "api", net.free_port()).start()
+    api.missing = {"applications"}
+    for document in secrets_of(end, net.pki):
+        api.put(document)
+    command = [HOLDFAST, *container["args"], f"--kubeconfig={api.kubeconfig()}", *(f"{options[name]}={port}" for name, port in ports.items())]
     process = Process(command, tmp_path / "log", env={"HOLDFAST_DATA_DIR": str(tmp_path / "data")}).start()
     url = f"http://127.0.0.1:{ports['probes']}"
     try:
@@ -190,3 +186,4 @@ def test_an_end_starts_with_the_arguments_and_ports_of_its_manifest(end, net, tm
         assert answers == {"/livez": 200, "/readyz": 503}, "what is there is not known yet"
     finally:
         process.stop()
+        api.stop()

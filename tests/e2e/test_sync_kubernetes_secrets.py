@@ -1,10 +1,8 @@
 """Keys and certificates in Secrets, as argocd-agent has them: nothing else is given at the start, and what changes there is taken."""
 
-import base64
-
 import pytest
 from conftest import wait_until
-from kube_synced import KubernetesNet
+from kube_synced import KubernetesNet, secret, secrets_of
 from pki import Authority
 from synced import add_user, application, make_pki, sync_pki  # noqa: F401  (a fixture)
 from test_sync import wait_in_step
@@ -14,28 +12,19 @@ PRINCIPAL_TLS, AGENT_TLS, CA, JWT = "argocd-agent-principal-tls", "argocd-agent-
 MTLS = ("--auth", "mtls:subject:^CN=([^,]+)")
 
 
-def secret(name, **files):
-    data = {key.replace("_", "."): base64.b64encode(file if isinstance(file, bytes) else file.read_bytes()).decode() for key, file in files.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls" if "tls.key" in data else "Opaque",
-            "metadata": {"name": name, "namespace": "argocd"}, "data": data}
-
-
 class Ends(KubernetesNet):
-    """Over API servers with Secrets, as argocd-agentctl makes them, and without a file."""
+    """Over API servers with Secrets, and without a file."""
 
     def hub(self, *options, without=()):
         principal = self.principal(*(options or MTLS), start=False, auth="")
-        made = [secret(PRINCIPAL_TLS, tls_crt=self.pki / "localhost.crt", tls_key=self.pki / "localhost.key"),
-                secret(CA, tls_crt=self.pki / "ca.crt", tls_key=self.pki / "ca.key"), secret(JWT, jwt_key=self.pki / "jwt.key")]
-        return self.with_secrets(principal, made, without)
+        return self.with_secrets("principal", principal, without)
 
     def site(self, principal, *options, without=()):
         agent = self.agent(SITE, principal, *(options or ("--creds", "mtls:any")), start=False, creds="")
-        made = [secret(AGENT_TLS, tls_crt=self.pki / f"{SITE}.crt", tls_key=self.pki / f"{SITE}.key"), secret(CA, ca_crt=self.pki / "ca.crt")]
-        return self.with_secrets(agent, made, without)
+        return self.with_secrets("agent", agent, without)
 
-    def with_secrets(self, end, made, without):
-        for document in made:
+    def with_secrets(self, kind, end, without):
+        for document in secrets_of(kind, self.pki, SITE):
             if document["metadata"]["name"] not in without:
                 end.place.api.put(document)
         return end

@@ -68,7 +68,7 @@ def test_the_page_and_the_help_know_the_same_options(program):
 @pytest.mark.parametrize("program", ["principal", "agent"])
 @pytest.mark.parametrize("how", ["flags", "variables"])
 def test_what_has_no_effect_is_said_once_each_and_stops_nobody(program, how, tmp_path):
-    rows = [row for row in named(program, "no effect") if row[0] != "root-ca-secret-name" or program == "principal"]
+    rows = named(program, "no effect")
     switches = {row[0] for row in rows if is_switch(program, row[0])}
     if how == "flags":
         words = [f"--{name}" if name in switches else f"--{name}=1" for name, *_ in rows]
@@ -183,3 +183,11 @@ def test_an_authority_in_a_secret_is_not_replaced_by_those_of_the_system(tmp_pat
     words = ("--server-address", "localhost", "--creds", "header:", "--backend", f"directory:{tmp_path}/b", "--root-ca-secret-name", "ours")
     done = subprocess.run([HOLDFAST, "agent", *words], capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 2 and "--root-ca-path" in done.stderr
+
+
+@pytest.mark.parametrize("program, names", [("principal", ("tls-secret-name", "tls-ca-secret-name", "jwt-secret-name")), ("agent", ("tls-secret-name",))])
+def test_secrets_have_no_effect_over_directories(program, names, tmp_path):
+    code, text = start(program, tmp_path, *(f"--{name}=mine" for name in names))
+    assert code == 1, text
+    assert [(line["option"], line["reason"]) for line in read_log(text) if line["msg"] == "an option has no effect here"] == [
+        (name, "Secrets are read with --backend kubernetes") for name in names]
