@@ -222,6 +222,9 @@ void replica_local_gone(struct replica *r, struct object *last, uint64_t now_ms)
 	object_unref(s->last);
 	s->last = object_ref(last);
 	s->missing = r->complete;
+	if (s->in_the_way)
+		r->o.events.on_out_of_the_way(r->o.events.ctx, &place, last);
+	s->in_the_way = false;
 	forget_ids(s);
 	replica_weigh(s);
 	replica_drift(s);

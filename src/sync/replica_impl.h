@@ -50,8 +50,9 @@ struct slot {
 	struct replica_record record;
 	struct applied applied;
 	bool recorded;
-	bool unsaved; /* its row says something older: the job has not ended, or there was no memory to write it */
-	bool missing; /* recorded, and not here although the backend has reported all */
+	bool unsaved;    /* its row says something older: the job has not ended, or there was no memory to write it */
+	bool in_the_way; /* a create or change was refused for good because of what is here */
+	bool missing;    /* recorded, and not here although the backend has reported all */
 	bool settled; /* there is nothing to revert in `local`: it was looked at, or is what was written for the record */
 	struct job *job; /* that happens now */
 	struct link waiting;

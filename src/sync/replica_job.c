@@ -367,6 +367,14 @@ enum err replica_make_plan(struct job *j, struct why *why)
 	return err;
 }
 
+static void refuse(struct job *j)
+{
+	bool wanted = j->work && (j->work->event.type == DELIVERY_CREATE || j->work->event.type == DELIVERY_SPEC);
+
+	j->slot->in_the_way |= wanted && j->slot->local && !j->plan.retryable;
+	finish(j, DELIVERY_REJECTED, j->plan.retryable, j->plan.reason);
+}
+
 void replica_job_run(struct job *j)
 {
 	struct why why = { 0 };
@@ -376,7 +384,7 @@ void replica_job_run(struct job *j)
 	if (err != E_OK)
 		finish(j, DELIVERY_REJECTED, err == E_NOMEM, why_text(&why, err));
 	else if (j->plan.what == REPLICA_REFUSE)
-		finish(j, DELIVERY_REJECTED, j->plan.retryable, j->plan.reason);
+		refuse(j);
 	else if (j->plan.early && !j->slot->replica->stopping && ++j->tries < REPLICA_TRIES)
 		plan_later(j);
 	else if (j->plan.unready)

@@ -127,6 +127,11 @@ static void on_known(void *ctx, const struct replica_place *place)
 	session_tell_again(ctx, place);
 }
 
+static void on_out_of_the_way(void *ctx, const struct replica_place *place, const struct object *last)
+{
+	session_ask_for(ctx, place, last);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
 static bool make_parts(struct session *s, uint64_t now_ms)
@@ -162,6 +167,7 @@ static bool make_parts(struct session *s, uint64_t now_ms)
 									.on_reverted = on_reverted,
 									.on_gone = on_gone,
 									.on_known = on_known,
+									.on_out_of_the_way = on_out_of_the_way,
 									.on_wake = wake,
 									.ctx = s },
 							    .seed = ~o->seed });
@@ -329,6 +335,7 @@ enum err session_open(struct session *s, uint64_t epoch, const struct wire_diale
 	max = peer_message_max(s->peer);
 	if (before && (max == 0 || max > before))
 		source_larger(s->source, now_ms);
+	source_offer_refused(s->source, now_ms);
 	source_resync(s->source, now_ms);
 	source_again(s->source, now_ms);
 	if (s->synced)

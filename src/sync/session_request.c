@@ -62,6 +62,16 @@ static enum err ask_for(struct session *s, const struct wire_resync *named)
 		s, &(struct wire_resync){ .kind = named->kind, .namespace = named->namespace, .name = named->name });
 }
 
+void session_ask_for(struct session *s, const struct replica_place *place, const struct object *last)
+{
+	json_object *tree = object_tree(last);
+	struct wire_resync r = { .kind = str_of(object_kind_name(place->kind)) };
+
+	role_said_as(&s->role, place, tree, &r.namespace, &r.name);
+	(void)ask_for(s, &r); /* without memory or room it is sent with the next stream */
+	json_object_put(tree);
+}
+
 /* "Ask me about all that you have of mine." */
 static enum err ask_resync(struct session *s)
 {

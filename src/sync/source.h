@@ -122,6 +122,9 @@ void source_answered(struct source *s, const struct peer_heard *heard, uint64_t 
 void source_again(struct source *s, uint64_t now_ms);
 uint64_t source_due(const struct source *s);
 
+/* What the peer rejected for good of objects that are as they were may be right for it now: it is sent once more. */
+void source_offer_refused(struct source *s, uint64_t now_ms);
+
 /* The peer takes larger messages than before: what it could not be sent is sent. */
 void source_larger(struct source *s, uint64_t now_ms);
 

@@ -86,6 +86,7 @@ static void refused(struct source *s, const struct peer_heard *heard, uint64_t n
 		c->too_large |= heard->err == E_LIMIT;
 		if (c->offered_desired && (heard->type == DELIVERY_CREATE || heard->type == DELIVERY_SPEC))
 			c->offered_desired->open = false;
+		s->any_refused |= !c->too_large;
 	}
 	if (c && heard->type == DELIVERY_COMMAND)
 		end_command(s, c, heard->event_id);
@@ -122,6 +123,30 @@ void source_again(struct source *s, uint64_t now_ms)
 uint64_t source_due(const struct source *s)
 {
 	return s->again_ms ? s->again_ms : UINT64_MAX;
+}
+
+bool source_copy_refused_again(struct copy *c)
+{
+	if (!c->offered_desired || c->offered_desired->open)
+		return false;
+	mem_free(TAKE(c->offered_desired));
+	c->forced = true;
+	return true;
+}
+
+void source_offer_refused(struct source *s, uint64_t now_ms)
+{
+	if (!s->any_refused)
+		return;
+	s->any_refused = false;
+	for (struct link *l = s->all.next, *next; l != &s->all; l = next) {
+		struct entry *e = ENTRY_OF(l, in_all);
+		struct copy *c = e->truth ? source_copy_of(e, e->truth->uid) : NULL;
+
+		next = l->next;
+		if (c && !c->too_large && source_copy_refused_again(c))
+			source_sync(s, e, now_ms);
+	}
 }
 
 static bool offer_again(struct entry *e)

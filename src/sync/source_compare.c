@@ -226,10 +226,8 @@ static enum err compare_known(struct source *s, struct entry *e, struct str uid,
 	if (err == E_OK && c && !is)
 		c->forced |= source_is_confirmed(c) && !is_late(s, c);
 	/* Nor is what it has refused. */
-	if (err == E_OK && c && !uid.n && c->offered_desired && !c->offered_desired->open && !is_late(s, c)) {
-		mem_free(TAKE(c->offered_desired));
-		c->forced = true;
-	}
+	if (err == E_OK && c && !uid.n && !is_late(s, c))
+		(void)source_copy_refused_again(c);
 	/* It has none: as a create it may take the place of what is nobody's there, and upstream's principal drops an update. */
 	if (err == E_OK && c && c->forced && !uid.n && !is_upserted(s, e))
 		c->desired = (struct digest){ "" };

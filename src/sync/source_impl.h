@@ -101,6 +101,7 @@ struct source {
 	uint64_t again_ms;    /* when to try what had no memory; 0: nothing had none */
 	uint64_t answered_at; /* events of the peer's that had come when it last answered a deletion or a request */
 	uint64_t refused;     /* times that something had no room or memory */
+	bool any_refused;     /* by the peer for good, since source_offer_refused() */
 	uint64_t objects;     /* entries, as the next two */
 	uint64_t behind;
 	uint64_t held;
@@ -121,8 +122,11 @@ struct source {
 };
 
 /* What source_tell() may be told of beside a command, which is its event id: the copy's own row, and that rows of commands are removed. */
-#define SOURCE_COPY         ""
-#define SOURCE_BURIAL       "-"
+#define SOURCE_COPY   ""
+#define SOURCE_BURIAL "-"
+
+/* The peer has refused what it was offered last: it is offered again. False: it has not. */
+bool source_copy_refused_again(struct copy *c);
 
 #define ENTRY_OF(l, member) CONTAINER_OF(l, struct entry, member)
 

@@ -416,6 +416,28 @@ static void the_end_of_a_problem_is_told_to_whom_something_was_refused(void **st
 	end(&sc);
 }
 
+/* Whoever makes room for it need not know that it waits. */
+static void what_was_refused_for_what_was_here_is_asked_for_when_that_is_gone(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	put(&sc, OWN("web", "u9"));
+	put(&sc, OWN("other", "u8"));
+	connect_principal(&sc);
+	expect(&sc, "");
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+	expect(&sc, "rejected web_u1_1\n");
+	ground_remove(&sc.g, OBJECT_APPLICATION, "site", "other");
+	expect(&sc, "");
+	ground_remove(&sc.g, OBJECT_APPLICATION, "site", "web");
+	expect(&sc, "asks {\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"\",\"kind\":\"Application\",\"checksum\":null}\n");
+	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1-1", ORIGINAL("a1", "u1", "r1"));
+	expect(&sc, "applied web_u1_1-1\nstatus-update " COPY_ID("3") "_3 of site/web\n");
+	end(&sc);
+}
+
 static void an_application_of_the_principals_own_namespace_lies_in_ours(void **state)
 {
 	struct scene sc;
@@ -793,6 +815,7 @@ int main(void)
 		cmocka_unit_test(what_was_a_copy_before_it_was_autonomous_is_not_put_back),
 		cmocka_unit_test(what_comes_before_the_backend_is_known_waits),
 		cmocka_unit_test(the_end_of_a_problem_is_told_to_whom_something_was_refused),
+		cmocka_unit_test(what_was_refused_for_what_was_here_is_asked_for_when_that_is_gone),
 		cmocka_unit_test(an_application_of_the_principals_own_namespace_lies_in_ours),
 		cmocka_unit_test(another_uid_takes_the_copy_over_and_a_late_delete_of_the_former_leaves_it),
 		cmocka_unit_test(a_copy_that_is_taken_over_has_its_status_told_to_its_new_original),

@@ -82,6 +82,12 @@ static void on_known(void *ctx, const struct replica_place *place)
 	(void)ctx, (void)place;
 }
 
+static void on_out_of_the_way(void *ctx, const struct replica_place *place, const struct object *last)
+{
+	(void)place;
+	say(ctx, "%s is out of the way\n", last->name);
+}
+
 static void on_wake(void *ctx)
 {
 	struct scene *sc = ctx;
@@ -163,7 +169,8 @@ static void start(struct scene *sc)
 						 .ctx = sc };
 	struct replica_options options = { .name = "peer",
 					   .rules = role_replica(&sc->role),
-					   .events = { on_applied, on_reverted, on_gone, on_known, on_wake, sc },
+					   .events = { on_applied, on_reverted, on_gone, on_known, on_out_of_the_way,
+						       on_wake, sc },
 					   .seed = 5 };
 	struct why why;
 

@@ -130,6 +130,30 @@ static void what_the_agent_has_refused_to_update_is_a_create(void **state)
 	stage_end(&st);
 }
 
+/* What was in the way may have gone while there was no stream, or the agent was started with other options. */
+static void what_the_agent_has_refused_goes_once_with_each_stream_and_when_it_asks(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_answer(&st, "web_u1", "1", false);
+	stage_expect(&st, "");
+	stage_connect(&st);
+	stage_expect(&st, "create web_u1_1-457\n");
+	stage_answer(&st, "web_u1", "1-457", false);
+	stage_expect(&st, "");
+	stage_ask(&st, WIRE_REQUEST_UPDATE, "q1",
+		  "{\"kind\":\"Application\",\"namespace\":\"a1\",\"name\":\"web\",\"uid\":\"\",\"checksum\":null}");
+	stage_expect(&st, "applied q1\ncreate web_u1_1-4bb\n");
+	stage_answer(&st, "web_u1", "1-4bb", true);
+	stage_connect(&st);
+	stage_expect(&st, "");
+	stage_end(&st);
+}
+
 static void what_was_confirmed_is_not_sent_again_after_a_restart(void **state)
 {
 	struct stage st;
@@ -2178,6 +2202,7 @@ int main(void)
 		cmocka_unit_test(a_project_that_a_go_principal_does_not_find_is_an_update),
 		cmocka_unit_test(what_the_agent_does_not_have_any_more_is_a_create),
 		cmocka_unit_test(what_the_agent_has_refused_to_update_is_a_create),
+		cmocka_unit_test(what_the_agent_has_refused_goes_once_with_each_stream_and_when_it_asks),
 		cmocka_unit_test(what_an_autonomous_agent_shows_is_its_own),
 		cmocka_unit_test(a_project_of_another_namespace_is_not_told),
 		cmocka_unit_test(of_the_version_that_is_here_a_go_agents_project_stays),
