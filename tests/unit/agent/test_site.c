@@ -432,7 +432,9 @@ static void what_was_refused_for_what_was_here_is_asked_for_when_that_is_gone(vo
 	ground_remove(&sc.g, OBJECT_APPLICATION, "site", "other");
 	expect(&sc, "");
 	ground_remove(&sc.g, OBJECT_APPLICATION, "site", "web");
-	expect(&sc, "asks {\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"\",\"kind\":\"Application\",\"checksum\":null}\n");
+	expect(&sc,
+	       "asks "
+	       "{\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"\",\"kind\":\"Application\",\"checksum\":null}\n");
 	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1-1", ORIGINAL("a1", "u1", "r1"));
 	expect(&sc, "applied web_u1_1-1\nstatus-update " COPY_ID("3") "_3 of site/web\n");
 	end(&sc);
