@@ -121,8 +121,20 @@ static bool is_too_large(const char *message)
 	return strstr(message, "request is too large") || strstr(message, "message larger than max");
 }
 
+/*
+ * A webhook denies with the code that its author likes (400 without one, 409 as well), a policy with 422, 403 or 413. What the site does
+ * not want it may want later: in another week, with another policy, when something else is there.
+ */
+static bool is_denied(const char *message)
+{
+	return str_starts(str_of(message), STR("admission webhook \"")) ||
+	       (strstr(message, "ValidatingAdmissionPolicy '") && strstr(message, " denied request"));
+}
+
 static enum err err_of(unsigned status, const char *reason, const char *message)
 {
+	if (is_denied(message))
+		return E_FORBIDDEN;
 	switch (status) {
 	case 400:
 	case 405:

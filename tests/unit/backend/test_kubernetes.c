@@ -817,6 +817,8 @@ static void test_write_from_inside_a_report_begins_once(void **state)
 	close_bench(&b);
 }
 
+#define DENIED(message) "{\"kind\":\"Status\",\"message\":\"" message "\"}"
+
 static void test_what_the_server_says(void **state)
 {
 	static const struct {
@@ -831,6 +833,14 @@ static void test_what_the_server_says(void **state)
 		{ 401, "{}", E_FORBIDDEN },
 		{ 403, "{\"kind\":\"Status\",\"message\":\"may not\"}", E_FORBIDDEN },
 		{ 403, "{\"kind\":\"Status\",\"message\":\"exceeded quota: x\"}", E_FULL },
+		{ 400, DENIED("admission webhook \\\"w\\\" denied the request without explanation"), E_FORBIDDEN },
+		{ 409, DENIED("admission webhook \\\"w\\\" denied the request: no"), E_FORBIDDEN },
+		{ 422, DENIED("x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"),
+		  E_FORBIDDEN },
+		{ 413, DENIED("x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"),
+		  E_FORBIDDEN },
+		{ 500, DENIED("Internal error occurred: failed calling webhook \\\"w\\\": failed to call webhook"),
+		  E_UNAVAILABLE },
 		{ 413, "too large", E_MALFORMED },
 		{ 422, "{\"kind\":\"Status\",\"reason\":\"Invalid\"}", E_MALFORMED },
 		{ 429, "{}", E_BUSY },
