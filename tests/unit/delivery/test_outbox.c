@@ -123,7 +123,9 @@ static void the_timer_starts_when_the_bytes_have_left(void **state)
 	desk_add(&d, "a", "s1");
 	assert_true(outbox_take(d.o, 0, &f));
 	assert_int_equal(outbox_due(d.o, 0), UINT64_MAX);
+	mem_fail_at(1); /* room for it was made when the event was added */
 	outbox_sent(d.o, f.order, 700, 0);
+	mem_fail_at(0);
 	assert_int_equal(outbox_due(d.o, 700), 5700);
 	desk_close(&d);
 }
@@ -224,6 +226,23 @@ static void received_before_the_bytes_are_known_to_have_left_starts_no_timer(voi
 	desk_close(&d);
 }
 
+static void what_left_with_something_that_was_received_has_its_timer(void **state)
+{
+	struct outbox_frame f;
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "s1");
+	assert_true(outbox_take(d.o, 0, &f));
+	assert_true(outbox_take(d.o, 0, &f));
+	assert_int_equal(desk_answer(&d, "a", "s1", DELIVERY_RECEIVED, false, NULL), OUTBOX_HELD);
+	outbox_sent(d.o, f.order, 0, 0);
+	assert_true(outbox_due(d.o, 0) < UINT64_MAX);
+	desk_close(&d);
+}
+
 static void an_answer_counts_only_for_what_was_sent(void **state)
 {
 	struct delivery_answer a = { .outcome = DELIVERY_APPLIED, .resource_id = STR("a"), .event_id = STR("s1") };
@@ -234,9 +253,10 @@ static void an_answer_counts_only_for_what_was_sent(void **state)
 	desk_add(&d, "a", "s1");
 	assert_int_equal(desk_ack(&d, "a", "s1"), OUTBOX_NOTHING); /* not sent yet */
 	desk_send(&d);
+	desk_add(&d, "A", "s1");
 	assert_int_equal(desk_ack(&d, "a", "s0"), OUTBOX_NOTHING); /* an older version */
 	assert_int_equal(desk_ack(&d, "b", "s1"), OUTBOX_NOTHING); /* another resource */
-	assert_int_equal(desk_ack(&d, "A", "s1"), OUTBOX_NOTHING); /* the same name, another UID */
+	assert_int_equal(desk_ack(&d, "A", "s1"), OUTBOX_NOTHING); /* the same name, another UID, which waits */
 	assert_int_equal(outbox_answer(d.o, d.epoch - 1, &a, 0, 0, NULL), OUTBOX_NOTHING); /* a fenced stream */
 	a.order = d.order + 1;
 	assert_int_equal(outbox_answer(d.o, d.epoch, &a, 0, 0, NULL), OUTBOX_NOTHING); /* another sending */
@@ -288,6 +308,26 @@ static void a_create_serves_for_the_spec_of_its_version(void **state)
 	assert_int_equal(outbox_add(d.o, &e, 0), E_OK);
 	assert_int_equal(desk_stats(&d).waiting, 2);
 	assert_int_equal(desk_stats(&d).repeats, 1);
+	desk_close(&d);
+}
+
+static void what_shares_its_id_with_what_was_set_aside_is_another_event(void **state)
+{
+	struct delivery_event e = { .type = DELIVERY_CREATE, .resource_id = STR("a"), .event_id = STR("7") };
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	assert_int_equal(outbox_add(d.o, &e, 0), E_OK);
+	desk_send(&d);
+	assert_int_equal(desk_answer(&d, "a", "7", DELIVERY_REJECTED, false, ""), OUTBOX_QUARANTINED);
+	e.type = DELIVERY_STATUS;
+	assert_int_equal(outbox_add(d.o, &e, 0), E_OK);
+	assert_int_equal(desk_stats(&d).waiting, 1);
+	e.type = DELIVERY_SPEC;
+	assert_int_equal(outbox_add(d.o, &e, 0), E_OK);
+	assert_int_equal(desk_stats(&d).waiting, 2);
+	assert_int_equal(desk_stats(&d).quarantined, 0);
 	desk_close(&d);
 }
 
@@ -449,6 +489,9 @@ static void the_window_holds_back_by_count_and_by_bytes(void **state)
 	assert_int_equal(desk_send_all(&d, 10), 1); /* three in flight */
 	outbox_window(d.o, 4, 100);
 	assert_int_equal(desk_send_all(&d, 10), 1);
+	desk_ack(&d, "c", "s1");
+	desk_add_bytes(&d, "g", "s1", 100 - 50 - 1 - 1);
+	assert_int_equal(desk_send_all(&d, 10), 1); /* to the last byte */
 	desk_close(&d);
 }
 
@@ -550,6 +593,20 @@ static void a_busy_resource_waits_for_the_others(void **state)
 	desk_ack(&d, "a", "o2");
 	desk_send(&d);
 	desk_expect(&d, "[     0] a o1\n[     0] b o1\n[     0] c o1\n[     0] a o2\n[     0] a o3\n");
+	desk_close(&d);
+}
+
+static void what_changes_while_it_waits_keeps_its_turn(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "s1");
+	desk_add(&d, "a", "s2");
+	desk_send_all(&d, 10);
+	desk_expect(&d, "[     0] a s2\n[     0] b s1\n");
 	desk_close(&d);
 }
 
@@ -977,9 +1034,11 @@ int main(void)
 		cmocka_unit_test(a_crowd_of_timers_is_run_in_parts),
 		cmocka_unit_test(received_stops_the_timer_and_the_outcome_frees),
 		cmocka_unit_test(received_before_the_bytes_are_known_to_have_left_starts_no_timer),
+		cmocka_unit_test(what_left_with_something_that_was_received_has_its_timer),
 		cmocka_unit_test(an_answer_counts_only_for_what_was_sent),
 		cmocka_unit_test(the_order_tells_a_command_from_the_state_with_the_same_ids),
 		cmocka_unit_test(a_create_serves_for_the_spec_of_its_version),
+		cmocka_unit_test(what_shares_its_id_with_what_was_set_aside_is_another_event),
 		cmocka_unit_test(a_late_ack_of_what_waits_to_be_sent_again_counts),
 		cmocka_unit_test(after_a_reconnect_what_was_in_flight_goes_again_at_once_and_first),
 		cmocka_unit_test(after_a_reconnect_the_order_is_that_of_sending),
@@ -991,6 +1050,7 @@ int main(void)
 		cmocka_unit_test(the_rate_spreads_what_goes_beyond_the_burst),
 		cmocka_unit_test(lanes_get_at_least_their_turns_and_resources_take_turns),
 		cmocka_unit_test(a_busy_resource_waits_for_the_others),
+		cmocka_unit_test(what_changes_while_it_waits_keeps_its_turn),
 		cmocka_unit_test(a_command_pulls_the_spec_before_it_into_its_lane),
 		cmocka_unit_test(a_sending_and_its_rejection_are_one_failure),
 		cmocka_unit_test(a_retryable_rejection_comes_again_with_growing_waits),

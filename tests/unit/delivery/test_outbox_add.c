@@ -23,6 +23,7 @@ static const struct {
 	{ "s1 t1", "s1 t1" },
 	{ "s1 c2 s3", "c2 s3" },
 	{ "c1 c2", "c1 c2" },
+	{ "c1 c1", "c1 c1" },
 	{ "s1 t2 s3 t4", "s3 t4" },
 	/* facts 8.1.15 */
 	{ "s1 s2 s3 s4 s5", "s5" },
@@ -64,6 +65,7 @@ static const struct {
 	{ "s1 s1", "s1" },
 	{ "s1 > s1 ok", "s1" },
 	{ "s1 > o1 s1 ok", "s1 o1" },
+	{ "s1 > o1 ok s1", "s1 o1 s1" }, /* it is not in the outbox any more */
 	{ "t1 > t1 ok", "t1" },
 	{ "s1 > d2 s1", "s1 d2 s1" },
 	{ "c1 s2 o2 s2", "c1 s2 o2" },
