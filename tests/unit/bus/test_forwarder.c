@@ -424,6 +424,7 @@ static void what_lies_behind_many_that_are_held_back_does_not_wait_with_them(voi
 	struct fixture *f = open_store();
 	struct forwarder *forwarder;
 	uint64_t start_ms;
+	int64_t oldest;
 
 	(void)state;
 	script_init(&script, refuse_quick_tries);
@@ -438,8 +439,10 @@ static void what_lies_behind_many_that_are_held_back_does_not_wait_with_them(voi
 	}
 	start_ms = clock_mono_ms();
 	assert_int_equal(fixture_put(f, rows, ARRAY_LEN(rows), NULL), E_OK);
-	wait_until_waiting(forwarder, ARRAY_LEN(rows)); /* all but b's */
-	assert_true(clock_mono_ms() < start_ms + 20000);
+	while (forwarder_waiting(forwarder, &oldest) != ARRAY_LEN(rows)) { /* all but b's */
+		assert_true(clock_mono_ms() < start_ms + 20000);
+		poll(NULL, 0, 1);
+	}
 	forwarder_stop(forwarder, 0);
 	assert_int_equal(script.taken_count, 1);
 	fixture_free(f);
@@ -666,6 +669,53 @@ static void what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_se
 	assert_int_equal(script.taken_count, 2);
 	assert_string_equal(script.taken[0], "2");
 	assert_string_equal(script.taken[1], "4");
+	close(log);
+	fixture_free(f);
+}
+
+static void that_a_route_is_in_trouble_is_said_once_and_its_end_too(void **state)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+
+	(void)state;
+	script_init(&script, refuse_quick_tries);
+	log_setup(log, LOG_INFO, LOG_FORMAT_JSON);
+	dice = at_once;
+	forwarder = start(f, &script.bus, 4);
+	dice = NULL;
+	put(f, "a", "1", "");
+	wait_until_forwarded(forwarder);
+	assert_int_equal(metric_value(forwarder->failed_metric), QUICK_TRIES);
+	forwarder_stop(forwarder, 0);
+	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
+	assert_int_equal(log_count(log, "events are not taken; they wait"), 1);
+	assert_int_equal(log_count(log, "events are taken again"), 1);
+	close(log);
+	fixture_free(f);
+}
+
+/* The bus itself says that it is down. */
+static void a_refusal_of_a_bus_that_is_down_is_no_news(void **state)
+{
+	int log = memfd_create("log", MFD_CLOEXEC);
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+
+	(void)state;
+	script_init(&script, refuse_a);
+	script.holds = true;
+	log_setup(log, LOG_WARN, LOG_FORMAT_JSON);
+	forwarder = start(f, &script.bus, 4);
+	put(f, "a", "1", "");
+	wait_for(&script.held_n, 1);
+	atomic_store(&script.state, BUS_DOWN);
+	script_let_go(&script);
+	wait_until_asleep(forwarder);
+	forwarder_stop(forwarder, 0);
+	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
+	assert_int_equal(log_count(log, "events are not taken"), 0);
 	close(log);
 	fixture_free(f);
 }
@@ -1058,6 +1108,28 @@ static void the_end_waits_for_what_is_in_flight(void **state)
 	fixture_free(f);
 }
 
+/* A slow link has its time, and only the end has none for it. */
+static void what_is_on_its_way_may_take_its_time_until_the_end_has_come(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+
+	(void)state;
+	script_init(&script, take);
+	script.holds = true;
+	put(f, "a", "1", "");
+	forwarder = start(f, &script.bus, 8);
+	wait_for(&script.held_n, 1);
+	assert_true(script.last->may_wait(script.last));
+	atomic_store(&forwarder->stop_ms, clock_mono_ms() + 2 * DEADLINE_MS);
+	assert_true(script.last->may_wait(script.last));
+	atomic_store(&forwarder->stop_ms, 1);
+	assert_false(script.last->may_wait(script.last));
+	script_let_go(&script);
+	assert_int_equal(forwarder_stop(forwarder, 0), 0);
+	fixture_free(f);
+}
+
 static void stopping_waits_for_what_waits_but_not_for_ever(void **state)
 {
 	struct fixture *f = open_store();
@@ -1082,6 +1154,42 @@ static void stopping_waits_for_what_waits_but_not_for_ever(void **state)
 	assert_true(clock_mono_ms() - before < DEADLINE_MS);
 	assert_int_equal(script.taken_count, 50);
 	fixture_free(f);
+}
+
+struct visitor {
+	struct fixture *f;
+	struct forwarder *forwarder;
+};
+
+/* The news wakes the forwarder, as long as it is there. */
+static void *come_back_while_it_stops(void *ctx)
+{
+	const struct visitor *v = ctx;
+
+	while (!atomic_load(&v->forwarder->stop_ms))
+		poll(NULL, 0, 1);
+	atomic_store(&script.state, BUS_UP);
+	put(v->f, "b", "2", "");
+	return NULL;
+}
+
+static void a_bus_that_comes_back_while_it_stops_gets_what_waits(void **state)
+{
+	struct visitor v = { .f = open_store() };
+	pthread_t thread;
+
+	(void)state;
+	script_init(&script, take);
+	atomic_store(&script.state, BUS_DOWN);
+	put(v.f, "a", "1", "");
+	v.forwarder = start(v.f, &script.bus, 8);
+	wait_until_asleep(v.forwarder);
+	assert_int_equal(pthread_create(&thread, NULL, come_back_while_it_stops, &v), 0);
+	forwarder_stop(v.forwarder, 2 * DEADLINE_MS);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(script.taken_count > 0);
+	assert_string_equal(script.taken[0], "1");
+	fixture_free(v.f);
 }
 
 static void note_answer(struct bus_publish *p)
@@ -1387,6 +1495,8 @@ int main(void)
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end),
 		cmocka_unit_test(what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent),
+		cmocka_unit_test(that_a_route_is_in_trouble_is_said_once_and_its_end_too),
+		cmocka_unit_test(a_refusal_of_a_bus_that_is_down_is_no_news),
 		cmocka_unit_test(what_retention_let_go_before_a_bus_came_is_named_and_passed),
 		cmocka_unit_test(what_lies_at_the_edge_of_what_is_read_at_a_time_is_not_left_out),
 		cmocka_unit_test(a_route_that_is_taken_again_and_the_others_take_turns),
@@ -1397,7 +1507,9 @@ int main(void)
 		cmocka_unit_test_teardown(a_dead_letter_that_cannot_be_stored_is_not_given_up, lift_limit),
 		cmocka_unit_test(what_is_in_flight_is_bounded_in_number_and_bytes),
 		cmocka_unit_test(the_end_waits_for_what_is_in_flight),
+		cmocka_unit_test(what_is_on_its_way_may_take_its_time_until_the_end_has_come),
 		cmocka_unit_test(stopping_waits_for_what_waits_but_not_for_ever),
+		cmocka_unit_test(a_bus_that_comes_back_while_it_stops_gets_what_waits),
 		cmocka_unit_test(the_embedded_bus_takes_no_publish),
 		cmocka_unit_test(the_embedded_bus_is_as_good_as_the_store),
 		cmocka_unit_test(no_allocation_failure_loses_an_event),
