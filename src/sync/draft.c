@@ -51,8 +51,7 @@ bool draft_terminating(json_object *tree)
 
 static bool has_all(json_object *a, json_object *b);
 
-/* Go writes such values where nothing was said. */
-static bool says_nothing(json_object *value)
+bool draft_says_nothing(json_object *value)
 {
 	switch (json_object_get_type(value)) {
 	case json_type_boolean:
@@ -71,7 +70,7 @@ static bool says_nothing(json_object *value)
 static bool is_same_request(json_object *ours, json_object *theirs)
 {
 	if (!json_object_is_type(ours, json_type_object) || !json_object_is_type(theirs, json_type_object))
-		return graft_same(ours, theirs) || (says_nothing(ours) && says_nothing(theirs));
+		return graft_same(ours, theirs) || (draft_says_nothing(ours) && draft_says_nothing(theirs));
 	return has_all(ours, theirs) && has_all(theirs, ours);
 }
 

@@ -38,6 +38,9 @@ const char *draft_annotation(json_object *tree, const char *key);
 /* Is an operation being terminated there? */
 bool draft_terminating(json_object *tree);
 
+/* Is it a value as Go writes where nothing was said: false, 0, "", or an object of such? */
+bool draft_says_nothing(json_object *value);
+
 /* The operation that stays: ours as long as the peer has not seen it, and has not begun it, else the incoming one. */
 json_object *draft_operation(json_object *existing, json_object *incoming, const struct merge_known *known,
 			     enum err *err);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "sync/argo.h"
 #include "sync/draft.h"
 
 /* What becomes of the refresh annotation, which asks for something and goes when it is done. */
@@ -100,6 +101,19 @@ static bool leaves_finalizers(const struct draft *d, const struct rules *r)
 	return r->refresh == REFRESH_STAYS && graft_member(d->metadata, "deletionTimestamp");
 }
 
+static void put_finalizers(struct draft *d, const struct rules *r, json_object *incoming)
+{
+	json_object *existing = graft_member(graft_object(d->existing, "metadata"), "finalizers"), *both;
+
+	if (!r->managed || r->kind != OBJECT_APPLICATION) {
+		graft_share(d->metadata, "finalizers", incoming, &d->err);
+		return;
+	}
+	both = argo_finalizers(existing, incoming, &d->err);
+	graft_share(d->metadata, "finalizers", both, &d->err);
+	json_object_put(both);
+}
+
 static void put_metadata(struct draft *d, const struct rules *r, json_object *here, json_object *incoming)
 {
 	json_object *from = graft_object(incoming, "metadata");
@@ -109,7 +123,7 @@ static void put_metadata(struct draft *d, const struct rules *r, json_object *he
 		graft_put_text(d->metadata, "namespace", namespace, &d->err);
 	graft_share(d->metadata, "labels", graft_member(from, "labels"), &d->err);
 	if (!leaves_finalizers(d, r))
-		graft_share(d->metadata, "finalizers", graft_member(from, "finalizers"), &d->err);
+		put_finalizers(d, r, graft_member(from, "finalizers"));
 	put_annotations(d, r, here, incoming);
 	d->delete = graft_member(from, "deletionTimestamp") && !graft_member(d->metadata, "deletionTimestamp");
 }
@@ -134,8 +148,8 @@ static void take_content(struct draft *d, json_object *from)
 	}
 }
 
-/* The agent's cluster is the destination, whatever the principal calls it. */
-static void put_in_cluster(struct draft *d)
+/* The agent's cluster is the destination, whatever the principal calls it; the rest as the controller there would have it. */
+static void put_at_site(struct draft *d)
 {
 	json_object *spec = graft_copy(graft_object(d->tree, "spec"), &d->err);
 	json_object *destination = graft_copy(graft_object(spec, "destination"), &d->err);
@@ -143,6 +157,7 @@ static void put_in_cluster(struct draft *d)
 	graft_share(destination, "server", NULL, &d->err);
 	graft_put_text(destination, "name", DESTINATION_IN_CLUSTER, &d->err);
 	graft_put(spec, "destination", destination, &d->err);
+	argo_normalize(spec, &d->err);
 	graft_put(d->tree, "spec", spec, &d->err);
 }
 
@@ -152,7 +167,7 @@ static void put_desired(struct draft *d, const struct rules *r, json_object *her
 	put_metadata(d, r, here, incoming);
 	take_content(d, incoming);
 	if (r->managed && r->kind == OBJECT_APPLICATION)
-		put_in_cluster(d);
+		put_at_site(d);
 }
 
 /* ---- merges ----------------------------------------------------------------------------------------------------- */

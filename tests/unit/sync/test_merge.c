@@ -13,6 +13,8 @@
 #define UPDATED   "'argocd-agent.argoproj.io/last-updated'"
 #define APPLIED   "'kubectl.kubernetes.io/last-applied-configuration'"
 #define NOTIFIED  "'notified.notifications.argoproj.io'"
+#define POST      "'post-delete-finalizer.argocd.argoproj.io','post-delete-finalizer.argocd.argoproj.io/cleanup'"
+#define PRE       "'pre-delete-finalizer.argocd.argoproj.io'"
 
 static const struct merge_stamp agent_stamp = { .namespace = "argocd", .source_uid = "u", .principal_uid = "p" };
 static const struct merge_stamp principal_stamp = { .namespace = "site", .source_uid = "u", .now = "T1" };
@@ -122,6 +124,46 @@ static const struct row to_managed_rows[] = {
 	  "{'metadata':{'name':'a','deletionTimestamp':'t'}," REMOTE "}", 0,
 	  "{'metadata':{'name':'a','namespace':'argocd','deletionTimestamp':'s'," STAMPED "}," LOCAL "}" },
 };
+
+/* What Argo CD's controller does to an application at its site, each time anew: putting it back would not end. */
+
+#define TO_WEB              "'destination':{'name':'in-cluster','namespace':'web'}"
+#define META_OF(finalizers) "'metadata':{'name':'a','namespace':'argocd','finalizers':[" finalizers "]," STAMPED "}"
+
+static const struct row controller_rows[] = {
+	{ "finalizers of hooks are the controller's", "{" META_OF("'f'," POST) "," LOCAL "}",
+	  "{'metadata':{'name':'a','finalizers':['f']}," REMOTE "}", 0, "{" META_OF("'f'," POST) "," LOCAL "}" },
+	{ "also where the source has none, or other hooks", "{" META_OF(POST) "," LOCAL "}",
+	  "{'metadata':{'name':'a','finalizers':[" PRE "]}," REMOTE "}", 0, "{" META_OF(POST) "," LOCAL "}" },
+	{ "they stay behind a new one", "{" META_OF(POST) "," LOCAL "}",
+	  "{'metadata':{'name':'a','finalizers':['f']}," REMOTE "}", MERGE_PUT,
+	  "{" META_OF("'f'," POST) "," LOCAL "}" },
+	{ "what says nothing is left out", "{" HERE ",'spec':{'project':'default','source':{'path':'p'}," TO_WEB "}}",
+	  "{'metadata':{'name':'a'},'spec':{'project':'','source':{'path':'p','directory':{'recurse':false},'helm':{},"
+	  "'kustomize':{'images':[],'namePrefix':''}},'syncPolicy':{'syncOptions':[]}," TO_WEB "}}",
+	  0, "{" HERE ",'spec':{'project':'default','source':{'path':'p'}," TO_WEB "}}" },
+	{ "what says something stays",
+	  "{" HERE
+	  ",'spec':{'source':{'directory':{'recurse':false,'include':'*.yaml'}},'syncPolicy':{'automated':{}}," TO_WEB
+	  "}}",
+	  "{'metadata':{'name':'a'},'spec':{'source':{'directory':{'recurse':false,'include':'*.yaml'}},'syncPolicy':"
+	  "{'automated':{}}," TO_WEB "}}",
+	  0,
+	  "{" HERE
+	  ",'spec':{'source':{'directory':{'recurse':false,'include':'*.yaml'}},'syncPolicy':{'automated':{}}," TO_WEB
+	  "}}" },
+};
+
+static enum err revert_managed(json_object *local, json_object *recorded, struct merged *ret_merged);
+
+static void what_the_controller_writes_itself_is_left_to_it(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(controller_rows); i++) {
+		check(&controller_rows[i], to_managed);
+		check(&controller_rows[i], revert_managed);
+	}
+}
 
 static void a_managed_agent_writes_what_the_principal_decides(void **state)
 {
@@ -640,6 +682,7 @@ static void what_has_no_metadata_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_controller_writes_itself_is_left_to_it),
 		cmocka_unit_test(a_managed_agent_writes_what_the_principal_decides),
 		cmocka_unit_test(a_mark_that_the_event_does_not_name_stays),
 		cmocka_unit_test(other_kinds_are_written_as_they_come),
