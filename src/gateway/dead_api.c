@@ -40,6 +40,7 @@ struct batch {
 	struct letter **end;
 	struct letter *waiting; /* retry: the next one */
 	size_t bytes;           /* retry: of what is to be sent */
+	size_t unsent;          /* retry: `waiting` and all behind it */
 	size_t left;
 	size_t done;
 	size_t failed;
@@ -98,13 +99,12 @@ static void batch_answer(struct batch *b)
 							  .body = buf_view(&text) });
 }
 
-static void retry_next(struct batch *b);
-
 /* Nothing that stands behind it may overtake: the rest waits for another day. */
 static void stop(struct batch *b)
 {
 	b->stopped = true;
-	b->left = 1;
+	b->left -= b->unsent;
+	b->unsent = 0;
 }
 
 static void settle(struct letter *l, bool ok)
@@ -113,12 +113,8 @@ static void settle(struct letter *l, bool ok)
 
 	b->done += ok;
 	b->failed += !ok;
-	if (b->retry && b->api->stopping)
-		stop(b);
 	if (--b->left == 0)
 		batch_answer(b);
-	else if (b->retry)
-		retry_next(b);
 }
 
 static void run_removed(struct loop_task *task)
@@ -148,19 +144,24 @@ static void forget(struct letter *l)
 	store_dead(l->batch->api->store, &l->put);
 }
 
+static void retry_next(struct batch *b);
+
+/* The next one need not wait until this one is removed: removals are committed together. */
 static void run_published(struct loop_task *task)
 {
 	struct letter *l = CONTAINER_OF(task, struct letter, task);
+	struct batch *b = l->batch;
+	enum err err = l->publish.err;
 
-	if (l->publish.err == E_OK && !l->batch->api->stopping) {
-		forget(l);
-		return;
-	}
-	if (l->publish.err != E_OK)
+	if (err != E_OK)
 		log_warn("gateway", "a dead letter failed again", LOG_U("position", l->pos), LOG_WHY(&l->publish.why));
-	if (l->publish.err != E_LIMIT && l->publish.err != E_MALFORMED)
-		stop(l->batch);
-	settle(l, /* ok= */ false);
+	if (b->api->stopping || (err != E_OK && err != E_LIMIT && err != E_MALFORMED))
+		stop(b);
+	retry_next(b);
+	if (err == E_OK && !b->api->stopping)
+		forget(l);
+	else
+		settle(l, /* ok= */ false);
 }
 
 /* In a thread of the bus. */
@@ -192,6 +193,9 @@ static void retry_next(struct batch *b)
 {
 	struct letter *l = b->waiting;
 
+	if (!b->unsent)
+		return;
+	b->unsent--;
 	b->waiting = l->next;
 	publish_again(l);
 }
@@ -286,6 +290,7 @@ static void run(struct batch *b)
 {
 	b->failed = b->foreign;
 	b->waiting = b->letters;
+	b->unsent = b->left;
 	if (b->foreign)
 		log_warn("gateway", "dead letters of a bus that is not the one in use stay as they are",
 			 LOG_U("letters", b->foreign), LOG_S("bus", b->api->bus_name));

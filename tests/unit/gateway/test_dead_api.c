@@ -102,7 +102,7 @@ static void ask(uint16_t port)
 	assert_int_equal(write(rig.client, request.p, request.n), request.n);
 }
 
-/* A retry of all, until the first letter has gone to the bus. */
+/* A retry of all, until the first letter has gone to the bus, and has been taken unless it holds. */
 static void begin(bool holds)
 {
 	int fd = -1;
@@ -121,7 +121,6 @@ static void begin(bool holds)
 	ask(listen_port(fd));
 	serve(fd);
 	loop_run(&rig.loop);
-	assert_int_equal(rig.published, 1);
 }
 
 /* In the order of the gateway's end: requests are cut, the bus answers and is closed, the store is closed, the loop is emptied. */
@@ -160,6 +159,7 @@ static void what_the_bus_takes_at_the_end_asks_nothing_of_a_closed_store(void **
 	(void)state;
 	begin(/* holds= */ true);
 	end();
+	assert_int_equal(rig.published, 1);
 	assert_int_equal(letters_left(), LETTERS);
 	fixture_free(rig.f);
 }
@@ -169,7 +169,7 @@ static void what_the_store_forgets_at_the_end_asks_nothing_of_a_closed_bus(void 
 	(void)state;
 	begin(/* holds= */ false);
 	end();
-	assert_int_equal(rig.published, 1);
+	assert_int_equal(rig.published, 2); /* which did not wait for the first to be forgotten */
 	assert_int_equal(letters_left(), LETTERS - 1);
 	fixture_free(rig.f);
 }
