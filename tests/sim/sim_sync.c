@@ -301,6 +301,7 @@ static void begin(struct sim *s)
 	s->rewinds = s->seed % 6 == 5;
 	s->lonely = s->seed % 10 == 9;
 	s->picky = s->seed % 10 == 6;
+	s->holds = s->seed % 13 < 5;
 	if (patterns_new((struct str)STR("*"), &why, &s->everywhere) != E_OK ||
 	    selector_new((struct str)STR("team"), &why, &s->selector) != E_OK)
 		sim_broken(s, "no memory");

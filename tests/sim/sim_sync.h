@@ -11,7 +11,7 @@
  *               sim_sync_end.c      processes: start, turn, crash
  *               sim_sync_late.c     what a watch says late, and not in order
  *               sim_sync_stream.c   streams: delay, cuts, repetitions, lies
- *               sim_sync_people.c   people and controllers
+ *               sim_sync_people.h   people and controllers, with files of their own
  *               sim_sync_watch.c    promises that hold after every step
  *               sim_sync_equal.c    promises that hold after healing
  *               sim_sync_count.c    what is counted is what is there
@@ -88,11 +88,11 @@ struct end {
 	size_t edits;
 	uint64_t life; /* counts processes */
 	bool stopping;
-	uint64_t frozen_until_ms;          /* its process gets no time */
-	uint64_t turn_at;                  /* UINT64_MAX: no turn is planned */
-	int64_t wall_ms;                   /* what its wall clock is ahead of the run's */
-	struct link late;                  /* what its watch has still to say */
-	const struct object *by_hand[128]; /* which people made or removed, until it hears of it */
+	uint64_t frozen_until_ms;    /* its process gets no time */
+	uint64_t turn_at;            /* UINT64_MAX: no turn is planned */
+	int64_t wall_ms;             /* what its wall clock is ahead of the run's */
+	struct link late;            /* what its watch has still to say */
+	struct object *by_hand[128]; /* which people made or removed, until it hears of it */
 	size_t by_hands;
 	bool listed; /* it has heard of all that there was */
 };
@@ -151,6 +151,7 @@ struct sim {
 	bool lonely;   /* one agent leaves and does not come back until all heals */
 	bool picky;    /* the principal starts with a label selector now and then */
 	bool picks;    /* it has one */
+	bool holds;    /* people give finalizers to applications, of which controllers at the agents know */
 	struct selector *selector;
 	struct heap happenings;
 	struct map stories;
@@ -271,7 +272,7 @@ bool stream_is_quiet(const struct agent *a);
 /* Both sides of it know that it is open. */
 bool stream_is_open(const struct agent *a);
 
-/* -- sim_sync_people.c -- */
+/* -- people: the files that sim_sync_people.h names -- */
 
 /* Somebody does something. */
 void people_act(struct sim *s);

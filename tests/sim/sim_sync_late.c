@@ -12,18 +12,23 @@ struct report {
 	bool gone;
 };
 
-/* What was done before the first report is part of that, and that is whole. */
+/*
+ * What was done before the first report is part of that, and that is whole. Another object in the place of one that is gone must not be
+ * taken for it: each is kept.
+ */
 void late_by_hand(struct end *e, const struct object *o)
 {
-	if (e->listed)
-		e->by_hand[e->by_hands++ % ARRAY_LEN(e->by_hand)] = o;
+	struct object **at = &e->by_hand[e->by_hands++ % ARRAY_LEN(e->by_hand)];
+
+	object_unref(*at);
+	*at = e->listed ? object_ref((struct object *)o) : NULL;
 }
 
 static bool was_by_hand(struct end *e, const struct object *o)
 {
 	for (size_t i = 0; i < ARRAY_LEN(e->by_hand); i++)
 		if (e->by_hand[i] == o) {
-			e->by_hand[i] = NULL;
+			object_unref(TAKE(e->by_hand[i]));
 			return true;
 		}
 	return false;
@@ -100,7 +105,7 @@ void late_report(struct end *e, struct object *o, bool gone)
 void late_start(struct end *e)
 {
 	list_init(&e->late);
-	memset(e->by_hand, 0, sizeof(e->by_hand));
+	late_forget(e);
 	e->listed = false;
 }
 
@@ -113,4 +118,6 @@ void late_forget(struct end *e)
 {
 	while (e->late.next && !list_empty(&e->late))
 		report_free(CONTAINER_OF(e->late.next, struct report, in_late));
+	for (size_t i = 0; i < ARRAY_LEN(e->by_hand); i++)
+		object_unref(TAKE(e->by_hand[i]));
 }

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "backend/apply.h"
 #include "base/mem.h"
 #include "sim_sync.h"
 #include "sync/graft.h"
@@ -161,10 +162,19 @@ static bool same_spec(const struct object *a, const struct object *b)
 static bool is_deleting(const struct object *o)
 {
 	json_object *tree = object_tree(o);
-	bool deleting = tree_get(tree, "metadata", "deletionTimestamp", NULL) != NULL;
+	bool deleting = apply_is_going(tree);
 
 	json_object_put(tree);
 	return deleting;
+}
+
+static bool is_held(const struct object *o)
+{
+	json_object *tree = object_tree(o);
+	bool held = apply_is_held(tree);
+
+	json_object_put(tree);
+	return held;
 }
 
 /* It takes effect only on what was seen when it was decided. */
@@ -179,13 +189,19 @@ static void check_delete(struct end *e, const struct object *there)
 	struct sim *s = e->sim;
 	struct story *story = there->source_uid[0] ? story_of(s, there->source_uid) : NULL;
 
-	if (!there->source_uid[0] && e->agent)
+	if (!there->source_uid[0] && e->agent && !is_deleting(there))
 		sim_broken(s, "%s deletes %s, which came from nowhere else", end_name(e), there->name);
 	if (!there->source_uid[0] && !is_deleting(there))
 		sim_broken(s, "principal: an agent deletes %s, which is wanted", there->name);
 	if (story && !story->unwanted && !is_deleting(there))
 		sim_broken(s, "%s: %s is deleted, but its original is alive (UID %s)", end_name(e), there->name,
 			   there->source_uid);
+}
+
+/* Then nothing holds it any more, and it goes. */
+static bool takes_the_last_finalizer(const struct backend_write *w, const struct object *there)
+{
+	return w->verb == BACKEND_PUT && is_deleting(there) && is_held(there) && !is_held(w->object);
 }
 
 static const char *member_text(json_object *tree, const char *a, const char *b, const char *c)
@@ -252,7 +268,7 @@ void watch_write(struct end *e, const struct backend_write *w)
 		check_identity(e, o, there);
 		note_inherited(e, o, there);
 	}
-	if (w->verb == BACKEND_DELETE)
+	if (w->verb == BACKEND_DELETE || takes_the_last_finalizer(w, there))
 		check_delete(e, there);
 	else if (w->verb == BACKEND_STATUS && !e->agent)
 		check_signature(e, o, there);
