@@ -23,6 +23,7 @@ struct rig {
 	bool closed;
 	size_t published;
 	struct loop_task pause;
+	bool pausing; /* posted */
 };
 
 static struct rig rig;
@@ -30,6 +31,7 @@ static struct rig rig;
 static void run_pause(struct loop_task *task)
 {
 	(void)task;
+	rig.pausing = false;
 	loop_stop(&rig.loop);
 }
 
@@ -44,7 +46,9 @@ static void publish(struct bus *bus, struct bus_publish *p)
 		rig.held = p;
 	else
 		p->on_done(p);
-	loop_post(&rig.loop, &rig.pause);
+	if (!rig.pausing)
+		loop_post(&rig.loop, &rig.pause);
+	rig.pausing = true;
 }
 
 static const struct bus_ops ops = { .kind = "script", .publish = publish };
