@@ -215,3 +215,19 @@ def test_a_project_keeps_its_destination_over_a_restart_of_the_principal(pair, d
     wait_until(lambda: principal.tree(SITE).get("later"), "a later change is there")
     assert own.get(f"{SITE}-shop", PROJECT) == before
     assert agent.tree.get("shop", PROJECT)["spec"] == there["spec"]
+
+
+@pytest.mark.parametrize("when", ["while it is there", "while it is away"])
+def test_what_was_refused_for_what_was_in_the_way_arrives_when_that_has_gone(net, when):
+    principal = net.principal()
+    agent = net.agent(SITE, principal, "--adoption-policy", "never").wait_connected()
+    agent.tree.put("web", application("theirs"))
+    principal.tree(SITE).put("web", application("r1"))
+    wait_until(lambda: principal.agent(SITE)["quarantined_count"] == 1, "it is refused")
+    if when == "while it is away":
+        agent.kill()
+    agent.tree.remove("web")
+    if when == "while it is away":
+        agent.start()
+    wait_until(lambda: agent.tree.revision("web") == "r1", "it arrives")
+    wait_until(lambda: principal.agent(SITE)["quarantined_count"] == 0, "and is refused no longer")

@@ -689,6 +689,25 @@ static void what_is_held_back_blocks_only_its_own_line(void **state)
 	desk_close(&d);
 }
 
+static void a_newer_version_of_what_was_refused_goes_at_once_and_a_newer_status_does_not(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "t1");
+	desk_send_all(&d, 10);
+	desk_answer(&d, "a", "s1", DELIVERY_REJECTED, true, "a label is missing");
+	desk_answer(&d, "b", "t1", DELIVERY_REJECTED, true, "full");
+	desk_add(&d, "a", "s2");
+	desk_add(&d, "b", "t2");
+	desk_send_all(&d, 10);
+	desk_expect(&d, "[     0] a s1\n[     0] b t1\n[     0] a s2\n");
+	assert_int_equal(desk_stats(&d).held_back, 1);
+	desk_close(&d);
+}
+
 /* Of many that were refused one is taken: who refused can take again, and the rest need not wait for their time. */
 static void what_is_taken_at_last_takes_two_more_along(void **state)
 {
@@ -1055,6 +1074,7 @@ int main(void)
 		cmocka_unit_test(a_sending_and_its_rejection_are_one_failure),
 		cmocka_unit_test(a_retryable_rejection_comes_again_with_growing_waits),
 		cmocka_unit_test(what_is_held_back_blocks_only_its_own_line),
+		cmocka_unit_test(a_newer_version_of_what_was_refused_goes_at_once_and_a_newer_status_does_not),
 		cmocka_unit_test(what_is_taken_at_last_takes_two_more_along),
 		cmocka_unit_test(a_permanent_rejection_is_set_aside_until_a_newer_version_comes),
 		cmocka_unit_test(a_request_that_is_rejected_has_its_answer),

@@ -159,7 +159,7 @@ static enum err model_add(struct model *m, struct event e)
 		return E_OK;
 	}
 	if (old >= 0 && (e.type == DELIVERY_DELETE || m->e[old].id == e.before)) {
-		e.what = m->e[old].what;
+		e.what = m->e[old].what == BACK && e.type != DELIVERY_STATUS ? WAITS : m->e[old].what;
 		e.at_ms = m->e[old].at_ms;
 		e.back = m->e[old].back;
 		e.was_refused = m->e[old].was_refused;
