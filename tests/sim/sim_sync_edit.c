@@ -33,8 +33,7 @@ const char *text_at(json_object *tree, const char *a, const char *b, const char 
 
 void set_finalizers(json_object *tree, unsigned n)
 {
-	static const char *const names[] = { "resources-finalizer.argocd.argoproj.io",
-					     "post-delete-finalizer.argocd.argoproj.io" };
+	static const char *const names[] = { "resources-finalizer.argocd.argoproj.io", "example.com/somebody" };
 	json_object *meta = ensure(tree, "metadata"), *array = json_object_new_array();
 
 	json_object_object_del(meta, "finalizers");
