@@ -82,6 +82,18 @@ static const struct row to_managed_rows[] = {
 	  "{'metadata':{'name':'a','uid':'u','resourceVersion':'7'}," REMOTE "}", MERGE_PUT,
 	  "{'metadata':{'name':'a','namespace':'argocd','uid':'l','resourceVersion':'1','ownerReferences':[1]," STAMPED
 	  "}," LOCAL "}" },
+	{ "a refresh that is asked for goes before one that is still to be done",
+	  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" REFRESH ":'normal'," UID ":'u'," PRINCIPAL
+	  ":'p'}}," LOCAL "}",
+	  "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}}," REMOTE "}", MERGE_PUT,
+	  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" REFRESH ":'hard'," UID ":'u'," PRINCIPAL
+	  ":'p'}}," LOCAL "}" },
+	{ "a finalizer that its source lets go of while it is deleted",
+	  "{'metadata':{'name':'a','namespace':'argocd','deletionTimestamp':'t','finalizers':['f','g']," STAMPED
+	  "}," LOCAL "}",
+	  "{'metadata':{'name':'a','deletionTimestamp':'t','finalizers':['g']}," REMOTE "}", MERGE_PUT,
+	  "{'metadata':{'name':'a','namespace':'argocd','deletionTimestamp':'t','finalizers':['g']," STAMPED "}," LOCAL
+	  "}" },
 	{ "labels, annotations and finalizers are replaced, not added to",
 	  "{'metadata':{'name':'a','namespace':'argocd','labels':{'old':'1'},'finalizers':['old'],'annotations':{'old':"
 	  "'1'," UID ":'u'," PRINCIPAL ":'p'}}," LOCAL "}",
@@ -177,6 +189,14 @@ static enum err to_managed_unstamped(json_object *existing, json_object *incomin
 	return merge_to_managed(OBJECT_APPLICATION, existing, incoming, &no_stamp, ret_merged);
 }
 
+/* As of a peer that sends no principal-uid. */
+static enum err to_managed_without_words(json_object *existing, json_object *incoming, struct merged *ret_merged)
+{
+	struct merge_stamp stamp = { .namespace = "argocd", .source_uid = "", .principal_uid = "" };
+
+	return merge_to_managed(OBJECT_APPLICATION, existing, incoming, &stamp, ret_merged);
+}
+
 static void a_mark_that_the_event_does_not_name_stays(void **state)
 {
 	static const struct row row = { "unstamped", "{" HERE "," LOCAL "}",
@@ -185,6 +205,7 @@ static void a_mark_that_the_event_does_not_name_stays(void **state)
 
 	(void)state;
 	check(&row, to_managed_unstamped);
+	check(&row, to_managed_without_words);
 }
 
 static enum err to_managed_project(json_object *existing, json_object *incoming, struct merged *ret_merged)
@@ -504,6 +525,10 @@ static void local_edits_are_put_back(void **state)
 					  MERGE_PUT,
 					  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" UID
 					  ":'u'," PRINCIPAL ":'p'," REMAPPED ":'true'}}," LOCAL "}" };
+	static const struct row forged = { "marks that somebody changed",
+					   "{'metadata':{'name':'a','namespace':'argocd','annotations':{" UID
+					   ":'x'," PRINCIPAL ":'x'}}," LOCAL "}",
+					   "{" HERE "," LOCAL "}", MERGE_PUT, "{" HERE "," LOCAL "}" };
 	static const struct row copy = { "a copy at the principal (#7)",
 					 "{" COPY("") ",'spec':{'v':'hacked'},'status':{'s':1}}",
 					 "{'metadata':{'name':'a'},'spec':{'v':1},'status':{'s':0}}", MERGE_PUT,
@@ -513,6 +538,7 @@ static void local_edits_are_put_back(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		check(&rows[i], revert_managed);
 	check(&marks, revert_unstamped);
+	check(&forged, revert_unstamped);
 	check(&copy, revert_copy);
 }
 
@@ -557,6 +583,37 @@ static void what_somebody_deleted_is_made_again(void **state)
 	}
 	json_object_put(recorded);
 	json_object_put(last);
+}
+
+/* `recorded` and `last` (NULL: unknown) of one end, made again. */
+static void expect_again(enum object_kind kind, bool end_managed, const char *recorded, const char *last,
+			 enum merge_recreate action, unsigned writes, const char *expected)
+{
+	json_object *recorded_tree = tree_of(recorded), *last_tree = last ? tree_of(last) : NULL;
+	struct merged m;
+
+	assert_int_equal(merge_recreated(kind, end_managed, recorded_tree, last_tree, &no_stamp, action, &m), E_OK);
+	assert_int_equal(m.writes, writes);
+	expect_tree(m.tree, expected);
+	merged_release(&m);
+	json_object_put(recorded_tree);
+	json_object_put(last_tree);
+}
+
+static void what_is_made_again_has_what_is_known_of_it(void **state)
+{
+	(void)state;
+	/* the principal's copy has the status that the agent told last, whatever is known of the one that went */
+	expect_again(OBJECT_APPLICATION, false, "{'metadata':{'name':'a'},'spec':{},'status':{'s':1}}", NULL,
+		     MERGE_RECREATE_IGNORE, MERGE_PUT | MERGE_STATUS,
+		     "{'metadata':{'name':'a'},'spec':{},'status':{'s':1}}");
+	/* what was on its way out is not sent on it again, and keeps what is marked here */
+	expect_again(OBJECT_APPLICATION, false, "{'metadata':{'name':'a','deletionTimestamp':'t'},'spec':{}}",
+		     "{'metadata':{'name':'a','annotations':{" NOTIFIED ":'n'}}}", MERGE_RECREATE_IGNORE, MERGE_PUT,
+		     "{'metadata':{'name':'a','annotations':{" NOTIFIED ":'n'}},'spec':{}}");
+	/* and the action is one for applications */
+	expect_again(OBJECT_APPPROJECT, true, "{'metadata':{'name':'a'},'spec':{}}", NULL, MERGE_RECREATE_RESYNC,
+		     MERGE_PUT, "{'metadata':{'name':'a'},'spec':{}}");
 }
 
 static void an_unknown_action_is_none(void **state)
@@ -695,6 +752,7 @@ int main(void)
 		cmocka_unit_test(an_autonomous_agent_takes_the_operation_and_refresh_alone),
 		cmocka_unit_test(local_edits_are_put_back),
 		cmocka_unit_test(what_somebody_deleted_is_made_again),
+		cmocka_unit_test(what_is_made_again_has_what_is_known_of_it),
 		cmocka_unit_test(an_unknown_action_is_none),
 		cmocka_unit_test(an_operation_is_set_and_terminated),
 		cmocka_unit_test(an_agents_error_shows_at_the_principal),
