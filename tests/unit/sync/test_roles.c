@@ -17,12 +17,13 @@
 #define PROJECT                                                                                                        \
 	"{'metadata':{'name':'a1-web','namespace':'argocd','uid':'l1'" OF("u1") "},'spec':{'sourceNamespaces':['a1']}" \
 										"}"
-#define NOBODYS "{" META("l1", "") ",'spec':{'project':'p'}}"
+#define ORIGINAL(namespace, more) "{'metadata':{'name':'web','namespace':'" namespace "','uid':'u1'" more "}}"
+#define NOBODYS                   "{" META("l1", "") ",'spec':{'project':'p'}}"
 
-#define M       ROLE_MANAGED_AGENT
-#define A       ROLE_AUTONOMOUS_AGENT
-#define PM      ROLE_PRINCIPAL_OF_MANAGED
-#define PA      ROLE_PRINCIPAL_OF_AUTONOMOUS
+#define M                         ROLE_MANAGED_AGENT
+#define A                         ROLE_AUTONOMOUS_AGENT
+#define PM                        ROLE_PRINCIPAL_OF_MANAGED
+#define PA                        ROLE_PRINCIPAL_OF_AUTONOMOUS
 
 /* What `said` has of a plan. */
 static void say_plan(const struct replica_plan *p, struct buf *said)
@@ -156,6 +157,16 @@ static const struct row rows[] = {
 	  APP("l1", OF("u1")), "put ", "spec.destination.name", "\"in-cluster\"" },
 	{ M, false, OBJECT_APPLICATION, WIRE_SPEC_UPDATE, NULL, NULL, COPY(""), "put status ",
 	  "status.operationState.phase", "\"Running\"", RUNNING("u1") },
+	/* the principal of a managed agent, whose originals they are */
+	{ PM, false, OBJECT_APPLICATION, WIRE_DELETE, APP("l1", OF("u1")), ORIGINAL("a1", GOING), NULL, "delete " },
+	{ PM, false, OBJECT_APPLICATION, WIRE_DELETE, APP("l1", OF("u1")), ORIGINAL("a1", ""), NULL, "" },
+	{ PM, false, OBJECT_APPLICATION, WIRE_DELETE, APP("l1", OF("u1")), ORIGINAL("a2", ""), NULL, "" },
+	{ PM, false, OBJECT_APPLICATION, WIRE_DELETE, APP("l1", OF("u2")), ORIGINAL("a2", ""), NULL, "refuse " },
+	{ PM, false, OBJECT_APPLICATION, WIRE_SPEC_UPDATE, APP("l1", OF("u1")), ORIGINAL("a2", ""), NULL, "refuse " },
+	{ PM, false, OBJECT_APPLICATION, WIRE_STATUS_UPDATE, RUNNING("u1"), ORIGINAL("a1", ""), NULL, "status ",
+	  "status.operationState.phase", "\"Running\"" },
+	{ PM, false, OBJECT_APPLICATION, WIRE_STATUS_UPDATE, RUNNING("u2"), ORIGINAL("a1", ""), NULL, "" },
+	{ PM, false, OBJECT_APPLICATION, WIRE_STATUS_UPDATE, RUNNING("u1"), ORIGINAL("a2", ""), NULL, "refuse " },
 	/* the principal of an autonomous agent */
 	{ PA, false, OBJECT_APPLICATION, WIRE_CREATE, APP("u1", ""), NULL, NULL, "put record ", "spec.destination",
 	  "" },
