@@ -340,6 +340,27 @@ static void while_the_bus_is_down_nothing_is_tried(void **state)
 	fixture_free(f);
 }
 
+static void since_when_something_waits_is_told_by_the_first_that_does(void **state)
+{
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	int64_t oldest = 0;
+
+	(void)state;
+	script_init(&script, take);
+	forwarder = start(f, &script.bus, 4);
+	put(f, "a", "1", "");
+	wait_until_forwarded(forwarder);
+	fixture_sql(f->dir, "UPDATE events SET stored_ms = 1");
+	atomic_store(&script.state, BUS_DOWN);
+	put(f, "a", "2", "");
+	while (oldest == 0)
+		assert_int_equal(forwarder_waiting(forwarder, &oldest), 1);
+	assert_true(oldest > 1);
+	forwarder_stop(forwarder, 0);
+	fixture_free(f);
+}
+
 /* Some times, and until all 200 of a are through: how fast they go is the machine's affair. */
 static enum err refuse_b_some_times(struct script_bus *b, const struct bus_publish *p)
 {
@@ -670,6 +691,44 @@ static void what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_se
 	assert_string_equal(script.taken[0], "2");
 	assert_string_equal(script.taken[1], "4");
 	close(log);
+	fixture_free(f);
+}
+
+static enum err take_b(struct script_bus *b, const struct bus_publish *p)
+{
+	return str_is(p->name, "b") ? take(b, p) : E_UNAVAILABLE;
+}
+
+/* The position stays before all of them, and what went by is known as long as the process lives. */
+static void with_more_held_routes_than_are_kept_nothing_is_passed_by(void **state)
+{
+	struct store_row rows[LANES_HELD_MAX + 2];
+	char names[LANES_HELD_MAX + 1][8];
+	struct fixture *f = open_store();
+	struct forwarder *forwarder;
+	uint64_t forwarded = 1;
+
+	(void)state;
+	script_init(&script, take_b);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		rows[i] = fixture_row("1", "", "{}");
+		rows[i].name = STR("b");
+		if (i < ARRAY_LEN(names)) {
+			(void)snprintf(names[i], sizeof(names[i]), "r%zu", i);
+			rows[i].name = str_of(names[i]);
+		}
+	}
+	assert_int_equal(fixture_put(f, rows, ARRAY_LEN(rows), NULL), E_OK);
+	forwarder = start(f, &script.bus, 4);
+	wait_until_waiting(forwarder, ARRAY_LEN(names));
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(store_forwarded(f->store, "test", &forwarded, NULL), E_OK);
+	assert_int_equal(forwarded, 0);
+	script.answer = take;
+	forwarder = start(f, &script.bus, 4);
+	wait_until_forwarded(forwarder);
+	forwarder_stop(forwarder, 0);
+	assert_int_equal(script.taken_count, ARRAY_LEN(rows) + 1); /* of b's nobody knew any more */
 	fixture_free(f);
 }
 
@@ -1486,6 +1545,7 @@ int main(void)
 		cmocka_unit_test(what_has_nothing_to_do_sleeps),
 		cmocka_unit_test(what_is_due_and_may_not_go_lets_it_sleep),
 		cmocka_unit_test(while_the_bus_is_down_nothing_is_tried),
+		cmocka_unit_test(since_when_something_waits_is_told_by_the_first_that_does),
 		cmocka_unit_test(a_bus_that_comes_back_is_tried_at_once),
 		cmocka_unit_test(what_is_refused_waits_its_time_while_others_are_taken),
 		cmocka_unit_test(what_lies_behind_many_that_are_held_back_does_not_wait_with_them),
@@ -1495,6 +1555,7 @@ int main(void)
 		cmocka_unit_test(a_route_in_trouble_keeps_its_order_and_holds_nobody_up),
 		cmocka_unit_test(a_route_that_is_refused_for_ever_holds_up_nobody_and_comes_in_order_in_the_end),
 		cmocka_unit_test(what_retention_let_go_of_a_held_route_is_named_and_the_rest_of_it_sent),
+		cmocka_unit_test(with_more_held_routes_than_are_kept_nothing_is_passed_by),
 		cmocka_unit_test(that_a_route_is_in_trouble_is_said_once_and_its_end_too),
 		cmocka_unit_test(a_refusal_of_a_bus_that_is_down_is_no_news),
 		cmocka_unit_test(what_retention_let_go_before_a_bus_came_is_named_and_passed),
