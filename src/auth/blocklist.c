@@ -17,6 +17,7 @@ struct blocked {
 struct blocklist {
 	pthread_mutex_t lock; /* of entries */
 	struct map entries;
+	const struct buf *text; /* instead of the file; or NULL */
 	char path[];
 };
 
@@ -87,20 +88,11 @@ static enum err read_lines(struct str rest, const char *path, struct problems *p
 	return problems->errors != errors || problems->lost ? E_CONFIG : E_OK;
 }
 
-static enum err read_file(const char *path, struct problems *problems, struct map *ret_entries)
+static enum err read_text(struct str text, const char *path, struct problems *problems, struct map *ret_entries)
 {
-	struct buf text = { 0 };
 	struct map entries = { 0 };
-	struct why why = { 0 };
-	enum err err = file_read(path, BLOCKLIST_FILE_MAX, &text, &why);
+	enum err err = read_lines(text, path, problems, &entries);
 
-	if (err == E_OK) {
-		err = read_lines(buf_view(&text), path, problems, &entries);
-	} else {
-		problem_in(problems, path, 0, NULL, "%s", why.text);
-		err = err == E_NOMEM ? E_NOMEM : E_CONFIG;
-	}
-	buf_release(&text);
 	if (err == E_OK)
 		*ret_entries = entries;
 	else
@@ -108,7 +100,23 @@ static enum err read_file(const char *path, struct problems *problems, struct ma
 	return err;
 }
 
-enum err blocklist_open(const char *path, struct problems *ret_problems, struct blocklist **ret_list)
+static enum err read_list(const struct blocklist *b, struct problems *problems, struct map *ret_entries)
+{
+	CLEANUP(buf_release) struct buf text = { 0 };
+	struct why why = { 0 };
+	enum err err;
+
+	if (b->text)
+		return read_text(buf_view(b->text), b->path, problems, ret_entries);
+	err = file_read(b->path, BLOCKLIST_FILE_MAX, &text, &why);
+	if (err == E_OK)
+		return read_text(buf_view(&text), b->path, problems, ret_entries);
+	problem_in(problems, b->path, 0, NULL, "%s", why.text);
+	return err == E_NOMEM ? E_NOMEM : E_CONFIG;
+}
+
+enum err blocklist_open(const char *path, const struct buf *text, struct problems *ret_problems,
+			struct blocklist **ret_list)
 {
 	size_t n = strlen(path) + 1;
 	struct blocklist *b = mem_alloc(sizeof(*b) + n);
@@ -118,7 +126,8 @@ enum err blocklist_open(const char *path, struct problems *ret_problems, struct 
 		return problem_nomem(ret_problems);
 	(void)pthread_mutex_init(&b->lock, NULL);
 	memcpy(b->path, path, n);
-	err = read_file(path, ret_problems, &b->entries);
+	b->text = text;
+	err = read_list(b, ret_problems, &b->entries);
 	if (err == E_OK)
 		*ret_list = b;
 	else
@@ -138,7 +147,7 @@ void blocklist_free(struct blocklist *b)
 enum err blocklist_reload(struct blocklist *b, struct problems *ret_problems)
 {
 	struct map fresh, old;
-	enum err err = read_file(b->path, ret_problems, &fresh);
+	enum err err = read_list(b, ret_problems, &fresh);
 
 	if (err != E_OK)
 		return err;

@@ -1,5 +1,5 @@
 /*
- * blocklist.h -- certificates that are good no longer, in a file.
+ * blocklist.h -- certificates that are good no longer, in a file or a text.
  *
  * Shape     a line for each: the SHA-256 of the certificate in upper-case hex, as struct tls_peer has it; comments begin
  *           with '#'. Lower case and colons, as openssl prints them, are taken too.
@@ -15,10 +15,12 @@
 
 struct blocklist;
 
-enum err blocklist_open(const char *path, struct problems *ret_problems, struct blocklist **ret_list);
+/* `text` (borrowed) instead of a file, and `path` what people know it by; or NULL. */
+enum err blocklist_open(const char *path, const struct buf *text, struct problems *ret_problems,
+			struct blocklist **ret_list);
 void blocklist_free(struct blocklist *b);
 
-/* Reads the file again; on an error the list that was there stays in force. */
+/* Reads it again; on an error the list that was there stays in force. */
 enum err blocklist_reload(struct blocklist *b, struct problems *ret_problems);
 
 /* NULL has nothing on it. */

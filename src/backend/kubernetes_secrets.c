@@ -53,9 +53,14 @@ struct kubernetes_secrets {
 
 /* ---- what is said of it ----------------------------------------------------------------------------------------------- */
 
+static const char *kind_of(const struct watched *w)
+{
+	return w->secret->is_map ? "ConfigMap" : "Secret";
+}
+
 static enum err add_where(const struct watched *w, struct why *why)
 {
-	return why_add(why, "Secret %s/%s", w->all->namespace, w->secret->name);
+	return why_add(why, "%s %s/%s", kind_of(w), w->all->namespace, w->secret->name);
 }
 
 /* Once for each reason, not for each try. */
@@ -65,8 +70,8 @@ static void say_problem(struct watched *w, const struct why *why)
 		return;
 	w->problem = why->err;
 	log_warn(LOGGER,
-		 w->known ? "a Secret cannot be read: what it said before is used"
-			  : "a Secret cannot be read yet: it is tried again until it can",
+		 w->known ? "what is in the cluster cannot be read: what was there before is used"
+			  : "what is in the cluster cannot be read yet: it is tried again until it can",
 		 LOG_WHY(why));
 }
 
@@ -75,19 +80,17 @@ static void say_good(struct watched *w)
 	if (w->problem == E_OK)
 		return;
 	w->problem = E_OK;
-	log_info(LOGGER, "the Secret is read again", LOG_S("namespace", w->all->namespace),
-		 LOG_S("secret", w->secret->name));
+	log_info(LOGGER, "what is in the cluster is read again", LOG_S("kind", kind_of(w)),
+		 LOG_S("name", w->secret->name));
 }
 
 static enum err lacks_secret(const struct watched *w, struct why *why)
 {
 	const struct kubernetes_secret *s = w->secret;
+	const char *joint = s->any ? " or " : " and ", *second = s->keys[1];
 
 	return why_set(why, E_NOT_FOUND, "it is not there: create it, with %s%s%s, or %s", s->keys[0],
-		       !s->keys[1] ? ""
-		       : s->any    ? " or "
-				   : " and ",
-		       s->keys[1] ? s->keys[1] : "", s->instead);
+		       second ? joint : "", second ? second : "", s->instead);
 }
 
 static enum err lacks_key(const struct watched *w, const char *key, struct why *why)
@@ -135,6 +138,24 @@ static enum err add_any(const struct watched *w, struct str data, struct why *wh
 	return err;
 }
 
+/* Kubernetes has none that JSON would escape. */
+static enum err add_names(struct str data, struct why *why, struct buf *ret_text)
+{
+	struct json_walk j = json_walk(data);
+
+	if (json_walk_peek(&j) != '{')
+		return E_OK;
+	json_walk_enter(&j);
+	while (json_walk_next(&j)) {
+		struct str key = json_walk_key(&j);
+
+		(void)json_walk_value(&j);
+		buf_str(ret_text, str_sub(key, 1, key.n - 2));
+		buf_char(ret_text, '\n');
+	}
+	return ret_text->err == E_OK ? E_OK : why_set(why, E_NOMEM, "no memory");
+}
+
 static enum err add_each(const struct watched *w, struct str data, struct why *why, struct buf *ret_texts)
 {
 	const char *const *keys = w->secret->keys;
@@ -174,7 +195,9 @@ static enum err take_secret(struct watched *w, struct str item, struct why *why,
 		if (!buf_reserve(&fresh[i], data.n + KUBERNETES_SECRET_KEYS))
 			err = why_set(why, E_NOMEM, "no memory");
 	if (err == E_OK)
-		err = w->secret->any ? add_any(w, data, why, &fresh[0]) : add_each(w, data, why, fresh);
+		err = w->secret->is_map ? add_names(data, why, &fresh[0])
+		      : w->secret->any  ? add_any(w, data, why, &fresh[0])
+					: add_each(w, data, why, fresh);
 	if (err == E_OK)
 		*ret_changed = take_texts(w->secret, fresh);
 	for (size_t i = 0; i < KUBERNETES_SECRET_KEYS; i++)
@@ -235,7 +258,7 @@ static enum err take_list(struct watched *w, struct str answer, struct why *why,
 		return why_set(why, err == E_NOMEM ? err : E_UNAVAILABLE, "the answer is not a list");
 	item = first_of(m[1].raw);
 	note_seen(w, json_member_raw(json_member_raw(item, "metadata"), "resourceVersion"));
-	if (item.n)
+	if (item.n || w->secret->is_map)
 		return take_secret(w, item, why, ret_changed);
 	return w->secret->optional ? E_OK : lacks_secret(w, why);
 }
@@ -283,6 +306,13 @@ static void failed(struct watched *w, struct why *why)
 	ask_later(w);
 }
 
+static void tell_change(const struct watched *w)
+{
+	log_info(LOGGER, "what is in the cluster has changed", LOG_S("kind", kind_of(w)),
+		 LOG_S("name", w->secret->name));
+	w->all->on_change(w->all->ctx);
+}
+
 static bool all_known(const struct kubernetes_secrets *k)
 {
 	size_t i = 0;
@@ -307,7 +337,7 @@ static void listed(struct watched *w, bool changed, struct why *why)
 	if (k->state == READING && all_known(k))
 		tell(k, &(struct why){ 0 });
 	else if (k->state == READ && changed)
-		k->on_change(k->ctx);
+		tell_change(w);
 }
 
 static void list_done(struct watched *w, enum err err, struct why *why)
@@ -390,7 +420,8 @@ static uint64_t write_target(struct watched *w)
 	unsigned seconds = WATCH_S + (unsigned)(rand_u64() % WATCH_S);
 
 	buf_clear(&w->target);
-	buf_addf(&w->target, "/api/v1/namespaces/%s/secrets?fieldSelector=metadata.name%%3D", w->all->namespace);
+	buf_addf(&w->target, "/api/v1/namespaces/%s/%s?fieldSelector=metadata.name%%3D", w->all->namespace,
+		 w->secret->is_map ? "configmaps" : "secrets");
 	kube_escape(&w->target, str_of(w->secret->name));
 	(void)buf_cstr(&w->target);
 	if (!w->watching)

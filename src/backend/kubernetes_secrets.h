@@ -1,5 +1,5 @@
 /*
- * kubernetes_secrets.h -- texts from Secrets of a cluster: keys and certificates, and what becomes of them.
+ * kubernetes_secrets.h -- texts from Secrets of a cluster: keys and certificates; and names from ConfigMaps.
  *
  * Shape     each Secret is listed by its name and watched from there. Whatever the watch brings, or its end, has it listed again; so
  *           nothing is asked while nothing happens but that, each five to ten minutes.
@@ -18,12 +18,13 @@
 
 #define KUBERNETES_SECRET_KEYS 2
 
-/* One that is wanted. */
+/* An object that is wanted. */
 struct kubernetes_secret {
 	const char *name;
 	const char *keys[KUBERNETES_SECRET_KEYS];
-	bool any;      /* one of these does; the texts of all that are there stand in texts[0], one behind the other */
-	bool optional; /* it need not be there: then its texts are empty */
+	bool any; /* one of these does; the texts of all that are there stand in texts[0], one behind the other */
+	bool is_map; /* no Secret but a ConfigMap: the names of all its keys, a line for each, in texts[0]; without it none */
+	bool optional;       /* it need not be there: then its texts are empty */
 	const char *instead; /* what to do instead of making it: "name another with --tls-secret-name" */
 	struct buf texts[KUBERNETES_SECRET_KEYS];
 };

@@ -3,15 +3,17 @@
 #include "cli/sync_args.h"
 #include "principal/principal.h"
 
-#define E         "ARGOCD_PRINCIPAL_"
-#define AT(name)  offsetof(struct principal_args, name)
-#define IGNORED   AT(sync.ignored)
-#define NO_REDIS  .note = "there is no Redis proxy"
-#define NO_PROXY  .note = "there is no resource proxy"
-#define NO_HA     .note = "there is no second principal"
-#define TLS_FILES "--tls-cert and --tls-key"
-#define CA_FILE   "--root-ca-path"
-#define JWT_FILE  "--jwt-key"
+#define E             "ARGOCD_PRINCIPAL_"
+#define AT(name)      offsetof(struct principal_args, name)
+#define IGNORED       AT(sync.ignored)
+#define NO_REDIS      .note = "there is no Redis proxy"
+#define NO_PROXY      .note = "there is no resource proxy"
+#define NO_HA         .note = "there is no second principal"
+#define TLS_FILES     "--tls-cert and --tls-key"
+#define CA_FILE       "--root-ca-path"
+#define JWT_FILE      "--jwt-key"
+
+#define BLOCKLIST_MAP "argocd-agent-tls-blocklist" /* upstream's (facts 2.3) */
 
 struct principal_args {
 	struct sync_args sync;
@@ -54,7 +56,8 @@ static const struct option_row options[] = {
 	{ "tls-min-version", 0, OPTION_TEXT, AT(sync.tls_min), "tls1.2|tls1.3", E "TLS_MIN_VERSION",
 	  "Lowest TLS version.", .fallback = "tls1.3" },
 	{ "tls-blocklist", 0, OPTION_TEXT, AT(blocklist), "FILE", "HOLDFAST_TLS_BLOCKLIST",
-	  "SHA-256 fingerprints of certificates to refuse, one on each line. Read again on SIGHUP." },
+	  "SHA-256 fingerprints of certificates to refuse, one on each line. Read again on SIGHUP. Default, with --backend kubernetes "
+	  "and --auth mtls: the keys of the ConfigMap " BLOCKLIST_MAP " in --namespace, if there is one." },
 	{ "jwt-key", 0, OPTION_TEXT, AT(jwt_key), "FILE", E "JWT_KEY_PATH",
 	  "RSA key that signs the agents' tokens (PEM); 'holdfast pki init' makes one." },
 	{ "jwt-secret-name", 0, OPTION_TEXT, AT(jwt_secret), "NAME", E "JWT_SECRET_NAME",
@@ -213,6 +216,12 @@ static enum err judge(const void *args, struct why *why)
 
 /* ---- run --------------------------------------------------------------------------------------------------------- */
 
+/* Upstream looks at it where certificates say who comes. */
+static bool wants_blocklist(const struct principal_args *a)
+{
+	return sync_has_secrets(&a->sync) && !a->blocklist && strncmp(a->auth, "mtls:", 5) == 0;
+}
+
 static struct credentials_options credentials_of(const struct principal_args *a)
 {
 	const struct sync_args *s = &a->sync;
@@ -229,6 +238,7 @@ static struct credentials_options credentials_of(const struct principal_args *a)
 					 SYNC_INSTEAD("--tls-ca-secret-name", CA_FILE)),
 		.jwt_secret = sync_secret(s, !a->jwt_key && !a->jwt_generate, a->jwt_secret, SYNC_SECRET_JWT,
 					  SYNC_INSTEAD("--jwt-secret-name", JWT_FILE)),
+		.blocklist_map = wants_blocklist(a) ? BLOCKLIST_MAP : NULL,
 	};
 }
 

@@ -1,13 +1,13 @@
 #include "daemon/credentials.h"
 
 /* The texts of a Secret, by what people know it by. NULL: no memory. */
-static struct kubernetes_secret *want(struct credentials *c, const struct credentials_secret *secret,
+static struct kubernetes_secret *want(struct credentials *c, const char *kind, const struct credentials_secret *secret,
 				      const char *namespace, const char **ret_name)
 {
 	struct kubernetes_secret *wanted = &c->wanted[c->count];
 	struct buf *name = &c->names[c->count++];
 
-	buf_addf(name, "Secret %s/%s", namespace, secret->name);
+	buf_addf(name, "%s %s/%s", kind, namespace, secret->name);
 	*ret_name = buf_cstr(name);
 	wanted->name = secret->name;
 	wanted->optional = secret->optional;
@@ -18,7 +18,7 @@ static struct kubernetes_secret *want(struct credentials *c, const struct creden
 static enum err want_pair(struct credentials *c, const struct credentials_secret *secret, const char *namespace)
 {
 	const char *name;
-	struct kubernetes_secret *wanted = want(c, secret, namespace, &name);
+	struct kubernetes_secret *wanted = want(c, "Secret", secret, namespace, &name);
 
 	if (!wanted)
 		return E_NOMEM;
@@ -33,7 +33,7 @@ static enum err want_pair(struct credentials *c, const struct credentials_secret
 static enum err want_authorities(struct credentials *c, const struct credentials_secret *secret, const char *namespace)
 {
 	const char *name;
-	struct kubernetes_secret *wanted = want(c, secret, namespace, &name);
+	struct kubernetes_secret *wanted = want(c, "Secret", secret, namespace, &name);
 
 	if (!wanted)
 		return E_NOMEM;
@@ -47,12 +47,24 @@ static enum err want_authorities(struct credentials *c, const struct credentials
 static enum err want_token_key(struct credentials *c, const struct credentials_secret *secret, const char *namespace)
 {
 	const char *name;
-	struct kubernetes_secret *wanted = want(c, secret, namespace, &name);
+	struct kubernetes_secret *wanted = want(c, "Secret", secret, namespace, &name);
 
 	if (!wanted)
 		return E_NOMEM;
 	wanted->keys[0] = "jwt.key";
 	c->jwt_key = (struct pem){ name, &wanted->texts[0] };
+	return E_OK;
+}
+
+static enum err want_blocklist(struct credentials *c, const char *map, const char *namespace)
+{
+	const struct credentials_secret as = { .name = map };
+	struct kubernetes_secret *wanted = want(c, "ConfigMap", &as, namespace, &c->blocklist_name);
+
+	if (!wanted)
+		return E_NOMEM;
+	wanted->is_map = true;
+	c->blocklist = &wanted->texts[0];
 	return E_OK;
 }
 
@@ -66,6 +78,8 @@ static enum err want_all(struct credentials *c, const struct credentials_options
 		err = want_authorities(c, &o->ca_secret, namespace);
 	if (o->jwt_secret.name && err == E_OK)
 		err = want_token_key(c, &o->jwt_secret, namespace);
+	if (o->blocklist_map && err == E_OK)
+		err = want_blocklist(c, o->blocklist_map, namespace);
 	return err;
 }
 
@@ -81,7 +95,6 @@ static void on_change(void *ctx)
 {
 	struct credentials *c = ctx;
 
-	log_info(c->daemon->logger, "a Secret has changed");
 	daemon_reload(c->daemon);
 }
 

@@ -1,5 +1,5 @@
 /*
- * credentials.h -- what a process proves itself with, and whom it believes: files, or Secrets of its cluster.
+ * credentials.h -- what a process proves itself with, and whom it believes or not: files, or objects of its cluster.
  *
  * Shape     read at the start, which waits for that, and again by on_reload(): what a Secret has become is asked for like SIGHUP.
  * Owner     embedded; credentials_close() in the loop, then credentials_release(). Options are borrowed until then. PEM is lent as long.
@@ -27,12 +27,15 @@ struct credentials_options {
 	struct credentials_secret tls_secret; /* tls.crt, tls.key */
 	struct credentials_secret ca_secret;  /* tls.crt, ca.crt */
 	struct credentials_secret jwt_secret; /* jwt.key */
+	const char *blocklist_map;            /* a ConfigMap with a fingerprint as each key; NULL: none */
 };
 
-#define CREDENTIALS_SECRETS 3
+#define CREDENTIALS_SECRETS 4
 
 struct credentials {
 	struct pem cert, key, ca, jwt_key;
+	const char *blocklist_name;  /* NULL: none; else for people */
+	const struct buf *blocklist; /* a line for each fingerprint */
 	struct daemon *daemon;
 	struct kubernetes_secrets *secrets; /* NULL: none are wanted */
 	struct kubernetes_secret wanted[CREDENTIALS_SECRETS];

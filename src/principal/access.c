@@ -10,6 +10,12 @@ static void log_problems(const struct problems *problems)
 			  LOG_S("fix", one->fix));
 }
 
+/* NULL: there is none. */
+static const char *blocklist_name(const struct principal *p)
+{
+	return p->options->blocklist ? p->options->blocklist : p->credentials.blocklist_name;
+}
+
 /* How many there are: a file that was replaced by half of it is noticed. */
 static void say_counts(const struct principal *p)
 {
@@ -17,7 +23,7 @@ static void say_counts(const struct principal *p)
 		log_info(PRINCIPAL_LOG, "users are known", LOG_S("file", p->auth.file),
 			 LOG_U("users", passwords_count(p->passwords)));
 	if (p->blocklist)
-		log_info(PRINCIPAL_LOG, "certificates are blocked", LOG_S("file", p->options->blocklist),
+		log_info(PRINCIPAL_LOG, "certificates are blocked", LOG_S("file", blocklist_name(p)),
 			 LOG_U("certificates", blocklist_count(p->blocklist)));
 }
 
@@ -29,8 +35,8 @@ static enum err open_lists(struct principal *p, struct why *why)
 
 	if (p->auth.method == AUTH_USERPASS)
 		err = passwords_open(p->auth.file, &problems, &p->passwords);
-	if (err == E_OK && o->blocklist)
-		err = blocklist_open(o->blocklist, &problems, &p->blocklist);
+	if (err == E_OK && blocklist_name(p))
+		err = blocklist_open(blocklist_name(p), p->credentials.blocklist, &problems, &p->blocklist);
 	log_problems(&problems);
 	problems_release(&problems);
 	if (err != E_OK)

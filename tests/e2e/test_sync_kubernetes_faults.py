@@ -157,15 +157,19 @@ def test_a_start_waits_for_a_server_and_for_its_definitions(net):
     truth.put("guestbook", application("r1"))
     api.stop()
     principal.start()
-    wait_until(lambda: principal.log(PROBLEM), "it is said")
-    assert principal.page("/readyz").status_code == 503
+    wait_until(lambda: principal.log("what is in the cluster cannot be read yet: it is tried again until it can"), "who may come is not known")
     api.missing.add("appprojects")
     api.start()
     wait_until(lambda: any("AppProject" in line["error"] for line in principal.log(PROBLEM)), "and what is missing")
     assert principal.page("/readyz").status_code == 503 and not api.writes()
     api.missing.clear()
     principal.ready()
-    agent = net.agent(SITE, principal)
+    agent = net.agent(SITE, principal, start=False)
+    agent.place.api.stop()
+    agent.start()
+    wait_until(lambda: agent.log(PROBLEM), "it is said")
+    assert agent.page("/readyz").status_code == 503
+    agent.place.api.start()
     wait_until(lambda: agent.tree.revision("guestbook") == "r1", "then all goes on")
 
 

@@ -1,6 +1,8 @@
 """Keys and certificates in Secrets, as argocd-agent has them: nothing else is given at the start, and what changes there is taken."""
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from conftest import wait_until
 from kube_synced import KubernetesNet, secret, secrets_of
 from pki import Authority
@@ -95,11 +97,11 @@ def test_what_cannot_be_used_or_is_gone_changes_nothing(net):
     for api_secret in (PRINCIPAL_TLS, JWT):
         api.delete("Secret", "argocd", api_secret)
         wait_until(lambda n=api_secret: any(f"Secret argocd/{n}: it is not there" in line["error"]
-                                            for line in principal.log("a Secret cannot be read: what it said before is used")), "that is said")
+                                            for line in principal.log("what is in the cluster cannot be read: what was there before is used")), "that is said")
     agent.kill()
     agent.start().ready().wait_connected()
     api.put(good)
-    wait_until(lambda: principal.log("the Secret is read again"), "it is there again")
+    wait_until(lambda: principal.log("what is in the cluster is read again"), "it is there again")
 
 
 @pytest.mark.parametrize("who, missing, said", [
@@ -132,10 +134,10 @@ def test_a_server_that_is_away_is_waited_for_and_a_start_can_be_ended(net):
     principal = net.hub()
     principal.place.api.stop()
     principal.start()
-    wait_until(lambda: principal.log("a Secret cannot be read yet: it is tried again until it can"), "it waits")
+    wait_until(lambda: principal.log("what is in the cluster cannot be read yet: it is tried again until it can"), "it waits")
     principal.stop()
     principal.start()
-    wait_until(lambda: len(principal.log("a Secret cannot be read yet: it is tried again until it can")) > 3, "it waits again")
+    wait_until(lambda: len(principal.log("what is in the cluster cannot be read yet: it is tried again until it can")) > 3, "it waits again")
     principal.place.api.start()
     principal.ready()
 
@@ -164,3 +166,19 @@ def test_authorities_of_cert_manager_are_believed(net, tmp_path):
     principal.place.api.put(secret(CA, tls_crt=other.cert, ca_crt=net.pki / "ca.crt"))
     principal.start().ready()
     net.site(principal).start().ready().wait_connected()
+
+
+def test_certificates_on_the_list_of_blocked_ones_are_refused_from_the_moment_they_stand_there(net):
+    principal = net.hub().start().ready()
+    agent = net.site(principal).start().ready().wait_connected()
+    certificate = x509.load_pem_x509_certificate((net.pki / f"{SITE}.crt").read_bytes())
+    fingerprint = certificate.fingerprint(hashes.SHA256()).hex().upper()
+    principal.place.api.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-agent-tls-blocklist", "namespace": "argocd"},
+                             "data": {fingerprint: ""}})
+    wait_until(lambda: not agent.connected(), "its stream ends")
+    principal.kill()
+    principal.start().ready()
+    wait_until(lambda: f"the certificate {fingerprint} is blocked" in principal.log_text(), "it is refused")
+    assert not agent.connected()
+    principal.place.api.delete("ConfigMap", "argocd", "argocd-agent-tls-blocklist")
+    agent.wait_connected()

@@ -46,7 +46,7 @@ static int begin(void **state)
 		passwords_open(
 			scratch_file("users", "agent-1:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n"),
 			&problems, &users));
-	assert_int_equal(E_OK, blocklist_open(scratch_file("blocked", FPB "\n"), &problems, &blocked));
+	assert_int_equal(E_OK, blocklist_open(scratch_file("blocked", FPB "\n"), NULL, &problems, &blocked));
 	assert_int_equal(E_OK, patterns_new(STR("0.8.*"), NULL, &accepted));
 	return jwt_keys_generate(NULL, &keys) == E_OK ? 0 : 1;
 }

@@ -328,6 +328,27 @@ static void authorities_of_two_keys_stand_behind_each_other_and_once(void **stat
 	close_bench(&b);
 }
 
+static void a_config_map_says_the_names_of_its_keys_and_nothing_when_it_is_gone(void **state)
+{
+	const char *target = "/api/v1/namespaces/argocd/configmaps?fieldSelector=metadata.name%3Dblocked";
+	struct bench b = bench();
+
+	(void)state;
+	b.wanted[0] = (struct kubernetes_secret){ .name = "blocked", .is_map = true };
+	open_with(&b, 1);
+	list_is(target, NONE);
+	saw(&b, "ready: ok \n");
+	news_of(target);
+	list_is(target, OF("{\"AA\":\"\",\"BB\":\"x\"}"));
+	saw(&b, "changed\n");
+	text_is(&b.wanted[0].texts[0], "AA\nBB\n");
+	news_of(target);
+	list_is(target, NONE);
+	saw(&b, "changed\n");
+	text_is(&b.wanted[0].texts[0], "");
+	close_bench(&b);
+}
+
 static void without_memory_it_is_read_again(void **state)
 {
 	(void)state;
@@ -359,6 +380,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_is_away_is_waited_for),
 		cmocka_unit_test(what_is_optional_may_come_later),
 		cmocka_unit_test(authorities_of_two_keys_stand_behind_each_other_and_once),
+		cmocka_unit_test(a_config_map_says_the_names_of_its_keys_and_nothing_when_it_is_gone),
 		cmocka_unit_test(without_memory_it_is_read_again),
 	};
 
