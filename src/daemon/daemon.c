@@ -136,10 +136,12 @@ bool daemon_is_ready(const struct daemon *daemon, bool synced)
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
+/* A start has read nothing yet that could be another now, nor what a turn would need. */
 void daemon_reload(struct daemon *daemon)
 {
-	if (daemon->running && !daemon->terminating)
-		daemon->user->on_reload(daemon);
+	if (!daemon->running || daemon->terminating)
+		return;
+	daemon->user->on_reload(daemon);
 	daemon_wake(daemon);
 }
 

@@ -61,7 +61,7 @@ enum err daemon_build_info(struct daemon *daemon, const char *version);
 /* The core has something to do: its turn comes before the loop waits again. */
 void daemon_wake(struct daemon *daemon);
 
-/* As SIGHUP. */
+/* As SIGHUP; nothing before daemon_run(), nor once it is told to stop. */
 void daemon_reload(struct daemon *daemon);
 
 /* Runs until daemon_stop(): signals, turns. Who runs the loop before it ends the process with SIGTERM. */

@@ -1,5 +1,7 @@
 """Keys and certificates in Secrets, as argocd-agent has them: nothing else is given at the start, and what changes there is taken."""
 
+import signal
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -138,6 +140,7 @@ def test_a_server_that_is_away_is_waited_for_and_a_start_can_be_ended(net):
     principal.stop()
     principal.start()
     wait_until(lambda: len(principal.log("what is in the cluster cannot be read yet: it is tried again until it can")) > 3, "it waits again")
+    principal.process.send(signal.SIGHUP)  # there is nothing to read again
     principal.place.api.start()
     principal.ready()
 

@@ -24,6 +24,8 @@ struct stage {
 	size_t crowd_n;
 	struct rlimit before;
 	bool failed, paused, again;
+	struct loop_task step;
+	unsigned steps, turns, reloads;
 	struct buf rows; /* that were loaded */
 };
 
@@ -63,6 +65,7 @@ static uint64_t on_turn(struct daemon *daemon)
 {
 	struct stage *s = (struct stage *)daemon;
 
+	s->turns++;
 	if (s->failed && !s->paused) {
 		mem_fail_at(0);
 		s->paused = heap_holds(&daemon->retry.node) && daemon->retry.node.key < UINT64_MAX;
@@ -79,6 +82,11 @@ static void on_nothing(struct daemon *daemon)
 	(void)daemon;
 }
 
+static void on_reload(struct daemon *daemon)
+{
+	((struct stage *)daemon)->reloads++;
+}
+
 static enum err on_row(struct daemon *daemon, enum ledger_table table, const struct ledger_row *row)
 {
 	struct stage *s = (struct stage *)daemon;
@@ -90,7 +98,7 @@ static enum err on_row(struct daemon *daemon, enum ledger_table table, const str
 
 static const struct daemon_user user = { .on_turn = on_turn,
 					 .on_terminate = on_nothing,
-					 .on_reload = on_nothing,
+					 .on_reload = on_reload,
 					 .on_ledger = on_ledger,
 					 .on_row = on_row };
 
@@ -157,11 +165,41 @@ static void a_row_that_makes_no_sense_is_left_out_and_one_without_memory_ends_th
 	stage_close(s, dir);
 }
 
+/* As often as the loop needs to take a signal, and to come to what that may have asked for. */
+static void on_step(struct loop_task *task)
+{
+	struct stage *s = CONTAINER_OF(task, struct stage, step);
+
+	if (s->steps++ < 3)
+		loop_post(&s->daemon.loop, task);
+	else
+		loop_stop(&s->daemon.loop);
+}
+
+static void a_hangup_before_the_start_is_over_asks_for_nothing(void **state)
+{
+	char dir[] = "/tmp/test-daemon-XXXXXX";
+	struct stage *s = stage_open(dir);
+
+	(void)state;
+	s->step.run = on_step;
+	loop_post(&s->daemon.loop, &s->step);
+	assert_int_equal(raise(SIGHUP), 0);
+	loop_run(&s->daemon.loop);
+	assert_int_equal(s->reloads, 0);
+	assert_int_equal(s->turns, 0); /* a turn has use for what is not made yet */
+	assert_int_equal(s->steps, 4);
+	daemon_run(&s->daemon);
+	assert_true(s->turns > 0);
+	stage_close(s, dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_disk_that_fails_is_asked_again_after_a_pause_also_without_memory),
 		cmocka_unit_test(a_row_that_makes_no_sense_is_left_out_and_one_without_memory_ends_the_start),
+		cmocka_unit_test(a_hangup_before_the_start_is_over_asks_for_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
