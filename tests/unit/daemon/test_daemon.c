@@ -96,11 +96,9 @@ static enum err on_row(struct daemon *daemon, enum ledger_table table, const str
 	return str_is(row->name, "mad;") ? E_MALFORMED : str_is(row->name, "no room;") ? E_NOMEM : E_OK;
 }
 
-static const struct daemon_user user = { .on_turn = on_turn,
-					 .on_terminate = on_nothing,
-					 .on_reload = on_reload,
-					 .on_ledger = on_ledger,
-					 .on_row = on_row };
+static const struct daemon_user user = {
+	.on_turn = on_turn, .on_terminate = on_nothing, .on_reload = on_reload, .on_ledger = on_ledger, .on_row = on_row
+};
 
 static struct stage *stage_open(char *dir)
 {
