@@ -103,6 +103,20 @@ static void swap_versions(struct item *a, struct item *b)
 	b->bytes = was.bytes;
 }
 
+void item_let_go(struct outbox *o, struct item *item)
+{
+	list_remove(&item->in_group);
+	heap_remove(&o->timers, &item->timer);
+	item_move(o, item, ITEM_WAITING);
+	line_settle(o, item->resource->line, /* first= */ false);
+}
+
+/* What people have changed since the older was refused may be right now. A status changes too often for that. */
+static bool may_go(const struct item *older)
+{
+	return older->state == ITEM_RETRYING && older->type != DELIVERY_STATUS;
+}
+
 void item_replace(struct outbox *o, struct item *older, struct item *newer)
 {
 	struct resource *r = older->resource;
@@ -120,14 +134,8 @@ void item_replace(struct outbox *o, struct item *older, struct item *newer)
 	item_drop(o, newer);
 	r->unsent[older->type] = older;
 	o->total.coalesced++;
-}
-
-void item_let_go(struct outbox *o, struct item *item)
-{
-	list_remove(&item->in_group);
-	heap_remove(&o->timers, &item->timer);
-	item_move(o, item, ITEM_WAITING);
-	line_settle(o, item->resource->line, /* first= */ false);
+	if (may_go(older))
+		item_let_go(o, older);
 }
 
 void item_return(struct outbox *o, struct item *item, enum item_state to, uint64_t until_ms)

@@ -127,8 +127,7 @@ static void append(struct outbox *o, struct item *item)
 
 /*
  * The older unsent one of its type gives up its place, so that commands behind it still follow the state they were given
- * for; unless there is a create or a delete behind it, of whatever resource: then the newer goes to the end. What people have changed
- * since the older was refused may be right now: it is not held back. A status changes too often for that.
+ * for; unless there is a create or a delete behind it, of whatever resource: then the newer goes to the end.
  */
 static void place(struct outbox *o, struct item *item)
 {
@@ -140,8 +139,6 @@ static void place(struct outbox *o, struct item *item)
 	item->before = r->line->newest[track_of(item->type)];
 	if (older && (older->seq == item->before || item->type == DELIVERY_DELETE)) {
 		item_replace(o, older, item);
-		if (older->state == ITEM_RETRYING && older->type != DELIVERY_STATUS)
-			item_let_go(o, older);
 		return;
 	}
 	append(o, item);

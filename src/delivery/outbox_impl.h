@@ -179,8 +179,8 @@ void item_forget(struct item *item);
 /* Gone: out of every list, freed; its resource and line with it when they hold nothing more. The line is not settled. */
 void item_drop(struct outbox *o, struct item *item);
 
-/* `older` (unsent) takes the version of `newer` (same resource and type, never sent), keeps its place, age and waiting;
- * `newer` is dropped. */
+/* `older` (unsent) takes the version of `newer` (same resource and type, never sent), keeps its place and age;
+ * `newer` is dropped. A status goes on being held back, the rest does not. */
 void item_replace(struct outbox *o, struct item *older, struct item *newer);
 
 /* Held back no longer. */

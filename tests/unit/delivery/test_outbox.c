@@ -708,6 +708,28 @@ static void a_newer_version_of_what_was_refused_goes_at_once_and_a_newer_status_
 	desk_close(&d);
 }
 
+static void what_changed_while_the_older_was_on_its_way_is_not_held_back_with_it(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "s1");
+	desk_add(&d, "b", "t1");
+	desk_send_all(&d, 10);
+	desk_add(&d, "a", "s2");
+	desk_add(&d, "b", "t2");
+	desk_answer(&d, "a", "s1", DELIVERY_REJECTED, true, "a label is missing");
+	desk_answer(&d, "b", "t1", DELIVERY_REJECTED, true, "full");
+	desk_send_all(&d, 10);
+	desk_expect(&d, "[     0] a s1\n[     0] b t1\n[     0] a s2\n");
+	assert_int_equal(desk_stats(&d).held_back, 1);
+	desk_answer(&d, "a", "s2", DELIVERY_REJECTED, true, "another one is missing"); /* it was refused itself */
+	assert_false(desk_send(&d));
+	assert_int_equal(desk_stats(&d).held_back, 2);
+	desk_close(&d);
+}
+
 /* Of many that were refused one is taken: who refused can take again, and the rest need not wait for their time. */
 static void what_is_taken_at_last_takes_two_more_along(void **state)
 {
@@ -1075,6 +1097,7 @@ int main(void)
 		cmocka_unit_test(a_retryable_rejection_comes_again_with_growing_waits),
 		cmocka_unit_test(what_is_held_back_blocks_only_its_own_line),
 		cmocka_unit_test(a_newer_version_of_what_was_refused_goes_at_once_and_a_newer_status_does_not),
+		cmocka_unit_test(what_changed_while_the_older_was_on_its_way_is_not_held_back_with_it),
 		cmocka_unit_test(what_is_taken_at_last_takes_two_more_along),
 		cmocka_unit_test(a_permanent_rejection_is_set_aside_until_a_newer_version_comes),
 		cmocka_unit_test(a_request_that_is_rejected_has_its_answer),

@@ -209,7 +209,7 @@ static void model_return(struct model *m, unsigned i, enum what what, uint64_t a
 		    e->before == m->e[i].id) {
 			struct event newer = *e;
 
-			newer.what = what;
+			newer.what = what == BACK && newer.type != DELIVERY_STATUS ? WAITS : what;
 			newer.at_ms = at_ms;
 			newer.back = m->e[i].back;
 			newer.was_refused = m->e[i].was_refused;
