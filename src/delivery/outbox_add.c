@@ -153,6 +153,15 @@ static void place(struct outbox *o, struct item *item)
 		r->unsent[item->type] = item;
 }
 
+/* A create leaves as its object is by then: what it was refused for may be right now, as with a spec. */
+static void let_create_go(struct outbox *o, const struct resource *r)
+{
+	struct item *head = line_head(r->line);
+
+	if (head && head->resource == r && head->type == DELIVERY_CREATE && head->state == ITEM_RETRYING)
+		item_let_go(o, head);
+}
+
 /* A delete that is on its way serves for this one too once nothing of the resource is left behind it. */
 static bool served_by_flying_delete(const struct resource *r, enum delivery_type type)
 {
@@ -170,6 +179,8 @@ static void hold(struct outbox *o, struct resource *r, struct item *item)
 	if (item->type == DELIVERY_DELETE)
 		clear_for_delete(o, r);
 	release_quarantined(o, r, item->type);
+	if (item->type == DELIVERY_SPEC)
+		let_create_go(o, r);
 	place(o, item);
 	line_settle(o, r->line, /* first= */ false);
 }

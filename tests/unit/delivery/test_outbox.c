@@ -730,6 +730,34 @@ static void what_changed_while_the_older_was_on_its_way_is_not_held_back_with_it
 	desk_close(&d);
 }
 
+/* It is made as the object is by then. */
+static void a_create_that_is_held_back_goes_at_once_when_its_object_changes(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_open(&d, NULL);
+	desk_add(&d, "a", "c1");
+	desk_send(&d);
+	desk_answer(&d, "a", "c1", DELIVERY_REJECTED, true, "a label is missing");
+	desk_add(&d, "a", "t1");
+	desk_add(&d, "a", "o1");
+	assert_false(desk_send(&d));
+	desk_add(&d, "a", "s2");
+	desk_send_all(&d, 10);
+	desk_expect(&d, "[     0] a c1\n[     0] a c1\n");
+	desk_answer(&d, "a", "c1", DELIVERY_REJECTED, true, "another one is missing");
+	assert_false(desk_send(&d)); /* once for each change */
+	desk_add(&d, "a", "s3");
+	desk_send(&d);
+	desk_ack(&d, "a", "c1");
+	desk_send(&d);
+	desk_ack(&d, "a", "t1");
+	desk_send_all(&d, 10);
+	desk_expect(&d, "[     0] a c1\n[     0] a t1\n[     0] a o1\n");
+	desk_close(&d);
+}
+
 /* Of many that were refused one is taken: who refused can take again, and the rest need not wait for their time. */
 static void what_is_taken_at_last_takes_two_more_along(void **state)
 {
@@ -1098,6 +1126,7 @@ int main(void)
 		cmocka_unit_test(what_is_held_back_blocks_only_its_own_line),
 		cmocka_unit_test(a_newer_version_of_what_was_refused_goes_at_once_and_a_newer_status_does_not),
 		cmocka_unit_test(what_changed_while_the_older_was_on_its_way_is_not_held_back_with_it),
+		cmocka_unit_test(a_create_that_is_held_back_goes_at_once_when_its_object_changes),
 		cmocka_unit_test(what_is_taken_at_last_takes_two_more_along),
 		cmocka_unit_test(a_permanent_rejection_is_set_aside_until_a_newer_version_comes),
 		cmocka_unit_test(a_request_that_is_rejected_has_its_answer),

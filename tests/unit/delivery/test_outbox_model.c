@@ -147,6 +147,9 @@ static enum err model_add(struct model *m, struct event e)
 
 	if (!has_room(m, &e))
 		return E_LIMIT;
+	for (unsigned i = 0; i < m->n && e.type == DELIVERY_SPEC; i++)
+		if (same_resource(&m->e[i], &e) && m->e[i].type == DELIVERY_CREATE && m->e[i].what == BACK)
+			m->e[i].what = WAITS;
 	e.id = ++m->next_id;
 	e.before = m->newest[e.key][e.type == DELIVERY_STATUS];
 	for (unsigned i = m->n; i-- > 0;)
