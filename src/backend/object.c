@@ -235,13 +235,14 @@ static enum err object_of(enum object_kind kind, const struct identity *id, stru
 	size_t n = id->namespace.n + id->name.n + id->uid.n + id->version.n + id->source_uid.n + 5;
 	struct object *o = mem_alloc(sizeof(*o) + n);
 	struct blob *bytes = o ? blob_new(json) : NULL;
-	char *at = (char *)(o + 1);
+	char *at;
 
 	if (!bytes) {
 		mem_free(o);
 		return why_set(why, E_NOMEM, "object");
 	}
 	*o = (struct object){ .refs = 1, .kind = kind, .json = bytes };
+	at = (char *)(o + 1);
 	o->namespace = put_text(&at, id->namespace);
 	o->name = put_text(&at, id->name);
 	o->uid = put_text(&at, id->uid);

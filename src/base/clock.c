@@ -84,8 +84,7 @@ size_t clock_rfc3339(int64_t wall_ns, char ret_text[static CLOCK_RFC3339_MAX])
 {
 	static _Thread_local char text[] = "1970-01-01T00:00:00";
 	static _Thread_local int64_t text_s = 0;
-	int64_t seconds = wall_ns / NS_PER_S - (wall_ns % NS_PER_S < 0);
-	unsigned ns = (unsigned)(wall_ns - seconds * NS_PER_S);
+	int64_t ns = wall_ns % NS_PER_S, seconds = wall_ns / NS_PER_S - (ns < 0);
 	char *to = ret_text + sizeof(text) - 1;
 
 	if (seconds != text_s)
@@ -94,7 +93,7 @@ size_t clock_rfc3339(int64_t wall_ns, char ret_text[static CLOCK_RFC3339_MAX])
 	memcpy(ret_text, text, sizeof(text) - 1);
 	if (ns) {
 		*to++ = '.';
-		to = put_number(to, ns, 9);
+		to = put_number(to, (unsigned)(ns < 0 ? ns + NS_PER_S : ns), 9);
 		while (to[-1] == '0')
 			to--;
 	}

@@ -103,13 +103,14 @@ static size_t write_special(struct buf *b, const char *p, const char *end)
 
 static void write_utf8(struct buf *b, struct str s)
 {
-	const char *p = s.p, *end = s.p + s.n;
+	while (s.n > 0) {
+		const char *end = s.p + s.n, *stop = json_run(s.p, end);
+		size_t n = (size_t)(stop - s.p);
 
-	while (p < end) {
-		const char *stop = json_run(p, end);
-
-		buf_add(b, p, (size_t)(stop - p));
-		p = stop < end ? stop + write_special(b, stop, end) : end;
+		buf_add(b, s.p, n);
+		if (stop < end)
+			n += write_special(b, stop, end);
+		s = str_sub(s, n, s.n);
 	}
 }
 

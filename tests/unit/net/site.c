@@ -51,7 +51,7 @@ static void on_body(void *ctx, struct http_request *r, struct str chunk)
 {
 	(void)ctx;
 	assert_true(chunk.n > 0);
-	r->user = (char *)r->user + chunk.n;
+	r->user = (void *)((size_t)r->user + chunk.n);
 	if (str_is(r->path, "/cut"))
 		answer(r, 403);
 }
