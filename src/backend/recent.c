@@ -13,7 +13,7 @@ static _Thread_local struct {
 /* Who changes a shared tree changes what others see. Too dear for every day: in the builds that look for such things. */
 static void check(const struct object *o)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SANITIZED
 	CLEANUP(buf_release) struct buf text = { 0 };
 
 	assert(tree_write(o->tree, &text, NULL) != E_OK || str_eq(buf_view(&text), blob_view(o->json)));

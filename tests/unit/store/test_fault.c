@@ -14,7 +14,7 @@
 #include "power_vfs.h"
 #include "store/store_tool.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
 #define STEP 13 /* every so many points; all of them in a plain build */
 #else
 #define STEP 1

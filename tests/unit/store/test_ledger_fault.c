@@ -15,7 +15,7 @@
 #include "base/rand.h"
 #include "power_vfs.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
 #define CUTS 60
 #define STEP 13 /* every so many points; all of them in a plain build */
 #else

@@ -13,7 +13,7 @@
 #include "base/rand.h"
 #include "power_vfs.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
 #define CUTS 150
 #else
 #define CUTS 1000

@@ -13,7 +13,7 @@
 #include "store/store_tool.h"
 #include "store/wal.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
 #define STEP 11  /* every so many points; all of them in a plain build */
 #define LOAD 200 /* requests of 192 KB */
 #else

@@ -5,7 +5,7 @@
 #include "sync/roles.h"
 #include "trees.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
 #define STEP 5 /* every so many allocations; all of them in a plain build */
 #else
 #define STEP 1
