@@ -260,7 +260,8 @@ static enum err take_list(struct watched *w, struct str answer, struct why *why,
 	note_seen(w, json_member_raw(json_member_raw(item, "metadata"), "resourceVersion"));
 	if (item.n || w->secret->is_map)
 		return take_secret(w, item, why, ret_changed);
-	return w->secret->optional ? E_OK : lacks_secret(w, why);
+	/* One that need not be there, and was, is missed as any other. */
+	return w->secret->optional && !w->secret->texts[0].n ? E_OK : lacks_secret(w, why);
 }
 
 /* ---- one request after the other -------------------------------------------------------------------------------------- */

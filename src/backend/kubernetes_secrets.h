@@ -24,7 +24,7 @@ struct kubernetes_secret {
 	const char *keys[KUBERNETES_SECRET_KEYS];
 	bool any; /* one of these does; the texts of all that are there stand in texts[0], one behind the other */
 	bool is_map; /* no Secret but a ConfigMap: the names of all its keys, a line for each, in texts[0]; without it none */
-	bool optional;       /* it need not be there: then its texts are empty */
+	bool optional;       /* it need not be there at the start: then its texts are empty until it is */
 	const char *instead; /* what to do instead of making it: "name another with --tls-secret-name" */
 	struct buf texts[KUBERNETES_SECRET_KEYS];
 };

@@ -4,7 +4,10 @@
 #include "kube_client.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define TLS   "/api/v1/namespaces/argocd/secrets?fieldSelector=metadata.name%3Dtls"
@@ -313,6 +316,29 @@ static void what_is_optional_may_come_later(void **state)
 	close_bench(&b);
 }
 
+static void what_is_optional_and_goes_is_said_and_stays(void **state)
+{
+	struct bench b = bench();
+	int log = memfd_create("log", MFD_CLOEXEC);
+	char said[400] = "";
+
+	(void)state;
+	log_setup(log, LOG_WARN, LOG_FORMAT_JSON);
+	b.wanted[0].optional = true;
+	open_with(&b, 1);
+	list_is(TLS, OF("{\"tls.crt\":\"" ONE "\",\"tls.key\":\"" KEY "\"}"));
+	assert_int_equal(pread(log, said, sizeof(said) - 1, 0), 0);
+	news_of(TLS);
+	list_is(TLS, NONE);
+	saw(&b, "ready: ok \n");
+	text_is(&b.wanted[0].texts[0], "one");
+	assert_true(pread(log, said, sizeof(said) - 1, 0) > 0);
+	assert_non_null(strstr(said, "what was there before is used"));
+	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
+	assert_int_equal(close(log), 0);
+	close_bench(&b);
+}
+
 static void authorities_of_two_keys_stand_behind_each_other_and_once(void **state)
 {
 	struct bench b = bench();
@@ -379,6 +405,7 @@ int main(void)
 		cmocka_unit_test(who_may_not_read_is_told_what_is_needed),
 		cmocka_unit_test(a_server_that_is_away_is_waited_for),
 		cmocka_unit_test(what_is_optional_may_come_later),
+		cmocka_unit_test(what_is_optional_and_goes_is_said_and_stays),
 		cmocka_unit_test(authorities_of_two_keys_stand_behind_each_other_and_once),
 		cmocka_unit_test(a_config_map_says_the_names_of_its_keys_and_nothing_when_it_is_gone),
 		cmocka_unit_test(without_memory_it_is_read_again),
