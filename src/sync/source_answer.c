@@ -86,6 +86,8 @@ static void refused(struct source *s, const struct peer_heard *heard, uint64_t n
 		c->too_large |= heard->err == E_LIMIT;
 		if (c->offered_desired && (heard->type == DELIVERY_CREATE || heard->type == DELIVERY_SPEC))
 			c->offered_desired->open = false;
+		if (c->offered_status && heard->type == DELIVERY_STATUS)
+			c->offered_status->open = false;
 		s->any_refused |= !c->too_large;
 	}
 	if (c && heard->type == DELIVERY_COMMAND)
@@ -125,13 +127,25 @@ uint64_t source_due(const struct source *s)
 	return s->again_ms ? s->again_ms : UINT64_MAX;
 }
 
+static bool refused_again(struct offer **offered, bool *forced)
+{
+	if (!*offered || (*offered)->open)
+		return false;
+	mem_free(TAKE(*offered));
+	*forced = true;
+	return true;
+}
+
 bool source_copy_refused_again(struct copy *c)
 {
-	if (!c->offered_desired || c->offered_desired->open)
-		return false;
-	mem_free(TAKE(c->offered_desired));
-	c->forced = true;
-	return true;
+	return refused_again(&c->offered_desired, &c->forced);
+}
+
+static bool offer_refused(struct copy *c)
+{
+	bool desired = source_copy_refused_again(c);
+
+	return refused_again(&c->offered_status, &c->forced_status) || desired;
 }
 
 void source_offer_refused(struct source *s, uint64_t now_ms)
@@ -144,7 +158,7 @@ void source_offer_refused(struct source *s, uint64_t now_ms)
 		struct copy *c = e->truth ? source_copy_of(e, e->truth->uid) : NULL;
 
 		next = l->next;
-		if (c && !c->too_large && source_copy_refused_again(c))
+		if (c && !c->too_large && offer_refused(c))
 			source_sync(s, e, now_ms);
 	}
 }

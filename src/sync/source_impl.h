@@ -125,7 +125,7 @@ struct source {
 #define SOURCE_COPY   ""
 #define SOURCE_BURIAL "-"
 
-/* The peer has refused what it was offered last: it is offered again. False: it has not. */
+/* The peer has refused the desired state that it was offered last: it is offered again. False: it has not. */
 bool source_copy_refused_again(struct copy *c);
 
 #define ENTRY_OF(l, member) CONTAINER_OF(l, struct entry, member)

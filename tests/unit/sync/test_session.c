@@ -714,6 +714,30 @@ static void a_status_an_operation_and_a_refresh_are_told_as_they_come_and_go(voi
 	stage_end(&st);
 }
 
+/* It may have been started anew, with another schema in its cluster, say. */
+static void a_status_that_the_principal_has_refused_goes_once_with_each_stream(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_at_agent(&st);
+	stage_answer(&st, COPY, "1", true);
+	stage_put(&st, COPY_WITH("", ",'status':{'x':1}"));
+	stage_expect(&st, TOLD "2\n");
+	stage_answer(&st, COPY, "2", false);
+	stage_expect(&st, "");
+	stage_connect(&st);
+	stage_expect(&st, "request-synced-resource-list\n" TOLD "3-489\n");
+	stage_answer(&st, COPY, "3-489", false);
+	stage_expect(&st, "");
+	stage_connect(&st);
+	stage_expect(&st, "request-synced-resource-list\n" TOLD "3-4ed\n");
+	stage_answer(&st, COPY, "3-4ed", true);
+	stage_connect(&st);
+	stage_expect(&st, "request-synced-resource-list\n");
+	stage_end(&st);
+}
+
 static void a_copy_of_a_project_has_no_status_to_tell(void **state)
 {
 	struct stage st;
@@ -2169,6 +2193,7 @@ int main(void)
 		cmocka_unit_test(a_deletion_here_says_the_uid_that_the_principal_knows),
 		cmocka_unit_test(why_an_application_is_not_adopted_is_told),
 		cmocka_unit_test(a_status_an_operation_and_a_refresh_are_told_as_they_come_and_go),
+		cmocka_unit_test(a_status_that_the_principal_has_refused_goes_once_with_each_stream),
 		cmocka_unit_test(a_copy_of_a_project_has_no_status_to_tell),
 		cmocka_unit_test(of_a_command_that_alone_is_taken_which_is_asked),
 		cmocka_unit_test(a_deletion_says_where_the_principal_has_what_lies_elsewhere_here),
