@@ -73,6 +73,23 @@ static void confirmed(struct source *s, const struct peer_heard *heard, uint64_t
 	source_sync(s, e, now_ms);
 }
 
+/* What was offered as an event of that type; NULL: nothing. */
+static struct offer *offered_as(const struct copy *c, enum delivery_type type)
+{
+	if (type == DELIVERY_STATUS)
+		return c->offered_status;
+	return type == DELIVERY_CREATE || type == DELIVERY_SPEC ? c->offered_desired : NULL;
+}
+
+static void note_refused(struct source *s, struct offer *offered, enum err err)
+{
+	if (!offered)
+		return;
+	offered->open = false;
+	offered->too_large = err == E_LIMIT;
+	s->any_refused |= !offered->too_large;
+}
+
 /*
  * A command that can never be executed must not come again after a restart, nor hide what the peer says of its operation. And what
  * the peer will never delete for us is not ours to remember: if it has it after all, a comparison says so.
@@ -84,11 +101,7 @@ static void refused(struct source *s, const struct peer_heard *heard, uint64_t n
 
 	if (c) {
 		c->too_large |= heard->err == E_LIMIT;
-		if (c->offered_desired && (heard->type == DELIVERY_CREATE || heard->type == DELIVERY_SPEC))
-			c->offered_desired->open = false;
-		if (c->offered_status && heard->type == DELIVERY_STATUS)
-			c->offered_status->open = false;
-		s->any_refused |= !c->too_large;
+		note_refused(s, offered_as(c, heard->type), heard->err);
 	}
 	if (c && heard->type == DELIVERY_COMMAND)
 		end_command(s, c, heard->event_id);
@@ -127,7 +140,7 @@ uint64_t source_due(const struct source *s)
 	return s->again_ms ? s->again_ms : UINT64_MAX;
 }
 
-static bool refused_again(struct offer **offered, bool *forced)
+static bool offer_again(struct offer **offered, bool *forced)
 {
 	if (!*offered || (*offered)->open)
 		return false;
@@ -138,14 +151,20 @@ static bool refused_again(struct offer **offered, bool *forced)
 
 bool source_copy_refused_again(struct copy *c)
 {
-	return refused_again(&c->offered_desired, &c->forced);
+	return offer_again(&c->offered_desired, &c->forced);
 }
 
-static bool offer_refused(struct copy *c)
+/* What is too large still is: source_larger(). */
+static bool offer_refused(struct offer **offered, bool *forced)
 {
-	bool desired = source_copy_refused_again(c);
+	return *offered && !(*offered)->too_large && offer_again(offered, forced);
+}
 
-	return refused_again(&c->offered_status, &c->forced_status) || desired;
+static bool offer_all_refused(struct copy *c)
+{
+	bool desired = offer_refused(&c->offered_desired, &c->forced);
+
+	return offer_refused(&c->offered_status, &c->forced_status) || desired;
 }
 
 void source_offer_refused(struct source *s, uint64_t now_ms)
@@ -158,12 +177,12 @@ void source_offer_refused(struct source *s, uint64_t now_ms)
 		struct copy *c = e->truth ? source_copy_of(e, e->truth->uid) : NULL;
 
 		next = l->next;
-		if (c && !c->too_large && offer_refused(c))
+		if (c && offer_all_refused(c))
 			source_sync(s, e, now_ms);
 	}
 }
 
-static bool offer_again(struct entry *e)
+static bool offer_larger(struct entry *e)
 {
 	struct copy *c = e->truth ? source_copy_of(e, e->truth->uid) : NULL;
 
@@ -180,7 +199,7 @@ void source_larger(struct source *s, uint64_t now_ms)
 {
 	for (struct link *l = s->all.next, *next; l != &s->all; l = next) {
 		next = l->next;
-		if (offer_again(ENTRY_OF(l, in_all)))
+		if (offer_larger(ENTRY_OF(l, in_all)))
 			source_sync(s, ENTRY_OF(l, in_all), now_ms);
 	}
 }

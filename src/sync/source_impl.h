@@ -33,6 +33,7 @@ struct offer {
 	struct digest digest;
 	char version[64];
 	bool open;        /* the peer has not refused it */
+	bool too_large;   /* and why it has, if it has: it need not try again before it takes more */
 	uint64_t sent_at; /* events of the peer's that had come when it first left; NOT_SENT */
 };
 
@@ -101,7 +102,7 @@ struct source {
 	uint64_t again_ms;    /* when to try what had no memory; 0: nothing had none */
 	uint64_t answered_at; /* events of the peer's that had come when it last answered a deletion or a request */
 	uint64_t refused;     /* times that something had no room or memory */
-	bool any_refused;     /* by the peer for good, since source_offer_refused() */
+	bool any_refused;     /* by the peer for good, and not for its size, since source_offer_refused() */
 	uint64_t objects;     /* entries, as the next two */
 	uint64_t behind;
 	uint64_t held;

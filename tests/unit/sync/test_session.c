@@ -1541,6 +1541,23 @@ static void what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody(void
 	stage_end(&st);
 }
 
+static void what_was_too_large_once_and_is_refused_now_goes_again_with_the_next_stream(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	begin_bounded(&st);
+	put_sized(&st, 5000, "");
+	stage_expect(&st, "never sent: create web_u1_1: a message of 5415 bytes" LARGER);
+	put_sized(&st, 10, "");
+	stage_expect(&st, "spec-update web_u1_2\n");
+	stage_answer(&st, "web_u1", "2", false);
+	stage_expect(&st, "");
+	stage_connect(&st);
+	stage_expect(&st, "create web_u1_2-4bc\n");
+	stage_end(&st);
+}
+
 static void a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_restart(void **state)
 {
 	struct stage st;
@@ -2239,6 +2256,7 @@ int main(void)
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_failed_between_two_writes_is_not_taken_for_drift),
 		cmocka_unit_test(what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody),
+		cmocka_unit_test(what_was_too_large_once_and_is_refused_now_goes_again_with_the_next_stream),
 		cmocka_unit_test(a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_restart),
 		cmocka_unit_test(a_peer_that_takes_more_than_before_gets_what_was_too_large),
 		cmocka_unit_test(a_limit_that_a_peer_names_at_the_end_of_a_stream_holds_for_the_next),
