@@ -86,11 +86,12 @@ enum err kube_client_new(struct loop *loop, const struct kubernetes_config *c, u
 
 uint64_t kube_backoff_ms(unsigned failures, uint64_t retry_after_ms)
 {
-	uint64_t step_ms = (uint64_t)RETRY_BASE_MS << (failures < 6 ? failures : 6);
+	uint64_t step_ms = (uint64_t)RETRY_BASE_MS << (failures < 6 ? failures : 6), wait_ms;
 
 	if (step_ms > RETRY_CAP_MS)
 		step_ms = RETRY_CAP_MS;
-	return retry_after_ms > step_ms ? retry_after_ms : 1 + rand_u64() % step_ms;
+	wait_ms = 1 + rand_u64() % step_ms;
+	return retry_after_ms > wait_ms ? retry_after_ms : wait_ms;
 }
 
 void kube_escape(struct buf *to, struct str text)

@@ -124,7 +124,7 @@ void kube_forget_token(struct kubernetes *k);
 enum err kube_client_new(struct loop *loop, const struct kubernetes_config *config, unsigned connections,
 			 struct why *why, struct http_client **ret_client);
 
-/* How long to wait before it is asked again, after so many failures, or as long as it says: exponential, with full jitter. */
+/* How long to wait before it is asked again, after so many failures: exponential, with full jitter; and no less than it says. */
 uint64_t kube_backoff_ms(unsigned failures, uint64_t retry_after_ms);
 
 /* All but what may stand in a query as it is (RFC 3986 2.3). */

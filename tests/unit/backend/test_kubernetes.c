@@ -898,6 +898,17 @@ static void test_close_lets_writes_end(void **state)
 	buf_release(&b.log);
 }
 
+/* By chance it would come sooner. */
+static void test_server_that_says_when_is_not_asked_before(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		assert_true(kube_backoff_ms(6, 5000) >= 5000);
+		assert_true(kube_backoff_ms(0, 5000) == 5000);
+		assert_in_range(kube_backoff_ms(1, 0), 1, 1000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -929,6 +940,7 @@ int main(void)
 		cmocka_unit_test(test_write_from_inside_a_report_begins_once),
 		cmocka_unit_test(test_what_the_server_says),
 		cmocka_unit_test(test_close_lets_writes_end),
+		cmocka_unit_test(test_server_that_says_when_is_not_asked_before),
 	};
 
 	log_setup(STDERR_FILENO, LOG_ERROR, LOG_FORMAT_JSON);
