@@ -60,6 +60,7 @@ static void slot_free(struct slot *s)
 	object_unref(s->last);
 	object_unref(s->record.object);
 	mem_free(s->made);
+	mem_free(s->wanted);
 	applied_release(&s->applied);
 	mem_free(s);
 }
@@ -210,6 +211,16 @@ static void forget_ids(struct slot *s)
 	(void)replica_write_row(s); /* without memory it goes the next time */
 }
 
+static void tell_out_of_the_way(struct slot *s)
+{
+	CLEANUP(mem_freep) char *wanted = TAKE(s->wanted);
+	struct str name = str_of(wanted), namespace = str_cut(&name, '/');
+	const struct replica_events *events = &s->replica->o.events;
+
+	if (wanted)
+		events->on_out_of_the_way(events->ctx, s->kind, namespace, name);
+}
+
 void replica_local_gone(struct replica *r, struct object *last, uint64_t now_ms)
 {
 	struct replica_place place = place_of(last);
@@ -222,9 +233,7 @@ void replica_local_gone(struct replica *r, struct object *last, uint64_t now_ms)
 	object_unref(s->last);
 	s->last = object_ref(last);
 	s->missing = r->complete;
-	if (s->in_the_way)
-		r->o.events.on_out_of_the_way(r->o.events.ctx, &place, last);
-	s->in_the_way = false;
+	tell_out_of_the_way(s);
 	forget_ids(s);
 	replica_weigh(s);
 	replica_drift(s);

@@ -111,8 +111,8 @@ struct replica_events {
 	void (*on_gone)(void *ctx, const struct delivery_event *event);
 	/* The peer made what was here already (replica_plan.known). */
 	void (*on_known)(void *ctx, const struct replica_place *place);
-	/* What the peer wanted to have here was refused for good because of what was here; that has gone. */
-	void (*on_out_of_the_way)(void *ctx, const struct replica_place *place, const struct object *last);
+	/* What the peer, which calls it so, wanted to have here was refused for good because of what was here; that has gone. */
+	void (*on_out_of_the_way)(void *ctx, enum object_kind kind, struct str namespace, struct str name);
 	/* Outside of the owner's turn: there are rows to flush, or replica_due() is another. */
 	void (*on_wake)(void *ctx);
 	void *ctx;

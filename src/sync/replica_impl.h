@@ -50,9 +50,8 @@ struct slot {
 	struct replica_record record;
 	struct applied applied;
 	bool recorded;
-	bool unsaved;    /* its row says something older: the job has not ended, or there was no memory to write it */
-	bool in_the_way; /* a create or change was refused for good because of what is here */
-	bool missing;    /* recorded, and not here although the backend has reported all */
+	bool unsaved; /* its row says something older: the job has not ended, or there was no memory to write it */
+	bool missing; /* recorded, and not here although the backend has reported all */
 	bool settled; /* there is nothing to revert in `local`: it was looked at, or is what was written for the record */
 	struct job *job; /* that happens now */
 	struct link waiting;
@@ -60,7 +59,8 @@ struct slot {
 	struct backoff backoff; /* of reverting */
 	uint64_t calm_ms;       /* nothing is reverted before */
 	struct object *last;    /* as it was before it went */
-	struct digest *made;    /* what the backend made of the record when it was put back; NULL: that is not known */
+	char *wanted; /* "NAMESPACE/NAME", as the peer says it: was refused for good because of what is here; or NULL */
+	struct digest *made; /* what the backend made of the record when it was put back; NULL: that is not known */
 	struct room_share share;
 	size_t key_n;
 	char key[];

@@ -97,6 +97,8 @@ static void finish(struct job *j, enum delivery_outcome outcome, bool retryable,
 
 	if (s->unsaved && outcome != DELIVERY_APPLIED)
 		s->unsaved = replica_write_row(s) != E_OK; /* some of it was written */
+	if (j->work && outcome == DELIVERY_APPLIED)
+		mem_free(TAKE(s->wanted)); /* what is here is in nobody's way now */
 	tell(j, outcome, retryable, text);
 	if (!j->work && outcome != DELIVERY_APPLIED)
 		replica_retry_at(s, s->replica->now_ms + backoff_next(&s->backoff, replica_random(s->replica)));
@@ -367,11 +369,25 @@ enum err replica_make_plan(struct job *j, struct why *why)
 	return err;
 }
 
+/* What is here is in its way. Without memory it comes with the next stream alone. */
+static void note_wanted(struct slot *s, const struct delivery_event *e)
+{
+	struct buf text = { 0 };
+
+	buf_str(&text, e->namespace);
+	buf_char(&text, '/');
+	buf_str(&text, e->name);
+	mem_free(s->wanted);
+	s->wanted = text.err == E_OK ? str_dup(buf_view(&text)) : NULL;
+	buf_release(&text);
+}
+
 static void refuse(struct job *j)
 {
-	bool wanted = j->work && (j->work->event.type == DELIVERY_CREATE || j->work->event.type == DELIVERY_SPEC);
+	const struct delivery_event *e = j->work ? &j->work->event : NULL;
 
-	j->slot->in_the_way |= wanted && j->slot->local && !j->plan.retryable;
+	if (e && (e->type == DELIVERY_CREATE || e->type == DELIVERY_SPEC) && j->slot->local && !j->plan.retryable)
+		note_wanted(j->slot, e);
 	finish(j, DELIVERY_REJECTED, j->plan.retryable, j->plan.reason);
 }
 

@@ -127,9 +127,9 @@ static void on_known(void *ctx, const struct replica_place *place)
 	session_tell_again(ctx, place);
 }
 
-static void on_out_of_the_way(void *ctx, const struct replica_place *place, const struct object *last)
+static void on_out_of_the_way(void *ctx, enum object_kind kind, struct str namespace, struct str name)
 {
-	session_ask_for(ctx, place, last);
+	session_ask_for(ctx, kind, namespace, name);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */

@@ -46,8 +46,8 @@ void session_tell_again(struct session *s, const struct replica_place *place);
 /* Deal with an event that is not about an object, and answer it. */
 void session_request(struct session *s, struct inbox_work *work, const struct wire_event *e);
 
-/* What was `last`, and is gone here, was in the way of something of the peer's: does it still want that here? */
-void session_ask_for(struct session *s, const struct replica_place *place, const struct object *last);
+/* What was in the way of something of the peer's is gone: does it still want that here? */
+void session_ask_for(struct session *s, enum object_kind kind, struct str namespace, struct str name);
 
 /* The peer has answered: a comparison that waited for it begins. */
 void session_compare_next(struct session *s);

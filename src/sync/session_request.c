@@ -62,14 +62,13 @@ static enum err ask_for(struct session *s, const struct wire_resync *named)
 		s, &(struct wire_resync){ .kind = named->kind, .namespace = named->namespace, .name = named->name });
 }
 
-void session_ask_for(struct session *s, const struct replica_place *place, const struct object *last)
+void session_ask_for(struct session *s, enum object_kind kind, struct str namespace, struct str name)
 {
-	json_object *tree = object_tree(last);
-	struct wire_resync r = { .kind = str_of(object_kind_name(place->kind)) };
+	const struct wire_resync named = { .kind = str_of(object_kind_name(kind)),
+					   .namespace = namespace,
+					   .name = name };
 
-	role_said_as(&s->role, place, tree, &r.namespace, &r.name);
-	(void)ask_for(s, &r); /* without memory or room it is sent with the next stream */
-	json_object_put(tree);
+	(void)ask_for(s, &named); /* without memory or room it is sent with the next stream */
 }
 
 /* "Ask me about all that you have of mine." */

@@ -434,9 +434,49 @@ static void what_was_refused_for_what_was_here_is_asked_for_when_that_is_gone(vo
 	ground_remove(&sc.g, OBJECT_APPLICATION, "site", "web");
 	expect(&sc,
 	       "asks "
-	       "{\"name\":\"web\",\"namespace\":\"site\",\"uid\":\"\",\"kind\":\"Application\",\"checksum\":null}\n");
+	       "{\"name\":\"web\",\"namespace\":\"a1\",\"uid\":\"\",\"kind\":\"Application\",\"checksum\":null}\n");
 	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1-1", ORIGINAL("a1", "u1", "r1"));
 	expect(&sc, "applied web_u1_1-1\nstatus-update " COPY_ID("3") "_3 of site/web\n");
+	end(&sc);
+}
+
+/* In the principal's words: to it the object lies where its own namespace is. */
+static void what_is_mapped_is_asked_for_where_the_principal_has_it(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	crash(&sc);
+	sc.by_destination = true;
+	restart(&sc);
+	put(&sc, OWN("web", "u9"));
+	connect_principal(&sc);
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "web_u1_1", ORIGINAL("argocd", "u1", "r1"));
+	expect(&sc, "rejected web_u1_1\n");
+	ground_remove(&sc.g, OBJECT_APPLICATION, "site", "web");
+	expect(&sc,
+	       "asks "
+	       "{\"name\":\"web\",\"namespace\":\"argocd\",\"uid\":\"\",\"kind\":\"Application\",\"checksum\":null}\n");
+	end(&sc);
+}
+
+/* The principal has given what lies here its place, after all. */
+static void what_was_in_the_way_and_is_taken_over_is_in_the_way_no_longer(void **state)
+{
+	struct scene sc;
+
+	(void)state;
+	begin(&sc, AGENT_MANAGED);
+	put(&sc, OWN("web", "u9"));
+	connect_principal(&sc);
+	hear(&sc, WIRE_SPEC_UPDATE, "web_u1", "web_u1_1", ORIGINAL("a1", "u1", "r1"));
+	expect(&sc, "rejected web_u1_1\n");
+	hear(&sc, WIRE_CREATE, "web_u1", "web_u1_1-1", ORIGINAL("a1", "u1", "r1"));
+	expect(&sc, "applied web_u1_1-1\nstatus-update web_u9_2 of site/web\n");
+	answer(&sc, "web_u9", "web_u9_2");
+	hear(&sc, WIRE_DELETE, "web_u1", "web_u1_2", ORIGINAL("a1", "u1", "r1"));
+	expect(&sc, "applied web_u1_2\ndelete web_u9_ of site/web\n");
 	end(&sc);
 }
 
@@ -818,6 +858,8 @@ int main(void)
 		cmocka_unit_test(what_comes_before_the_backend_is_known_waits),
 		cmocka_unit_test(the_end_of_a_problem_is_told_to_whom_something_was_refused),
 		cmocka_unit_test(what_was_refused_for_what_was_here_is_asked_for_when_that_is_gone),
+		cmocka_unit_test(what_is_mapped_is_asked_for_where_the_principal_has_it),
+		cmocka_unit_test(what_was_in_the_way_and_is_taken_over_is_in_the_way_no_longer),
 		cmocka_unit_test(an_application_of_the_principals_own_namespace_lies_in_ours),
 		cmocka_unit_test(another_uid_takes_the_copy_over_and_a_late_delete_of_the_former_leaves_it),
 		cmocka_unit_test(a_copy_that_is_taken_over_has_its_status_told_to_its_new_original),

@@ -82,10 +82,10 @@ static void on_known(void *ctx, const struct replica_place *place)
 	(void)ctx, (void)place;
 }
 
-static void on_out_of_the_way(void *ctx, const struct replica_place *place, const struct object *last)
+static void on_out_of_the_way(void *ctx, enum object_kind kind, struct str namespace, struct str name)
 {
-	(void)place;
-	say(ctx, "%s is out of the way\n", last->name);
+	(void)kind, (void)namespace;
+	say(ctx, "%.*s can come\n", STR_ARG(name));
 }
 
 static void on_wake(void *ctx)
