@@ -54,15 +54,44 @@ static bool says_something(json_object *object, const char *key)
 	return graft_member(object, key) && !draft_says_nothing(graft_member(object, key));
 }
 
-static void normalize_source(json_object *spec, enum err *err)
+static json_object *normalized(json_object *source, enum err *err)
 {
 	static const char *const kinds[] = { "kustomize", "helm", "directory" };
-	json_object *source = graft_copy(graft_object(spec, "source"), err);
+	json_object *copy = graft_copy(source, err);
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (!says_something(source, kinds[i]))
-			graft_share(source, kinds[i], NULL, err);
-	graft_put(spec, "source", source, err);
+		if (!says_something(copy, kinds[i]))
+			graft_share(copy, kinds[i], NULL, err);
+	return copy;
+}
+
+/* What is no object, the server refuses. */
+static json_object *all_normalized(json_object *sources, enum err *err)
+{
+	json_object *array = json_object_new_array();
+
+	for (size_t i = 0; array && i < json_object_array_length(sources); i++) {
+		json_object *source = json_object_array_get_idx(sources, i);
+		json_object *one = json_object_is_type(source, json_type_object) ? normalized(source, err)
+										 : json_object_get(source);
+
+		if (json_object_array_add(array, one) == 0)
+			continue;
+		json_object_put(one);
+		*err = E_NOMEM;
+	}
+	return array;
+}
+
+/* One source counts only where there are not several. */
+static void normalize_sources(json_object *spec, enum err *err)
+{
+	json_object *sources = graft_member(spec, "sources");
+
+	if (json_object_is_type(sources, json_type_array) && json_object_array_length(sources))
+		graft_put(spec, "sources", all_normalized(sources, err), err);
+	else if (graft_object(spec, "source"))
+		graft_put(spec, "source", normalized(graft_object(spec, "source"), err), err);
 }
 
 /* Automated sync is asked for by an object without members, too. */
@@ -78,6 +107,5 @@ void argo_normalize(json_object *spec, enum err *err)
 		graft_put_text(spec, "project", "default", err);
 	if (!has_policy(graft_object(spec, "syncPolicy")))
 		graft_share(spec, "syncPolicy", NULL, err);
-	if (graft_object(spec, "source"))
-		normalize_source(spec, err);
+	normalize_sources(spec, err);
 }

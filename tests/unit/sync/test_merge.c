@@ -154,6 +154,12 @@ static const struct row controller_rows[] = {
 	  "{'metadata':{'name':'a'},'spec':{'project':'','source':{'path':'p','directory':{'recurse':false},'helm':{},"
 	  "'kustomize':{'images':[],'namePrefix':''}},'syncPolicy':{'syncOptions':[]}," TO_WEB "}}",
 	  0, "{" HERE ",'spec':{'project':'default','source':{'path':'p'}," TO_WEB "}}" },
+	{ "nor in each of several sources, of which one alone is none",
+	  "{" HERE ",'spec':{'source':{'helm':{}},'sources':[{'path':'p'},7,{'helm':{'version':'v3'}}]," TO_WEB "}}",
+	  "{'metadata':{'name':'a'},'spec':{'source':{'helm':{}},'sources':[{'path':'p','helm':{},'directory':{}},7,{"
+	  "'kustomize':{},'helm':{'version':'v3'}}]," TO_WEB "}}",
+	  0,
+	  "{" HERE ",'spec':{'source':{'helm':{}},'sources':[{'path':'p'},7,{'helm':{'version':'v3'}}]," TO_WEB "}}" },
 	{ "what says something stays",
 	  "{" HERE
 	  ",'spec':{'source':{'directory':{'recurse':false,'include':'*.yaml'}},'syncPolicy':{'automated':{}}," TO_WEB
