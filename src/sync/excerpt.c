@@ -83,7 +83,7 @@ static bool is_bare_metadata(struct json_walk *w)
 	while (json_walk_next(w)) {
 		struct str key = json_walk_key(w), value = json_walk_value(w);
 
-		bare = bare && !str_is(key, "\"labels\"") && !str_contains(value, STR(MARK_REFRESH));
+		bare = bare && !str_is(key, "\"labels\"") && !mark_may_wish(value);
 	}
 	return bare;
 }

@@ -22,6 +22,14 @@ bool mark_is_ours(const char *key)
 	return false;
 }
 
+const char *const mark_wishes[MARK_WISHES] = { MARK_REFRESH, MARK_REFRESH_TIME, MARK_HYDRATE, MARK_HYDRATE_TIME };
+
+/* The times begin with what they are of. */
+bool mark_may_wish(struct str text)
+{
+	return str_contains(text, STR(MARK_REFRESH)) || str_contains(text, STR(MARK_HYDRATE));
+}
+
 static bool is_among(const char *word, const char *const *words, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include "base/str.h"
+
 /* Annotations. */
 #define MARK_SOURCE_UID      "argocd.argoproj.io/source-uid"
 #define MARK_PRINCIPAL_UID   "argocd.argoproj.io/principal-uid"
@@ -20,6 +22,9 @@
 #define MARK_ADOPTION_POLICY "argocd.argoproj.io/adoption-policy"
 #define MARK_NOTIFIED        "notified.notifications.argoproj.io"
 #define MARK_REFRESH         "argocd.argoproj.io/refresh"
+#define MARK_REFRESH_TIME    "argocd.argoproj.io/refresh-timestamp"
+#define MARK_HYDRATE         "argocd.argoproj.io/hydrate"
+#define MARK_HYDRATE_TIME    "argocd.argoproj.io/hydrate-timestamp"
 
 /*    key                   ours   meaning */
 #define MARK_ANNOTATIONS(X)                                                                                       \
@@ -31,7 +36,10 @@
 	X(MARK_MISMATCH_POLICY, false, "recreate or upsert: of the incoming object, over the configured policy")  \
 	X(MARK_ADOPTION_POLICY, false, "always or never: of the agent's application, over the configured policy") \
 	X(MARK_NOTIFIED, true, "what this cluster has notified about: stays there, at either end")                \
-	X(MARK_REFRESH, false, "asks the controller to look again; it removes it when done")
+	X(MARK_REFRESH, false, "asks the controller to look again; it removes it when done")                      \
+	X(MARK_REFRESH_TIME, false, "when: tells one refresh from the next, as of Argo CD 3.6; goes with it")     \
+	X(MARK_HYDRATE, false, "asks the controller to render its manifests anew; like a refresh")                \
+	X(MARK_HYDRATE_TIME, false, "when")
 
 /* Labels. */
 #define LABEL_SKIP_SYNC               "argocd-agent.argoproj-labs.io/ignore-sync" /* "true": not sent */
@@ -49,6 +57,13 @@
 
 /* Is this annotation ours? */
 bool mark_is_ours(const char *key);
+
+/* The annotations that ask a controller for something: it alone takes them away, when that is done. */
+#define MARK_WISHES 4
+extern const char *const mark_wishes[MARK_WISHES];
+
+/* May one of them stand in this text? */
+bool mark_may_wish(struct str text);
 
 /* Is this top-level member what the source decides: not metadata, status or operation? */
 bool member_is_content(const char *key);

@@ -4,35 +4,49 @@
 
 /* ---- reports ---------------------------------------------------------------------------------------------------- */
 
-/* Does it say nothing new? That a new copy has no status, for one. */
-static bool is_known(json_object *existing, json_object *incoming, json_object *operation, bool refreshed)
+/* We ask for it, and the peer, who has seen that, does not: it is done. */
+static bool is_granted(json_object *existing, json_object *incoming, const struct merge_known *known, const char *wish)
 {
 	json_object *annotations = graft_object(graft_object(existing, "metadata"), "annotations");
 
+	return graft_member(annotations, wish) && (!known || known->desired) && !draft_annotation(incoming, wish);
+}
+
+static bool is_any_granted(json_object *existing, json_object *incoming, const struct merge_known *known)
+{
+	for (size_t i = 0; i < MARK_WISHES; i++)
+		if (is_granted(existing, incoming, known, mark_wishes[i]))
+			return true;
+	return false;
+}
+
+/* Does it say nothing new? That a new copy has no status, for one. */
+static bool is_known(json_object *existing, json_object *incoming, json_object *operation,
+		     const struct merge_known *known)
+{
 	return graft_says_same(graft_member(existing, "status"), graft_member(incoming, "status")) &&
-	       graft_same(graft_member(existing, "operation"), operation) &&
-	       !(refreshed && graft_member(annotations, MARK_REFRESH));
+	       graft_same(graft_member(existing, "operation"), operation) && !is_any_granted(existing, incoming, known);
 }
 
 enum err merge_status(json_object *existing, json_object *incoming, const struct merge_known *known,
 		      struct merged *ret_merged)
 {
-	bool refreshed = (!known || known->desired) && !draft_annotation(incoming, MARK_REFRESH);
 	enum err err = E_OK;
 	json_object *operation = draft_operation(existing, incoming, known, &err);
 	struct draft d;
 
 	if (err != E_OK)
 		return err;
-	if (is_known(existing, incoming, operation, refreshed)) {
+	if (is_known(existing, incoming, operation, known)) {
 		*ret_merged = (struct merged){ .tree = json_object_get(existing) };
 		return E_OK;
 	}
 	draft_begin(&d, existing, existing);
 	draft_take(&d, incoming, "status");
 	graft_share(d.tree, "operation", operation, &d.err);
-	if (refreshed)
-		draft_annotate(&d, MARK_REFRESH, NULL);
+	for (size_t i = 0; i < MARK_WISHES; i++)
+		if (is_granted(existing, incoming, known, mark_wishes[i]))
+			draft_annotate(&d, mark_wishes[i], NULL);
 	return draft_end(&d, /* now= */ NULL, ret_merged);
 }
 
@@ -116,14 +130,14 @@ enum err merge_without_finalizers(json_object *existing, struct merged *ret_merg
 
 enum err merge_to_autonomous(json_object *existing, json_object *incoming, struct merged *ret_merged)
 {
-	const char *refresh = draft_annotation(incoming, MARK_REFRESH);
 	struct draft d;
 
 	draft_begin(&d, existing, existing);
 	if (graft_member(incoming, "operation") && !draft_terminating(existing))
 		draft_take(&d, incoming, "operation");
-	if (refresh)
-		draft_annotate(&d, MARK_REFRESH, refresh);
+	for (size_t i = 0; i < MARK_WISHES; i++)
+		if (draft_annotation(incoming, mark_wishes[i]))
+			draft_annotate(&d, mark_wishes[i], draft_annotation(incoming, mark_wishes[i]));
 	return draft_end(&d, /* now= */ NULL, ret_merged);
 }
 

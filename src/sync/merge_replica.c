@@ -4,7 +4,7 @@
 #include "sync/argo.h"
 #include "sync/draft.h"
 
-/* What becomes of the refresh annotation, which asks for something and goes when it is done. */
+/* What becomes of the annotations that ask for something and go when it is done: a refresh. */
 enum refresh {
 	REFRESH_ASKED, /* the incoming one asks; one that is still to be done stays */
 	REFRESH_OURS,  /* only we ask: ours stays until the peer has seen it and has it no more */
@@ -42,9 +42,9 @@ static const char *mark(json_object *annotations, const char *key)
 	return value[0] ? value : NULL;
 }
 
-static const char *next_refresh(const struct rules *r, json_object *existing, json_object *incoming)
+static const char *next_wish(const struct rules *r, const char *wish, json_object *existing, json_object *incoming)
 {
-	const char *here = mark(existing, MARK_REFRESH), *there = mark(incoming, MARK_REFRESH);
+	const char *here = mark(existing, wish), *there = mark(incoming, wish);
 
 	switch (r->refresh) {
 	case REFRESH_ASKED:
@@ -87,7 +87,8 @@ static void put_annotations(struct draft *d, const struct rules *r, json_object 
 				graft_share(d->annotations, key, value, &d->err);
 		}
 	}
-	draft_annotate(d, MARK_REFRESH, next_refresh(r, here, from));
+	for (size_t i = 0; i < MARK_WISHES; i++)
+		draft_annotate(d, mark_wishes[i], next_wish(r, mark_wishes[i], here, from));
 	draft_annotate(d, MARK_NOTIFIED, mark(here, MARK_NOTIFIED));
 	draft_annotate(d, MARK_LAST_UPDATED, mark(existing, MARK_LAST_UPDATED));
 	draft_annotate(d, MARK_SOURCE_UID, stamped(r->stamp->source_uid, written, here, MARK_SOURCE_UID));

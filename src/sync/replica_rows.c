@@ -122,7 +122,7 @@ enum err replica_load(struct replica *r, const struct ledger_row *row)
 	    keep_text(&s->applied.commands, row->operation) != E_OK)
 		return E_NOMEM;
 	replica_weigh(s);
-	s->record.asked = row->operation.n > 0 || str_contains(row->bytes, STR(MARK_REFRESH));
+	s->record.asked = row->operation.n > 0 || mark_may_wish(row->bytes);
 	const char *const applied[] = { s->applied.state, s->applied.status, s->applied.commands };
 
 	for (size_t i = 0; i < ARRAY_LEN(applied); i++)

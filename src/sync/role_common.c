@@ -26,18 +26,27 @@ enum err role_describe_operation(json_object *tree, struct source_state *ret_sta
 	return digest_alone("status", tree_get(state, "startedAt", NULL), DIGEST_STATUS, &ret_state->terminate);
 }
 
-enum err role_describe_refresh(json_object *tree, struct digest *ret_digest)
+enum err role_add_wishes(json_object *tree, json_object *said)
 {
-	const char *refresh = tree_mark(tree, "annotations", MARK_REFRESH);
-	json_object *value;
-	enum err err;
+	enum err err = said ? E_OK : E_NOMEM;
 
-	*ret_digest = (struct digest){ 0 };
-	if (!refresh[0])
-		return E_OK;
-	value = json_object_new_string(refresh);
-	err = value ? digest_alone("spec", value, DIGEST_DESIRED, ret_digest) : E_NOMEM;
-	json_object_put(value);
+	for (size_t i = 0; i < MARK_WISHES && err == E_OK; i++) {
+		const char *wish = tree_mark(tree, "annotations", mark_wishes[i]);
+
+		if (wish[0])
+			err = tree_mark_set(said, "annotations", mark_wishes[i], wish);
+	}
+	return err;
+}
+
+enum err role_describe_wishes(json_object *tree, struct digest *ret_digest)
+{
+	json_object *alone = json_object_new_object();
+	enum err err = role_add_wishes(tree, alone);
+
+	if (err == E_OK)
+		err = digest_of(alone, DIGEST_DESIRED, ret_digest);
+	json_object_put(alone);
 	return err;
 }
 
@@ -132,11 +141,18 @@ bool role_plan_simple(const struct replica_case *c, const struct identity_verdic
 	}
 }
 
+static bool lacks_wish(json_object *local, json_object *incoming)
+{
+	for (size_t i = 0; i < MARK_WISHES; i++)
+		if (tree_mark(local, "annotations", mark_wishes[i])[0] &&
+		    !tree_mark(incoming, "annotations", mark_wishes[i])[0])
+			return true;
+	return false;
+}
+
 bool role_is_early(const struct role *r, const struct replica_case *c, json_object *local)
 {
-	return local && tree_mark(local, "annotations", MARK_REFRESH)[0] &&
-	       !tree_mark(c->incoming, "annotations", MARK_REFRESH)[0] &&
-	       source_awaits_answer(r->source, c->local, c->came);
+	return local && lacks_wish(local, c->incoming) && source_awaits_answer(r->source, c->local, c->came);
 }
 
 bool role_is_going(const struct replica_case *c)

@@ -44,8 +44,9 @@ extern const struct digest role_no_status;
 /* Digests of the operation, and of the one that is being terminated. */
 enum err role_describe_operation(json_object *tree, struct source_state *ret_state);
 
-/* The digest of the refresh annotation alone; "" without one. */
-enum err role_describe_refresh(json_object *tree, struct digest *ret_digest);
+/* Those of mark_wishes that an object has: put on `said` (NULL: E_NOMEM); the digest of them alone, "" without any. */
+enum err role_add_wishes(json_object *tree, json_object *said);
+enum err role_describe_wishes(json_object *tree, struct digest *ret_digest);
 
 /* ---- what comes -------------------------------------------------------------------------------------------------- */
 

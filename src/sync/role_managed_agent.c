@@ -12,19 +12,16 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 			 struct source_state *ret_state)
 {
 	json_object *said, *status = tree_get(tree, "status", NULL), *operation = tree_get(tree, "operation", NULL);
-	const char *refresh = tree_mark(tree, "annotations", MARK_REFRESH);
 	enum err err = E_NOMEM;
 
 	if (truth->kind != OBJECT_APPLICATION || !truth->source_uid[0] ||
 	    mapping_admits(r->config.site, truth, tree_get(tree, "metadata", "labels", NULL)) != MAPPING_OK)
 		return E_NOT_FOUND;
 	ret_state->status = role_no_status;
-	if (!status && !operation && !refresh[0])
-		return E_OK;
 	said = json_object_new_object();
 	if (said && json_object_object_add(said, "status", json_object_get(status)) == 0 &&
 	    json_object_object_add(said, "operation", json_object_get(operation)) == 0 &&
-	    (!refresh[0] || tree_mark_set(said, "annotations", MARK_REFRESH, refresh) == E_OK))
+	    role_add_wishes(tree, said) == E_OK)
 		err = digest_of(said, DIGEST_WHOLE, &ret_state->status);
 	if (err == E_OK && digest_is_empty(&ret_state->status))
 		ret_state->status = role_no_status;

@@ -16,7 +16,7 @@ static enum err describe(const struct role *r, const struct object *truth, json_
 
 	if (truth->kind != OBJECT_APPLICATION || !is_copy(r, truth, tree))
 		return E_NOT_FOUND;
-	err = role_describe_refresh(tree, &ret_state->desired);
+	err = role_describe_wishes(tree, &ret_state->desired);
 	return err == E_OK ? role_describe_operation(tree, ret_state) : err;
 }
 

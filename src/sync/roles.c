@@ -103,7 +103,7 @@ static enum err write_excerpt(const struct object *truth, struct buf *arena, str
 
 	if (!buf_reserve(arena, json.n + 2 * (OBJECT_NAME_MAX + 1)))
 		return E_NOMEM;
-	*ret_bare = excerpt_desired(json, arena) && !str_contains(json, STR(MARK_REFRESH));
+	*ret_bare = excerpt_desired(json, arena) && !mark_may_wish(json);
 	e->data = buf_view(arena);
 	e->subject = subject(arena, truth->namespace, truth->name);
 	return arena->err;

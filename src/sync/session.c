@@ -32,7 +32,7 @@ bool session_asks(const struct session *s, enum delivery_type type, struct str m
 {
 	if (s->o.role.end != ROLE_MANAGED_AGENT && s->o.role.end != ROLE_AUTONOMOUS_AGENT)
 		return false;
-	return type == DELIVERY_COMMAND || str_contains(message, STR(MARK_REFRESH));
+	return type == DELIVERY_COMMAND || mark_may_wish(message);
 }
 
 /*

@@ -63,6 +63,8 @@ static void a_copy_is_bare_when_it_has_nothing_to_report(void **state)
 		{ "{\"metadata\":{\"name\":\"n\"},\"status\":{}}", false },
 		{ "{\"operation\":{},\"metadata\":{\"name\":\"n\"}}", false },
 		{ "{\"metadata\":{\"labels\":{},\"name\":\"n\"},\"spec\":{}}", false },
+		{ "{\"metadata\":{\"annotations\":{\"argocd.argoproj.io/hydrate\":\"normal\"},\"name\":\"n\"}}",
+		  false },
 		{ "{\"metadata\":{\"annotations\":{\"" MARK_REFRESH "\":\"hard\"},\"name\":\"n\"}}", false },
 	};
 

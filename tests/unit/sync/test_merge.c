@@ -13,8 +13,11 @@
 #define UPDATED   "'argocd-agent.argoproj.io/last-updated'"
 #define APPLIED   "'kubectl.kubernetes.io/last-applied-configuration'"
 #define NOTIFIED  "'notified.notifications.argoproj.io'"
-#define POST      "'post-delete-finalizer.argocd.argoproj.io','post-delete-finalizer.argocd.argoproj.io/cleanup'"
-#define PRE       "'pre-delete-finalizer.argocd.argoproj.io'"
+#define WISHES                                                                              \
+	"'argocd.argoproj.io/refresh-timestamp':'t','argocd.argoproj.io/hydrate':'normal'," \
+	"'argocd.argoproj.io/hydrate-timestamp':'t'"
+#define POST "'post-delete-finalizer.argocd.argoproj.io','post-delete-finalizer.argocd.argoproj.io/cleanup'"
+#define PRE  "'pre-delete-finalizer.argocd.argoproj.io'"
 
 static const struct merge_stamp agent_stamp = { .namespace = "argocd", .source_uid = "u", .principal_uid = "p" };
 static const struct merge_stamp principal_stamp = { .namespace = "site", .source_uid = "u", .now = "T1" };
@@ -110,6 +113,10 @@ static const struct row to_managed_rows[] = {
 	  ":'p'}}," LOCAL "}",
 	  "{'metadata':{'name':'a'}," REMOTE "}", 0,
 	  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" REFRESH ":'normal'," UID ":'u'," PRINCIPAL
+	  ":'p'}}," LOCAL "}" },
+	{ "so does what else is asked for", "{" HERE "," LOCAL "}",
+	  "{'metadata':{'name':'a','annotations':{" WISHES "}}," REMOTE "}", MERGE_PUT,
+	  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" WISHES "," UID ":'u'," PRINCIPAL
 	  ":'p'}}," LOCAL "}" },
 	{ "what this cluster has notified about stays its own",
 	  "{'metadata':{'name':'a','namespace':'argocd','annotations':{" NOTIFIED ":'here'," UID ":'u'," PRINCIPAL
@@ -382,12 +389,17 @@ static void a_refresh_goes_when_the_agent_has_done_it(void **state)
 	static const struct row alone = { "done, it was alone",
 					  "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}}}",
 					  "{'metadata':{'name':'a'}}", MERGE_PUT, "{'metadata':{'name':'a'}}" };
+	static const struct row part = { "one is done, others are not",
+					 "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'," WISHES "}}}",
+					 "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}}}", MERGE_PUT,
+					 "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}}}" };
 
 	(void)state;
 	check_status(&done, "", true);
 	check_status(&unseen, "", false);
 	check_status(&doing, "", true);
 	check_status(&alone, "", true);
+	check_status(&part, "", true);
 }
 
 /* ---- autonomous agents (facts 4.5, application.go:494-564 and 646-691) ------------------------------------------- */
@@ -434,6 +446,10 @@ static void the_principal_shows_an_autonomous_agents_objects_as_they_are(void **
 		  MERGE_PUT, "{" COPY1("") "}" },
 		{ "a refresh of the agent's own does not come", "{" COPY("") "}",
 		  "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}}}", 0, "{" COPY("") "}" },
+		{ "so does what else was asked for", "{" COPY(WISHES ",") "}", "{'metadata':{'name':'a'}}", MERGE_PUT,
+		  "{" COPY1("") "}" },
+		{ "nor what the agent itself asks for", "{" COPY("") "}",
+		  "{'metadata':{'name':'a','annotations':{" WISHES "}}}", 0, "{" COPY("") "}" },
 		{ "being deleted there (8.4 #15)", "{" COPY("") "}",
 		  "{'metadata':{'name':'a','deletionTimestamp':'t'}}", MERGE_DELETE, "{" COPY("") "}" },
 	};
@@ -464,6 +480,9 @@ static void an_autonomous_agent_takes_the_operation_and_refresh_alone(void **sta
 		  MERGE_PUT | MERGE_STATUS,
 		  "{'metadata':{'name':'a','annotations':{" REFRESH
 		  ":'hard'}},'spec':{'v':1},'operation':{'sync':{}}}" },
+		{ "what else is asked for", "{'metadata':{'name':'a'}}",
+		  "{'metadata':{'name':'a','annotations':{" WISHES "}}}", MERGE_PUT,
+		  "{'metadata':{'name':'a','annotations':{" WISHES "}}}" },
 		{ "neither", "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}},'operation':{'sync':{}}}",
 		  "{'metadata':{'name':'a'},'spec':{'v':2}}", 0,
 		  "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}},'operation':{'sync':{}}}" },
@@ -520,6 +539,8 @@ static void local_edits_are_put_back(void **state)
 		{ "what was written while somebody deleted the copy says nothing about the next one",
 		  "{" HERE "," LOCAL "}", "{'metadata':{'name':'a','deletionTimestamp':'t'}," REMOTE "}", 0,
 		  "{" HERE "," LOCAL "}" },
+		{ "what else was asked for, and was done, does not come again either", "{" HERE "," LOCAL "}",
+		  "{'metadata':{'name':'a','annotations':{" WISHES "}}," REMOTE "}", 0, "{" HERE "," LOCAL "}" },
 		{ "a refresh that was done does not come again", "{" HERE "," LOCAL "}",
 		  "{'metadata':{'name':'a','annotations':{" REFRESH ":'hard'}}," REMOTE "}", 0,
 		  "{" HERE "," LOCAL "}" },

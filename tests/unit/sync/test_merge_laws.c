@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "sync/digest.h"
+#include "sync/marks.h"
 #include "trees.h"
 
 /*
@@ -31,6 +32,8 @@ static json_object *random_annotations(void)
 		"x",
 		"y",
 		"argocd.argoproj.io/refresh",
+		"argocd.argoproj.io/refresh-timestamp",
+		"argocd.argoproj.io/hydrate",
 		"argocd.argoproj.io/source-uid",
 		"argocd.argoproj.io/principal-uid",
 		"argocd.argoproj.io/namespace-remapped",
@@ -259,6 +262,12 @@ static void what_was_just_written_needs_no_revert(void **state)
 	}
 }
 
+static void forget_wishes(json_object *tree)
+{
+	for (size_t i = 0; i < MARK_WISHES; i++)
+		assert_int_equal(tree_mark_set(tree, "annotations", mark_wishes[i], NULL), E_OK);
+}
+
 static void a_revert_brings_back_exactly_what_the_source_decided(void **state)
 {
 	(void)state;
@@ -273,8 +282,8 @@ static void a_revert_brings_back_exactly_what_the_source_decided(void **state)
 		json_object_object_del(json_object_object_get(edited, "metadata"), "deletionTimestamp");
 		assert_int_equal(to_managed(NULL, incoming, &written), E_OK);
 		assert_int_equal(revert_managed(edited, written.tree, &reverted), E_OK);
-		assert_int_equal(tree_mark_set(written.tree, "annotations", "argocd.argoproj.io/refresh", NULL), E_OK);
-		assert_int_equal(tree_mark_set(reverted.tree, "annotations", "argocd.argoproj.io/refresh", NULL), E_OK);
+		forget_wishes(written.tree);
+		forget_wishes(reverted.tree);
 		assert_string_equal(desired(written.tree).text, desired(reverted.tree).text);
 		assert_string_equal(at(reverted.tree, "status"), at(edited, "status"));
 		assert_string_equal(at(reverted.tree, "operation"), at(edited, "operation"));
@@ -297,7 +306,7 @@ static void a_copy_of_an_autonomous_object_has_its_digest(void **state)
 		incoming = random_app();
 		json_object_object_del(json_object_object_get(incoming, "metadata"), "deletionTimestamp");
 		assert_int_equal(from_autonomous(NULL, incoming, &written), E_OK);
-		assert_int_equal(tree_mark_set(incoming, "annotations", "argocd.argoproj.io/refresh", NULL), E_OK);
+		forget_wishes(incoming);
 		assert_string_equal(desired(written.tree).text, desired(incoming).text);
 		merged_release(&written);
 		json_object_put(incoming);

@@ -680,6 +680,7 @@ static void why_an_application_is_not_adopted_is_told(void **state)
 	"}},'spec':{'source':{'targetRevision':'r1'}}" more "}"
 #define TOLD    "status-update " COPY "_"
 #define REFRESH ",'argocd.argoproj.io/refresh':'hard'"
+#define HYDRATE ",'argocd.argoproj.io/hydrate':'normal'"
 
 /* Each of them says something else of it. */
 static void a_status_an_operation_and_a_refresh_are_told_as_they_come_and_go(void **state)
@@ -692,6 +693,8 @@ static void a_status_an_operation_and_a_refresh_are_told_as_they_come_and_go(voi
 		COPY_WITH(REFRESH, ",'operation':{'number':8}"),
 		COPY_WITH(REFRESH, ",'status':{'ran':'8'}"),
 		COPY_WITH("", ",'status':{'ran':'8'}"),
+		COPY_WITH("", ",'status':{}"),
+		COPY_WITH(HYDRATE, ",'status':{}"),
 		COPY_WITH("", ",'status':{}"),
 	};
 	char version[16];
