@@ -25,7 +25,7 @@ ONLY = {
     "filter": {"base", "event"},
     "wire": {"base", "event", "rpc", "delivery"},
     "auth": {"base", "event", "config", "net", "rpc"},
-    "backend": {"base", "event", "net", "store"},
+    "backend": {"base", "event", "net", "store", "auth"},
     "sync": {"base", "event", "delivery", "auth", "wire", "backend", "store"},
     "lib": {"base", "event", "delivery", "store"},
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "auth/regex.h"
 #include "backend/kubernetes_impl.h"
 #include "base/log.h"
 #include "base/rand.h"
@@ -114,6 +115,7 @@ static void release(struct kubernetes *k)
 	kube_entries_release(k);
 	kubernetes_config_free(k->config);
 	buf_wipe(&k->token);
+	regex_free(k->namespace_pattern);
 	buf_release(&k->namespace_labels);
 	metrics_free(k->own_metrics);
 	mem_free(k);
@@ -245,6 +247,13 @@ static enum err make_labels(struct kubernetes *k, const struct kubernetes_option
 	return k->namespace_labels.err;
 }
 
+static enum err make_pattern(struct kubernetes *k, const char *pattern, struct why *why)
+{
+	if (!pattern || regex_new(str_of(pattern), why, &k->namespace_pattern) == E_OK)
+		return E_OK;
+	return why_add(why, "the pattern of namespaces");
+}
+
 static unsigned count_scopes(const struct kubernetes *k)
 {
 	unsigned n = 0;
@@ -264,6 +273,8 @@ static enum err open_all(struct kubernetes *k, const struct kubernetes_options *
 		err = kube_scopes_make(k, options);
 	if (err != E_OK)
 		return why_set(why, err, "start");
+	if (make_pattern(k, options->namespace_pattern, why) != E_OK)
+		return why->err;
 	return kube_client_new(k->loop, k->config, CONNECTIONS + count_scopes(k), why, &k->client);
 }
 

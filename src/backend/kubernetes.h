@@ -24,6 +24,7 @@ struct kubernetes_options {
 	size_t namespace_count;
 	bool everywhere;                     /* watch the applications of all namespaces */
 	bool create_namespaces;              /* that an application needs */
+	const char *namespace_pattern;       /* regular expression: only of these names; NULL: all */
 	const char *const *namespace_labels; /* of these: "KEY=VALUE", commas between several */
 	size_t namespace_label_count;
 	struct metrics *metrics;

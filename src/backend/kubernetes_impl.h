@@ -88,7 +88,8 @@ struct kubernetes {
 	bool watching; /* start() was called, and close() was not */
 	bool synced;
 	bool create_namespaces;
-	struct buf namespace_labels; /* of those, as JSON */
+	struct regex *namespace_pattern; /* of those; NULL: of any name */
+	struct buf namespace_labels;     /* of those, as JSON */
 	bool closing;
 	struct kube_scope *scopes;
 	struct map entries;

@@ -1,5 +1,7 @@
 #include "backend/kubernetes_impl.h"
 
+#include "auth/regex.h"
+
 /*
  * One write. What it expects is held against what is known; where that does not fit, or the server knows better, the object is
  * read first, once.
@@ -294,20 +296,31 @@ static enum err say_missing(struct kube_write *kw)
 	why->err = E_UNAVAILABLE;
 	if (!strstr(why->text, "namespaces"))
 		return why->err; /* the custom resources are not installed */
+	if (kw->entry->kube->namespace_pattern)
+		return why_add(why, "make the namespace %s, or let --namespace-create-pattern match it",
+			       kw->object->namespace);
 	return why_add(why, "make the namespace %s, or let holdfast do so (%s)", kw->object->namespace,
 		       "--namespace-create-enable; at an agent --create-namespace");
+}
+
+static bool may_make_namespace(const struct kube_write *kw)
+{
+	const struct kubernetes *k = kw->entry->kube;
+	bool yes = !k->namespace_pattern;
+
+	if (!k->create_namespaces || kw->namespace_made)
+		return false;
+	return yes || (regex_match(k->namespace_pattern, str_of(kw->object->namespace), &yes, NULL) == E_OK && yes);
 }
 
 /* A new object is not found when its namespace is not: that is no state of the object. */
 static void on_created(struct kube_write *kw)
 {
-	struct kubernetes *k = kw->entry->kube;
-
 	if (kube_outcome(&kw->fetch, &kw->write->why) != E_NOT_FOUND) {
 		on_written(kw);
 		return;
 	}
-	if (k->create_namespaces && !kw->namespace_made)
+	if (may_make_namespace(kw))
 		make_namespace(kw);
 	else
 		fail(kw, say_missing(kw));

@@ -30,6 +30,7 @@ static enum err open_kubernetes(const struct backend_options *o, struct loop *lo
 					      .namespace_count = o->namespace_count,
 					      .everywhere = o->everywhere,
 					      .create_namespaces = o->create_namespaces,
+					      .namespace_pattern = o->namespace_pattern,
 					      .namespace_labels = o->namespace_labels,
 					      .namespace_label_count = o->namespace_label_count,
 					      .metrics = metrics };

@@ -21,6 +21,7 @@ struct backend_options {
 	size_t namespace_count;
 	bool everywhere;                     /* of any others */
 	bool create_namespaces;              /* that are missing for an object to be written */
+	const char *namespace_pattern;       /* regular expression: only of these names; NULL: all */
 	const char *const *namespace_labels; /* of these: "KEY=VALUE", commas between several */
 	size_t namespace_label_count;
 };

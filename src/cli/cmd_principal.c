@@ -1,4 +1,5 @@
 #include "auth/identity.h"
+#include "auth/regex.h"
 #include "cli/commands.h"
 #include "cli/sync_args.h"
 #include "principal/principal.h"
@@ -27,6 +28,7 @@ struct principal_args {
 	const char *auth;
 	const char *blocklist;
 	struct option_list accept_version;
+	const char *namespace_pattern;
 	struct option_list namespace_labels;
 	uint64_t all_peers_bytes;
 };
@@ -69,6 +71,8 @@ static const struct option_row options[] = {
 	  "--version-string." },
 	{ "namespace-create-enable", 0, OPTION_BOOL, AT(sync.create_namespaces), NULL, E "NAMESPACE_CREATE_ENABLE",
 	  "With --backend kubernetes: make the namespace of an application that is missing. Directories always are." },
+	{ "namespace-create-pattern", 0, OPTION_TEXT, AT(namespace_pattern), "REGEX", E "NAMESPACE_CREATE_PATTERN",
+	  "With --namespace-create-enable: only those that this regular expression matches somewhere. Default: all." },
 	{ "namespace-create-labels", 0, OPTION_COMMAS, AT(namespace_labels), "KEY=VALUE", E "NAMESPACE_CREATE_LABELS",
 	  "With --namespace-create-enable: labels of these namespaces, separated by commas." },
 	SYNC_ROWS(struct principal_args, E, "64"), /* for each agent: none of them has to wait behind much of another */
@@ -81,8 +85,6 @@ static const struct option_row options[] = {
 	  "/livez, /readyz and /healthz for probes. 0: none.", SYNC_PORT("8003") },
 
 	SYNC_IGNORED_ROWS(struct principal_args, E),
-	{ "namespace-create-pattern", 0, OPTION_REFUSED, IGNORED, "REGEX", E "NAMESPACE_CREATE_PATTERN", NULL,
-	  .note = "every namespace that is needed is made, or none: make them, and drop --namespace-create-enable" },
 	{ "insecure-tls-generate", 0, OPTION_REFUSED, IGNORED, NULL, E "TLS_SERVER_ALLOW_GENERATE", NULL,
 	  .note = "nobody could check such a certificate: 'holdfast pki init' and 'holdfast pki issue' make good ones" },
 	{ "keepalive-min-interval", 0, OPTION_IGNORED, IGNORED, "TIME", E "KEEP_ALIVE_MIN_INTERVAL", NULL,
@@ -188,6 +190,15 @@ static enum err judge_labels(const struct option_list *labels, struct why *why)
 	return E_OK;
 }
 
+static enum err judge_pattern(const char *pattern, struct why *why)
+{
+	CLEANUP(regex_freep) struct regex *regex = NULL;
+
+	if (!pattern || regex_new(str_of(pattern), why, &regex) == E_OK)
+		return E_OK;
+	return why_add(why, "--namespace-create-pattern");
+}
+
 static enum err judge(const void *args, struct why *why)
 {
 	const struct principal_args *a = args;
@@ -200,6 +211,8 @@ static enum err judge(const void *args, struct why *why)
 			       "--auth is missing: say how agents prove who they are, as in --auth "
 			       "'mtls:subject:^CN=([^,]+)' or --auth userpass:FILE");
 	err = judge_labels(&a->namespace_labels, why);
+	if (err == E_OK)
+		err = judge_pattern(a->namespace_pattern, why);
 	if (err == E_OK)
 		err = auth_rule_parse(a->auth, why, &rule);
 	if (err != E_OK)
@@ -266,6 +279,7 @@ static int run_principal(const struct invocation *inv, const void *args, const s
 	o.accept_version = accept.n ? accept.p : NULL;
 	o.all_peers_bytes = a->all_peers_bytes;
 	o.backend.everywhere = a->sync.allowed_namespaces.n == 0;
+	o.backend.namespace_pattern = a->namespace_pattern;
 	o.backend.namespace_labels = a->namespace_labels.items;
 	o.backend.namespace_label_count = a->namespace_labels.n;
 	code = principal_run(&o);

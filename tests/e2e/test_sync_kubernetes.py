@@ -132,12 +132,16 @@ def test_many_come_in_pages(net):
 
 
 def test_the_namespace_of_an_autonomous_agent_is_made(net):
-    principal = net.principal("--namespace-create-enable", "--namespace-create-labels", "team=shop")
+    principal = net.principal("--namespace-create-enable", "--namespace-create-labels", "team=shop", "--namespace-create-pattern", f"^{SITE}$")
     api = principal.place.api
+    other = net.agent("site-2", principal, mode="autonomous").wait_connected()
+    other.tree.put("guestbook", application("r1"))
+    wait_until(lambda: "make the namespace site-2, or let --namespace-create-pattern match it" in principal.log_text(), "that one is not")
     agent = net.agent(SITE, principal, mode="autonomous").wait_connected()
     agent.tree.put("guestbook", application("r1"))
     wait_until(lambda: api.get("Application", SITE, "guestbook"), "the principal has it")
     assert api.get("Namespace", None, SITE)["metadata"]["labels"] == {"team": "shop"}
+    assert not api.get("Namespace", None, "site-2")
 
 
 @pytest.mark.parametrize("net", [("principal",), ("site",)], ids=["principal", "agent"], indirect=True)

@@ -179,6 +179,12 @@ def test_labels_of_namespaces_are_keys_and_values(tmp_path):
     assert start("principal", tmp_path, "--namespace-create-labels=a=b,c=")[0] == 1
 
 
+def test_a_pattern_of_namespaces_is_a_regular_expression(tmp_path):
+    code, said = start("principal", tmp_path, "--namespace-create-pattern=(a")
+    assert code == 2 and "--namespace-create-pattern" in said, said
+    assert start("principal", tmp_path, "--namespace-create-pattern=^site-")[0] == 1
+
+
 def test_an_authority_in_a_secret_is_not_replaced_by_those_of_the_system(tmp_path):
     words = ("--server-address", "localhost", "--creds", "header:", "--backend", f"directory:{tmp_path}/b", "--root-ca-secret-name", "ours")
     done = subprocess.run([HOLDFAST, "agent", *words], capture_output=True, text=True, timeout=90, check=False)

@@ -773,6 +773,34 @@ static void test_namespace_that_is_missing(void **state)
 	close_bench(&b);
 }
 
+static void test_namespace_is_made_when_its_name_matches(void **state)
+{
+	static const struct {
+		const char *pattern;
+		bool is_made;
+	} rows[] = { { "cd", true }, { "^argo", true }, { "^cd", false }, { "^$", false } };
+	static const char missing[] = "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"no namespaces\"}";
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bench b;
+
+		open_with(&b, &(struct kubernetes_options){ .create_namespaces = true,
+							    .namespace_pattern = rows[i].pattern });
+		struct given g = given(&b, "put", BACKEND_PUT, APP("new", "", "", ""), "", NULL);
+
+		write_it(&b, &g);
+		answer(&b, "POST", APPS, 404, missing);
+		if (rows[i].is_made) {
+			answer(&b, "POST", "/api/v1/namespaces", 201, "{}");
+			answer(&b, "POST", APPS, 404, missing);
+		}
+		saw(&b, "put unavailable\n");
+		assert_non_null(strstr(g.w.why.text, "--namespace-create-pattern"));
+		close_bench(&b);
+	}
+}
+
 static void test_one_after_the_other(void **state)
 {
 	struct bench b;
@@ -936,6 +964,7 @@ int main(void)
 		cmocka_unit_test(test_other_secrets_are_left_alone),
 		cmocka_unit_test(test_nothing_is_written_where_nobody_looks),
 		cmocka_unit_test(test_namespace_that_is_missing),
+		cmocka_unit_test(test_namespace_is_made_when_its_name_matches),
 		cmocka_unit_test(test_one_after_the_other),
 		cmocka_unit_test(test_write_from_inside_a_report_begins_once),
 		cmocka_unit_test(test_what_the_server_says),
