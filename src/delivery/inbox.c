@@ -30,6 +30,7 @@ struct inbox *inbox_new(const struct inbox_options *options)
 	list_init(&i->in_use);
 	list_init(&i->ready);
 	list_init(&i->answers);
+	list_init(&i->unsaid);
 	rand_bytes(i->keys, sizeof(i->keys));
 	return i;
 }
@@ -99,6 +100,7 @@ static void queue_settle(struct inbox *i, struct queue *q)
 
 void parcel_answer(struct inbox *i, struct parcel *p)
 {
+	list_remove(&p->in_unsaid);
 	if (link_held(&p->in_answers))
 		return;
 	list_put_last(&i->answers, &p->in_answers);
@@ -189,11 +191,27 @@ void inbox_done(struct inbox *i, struct inbox_work *work, enum delivery_outcome 
 	parcel_answer(i, p);
 }
 
-bool inbox_answer(struct inbox *i, struct delivery_answer *ret_answer)
+/* When its peer should be told that we have what came first of all that it was not told of. */
+static uint64_t receipt_due(const struct inbox *i)
+{
+	const struct link *first = list_first(&i->unsaid);
+
+	return first ? CONTAINER_OF(first, struct parcel, in_unsaid)->work.event.came_ms + i->options.receipt_ms
+		     : UINT64_MAX;
+}
+
+uint64_t inbox_due(const struct inbox *i)
+{
+	return list_empty(&i->answers) ? receipt_due(i) : 0;
+}
+
+bool inbox_answer(struct inbox *i, uint64_t now_ms, struct delivery_answer *ret_answer)
 {
 	struct parcel *p;
 
 	parcel_free(TAKE(i->lent));
+	while (receipt_due(i) <= now_ms)
+		parcel_answer(i, CONTAINER_OF(i->unsaid.next, struct parcel, in_unsaid));
 	if (list_empty(&i->answers))
 		return false;
 	p = CONTAINER_OF(i->answers.next, struct parcel, in_answers);

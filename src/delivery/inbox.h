@@ -7,16 +7,17 @@
  *
  *               inbox_put() --> QUEUED ---inbox_next()---> APPLYING ---inbox_done()---> answered, remembered
  *                 |  |  |
- *                 |  |  +--- in progress already: nothing, or "received" again
+ *                 |  |  +--- in progress already: nothing, or "received"
  *                 |  +--- applied already: "applied" again
  *                 +--- older than what came after it: counted, no answer
  *
+ * Received  said only of what takes longer than `receipt_ms`: what is done sooner has one answer, its outcome.
  * Repeats   an event is known by type, resource id and event id: an operation and the state it belongs to carry the same
  *           ids. Remembered per resource: the last create, spec or delete; the last status; the last eight commands and
  *           requests; none that is versionless. The memory holds `resources_max` resources, least recently used ones go first; what was forgotten is
  *           applied again, which receivers must survive anyway (facts 11.14). Only what a peer may not know as answered
  *           yet can be repeated, so the memory need not grow with all that ever came: 300 bytes each.
- * Units     sizes in bytes; ids of 128 bits stand for texts.
+ * Units     sizes in bytes; ms of the caller's clock; ids of 128 bits stand for texts.
  * Owner     put() takes a reference to the bytes; the work belongs to the inbox from next() to done().
  * Errors    E_LIMIT      more than the window, or nobody reads the answers: take nothing more from the peer for now
  *           E_CANCELLED  from a stream that a newer one has replaced
@@ -35,7 +36,8 @@
 	X(window_bytes, uint64_t, 1, 1ULL << 40, 16 << 20, "bytes", "Not answered at most; one larger goes alone.") \
 	X(parallel_max, uint32_t, 1, 100000, 64, "events", "Being applied at the same time.")                       \
 	X(answers_max, uint32_t, 1, 1000000, 4096, "answers", "Waiting to be written; then nothing more is taken.") \
-	X(resources_max, uint32_t, 1, 100000000, 4096, "resources", "Remembered, for repetitions.")
+	X(resources_max, uint32_t, 1, 100000000, 4096, "resources", "Remembered, for repetitions.")                 \
+	X(receipt_ms, uint32_t, 0, 1000, 200, "ms", "What is not done by then is answered with \"received\" first.")
 
 struct inbox_options {
 #define X(name, type, min, max, default_, unit, meaning) type name;
@@ -92,7 +94,7 @@ void inbox_two_step(struct inbox *i, bool two_step);
 /* Remember from the durable store that this was applied, before the first connection. E_NOMEM, E_MALFORMED. */
 enum err inbox_remember(struct inbox *i, const struct delivery_event *e);
 
-/* An event came on the stream `epoch`. On success it is ours, or was answered as a repetition. */
+/* An event came on the stream `epoch`, at its `came_ms`. On success it is ours, or was answered as a repetition. */
 enum err inbox_put(struct inbox *i, uint64_t epoch, const struct delivery_event *e);
 
 /* The next event to apply, or NULL: none, or `parallel_max` are being applied. */
@@ -103,7 +105,10 @@ void inbox_done(struct inbox *i, struct inbox_work *work, enum delivery_outcome 
 		struct str reason);
 
 /* The next answer to write; false: none. Borrowed until the next call of inbox_answer(). */
-bool inbox_answer(struct inbox *i, struct delivery_answer *ret_answer);
+bool inbox_answer(struct inbox *i, uint64_t now_ms, struct delivery_answer *ret_answer);
+
+/* When there will be an answer to write though nothing happens; 0: there is one; UINT64_MAX: never. */
+uint64_t inbox_due(const struct inbox *i);
 
 void inbox_stats(const struct inbox *i, struct inbox_stats *ret_stats);
 

@@ -38,7 +38,8 @@ struct parcel {
 	struct link in_queue;   /* of its ordering key */
 	struct link in_ready;   /* inbox: first of its key and not yet being applied */
 	struct link in_answers;
-	struct queue *queue; /* NULL: done */
+	struct link in_unsaid; /* inbox: the peer was not told yet that we have it */
+	struct queue *queue;   /* NULL: done */
 	struct memory *memory;
 	struct mark mark;
 	enum delivery_outcome outcome; /* RECEIVED until it is done */
@@ -60,6 +61,7 @@ struct inbox {
 	struct link in_use;
 	struct link ready;
 	struct link answers;
+	struct link unsaid;  /* in the order of their coming */
 	struct parcel *lent; /* the last answer that was given out */
 	uint64_t keys[2][2]; /* of the marks */
 	uint64_t epoch;

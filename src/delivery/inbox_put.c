@@ -97,7 +97,7 @@ static enum err accept(struct inbox *i, struct queue *q, struct str key, const s
 	i->stats.queued++;
 	p->work.number = ++i->stats.accepted;
 	if (i->options.two_step)
-		parcel_answer(i, p);
+		list_put_last(&i->unsaid, &p->in_unsaid);
 	list_put_last(&q->parcels, &p->in_queue);
 	if (queue_first(q) == p)
 		list_put_last(&i->ready, &p->in_ready);

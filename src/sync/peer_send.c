@@ -123,11 +123,11 @@ static bool reserve_reply(const struct peer *p, struct buf *message)
 	return false;
 }
 
-static bool take_reply(struct peer *p, struct buf *message)
+static bool take_reply(struct peer *p, uint64_t now_ms, struct buf *message)
 {
 	struct delivery_answer a;
 
-	while (inbox_answer(p->inbox, &a))
+	while (inbox_answer(p->inbox, now_ms, &a))
 		if (wire_ack_encode(&a, &p->dialect, str_of(p->source), message) == E_OK)
 			return true; /* else this dialect has no word for it */
 	return false;
@@ -235,7 +235,7 @@ bool peer_take(struct peer *p, const struct peer_composer *composer, uint64_t no
 	*ret_order = 0;
 	if (p->epoch == 0 || !reserve_reply(p, message))
 		return false;
-	if (take_reply(p, message))
+	if (take_reply(p, now_ms, message))
 		return true;
 	while (outbox_take(p->outbox, now_ms, &f)) {
 		if (f.control) {
@@ -260,10 +260,12 @@ void peer_sent(struct peer *p, uint64_t order, uint64_t now_ms, uint64_t random)
 
 uint64_t peer_due(const struct peer *p, uint64_t now_ms)
 {
-	struct inbox_stats stats;
+	uint64_t in_ms = inbox_due(p->inbox), out_ms;
 
 	if (p->epoch == 0)
 		return UINT64_MAX;
-	inbox_stats(p->inbox, &stats);
-	return stats.answers ? now_ms : outbox_due(p->outbox, now_ms);
+	if (in_ms <= now_ms)
+		return now_ms;
+	out_ms = outbox_due(p->outbox, now_ms);
+	return in_ms < out_ms ? in_ms : out_ms;
 }

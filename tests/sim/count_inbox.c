@@ -6,6 +6,7 @@ struct tally {
 	uint64_t applying;
 	uint64_t bytes;
 	uint64_t older;
+	uint64_t unsaid;
 };
 
 static size_t length(const struct link *list)
@@ -30,6 +31,8 @@ static const char *count_queue(const struct inbox *i, const struct queue *q, str
 		HOLDS(p == first || !link_held(&p->in_ready));
 		t->bytes += blob_view(p->work.event.bytes).n;
 		t->older += p->work.epoch != i->epoch;
+		HOLDS(!link_held(&p->in_unsaid) || !link_held(&p->in_answers));
+		t->unsaid += link_held(&p->in_unsaid);
 		t->queued++;
 	}
 	t->applying += !link_held(&first->in_ready);
@@ -71,5 +74,6 @@ const char *count_inbox(const struct inbox *i)
 	HOLDS(t.bytes == i->stats.bytes);
 	HOLDS(t.older == i->stats.older);
 	HOLDS(length(&i->answers) == i->stats.answers);
+	HOLDS(length(&i->unsaid) == t.unsaid);
 	return count_memories(i, &t);
 }

@@ -124,9 +124,11 @@ static uint64_t next_time(const struct sim *s)
 	uint64_t next = node ? node->key : UINT64_MAX;
 
 	for (int i = 0; i < SIM_PEERS; i++) {
-		uint64_t due = outbox_due(s->peers[i].outbox, s->now);
+		const struct peer *p = &s->peers[i];
+		uint64_t out = outbox_due(p->outbox, s->now), in = p->connected ? inbox_due(p->inbox) : UINT64_MAX;
 
-		next = due < next ? due : next;
+		next = out < next ? out : next;
+		next = in < next ? in : next;
 	}
 	return next;
 }

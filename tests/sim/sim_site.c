@@ -15,6 +15,7 @@ void site_start(struct peer *p)
 	options.two_step = p->nature != UPSTREAM;
 	options.window_events = p->nature == WILD ? 8 : 1000;
 	options.parallel_max = 3;
+	options.receipt_ms = p->nature == WILD ? 0 : 20; /* what is applied takes up to 60 ms */
 	p->inbox = inbox_new(&options);
 	if (!p->inbox)
 		sim_broken(p->sim, "no memory");
@@ -72,6 +73,7 @@ void site_frame(struct peer *p, const struct happening *h)
 	}
 	e = letter_event(&l, h->bytes);
 	e.order = h->order;
+	e.came_ms = p->sim->now;
 	err = inbox_put(p->inbox, h->epoch, &e);
 	sim_trace(p->sim, "site    %u: %s comes%s%s", p->index, l.event_id, err == E_OK ? "" : ": ",
 		  err == E_OK ? "" : err_text(err));
@@ -191,7 +193,7 @@ void site_pump(struct peer *p)
 	while ((work = inbox_next(p->inbox)))
 		net_later(s, s->now + sim_random(s) % 60,
 			  &(struct happening){ .type = APPLY_ENDS, .peer = p, .life = p->life, .work = work });
-	while (p->connected && inbox_answer(p->inbox, &a)) {
+	while (p->connected && inbox_answer(p->inbox, s->now, &a)) {
 		if (p->nature == UPSTREAM)
 			answer_upstream(p, a);
 		else

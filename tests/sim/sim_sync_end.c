@@ -252,6 +252,7 @@ static struct inbox_options small_inbox(struct sim *s)
 {
 	struct inbox_options o = inbox_defaults;
 
+	o.receipt_ms = s->seed % 2 ? 0 : 20;
 	if (s->seed % 4 == 2) {
 		o.window_events = 4;
 		o.parallel_max = 2;

@@ -14,6 +14,7 @@ struct counter {
 	struct inbox *i;
 	struct inbox_work *work[WORK_MAX];
 	size_t n;
+	uint64_t now;
 	struct buf text;
 };
 
@@ -49,6 +50,7 @@ static enum err put(struct counter *c, const char *who, const char *what, uint64
 {
 	struct delivery_event e = event(who, what, order);
 
+	e.came_ms = c->now;
 	return inbox_put(c->i, 1, &e);
 }
 
@@ -78,12 +80,18 @@ static void applied(struct counter *c)
 	end(c, DELIVERY_APPLIED, false, NULL);
 }
 
+/* So long that the peer is told what we have. */
+static void wait(struct counter *c)
+{
+	c->now += inbox_defaults.receipt_ms;
+}
+
 static void say(struct counter *c)
 {
 	static const char *const outcomes[] = { "received", "applied", "rejected" };
 	struct delivery_answer a;
 
-	while (inbox_answer(c->i, &a)) {
+	while (inbox_answer(c->i, c->now, &a)) {
 		buf_addf(&c->text, "%s %.*s %.*s", outcomes[a.outcome], STR_ARG(a.resource_id), STR_ARG(a.event_id));
 		if (a.order)
 			buf_addf(&c->text, " #%llu", (unsigned long long)a.order);
@@ -114,6 +122,7 @@ static void an_event_is_received_applied_and_answered(void **state)
 	(void)state;
 	counter_open(&c, NULL);
 	assert_int_equal(put(&c, "a", "s1", 5), E_OK);
+	wait(&c);
 	say(&c);
 	start(&c);
 	applied(&c);
@@ -176,10 +185,60 @@ static void the_number_of_answers_changes_with_the_peer(void **state)
 	counter_open(&c, NULL);
 	inbox_two_step(c.i, true);
 	put(&c, "a", "s1", 5);
+	wait(&c);
 	say(&c);
 	expect(&c, "received a 1 #5\n");
 	inbox_two_step(c.i, false);
 	put(&c, "b", "s1", 6);
+	wait(&c);
+	say(&c);
+	expect(&c, "");
+	counter_close(&c);
+}
+
+static void received_is_said_of_what_takes_long_and_of_nothing_else(void **state)
+{
+	uint64_t receipt_ms = inbox_defaults.receipt_ms;
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	assert_int_equal(inbox_due(c.i), UINT64_MAX);
+	put(&c, "a", "s1", 0);
+	c.now = 10;
+	put(&c, "b", "s1", 0);
+	put(&c, "c", "s1", 0);
+	start(&c);
+	applied(&c); /* a */
+	assert_int_equal(inbox_due(c.i), 0);
+	say(&c);
+	expect(&c, "apply a spec 1\napply b spec 1\napply c spec 1\napplied a 1\n");
+	assert_int_equal(inbox_due(c.i), 10 + receipt_ms);
+	c.now = 10 + receipt_ms - 1;
+	say(&c);
+	expect(&c, "");
+	c.now++;
+	say(&c);
+	expect(&c, "received b 1\nreceived c 1\n");
+	assert_int_equal(inbox_due(c.i), UINT64_MAX);
+	applied(&c);
+	say(&c);
+	expect(&c, "applied b 1\n");
+	counter_close(&c);
+}
+
+/* It had not heard of us: by the time it sends it again it is told at once. */
+static void who_sends_it_again_is_told_at_once_that_it_was_received(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "s1", 1);
+	put(&c, "a", "s1", 2);
+	say(&c);
+	expect(&c, "received a 1 #2\n");
+	wait(&c);
 	say(&c);
 	expect(&c, "");
 	counter_close(&c);
@@ -191,11 +250,12 @@ static void an_outcome_overtakes_the_received_that_was_not_written_yet(void **st
 
 	(void)state;
 	counter_open(&c, NULL);
-	put(&c, "a", "s1", 0);
+	put(&c, "a", "s1", 1);
+	put(&c, "a", "s1", 2);
 	start(&c);
 	applied(&c);
 	say(&c);
-	expect(&c, "apply a spec 1\napplied a 1\n");
+	expect(&c, "apply a spec 1\napplied a 1 #2\n");
 	counter_close(&c);
 }
 
@@ -206,6 +266,7 @@ static void a_repetition_is_answered_and_not_applied_again(void **state)
 	(void)state;
 	counter_open(&c, NULL);
 	put(&c, "a", "s1", 1);
+	wait(&c);
 	say(&c);
 	put(&c, "a", "s1", 2);
 	start(&c);
@@ -314,6 +375,7 @@ static void what_was_overtaken_on_the_way_is_dropped(void **state)
 	put(&c, "a", "d2", 9);
 	assert_int_equal(put(&c, "a", "s1", 8), E_OK);
 	start(&c);
+	wait(&c);
 	say(&c);
 	expect(&c, "apply a delete 2\nreceived a 2 #9\n");
 	assert_int_equal(stats(&c).outdated, 1);
@@ -422,7 +484,7 @@ static void only_a_rejection_is_retryable(void **state)
 	put(&c, "a", "s1", 0);
 	start(&c);
 	end(&c, DELIVERY_APPLIED, true, "busy");
-	assert_true(inbox_answer(c.i, &a));
+	assert_true(inbox_answer(c.i, c.now, &a));
 	assert_int_equal(a.outcome, DELIVERY_APPLIED);
 	assert_false(a.retryable);
 	assert_int_equal(a.reason.n, 0);
@@ -473,7 +535,7 @@ static void a_reason_of_any_length_is_answered_in_bounds(void **state)
 	put(&c, "a", "s1", 0);
 	start(&c);
 	end(&c, DELIVERY_REJECTED, false, reason);
-	assert_true(inbox_answer(c.i, &a));
+	assert_true(inbox_answer(c.i, c.now, &a));
 	assert_int_equal(a.reason.n, DELIVERY_REASON_MAX);
 	counter_close(&c);
 }
@@ -557,6 +619,9 @@ static void answers_that_nobody_reads_stop_the_intake(void **state)
 	counter_open(&c, &options);
 	assert_int_equal(put(&c, "a", "s1", 0), E_OK);
 	assert_int_equal(put(&c, "b", "s1", 0), E_OK);
+	start(&c);
+	applied(&c);
+	applied(&c);
 	assert_int_equal(put(&c, "a", "s1", 0), E_LIMIT);
 	assert_int_equal(put(&c, "c", "s1", 0), E_LIMIT);
 	say(&c);
@@ -735,6 +800,8 @@ int main(void)
 		cmocka_unit_test(one_key_is_in_order_and_others_go_beside_it),
 		cmocka_unit_test(a_peer_that_knows_one_answer_gets_one),
 		cmocka_unit_test(the_number_of_answers_changes_with_the_peer),
+		cmocka_unit_test(received_is_said_of_what_takes_long_and_of_nothing_else),
+		cmocka_unit_test(who_sends_it_again_is_told_at_once_that_it_was_received),
 		cmocka_unit_test(an_outcome_overtakes_the_received_that_was_not_written_yet),
 		cmocka_unit_test(a_repetition_is_answered_and_not_applied_again),
 		cmocka_unit_test(the_same_version_of_a_successor_is_another_event),

@@ -230,6 +230,12 @@ static enum err add(struct desk *d, enum delivery_type type, const char *id, con
 			d->now);
 }
 
+/* So long that the peer is told what we have. */
+static void wait(struct desk *d)
+{
+	d->now += inbox_defaults.receipt_ms;
+}
+
 static struct outbox_stats out(struct desk *d)
 {
 	struct outbox_stats stats;
@@ -254,6 +260,7 @@ static void a_newer_stream_counts_and_an_older_one_changes_nothing(void **state)
 	assert_false(peer_speaks_upstream(d.p));
 	d.epoch = 5;
 	hear_about(&d, WIRE_CREATE, "web_u1", "web_u1_1");
+	wait(&d);
 	expect(&d, "event io.argoproj.argocd-agent.event.create, web_u1_1\n> received web_u1_1\n");
 	peer_close(d.p, 4);
 	peer_close(d.p, 0);
@@ -311,7 +318,7 @@ static void an_event_is_received_dealt_with_and_answered(void **state)
 		unsigned version;
 		enum delivery_outcome outcome;
 		bool retryable;
-		const char *at_once, *then;
+		const char *meanwhile, *then;
 	} rows[] = {
 		{ WIRE_TWO_STEPS, DELIVERY_APPLIED, false, "> received web_u1_1\n", "> applied web_u1_1\n" },
 		{ WIRE_TWO_STEPS, DELIVERY_REJECTED, false, "> received web_u1_1\n", "> rejected web_u1_1: so\n" },
@@ -330,7 +337,8 @@ static void an_event_is_received_dealt_with_and_answered(void **state)
 
 		desk_begin(&d, rows[i].version);
 		hear_about(&d, WIRE_CREATE, "web_u1", "web_u1_1");
-		(void)snprintf(text, sizeof(text), "event %s.create, web_u1_1\n%s", WIRE_PREFIX, rows[i].at_once);
+		wait(&d);
+		(void)snprintf(text, sizeof(text), "event %s.create, web_u1_1\n%s", WIRE_PREFIX, rows[i].meanwhile);
 		expect(&d, text);
 		assert_int_equal(peer_came(d.p), 1);
 		work = peer_next(d.p, &e);
@@ -342,6 +350,28 @@ static void an_event_is_received_dealt_with_and_answered(void **state)
 		expect(&d, rows[i].then);
 		desk_end(&d);
 	}
+}
+
+static void received_is_due_when_the_outcome_takes_long(void **state)
+{
+	struct wire_event e;
+	struct desk d;
+
+	(void)state;
+	desk_begin(&d, WIRE_TWO_STEPS);
+	hear_about(&d, WIRE_CREATE, "web_u1", "web_u1_1");
+	hear_about(&d, WIRE_CREATE, "db_u2", "db_u2_1");
+	buf_clear(&d.said);
+	peer_done(d.p, peer_next(d.p, &e), DELIVERY_APPLIED, false, (struct str){ 0 });
+	expect(&d, "> applied web_u1_1\n");
+	uint64_t due = peer_due(d.p, d.now);
+
+	assert_int_equal(due, d.now + inbox_defaults.receipt_ms);
+	wait(&d);
+	assert_int_equal(peer_due(d.p, due), due);
+	expect(&d, "> received db_u2_1\n");
+	assert_int_equal(peer_due(d.p, due), UINT64_MAX);
+	desk_end(&d);
 }
 
 static void a_repetition_is_answered_again_and_not_dealt_with_again(void **state)
@@ -836,6 +866,7 @@ static void an_answer_is_not_lost_for_want_of_memory(void **state)
 		desk_begin(&d, WIRE_TWO_STEPS);
 		hear_about(&d, WIRE_CREATE, "web_u1", "web_u1_1");
 		buf_clear(&d.said);
+		wait(&d);
 		expect(&d, "> received web_u1_1\n");
 		peer_done(d.p, peer_next(d.p, &e), DELIVERY_APPLIED, false, (struct str)STR(""));
 		const struct peer_composer composer = { .compose = compose, .on_refused = on_refused, .ctx = &d };
@@ -912,6 +943,7 @@ int main(void)
 		cmocka_unit_test(what_comes_on_another_stream_is_not_looked_at),
 		cmocka_unit_test(we_offer_our_dialect_and_our_window_and_keep_to_that_of_the_peer),
 		cmocka_unit_test(an_event_is_received_dealt_with_and_answered),
+		cmocka_unit_test(received_is_due_when_the_outcome_takes_long),
 		cmocka_unit_test(a_repetition_is_answered_again_and_not_dealt_with_again),
 		cmocka_unit_test(what_can_never_be_taken_is_refused_and_the_peer_is_told),
 		cmocka_unit_test(who_sends_more_than_the_window_gets_no_answer_to_it),
