@@ -20,9 +20,9 @@
 /*    name      table       key                                 what a row says */
 #define LEDGER_TABLES(X)                                                                                              \
 	X(OBJECT, "objects", (kind, namespace, name), "an object of the directory: uid, version, digest")             \
-	X(COPY, "copies", (peer, kind, namespace, name, uid), "a peer has, or may have, this: digests it confirmed")  \
-	X(COMMAND, "commands", (peer, kind, namespace, name, uid, version), "a command not confirmed yet: its bytes") \
-	X(REPLICA, "replicas", (peer, kind, namespace, name), "what was applied here: source uid, its content, ids")  \
+	X(COPY, "copies", (peer, name, namespace, kind, uid), "a peer has, or may have, this: digests it confirmed")  \
+	X(COMMAND, "commands", (peer, name, namespace, kind, uid, version), "a command not confirmed yet: its bytes") \
+	X(REPLICA, "replicas", (peer, name, namespace, kind), "what was applied here: source uid, its content, ids")  \
 	X(SETTING, "settings", (name), "one value by name: bytes")
 
 enum ledger_table {
