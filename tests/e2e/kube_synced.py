@@ -103,10 +103,12 @@ class Cluster:
 
 
 class Controller:
-    """What Argo CD does at a site: takes operations and refreshes, deletes what has finalizers. `ran`: how often each operation."""
+    """What Argo CD does at a site: takes operations and wishes (a refresh), deletes what has finalizers. `ran`: how often each operation; `granted`: each wish."""
+
+    WISHES = [f"argocd.argoproj.io/{name}" for name in ("refresh", "refresh-timestamp", "hydrate", "hydrate-timestamp")]
 
     def __init__(self, tree):
-        self.tree, self.ran, self.patient = tree, collections.Counter(), False
+        self.tree, self.ran, self.granted, self.patient = tree, collections.Counter(), collections.Counter(), False
         self.over = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -129,14 +131,15 @@ class Controller:
 
     def _wants(self, o):
         metadata = o["metadata"]
-        return o.get("operation") or "argocd.argoproj.io/refresh" in metadata.get("annotations", {}) or (
+        return o.get("operation") or metadata.get("annotations", {}).keys() & set(self.WISHES) or (
             "deletionTimestamp" in metadata and not self.patient)
 
     def _work(self, o):
         if operation := o.pop("operation", None):
             self.ran[o["metadata"]["name"], operation["sync"]["revision"]] += 1
             o.setdefault("status", {})["operationState"] = {"phase": "Succeeded", "operation": operation}
-        o["metadata"].get("annotations", {}).pop("argocd.argoproj.io/refresh", None)
+        for wish in self.WISHES:
+            self.granted[wish] += o["metadata"].get("annotations", {}).pop(wish, None) is not None
         if "deletionTimestamp" in o["metadata"] and not self.patient:
             o["metadata"]["finalizers"] = []
 

@@ -55,6 +55,22 @@ def test_what_has_finalizers_is_gone_at_the_principal_when_it_is_gone_at_the_age
     assert agent.tree.source_uid("guestbook") == truth.get("guestbook")["metadata"]["uid"] != first
 
 
+def test_what_is_asked_of_the_controller_is_done_once_and_not_put_back(controlled):
+    """A refresh as Argo CD 3.6 asks for it, with its time."""
+    principal, agent, controller = controlled
+    truth = principal.tree(SITE)
+    truth.put("guestbook", application("r1", annotations=dict.fromkeys(controller.WISHES, "1")))
+
+    def wishes(tree):
+        return set(tree.get("guestbook")["metadata"].get("annotations", {})) & set(controller.WISHES)
+    wait_until(lambda: agent.tree.get("guestbook") and not wishes(agent.tree) and not wishes(truth), "all is done")
+    copy = agent.tree.get("guestbook")
+    agent.tree.put("guestbook", {**copy, "spec": {**copy["spec"], "project": "other"}})
+    wait_until(lambda: agent.tree.get("guestbook")["spec"]["project"] == "default", "what else others do to the copy is undone")
+    wait_confirmed(principal, agent)
+    assert controller.granted == dict.fromkeys(controller.WISHES, 1)
+
+
 def test_a_copy_says_whose_it_is_and_what_only_its_own_server_knows_stays_there(pair):
     principal, agent = pair
     truth = principal.tree(SITE)
