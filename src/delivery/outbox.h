@@ -15,6 +15,7 @@
  *                                    QUARANTINED <----- rejected for good --------+
  *
  *           What is applied after it was rejected takes two of the RETRYING along, those that wait longest.
+ *           A newer version lets its own go, but for a status; a spec the create before it.
  *           From every state to GONE: applied, replaced by a newer version, or made pointless by a delete.
  * Turns     of any 8 payload events taken in a row, lanes that have something ready all the while get at least: commands
  *           and deletes 5, desired state 2, status 1; what a lane leaves goes to the most urgent other. A line has the
