@@ -34,20 +34,10 @@ enum err pki_write_key(EVP_PKEY *key, struct buf *ret_pem, struct why *why)
 			why);
 }
 
-/* Without this OpenSSL would ask on the terminal. */
-static int no_password(char *to, int size, int writing, void *ctx)
-{
-	(void)to;
-	(void)size;
-	(void)writing;
-	(void)ctx;
-	return -1;
-}
-
 enum err pki_read_key(struct str pem, const char *path, struct why *why, EVP_PKEY **ret_key)
 {
 	BIO *bio = BIO_new_mem_buf(pem.p ? pem.p : "", (int)pem.n);
-	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, pem_no_password, NULL) : NULL;
 
 	BIO_free(bio);
 	ERR_clear_error();
@@ -84,7 +74,7 @@ enum err pki_read_cert(const struct pem *from, struct why *why, X509 **ret_cert)
 	if (err != E_OK)
 		return err;
 	bio = BIO_new_mem_buf(text.n ? text.p : "", (int)text.n);
-	cert = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
+	cert = bio ? PEM_read_bio_X509(bio, NULL, pem_no_password, NULL) : NULL;
 	BIO_free(bio);
 	ERR_clear_error();
 	if (!cert)

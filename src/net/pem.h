@@ -25,6 +25,12 @@ static inline bool pem_is_there(const struct pem *pem)
  */
 enum err pem_read(const struct pem *pem, struct why *why, struct buf *ret_text);
 
+/*
+ * OpenSSL's pem_password_cb: without one it would ask on the terminal, and the loop would wait for whoever sits there. `ret_asked`: a
+ * bool that tells that it was called, or NULL.
+ */
+int pem_no_password(char *to, int size, int writing, void *ret_asked);
+
 /* False: no memory. Release a copy, also after that. */
 bool pem_copy(const struct pem *pem, struct pem *ret_copy);
 void pem_release(struct pem *copy);

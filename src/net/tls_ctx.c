@@ -49,25 +49,14 @@ static void ctx_freep(SSL_CTX **ctx)
 	SSL_CTX_free(*ctx);
 }
 
-/* Without this OpenSSL would ask on the terminal, and the loop would wait for whoever sits there. */
-static int no_password(char *to, int size, int writing, void *ret_asked)
-{
-	(void)to;
-	(void)size;
-	(void)writing;
-	if (ret_asked)
-		*(bool *)ret_asked = true;
-	return -1;
-}
-
 /* The first is ours, the others lead to its authority. */
 static bool use_chain(SSL_CTX *ctx, BIO *bio)
 {
-	X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, no_password, NULL);
+	X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, pem_no_password, NULL);
 	bool ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
 
 	X509_free(cert);
-	while (ok && (cert = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
+	while (ok && (cert = PEM_read_bio_X509(bio, NULL, pem_no_password, NULL))) {
 		ok = SSL_CTX_add0_chain_cert(ctx, cert) == 1;
 		if (!ok)
 			X509_free(cert);
@@ -101,7 +90,7 @@ static enum err load_key(SSL_CTX *ctx, const struct pem *pem, struct why *why)
 
 	if (err != E_OK)
 		return err;
-	key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &asked);
+	key = PEM_read_bio_PrivateKey(bio, NULL, pem_no_password, &asked);
 	BIO_free(bio);
 	if (asked)
 		return why_set(why, E_CONFIG, "key %s: it wants a password, for which nobody is asked", pem->name);
@@ -167,7 +156,7 @@ static enum err load_ca(SSL_CTX *ctx, const struct tls_ctx *t, struct why *why)
 	err = open_pem(&t->ca, CA, why, &text, &bio);
 	if (err != E_OK)
 		return err;
-	infos = PEM_X509_INFO_read_bio(bio, NULL, no_password, NULL);
+	infos = PEM_X509_INFO_read_bio(bio, NULL, pem_no_password, NULL);
 	BIO_free(bio);
 	err = infos ? believe_all(ctx, t, infos, why) : why_tls(why, CA, &t->ca);
 	sk_X509_INFO_pop_free(infos, X509_INFO_free);
