@@ -124,14 +124,28 @@ void source_answered(struct source *s, const struct peer_heard *heard, uint64_t 
 	source_again(s, now_ms);
 }
 
+static bool holds_nothing(const struct source *s)
+{
+	struct outbox_stats stats;
+
+	outbox_stats(peer_outbox(s->o.peer), &stats);
+	return stats.waiting + stats.in_flight == 0;
+}
+
+/* The first that is refused again stands for all behind it, unless it alone has no room: no answer would bring up the next. */
+static bool is_worth_it(const struct source *s, uint64_t refused)
+{
+	return s->refused == refused || (!s->again_ms && holds_nothing(s));
+}
+
 void source_again(struct source *s, uint64_t now_ms)
 {
 	uint64_t refused = s->refused;
+	size_t most = s->entries.n;
 	struct link *first;
 
 	s->again_ms = 0;
-	/* The first that is refused again stands for all behind it. */
-	while (s->refused == refused && (first = list_first(&s->later)))
+	while (most-- && is_worth_it(s, refused) && (first = list_first(&s->later)))
 		source_sync(s, ENTRY_OF(first, in_later), now_ms);
 }
 

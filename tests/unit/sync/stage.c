@@ -219,6 +219,8 @@ static void start(struct stage *st)
 	struct why why;
 
 	options.inbox.receipt_ms = 0; /* the stories tell both steps */
+	if (st->outbox_max)
+		options.outbox.bytes_max = st->outbox_max;
 	options.backend = st->g.backend;
 	options.journal = st->g.journal;
 	st->session = session_new(&options, st->g.now);

@@ -23,6 +23,7 @@ struct stage {
 	uint64_t connected_at;
 	unsigned dialect;
 	uint64_t message_max; /* from the next start on; 0: no limit */
+	uint64_t outbox_max;  /* bytes, likewise; 0: the default */
 	uint64_t peer_max;    /* the same of the peer, from the next stream on */
 	enum err goes;        /* what the principal says of each project */
 	bool bare;            /* the peer's creates say that its objects have no status; and what ours say is seen */

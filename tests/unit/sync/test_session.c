@@ -1506,6 +1506,38 @@ static void put_sized(struct stage *st, int bytes, const char *more)
 	stage_put(st, json);
 }
 
+static void put_named(struct stage *st, const char *name, int bytes)
+{
+	char json[8000];
+
+	(void)snprintf(json, sizeof(json),
+		       "{'metadata':{'name':'%s','namespace':'a1','uid':'%s'},'spec':{'text':'%0*d'}}", name, name,
+		       bytes, 0);
+	stage_put(st, json);
+}
+
+/* Nobody would answer anything that could bring up the next, once the outbox is empty. */
+static void what_is_larger_than_the_outbox_holds_up_nobody_who_waits_for_room(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_TWO_STEPS);
+	st.outbox_max = 1000;
+	stage_restart(&st);
+	stage_connect(&st);
+	put_named(&st, "first", 600);
+	put_named(&st, "large", 2000);
+	put_named(&st, "huge", 3000);
+	put_named(&st, "small", 600);
+	stage_expect(&st, "create first_first_1\n");
+	stage_answer(&st, "first_first", "1", true);
+	stage_expect(&st, "create small_small_4\n");
+	stage_answer(&st, "small_small", "4", true);
+	stage_expect(&st, "");
+	stage_end(&st);
+}
+
 static uint64_t quarantined(struct stage *st)
 {
 	struct outbox_stats stats;
@@ -2258,6 +2290,7 @@ int main(void)
 		cmocka_unit_test(a_copy_that_is_put_back_is_deleted_again_for_a_go_peer),
 		cmocka_unit_test(what_somebody_does_between_two_writes_is_not_overwritten),
 		cmocka_unit_test(what_failed_between_two_writes_is_not_taken_for_drift),
+		cmocka_unit_test(what_is_larger_than_the_outbox_holds_up_nobody_who_waits_for_room),
 		cmocka_unit_test(what_is_too_large_for_a_stream_is_set_aside_and_holds_up_nobody),
 		cmocka_unit_test(what_was_too_large_once_and_is_refused_now_goes_again_with_the_next_stream),
 		cmocka_unit_test(a_command_that_is_too_large_for_a_stream_does_not_come_back_with_a_restart),
