@@ -273,8 +273,9 @@ static enum err open_all(struct kubernetes *k, const struct kubernetes_options *
 		err = kube_scopes_make(k, options);
 	if (err != E_OK)
 		return why_set(why, err, "start");
-	if (make_pattern(k, options->namespace_pattern, why) != E_OK)
-		return why->err;
+	err = make_pattern(k, options->namespace_pattern, why);
+	if (err != E_OK)
+		return err;
 	return kube_client_new(k->loop, k->config, CONNECTIONS + count_scopes(k), why, &k->client);
 }
 

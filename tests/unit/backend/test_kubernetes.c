@@ -926,6 +926,25 @@ static void test_close_lets_writes_end(void **state)
 	buf_release(&b.log);
 }
 
+static void test_pattern_that_is_none_is_said_to_who_wants_to_know(void **state)
+{
+	struct why why = { 0 };
+	struct loop loop;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop, NULL), E_OK);
+	for (int told = 0; told < 2; told++) {
+		struct kubernetes_options options = { .namespace = "argocd", .namespace_pattern = "(" };
+		struct backend *backend;
+
+		options.config = mem_alloc(sizeof(*options.config));
+		assert_int_not_equal(kubernetes_open(&loop, &options, told ? &why : NULL, &backend), E_OK);
+	}
+	assert_int_equal(why.err, E_CONFIG);
+	assert_non_null(strstr(why.text, "the pattern of namespaces"));
+	loop_release(&loop);
+}
+
 /* By chance it would come sooner. */
 static void test_server_that_says_when_is_not_asked_before(void **state)
 {
@@ -969,6 +988,7 @@ int main(void)
 		cmocka_unit_test(test_write_from_inside_a_report_begins_once),
 		cmocka_unit_test(test_what_the_server_says),
 		cmocka_unit_test(test_close_lets_writes_end),
+		cmocka_unit_test(test_pattern_that_is_none_is_said_to_who_wants_to_know),
 		cmocka_unit_test(test_server_that_says_when_is_not_asked_before),
 	};
 
