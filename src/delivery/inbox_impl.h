@@ -96,6 +96,9 @@ void memory_let_go(struct inbox *i, struct memory *m);
 /* It was applied: later repetitions are known by it. */
 void memory_note(struct memory *m, enum delivery_type type, struct mark mark);
 
+/* One of this type is in progress: what was applied last is not what holds behind it, and comes again in its own right. */
+void memory_overtake(struct memory *m, enum delivery_type type);
+
 /* The last of its type was this one. */
 bool memory_knows(const struct memory *m, enum delivery_type type, struct mark mark);
 

@@ -73,6 +73,12 @@ void memory_note(struct memory *m, enum delivery_type type, struct mark mark)
 	}
 }
 
+void memory_overtake(struct memory *m, enum delivery_type type)
+{
+	if (type != DELIVERY_COMMAND && type != DELIVERY_REQUEST)
+		memory_note(m, type, (struct mark){ { 0 } });
+}
+
 bool memory_knows(const struct memory *m, enum delivery_type type, struct mark mark)
 {
 	if (type == DELIVERY_STATUS)

@@ -87,6 +87,7 @@ static enum err accept(struct inbox *i, struct queue *q, struct str key, const s
 	if (!q)
 		return E_NOMEM;
 	memory_hold(m);
+	memory_overtake(m, e->type);
 	m->epoch = i->epoch;
 	m->order = e->order;
 	p->mark = mark;

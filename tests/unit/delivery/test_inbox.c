@@ -287,6 +287,40 @@ static void a_repetition_is_answered_and_not_applied_again(void **state)
 	counter_close(&c);
 }
 
+/* A repository is taken from a site, given back and taken again with its project, and is one version all the time. */
+static void what_comes_again_behind_something_newer_that_is_in_progress_is_no_repetition(void **state)
+{
+	struct counter c;
+
+	(void)state;
+	counter_open(&c, NULL);
+	put(&c, "a", "d1", 1);
+	start(&c);
+	applied(&c);
+	put(&c, "a", "c1", 2);
+	start(&c);
+	put(&c, "a", "d1", 3);
+	say(&c);
+	applied(&c);
+	start(&c);
+	applied(&c);
+	say(&c);
+	expect(&c, "apply a delete 1\n"
+		   "apply a create 1\n"
+		   "applied a 1 #1\n"
+		   "apply a delete 1\n"
+		   "applied a 1 #2\n"
+		   "applied a 1 #3\n");
+	put(&c, "a", "t1", 4);
+	start(&c);
+	applied(&c);
+	put(&c, "a", "t2", 5);
+	put(&c, "a", "t1", 6);
+	assert_int_equal(stats(&c).queued, 2);
+	assert_int_equal(stats(&c).repeats, 0);
+	counter_close(&c);
+}
+
 /* Both have version 1: the first was deleted and made again under its name. */
 static void the_same_version_of_a_successor_is_another_event(void **state)
 {
@@ -804,6 +838,7 @@ int main(void)
 		cmocka_unit_test(who_sends_it_again_is_told_at_once_that_it_was_received),
 		cmocka_unit_test(an_outcome_overtakes_the_received_that_was_not_written_yet),
 		cmocka_unit_test(a_repetition_is_answered_and_not_applied_again),
+		cmocka_unit_test(what_comes_again_behind_something_newer_that_is_in_progress_is_no_repetition),
 		cmocka_unit_test(the_same_version_of_a_successor_is_another_event),
 		cmocka_unit_test(events_of_different_types_may_share_an_id),
 		cmocka_unit_test(the_last_eight_commands_are_remembered),
