@@ -33,12 +33,15 @@ struct bench {
 	bool closed;
 };
 
-/* Nobody waits here. */
+static unsigned waits; /* begun */
+
+/* Nobody waits here for long; on a busy machine the time is up before the next line of a test. */
 enum err __real_loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
 enum err __wrap_loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms);
 
 enum err __wrap_loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms)
 {
+	waits += delay_ms > 0;
 	return __real_loop_timer_start(loop, timer, delay_ms > 0);
 }
 
@@ -109,12 +112,12 @@ static void news_of(const char *target)
 	kube_end(f, E_CANCELLED, 200, "");
 }
 
-/* Waits for its timer. */
+/* Waits for its timer. Not in poll: where the timer was due before that, nothing would end it. */
 static void wait_for(struct bench *b)
 {
 	while (kube_client.n == 0) {
 		loop_tick(&b->loop);
-		uv_run(&b->loop.uv, UV_RUN_ONCE);
+		uv_run(&b->loop.uv, UV_RUN_NOWAIT);
 	}
 }
 
@@ -203,8 +206,9 @@ static void a_server_that_ends_each_watch_is_not_asked_again_at_once(void **stat
 	list_is(TLS, OF("{\"tls.crt\":\"" ONE "\",\"tls.key\":\"" KEY "\"}"));
 	news_of(TLS); /* an error, say */
 	list_is(TLS, OF("{\"tls.crt\":\"" ONE "\",\"tls.key\":\"" KEY "\"}"));
+	waits = 0;
 	kube_end(asked(TLS WATCH), E_OK, 200, "");
-	assert_int_equal(kube_client.n, 0);
+	assert_int_equal(waits, 1);
 	wait_for(&b);
 	listing(TLS);
 	close_bench(&b);
