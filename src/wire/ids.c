@@ -1,9 +1,11 @@
 #include "wire/ids.h"
 
-/* The words of commands; a row of WIRE_TYPES that is no command has none. */
-static struct str command_word(enum wire_type type)
+/* Of what can go while a state of the same version is in flight, or right behind it; else nothing. */
+static struct str word_of(enum wire_type type)
 {
-	if (wire_delivered_as(type) != DELIVERY_COMMAND)
+	enum delivery_type delivered = wire_delivered_as(type);
+
+	if (delivered != DELIVERY_COMMAND && delivered != DELIVERY_DELETE)
 		return (struct str){ 0 };
 	return str_of(wire_type_name(type));
 }
@@ -17,7 +19,7 @@ void wire_resource_id(struct str name, struct str uid, struct buf *ret_id)
 
 void wire_event_id(enum wire_type type, struct str name, struct str uid, struct str version, struct buf *ret_id)
 {
-	struct str word = command_word(type);
+	struct str word = word_of(type);
 
 	wire_resource_id(name, uid, ret_id);
 	buf_char(ret_id, '_');
@@ -60,7 +62,7 @@ bool wire_event_id_parse(struct str id, struct wire_id *ret_id)
 	if (!cut_last(&id, &version) || !wire_resource_id_parse(id, &parts))
 		return false;
 	parts.version = str_cut(&version, '.');
-	parts.command = version;
+	parts.word = version;
 	*ret_id = parts;
 	return true;
 }

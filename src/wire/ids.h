@@ -1,9 +1,9 @@
 /*
  * ids.h -- the names of resources and of their versions.
  *
- * Shape     a resource id is "<name>_<uid>", an event id "<name>_<uid>_<version>". A command has the version and a word behind it,
- *           "<version>.<word>": it carries the same version as the spec beside it, and an answer must tell them apart. Everything
- *           else (requests, heartbeats) has a random UUID.
+ * Shape     a resource id is "<name>_<uid>", an event id "<name>_<uid>_<version>". A command and a deletion have a word behind the
+ *           version, "<version>.<word>": they carry the same version as the spec beside them, and an answer must tell them apart.
+ *           Everything else (requests, heartbeats) has a random UUID.
  * Owner     parsing lends slices of its input. Names may contain "_", UIDs and versions never do.
  * Source    argocd-agent facts 2.7, 11.12, 11.13; docs/delivery.md "Sending again"
  */
@@ -15,8 +15,8 @@
 struct wire_id {
 	struct str name;
 	struct str uid;
-	struct str version; /* without the word of a command; may be empty */
-	struct str command; /* the word; empty: none */
+	struct str version; /* without the word; may be empty */
+	struct str word;    /* empty: none */
 };
 
 /* Append an id. */

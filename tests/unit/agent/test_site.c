@@ -476,7 +476,7 @@ static void what_was_in_the_way_and_is_taken_over_is_in_the_way_no_longer(void *
 	expect(&sc, "applied web_u1_1-1\nstatus-update web_u9_2 of site/web\n");
 	answer(&sc, "web_u9", "web_u9_2");
 	hear(&sc, WIRE_DELETE, "web_u1", "web_u1_2", ORIGINAL("a1", "u1", "r1"));
-	expect(&sc, "applied web_u1_2\ndelete web_u9_ of site/web\n");
+	expect(&sc, "applied web_u1_2\ndelete web_u9_.delete of site/web\n");
 	end(&sc);
 }
 
@@ -671,8 +671,8 @@ static void an_empty_directory_does_not_empty_the_principal(void **state)
 	source_release(session_source(site_session(sc.site)), sc.g.now);
 	site_ready(sc.site);
 	run(&sc, 5);
-	assert_non_null(strstr(sc.said, "delete n1_u1_1 of site/n1\n"));
-	assert_non_null(strstr(sc.said, "delete n3_u3_3 of site/n3\n"));
+	assert_non_null(strstr(sc.said, "delete n1_u1_1.delete of site/n1\n"));
+	assert_non_null(strstr(sc.said, "delete n3_u3_3.delete of site/n3\n"));
 	end(&sc);
 }
 

@@ -498,7 +498,7 @@ static void a_repository_follows_the_project_that_it_names_last(void **state)
 	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u2", "a1"));
 	expect(&sc, "a1: create team_u2_3\na1: create repo_u3_2\n");
 	ground_remove(&sc.g, OBJECT_APPPROJECT, "argocd", "team");
-	expect(&sc, "a1: delete team_u2_3\na1: delete repo_u3_2\n");
+	expect(&sc, "a1: delete team_u2_3.delete\na1: delete repo_u3_2.delete\n");
 	end(&sc);
 }
 
@@ -517,7 +517,7 @@ static void a_copy_that_becomes_a_project_is_created_where_it_goes(void **state)
 		   "'destinations':[{'name':'a2','namespace':'*'}]}}");
 	expect(&sc, "a2: create a1-team_u2_2\n");
 	ground_remove(&sc.g, OBJECT_APPPROJECT, "argocd", "a1-team");
-	expect(&sc, "a2: delete a1-team_u2_2\n");
+	expect(&sc, "a2: delete a1-team_u2_2.delete\n");
 	end(&sc);
 }
 
@@ -532,7 +532,7 @@ static void a_project_that_becomes_a_copy_is_deleted_where_it_was(void **state)
 	ground_put(&sc.g, OBJECT_APPPROJECT, PROJECT("u2", "a2"));
 	expect(&sc, "a2: create team_u2_1\n");
 	ground_put(&sc.g, OBJECT_APPPROJECT, COPIED_PROJECT("team"));
-	expect(&sc, "a2: delete team_u2_1\n");
+	expect(&sc, "a2: delete team_u2_1.delete\n");
 	end(&sc);
 }
 
@@ -552,7 +552,7 @@ static void an_application_that_moves_is_deleted_at_the_one_and_created_at_the_o
 	expect(&sc, "a1: create web_u1_1\n");
 	answer(&sc, a1, "web_u1", "web_u1_1");
 	put(&sc, "{'metadata':{'name':'web','namespace':'apps'},'spec':{'destination':{'name':'a2'}}}");
-	expect(&sc, "a1: delete web_u1_1\na2: create web_u1_2\n");
+	expect(&sc, "a1: delete web_u1_1.delete\na2: create web_u1_2\n");
 	assert_null(hub_find(sc.hub, str_of("apps"))); /* a namespace is no agent then */
 	end(&sc);
 }
@@ -672,7 +672,7 @@ static void what_was_deleted_while_it_was_down_goes_to_an_agent_of_which_only_ro
 	restart(&sc);
 	run(&sc, 5);
 	connect_agent(&sc, "a1", AGENT_MANAGED);
-	expect(&sc, "a1: delete web_u1_1\n");
+	expect(&sc, "a1: delete web_u1_1.delete\n");
 	end(&sc);
 }
 
@@ -718,8 +718,8 @@ static void an_empty_source_wipes_nobody_until_somebody_says_so(void **state)
 	hub_ready(a);
 	run(&sc, 5);
 	assert_int_equal(source_of(a).held, 0);
-	assert_non_null(strstr(sc.said, "a1: delete web_u1_1\n"));
-	assert_non_null(strstr(sc.said, "a1: delete n4_u4_4\n"));
+	assert_non_null(strstr(sc.said, "a1: delete web_u1_1.delete\n"));
+	assert_non_null(strstr(sc.said, "a1: delete n4_u4_4.delete\n"));
 	end(&sc);
 }
 
@@ -1299,7 +1299,7 @@ static void a_move_that_had_no_memory_reaches_both_agents_all_the_same(void **st
 			if (goes)
 				ground_remove(&sc.g, OBJECT_APPLICATION, "apps", "web");
 			run(&sc, 7000);
-			if (!strstr(sc.said, "a1: delete web_u1_1\n") ||
+			if (!strstr(sc.said, "a1: delete web_u1_1.delete\n") ||
 			    (!goes && !strstr(sc.said, "a2: create web_u1_2\n")))
 				fail_msg("allocation %ld, %d: %s", n, goes, sc.said);
 			end(&sc);

@@ -176,9 +176,26 @@ static void an_object_made_again_goes_behind_the_delete_of_the_former(void **sta
 	begin_with_copy(&st);
 	stage_remove(&st, "a1", "web");
 	stage_put(&st, APP("u2", "r1", ""));
-	stage_expect(&st, "delete web_u1_1\n");
-	stage_answer(&st, "web_u1", "1", true);
+	stage_expect(&st, "delete web_u1_1.delete\n");
+	stage_answer(&st, "web_u1", "1.delete", true);
 	stage_expect(&st, "create web_u2_2\n");
+	stage_end(&st);
+}
+
+/* An answer of upstream's names the ids alone, and the version is the same. */
+static void the_answer_to_a_create_does_not_end_the_delete_behind_it(void **state)
+{
+	struct stage st;
+
+	(void)state;
+	stage_begin(&st, ROLE_PRINCIPAL_OF_MANAGED, WIRE_UPSTREAM);
+	stage_put(&st, APP("u1", "r1", ""));
+	stage_expect(&st, "create web_u1_1\n");
+	stage_remove(&st, "a1", "web");
+	stage_expect(&st, "delete web_u1_1.delete\n");
+	stage_answer(&st, "web_u1", "1", true);
+	stage_come_back(&st);
+	stage_expect(&st, "delete web_u1_.delete\n");
 	stage_end(&st);
 }
 
@@ -192,7 +209,7 @@ static void a_deletion_missed_while_down_is_sent_after_the_restart(void **state)
 	stage_expect(&st, "create web_u1_1\n"); /* applied there, perhaps; never confirmed */
 	stage_remove(&st, "a1", "web");
 	stage_come_back(&st);
-	stage_expect(&st, "delete web_u1_\n");
+	stage_expect(&st, "delete web_u1_.delete\n");
 	stage_end(&st);
 }
 
@@ -503,8 +520,8 @@ static void the_row_of_a_former_copy_is_not_that_of_the_next(void **state)
 	stage_answer(&st, "web_u1", "1.set-operation", true);
 	stage_run(&st, 10);
 	stage_remove(&st, "a1", "web");
-	stage_expect(&st, "delete web_u1_1\n");
-	stage_answer(&st, "web_u1", "1", true);
+	stage_expect(&st, "delete web_u1_1.delete\n");
+	stage_answer(&st, "web_u1", "1.delete", true);
 	stage_run(&st, 10);
 	stage_put(&st, APP("u1", "r2", ""));
 	stage_run(&st, 10);
@@ -539,10 +556,10 @@ static void a_deletion_that_was_answered_leaves_no_row(void **state)
 
 		begin_with_operation(&st);
 		stage_remove(&st, "a1", "web");
-		stage_expect(&st, "delete web_u1_1\n");
+		stage_expect(&st, "delete web_u1_1.delete\n");
 		assert_int_equal(ground_row_count(&st.g, LEDGER_COPY), 1);
 		assert_int_equal(ground_row_count(&st.g, LEDGER_COMMAND), 1);
-		stage_answer(&st, "web_u1", "1", applied);
+		stage_answer(&st, "web_u1", "1.delete", applied);
 		stage_run(&st, 10);
 		assert_int_equal(ground_row_count(&st.g, LEDGER_COPY), 0);
 		assert_int_equal(ground_row_count(&st.g, LEDGER_COMMAND), 0);
@@ -565,7 +582,7 @@ static void an_application_on_its_way_out_goes_when_the_agent_has_deleted_it(voi
 		   "{'metadata':{'name':'web','namespace':'a1','uid':'l1',"
 		   "'annotations':{'argocd.argoproj.io/source-uid':'u1'}}}");
 	stage_expect(&st, "received web_l1_5\n"
-			  "delete web_u1_1\n" /* it went with its finalizers */
+			  "delete web_u1_1.delete\n" /* it went with its finalizers */
 			  "applied web_l1_5\n");
 	assert_string_equal(stage_at(&st, "a1", "web", "metadata.name"), "");
 	stage_end(&st);
@@ -616,7 +633,7 @@ static void the_guard_holds_until_somebody_releases(void **state)
 	stage_put(&st, "{'metadata':{'name':'a','namespace':'a1','uid':'u1'},'spec':{}}");
 	stage_expect(&st, "create a_u1_3\n");
 	source_release(session_source(st.session), st.g.now);
-	stage_expect(&st, "delete b_u2_\n");
+	stage_expect(&st, "delete b_u2_.delete\n");
 	stage_end(&st);
 }
 
@@ -860,10 +877,10 @@ static void a_copy_that_is_made_again_without_a_status_says_so(void **state)
 	stage_restart(&st); /* what status it had is known to nobody here */
 	stage_connect(&st);
 	buf_clear(&st.said);
-	stage_expect(&st, "delete " COPY "_, source-uid u1\nrequest-synced-resource-list\n");
+	stage_expect(&st, "delete " COPY "_.delete, source-uid u1\nrequest-synced-resource-list\n");
 	assert_string_equal(stage_at(&st, "site", "web", "spec.source.targetRevision"), "\"r1\"");
 	assert_string_equal(stage_at(&st, "site", "web", "status"), "");
-	stage_answer(&st, COPY, "", true);
+	stage_answer(&st, COPY, ".delete", true);
 	stage_expect(&st, "status-update web_09000000-0000-4000-8004-000000000000_4\n");
 	stage_end(&st);
 }
@@ -919,13 +936,13 @@ static void that_there_is_no_status_is_told_while_the_copy_before_is_not_forgott
 	stage_put(&st, AT_SITE("l1", "u1", ",'status':{'x':1}"));
 	stage_expect(&st, "status-update web_l1_1\n");
 	stage_remove(&st, "site", "web");
-	stage_expect(&st, "delete web_l1_, source-uid u1\n");
+	stage_expect(&st, "delete web_l1_.delete, source-uid u1\n");
 	st.bare = true;
 	stage_hear(&st, WIRE_CREATE, "web_u1", "1", APP("u1", "r1", ""));
 	stage_run(&st, 50);
 	assert_non_null(strstr(buf_cstr(&st.said), "applied web_u1_1\n"));
 	buf_clear(&st.said);
-	stage_answer(&st, "web_l1", "", true);
+	stage_answer(&st, "web_l1", ".delete", true);
 	stage_run(&st, 50);
 	assert_non_null(strstr(buf_cstr(&st.said), "status-update web_"));
 	stage_end(&st);
@@ -1004,7 +1021,7 @@ static void a_copy_without_a_status_that_its_source_deletes_is_reported_as_gone(
 	stage_expect_among(&st, "processed web_u1_2\n");
 	assert_string_not_equal(stage_at(&st, "site", "web", "metadata.deletionTimestamp"), "");
 	stage_put(&st, AT_SITE("l1", "u1", "")); /* a controller has done what its finalizers were for */
-	stage_expect_among(&st, "delete " COPY "_, source-uid u1\n");
+	stage_expect_among(&st, "delete " COPY "_.delete, source-uid u1\n");
 	stage_end(&st);
 }
 
@@ -1972,7 +1989,7 @@ static void what_was_a_copy_at_the_principal_is_an_original_for_a_managed_agent(
 	stage_expect(&st, "received web_l1_2\napplied web_l1_2\n");
 	assert_string_equal(stage_at(&st, "a1", "web", "status.y"), "2");
 	stage_remove(&st, "a1", "web");
-	stage_expect(&st, "delete web_u1_1\n");
+	stage_expect(&st, "delete web_u1_1.delete\n");
 	stage_end(&st);
 }
 
@@ -2226,6 +2243,7 @@ int main(void)
 		cmocka_unit_test(a_create_is_not_bare_while_what_came_on_an_earlier_stream_is_written),
 		cmocka_unit_test(what_was_confirmed_is_not_sent_again_after_a_restart),
 		cmocka_unit_test(an_object_made_again_goes_behind_the_delete_of_the_former),
+		cmocka_unit_test(the_answer_to_a_create_does_not_end_the_delete_behind_it),
 		cmocka_unit_test(a_deletion_missed_while_down_is_sent_after_the_restart),
 		cmocka_unit_test(an_operation_that_began_at_the_agent_does_not_come_back_to_it),
 		cmocka_unit_test(a_command_leaves_when_its_row_is_durable),

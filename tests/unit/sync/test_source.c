@@ -885,9 +885,9 @@ static void a_delete_that_is_said_again_after_a_restart_has_the_id_that_it_had(v
 	assert_int_equal(source_load_copy(sc.source, &row), E_OK);
 	connect_whole(&sc);
 	disk(&sc);
-	expect(&sc, "delete one_u1_7\n");
+	expect(&sc, "delete one_u1_7.delete\n");
 	assert_true(stats_of(&sc).behind == 1 && stats_of(&sc).copies == 1);
-	answer(&sc, "u1", "one_u1_7");
+	answer(&sc, "u1", "one_u1_7.delete");
 	assert_true(stats_of(&sc).behind == 0 && stats_of(&sc).copies == 0);
 	end(&sc);
 }
@@ -919,8 +919,8 @@ static void an_object_made_again_comes_behind_the_delete_of_the_former(void **st
 	begin_confirmed(&sc);
 	put(&sc, "u2", "2");
 	disk(&sc);
-	expect(&sc, "delete one_u1_1\n");
-	answer(&sc, "u1", "one_u1_1");
+	expect(&sc, "delete one_u1_1.delete\n");
+	answer(&sc, "u1", "one_u1_1.delete");
 	expect(&sc, "create one_u2_2\n");
 	end(&sc);
 }
@@ -933,8 +933,8 @@ static void a_delete_that_is_refused_for_good_is_forgotten(void **state)
 	begin_confirmed(&sc);
 	assert_int_equal(source_gone(sc.source, OBJECT_APPLICATION, "ns", "one", sc.now), E_OK);
 	assert_int_equal(stats_of(&sc).behind, 1);
-	expect(&sc, "delete one_u1_1\n");
-	answer_with(&sc, "u1", "one_u1_1", WIRE_REJECTED);
+	expect(&sc, "delete one_u1_1.delete\n");
+	answer_with(&sc, "u1", "one_u1_1.delete", WIRE_REJECTED);
 	assert_true(stats_of(&sc).copies == 0 && stats_of(&sc).behind == 0);
 	end(&sc);
 }
