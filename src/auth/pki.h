@@ -66,4 +66,4 @@ enum err pki_issue(const struct pki_authority *a, const struct pki_request *requ
 enum err pki_make_rsa(unsigned bits, struct why *why, struct buf *ret_pem);
 
 /* When this certificate is over. */
-enum err pki_expiry(const struct pem *cert, struct why *why, int64_t *ret_expires_ms);
+enum err pki_expiry(const struct pem *from, struct why *why, int64_t *ret_expires_ms);
