@@ -11,6 +11,8 @@
  *     |                 | 404, 409: once     ^
  *     | does not fit    v                    | fits now
  *     +-------------> read ------------------+--------> done, with E_CONFLICT and the like
+ *
+ * What had no answer is looked at, too, and has failed.
  */
 struct kube_write {
 	struct kube_entry *entry;
@@ -166,6 +168,27 @@ static void read_first(struct kube_write *kw)
 	request(kw, "GET", on_read);
 }
 
+/* The write has failed whatever there is: what it made is told behind that. */
+static void on_looked(struct kube_write *kw)
+{
+	struct object *o = NULL;
+	enum err err = kube_outcome(&kw->fetch, NULL);
+
+	if (err == E_OK)
+		(void)kube_object_read(kw->object, buf_view(&kw->fetch.answer), NULL, &o);
+	if (o && !kube_is_selected(o))
+		object_unref(TAKE(o));
+	finish(kw, kw->write->why.err, o, /* gone= */ err == E_NOT_FOUND);
+	object_unref(o);
+}
+
+/* It may have been done: a deletion that is asked for before the watch says so would find nothing to delete. */
+static void look_behind(struct kube_write *kw)
+{
+	set_target(kw, kw->object->name);
+	request(kw, "GET", on_looked);
+}
+
 /* The server knows of something that we do not: it is looked at, and the write is tried a second time where it fits then. */
 static void refused(struct kube_write *kw, enum err err)
 {
@@ -173,6 +196,8 @@ static void refused(struct kube_write *kw, enum err err)
 
 	if (somebody_was_faster && !kw->read)
 		read_first(kw);
+	else if (kw->fetch.err != E_OK)
+		look_behind(kw);
 	else
 		fail(kw, err);
 }

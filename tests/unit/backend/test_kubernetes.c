@@ -838,6 +838,7 @@ static void test_write_from_inside_a_report_begins_once(void **state)
 	news(&b, APPS, EVENT("DELETED", APP("web", "u1", "12", "")));
 	saw(&b, "");
 	kube_end(asked(&b, "DELETE", APPS "/web"), E_UNAVAILABLE, 200, "");
+	kube_end(asked(&b, "GET", APPS "/web"), E_UNAVAILABLE, 0, "");
 	saw(&b, "delete unavailable\n- web u1 3\n");
 	assert_int_equal(kube_client.n, 5);
 	answer(&b, "POST", APPS, 201, APP("web", "u2", "13", ""));
@@ -900,7 +901,34 @@ static void test_what_the_server_says(void **state)
 
 	write_it(&b, &g);
 	kube_end(asked(&b, "PUT", APPS "/web"), E_TIMEOUT, 0, "");
+	kube_end(asked(&b, "GET", APPS "/web"), E_UNAVAILABLE, 0, "");
 	saw(&b, "put timeout\n");
+	close_bench(&b);
+}
+
+/* It may have been done. */
+static void test_what_had_no_answer_is_looked_at(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	struct given g = given(&b, "new", BACKEND_PUT, APP("new", "", "", ""), "", NULL);
+
+	write_it(&b, &g);
+	kube_end(asked(&b, "POST", APPS), E_UNAVAILABLE, 0, "");
+	answer(&b, "GET", APPS "/new", 200, APP("new", "u9", "10", ""));
+	saw(&b, "new unavailable\n+ new u9 10\n");
+	g = given(&b, "put", BACKEND_PUT, APP("web", "", "", ""), "u1", "3");
+	write_it(&b, &g);
+	kube_end(asked(&b, "PUT", APPS "/web"), E_TIMEOUT, 0, "");
+	answer(&b, "GET", APPS "/web", 200, APP("web", "u1", "3", "")); /* it was not */
+	saw(&b, "put timeout\n");
+	g = given(&b, "delete", BACKEND_DELETE, APP("web", "", "", ""), "u1", NULL);
+	write_it(&b, &g);
+	kube_end(asked(&b, "DELETE", APPS "/web"), E_UNAVAILABLE, 0, "");
+	answer(&b, "GET", APPS "/web", 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+	saw(&b, "delete unavailable\n- web u1 3\n");
 	close_bench(&b);
 }
 
@@ -987,6 +1015,7 @@ int main(void)
 		cmocka_unit_test(test_one_after_the_other),
 		cmocka_unit_test(test_write_from_inside_a_report_begins_once),
 		cmocka_unit_test(test_what_the_server_says),
+		cmocka_unit_test(test_what_had_no_answer_is_looked_at),
 		cmocka_unit_test(test_close_lets_writes_end),
 		cmocka_unit_test(test_pattern_that_is_none_is_said_to_who_wants_to_know),
 		cmocka_unit_test(test_server_that_says_when_is_not_asked_before),
