@@ -76,7 +76,7 @@ static void on_end(void *ctx, struct http_request *r)
 	count(s, &s->ends, 1);
 	if (str_is(r->path, "/big")) {
 		answer_big(r);
-	} else if (str_is(r->path, "/hold")) {
+	} else if (str_is(r->path, "/hold") && s->held_count < ARRAY_LEN(s->held)) {
 		s->held[s->held_count++] = r;
 		count(s, &s->holding, 1);
 	} else {
