@@ -69,6 +69,15 @@ static void answer_big(struct http_request *r)
 	mem_free(body);
 }
 
+/* On a busy machine a test gives it hundreds before it has a turn: those that it does not remember are not answered either. */
+static void hold(struct site *s, struct http_request *r)
+{
+	if (s->held_count == ARRAY_LEN(s->held))
+		return;
+	s->held[s->held_count++] = r;
+	count(s, &s->holding, 1);
+}
+
 static void on_end(void *ctx, struct http_request *r)
 {
 	struct site *s = ctx;
@@ -76,9 +85,8 @@ static void on_end(void *ctx, struct http_request *r)
 	count(s, &s->ends, 1);
 	if (str_is(r->path, "/big")) {
 		answer_big(r);
-	} else if (str_is(r->path, "/hold") && s->held_count < ARRAY_LEN(s->held)) {
-		s->held[s->held_count++] = r;
-		count(s, &s->holding, 1);
+	} else if (str_is(r->path, "/hold")) {
+		hold(s, r);
 	} else {
 		answer(r, str_is(r->path, "/empty") ? 204 : 200);
 	}
